@@ -1,0 +1,225 @@
+//! Content addresses. [`Digest`] names stored bytes, [`DiffId`] names the
+//! uncompressed tar of a layer; they are different types so that one cannot be
+//! written where the other belongs.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Digest as _;
+
+/// The sha256 of stored bytes, as `sha256:` and 64 lower-case hex digits (OCI
+/// image-spec, "Digests"). Other algorithms are refused, as ko refuses them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+/// The sha256 of a layer's uncompressed tar (OCI image-spec, "Layer DiffID").
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DiffId(Digest);
+
+/// A text that is not a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a digest: want sha256: and 64 lower-case hex digits")]
+pub struct DigestError(String);
+
+impl Digest {
+    /// Hashes bytes that are in memory.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// Hashes everything that a reader gives, and counts it: digest and size
+    /// in bytes.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; 128 * 1024];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok((hasher.digest(), hasher.size())),
+                Ok(n) => hasher.update(&buffer[..n]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The 64 hex digits, without the algorithm: the name of a blob's file in
+    /// an OCI image layout.
+    pub fn hex(&self) -> String {
+        let mut hex = String::with_capacity(64);
+        for byte in self.0 {
+            hex.push(char::from_digit((byte >> 4).into(), 16).expect("a nibble"));
+            hex.push(char::from_digit((byte & 15).into(), 16).expect("a nibble"));
+        }
+        hex
+    }
+}
+
+impl DiffId {
+    /// Says that a digest is that of an uncompressed tar.
+    pub fn new(digest: Digest) -> Self {
+        Self(digest)
+    }
+
+    /// The digest itself, where an uncompressed layer is stored as it is.
+    pub fn digest(self) -> Digest {
+        self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for DiffId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for DiffId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let hex = text
+            .strip_prefix("sha256:")
+            .filter(|hex| hex.len() == 64)
+            .ok_or_else(|| DigestError(text.to_owned()))?;
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            let (high, low) = (nibble(pair[0]), nibble(pair[1]));
+            let (Some(high), Some(low)) = (high, low) else {
+                return Err(DigestError(text.to_owned()));
+            };
+            *byte = high << 4 | low;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A running sha256 that also counts, for bytes that pass by once.
+#[derive(Clone, Default)]
+pub struct Hasher {
+    state: sha2::Sha256,
+    size: u64,
+}
+
+impl Hasher {
+    /// A hasher that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.state.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    /// The digest of what has been seen so far.
+    pub fn digest(&self) -> Digest {
+        Digest(self.state.clone().finalize().into())
+    }
+
+    /// How many bytes have been seen.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn the_empty_digest_is_the_known_one() {
+        assert_eq!(Digest::of(b"").to_string(), EMPTY);
+        assert_eq!(EMPTY.parse(), Ok(Digest::of(b"")));
+        assert_eq!(Digest::of_reader(&b""[..]).unwrap(), (Digest::of(b""), 0));
+    }
+
+    #[test]
+    fn what_is_not_a_digest_is_refused() {
+        for text in [
+            "",
+            "sha256:",
+            "sha512:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85",
+            "sha256:é3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85",
+        ] {
+            assert!(text.parse::<Digest>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_hasher_counts_and_can_be_asked_in_the_middle() {
+        let mut hasher = Hasher::new();
+        hasher.update(b"ab");
+        assert_eq!(hasher.digest(), Digest::of(b"ab"));
+        hasher.update(b"c");
+        assert_eq!((hasher.digest(), hasher.size()), (Digest::of(b"abc"), 3));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn digests_survive_their_text(bytes: Vec<u8>) {
+            let digest = Digest::of(&bytes);
+            proptest::prop_assert_eq!(digest.to_string().parse(), Ok(digest));
+        }
+
+        #[test]
+        fn any_text_is_parsed_or_refused(text: String) {
+            if let Ok(digest) = text.parse::<Digest>() {
+                proptest::prop_assert_eq!(digest.to_string(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Platforms, and which images of a base index a user asked for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::descriptor::or_empty;
+
+/// What an image runs on (OCI image-spec, "Image Index", `platform`). In a
+/// request an empty field means "any".
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Platform {
+    /// CPU architecture, in Go's words.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub architecture: String,
+    /// Operating system, in Go's words.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub os: String,
+    /// Version of the operating system (Windows).
+    #[serde(
+        default,
+        rename = "os.version",
+        deserialize_with = "or_empty",
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub os_version: String,
+    /// Required features of the operating system.
+    #[serde(
+        default,
+        rename = "os.features",
+        deserialize_with = "or_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub os_features: Vec<String>,
+    /// Variant of the architecture: `v7` of arm, `v3` of amd64.
+    #[serde(default, deserialize_with = "or_empty", skip_serializing_if = "String::is_empty")]
+    pub variant: String,
+    /// Reserved by the specification.
+    #[serde(default, deserialize_with = "or_empty", skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+}
+
+/// A text that is not a platform.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("too many slashes in platform spec: {0}")]
+pub struct PlatformError(String);
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    /// `os[/arch[/variant]][:osversion]`, each part possibly empty.
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let text = text.trim();
+        let mut sides = text.split(':');
+        let mut parts =
+            sides.next().unwrap_or_default().split('/').map(|part| part.trim().to_owned());
+        // With a second colon ko takes no version at all.
+        let os_version = match (sides.next(), sides.next()) {
+            (Some(version), None) => version.trim().to_owned(),
+            _ => String::new(),
+        };
+        let platform = Self {
+            os: parts.next().unwrap_or_default(),
+            architecture: parts.next().unwrap_or_default(),
+            variant: parts.next().unwrap_or_default(),
+            os_version,
+            ..Self::default()
+        };
+        match parts.next() {
+            Some(_) => Err(PlatformError(text.to_owned())),
+            None => Ok(platform),
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.os)?;
+        if !self.architecture.is_empty() {
+            write!(f, "/{}", self.architecture)?;
+        }
+        if !self.variant.is_empty() {
+            write!(f, "/{}", self.variant)?;
+        }
+        if !self.os_version.is_empty() {
+            write!(f, ":{}", self.os_version)?;
+        }
+        Ok(())
+    }
+}
+
+impl Platform {
+    /// Is it Windows, whose layers are laid out differently?
+    pub fn is_windows(&self) -> bool {
+        self.os == "windows"
+    }
+
+    /// Does a base for `self` serve a request for `wanted`?
+    fn serves(&self, wanted: &Platform) -> bool {
+        let same = |have: &str, want: &str| want.is_empty() || have == want;
+        same(&self.os, &wanted.os)
+            && same(&self.architecture, &wanted.architecture)
+            && same(&self.variant, &wanted.variant)
+            && self.serves_version(&wanted.os_version)
+    }
+
+    /// The version must be equal; on Windows, a request of three parts is also
+    /// served by a base of four, because the last is only the patch level.
+    fn serves_version(&self, wanted: &str) -> bool {
+        if wanted.is_empty() || wanted == self.os_version {
+            return true;
+        }
+        self.is_windows()
+            && wanted.matches('.').count() == 2
+            && self.os_version.matches('.').count() == 3
+            && self.os_version.rsplit_once('.').is_some_and(|(release, _)| release == wanted)
+    }
+}
+
+/// Which platforms are wanted: all that the base has, or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PlatformMatcher {
+    /// Whatever the base has.
+    All,
+    /// Those that serve one of these.
+    Any(Vec<Platform>),
+}
+
+impl PlatformMatcher {
+    /// Reads the elements of a `--platform` list: `all` first means all; an
+    /// element that stands alone is split at its commas.
+    ///
+    /// # Errors
+    /// An element with more than two slashes.
+    pub fn parse<S: AsRef<str>>(elements: &[S]) -> Result<Self, PlatformError> {
+        let elements: Vec<&str> = match elements {
+            [one] => one.as_ref().split(',').collect(),
+            many => many.iter().map(AsRef::as_ref).collect(),
+        };
+        if elements.first() == Some(&"all") {
+            return Ok(Self::All);
+        }
+        elements.into_iter().map(str::parse).collect::<Result<_, _>>().map(Self::Any)
+    }
+
+    /// Is an image of a base index wanted? `None` is a descriptor that names no
+    /// platform. Attestations, which have the platform `unknown`, never are.
+    pub fn matches(&self, base: Option<&Platform>) -> bool {
+        if base.is_some_and(|base| base.os == "unknown" || base.architecture == "unknown") {
+            return false;
+        }
+        match (self, base) {
+            (Self::All, _) => true,
+            (Self::Any(_), None) => false,
+            (Self::Any(wanted), Some(base)) => wanted.iter().any(|wanted| base.serves(wanted)),
+        }
+    }
+}
+
+impl fmt::Display for PlatformMatcher {
+    /// As ko prints the list in its errors: `[linux/amd64 linux/arm64]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("[all]"),
+            Self::Any(wanted) => {
+                let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+                write!(f, "[{}]", wanted.join(" "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn platform(text: &str) -> Platform {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn parsing_and_printing() {
+        for (text, printed) in [
+            ("linux/arm64/v8", "linux/arm64/v8"),
+            (" linux/amd64 ", "linux/amd64"),
+            ("windows/amd64:10.0.17763.1", "windows/amd64:10.0.17763.1"),
+            ("windows", "windows"),
+            ("windows/amd64:10:1", "windows/amd64"),
+            ("", ""),
+        ] {
+            assert_eq!(platform(text).to_string(), printed);
+        }
+        assert_eq!(
+            "linux/a/b/c".parse::<Platform>().unwrap_err().to_string(),
+            "too many slashes in platform spec: linux/a/b/c"
+        );
+    }
+
+    #[test]
+    fn matching_is_ko_s() {
+        let amd64 = "linux/amd64";
+        for (base, wanted, want) in [
+            (None, vec!["all"], true),
+            (None, vec![amd64], false),
+            (Some("windows/amd64"), vec!["linux"], false),
+            (Some("linux/arm64/v3"), vec![amd64, "linux/arm64"], true),
+            (Some("linux/arm64/v3"), vec![amd64, "linux/arm64/v4"], false),
+            (Some("linux/amd64"), vec![], false),
+            (Some("windows/amd64:10.0.17763.1234"), vec!["windows/amd64:10.0.17763.1234"], true),
+            (Some("windows/amd64:10.0.17763.1234"), vec!["windows/amd64:10.0.17763"], true),
+            (Some("windows/amd64:10.0.17763.1234"), vec!["windows"], true),
+            (Some("windows/amd64:10.0.17763.1234"), vec!["windows/amd64:10.0"], false),
+            (Some("windows/amd64:10.0.17763.1234"), vec!["windows/amd64:10"], false),
+            (Some("linux/amd64:10.0.17763.1234"), vec!["linux/amd64:10.0.17763"], false),
+            (Some("windows/amd64:10.0.17763"), vec!["windows/amd64:10.0.17763.1234"], false),
+            (Some("windows/amd64:1.2.3.4.5"), vec!["windows/amd64:1.2.3.4"], false),
+            (Some("unknown/unknown"), vec!["all"], false),
+            (Some("linux/unknown"), vec!["all"], false),
+            (Some("linux/amd64"), vec!["linux/arm64,linux/amd64"], true),
+            (Some("linux/amd64"), vec!["/amd64"], true),
+            (Some("linux/amd64"), vec![""], true),
+        ] {
+            let matcher = PlatformMatcher::parse(&wanted).unwrap();
+            let base_platform = base.map(platform);
+            assert_eq!(matcher.matches(base_platform.as_ref()), want, "{base:?} for {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn lists_are_printed_as_ko_prints_them() {
+        let matcher = PlatformMatcher::parse(&["linux/s390x", "linux/arm64/v8"]).unwrap();
+        assert_eq!(matcher.to_string(), "[linux/s390x linux/arm64/v8]");
+        assert_eq!(PlatformMatcher::parse(&["all"]).unwrap().to_string(), "[all]");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(text: String) {
+            if let Ok(platform) = text.parse::<Platform>() {
+                let _ = platform.to_string();
+            }
+        }
+    }
+}

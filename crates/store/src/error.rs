@@ -1,0 +1,44 @@
+//! What can go wrong with the cache: always a file or a directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The cache could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The place of the cache is taken by something else.
+    #[error("{path} is not a directory", path = path.display())]
+    NotADirectory {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{action} {path} in the cache", path = path.display())]
+    Io {
+        /// What was tried, as in `writing`.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// Is the disk, or the user's share of it, full?
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::NotADirectory { .. } => false,
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+        }
+    }
+}
+
+/// Adds action and path to an I/O error.
+pub(crate) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { action, path, source }
+}

@@ -1,0 +1,67 @@
+//! Records: small values that were found out once, by the key that they were
+//! found out for.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use oci::Digest;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::at;
+use crate::{Store, StoreError};
+
+/// A value that the store can keep.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The directory of its kind, a file name.
+    const KIND: &'static str;
+    /// Its shape's version. Records of another version are as good as absent.
+    const VERSION: u32;
+}
+
+#[derive(Serialize)]
+struct Written<'a, T> {
+    version: u32,
+    key: &'a str,
+    value: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Read<T> {
+    version: u32,
+    key: String,
+    value: T,
+}
+
+impl Store {
+    fn record_path<T: Record>(&self, key: &str) -> PathBuf {
+        let name = format!("{}.json", Digest::of(key.as_bytes()).hex());
+        self.root.join("records").join(T::KIND).join(name)
+    }
+
+    /// Looks a record up. What cannot be read, for whatever reason, is as good
+    /// as absent: it will be found out again and written over.
+    pub fn record<T: Record>(&self, key: &str) -> Option<T> {
+        let bytes = fs::read(self.record_path::<T>(key)).ok()?;
+        let read: Read<T> = serde_json::from_slice(&bytes).ok()?;
+        (read.version == T::VERSION && read.key == key).then_some(read.value)
+    }
+
+    /// Keeps a record, in place of one of the same key.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn put_record<T: Record>(&self, key: &str, value: &T) -> Result<(), StoreError> {
+        let path = self.record_path::<T>(key);
+        let written = serde_json::to_vec(&Written { version: T::VERSION, key, value });
+        let bytes = written.map_err(io::Error::from).map_err(at("writing", &path))?;
+        if let Some(kind) = path.parent() {
+            fs::create_dir_all(kind).map_err(at("creating", kind))?;
+        }
+        let temp = self.temp()?;
+        fs::write(temp.path(), bytes).map_err(at("writing", &path))?;
+        temp.persist(&path).map_err(|error| at("renaming to", &path)(error.error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! The cache, as its users see it: on a real file system.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use oci::Digest;
+use serde::{Deserialize, Serialize};
+use store::{Record, Store, StoreError};
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Answer {
+    value: u32,
+}
+
+impl Record for Answer {
+    const KIND: &'static str = "answer";
+    const VERSION: u32 = 1;
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct NewerAnswer {
+    value: u32,
+}
+
+impl Record for NewerAnswer {
+    const KIND: &'static str = "answer";
+    const VERSION: u32 = 2;
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+fn files_below(dir: &Path) -> usize {
+    let entries = fs::read_dir(dir).unwrap().map(Result::unwrap);
+    entries.map(|e| if e.path().is_dir() { files_below(&e.path()) } else { 1 }).sum()
+}
+
+#[test]
+fn a_blob_is_there_only_when_it_is_whole() {
+    let (dir, store) = store();
+    let digest = Digest::of(b"content");
+    let mut writer = store.blob_writer().unwrap();
+    writer.write_all(b"cont").unwrap();
+    writer.write_all(b"ent").unwrap();
+    assert!(!store.has_blob(&digest, 7));
+    writer.commit(&digest).unwrap();
+    assert!(store.has_blob(&digest, 7));
+    assert_eq!(store.read_blob(&digest).unwrap().as_deref(), Some(&b"content"[..]));
+    assert_eq!(files_below(dir.path()), 1);
+}
+
+#[test]
+fn a_blob_that_is_given_up_leaves_nothing() {
+    let (dir, store) = store();
+    let mut writer = store.blob_writer().unwrap();
+    writer.write_all(&[7; 1 << 20]).unwrap();
+    drop(writer);
+    assert_eq!(files_below(dir.path()), 0);
+}
+
+#[test]
+fn a_torn_blob_is_as_good_as_absent() {
+    let (_dir, store) = store();
+    let digest = store.put_blob(b"content").unwrap();
+    fs::write(store.blob_path(&digest), b"cont").unwrap();
+    assert!(!store.has_blob(&digest, 7));
+    assert!(store.open_blob(&digest, 7).unwrap().is_none());
+    assert_eq!(store.read_blob(&digest).unwrap(), None);
+    // And it is mended by the next one who has the content.
+    store.put_blob(b"content").unwrap();
+    assert!(store.open_blob(&digest, 7).unwrap().is_some());
+}
+
+#[test]
+fn records_are_found_by_kind_key_and_version() {
+    let (_dir, store) = store();
+    assert_eq!(store.record::<Answer>("question"), None);
+    store.put_record("question", &Answer { value: 41 }).unwrap();
+    store.put_record("question", &Answer { value: 42 }).unwrap();
+    assert_eq!(store.record("question"), Some(Answer { value: 42 }));
+    assert_eq!(store.record::<Answer>("other"), None);
+    assert_eq!(store.record::<NewerAnswer>("question"), None);
+}
+
+#[test]
+fn a_broken_record_is_as_good_as_absent() {
+    let (dir, store) = store();
+    store.put_record("question", &Answer { value: 42 }).unwrap();
+    let kind = dir.path().join("v1/records/answer");
+    let file = fs::read_dir(kind).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read(&file).unwrap();
+    for length in 0..whole.len() {
+        fs::write(&file, &whole[..length]).unwrap();
+        assert_eq!(store.record::<Answer>("question"), None, "cut at {length}");
+    }
+    store.put_record("question", &Answer { value: 42 }).unwrap();
+    assert_eq!(store.record("question"), Some(Answer { value: 42 }));
+}
+
+#[test]
+fn a_lock_lets_one_in_at_a_time() {
+    let (_dir, store) = store();
+    let inside = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let _lock = store.lock("x").unwrap();
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                    assert_eq!(inside.fetch_sub(1, Ordering::SeqCst), 1);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_file_in_the_way_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cache");
+    fs::write(&path, "").unwrap();
+    let error = Store::open(&path).unwrap_err();
+    assert!(matches!(&error, StoreError::NotADirectory { path: named } if *named == path));
+    assert_eq!(error.to_string(), format!("{} is not a directory", path.display()));
+}
