@@ -1,0 +1,20 @@
+//! What the tests and benchmarks of this workspace share: an OCI registry in
+//! process, base images, Go modules and a sandbox for the command.
+//!
+//! It is a development dependency only. It knows nothing of the crates under
+//! test (digests are plain strings here), so that a mistake in them cannot
+//! hide in their own fixtures. Set-up that fails panics: there is no test to
+//! continue.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a sandbox hands parts of the caller's environment on"
+)]
+
+pub mod base;
+mod digest;
+pub mod module;
+mod random;
+pub mod registry;
+pub mod sandbox;
+
+pub use digest::sha256;

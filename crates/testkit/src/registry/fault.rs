@@ -1,0 +1,230 @@
+//! Faults on demand: which requests go wrong, and how.
+
+use super::log::Class;
+use super::reply::Reply;
+use crate::registry::body::Pace;
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Answer this instead; the request has no effect, its body is read.
+    Respond {
+        /// The status code.
+        status: u16,
+        /// Headers to send, besides Content-Length.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: Bytes,
+    },
+    /// Close the connection after the request was read and carried out,
+    /// without an answer.
+    Cut,
+    /// Close the connection after this many bytes of the response's body.
+    CutResponse(u64),
+    /// Close the connection after this many bytes of the request's body. An
+    /// upload keeps what arrived before.
+    CutRequest(u64),
+    /// Give a Docker-Content-Digest that is not the body's.
+    WrongDigest,
+    /// Send the body with one bit changed.
+    CorruptBody,
+    /// Send only this many bytes, with a Content-Length that says so.
+    ShortBody(u64),
+    /// Send the body this many bytes at a time, after a pause each.
+    SlowBody {
+        /// Bytes at a time.
+        chunk: u64,
+        /// Pause before each piece.
+        pause: Duration,
+    },
+    /// Redirect to the same path and query below this origin, such as
+    /// `http://127.0.0.1:1234`.
+    Redirect {
+        /// The status code, such as 307.
+        status: u16,
+        /// Scheme and authority.
+        origin: String,
+    },
+    /// Answer a mount with 202 and an upload, as if the source were unknown.
+    RefuseMount,
+    /// Revoke all tokens, then answer: a client that had one is challenged.
+    RevokeTokens,
+    /// Leave these headers out of the answer.
+    OmitHeaders(Vec<String>),
+    /// Give these headers other values.
+    SetHeaders(Vec<(String, String)>),
+}
+
+impl Fault {
+    /// Answers a status with an error body of the OCI distribution-spec.
+    #[must_use]
+    pub fn status(status: u16, code: &str) -> Fault {
+        Fault::Respond {
+            status,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: serde_json::json!({"errors": [{"code": code, "message": "injected fault"}]})
+                .to_string()
+                .into(),
+        }
+    }
+
+    /// Answers 429 with a Retry-After in seconds.
+    #[must_use]
+    pub fn too_many_requests(retry_after: u64) -> Fault {
+        let mut fault = Fault::status(429, "TOOMANYREQUESTS");
+        if let Fault::Respond { headers, .. } = &mut fault {
+            headers.push(("retry-after".to_owned(), retry_after.to_string()));
+        }
+        fault
+    }
+
+    /// Adapts the answer to a request that was carried out.
+    pub(crate) fn spoil(&self, reply: &mut Reply) {
+        match self {
+            Fault::CutResponse(bytes) => reply.cut = Some(*bytes),
+            Fault::WrongDigest => {
+                reply.set("docker-content-digest", &crate::sha256(b"something else"));
+            }
+            Fault::CorruptBody => reply.corrupt = true,
+            Fault::ShortBody(bytes) => {
+                reply.source.truncate(*bytes);
+                reply.seal();
+            }
+            Fault::SlowBody { chunk, pause } => {
+                reply.pace = Some(Pace { chunk: *chunk, pause: *pause });
+            }
+            Fault::OmitHeaders(names) => {
+                for name in names {
+                    reply.headers.remove(name.as_str());
+                }
+            }
+            Fault::SetHeaders(headers) => {
+                for (name, value) in headers {
+                    reply.set(name, value);
+                }
+            }
+            Fault::Respond { .. }
+            | Fault::Cut
+            | Fault::CutRequest(_)
+            | Fault::Redirect { .. }
+            | Fault::RefuseMount
+            | Fault::RevokeTokens => {}
+        }
+    }
+
+    /// Returns the answer that replaces the request's own, if there is one.
+    pub(crate) fn instead(&self, path_and_query: &str) -> Option<Reply> {
+        match self {
+            Fault::Respond { status, headers, body } => {
+                let mut reply = Reply::new(code(*status)).body(body.clone());
+                for (name, value) in headers {
+                    reply.set(name, value);
+                }
+                Some(reply)
+            }
+            Fault::Redirect { status, origin } => Some(
+                Reply::new(code(*status)).header("location", &format!("{origin}{path_and_query}")),
+            ),
+            _ => None,
+        }
+    }
+}
+
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).expect("a fault's status is between 100 and 999")
+}
+
+/// A fault and the requests it applies to. Without conditions that is every
+/// request, for ever.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    method: Option<String>,
+    class: Option<Class>,
+    path: Option<String>,
+    skip: u64,
+    times: u64,
+    fault: Fault,
+}
+
+impl Rule {
+    /// Creates a rule that applies `fault` to every request.
+    #[must_use]
+    pub fn new(fault: Fault) -> Rule {
+        Rule { method: None, class: None, path: None, skip: 0, times: u64::MAX, fault }
+    }
+
+    /// Applies only to requests of this method, given in upper case.
+    #[must_use]
+    pub fn method(mut self, method: &str) -> Rule {
+        self.method = Some(method.to_owned());
+        self
+    }
+
+    /// Applies only to requests of this class.
+    #[must_use]
+    pub fn class(mut self, class: Class) -> Rule {
+        self.class = Some(class);
+        self
+    }
+
+    /// Applies only to requests whose path contains this text.
+    #[must_use]
+    pub fn path(mut self, part: &str) -> Rule {
+        self.path = Some(part.to_owned());
+        self
+    }
+
+    /// Lets the first `count` requests that match pass.
+    #[must_use]
+    pub fn skip(mut self, count: u64) -> Rule {
+        self.skip = count;
+        self
+    }
+
+    /// Applies at most `count` times.
+    #[must_use]
+    pub fn times(mut self, count: u64) -> Rule {
+        self.times = count;
+        self
+    }
+
+    fn matches(&self, method: &Method, path: &str, class: Class) -> bool {
+        self.method.as_deref().is_none_or(|want| want == method.as_str())
+            && self.class.is_none_or(|want| want == class)
+            && self.path.as_deref().is_none_or(|part| path.contains(part))
+    }
+}
+
+/// The rules in force, in the order they were added. The first that applies
+/// to a request decides alone.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<Vec<(Rule, u64)>>);
+
+impl Faults {
+    pub(crate) fn add(&self, rule: Rule) {
+        let mut rules = self.0.lock().expect("no holder of the rules panics");
+        rules.push((rule, 0));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().expect("no holder of the rules panics").clear();
+    }
+
+    pub(crate) fn pick(&self, method: &Method, path: &str, class: Class) -> Option<Fault> {
+        let mut rules = self.0.lock().expect("no holder of the rules panics");
+        for (rule, seen) in rules.iter_mut() {
+            if rule.matches(method, path, class) {
+                *seen += 1;
+                let applied = seen.saturating_sub(rule.skip);
+                if applied > 0 && applied <= rule.times {
+                    return Some(rule.fault.clone());
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,354 @@
+//! An OCI registry in process (OCI distribution-spec 1.1): it counts what it
+//! is asked, can be slow, and goes wrong on demand.
+//!
+//! It is strict where registries differ: it refuses a manifest whose parts
+//! are not in the same repository, a manifest whose media type the client did
+//! not list in `Accept`, and an upload that goes on at an old location.
+//!
+//! ```
+//! use testkit::registry::{Class, Fault, Rule, TestRegistry};
+//!
+//! let registry = TestRegistry::start();
+//! registry.inject(Rule::new(Fault::too_many_requests(0)).class(Class::Ping).times(1));
+//! // ... run the client under test against `registry.host()` ...
+//! assert_eq!(registry.counts().total(), 0);
+//! ```
+
+mod auth;
+mod blobs;
+mod body;
+mod contents;
+mod fault;
+mod log;
+mod manifests;
+mod reply;
+mod route;
+mod server;
+mod tls;
+
+pub use auth::{Auth, Bearer};
+pub use contents::{Contents, Manifest};
+pub use fault::{Fault, Rule};
+pub use log::{Class, Counts, Recorded};
+
+use auth::Authority;
+use bytes::Bytes;
+use contents::Storage;
+use server::{Server, Settings, State};
+use std::io::Read;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Chooses what a [`TestRegistry`] is like.
+#[derive(Debug)]
+pub struct Builder {
+    settings: Settings,
+    auth: Auth,
+    rtt: Duration,
+    tls: Option<Protocol>,
+}
+
+/// What is spoken inside TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 with clients that know it. A fault that cuts the connection
+    /// resets the stream of the request instead.
+    Http2,
+}
+
+impl Builder {
+    /// Requires authentication. The default is none.
+    #[must_use]
+    pub fn auth(mut self, auth: Auth) -> Builder {
+        self.auth = auth;
+        self
+    }
+
+    /// Delays the handling of every request.
+    #[must_use]
+    pub fn rtt(mut self, delay: Duration) -> Builder {
+        self.rtt = delay;
+        self
+    }
+
+    /// Speaks TLS, with a certificate that [`TestRegistry::ca_pem`] vouches
+    /// for. The default is plain HTTP/1.1.
+    #[must_use]
+    pub fn tls(mut self, protocol: Protocol) -> Builder {
+        self.tls = Some(protocol);
+        self
+    }
+
+    /// Gives `Location` without scheme and authority. The default is with.
+    #[must_use]
+    pub fn relative_locations(mut self, relative: bool) -> Builder {
+        self.settings.relative_locations = relative;
+        self
+    }
+
+    /// Accepts a whole blob in a `POST` with `?digest=`. The default is to
+    /// answer such a request with 202 and an upload, as the reference
+    /// registry does.
+    #[must_use]
+    pub fn single_post(mut self, accept: bool) -> Builder {
+        self.settings.single_post = accept;
+        self
+    }
+
+    /// Refuses manifests whose blobs or children are missing. The default is
+    /// yes.
+    #[must_use]
+    pub fn check_manifests(mut self, check: bool) -> Builder {
+        self.settings.check_manifests = check;
+        self
+    }
+
+    /// Has the referrers endpoint. The default is yes.
+    #[must_use]
+    pub fn referrers(mut self, have: bool) -> Builder {
+        self.settings.referrers = have;
+        self
+    }
+
+    /// Mounts blobs between repositories. The default is yes.
+    #[must_use]
+    pub fn mounts(mut self, mount: bool) -> Builder {
+        self.settings.mounts = mount;
+        self
+    }
+
+    /// Starts the registry on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// If the port, the thread or the temporary directory cannot be had.
+    #[must_use]
+    pub fn start(self) -> TestRegistry {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+        let address = listener.local_addr().expect("the listener is bound");
+        let (scheme, tls, ca_pem) = match self.tls {
+            None => ("http", None, None),
+            Some(protocol) => {
+                let (acceptor, ca_pem) = tls::create(protocol == Protocol::Http2);
+                ("https", Some(acceptor), Some(ca_pem))
+            }
+        };
+        let state = Arc::new(State {
+            origin: format!("{scheme}://{address}"),
+            settings: self.settings,
+            storage: Storage::new().expect("a temporary directory"),
+            log: log::Log::default(),
+            faults: fault::Faults::default(),
+            authority: Authority::new(self.auth),
+            rtt: self.rtt.into(),
+            connections: 0.into(),
+            tls,
+        });
+        let server = Server::start(listener, Arc::clone(&state)).expect("a thread and a runtime");
+        TestRegistry { state, host: address.to_string(), ca_pem, _server: server }
+    }
+}
+
+/// A running registry; it stops, and forgets everything, when dropped.
+#[derive(Debug)]
+pub struct TestRegistry {
+    state: Arc<State>,
+    host: String,
+    ca_pem: Option<String>,
+    _server: Server,
+}
+
+impl TestRegistry {
+    /// Starts a registry with the defaults: plain HTTP, no authentication, no
+    /// delay.
+    ///
+    /// # Panics
+    /// As [`Builder::start`].
+    #[must_use]
+    pub fn start() -> TestRegistry {
+        TestRegistry::builder().start()
+    }
+
+    /// Begins to configure a registry.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
+            settings: Settings {
+                relative_locations: false,
+                single_post: false,
+                check_manifests: true,
+                referrers: true,
+                mounts: true,
+            },
+            auth: Auth::None,
+            rtt: Duration::ZERO,
+            tls: None,
+        }
+    }
+
+    /// Returns the host as a reference names it, such as `127.0.0.1:40123`.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns scheme and host, such as `http://127.0.0.1:40123`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.state.origin
+    }
+
+    /// Returns the certificate, as PEM, that a client has to trust; none
+    /// without TLS.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
+    /// Returns the requests since the last reset, in order of arrival.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.state.log.requests()
+    }
+
+    /// Returns the requests of one class.
+    #[must_use]
+    pub fn requests_of(&self, class: Class) -> Vec<Recorded> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.class == class);
+        requests
+    }
+
+    /// Returns requests and bytes since the last reset.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state.log.counts()
+    }
+
+    /// Returns the number of connections since the last reset.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.state.connections.load(Ordering::SeqCst)
+    }
+
+    /// Forgets requests and connections, not the contents.
+    pub fn reset(&self) {
+        self.state.log.reset();
+        self.state.connections.store(0, Ordering::SeqCst);
+    }
+
+    /// Adds a rule for faults, after those already there.
+    pub fn inject(&self, rule: Rule) {
+        self.state.faults.add(rule);
+    }
+
+    /// Removes all rules for faults.
+    pub fn clear_faults(&self) {
+        self.state.faults.clear();
+    }
+
+    /// Makes all bearer tokens invalid.
+    pub fn revoke_tokens(&self) {
+        self.state.authority.revoke();
+    }
+
+    /// Changes the delay of every request from now on.
+    pub fn set_rtt(&self, delay: Duration) {
+        *self.state.rtt.lock().expect("no holder of the delay panics") = delay;
+    }
+
+    /// Stores a blob past HTTP and returns its digest.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> String {
+        let stored = self.state.storage.put(repository, bytes);
+        stored.expect("the temporary directory is writable")
+    }
+
+    /// Returns a blob's bytes.
+    ///
+    /// # Panics
+    /// If the file cannot be read.
+    #[must_use]
+    pub fn blob(&self, repository: &str, digest: &str) -> Option<Vec<u8>> {
+        let opened = self.state.storage.open(repository, digest);
+        let (mut file, _) = opened.expect("stored blobs stay readable")?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).expect("stored blobs stay readable");
+        Some(bytes)
+    }
+
+    /// Stores a manifest past HTTP, unchecked, under its digest and, if
+    /// `reference` is a tag, that tag. Returns its digest.
+    pub fn put_manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+        media_type: &str,
+        bytes: impl Into<Bytes>,
+    ) -> String {
+        let manifest = Manifest { media_type: media_type.to_owned(), bytes: bytes.into() };
+        let digest = manifest.digest();
+        let mut contents = self.state.storage.contents();
+        let repository = contents.repositories.entry(repository.to_owned()).or_default();
+        repository.manifests.insert(digest.clone(), manifest);
+        if !reference.contains(':') {
+            repository.tags.insert(reference.to_owned(), digest.clone());
+        }
+        digest
+    }
+
+    /// Returns the manifest of a tag or digest.
+    #[must_use]
+    pub fn manifest(&self, repository: &str, reference: &str) -> Option<Manifest> {
+        let contents = self.state.storage.contents();
+        contents.repositories.get(repository)?.manifest(reference).cloned()
+    }
+
+    /// Lists the repositories, sorted.
+    #[must_use]
+    pub fn repositories(&self) -> Vec<String> {
+        let contents = self.state.storage.contents();
+        contents.repositories.keys().cloned().collect()
+    }
+
+    /// Lists the tags of a repository, sorted; none if it does not exist.
+    #[must_use]
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let contents = self.state.storage.contents();
+        let repository = contents.repositories.get(repository);
+        repository.map_or_else(Vec::new, |repository| repository.tags.keys().cloned().collect())
+    }
+
+    /// Lists the digests of all blobs of a repository, sorted.
+    #[must_use]
+    pub fn blobs(&self, repository: &str) -> Vec<String> {
+        let contents = self.state.storage.contents();
+        let repository = contents.repositories.get(repository);
+        repository.map_or_else(Vec::new, |repository| repository.blobs.keys().cloned().collect())
+    }
+
+    /// Returns the number of uploads that were started and neither finished
+    /// nor cancelled.
+    #[must_use]
+    pub fn open_uploads(&self) -> usize {
+        self.state.storage.open_uploads()
+    }
+
+    /// Copies the contents, to be restored into this registry later. Cheap:
+    /// blobs are shared.
+    #[must_use]
+    pub fn snapshot(&self) -> Contents {
+        self.state.storage.contents().clone()
+    }
+
+    /// Replaces the contents by a snapshot of this registry. The default
+    /// value of [`Contents`] empties it.
+    pub fn restore(&self, contents: &Contents) {
+        *self.state.storage.contents() = contents.clone();
+    }
+}
