@@ -1,0 +1,196 @@
+//! Why a run failed. Each error is one step; its sources are the steps below.
+//! The texts are ko's, so that scripts that look for them still find them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use golang::{ArgumentError, EnvironmentError, FindError, ImportPath, ListError, LoadError, TargetError};
+use layer::{KodataError, LayerError};
+use oci::Platform;
+use store::StoreError;
+
+use crate::base::BaseError;
+use crate::publish::PublishError;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// A word of the command line is no import path.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// There is no `go`.
+    #[error(transparent)]
+    Go(#[from] FindError),
+    /// The cache cannot be used.
+    #[error("opening the cache")]
+    Store(#[from] StoreError),
+    /// The threads that compress cannot be started.
+    #[error("starting threads")]
+    Threads(#[source] std::io::Error),
+    /// The registry client cannot be made.
+    #[error("preparing to speak to registries")]
+    Network(#[source] registry::RegistryError),
+    /// The environment for the listing cannot be made.
+    #[error("could not create env for go list")]
+    Environment(#[source] EnvironmentError),
+    /// `go list` failed as a whole.
+    #[error(transparent)]
+    List(ListError),
+    /// A local argument does not stand for one package.
+    #[error(transparent)]
+    Qualify(LoadError),
+    /// An import path is not a program.
+    #[error("importpath \"ko://{import_path}\" is not supported")]
+    Unsupported {
+        /// The import path.
+        import_path: ImportPath,
+        /// Why not.
+        #[source]
+        source: LoadError,
+    },
+    /// An image could not be made.
+    #[error("error building \"ko://{import_path}\"")]
+    Build {
+        /// The import path.
+        import_path: ImportPath,
+        /// Why not.
+        #[source]
+        source: BuildFailure,
+    },
+    /// An image could not be published.
+    #[error("error publishing ko://{import_path}")]
+    Publish {
+        /// The import path.
+        import_path: ImportPath,
+        /// Why not.
+        #[source]
+        source: PublishError,
+    },
+}
+
+/// Why an image could not be made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BuildFailure {
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// No base.
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    /// The base's platform is not one that `go` can be told.
+    #[error("could not create env for {platform}")]
+    Target {
+        /// The platform.
+        platform: Platform,
+        /// Why not.
+        #[source]
+        source: Arc<TargetError>,
+    },
+    /// The environment is not one that `go` may have.
+    #[error("could not create env for {platform}")]
+    Environment {
+        /// The platform.
+        platform: Platform,
+        /// Why not.
+        #[source]
+        source: Arc<EnvironmentError>,
+    },
+    /// `go build` failed.
+    #[error("{platform}: build")]
+    Go {
+        /// The platform.
+        platform: Platform,
+        /// What `go` said.
+        #[source]
+        source: Arc<golang::BuildError>,
+    },
+    /// The layer of the binary could not be made.
+    #[error("{platform}: layer of the binary")]
+    Layer {
+        /// The platform.
+        platform: Platform,
+        /// Why not.
+        #[source]
+        source: Arc<LayerError>,
+    },
+    /// What is in kodata cannot be in a layer.
+    #[error("tarring kodata")]
+    Kodata {
+        /// Why not.
+        #[source]
+        source: Arc<KodataError>,
+    },
+    /// The layer of kodata could not be made.
+    #[error("tarring kodata {dir}", dir = dir.display())]
+    KodataLayer {
+        /// The kodata directory.
+        dir: PathBuf,
+        /// Why not.
+        #[source]
+        source: Arc<LayerError>,
+    },
+}
+
+impl Error {
+    /// Did the user, or the failure of something else, end this?
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled
+                | Self::List(ListError::Cancelled)
+                | Self::Build { source: BuildFailure::Cancelled, .. }
+                | Self::Publish { source: PublishError::Cancelled, .. }
+        )
+    }
+
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Go(error) => error.hint().map(str::to_owned),
+            Self::Build { source, .. } => source.hint(),
+            Self::Publish { source, .. } => source.hint(),
+            Self::Store(error) if error.is_full() => Some(DISK_FULL.to_owned()),
+            Self::Store(_) => Some("set KOCACHE to a directory that can be written".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+const DISK_FULL: &str =
+    "the disk that holds the cache is full: make room, or set KOCACHE to a directory on another one";
+
+impl BuildFailure {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Base(BaseError::Pull { source, .. }) => Some(registry_hint(source, true)),
+            Self::Base(BaseError::Store { source, .. }) if source.is_full() => Some(DISK_FULL.to_owned()),
+            Self::Go { source, .. } => source.hint().map(str::to_owned),
+            Self::Layer { source, .. } | Self::KodataLayer { source, .. } if source.is_full() => {
+                Some(DISK_FULL.to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What to do about a registry that does not do as we would like.
+pub(crate) fn registry_hint(error: &registry::RegistryError, base: bool) -> String {
+    if error.is_certificate() {
+        "if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; \
+         --insecure-registry trusts any certificate of the destination"
+            .to_owned()
+    } else if error.is_unauthorized() || error.is_forbidden() {
+        "log in with `docker login` or a credential helper; ko reads the same configuration".to_owned()
+    } else if base {
+        "the embedded base ko.static needs no network: KO_DEFAULTBASEIMAGE=ko.static, or \
+         defaultBaseImage: ko.static in .ko.yaml"
+            .to_owned()
+    } else if error.is_unreachable() {
+        "check KO_DOCKER_REPO and the network; --push=false builds without a registry".to_owned()
+    } else {
+        "check KO_DOCKER_REPO".to_owned()
+    }
+}

@@ -1,0 +1,80 @@
+//! What happens during a run, for whoever shows it. The engine prints nothing:
+//! progress lines, machine-readable output and tests are observers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use oci::{Digest, Platform};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The base image of an import path is known.
+    UsingBase {
+        /// The base as the user wrote it.
+        base: String,
+        /// Its digest, unless `base` names it already or there is none.
+        digest: Option<Digest>,
+        /// The import path, without `ko://`.
+        import_path: String,
+    },
+    /// `go build` starts.
+    Building {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+    },
+    /// A link in kodata is left out, because Windows layers have none.
+    KodataLinkSkipped {
+        /// Its name in kodata.
+        name: String,
+    },
+    /// An image is on its way to a registry under its first tag.
+    Publishing {
+        /// `name:tag`.
+        reference: String,
+    },
+    /// An image gets a further tag.
+    Tagging {
+        /// `name:tag`.
+        reference: String,
+    },
+    /// An image is complete in a registry.
+    Published {
+        /// The reference that is printed.
+        reference: String,
+    },
+    /// An image is being written to an OCI image layout.
+    Saving {
+        /// The import path, with `ko://`.
+        import_path: String,
+    },
+    /// It is written.
+    Saved {
+        /// The import path, with `ko://`.
+        import_path: String,
+    },
+}
+
+/// Takes events, from any thread, in the order in which they happen.
+#[derive(Clone)]
+pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl Observer {
+    /// An observer that calls a function.
+    pub fn new(take: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        (self.0)(event);
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}

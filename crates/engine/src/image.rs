@@ -1,0 +1,258 @@
+//! Images: the arithmetic of putting layers on a base. No I/O; same inputs,
+//! same bytes, and the bytes of configs and manifests are ko's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use layer::Layer;
+use oci::{Descriptor, Digest, History, ImageConfig, Index, Manifest, MediaType, Platform, Timestamp};
+
+use crate::base::{BaseImage, BaseSource};
+
+/// Names the base image in the annotations of images made from it (OCI
+/// image-spec, "Annotations").
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
+/// The digest of that base image.
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+
+/// A finished image: everything that a destination needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Image {
+    /// The manifest's media type.
+    pub(crate) media_type: MediaType,
+    /// The manifest.
+    pub(crate) manifest: Vec<u8>,
+    /// The manifest's digest.
+    pub(crate) digest: Digest,
+    /// The config's descriptor.
+    pub(crate) config_descriptor: Descriptor,
+    /// The config.
+    pub(crate) config: Vec<u8>,
+    /// The layers, bottom first.
+    pub(crate) layers: Vec<ImageLayer>,
+}
+
+/// A layer of a finished image, and where its bytes are.
+#[derive(Debug, Clone)]
+pub(crate) struct ImageLayer {
+    /// As it stands in the manifest.
+    pub(crate) descriptor: Descriptor,
+    /// Where the bytes are.
+    pub(crate) origin: LayerOrigin,
+}
+
+/// Where the bytes of a layer are.
+#[derive(Debug, Clone)]
+pub(crate) enum LayerOrigin {
+    /// In the cache: a layer of ours.
+    Store,
+    /// Where the base image is.
+    Base(Arc<BaseSource>),
+}
+
+/// What a build gives: an image, or one for each platform.
+#[derive(Debug, Clone)]
+pub(crate) enum Artifact {
+    /// One image.
+    Image(Image),
+    /// Several, with an index over them.
+    Index {
+        /// The index's media type.
+        media_type: MediaType,
+        /// The index.
+        index: Vec<u8>,
+        /// The index's digest.
+        digest: Digest,
+        /// The images, in the order of the index.
+        images: Vec<Image>,
+    },
+}
+
+impl Artifact {
+    /// The digest under which the whole is known.
+    pub(crate) fn digest(&self) -> Digest {
+        match self {
+            Self::Image(image) => image.digest,
+            Self::Index { digest, .. } => *digest,
+        }
+    }
+
+    /// The manifest or index that a tag points at: media type and bytes.
+    pub(crate) fn top(&self) -> (&MediaType, &[u8]) {
+        match self {
+            Self::Image(image) => (&image.media_type, &image.manifest),
+            Self::Index { media_type, index, .. } => (media_type, index),
+        }
+    }
+
+    /// All images.
+    pub(crate) fn images(&self) -> &[Image] {
+        match self {
+            Self::Image(image) => std::slice::from_ref(image),
+            Self::Index { images, .. } => images,
+        }
+    }
+}
+
+/// What the user wants in the image, the same for all images of a run.
+#[derive(Debug, Clone, Default)]
+pub struct ImageOptions {
+    /// Labels, merged over the base's.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations, merged over the base's.
+    pub annotations: BTreeMap<String, String>,
+    /// The user to run as, if not the base's.
+    pub user: Option<String>,
+    /// When the image was made (`SOURCE_DATE_EPOCH`); else the base's time.
+    pub created: Option<Timestamp>,
+    /// When kodata was made (`KO_DATA_DATE_EPOCH`), in seconds since 1970.
+    pub kodata_created: Option<(i64, Timestamp)>,
+}
+
+/// The layers that are put on a base.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Added<'a> {
+    /// The import path, without `ko://`.
+    pub(crate) import_path: &'a str,
+    /// The program's name: `/ko-app/<name>`.
+    pub(crate) name: &'a str,
+    pub(crate) kodata: &'a Layer,
+    pub(crate) binary: &'a Layer,
+}
+
+/// Puts layers on a base image.
+pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOptions) -> Image {
+    let windows = base.platform().is_windows();
+    let layer_type = base.media_type.added_layer().expect("a base image has been checked to be one");
+
+    let config = config_of(base, added, options, windows).to_vec();
+    let mut manifest = base.manifest.clone();
+    manifest.subject = None;
+    manifest.set_config(&config);
+    let mut layers: Vec<ImageLayer> = manifest
+        .layers
+        .iter()
+        .map(|layer| ImageLayer { descriptor: layer.clone(), origin: LayerOrigin::Base(Arc::clone(&base.source)) })
+        .collect();
+    for layer in [added.kodata, added.binary] {
+        let descriptor = Descriptor::new(layer_type.clone(), layer.digest, layer.size);
+        layers.push(ImageLayer { descriptor, origin: LayerOrigin::Store });
+    }
+    manifest.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();
+    manifest.annotations.extend(annotations(options, base.named()));
+
+    let bytes = manifest.to_vec();
+    Image {
+        media_type: base.media_type.clone(),
+        digest: Digest::of(&bytes),
+        manifest: bytes,
+        config_descriptor: manifest.config,
+        config,
+        layers,
+    }
+}
+
+/// Puts an index over images. Each comes with the descriptor of the base that
+/// it was made from; base `name` and `digest` are those of the base index.
+pub(crate) fn assemble_index(
+    media_type: &MediaType,
+    base: Option<(&str, Digest)>,
+    images: Vec<(Descriptor, Image)>,
+    options: &ImageOptions,
+) -> Artifact {
+    let mut index = Index::new(media_type.clone());
+    index.annotations.extend(annotations(options, base));
+    for (base, image) in &images {
+        index.manifests.push(Descriptor {
+            size: image.manifest.len() as u64,
+            digest: image.digest,
+            data: None,
+            artifact_type: image.config_descriptor.media_type.to_string(),
+            ..base.clone()
+        });
+    }
+    let bytes = index.to_vec();
+    Artifact::Index {
+        media_type: media_type.clone(),
+        digest: Digest::of(&bytes),
+        index: bytes,
+        images: images.into_iter().map(|(_, image)| image).collect(),
+    }
+}
+
+/// The user's annotations, and those that name the base, which win.
+fn annotations(options: &ImageOptions, base: Option<(&str, Digest)>) -> BTreeMap<String, String> {
+    let mut annotations = options.annotations.clone();
+    if let Some((name, digest)) = base {
+        annotations.insert(BASE_DIGEST.to_owned(), digest.to_string());
+        annotations.insert(BASE_NAME.to_owned(), name.to_owned());
+    }
+    annotations
+}
+
+fn config_of(base: &BaseImage, added: Added<'_>, options: &ImageOptions, windows: bool) -> ImageConfig {
+    let Added { import_path, name, kodata, binary } = added;
+    let mut image = base.config.clone();
+    "github.com/ko-build/ko".clone_into(&mut image.author);
+    if let Some(created) = &options.created {
+        image.created = created.clone();
+    }
+
+    let history = |comment: String, created: Option<&Timestamp>| History {
+        author: "ko".to_owned(),
+        created: created.cloned().unwrap_or_else(Timestamp::zero),
+        created_by: format!("ko build ko://{import_path}"),
+        comment,
+        empty_layer: false,
+    };
+    let kodata_created = options.kodata_created.as_ref().map(|(_, created)| created);
+    image.history.push(history("kodata contents, at $KO_DATA_PATH".to_owned(), kodata_created));
+    // With forward slashes on Windows too: this is what ko writes.
+    image.history.push(history(format!("go build output, at /ko-app/{name}"), options.created.as_ref()));
+    image.rootfs.diff_ids.extend([kodata.diff_id, binary.diff_id]);
+
+    let (entrypoint, path, data) = if windows {
+        (format!(r"C:\ko-app\{name}"), r"C:\ko-app", r"C:\var\run\ko")
+    } else {
+        (format!("/ko-app/{name}"), "/ko-app", "/var/run/ko")
+    };
+    let config = &mut image.config;
+    config.entrypoint = vec![entrypoint];
+    config.cmd.clear();
+    match config.env.iter_mut().find(|entry| entry.starts_with("PATH=")) {
+        // A colon on Windows too: this is what ko writes.
+        Some(entry) => entry.extend([":", path]),
+        None => config.env.push(format!("PATH={path}")),
+    }
+    config.env.push(format!("KO_DATA_PATH={data}"));
+    if let Some(user) = &options.user {
+        config.user.clone_from(user);
+    }
+    config.labels.extend(options.labels.clone());
+    image
+}
+
+/// A manifest without layers, for a base that is nothing.
+pub(crate) fn empty_manifest(config: &[u8]) -> Manifest {
+    Manifest {
+        schema_version: 2,
+        media_type: Some(MediaType::OCI_MANIFEST.into()),
+        config: Descriptor::of(MediaType::OCI_CONFIG.into(), config),
+        layers: Vec::new(),
+        annotations: BTreeMap::new(),
+        subject: None,
+        artifact_type: String::new(),
+    }
+}
+
+/// The platform that a config says it is for. What it leaves out is linux and
+/// amd64, and a variant is not read: ko matches a single-platform base so.
+pub(crate) fn platform_of(config: &ImageConfig) -> Platform {
+    let or = |value: &str, default: &str| if value.is_empty() { default } else { value }.to_owned();
+    Platform {
+        os: or(&config.os, "linux"),
+        architecture: or(&config.architecture, "amd64"),
+        os_version: config.os_version.clone(),
+        ..Platform::default()
+    }
+}

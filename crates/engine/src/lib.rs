@@ -1,0 +1,35 @@
+//! The engine: it plans a run, builds programs, puts them on base images, and
+//! publishes the result. It joins `golang`, `layer` and `registry`, which do
+//! not know each other.
+//!
+//! It never prints, never reads the environment and never ends the process:
+//! everything that it depends on comes in [`Options`], everything that happens
+//! goes to an [`Observer`], and what went wrong is an [`Error`].
+
+mod base;
+mod blobs;
+mod budget;
+mod error;
+mod event;
+mod flight;
+mod image;
+pub mod keychain;
+mod listing;
+mod namer;
+mod options;
+mod publish;
+mod run;
+mod static_base;
+
+pub use base::{BaseError, BaseReference};
+pub use error::{BuildFailure, Error};
+pub use event::{Event, Observer};
+pub use golang::Environment;
+pub use image::ImageOptions;
+pub use keychain::keychain;
+pub use namer::Namer;
+pub use oci::{Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
+pub use options::{Destination, Limits, Network, Options};
+pub use publish::PublishError;
+pub use run::{Engine, Published};
+pub use static_base::STATIC_BASE;

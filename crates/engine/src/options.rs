@@ -1,0 +1,85 @@
+//! Everything that a run depends on, handed in by the command: the engine
+//! reads no environment, no configuration file and no working directory.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use golang::Environment;
+use oci::{PlatformMatcher, Tag};
+use registry::Keychain;
+
+use crate::base::BaseReference;
+use crate::image::ImageOptions;
+use crate::namer::Namer;
+
+/// What a run depends on.
+#[derive(Debug)]
+pub struct Options {
+    /// Where relative arguments start, absolute.
+    pub work_dir: PathBuf,
+    /// The environment that `go` inherits.
+    pub environment: Environment,
+    /// The `go` to run, if not the first in PATH.
+    pub go: Option<OsString>,
+    /// The root of the cache.
+    pub cache: PathBuf,
+    /// How much may happen at once.
+    pub limits: Limits,
+    /// The platforms to build for.
+    pub platforms: PlatformMatcher,
+    /// The base of import paths without an override.
+    pub default_base: BaseReference,
+    /// Bases by import path in lower case.
+    pub base_overrides: BTreeMap<String, BaseReference>,
+    /// What links in kodata may reach (`KO_DATA_PATH_ALLOWED_ROOT`).
+    pub kodata_root: Option<PathBuf>,
+    /// What goes into every image.
+    pub image: ImageOptions,
+    /// Where images go.
+    pub destination: Destination,
+    /// How registries are spoken to.
+    pub network: Network,
+}
+
+/// How much may happen at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Runs of `go build` at a time.
+    pub jobs: usize,
+    /// Threads that compress.
+    pub threads: NonZeroUsize,
+    /// Memory that all of them together may take, in bytes.
+    pub memory: u64,
+}
+
+/// Where images go, and what they are called there.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// The value of `KO_DOCKER_REPO`: empty where nothing is pushed.
+    pub repository: String,
+    /// How names are made.
+    pub namer: Namer,
+    /// The tags, without duplicates, in the user's order.
+    pub tags: Vec<Tag>,
+    /// Print references with the tag and without the digest.
+    pub tag_only: bool,
+    /// Push to the registry.
+    pub push: bool,
+    /// Write to an OCI image layout: where, and how it is printed.
+    pub layout: Option<PathBuf>,
+}
+
+/// How registries are spoken to.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// The `User-Agent`.
+    pub user_agent: String,
+    /// `--insecure-registry`: plain http and any certificate for the
+    /// destination, plain http for bases.
+    pub insecure: bool,
+    /// Whose credentials are used.
+    pub keychain: Arc<dyn Keychain>,
+}

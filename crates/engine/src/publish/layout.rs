@@ -1,0 +1,168 @@
+//! OCI image layouts: a directory with blobs by digest and an `index.json`
+//! (OCI image-spec, "Image Layout Specification").
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use oci::{Descriptor, Index, MediaType, json};
+use store::Store;
+
+use super::{PublishError, Publisher};
+use crate::blobs::provide;
+use crate::event::{Event, Observer};
+use crate::image::{Artifact, Image};
+
+/// The content of `oci-layout`, as ko writes it.
+const LAYOUT: &[u8] = b"{\n    \"imageLayoutVersion\": \"1.0.0\"\n}";
+
+#[derive(Debug)]
+pub(crate) struct LayoutPublisher {
+    dir: PathBuf,
+    /// The directory as the user wrote it: what is printed.
+    typed: PathBuf,
+    store: Store,
+    observer: Observer,
+}
+
+impl LayoutPublisher {
+    /// Nothing is written before the first image.
+    pub(crate) fn new(work_dir: &Path, typed: PathBuf, store: Store, observer: Observer) -> Self {
+        Self { dir: work_dir.join(&typed), typed, store, observer }
+    }
+
+    async fn save(&self, import_path: &str, artifact: &Artifact) -> Result<(), PublishError> {
+        self.observer.tell(Event::Saving { import_path: format!("ko://{import_path}") });
+        for image in artifact.images() {
+            for layer in &image.layers {
+                provide(layer, &self.store).await?;
+            }
+        }
+        let (dir, store, artifact) = (self.dir.clone(), self.store.clone(), artifact.clone());
+        let work = tokio::task::spawn_blocking(move || write(&dir, &store, &artifact));
+        work.await.expect("writing a layout does not panic")
+    }
+}
+
+impl Publisher for LayoutPublisher {
+    fn prepare(&self, _: &str) {}
+
+    fn upload<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), PublishError>> {
+        self.save(import_path, artifact).boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, PublishError>> {
+        let append = async move {
+            let (dir, artifact_) = (self.dir.clone(), artifact.clone());
+            let work = tokio::task::spawn_blocking(move || append(&dir, &artifact_));
+            work.await.expect("writing a layout does not panic")?;
+            self.observer.tell(Event::Saved { import_path: format!("ko://{import_path}") });
+            Ok(format!("{}@{}", self.typed.display(), artifact.digest()))
+        };
+        append.boxed()
+    }
+}
+
+/// Writes all blobs of an artifact; those that are there already stay.
+fn write(dir: &Path, store: &Store, artifact: &Artifact) -> Result<(), PublishError> {
+    let blobs = dir.join("blobs").join("sha256");
+    fs::create_dir_all(&blobs).map_err(at("creating", &blobs))?;
+    for image in artifact.images() {
+        write_image(&blobs, store, image)?;
+    }
+    let (_, bytes) = artifact.top();
+    put(&blobs.join(artifact.digest().hex()), &mut &*bytes)
+}
+
+fn write_image(blobs: &Path, store: &Store, image: &Image) -> Result<(), PublishError> {
+    for layer in &image.layers {
+        let Descriptor { digest, size, .. } = &layer.descriptor;
+        // What only lives elsewhere is not part of the layout either.
+        let Some(mut file) = store.open_blob(digest, *size)? else {
+            if layer.descriptor.media_type.is_nondistributable() {
+                continue;
+            }
+            return Err(PublishError::Missing { digest: *digest });
+        };
+        put(&blobs.join(digest.hex()), &mut file)?;
+    }
+    put(&blobs.join(image.config_descriptor.digest.hex()), &mut &image.config[..])?;
+    put(&blobs.join(image.digest.hex()), &mut &image.manifest[..])
+}
+
+/// Adds the artifact to `index.json`, which is made where there is none. One
+/// process at a time: two that write the same layout both stand in it.
+fn append(dir: &Path, artifact: &Artifact) -> Result<(), PublishError> {
+    let marker = dir.join("oci-layout");
+    put(&marker, &mut &*LAYOUT)?;
+    let lock = File::open(&marker).map_err(at("opening", &marker))?;
+    lock.lock().map_err(at("locking", &marker))?;
+
+    let path = dir.join("index.json");
+    let mut index = match fs::read(&path) {
+        Ok(bytes) => Index::parse(&bytes)
+            .map_err(|source| PublishError::LayoutIndex { path: path.clone(), source: Arc::new(source) })?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Index::new(MediaType::OCI_INDEX.into()),
+        Err(error) => return Err(at("reading", &path)(error)),
+    };
+    let (media_type, bytes) = artifact.top();
+    let mut descriptor = Descriptor::of(media_type.clone(), bytes);
+    if let Artifact::Image(image) = artifact {
+        descriptor.artifact_type = image.config_descriptor.media_type.to_string();
+    }
+    index.manifests.push(descriptor);
+    replace(&path, &mut &json::to_vec_indented(&index, "   ")[..])
+}
+
+/// Writes a file that is named by its content, unless it is there.
+fn put(path: &Path, content: &mut dyn io::Read) -> Result<(), PublishError> {
+    if path.exists() { Ok(()) } else { replace(path, content) }
+}
+
+/// Writes a file by a rename, so that nobody sees half of it.
+fn replace(path: &Path, content: &mut dyn io::Read) -> Result<(), PublishError> {
+    let dir = path.parent().expect("a file in a directory");
+    let mut temp = tempfile::Builder::new()
+        .prefix(".ko-")
+        .permissions_like_umask()
+        .tempfile_in(dir)
+        .map_err(at("creating a file in", dir))?;
+    io::copy(content, &mut temp).map_err(at("writing", path))?;
+    temp.flush().map_err(at("writing", path))?;
+    temp.persist(path).map_err(|error| at("renaming to", path)(error.error))?;
+    Ok(())
+}
+
+/// Files of a layout are for everybody, as far as the umask lets them.
+trait PermissionsLikeUmask {
+    fn permissions_like_umask(&mut self) -> &mut Self;
+}
+
+impl PermissionsLikeUmask for tempfile::Builder<'_, '_> {
+    #[cfg(unix)]
+    fn permissions_like_umask(&mut self) -> &mut Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        self.permissions(fs::Permissions::from_mode(0o666))
+    }
+
+    #[cfg(not(unix))]
+    fn permissions_like_umask(&mut self) -> &mut Self {
+        self
+    }
+}
+
+fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PublishError {
+    let path = path.to_owned();
+    move |source| PublishError::Layout { action, path, source: Arc::new(source) }
+}

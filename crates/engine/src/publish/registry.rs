@@ -1,0 +1,215 @@
+//! Publishing to a registry. A tag moves last: when it does, everything that
+//! it reaches is there.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, try_join, try_join_all};
+use oci::{Descriptor, Digest, Reference, Repository};
+use registry::{Access, BlobSource, Client, PushHint, RegistryError};
+use store::Store;
+
+use super::{PublishError, Publisher};
+use crate::base::BaseSource;
+use crate::blobs::provide;
+use crate::event::{Event, Observer};
+use crate::flight::Flights;
+use crate::image::{Artifact, Image, ImageLayer, LayerOrigin};
+use crate::options::Destination;
+
+type Outcome<T> = Result<T, Arc<RegistryError>>;
+
+#[derive(Debug)]
+pub(crate) struct RegistryPublisher {
+    pusher: Arc<Pusher>,
+    destination: Destination,
+    observer: Observer,
+    /// What tags point at, asked for as soon as their names are known.
+    heads: Flights<String, Outcome<Option<Digest>>>,
+    /// Blobs on their way, so that none is sent twice to one repository.
+    blobs: Flights<(String, Digest), Result<(), PublishError>>,
+}
+
+/// What sends.
+#[derive(Debug)]
+struct Pusher {
+    client: Client,
+    store: Store,
+}
+
+impl RegistryPublisher {
+    pub(crate) fn new(client: Client, destination: Destination, store: Store, observer: Observer) -> Self {
+        let pusher = Arc::new(Pusher { client, store });
+        Self { pusher, destination, observer, heads: Flights::new(), blobs: Flights::new() }
+    }
+
+    /// What a tag points at, as it was when it was first asked for.
+    fn head(&self, reference: &Reference) -> impl Future<Output = Outcome<Option<Digest>>> + use<> {
+        let (pusher, asked) = (Arc::clone(&self.pusher), reference.clone());
+        self.heads.start(reference.full_name(), || async move {
+            let head = pusher.client.head_manifest(&asked, Access::Push).await;
+            Ok(head.map_err(Arc::new)?.map(|found| found.digest))
+        })
+    }
+
+    async fn is_there(&self, reference: &Reference, digest: Digest) -> Result<bool, PublishError> {
+        let found = self.head(reference).await;
+        Ok(found.map_err(|source| pushing(reference.repository(), source))? == Some(digest))
+    }
+
+    /// The tags, as references: there is always one.
+    fn tagged<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = Reference> + 'a {
+        self.destination.tags.iter().map(|tag| repository.with_tag(tag.clone()))
+    }
+
+    async fn upload_all(&self, import_path: &str, artifact: &Artifact) -> Result<(), PublishError> {
+        let repository = self.destination.repository_of(import_path)?;
+        let first = self.tagged(&repository).next().expect("there is always a tag");
+        self.observer.tell(Event::Publishing { reference: first.to_string() });
+        if self.is_there(&first, artifact.digest()).await? {
+            return Ok(());
+        }
+        match artifact {
+            Artifact::Image(image) => self.blobs_of(&repository, image).await,
+            Artifact::Index { images, .. } => {
+                let children = images.iter().map(|image| self.child(&repository, image));
+                try_join_all(children).await.map(drop)
+            }
+        }
+    }
+
+    /// An image of an index: by its digest, no tag.
+    async fn child(&self, repository: &Repository, image: &Image) -> Result<(), PublishError> {
+        let reference = repository.with_digest(image.digest);
+        if self.is_there(&reference, image.digest).await? {
+            return Ok(());
+        }
+        self.blobs_of(repository, image).await?;
+        self.pusher.put(&reference, &image.media_type, &image.manifest).await
+    }
+
+    async fn blobs_of(&self, repository: &Repository, image: &Image) -> Result<(), PublishError> {
+        let layers = image.layers.iter().filter(|layer| !layer.descriptor.media_type.is_nondistributable());
+        let layers = layers.map(|layer| {
+            let (pusher, repository, layer) = (Arc::clone(&self.pusher), repository.clone(), layer.clone());
+            let key = (repository.full_name(), layer.descriptor.digest);
+            self.blobs.start(key, || async move { pusher.layer(&repository, &layer).await })
+        });
+        let config = {
+            let (pusher, repository) = (Arc::clone(&self.pusher), repository.clone());
+            let (descriptor, config) = (image.config_descriptor.clone(), Bytes::copy_from_slice(&image.config));
+            let key = (repository.full_name(), descriptor.digest);
+            self.blobs.start(key, || async move { pusher.config(&repository, &descriptor, config).await })
+        };
+        try_join(try_join_all(layers), config).await.map(drop)
+    }
+
+    async fn tag_all(&self, import_path: &str, artifact: &Artifact) -> Result<String, PublishError> {
+        let repository = self.destination.repository_of(import_path)?;
+        let (media_type, bytes) = artifact.top();
+        let put = |reference: Reference| async move {
+            match self.is_there(&reference, artifact.digest()).await? {
+                true => Ok(()),
+                false => self.pusher.put(&reference, media_type, bytes).await,
+            }
+        };
+        let mut tagged = self.tagged(&repository);
+        put(tagged.next().expect("there is always a tag")).await?;
+        let others = tagged.map(|reference| {
+            self.observer.tell(Event::Tagging { reference: reference.to_string() });
+            put(reference)
+        });
+        try_join_all(others).await?;
+        let reference = self.destination.printed(&repository.to_string(), artifact.digest());
+        self.observer.tell(Event::Published { reference: reference.clone() });
+        Ok(reference)
+    }
+}
+
+impl Publisher for RegistryPublisher {
+    fn prepare(&self, import_path: &str) {
+        // A name that cannot be is an error later, where it can be returned.
+        if let Ok(repository) = self.destination.repository_of(import_path) {
+            for reference in self.tagged(&repository) {
+                drop(self.head(&reference));
+            }
+        }
+    }
+
+    fn upload<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), PublishError>> {
+        self.upload_all(import_path, artifact).boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, PublishError>> {
+        self.tag_all(import_path, artifact).boxed()
+    }
+}
+
+impl Pusher {
+    /// Our layers come from the cache. Those of a base are mounted where the
+    /// registry can do that, and only else go through this machine.
+    async fn layer(&self, repository: &Repository, layer: &ImageLayer) -> Result<(), PublishError> {
+        let mut source = BlobSource::Store(self.store.clone());
+        let mut from = None;
+        match &layer.origin {
+            LayerOrigin::Base(base) => match &**base {
+                BaseSource::Registry { client, repository } => {
+                    let (client, repository) = (client.clone(), repository.clone());
+                    from = Some(repository.clone());
+                    source = BlobSource::Remote { client, repository, store: self.store.clone() };
+                }
+                BaseSource::Static | BaseSource::Scratch => provide(layer, &self.store).await?,
+            },
+            LayerOrigin::Store => {}
+        }
+        self.push(repository, &layer.descriptor, &source, from.as_ref(), PushHint::Unknown).await
+    }
+
+    /// The config of an image that is not there is hardly there either.
+    async fn config(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        config: Bytes,
+    ) -> Result<(), PublishError> {
+        self.push(repository, descriptor, &BlobSource::Bytes(config), None, PushHint::New).await
+    }
+
+    async fn push(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        source: &BlobSource,
+        from: Option<&Repository>,
+        hint: PushHint,
+    ) -> Result<(), PublishError> {
+        match self.client.push_blob(repository, descriptor, source, from, hint).await {
+            Ok(_) => Ok(()),
+            Err(RegistryError::NoBlob { digest }) => Err(PublishError::Missing { digest }),
+            Err(source) => Err(pushing(repository, Arc::new(source))),
+        }
+    }
+
+    async fn put(
+        &self,
+        reference: &Reference,
+        media_type: &oci::MediaType,
+        bytes: &[u8],
+    ) -> Result<(), PublishError> {
+        let put = self.client.push_manifest(reference, media_type, Bytes::copy_from_slice(bytes)).await;
+        put.map(drop).map_err(|source| pushing(reference.repository(), Arc::new(source)))
+    }
+}
+
+fn pushing(repository: &Repository, source: Arc<RegistryError>) -> PublishError {
+    PublishError::Registry { name: repository.to_string(), source }
+}

@@ -1,0 +1,194 @@
+//! One `go build` of one program. The binary appears in its [`OutputDir`]; what
+//! `go` says is kept, and told only when it fails.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::cancel::Cancel;
+use crate::environment::Environment;
+use crate::import_path::ImportPath;
+use crate::output::{Claim, ClaimError, Lock, OutputDir};
+use crate::process::{self, KILLED, RunError, Streams};
+use crate::target::Target;
+use crate::tool::Go;
+use crate::toolexec::is_toolexec;
+
+/// How much of what `go` says is kept.
+const LIMIT: usize = 4 << 20;
+
+/// How programs are built: everything that a [`BuildKey`](crate::BuildKey)
+/// covers, and the same for all programs of one build group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildSettings {
+    /// The working directory, absolute.
+    pub dir: PathBuf,
+    /// What is built for.
+    pub target: Target,
+    /// The environment, complete ([`Environment::for_target`]).
+    pub environment: Environment,
+    /// Flags that come before ours.
+    pub flags: Vec<String>,
+    /// Joined by spaces into one `-ldflags=…`, if there are any.
+    pub ldflags: Vec<String>,
+    /// Compiles for a debugger: `-gcflags "all=-N -l"`.
+    pub disable_optimizations: bool,
+}
+
+impl BuildSettings {
+    /// The words after `go`.
+    fn arguments(&self, output: &Path, import_path: &ImportPath) -> Vec<OsString> {
+        let mut words = vec!["build".into()];
+        words.extend(self.flags.iter().map(Into::into));
+        words.push("-trimpath".into());
+        if self.disable_optimizations {
+            words.extend(["-gcflags".into(), "all=-N -l".into()]);
+        }
+        if !self.ldflags.is_empty() {
+            words.push(format!("-ldflags={}", self.ldflags.join(" ")).into());
+        }
+        words.extend(["-o".into(), output.into(), import_path.as_str().into()]);
+        words
+    }
+}
+
+/// A program that was built. No other build replaces it while this lives, in
+/// this process or another: read it and drop it, and never wait for another
+/// build in between.
+#[derive(Debug)]
+pub struct Binary {
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl Binary {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Go {
+    /// Builds a program into its place. A build of the same program with the
+    /// same settings that is still running elsewhere is waited for.
+    ///
+    /// `GOTMPDIR` lies beside the output, on the same file system, so that
+    /// `go` can rename what it linked, and so that nothing stays behind
+    /// whatever happens to it.
+    ///
+    /// # Errors
+    /// As [`BuildError`] tells.
+    pub fn build(
+        &self,
+        settings: &BuildSettings,
+        import_path: &ImportPath,
+        output: &OutputDir,
+        cancel: &Cancel,
+    ) -> Result<Binary, BuildError> {
+        if let Some(word) = settings.flags.iter().find(|flag| is_toolexec(flag)) {
+            return Err(BuildError::Toolexec { word: word.clone() });
+        }
+        if !settings.dir.is_dir() {
+            return Err(BuildError::Directory { path: settings.dir.clone() });
+        }
+        // Bound in this order, the temporary directory goes before the lock.
+        let Claim { lock, temporary } = output.claim(cancel).map_err(|error| match error {
+            ClaimError::Cancelled => BuildError::Cancelled,
+            ClaimError::Io { path, source } => BuildError::Output { path, source },
+        })?;
+        let path = output.binary();
+        let mut command = self.command(&settings.dir, &settings.environment);
+        command.env("GOTMPDIR", temporary.path()).args(settings.arguments(&path, import_path));
+        let finished =
+            process::run(command, Streams::Joined, LIMIT, cancel).map_err(|error| match error {
+                RunError::Cancelled => BuildError::Cancelled,
+                RunError::Io(source) => {
+                    BuildError::Start { program: self.program().to_owned(), source }
+                }
+            })?;
+        if !finished.status.success() {
+            return Err(BuildError::Failed(Box::new(BuildFailure {
+                import_path: import_path.clone(),
+                target: settings.target.clone(),
+                status: process::status_text(finished.status),
+                output: finished.stdout.text(),
+            })));
+        }
+        match path.metadata() {
+            Ok(_) => Ok(Binary { path, _lock: lock }),
+            // Flags such as -n make go succeed without building.
+            Err(source) => Err(BuildError::Output { path, source }),
+        }
+    }
+}
+
+/// Why there is no binary.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The work was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// A flag is `-toolexec`.
+    #[error("cannot set {word}")]
+    Toolexec {
+        /// The flag as written.
+        word: String,
+    },
+    /// There is no such working directory.
+    #[error("{} is not a directory", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The place of the output cannot be used, or has no output in the end.
+    #[error("go build: {}", path.display())]
+    Output {
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The program does not start.
+    #[error("cannot run {}", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// `go` failed.
+    #[error(transparent)]
+    Failed(Box<BuildFailure>),
+}
+
+/// A `go build` that failed, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("go build: {status}: {output}")]
+pub struct BuildFailure {
+    /// What was built.
+    pub import_path: ImportPath,
+    /// For what.
+    pub target: Target,
+    /// How it ended: `exit status 1`, `signal: killed`.
+    pub status: String,
+    /// What it said on both streams, without white space at the end.
+    pub output: String,
+}
+
+impl BuildError {
+    /// What a user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Failed(failure)
+                if failure.status == KILLED || failure.output.contains(KILLED) =>
+            {
+                Some("the system may have run out of memory: build fewer images at once (-j)")
+            }
+            _ => None,
+        }
+    }
+}

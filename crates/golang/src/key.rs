@@ -1,0 +1,124 @@
+//! What tells one way of building from another. The key names a directory of
+//! outputs; it proves nothing about their freshness, which `go` decides when it
+//! finds its last output there. Source files are therefore no part of it.
+//!
+//! | in the key | not in the key |
+//! |---|---|
+//! | a version tag of this scheme | source files, `go.mod`, `go.sum` |
+//! | the working directory | the import path (the next level of directories) |
+//! | the target | |
+//! | flags, ldflags, whether optimizations are off | |
+//! | the `go` program: path, file behind it, size, mtime | what a shim runs in its place |
+//! | variables `GO…`, `CGO_…`, and of C toolchains | `GOTMPDIR`, `GOOGLE_…`, all others |
+//!
+//! A variable too many costs a link when it changes, one too few costs
+//! nothing: `go` looks at those that matter to it.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use crate::build::BuildSettings;
+use crate::tool::Go;
+
+/// Changes whenever the same inputs are to have another key.
+const VERSION: &str = "go build 1";
+
+/// What Go reads beside `GO…` and `CGO_…`.
+const VARIABLES: [&str; 10] = [
+    "AR",
+    "CC",
+    "CXX",
+    "FC",
+    "GCCGO",
+    "LD",
+    "PKG_CONFIG",
+    "PKG_CONFIG_PATH",
+    "PKG_CONFIG_LIBDIR",
+    "PKG_CONFIG_SYSROOT_DIR",
+];
+
+/// A name for one way of building: 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BuildKey(String);
+
+impl BuildKey {
+    /// The key of builds with these settings by this `go`.
+    #[must_use]
+    pub fn new(go: &Go, settings: &BuildSettings) -> Self {
+        let BuildSettings { dir, target, environment, flags, ldflags, disable_optimizations } =
+            settings;
+        let mut fields = Fields(Sha256::new());
+        fields.add(VERSION);
+        fields.add(dir);
+        fields.add(&target.os);
+        fields.add(&target.arch);
+        fields.add(&target.variant);
+        fields.count(flags.len());
+        flags.iter().for_each(|flag| fields.add(flag));
+        fields.count(ldflags.len());
+        ldflags.iter().for_each(|flag| fields.add(flag));
+        fields.count(usize::from(*disable_optimizations));
+
+        fields.add(go.program());
+        fields.add(&go.identity.file);
+        fields.add(go.identity.size.to_string());
+        let modified = go.identity.modified.map(|time| {
+            // Before 1970 all times are one: what matters is that it moved on.
+            time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+        });
+        fields.add(modified.unwrap_or_default().as_nanos().to_string());
+
+        let mut variables: Vec<_> = environment.iter().filter(|(name, _)| matters(name)).collect();
+        variables.sort_unstable();
+        fields.count(variables.len());
+        for (name, value) in variables {
+            fields.add(name);
+            fields.add(value);
+        }
+        Self(hex(&fields.0.finalize()))
+    }
+
+    /// The hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BuildKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn matters(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else {
+        return false;
+    };
+    let go = name.starts_with("GO") && !name.starts_with("GOOGLE_") && name != "GOTMPDIR";
+    go || name.starts_with("CGO_") || VARIABLES.contains(&name)
+}
+
+/// A hash over fields, each behind its length: no two lists of fields are the
+/// same bytes.
+struct Fields(Sha256);
+
+impl Fields {
+    fn add(&mut self, field: impl AsRef<OsStr>) {
+        let bytes = field.as_ref().as_encoded_bytes();
+        self.count(bytes.len());
+        self.0.update(bytes);
+    }
+
+    fn count(&mut self, count: usize) {
+        self.0.update((count as u64).to_le_bytes());
+    }
+}
+
+/// Lower case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,33 @@
+//! The `go` tool, and nothing of images: what a word of the command line
+//! names ([`Argument`]), the environment that `go` sees for a platform
+//! ([`Environment`], [`Target`]), which packages are programs
+//! ([`Go::list`]), and building one of them into a place of its own
+//! ([`Go::build`], [`OutputDir`], [`BuildKey`]).
+//!
+//! Everything here is plain blocking code, meant to be called on worker
+//! threads; a [`Cancel`] ends it from another thread. The crate reads neither
+//! the process environment nor its working directory, and prints nothing:
+//! callers hand in what `go` is to see, and get its words back in errors.
+
+mod build;
+mod cancel;
+mod environment;
+mod import_path;
+mod key;
+mod list;
+mod output;
+mod process;
+mod sys;
+mod target;
+mod tool;
+mod toolexec;
+
+pub use build::{Binary, BuildError, BuildFailure, BuildSettings};
+pub use cancel::Cancel;
+pub use environment::{Environment, EnvironmentError};
+pub use import_path::{Argument, ArgumentError, ImportPath};
+pub use key::BuildKey;
+pub use list::{ListError, LoadError, Main, Module};
+pub use output::OutputDir;
+pub use target::{Target, TargetError};
+pub use tool::{FindError, Go};

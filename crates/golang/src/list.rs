@@ -1,0 +1,344 @@
+//! Asking `go list`, once for all arguments, which of them are programs. What
+//! `go` calls a file's package, module and directory is taken as it says;
+//! nothing is read from the checkout here.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::cancel::Cancel;
+use crate::environment::Environment;
+use crate::import_path::{Argument, ImportPath};
+use crate::process::{self, RunError, Streams};
+use crate::tool::Go;
+
+/// The most that a listing may be. `all` in a large module has some thousand
+/// packages of half a kilobyte.
+const LIMIT: usize = 64 << 20;
+
+/// A package that is a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Main {
+    /// What it is built and named by: the argument as typed, or the package's
+    /// import path where the argument was a local directory.
+    pub import_path: ImportPath,
+    /// The directory of its source files.
+    pub dir: PathBuf,
+    /// The module that it is part of; programs of the standard library, and
+    /// those found by `GOPATH`, are part of none.
+    pub module: Option<Module>,
+}
+
+/// A Go module, as `go list` describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Module {
+    /// Its path.
+    pub path: String,
+    /// Its directory, after replacements. `go` names none for a module that is
+    /// vendored.
+    pub dir: Option<PathBuf>,
+    /// Whether it is a main module (of the working directory or of `go.work`).
+    #[serde(default)]
+    pub main: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Package {
+    #[serde(default)]
+    import_path: String,
+    #[serde(default)]
+    name: String,
+    dir: Option<PathBuf>,
+    module: Option<Module>,
+    /// The patterns that named this package, as [`clean`] writes them.
+    #[serde(default)]
+    r#match: Vec<String>,
+    error: Option<PackageError>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PackageError {
+    err: String,
+}
+
+impl Go {
+    /// Looks all arguments up by one `go list`, run in `dir` with the given
+    /// environment, which should be that of the target: it decides which files
+    /// belong to a package. The answers are in the order of the arguments.
+    ///
+    /// # Errors
+    /// `go` cannot run, or fails as a whole (no `go.mod`, a broken one, a
+    /// toolchain that is too old). What is wrong with a single argument is in
+    /// its answer.
+    pub fn list(
+        &self,
+        dir: &Path,
+        environment: &Environment,
+        arguments: &[Argument],
+        cancel: &Cancel,
+    ) -> Result<Vec<Result<Main, LoadError>>, ListError> {
+        // One file among the arguments makes `go` take all of them for files.
+        let asked: Vec<Option<String>> = arguments
+            .iter()
+            .map(Argument::path)
+            .map(|path| (!names_file(dir, path)).then(|| clean(path.as_str())))
+            .collect();
+        let patterns: BTreeSet<&str> = asked.iter().flatten().map(String::as_str).collect();
+        let packages = if patterns.is_empty() {
+            Vec::new()
+        } else {
+            self.packages(dir, environment, &patterns, cancel)?
+        };
+        let answer = |(argument, pattern): (&Argument, &Option<String>)| match pattern {
+            None => Err(LoadError::not_main(
+                argument.path(),
+                "it is a file: name the directory that has it",
+            )),
+            Some(pattern) => {
+                let named = |package: &&Package| package.r#match.contains(pattern);
+                let found: Vec<_> = packages.iter().filter(named).collect();
+                main(argument, &found)
+            }
+        };
+        Ok(arguments.iter().zip(&asked).map(answer).collect())
+    }
+
+    fn packages(
+        &self,
+        dir: &Path,
+        environment: &Environment,
+        patterns: &BTreeSet<&str>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Package>, ListError> {
+        let mut command: Command = self.command(dir, environment);
+        command
+            .args(["list", "-e"])
+            .arg("-json=ImportPath,Name,Dir,Module,Match,Error")
+            // Each is said in full, as GOFLAGS may ask for the opposite.
+            .args(["-compiled=false", "-test=false", "-export=false"])
+            .args(["-deps=false", "-find=true"])
+            .args(["-buildvcs=false", "-pgo=off", "--"])
+            .args(patterns);
+        let finished =
+            process::run(command, Streams::Apart, LIMIT, cancel).map_err(|error| match error {
+                RunError::Cancelled => ListError::Cancelled,
+                RunError::Io(_) if !dir.is_dir() => ListError::Directory { path: dir.to_owned() },
+                RunError::Io(source) => {
+                    ListError::Start { program: self.program().to_owned(), source }
+                }
+            })?;
+        let asked = || patterns.iter().copied().collect::<Vec<_>>().join(" ");
+        if !finished.status.success() {
+            return Err(ListError::Failed {
+                asked: asked(),
+                status: process::status_text(finished.status),
+                output: finished.stderr.text(),
+            });
+        }
+        serde_json::Deserializer::from_slice(&finished.stdout.bytes)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|source| ListError::Output { asked: asked(), source })
+    }
+}
+
+/// The answer to one argument from the packages that it named.
+fn main(argument: &Argument, found: &[&Package]) -> Result<Main, LoadError> {
+    let [package] = found else {
+        return Err(LoadError::Count { argument: argument.clone(), found: found.len() });
+    };
+    let import_path = match argument {
+        Argument::Path(path) => path.clone(),
+        Argument::Local(path) => {
+            ImportPath::parse(&package.import_path).unwrap_or_else(|_| path.clone())
+        }
+    };
+    match (package.name.as_str(), &package.dir, &package.error) {
+        // What else is wrong with a program, `go build` tells in full.
+        ("main", Some(dir), _) => {
+            Ok(Main { import_path, dir: dir.clone(), module: package.module.clone() })
+        }
+        (_, _, Some(error)) => Err(LoadError::not_main(&import_path, error.err.trim())),
+        (name, _, None) => Err(LoadError::not_main(&import_path, &format!("it is package {name}"))),
+    }
+}
+
+/// Whether `go` would take the argument for a source file.
+fn names_file(dir: &Path, path: &ImportPath) -> bool {
+    let path = path.as_str();
+    path.ends_with(".go") && dir.join(path).metadata().is_ok_and(|meta| !meta.is_dir())
+}
+
+/// A pattern as `go` writes it back into `Match`: an absolute path cleaned,
+/// another one cleaned but for a leading `./`, a version left alone.
+fn clean(pattern: &str) -> String {
+    if Path::new(pattern).is_absolute() {
+        let cleaned = clean_path(&pattern.replace(std::path::MAIN_SEPARATOR, "/"));
+        return cleaned.replace('/', std::path::MAIN_SEPARATOR_STR);
+    }
+    let local =
+        matches!(pattern, "." | "..") || pattern.starts_with("./") || pattern.starts_with("../");
+    let version = if local { None } else { pattern.find('@') };
+    let (path, version) = pattern.split_at(version.unwrap_or(pattern.len()));
+    let path = path.replace('\\', "/");
+    let cleaned = clean_path(&path);
+    if path.starts_with("./") && cleaned != "." {
+        format!("./{cleaned}{version}")
+    } else {
+        format!("{cleaned}{version}")
+    }
+}
+
+/// Go's `path.Clean`: no empty and no `.` elements, no `..` that an element
+/// before it answers.
+fn clean_path(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut kept: Vec<&str> = Vec::new();
+    for element in path.split('/') {
+        match element {
+            "" | "." => {}
+            ".." => match kept.last() {
+                Some(&last) if last != ".." => {
+                    kept.pop();
+                }
+                _ if rooted => {}
+                _ => kept.push(".."),
+            },
+            element => kept.push(element),
+        }
+    }
+    match (rooted, kept.is_empty()) {
+        (true, _) => format!("/{}", kept.join("/")),
+        (false, true) => ".".to_owned(),
+        (false, false) => kept.join("/"),
+    }
+}
+
+/// Why one argument is not a program.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LoadError {
+    /// There is no package, it is not a program, or none of its files are for
+    /// the target.
+    #[error("importpath is not `package main`: {reason}")]
+    NotMain {
+        /// What was looked up; for a local argument as `go` calls it.
+        import_path: ImportPath,
+        /// Why, mostly in go's own words.
+        reason: String,
+    },
+    /// A pattern that stands for several packages, or for none.
+    #[error("{}found {found} local packages, expected 1", qualifying(argument))]
+    Count {
+        /// The argument.
+        argument: Argument,
+        /// How many packages it names.
+        found: usize,
+    },
+}
+
+impl LoadError {
+    fn not_main(import_path: &ImportPath, reason: &str) -> Self {
+        Self::NotMain { import_path: import_path.clone(), reason: reason.to_owned() }
+    }
+}
+
+fn qualifying(argument: &Argument) -> String {
+    match argument {
+        Argument::Local(path) => format!("qualifying local import {path}: "),
+        Argument::Path(_) => String::new(),
+    }
+}
+
+/// Why nothing can be said of any argument.
+#[derive(Debug, Error)]
+pub enum ListError {
+    /// The work was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// There is no such working directory.
+    #[error("{} is not a directory", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The program does not start.
+    #[error("cannot run {}", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// `go` refuses as a whole.
+    #[error("error loading package from {asked}: go list: {status}: {output}")]
+    Failed {
+        /// The patterns, separated by spaces.
+        asked: String,
+        /// How it ended: `exit status 1`.
+        status: String,
+        /// What it said.
+        output: String,
+    },
+    /// `go` answered with something that is no listing.
+    #[error("error loading package from {asked}: go list gave no valid answer")]
+    Output {
+        /// The patterns, separated by spaces.
+        asked: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn patterns_are_cleaned_as_go_does() {
+        for (pattern, want) in [
+            (".", "."),
+            ("./", "."),
+            ("./.", "."),
+            ("..", ".."),
+            ("./cmd/foo/", "./cmd/foo"),
+            ("./cmd/../cmd/foo", "./cmd/foo"),
+            ("./../x", "./../x"),
+            ("../x/", "../x"),
+            ("../../a/../b", "../../b"),
+            ("a//b", "a/b"),
+            ("a/./b/", "a/b"),
+            ("a\\b", "a/b"),
+            ("a/..", "."),
+            ("./...", "./..."),
+            ("a/b@v1.0.0//x", "a/b@v1.0.0//x"),
+            ("a//b@v1", "a/b@v1"),
+            ("./a@b//c", "./a@b/c"),
+        ] {
+            assert_eq!(clean(pattern), want, "{pattern}");
+        }
+        if cfg!(unix) {
+            for (pattern, want) in [("/", "/"), ("/a/../..//b/", "/b"), ("//a@v1//b", "/a@v1/b")] {
+                assert_eq!(clean(pattern), want, "{pattern}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cleaning_is_final(pattern in "[a.@/]{1,12}") {
+            // A version keeps its slashes, and may follow an emptied path.
+            prop_assume!(!pattern.contains('@') || pattern.starts_with('/'));
+            let once = clean(&pattern);
+            prop_assert_eq!(clean(&once), once);
+        }
+    }
+}

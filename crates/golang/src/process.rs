@@ -1,0 +1,163 @@
+//! Running one `go` to its end: what it said, bounded, and how it ended. It
+//! gets no standard input. Knows nothing of what `go` is asked.
+
+use std::io::{self, Read};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::cancel::Cancel;
+use crate::sys::{self, Ended};
+
+/// How long output may go on after the child has ended. A server that a
+/// compiler wrapper leaves behind can hold the pipe open for good.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What becomes of the two output streams.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Streams {
+    /// Both are read as one, in the order of writing, into `stdout`.
+    Joined,
+    /// Each is read for itself.
+    Apart,
+}
+
+/// A child that ended by itself.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Captured,
+    pub(crate) stderr: Captured,
+}
+
+/// The beginning of a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Captured {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether there was more than the limit.
+    pub(crate) cut: bool,
+}
+
+impl Captured {
+    /// The text without white space at its end, and with a note if it was cut.
+    pub(crate) fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let text = text.trim_end();
+        if self.cut {
+            format!("{text}\n(the rest of the output was left out)")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// A child that did not end by itself.
+#[derive(Debug)]
+pub(crate) enum RunError {
+    Cancelled,
+    Io(io::Error),
+}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Runs a command and keeps at most `limit` bytes of each stream.
+pub(crate) fn run(
+    mut command: Command,
+    streams: Streams,
+    limit: usize,
+    cancel: &Cancel,
+) -> Result<Finished, RunError> {
+    if cancel.is_cancelled() {
+        return Err(RunError::Cancelled);
+    }
+    sys::isolate(&mut command);
+    let (stdout, stdout_end) = io::pipe()?;
+    let (stderr, stderr_end) = match streams {
+        Streams::Joined => (None, stdout_end.try_clone()?),
+        Streams::Apart => {
+            let (stderr, end) = io::pipe()?;
+            (Some(stderr), end)
+        }
+    };
+    command.stdin(Stdio::null()).stdout(stdout_end).stderr(stderr_end);
+    let mut child = command.spawn()?;
+    // It holds our writing ends: while they are open no stream ends.
+    drop(command);
+    let stdout = Stream::read(stdout, limit);
+    let stderr = stderr.map(|stderr| Stream::read(stderr, limit));
+    let Ended { status, cancelled } = sys::wait(&mut child, cancel)?;
+    if cancelled {
+        return Err(RunError::Cancelled);
+    }
+    Ok(Finished {
+        status,
+        stdout: stdout.finish(),
+        stderr: stderr.map(Stream::finish).unwrap_or_default(),
+    })
+}
+
+/// A stream that a thread reads to its end, beyond the limit too, so that the
+/// child never waits for us.
+struct Stream {
+    captured: Arc<Mutex<Captured>>,
+    ended: Receiver<()>,
+}
+
+impl Stream {
+    fn read(mut from: impl Read + Send + 'static, limit: usize) -> Self {
+        let captured = Arc::new(Mutex::new(Captured::default()));
+        let (end, ended) = mpsc::channel();
+        let shared = Arc::clone(&captured);
+        thread::spawn(move || {
+            let _end = end;
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                let read = match from.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(read) => read,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(_) => return,
+                };
+                let mut captured = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let kept = read.min(limit - captured.bytes.len());
+                captured.bytes.extend_from_slice(&buffer[..kept]);
+                captured.cut |= kept < read;
+            }
+        });
+        Self { captured, ended }
+    }
+
+    fn finish(self) -> Captured {
+        // The sender is only ever dropped: this waits for that, or gives up.
+        let _ = self.ended.recv_timeout(LINGER);
+        std::mem::take(&mut self.captured.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// An exit status in Go's words: `exit status 1`, `signal: killed`.
+pub(crate) fn status_text(status: ExitStatus) -> String {
+    match (status.code(), sys::signal(status)) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => match signal {
+            1 => "signal: hangup".to_owned(),
+            2 => "signal: interrupt".to_owned(),
+            3 => "signal: quit".to_owned(),
+            6 => "signal: aborted".to_owned(),
+            9 => KILLED.to_owned(),
+            11 => "signal: segmentation fault".to_owned(),
+            15 => "signal: terminated".to_owned(),
+            other => format!("signal: signal {other}"),
+        },
+        (None, None) => status.to_string(),
+    }
+}
+
+/// What [`status_text`], and `go` itself of its tools, says of a process that
+/// was killed.
+pub(crate) const KILLED: &str = "signal: killed";

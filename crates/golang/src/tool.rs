@@ -1,0 +1,138 @@
+//! Which `go` is run, and how a call of it begins. No call is made here.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use crate::environment::Environment;
+use crate::sys;
+
+/// A `go` that exists, and what tells it from another at the same place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Go {
+    program: PathBuf,
+    pub(crate) identity: Identity,
+}
+
+/// The file that is behind the program's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Free of symbolic links.
+    pub(crate) file: PathBuf,
+    pub(crate) size: u64,
+    pub(crate) modified: Option<SystemTime>,
+}
+
+impl Go {
+    /// Finds `program`, or `go` where there is none or it is empty: in the
+    /// directories of the environment's `PATH` if it is a bare name, else as a
+    /// path relative to `dir`. Like `go` itself, this does not look in
+    /// directories of `PATH` that are not absolute.
+    ///
+    /// # Errors
+    /// No such program, or one that cannot be run.
+    pub fn find(
+        program: Option<&OsStr>,
+        environment: &Environment,
+        dir: &Path,
+    ) -> Result<Self, FindError> {
+        let name = program.filter(|program| !program.is_empty()).unwrap_or(OsStr::new("go"));
+        if Path::new(name).components().count() > 1 || Path::new(name).is_absolute() {
+            let program = dir.join(name);
+            if !sys::is_executable(&program) {
+                return Err(FindError::NotExecutable { path: program });
+            }
+            return Self::at(program);
+        }
+        let path = environment.get("PATH").unwrap_or_default();
+        for folder in std::env::split_paths(path).filter(|folder| folder.is_absolute()) {
+            let program = folder.join(with_suffix(name));
+            if sys::is_executable(&program) {
+                return Self::at(program);
+            }
+        }
+        Err(FindError::NotInPath { program: name.to_owned() })
+    }
+
+    fn at(program: PathBuf) -> Result<Self, FindError> {
+        let read = || {
+            let file = program.canonicalize()?;
+            let meta = file.metadata()?;
+            Ok(Identity { file, size: meta.len(), modified: meta.modified().ok() })
+        };
+        match read() {
+            // The name is kept as found: version managers are one program
+            // under many names, and look at the one by which they are called.
+            Ok(identity) => Ok(Self { program, identity }),
+            Err(source) => Err(FindError::Unreadable { path: program, source }),
+        }
+    }
+
+    /// The path of the program, as found.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// A call that is to run in `dir`, which `PWD` names as well: `go` then
+    /// calls the directory what the caller calls it, and does not resolve the
+    /// symbolic links in it.
+    pub(crate) fn command(&self, dir: &Path, environment: &Environment) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(dir).env_clear().envs(environment.iter()).env("PWD", dir);
+        command
+    }
+}
+
+fn with_suffix(name: &OsStr) -> OsString {
+    let mut name = name.to_owned();
+    if Path::new(&name).extension().is_none() {
+        name.push(std::env::consts::EXE_SUFFIX);
+    }
+    name
+}
+
+/// Why there is no `go`.
+#[derive(Debug, Error)]
+pub enum FindError {
+    /// No directory of `PATH` has it.
+    #[error("'{}' not found in PATH", program.display())]
+    NotInPath {
+        /// The name that was looked for.
+        program: OsString,
+    },
+    /// The path that was given is no program.
+    #[error("{} is not an executable file", path.display())]
+    NotExecutable {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The program is there, and cannot be looked at.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl FindError {
+    /// What a user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotInPath { .. } => {
+                Some("install Go from https://go.dev/dl, or name its program in KO_GO_PATH")
+            }
+            Self::NotExecutable { .. } => {
+                Some("KO_GO_PATH is the path of the go program, not of its directory")
+            }
+            Self::Unreadable { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a build key depends on.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use golang::{BuildKey, BuildSettings, OutputDir};
+
+use crate::fixture::{environment, path, real_go, target};
+
+fn settings() -> BuildSettings {
+    let target = target("linux", "amd64");
+    BuildSettings {
+        dir: PathBuf::from("/src"),
+        environment: environment(&target),
+        target,
+        flags: Vec::new(),
+        ldflags: Vec::new(),
+        disable_optimizations: false,
+    }
+}
+
+#[test]
+fn every_input_has_its_own_key() {
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let changes: [&dyn Fn(&mut BuildSettings); 18] = [
+        &|_| {},
+        &|all| all.dir = PathBuf::from("/src/x"),
+        &|all| all.target.os = "linu".into(),
+        &|all| all.target = target("linu", "xamd64"),
+        &|all| all.target.arch = "arm64".into(),
+        &|all| all.target.variant = "v3".into(),
+        &|all| all.flags = words(&["-v"]),
+        &|all| all.flags = words(&["-v", "-x"]),
+        &|all| all.flags = words(&["-v-x"]),
+        &|all| all.flags = words(&["-v", ""]),
+        &|all| all.ldflags = words(&["-v"]),
+        &|all| all.disable_optimizations = true,
+        &|all| all.environment.set("GOFLAGS", "-mod=mod"),
+        &|all| all.environment.set("CGO_ENABLED", "1"),
+        &|all| all.environment.set("GOSOMETHING", ""),
+        &|all| all.environment.set("CGO_CFLAGS", "-O3"),
+        &|all| all.environment.set("CC", "clang"),
+        &|all| all.environment.set("CC", "clangGOFLAGS"),
+    ];
+    let go = real_go();
+    let keys: BTreeSet<_> = changes
+        .iter()
+        .map(|change| {
+            let mut settings = settings();
+            change(&mut settings);
+            BuildKey::new(&go, &settings)
+        })
+        .collect();
+    assert_eq!(keys.len(), changes.len());
+    assert!(keys.iter().all(|key| key.as_str().len() == 64));
+}
+
+#[test]
+fn the_rest_has_none() {
+    let go = real_go();
+    let key = BuildKey::new(&go, &settings());
+    let mut other = settings();
+    for name in ["HOME", "PWD", "GOTMPDIR", "GOOGLE_APPLICATION_CREDENTIALS", "X"] {
+        other.environment.set(name, "/elsewhere");
+    }
+    // Set again, a variable is elsewhere in the order.
+    other.environment.set("GOFLAGS", "");
+    assert_eq!(BuildKey::new(&go, &other), key);
+}
+
+#[test]
+fn places() {
+    let key = BuildKey::new(&real_go(), &settings());
+    let root = Path::new("/cache");
+    let place = |text: &str| OutputDir::new(root, &key, &path(text));
+    let one = place("example.com/a/foo");
+    assert!(one.dir().starts_with(root.join(key.as_str())));
+    assert_eq!(one.binary(), one.dir().join("bin/foo"));
+    assert_ne!(one, place("example.com/b/foo"));
+    assert_eq!(place(".").binary().file_name().unwrap(), "ko-app");
+    let all = ["lock", "tmp", "bin", "..", "/", "a/.lock"].map(|text| place(text).binary());
+    for binary in all {
+        assert_eq!(binary.parent().unwrap().file_name().unwrap(), "bin");
+    }
+}

@@ -1,0 +1,13 @@
+//! The crate against a `go` that only records how it was called, where that
+//! must be exact, and against the real one, where it is about what Go does.
+#![allow(clippy::unwrap_used)]
+
+#[cfg(unix)]
+mod build;
+#[cfg(unix)]
+mod cancel;
+#[cfg(unix)]
+mod find;
+mod fixture;
+mod key;
+mod list;

@@ -1,0 +1,5 @@
+//! The commands, one file each.
+
+mod build;
+
+pub(crate) use build::build;

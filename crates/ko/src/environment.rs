@@ -1,0 +1,61 @@
+//! The process: arguments, environment and working directory, read once. No
+//! other module of this workspace reads them.
+#![allow(clippy::disallowed_methods, reason = "this is the one place that reads them")]
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// What the process was given when it started.
+#[derive(Debug)]
+pub(crate) struct Process {
+    arguments: Vec<OsString>,
+    variables: Vec<(OsString, OsString)>,
+    work_dir: Option<PathBuf>,
+}
+
+impl Process {
+    pub(crate) fn read() -> Self {
+        let variables: Vec<_> = std::env::vars_os().collect();
+        let work_dir = std::env::current_dir().ok();
+        // As shells and Go have it: PWD keeps the links that the user went
+        // through, if it still names the same directory.
+        let logical = variables.iter().rev().find(|(name, _)| name == "PWD").map(|(_, dir)| PathBuf::from(dir));
+        let same = |dir: &PathBuf| dir.is_absolute() && dir.canonicalize().ok() == work_dir;
+        Self {
+            arguments: std::env::args_os().collect(),
+            work_dir: logical.filter(same).or(work_dir),
+            variables,
+        }
+    }
+
+    pub(crate) fn arguments(&self) -> &[OsString] {
+        &self.arguments
+    }
+
+    /// All variables, in their order.
+    pub(crate) fn variables(&self) -> &[(OsString, OsString)] {
+        &self.variables
+    }
+
+    /// `None` if it has been removed.
+    pub(crate) fn work_dir(&self) -> Option<&Path> {
+        self.work_dir.as_deref()
+    }
+
+    /// A variable; one that is set to nothing is as good as unset.
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
+        let found = self.variables.iter().rev().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_os_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that is text. What is not UTF-8 is shown as well as it can
+    /// be: every use of the result is checked against a grammar.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.variable(name).map(|value| value.to_string_lossy().into_owned())
+    }
+
+    /// A variable that is a path.
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.variable(name).map(PathBuf::from)
+    }
+}

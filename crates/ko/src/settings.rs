@@ -1,0 +1,233 @@
+//! What was typed, configured and exported, put together and checked: the
+//! engine's options. Everything that can be wrong without looking at Go code
+//! or a registry is found here, before anything is compiled.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use engine::{
+    BaseReference, Destination, Environment, ImageOptions, Limits, Namer, Network, Options, PlatformMatcher,
+    Registry, Repository, Tag, Timestamp, keychain,
+};
+
+use crate::cli::{BuildArgs, ImageArgs, PublishArgs, VERSION, elements};
+use crate::config::Config;
+use crate::environment::Process;
+use crate::error::{CommandError, Result};
+use crate::system;
+
+/// A destination that is a directory: `KO_DOCKER_REPO=oci:DIR`.
+const LAYOUT_SCHEME: &str = "oci:";
+
+/// Makes the engine's options.
+pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Options> {
+    let platform = elements(&arguments.image.platform);
+    if platform.len() > 1 && platform.iter().any(|element| element == "all") {
+        return Err(CommandError::new("validating options: all or specific platforms should be used"));
+    }
+    let work_dir = match process.work_dir() {
+        Some(dir) => dir.to_owned(),
+        None => return Err(CommandError::new("the working directory has been removed")),
+    };
+    let builder = builder(process, &arguments.image, &platform, &work_dir);
+    let builder = builder.map_err(|error| error.context("error creating builder"))?;
+    let destination = destination(process, &arguments.publish);
+    let destination = destination.map_err(|error| error.context("error creating publisher"))?;
+    Ok(Options {
+        environment: Environment::from_iter(process.variables().iter().cloned()),
+        go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
+        cache: cache(process, &work_dir)?,
+        limits: limits(arguments.image.jobs)?,
+        platforms: builder.platforms,
+        default_base: builder.default_base,
+        base_overrides: builder.base_overrides,
+        kodata_root: process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root)),
+        image: builder.image,
+        destination,
+        network: network(process, arguments.publish.insecure_registry),
+        work_dir,
+    })
+}
+
+struct Builder {
+    platforms: PlatformMatcher,
+    default_base: BaseReference,
+    base_overrides: BTreeMap<String, BaseReference>,
+    image: ImageOptions,
+}
+
+fn builder(process: &Process, arguments: &ImageArgs, platform: &[String], work_dir: &Path) -> Result<Builder> {
+    let config = Config::read(process, work_dir)?;
+    let base = |key: &str, text: &str| {
+        text.parse::<BaseReference>().map_err(|error| {
+            CommandError::new(format!("'{key}': error parsing {text:?} as image reference: {error}"))
+        })
+    };
+    let default_base = base("defaultBaseImage", &config.default_base_image)?;
+    let overrides = config.base_image_overrides.iter().filter(|(_, text)| !text.is_empty());
+    let base_overrides = overrides
+        .map(|(path, text)| Ok((path.clone(), base("baseImageOverrides", text)?)))
+        .collect::<Result<_>>()?;
+
+    let setting_up = "error setting up builder options";
+    let wanted = wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
+    let image = image(process, arguments).map_err(|error| error.context(setting_up))?;
+    let platforms = PlatformMatcher::parse(&wanted)
+        .map_err(|error| CommandError::of(&error).context("could not create default go builder"))?;
+    Ok(Builder { platforms, default_base, base_overrides, image })
+}
+
+/// `--platform`, else what is configured, else GOOS and GOARCH, else
+/// linux/amd64.
+fn wanted_platforms(process: &Process, platform: &[String], config: &Config) -> Result<Vec<String>> {
+    let named = if platform.is_empty() { &config.default_platforms[..] } else { platform };
+    let variables = ["GOOS", "GOARCH", "GOARM"].map(|name| (name, process.text(name)));
+    if !named.is_empty() {
+        if let Some((name, Some(value))) = variables.iter().find(|(_, value)| value.is_some()) {
+            return Err(CommandError::new(format!(
+                "cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with {name}={value:?}"
+            )));
+        }
+        return Ok(named.to_vec());
+    }
+    Ok(vec![match variables.map(|(_, value)| value) {
+        [Some(os), Some(arch), Some(arm)] if arch == "arm" => format!("{os}/{arch}/v{arm}"),
+        [Some(os), Some(arch), _] => format!("{os}/{arch}"),
+        _ => "linux/amd64".to_owned(),
+    }])
+}
+
+fn image(process: &Process, arguments: &ImageArgs) -> Result<ImageOptions> {
+    let created = epoch(process, "SOURCE_DATE_EPOCH")?.map(|(_, time)| time);
+    let kodata_created = epoch(process, "KO_DATA_DATE_EPOCH")?;
+    let pairs = |elements: Vec<String>, wrong: fn(&str) -> String| {
+        let pair = |element: String| match element.split_once('=') {
+            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+            None => Err(CommandError::new(wrong(&element))),
+        };
+        elements.into_iter().map(pair).collect::<Result<BTreeMap<_, _>>>()
+    };
+    let label = |element: &str| format!("invalid label flag: {element}");
+    let annotation = |element: &str| format!("missing '=' in annotation: {element}");
+    Ok(ImageOptions {
+        labels: pairs(elements(&arguments.image_label), label)?,
+        annotations: pairs(elements(&arguments.image_annotation), annotation)?,
+        user: Some(arguments.image_user.clone()).filter(|user| !user.is_empty()),
+        created,
+        kodata_created,
+    })
+}
+
+/// A variable that holds seconds since 1970: the number, and the time in UTC.
+fn epoch(process: &Process, name: &str) -> Result<Option<(i64, Timestamp)>> {
+    let Some(text) = process.text(name) else { return Ok(None) };
+    let wrong = |reason: &str| {
+        CommandError::new(format!(
+            "the environment variable {name} should be the number of seconds since January 1st 1970, 00:00 UTC, got: {reason}"
+        ))
+    };
+    let seconds: i64 = text
+        .parse()
+        .map_err(|_| wrong(&format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))?;
+    let time = Timestamp::from_epoch(seconds).ok_or_else(|| wrong(&format!("{text}: a year before 0 or after 9999")))?;
+    Ok(Some((seconds, time)))
+}
+
+fn destination(process: &Process, arguments: &PublishArgs) -> Result<Destination> {
+    let typed = process.text("KO_DOCKER_REPO").unwrap_or_default();
+    let mut layout = Some(PathBuf::from(&arguments.oci_layout_path)).filter(|path| !path.as_os_str().is_empty());
+    let (repository, push) = match typed.strip_prefix(LAYOUT_SCHEME) {
+        Some("") => return Err(CommandError::new("KO_DOCKER_REPO=oci: needs a directory after the colon")),
+        Some(_) if layout.is_some() => {
+            return Err(CommandError::new("--oci-layout-path and KO_DOCKER_REPO=oci: cannot both be used"));
+        }
+        Some(dir) => {
+            layout = Some(PathBuf::from(dir));
+            (String::new(), false)
+        }
+        None => (typed, arguments.push),
+    };
+    if push && repository.is_empty() {
+        let hint = "set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory";
+        return Err(CommandError::new("KO_DOCKER_REPO environment variable is unset").hint(Some(hint.to_owned())));
+    }
+    if !repository.is_empty() && repository.parse::<Registry>().is_err() {
+        repository.parse::<Repository>().map_err(|error| {
+            CommandError::of(&error).context(&format!("failed to parse {repository:?} as repository"))
+        })?;
+    }
+    let mut tags: Vec<Tag> = Vec::new();
+    for text in elements(&arguments.tags) {
+        let tag: Tag = text.parse().map_err(|error| CommandError::of(&error))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    if tags.is_empty() {
+        return Err(CommandError::new("--tags names no tag: nothing would be pushed"));
+    }
+    if arguments.tag_only && push {
+        match &tags[..] {
+            [tag] if *tag == Tag::latest() => {
+                return Err(CommandError::new("latest tag cannot be used in tag-only references"));
+            }
+            [_] => {}
+            _ => {
+                return Err(CommandError::new(
+                    "must specify exactly one tag to resolve images into tag-only references",
+                ));
+            }
+        }
+    }
+    let namer = match arguments {
+        PublishArgs { preserve_import_paths: true, .. } => Namer::PreserveImportPaths,
+        PublishArgs { base_import_paths: true, .. } => Namer::BaseImportPaths,
+        PublishArgs { bare: true, .. } => Namer::Bare,
+        _ => Namer::Md5,
+    };
+    Ok(Destination { repository, namer, tags, tag_only: arguments.tag_only, push, layout })
+}
+
+fn limits(jobs: i64) -> Result<Limits> {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let jobs = match usize::try_from(jobs) {
+        Ok(0) => threads.get(),
+        Ok(jobs) => jobs,
+        Err(_) => {
+            let message = format!("invalid argument \"{jobs}\" for \"-j, --jobs\" flag: must not be negative");
+            return Err(CommandError::new(message));
+        }
+    };
+    Ok(Limits { jobs, threads, memory: system::memory() })
+}
+
+/// `$KOCACHE`, else the platform's cache directory.
+fn cache(process: &Process, work_dir: &Path) -> Result<PathBuf> {
+    if let Some(named) = process.path("KOCACHE") {
+        let path = work_dir.join(named);
+        if path.exists() && !path.is_dir() {
+            return Err(CommandError::new(format!("KOCACHE should be a directory, {} is not a directory", path.display())));
+        }
+        return Ok(path);
+    }
+    system::cache_dir(|name| process.path(name)).map(|dir| dir.join("ko")).ok_or_else(|| {
+        CommandError::new("there is no directory for the cache")
+            .hint(Some("set KOCACHE to one, or HOME".to_owned()))
+    })
+}
+
+fn network(process: &Process, insecure: bool) -> Network {
+    let keychain = keychain(keychain::Sources {
+        home: system::home_dir(|name| process.path(name)),
+        docker_config: process.path("DOCKER_CONFIG"),
+        docker_auth_config: process.text("DOCKER_AUTH_CONFIG").map(keychain::Secret::new),
+        registry_auth_file: process.path("REGISTRY_AUTH_FILE"),
+        xdg_runtime_dir: process.path("XDG_RUNTIME_DIR"),
+        xdg_config_home: process.path("XDG_CONFIG_HOME"),
+        path: process.variable("PATH").map(ToOwned::to_owned),
+        github_token: process.text("GITHUB_TOKEN").map(keychain::Secret::new),
+        github_actor: process.text("GITHUB_ACTOR"),
+    });
+    Network { user_agent: format!("ko/{VERSION}"), insecure, keychain }
+}

@@ -1,0 +1,54 @@
+//! What the user sees. stdout is for results alone; all else is on stderr.
+#![allow(clippy::print_stderr, reason = "this is the one place that writes to the terminal")]
+
+use std::io::Write as _;
+
+use engine::{Event, Observer};
+
+use crate::error::{CommandError, Result};
+
+/// Writes a result.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| CommandError::of(&error).context("writing to stdout"))
+}
+
+/// Writes the last words of a run that failed.
+pub(crate) fn fail(error: &CommandError) {
+    eprintln!("Error: {}", error.message());
+    if let Some(hint) = error.hint_text() {
+        eprintln!("hint: {hint}");
+    }
+}
+
+/// Writes a line of progress, with the local time in front, as ko does.
+pub(crate) fn log(text: &str) {
+    let now = jiff::ZonedDateTime::now();
+    eprintln!("{} {text}", now.strftime("%Y/%m/%d %H:%M:%S"));
+}
+
+/// Shows what happens as ko's lines.
+pub(crate) fn observer() -> Observer {
+    Observer::new(|event| {
+        let line = match event {
+            Event::UsingBase { base, digest: Some(digest), import_path } => {
+                format!("Using base {base}@{digest} for {import_path}")
+            }
+            Event::UsingBase { base, digest: None, import_path } => {
+                format!("Using base {base} for {import_path}")
+            }
+            Event::Building { import_path, platform } => format!("Building {import_path} for {platform}"),
+            Event::KodataLinkSkipped { name } => {
+                format!("skipping symlink in kodata for windows: {name}")
+            }
+            Event::Publishing { reference } => format!("Publishing {reference}"),
+            Event::Tagging { reference } => format!("Tagging {reference}"),
+            Event::Published { reference } => format!("Published {reference}"),
+            Event::Saving { import_path } => format!("Saving {import_path}"),
+            Event::Saved { import_path } => format!("Saved {import_path}"),
+            _ => return,
+        };
+        log(&line);
+    })
+}

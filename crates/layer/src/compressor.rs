@@ -1,0 +1,132 @@
+//! The pool of threads that compress blocks. Layers hand blocks in and wait
+//! for them in their own order; the pool knows neither layers nor files.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use crate::deflate::Block;
+use crate::gzip::GzipWriter;
+
+/// Compresses layers on threads of its own. Clones share the threads, which
+/// end when the last clone is dropped.
+#[derive(Clone)]
+pub struct Compressor {
+    pool: Arc<Pool>,
+}
+
+struct Pool {
+    /// `None` only while the pool is dropped.
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A block, and where it goes when it is compressed.
+type Job = (Block, SyncSender<Block>);
+
+impl Compressor {
+    /// The version of the compressed bytes. The same content has the same
+    /// bytes for as long as this stays the same.
+    pub const VERSION: &str = "gz1";
+
+    /// Starts so many threads.
+    ///
+    /// # Errors
+    /// The operating system gives no more threads.
+    pub fn new(threads: NonZeroUsize) -> io::Result<Self> {
+        let (jobs, queue) = channel();
+        let queue = Arc::new(Mutex::new(queue));
+        // Built up in place, so that threads end if a later one does not start.
+        let mut pool = Pool { jobs: Some(jobs), threads: Vec::new() };
+        for _ in 0..threads.get() {
+            let queue = Arc::clone(&queue);
+            let thread = thread::Builder::new().name("compress".to_owned());
+            pool.threads.push(thread.spawn(move || work(&queue))?);
+        }
+        Ok(Self { pool: Arc::new(pool) })
+    }
+
+    /// Starts a gzip stream that goes to `out`.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn gzip<W: Write>(&self, out: W) -> io::Result<GzipWriter<W>> {
+        GzipWriter::new(self.clone(), out)
+    }
+
+    /// How many blocks of a layer may be away at a time: enough to keep every
+    /// thread busy while the layer waits for its oldest block.
+    pub(crate) fn window(&self) -> usize {
+        self.pool.threads.len() + 2
+    }
+
+    /// Hands a block in. The receiver gives it back compressed, or an error if
+    /// that panicked.
+    pub(crate) fn submit(&self, block: Block) -> Receiver<Block> {
+        let (done, receiver) = sync_channel(1);
+        if let Some(jobs) = &self.pool.jobs {
+            // Without threads the job is dropped, which its receiver notices.
+            let _ = jobs.send((block, done));
+        }
+        receiver
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // `work` catches what panics.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressor").field("threads", &self.pool.threads.len()).finish()
+    }
+}
+
+fn work(queue: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = queue.lock().expect("receiving does not panic").recv();
+        let Ok((mut block, done)) = job else { return };
+        if catch_unwind(AssertUnwindSafe(|| block.compress())).is_ok() {
+            // A layer that was given up does not listen any more.
+            let _ = done.send(block);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(threads: usize) -> Compressor {
+        Compressor::new(NonZeroUsize::new(threads).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_panic_is_an_error_and_the_thread_goes_on() {
+        let pool = pool(1);
+        assert!(pool.submit(Block::broken()).recv().is_err());
+        assert!(pool.submit(Block::new()).recv().is_ok());
+    }
+
+    #[test]
+    fn threads_end_with_the_last_clone() {
+        let pool = pool(3);
+        let jobs = Arc::downgrade(&pool.pool);
+        let clone = pool.clone();
+        drop(pool);
+        assert!(clone.submit(Block::new()).recv().is_ok());
+        // Dropping waits for the threads: it would hang if they went on.
+        drop(clone);
+        assert!(jobs.upgrade().is_none());
+    }
+}

@@ -1,0 +1,172 @@
+//! Blocks: the unit in which layers are compressed. Each block becomes a piece
+//! of one raw DEFLATE stream (RFC 1951) that depends on the block, on the 32
+//! KiB before it and on nothing else, so that blocks can be compressed in any
+//! order, by any thread.
+//!
+//! On what the bytes depend in zlib-rs: it chooses instructions by what the
+//! processor offers, but only for comparing, sliding and summing, whose
+//! results are the same; its hash of four bytes, which decides what matches are
+//! found, is one multiplication everywhere. A stream that is *reset*, however,
+//! is not a new one: it keeps its window, and taking a dictionary hashes one
+//! byte behind the dictionary's end, a byte of whatever the stream compressed
+//! before. So every block has a stream of its own, whose window is zeroed.
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+
+/// How much is compressed at once. Part of what `gz1` means: another size
+/// gives other bytes.
+pub(crate) const BLOCK: usize = 512 * 1024;
+
+/// How far back DEFLATE can refer.
+const WINDOW: usize = 32 * 1024;
+
+/// zlib-rs' level 2. Level 1 is coded with fixed trees and gives more bytes
+/// than Go's level 1, which ko uses. Part of what `gz1` means.
+const LEVEL: u32 = 2;
+
+/// Up to [`BLOCK`] bytes, what came before them, and what became of them.
+pub(crate) struct Block {
+    /// The window before the content, then the content.
+    buffer: Vec<u8>,
+    /// How much of the window is filled, at its end.
+    history: usize,
+    /// How much content there is.
+    len: usize,
+    /// Is this the end of the stream?
+    last: bool,
+    /// The compressed content.
+    pub(crate) output: Vec<u8>,
+    /// The checksum of the content.
+    pub(crate) crc: crc32fast::Hasher,
+}
+
+impl Block {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: vec![0; WINDOW + BLOCK],
+            history: 0,
+            len: 0,
+            last: false,
+            output: Vec::new(),
+            crc: crc32fast::Hasher::new(),
+        }
+    }
+
+    /// Starts this block again as the one that follows another, full one.
+    pub(crate) fn follow(&mut self, full: &Self) {
+        let content = &full.buffer[WINDOW..];
+        self.buffer[..WINDOW].copy_from_slice(&content[content.len() - WINDOW..]);
+        self.history = WINDOW;
+        self.len = 0;
+        self.last = false;
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len == BLOCK
+    }
+
+    /// Where more content goes.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        &mut self.buffer[WINDOW + self.len..]
+    }
+
+    /// Takes the first `n` bytes of the room as content, and returns them.
+    pub(crate) fn advance(&mut self, n: usize) -> &[u8] {
+        let start = WINDOW + self.len;
+        self.len += n;
+        &self.buffer[start..WINDOW + self.len]
+    }
+
+    /// Says that this block ends the stream.
+    pub(crate) fn end(&mut self) {
+        self.last = true;
+    }
+
+    /// Compresses the content, up to a byte boundary: by an empty stored block
+    /// in the middle of the stream, by the final block at its end.
+    pub(crate) fn compress(&mut self) {
+        let content = &self.buffer[WINDOW..WINDOW + self.len];
+        self.crc.reset();
+        self.crc.update(content);
+
+        let mut stream = Compress::new(Compression::new(LEVEL), false);
+        if self.history > 0 {
+            let history = &self.buffer[WINDOW - self.history..WINDOW];
+            stream.set_dictionary(history).expect("a stream at its start takes a dictionary");
+        }
+        // Incompressible content is stored, at 5 bytes for each 16 KiB.
+        self.output.clear();
+        self.output.reserve(self.len + self.len / 1024 + 64);
+        let flush = if self.last { FlushCompress::Finish } else { FlushCompress::Sync };
+        let status = stream.compress_vec(content, &mut self.output, flush);
+        let done = match status.expect("the stream is in no error state") {
+            Status::StreamEnd => self.last,
+            Status::Ok | Status::BufError => {
+                !self.last && self.output.len() < self.output.capacity()
+            }
+        };
+        assert!(done && stream.total_in() == self.len as u64, "a block outgrew its bound");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Block {
+        /// A block whose compression panics.
+        pub(crate) fn broken() -> Self {
+            Self { len: usize::MAX - WINDOW, ..Self::new() }
+        }
+    }
+
+    /// A cheap source of bytes that do not compress.
+    fn noise(at: usize) -> u8 {
+        let mut x = (at as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        x ^= x >> 29;
+        x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (x >> 56) as u8
+    }
+
+    #[test]
+    fn what_does_not_compress_stays_in_its_bound() {
+        let mut block = Block::new();
+        for (at, byte) in block.room().iter_mut().enumerate() {
+            *byte = noise(at);
+        }
+        block.advance(BLOCK);
+        block.compress();
+        assert!(block.output.len() > BLOCK);
+        let mut next = Block::new();
+        next.follow(&block);
+        next.end();
+        next.compress();
+        assert_eq!(next.output, [3, 0], "an empty end is an empty block of fixed codes");
+    }
+
+    /// What a stream that is reset gets wrong: the history ends in `abc`, the
+    /// block before left a `Z` behind it, and the content begins with `abcZ`.
+    #[test]
+    fn a_block_does_not_depend_on_the_block_before_it_on_the_thread() {
+        const PHRASE: &[u8] = b"abcZ is how a phrase begins that is worth a reference";
+        let block = |content: &[u8]| {
+            let mut block = Block::new();
+            block.history = WINDOW;
+            for (at, byte) in block.buffer[..WINDOW].iter_mut().enumerate() {
+                *byte = noise(at);
+            }
+            block.buffer[20_000..][..PHRASE.len()].copy_from_slice(PHRASE);
+            block.buffer[WINDOW - 3..WINDOW].copy_from_slice(b"abc");
+            block.room()[..content.len()].copy_from_slice(content);
+            block.advance(content.len());
+            block
+        };
+        let mut alone = block(PHRASE);
+        alone.compress();
+        assert!(alone.output.len() < 20, "the phrase is found: {}", alone.output.len());
+        let mut after = block(PHRASE);
+        block(b"Z").compress();
+        after.compress();
+        assert_eq!(after.output, alone.output);
+    }
+}

@@ -1,0 +1,61 @@
+//! What can go wrong while a layer is made.
+
+use std::io;
+use std::path::PathBuf;
+
+use store::StoreError;
+
+use crate::tar::HeaderError;
+
+/// A layer could not be made. Nothing of it is left in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// An entry cannot be written to a tar.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A file could not be read.
+    #[error("{action} {path}", path = path.display())]
+    Read {
+        /// What was tried, as in `opening`.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is longer or shorter than it was when the recipe was made.
+    #[error("{path} has changed: it had {size} bytes before", path = path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The size that the recipe says.
+        size: u64,
+    },
+    /// The compressed bytes could not be written to the store.
+    #[error("writing a layer to the cache")]
+    Write {
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl LayerError {
+    /// Is the disk of the store, or the user's share of it, full?
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Write { source } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Store(error) => error.is_full(),
+            Self::Cancelled | Self::Header(_) | Self::Read { .. } | Self::Changed { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Recipes: what a layer holds, before any of it is read.
+
+use std::fs;
+use std::path::Path;
+
+use crate::entry::Entry;
+use crate::error::LayerError;
+
+/// The security descriptor that Windows needs on the files of a layer: owner
+/// and group are `BUILTIN\Users` (S-1-5-32-545), in self-relative form
+/// (MS-DTYP 2.4.6) and base64.
+const WINDOWS_DESCRIPTOR: &str =
+    "AQAAgBQAAAAkAAAAAAAAAAAAAAABAgAAAAAABSAAAAAhAgAAAQIAAAAAAAUgAAAAIQIAAA==";
+
+/// How the layers of a platform are laid out. Platforms of one family can
+/// share the layers whose content they share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Everything but Windows.
+    Unix,
+    /// Windows: all below `Files`, with an empty `Hives`.
+    Windows,
+}
+
+impl Family {
+    /// The family that a platform belongs to.
+    pub fn of(platform: &oci::Platform) -> Self {
+        if platform.is_windows() { Self::Windows } else { Self::Unix }
+    }
+
+    /// A regular file, with what this family needs on every file.
+    pub(crate) fn file(self, name: Vec<u8>, path: &Path, size: u64) -> Entry {
+        let entry = Entry::file(name, path, size);
+        match self {
+            Self::Unix => entry,
+            Self::Windows => entry.pax("MSWINDOWS.rawsd", WINDOWS_DESCRIPTOR),
+        }
+    }
+}
+
+/// The entries of a layer, in order. Making a layer from it reads the files
+/// that it names, each time again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recipe {
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Recipe {
+    /// A layer of these entries, in this order.
+    pub fn new(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+
+    /// The layer of a program: `name` in `/ko-app`, its bytes from the file at
+    /// `path`. `capabilities` is the value of the extended attribute
+    /// `security.capability` (Linux, `struct vfs_cap_data` of revision 2);
+    /// Windows has no such thing, and ignores it.
+    ///
+    /// The names are ko's to the slash: `ko-app` for the directory, and
+    /// `/ko-app/…` for the file.
+    ///
+    /// # Errors
+    /// The size of the file cannot be found out.
+    pub fn binary(
+        family: Family,
+        name: &str,
+        path: &Path,
+        capabilities: Option<[u8; 20]>,
+    ) -> Result<Self, LayerError> {
+        let found = fs::metadata(path).map_err(|source| LayerError::Read {
+            action: "looking at",
+            path: path.to_owned(),
+            source,
+        })?;
+        let (dirs, dir): (&[&str], _) = match family {
+            Family::Unix => (&["ko-app"], "/ko-app"),
+            Family::Windows => (&["Hives", "Files", "Files/ko-app"], "Files/ko-app"),
+        };
+        let mut entries: Vec<Entry> = dirs.iter().map(|dir| Entry::directory(*dir)).collect();
+        let mut file = family.file(format!("{dir}/{name}").into_bytes(), path, found.len());
+        if let (Family::Unix, Some(capabilities)) = (family, capabilities) {
+            file = file.pax("SCHILY.xattr.security.capability", capabilities);
+        }
+        entries.push(file);
+        Ok(Self { entries })
+    }
+}

@@ -1,0 +1,10 @@
+//! Layers, as their users see them: on real files, a real store, and with
+//! other programs that read what comes out.
+#![allow(clippy::unwrap_used)]
+
+mod go;
+mod gzip;
+mod kodata;
+mod produce;
+mod tar;
+mod tools;

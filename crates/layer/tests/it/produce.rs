@@ -1,0 +1,197 @@
+//! Layers in a real store: reuse, errors, cancelling, a full disk.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use layer::{Entry, Layer, LayerError, Recipe};
+use store::Store;
+
+use crate::tools::{GO_ON, bytes, compressor, files_below, store};
+
+fn recipe(path: &Path) -> Recipe {
+    let size = fs::metadata(path).unwrap().len();
+    Recipe::new(vec![Entry::directory("d"), Entry::file("d/f", path, size)])
+}
+
+#[test]
+fn known_content_is_not_compressed_again() {
+    let (dir, store) = store();
+    let compressor = compressor(2);
+    let path = dir.path().join("f");
+    let obtain = |source| recipe(&path).obtain(&store, &compressor, source, &GO_ON).unwrap();
+
+    fs::write(&path, bytes(2_000_000)).unwrap();
+    let first = obtain("a");
+    assert!(!first.reused);
+    assert_eq!(first.layer, recipe(&path).write(&store, &compressor, &GO_ON).unwrap());
+    let again = obtain("a");
+    assert!(again.reused);
+    assert_eq!(again.layer, first.layer);
+
+    // Other content under the same name, and the first content again.
+    fs::write(&path, bytes(1_000_000)).unwrap();
+    let second = obtain("a");
+    assert!(!second.reused);
+    assert_ne!(second.layer.diff_id, first.layer.diff_id);
+    fs::write(&path, bytes(2_000_000)).unwrap();
+    let third = obtain("a");
+    assert!(third.reused);
+    assert_eq!(third.layer, first.layer);
+
+    // A source that is not known is not looked for; it comes to the same.
+    let other = obtain("b");
+    assert!(!other.reused);
+    assert_eq!(other.layer, first.layer);
+    assert!(obtain("b").reused);
+}
+
+#[test]
+fn a_lost_or_torn_blob_is_made_again() {
+    let (dir, store) = store();
+    let compressor = compressor(1);
+    let path = dir.path().join("f");
+    fs::write(&path, bytes(100_000)).unwrap();
+    let obtain = || recipe(&path).obtain(&store, &compressor, "a", &GO_ON).unwrap();
+    let layer = obtain().layer;
+    let blob = store.blob_path(&layer.digest);
+
+    fs::remove_file(&blob).unwrap();
+    assert!(!obtain().reused);
+    fs::write(&blob, "torn").unwrap();
+    let mended = obtain();
+    assert!(!mended.reused);
+    assert_eq!(mended.layer, layer);
+    assert_eq!(fs::metadata(&blob).unwrap().len(), layer.size);
+    assert!(obtain().reused);
+}
+
+#[test]
+fn a_record_survives_its_json() {
+    let (_dir, store) = store();
+    let layer = Recipe::default().write(&store, &compressor(1), &GO_ON).unwrap();
+    store.put_record("k", &layer).unwrap();
+    assert_eq!(store.record::<Layer>("k"), Some(layer));
+}
+
+#[test]
+fn a_file_that_changes_its_size_is_an_error_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("f");
+    let (store_dir, store) = store();
+    for size in [0_u64, 1, 600, 3_000_000] {
+        fs::write(&path, bytes(usize::try_from(size).unwrap())).unwrap();
+        let recipe = recipe(&path);
+        for now in [size.checked_sub(1), Some(size + 1), Some(0)].into_iter().flatten() {
+            if now == size {
+                continue;
+            }
+            File::options().write(true).open(&path).unwrap().set_len(now).unwrap();
+            let results = [
+                recipe.write(&store, &compressor(2), &GO_ON).map(drop),
+                recipe.diff_id(&GO_ON).map(drop),
+            ];
+            for result in results {
+                let Err(LayerError::Changed { path: named, size: said }) = result else {
+                    panic!("{size} and now {now}: {result:?}")
+                };
+                assert_eq!((named, said), (path.clone(), size));
+            }
+        }
+    }
+    assert_eq!(files_below(store_dir.path()), 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let (dir, store) = store();
+    let path = dir.path().join("gone");
+    let recipe = Recipe::new(vec![Entry::file("f", &path, 3)]);
+    let error = recipe.write(&store, &compressor(1), &GO_ON).unwrap_err();
+    assert_eq!(error.to_string(), format!("opening {}", path.display()));
+    let error = Recipe::binary(layer::Family::Unix, "f", &path, None).unwrap_err();
+    assert_eq!(error.to_string(), format!("looking at {}", path.display()));
+    // A directory can be opened but not read.
+    let recipe = Recipe::new(vec![Entry::file("f", dir.path(), 3)]);
+    let error = recipe.write(&store, &compressor(1), &GO_ON).unwrap_err();
+    assert_eq!(error.to_string(), format!("reading {}", dir.path().display()));
+    let recipe = Recipe::new(vec![Entry::directory("a\0b")]);
+    let error = recipe.write(&store, &compressor(1), &GO_ON).unwrap_err();
+    assert!(matches!(error, LayerError::Header(_)), "{error:?}");
+    assert_eq!(files_below(dir.path()), 0);
+}
+
+type Way = fn(&Recipe, &Store, &AtomicBool) -> Result<(), LayerError>;
+
+/// The layer's file is a pipe, so that it is known how far the layer is when
+/// the flag is set: 3 MB of 9 are read, and the rest can be.
+#[test]
+fn cancelling_in_the_middle_leaves_nothing() {
+    let (dir, store) = store();
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let recipe = Recipe::new(vec![Entry::file("f", &pipe, 9_000_000)]);
+    let ways: [Way; 3] = [
+        |recipe, store, stop| recipe.obtain(store, &compressor(2), "a", stop).map(drop),
+        |recipe, store, stop| recipe.write(store, &compressor(2), stop).map(drop),
+        |recipe, _, stop| recipe.diff_id(stop).map(drop),
+    ];
+    for way in ways {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let layer = scope.spawn(|| way(&recipe, &store, &stop));
+            let mut file = File::options().write(true).open(&pipe).unwrap();
+            file.write_all(&bytes(3_000_000)).unwrap();
+            stop.store(true, Ordering::Relaxed);
+            // It fails as soon as the layer has closed its end.
+            let _ = file.write_all(&bytes(6_000_000));
+            assert!(matches!(layer.join().unwrap(), Err(LayerError::Cancelled)));
+        });
+    }
+    let stop = AtomicBool::new(true);
+    assert!(matches!(recipe.diff_id(&stop), Err(LayerError::Cancelled)), "before it began");
+    fs::remove_file(&pipe).unwrap();
+    assert_eq!(files_below(dir.path()), 0);
+}
+
+/// A file system of 1 MiB, unmounted on drop. It takes root to make one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: PathBuf) -> Self {
+        fs::create_dir(&path).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(mount.success(), "mounting a tmpfs takes root");
+        Self(path)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(&self.0).status();
+        assert!(std::thread::panicking() || unmounted.unwrap().success());
+    }
+}
+
+#[test]
+fn a_full_disk_is_known_as_such_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::mount(dir.path().join("disk"));
+    let store = Store::open(&disk.0).unwrap();
+    let path = dir.path().join("f");
+    fs::write(&path, bytes(20_000_000)).unwrap();
+    for threads in [1, 4] {
+        let error = recipe(&path).write(&store, &compressor(threads), &GO_ON).unwrap_err();
+        assert!(error.is_full(), "{error:?}");
+        assert_eq!(files_below(&disk.0), 0);
+    }
+    // And a small layer still fits.
+    fs::write(&path, "small").unwrap();
+    recipe(&path).obtain(&store, &compressor(1), "a", &GO_ON).unwrap();
+}

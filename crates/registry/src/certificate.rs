@@ -1,0 +1,72 @@
+//! What is wrong with a registry's certificate, in words. This is the only
+//! module that looks into the TLS library's errors.
+
+use std::error::Error;
+use std::fmt;
+
+use rustls::CertificateError;
+
+/// Why a registry's certificate was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateProblem {
+    /// No known authority has signed it.
+    UnknownIssuer,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It belongs to another host.
+    WrongName,
+    /// It was revoked.
+    Revoked,
+    /// It is broken in another way.
+    Other,
+}
+
+impl CertificateProblem {
+    /// Searches the causes of an error for a refused certificate.
+    pub(crate) fn find(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            // An I/O error shows its payload only when asked for it.
+            let inner = error
+                .downcast_ref::<std::io::Error>()
+                .and_then(std::io::Error::get_ref)
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match inner.or_else(|| error.downcast_ref()) {
+                Some(rustls::Error::InvalidCertificate(cause)) => return Some(Self::of(cause)),
+                Some(_) => return None,
+                None => next = error.source(),
+            }
+        }
+        None
+    }
+
+    fn of(cause: &CertificateError) -> Self {
+        match cause {
+            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::NotYetValid
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::WrongName
+            }
+            CertificateError::Revoked => Self::Revoked,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for CertificateProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownIssuer => "its certificate is signed by an unknown authority",
+            Self::Expired => "its certificate has expired",
+            Self::NotYetValid => "its certificate is not valid yet",
+            Self::WrongName => "its certificate is for another host name",
+            Self::Revoked => "its certificate was revoked",
+            Self::Other => "its certificate is not valid",
+        })
+    }
+}

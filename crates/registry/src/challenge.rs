@@ -1,0 +1,132 @@
+//! What a registry wants to see before it answers: `WWW-Authenticate`
+//! (RFC 9110, 11.6.1; RFC 6750).
+
+use reqwest::Url;
+use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+
+use crate::scope::Scopes;
+
+/// How a registry is spoken to.
+#[derive(Debug, Clone)]
+pub(crate) enum AuthScheme {
+    /// It answered without having been shown anything.
+    Open,
+    /// User and password with each request.
+    Basic,
+    /// A token from elsewhere with each request.
+    Bearer(Bearer),
+}
+
+/// Where tokens come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    pub(crate) realm: Url,
+    pub(crate) service: Option<String>,
+    /// What the refused request would have needed.
+    pub(crate) scopes: Scopes,
+}
+
+impl AuthScheme {
+    /// Reads the challenge of a 401: the first that we understand.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, String> {
+        let mut unknown = None;
+        for value in headers.get_all(WWW_AUTHENTICATE) {
+            let Ok(text) = value.to_str() else {
+                continue;
+            };
+            let challenges = http_auth::parse_challenges(text)
+                .map_err(|_| "the WWW-Authenticate header is malformed".to_owned())?;
+            for challenge in challenges {
+                if challenge.scheme.eq_ignore_ascii_case("basic") {
+                    return Ok(Self::Basic);
+                }
+                if challenge.scheme.eq_ignore_ascii_case("bearer") {
+                    return Bearer::of(&challenge).map(Self::Bearer);
+                }
+                unknown.get_or_insert_with(|| challenge.scheme.to_owned());
+            }
+        }
+        Err(match unknown {
+            Some(scheme) => format!("authentication scheme {scheme:?} is not supported"),
+            None => "asks for authentication but does not say how".to_owned(),
+        })
+    }
+}
+
+impl Bearer {
+    fn of(challenge: &http_auth::ChallengeRef<'_>) -> Result<Self, String> {
+        let param = |name: &str| {
+            let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.to_unescaped())
+        };
+        let realm = param("realm").ok_or("the bearer challenge names no realm")?;
+        let realm = realm.parse::<Url>().ok().filter(Url::has_host);
+        Ok(Self {
+            realm: realm.ok_or("the realm of the bearer challenge is not a URL")?,
+            service: param("service"),
+            scopes: param("scope").map(|text| Scopes::parse(&text)).unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(values: &[&str]) -> Result<AuthScheme, String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(WWW_AUTHENTICATE, value.parse().unwrap());
+        }
+        AuthScheme::of(&headers)
+    }
+
+    #[test]
+    fn bearer() {
+        for value in [
+            r#"Bearer realm="https://auth.io/token",service="reg.io",scope="repository:a:pull""#,
+            r#"bearer Realm="https://auth.io/token", scope="repository:a:pull", service=reg.io"#,
+            r#"Digest realm="x", BEARER realm="https://auth.io/token",service="reg.io",scope="repository:a:pull",error="invalid_token""#,
+        ] {
+            let Ok(AuthScheme::Bearer(bearer)) = parse(&[value]) else {
+                panic!("{value}");
+            };
+            assert_eq!(bearer.realm.as_str(), "https://auth.io/token");
+            assert_eq!(bearer.service.as_deref(), Some("reg.io"));
+            assert_eq!(bearer.scopes.texts(), ["repository:a:pull"]);
+        }
+    }
+
+    #[test]
+    fn basic_and_the_first_wins() {
+        for values in [
+            &[r#"Basic realm="x""#][..],
+            &["BASIC"],
+            &[r#"Negotiate"#, r#"Basic realm="x", charset="UTF-8""#],
+            &[r#"Basic realm="x""#, r#"Bearer realm="https://auth.io/""#],
+        ] {
+            assert!(matches!(parse(values), Ok(AuthScheme::Basic)), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn what_we_cannot_answer() {
+        for (values, want) in [
+            (&[][..], "asks for authentication but does not say how"),
+            (&["Negotiate"], "authentication scheme \"Negotiate\" is not supported"),
+            (&["Bearer service=\"x\""], "the bearer challenge names no realm"),
+            (&["Bearer realm=\"/token\""], "the realm of the bearer challenge is not a URL"),
+            (&["Bearer realm=\"mailto:a@b\""], "the realm of the bearer challenge is not a URL"),
+            (&["Bearer realm=\"open"], "the WWW-Authenticate header is malformed"),
+        ] {
+            assert_eq!(parse(values).unwrap_err(), want, "{values:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_header_is_read_or_refused(text in "[ -~]{0,80}") {
+            let _ = parse(&[&text]);
+        }
+    }
+}

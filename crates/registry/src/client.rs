@@ -1,0 +1,378 @@
+//! The client: brings together what is known of a registry, who we are there,
+//! and a request. What is asked for and why is said in `pull` and `push`.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt;
+use oci::{Registry, Repository};
+use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Method, StatusCode, Url};
+
+use crate::body::Payload;
+use crate::challenge::{AuthScheme, Bearer};
+use crate::endpoint::{Account, Endpoint};
+use crate::error::RegistryError;
+use crate::guard;
+use crate::keychain::{Credential, Keychain};
+use crate::options::ClientOptions;
+use crate::retry::Attempts;
+use crate::scheme;
+use crate::scope::{Access, Scopes};
+use crate::token;
+use crate::transport::{Lane, Request, Response, Transport};
+
+/// How often a registry may send us elsewhere for one request.
+const MAX_REDIRECTS: usize = 10;
+
+/// Talks to registries. Cheap to clone; clones share connections, tokens and
+/// everything else that was learnt. Needs a tokio runtime.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    transport: Arc<Transport>,
+    keychain: Arc<dyn Keychain>,
+    endpoints: Mutex<HashMap<Registry, Arc<Endpoint>>>,
+    accounts: Mutex<HashMap<Repository, Arc<Account>>>,
+}
+
+/// A request in the words of the protocol.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a> {
+    pub(crate) method: Method,
+    pub(crate) repository: &'a Repository,
+    pub(crate) access: Access,
+    /// The source of a mount, which is to be read as well.
+    pub(crate) from: Option<&'a Repository>,
+    pub(crate) target: Target,
+    pub(crate) headers: HeaderMap,
+    pub(crate) payload: Payload,
+    pub(crate) lane: Lane,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// What follows the repository, such as `/manifests/latest`, and a query.
+    Path(String, Vec<(&'static str, String)>),
+    /// Where the registry has told us to go.
+    Location(Url),
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(
+        method: Method,
+        repository: &'a Repository,
+        access: Access,
+        path: String,
+    ) -> Self {
+        Self {
+            method,
+            repository,
+            access,
+            from: None,
+            target: Target::Path(path, Vec::new()),
+            headers: HeaderMap::new(),
+            payload: Payload::Empty,
+            lane: Lane::Answer,
+        }
+    }
+
+    fn request(&self, base: &Url) -> Request {
+        let url = match &self.target {
+            Target::Location(url) => url.clone(),
+            Target::Path(path, query) => {
+                let mut url = base.clone();
+                url.set_path(&format!("/v2/{}{path}", self.repository.path()));
+                for (key, value) in query {
+                    url.query_pairs_mut().append_pair(key, value);
+                }
+                url
+            }
+        };
+        Request {
+            method: self.method.clone(),
+            url,
+            headers: self.headers.clone(),
+            payload: self.payload.clone(),
+            lane: self.lane,
+        }
+    }
+}
+
+impl Client {
+    /// A client. The HTTP library is set up at the first request.
+    ///
+    /// # Errors
+    /// The extra root certificates are not PEM.
+    pub fn new(options: ClientOptions, keychain: Arc<dyn Keychain>) -> Result<Self, RegistryError> {
+        let inner = Inner {
+            transport: Arc::new(Transport::new(options)?),
+            keychain,
+            endpoints: Mutex::default(),
+            accounts: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Does early what the first request to a repository needs: the
+    /// credential, and where the registry has to be found first, its scheme
+    /// and a token. Later requests go on from there, so the result may be
+    /// thrown away; they also meet any failure again.
+    ///
+    /// # Errors
+    /// As those of the first request.
+    pub async fn prepare(
+        &self,
+        repository: &Repository,
+        access: Access,
+    ) -> Result<(), RegistryError> {
+        let endpoint = self.endpoint(repository.registry());
+        let (base, credential) = tokio::join!(self.base(&endpoint), self.credential(repository));
+        credential?;
+        let scopes = Scopes::of(repository, access, None);
+        self.authorization(&endpoint, &base?, repository, scopes, None).await?;
+        Ok(())
+    }
+
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
+        self.inner.transport.options.retry.start()
+    }
+
+    pub(crate) fn endpoint(&self, registry: &Registry) -> Arc<Endpoint> {
+        let new = || Endpoint::new(registry.clone(), &self.inner.transport.options);
+        remembered(&self.inner.endpoints, registry, new)
+    }
+
+    fn account(&self, repository: &Repository) -> Arc<Account> {
+        remembered(&self.inner.accounts, repository, Account::default)
+    }
+
+    /// Scheme, host and port of a registry.
+    pub(crate) async fn base(&self, endpoint: &Endpoint) -> Result<Url, RegistryError> {
+        let options = &self.inner.transport.options;
+        if !(options.insecure || endpoint.registry.may_be_http()) {
+            return Ok(scheme::base("https", &endpoint.registry));
+        }
+        let found = endpoint.found.get(|| {
+            let (transport, registry) =
+                (Arc::clone(&self.inner.transport), endpoint.registry.clone());
+            async move { scheme::find(&transport, &registry).await }.boxed()
+        });
+        let (base, auth) = found.await?;
+        if endpoint.auth().is_none() {
+            endpoint.learn(auth);
+        }
+        Ok(base)
+    }
+
+    async fn credential(&self, repository: &Repository) -> Result<Credential, RegistryError> {
+        let account = self.account(repository);
+        let found = account.credential.get(|| {
+            let keychain = Arc::clone(&self.inner.keychain);
+            let repository = repository.clone();
+            async move {
+                keychain.resolve(&repository).await.map_err(|error| RegistryError::Keychain {
+                    repository: repository.full_name(),
+                    source: Arc::new(error),
+                })
+            }
+            .boxed()
+        });
+        found.await
+    }
+
+    /// The header that says who we are, if the registry wants one. A token
+    /// that was `rejected` is not given again.
+    async fn authorization(
+        &self,
+        endpoint: &Endpoint,
+        base: &Url,
+        repository: &Repository,
+        scopes: Scopes,
+        rejected: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, RegistryError> {
+        let Some(auth) = endpoint.auth() else {
+            return Ok(None);
+        };
+        let credential = self.credential(repository).await?;
+        match (auth, credential) {
+            (_, Credential::RegistryToken(token)) => Ok(token::bearer(&token)),
+            (AuthScheme::Bearer(challenge), credential) => {
+                let challenge = (challenge, scopes);
+                self.token(endpoint, base, repository, challenge, credential, rejected)
+                    .await
+                    .map(Some)
+            }
+            (_, Credential::Basic { user, password }) => Ok(Some(token::basic(&user, &password))),
+            (_, Credential::Anonymous | Credential::IdentityToken(_)) => Ok(None),
+        }
+    }
+
+    async fn token(
+        &self,
+        endpoint: &Endpoint,
+        base: &Url,
+        repository: &Repository,
+        (challenge, scopes): (Bearer, Scopes),
+        credential: Credential,
+        rejected: Option<&HeaderValue>,
+    ) -> Result<HeaderValue, RegistryError> {
+        let (scopes, flight) = self.account(repository).token(&scopes);
+        let good = |token: &token::Token| token.is_good() && Some(&token.header) != rejected;
+        let token = flight.get_if(good, || {
+            let (transport, base) = (Arc::clone(&self.inner.transport), base.clone());
+            async move { token::fetch(&transport, &base, &challenge, &scopes, &credential).await }
+                .boxed()
+        });
+        let token = token.await.map_err(|source| RegistryError::Token {
+            registry: endpoint.registry.clone(),
+            source: Box::new(source),
+        })?;
+        Ok(token.header)
+    }
+
+    /// Sends a request and returns the answer, whatever its status. A
+    /// challenge is met once.
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
+        let endpoint = self.endpoint(call.repository.registry());
+        let base = self.base(&endpoint).await?;
+        let mut scopes = Scopes::of(call.repository, call.access, call.from);
+        if endpoint.auth().is_none() {
+            let first = endpoint.first.lock().await;
+            if endpoint.auth().is_none() {
+                let response = self.hop(call, &endpoint, &base, None).await?;
+                let (auth, enough) = self.meet(&base, call.repository, &response).await?;
+                if let AuthScheme::Bearer(challenge) = &auth {
+                    scopes.extend(&challenge.scopes);
+                }
+                endpoint.learn(auth);
+                if enough {
+                    return Ok(response);
+                }
+                response.discard().await;
+            }
+            drop(first);
+        }
+        let shown =
+            self.authorization(&endpoint, &base, call.repository, scopes.clone(), None).await?;
+        let response = self.hop(call, &endpoint, &base, shown.as_ref()).await?;
+        if response.status() != StatusCode::UNAUTHORIZED
+            || !guard::same_origin(response.url(), &base)
+        {
+            return Ok(response);
+        }
+        // A challenge that we cannot meet is a plain 401.
+        let Ok(auth) = AuthScheme::of(response.headers()) else {
+            return Ok(response);
+        };
+        if let AuthScheme::Bearer(challenge) = &auth {
+            scopes.extend(&challenge.scopes);
+        }
+        endpoint.learn(auth);
+        let again =
+            self.authorization(&endpoint, &base, call.repository, scopes, shown.as_ref()).await?;
+        if again == shown {
+            return Ok(response);
+        }
+        response.discard().await;
+        self.hop(call, &endpoint, &base, again.as_ref()).await
+    }
+
+    /// Learns from the answer to the first request, which was anonymous, how
+    /// the registry is spoken to, and says whether that answer is the one
+    /// that was asked for. Some registries hide what is private instead of
+    /// asking who we are: then, if we are somebody, they are asked outright.
+    async fn meet(
+        &self,
+        base: &Url,
+        repository: &Repository,
+        response: &Response,
+    ) -> Result<(AuthScheme, bool), RegistryError> {
+        match response.status() {
+            StatusCode::UNAUTHORIZED if guard::same_origin(response.url(), base) => {
+                match AuthScheme::of(response.headers()) {
+                    Ok(auth) => Ok((auth, false)),
+                    Err(problem) => {
+                        Err(RegistryError::Protocol { request: response.line.clone(), problem })
+                    }
+                }
+            }
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+                if self.credential(repository).await? != Credential::Anonymous =>
+            {
+                Ok((scheme::ping(&self.inner.transport, base).await?, false))
+            }
+            _ => Ok((AuthScheme::Open, true)),
+        }
+    }
+
+    /// Sends a request, and follows where it is redirected, if it only reads.
+    /// `shown` is for the registry alone. Another host that asks who we are
+    /// is asked for an anonymous token, once.
+    async fn hop(
+        &self,
+        call: &Call<'_>,
+        endpoint: &Endpoint,
+        base: &Url,
+        shown: Option<&HeaderValue>,
+    ) -> Result<Response, RegistryError> {
+        let _permit = endpoint.request().await;
+        let transport = &self.inner.transport;
+        let reads = matches!(call.method, Method::GET | Method::HEAD);
+        let mut request = call.request(base);
+        let mut guest: Option<(Url, HeaderValue)> = None;
+        for _ in 0..=MAX_REDIRECTS {
+            let at_home = guard::same_origin(&request.url, base);
+            let as_guest = guest.as_ref().filter(|(at, _)| guard::same_origin(at, &request.url));
+            request.authorize(if at_home { shown } else { as_guest.map(|(_, header)| header) });
+            let response = transport.send(&request).await?;
+            if response.status() == StatusCode::UNAUTHORIZED
+                && !at_home
+                && guest.is_none()
+                && let Ok(AuthScheme::Bearer(challenge)) = AuthScheme::of(response.headers())
+            {
+                let (at, scopes) = (request.url.clone(), challenge.scopes.clone());
+                let anonymous = &Credential::Anonymous;
+                let token = token::fetch(transport, &at, &challenge, &scopes, anonymous).await?;
+                guest = Some((at, token.header));
+                continue;
+            }
+            if !(response.status().is_redirection() && reads) {
+                return Ok(response);
+            }
+            let Some(to) = response.header(&LOCATION).and_then(|to| request.url.join(to).ok())
+            else {
+                return Err(response.protocol("a redirect without a valid Location"));
+            };
+            if let Err(reason) = guard::check_redirect(base, &to) {
+                let target = crate::error::shown(&to);
+                return Err(RegistryError::Redirect { request: response.line, target, reason });
+            }
+            request.url = to;
+            response.discard().await;
+        }
+        Err(RegistryError::Protocol {
+            request: request.line(),
+            problem: format!("stopped after {MAX_REDIRECTS} redirects"),
+        })
+    }
+}
+
+fn remembered<K, V>(map: &Mutex<HashMap<K, Arc<V>>>, key: &K, new: impl FnOnce() -> V) -> Arc<V>
+where
+    K: Clone + Eq + Hash,
+{
+    let mut map = map.lock().expect("no holder of this lock panics");
+    if let Some(found) = map.get(key) {
+        return Arc::clone(found);
+    }
+    let made = Arc::new(new());
+    map.insert(key.clone(), Arc::clone(&made));
+    made
+}

@@ -1,0 +1,93 @@
+//! What a client remembers: of each registry how it is spoken to, and of each
+//! repository who we are there.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use oci::Registry;
+use reqwest::Url;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::challenge::AuthScheme;
+use crate::flight::Flight;
+use crate::keychain::Credential;
+use crate::options::ClientOptions;
+use crate::scope::Scopes;
+use crate::token::Token;
+
+/// A registry.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) registry: Registry,
+    /// Scheme, host and port, where they had to be found out, and what the
+    /// registry said to that.
+    pub(crate) found: Flight<(Url, AuthScheme)>,
+    auth: Mutex<Option<AuthScheme>>,
+    /// Held by the first request to a registry that has not been asked
+    /// anything, so that the others need not be refused as well.
+    pub(crate) first: tokio::sync::Mutex<()>,
+    requests: Semaphore,
+    transfers: Semaphore,
+    /// Has it refused a blob in a single `PUT`?
+    pub(crate) needs_patch: AtomicBool,
+}
+
+impl Endpoint {
+    pub(crate) fn new(registry: Registry, options: &ClientOptions) -> Self {
+        Self {
+            registry,
+            found: Flight::default(),
+            auth: Mutex::default(),
+            first: tokio::sync::Mutex::default(),
+            requests: Semaphore::new(options.max_requests.max(1)),
+            transfers: Semaphore::new(options.max_transfers.max(1)),
+            needs_patch: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<AuthScheme>> {
+        self.auth.lock().expect("no holder of this lock panics")
+    }
+
+    /// How it is spoken to, as far as is known.
+    pub(crate) fn auth(&self) -> Option<AuthScheme> {
+        self.lock().clone()
+    }
+
+    pub(crate) fn learn(&self, auth: AuthScheme) {
+        *self.lock() = Some(auth);
+    }
+
+    /// Waits until one more request may be under way.
+    pub(crate) async fn request(&self) -> SemaphorePermit<'_> {
+        self.requests.acquire().await.expect("the semaphore is never closed")
+    }
+
+    /// Waits until one more blob may be under way.
+    pub(crate) async fn transfer(&self) -> SemaphorePermit<'_> {
+        self.transfers.acquire().await.expect("the semaphore is never closed")
+    }
+}
+
+/// A repository.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) credential: Flight<Credential>,
+    token: Mutex<(Scopes, Arc<Flight<Token>>)>,
+}
+
+impl Account {
+    /// The token that covers `wanted`, and what it is to be good for. The
+    /// scopes only grow, so that there is one token to a repository; but one
+    /// that could not be had does not spoil the next.
+    pub(crate) fn token(&self, wanted: &Scopes) -> (Scopes, Arc<Flight<Token>>) {
+        let mut token = self.token.lock().expect("no holder of this lock panics");
+        let failed = token.1.has_failed();
+        if failed || !token.0.contains(wanted) {
+            let mut scopes = if failed { Scopes::default() } else { token.0.clone() };
+            scopes.extend(wanted);
+            *token = (scopes, Arc::default());
+        }
+        (token.0.clone(), Arc::clone(&token.1))
+    }
+}

@@ -1,0 +1,318 @@
+//! What can go wrong between us and a registry. Errors are cheap to clone,
+//! because those who wait for one request share its failure.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oci::{Digest, Registry};
+use reqwest::{Method, StatusCode, Url};
+
+use crate::answer::Failure;
+use crate::certificate::CertificateProblem;
+use crate::keychain::KeychainError;
+
+/// Statuses of registries and proxies that may be better in a moment.
+const TRANSIENT: [u16; 8] = [408, 429, 499, 500, 502, 503, 504, 522];
+
+/// Error codes that mean the same about an upload.
+const TRANSIENT_CODES: [&str; 5] =
+    ["BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "TOOMANYREQUESTS", "UNKNOWN", "UNAVAILABLE"];
+
+/// A request's first line, for people: `GET https://host/v2/…`. Of the query,
+/// only what this protocol defines is kept, as the rest may be a signature.
+#[derive(Debug, Clone)]
+pub struct RequestLine {
+    /// The method.
+    pub method: Method,
+    /// The URL, without anything secret.
+    pub url: String,
+}
+
+impl RequestLine {
+    pub(crate) fn new(method: &Method, url: &Url) -> Box<Self> {
+        Box::new(Self { method: method.clone(), url: shown(url) })
+    }
+}
+
+/// A URL without user, password, fragment, and values of unknown parameters.
+pub(crate) fn shown(url: &Url) -> String {
+    const KNOWN: [&str; 7] =
+        ["digest", "from", "mount", "origin", "scope", "service", "artifactType"];
+    let mut text = format!("{}{}", url.origin().ascii_serialization(), url.path());
+    for (at, pair) in url.query().unwrap_or_default().split('&').enumerate() {
+        if pair.is_empty() {
+            continue;
+        }
+        text.push(if at == 0 { '?' } else { '&' });
+        match pair.split_once('=') {
+            Some((key, _)) if !KNOWN.contains(&key) => {
+                text.push_str(key);
+                text.push_str("=REDACTED");
+            }
+            _ => text.push_str(pair),
+        }
+    }
+    text
+}
+
+impl fmt::Display for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.url)
+    }
+}
+
+/// How a request came to nothing without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Broken {
+    /// TLS failed because of the registry's certificate.
+    Certificate(CertificateProblem),
+    /// No connection came about: the reason in the system's words.
+    Connect(String),
+    /// The connection broke, or was silent for too long.
+    Interrupted(String),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(problem) => write!(f, "cannot trust the registry: {problem}"),
+            Self::Connect(cause) => write!(f, "cannot connect: {cause}"),
+            Self::Interrupted(cause) => write!(f, "the connection broke: {cause}"),
+        }
+    }
+}
+
+/// Why something could not be had from a registry, or not be given to it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RegistryError {
+    /// The registry answered, and the answer is no.
+    #[error("{request}: {failure}")]
+    Status {
+        /// What was asked.
+        request: Box<RequestLine>,
+        /// The answer.
+        failure: Box<Failure>,
+    },
+    /// There was no answer, or half of one.
+    #[error("{request}: {broken}")]
+    Transport {
+        /// What was asked.
+        request: Box<RequestLine>,
+        /// What happened.
+        broken: Broken,
+    },
+    /// Neither https nor http leads to the registry.
+    #[error("{https}; {http}")]
+    Unreachable {
+        /// What came of https.
+        https: Box<RegistryError>,
+        /// What came of http.
+        http: Box<RegistryError>,
+    },
+    /// The answer breaks the protocol.
+    #[error("{request}: {problem}")]
+    Protocol {
+        /// What was asked.
+        request: Box<RequestLine>,
+        /// What is wrong with the answer.
+        problem: String,
+    },
+    /// The registry sends us where we must not go.
+    #[error("{request}: refusing to follow to {target}: {reason}")]
+    Redirect {
+        /// What was asked.
+        request: Box<RequestLine>,
+        /// Where the answer points.
+        target: String,
+        /// Why we do not go there.
+        reason: &'static str,
+    },
+    /// No token could be had.
+    #[error("authenticating at {registry}")]
+    Token {
+        /// The registry that wants the token.
+        registry: Registry,
+        /// What the token server did.
+        #[source]
+        source: Box<RegistryError>,
+    },
+    /// No credential could be had.
+    #[error("credentials for {repository}")]
+    Keychain {
+        /// The repository in full.
+        repository: String,
+        /// What the keychain says.
+        #[source]
+        source: Arc<KeychainError>,
+    },
+    /// Content is not what its name says.
+    #[error("{request}: digest is {got}, want {want}")]
+    Digest {
+        /// What was asked.
+        request: Box<RequestLine>,
+        /// The digest that was asked for or announced.
+        want: Digest,
+        /// The digest of what came.
+        got: Digest,
+    },
+    /// Content is longer or shorter than its descriptor says.
+    #[error("{request}: size is {got} bytes, want {want}")]
+    Size {
+        /// What was asked.
+        request: Box<RequestLine>,
+        /// The descriptor's size in bytes.
+        want: u64,
+        /// How many bytes came, or came before we stopped reading.
+        got: u64,
+    },
+    /// Content is larger than the caller or this crate allows.
+    #[error("{request}: larger than {limit} bytes")]
+    TooLarge {
+        /// What was asked.
+        request: Box<RequestLine>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A blob that was to be pushed is not in the store.
+    #[error("blob {digest} is not in the cache")]
+    NoBlob {
+        /// The blob.
+        digest: Digest,
+    },
+    /// The local store failed.
+    #[error("the cache failed")]
+    Store(#[source] Arc<store::StoreError>),
+    /// A blob could not be written to the local store.
+    #[error("writing blob {digest} to the cache")]
+    Io {
+        /// The blob.
+        digest: Digest,
+        /// Why.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// The extra root certificates are no PEM, or TLS cannot be set up.
+    #[error("setting up TLS")]
+    Tls(#[source] Arc<reqwest::Error>),
+}
+
+impl RegistryError {
+    /// Reads an error of the HTTP library. What it says itself is of no use
+    /// to people, but for the cause at its root.
+    pub(crate) fn transport(request: Box<RequestLine>, error: &reqwest::Error) -> Self {
+        let broken = match CertificateProblem::find(error) {
+            Some(problem) => Broken::Certificate(problem),
+            None if error.is_connect() => Broken::Connect(root_cause(error)),
+            None => Broken::Interrupted(root_cause(error)),
+        };
+        Self::Transport { request, broken }
+    }
+
+    /// The answer, if there was one.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Status { failure, .. } => Some(failure),
+            Self::Token { source, .. } => source.failure(),
+            _ => None,
+        }
+    }
+
+    fn has_status(&self, status: StatusCode) -> bool {
+        self.failure().is_some_and(|failure| failure.status == status)
+    }
+
+    /// Is what was asked for not there?
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status { .. }) && self.has_status(StatusCode::NOT_FOUND)
+    }
+
+    /// Does the registry not know who we are?
+    pub fn is_unauthorized(&self) -> bool {
+        self.has_status(StatusCode::UNAUTHORIZED)
+    }
+
+    /// Does the registry know who we are, and refuse?
+    pub fn is_forbidden(&self) -> bool {
+        self.has_status(StatusCode::FORBIDDEN)
+    }
+
+    /// Was there no connection at all?
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Transport { broken, .. } => matches!(broken, Broken::Connect(_)),
+            Self::Unreachable { .. } => true,
+            Self::Token { source, .. } => source.is_unreachable(),
+            _ => false,
+        }
+    }
+
+    /// Was a certificate refused?
+    pub fn is_certificate(&self) -> bool {
+        match self {
+            Self::Transport { broken, .. } => matches!(broken, Broken::Certificate(_)),
+            Self::Unreachable { https, http } => https.is_certificate() || http.is_certificate(),
+            Self::Token { source, .. } => source.is_certificate(),
+            _ => false,
+        }
+    }
+
+    /// May the same request succeed in a moment? Token and scheme are not
+    /// tried again here, as whoever got them has done so.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Status { failure, .. } => TRANSIENT.contains(&failure.status.as_u16()),
+            Self::Transport { broken, .. } => !matches!(broken, Broken::Certificate(_)),
+            Self::Digest { .. } | Self::Size { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The same for the upload of a blob or manifest, which starts afresh.
+    pub(crate) fn is_transient_upload(&self) -> bool {
+        let coded = |failure: &Failure| TRANSIENT_CODES.iter().any(|code| failure.has_code(code));
+        match self {
+            Self::Status { failure, .. } => self.is_transient() || coded(failure),
+            // What we read from the store does not change.
+            Self::Digest { .. } | Self::Size { .. } => false,
+            _ => self.is_transient(),
+        }
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { failure, .. } => failure.retry_after,
+            _ => None,
+        }
+    }
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_secrets() {
+        for (url, want) in [
+            (
+                "https://h/v2/a/blobs/uploads/?mount=sha256%3Aab&from=b",
+                "https://h/v2/a/blobs/uploads/?mount=sha256%3Aab&from=b",
+            ),
+            (
+                "https://u:secret@h:5000/p?X-Sig=secret&flag&digest=d#secret",
+                "https://h:5000/p?X-Sig=REDACTED&flag&digest=d",
+            ),
+            ("http://[::1]:5000/v2/", "http://[::1]:5000/v2/"),
+        ] {
+            assert_eq!(shown(&url.parse().unwrap()), want);
+        }
+    }
+}

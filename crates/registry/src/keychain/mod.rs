@@ -1,0 +1,184 @@
+//! Keychains: who we are to a registry. A keychain knows nothing of tokens and
+//! challenges; it finds what the user has stored.
+
+mod docker;
+mod github;
+mod helper;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use oci::Repository;
+
+pub use docker::{DockerConfig, DockerPlaces};
+pub use github::GitHub;
+
+/// A password or token. It cannot be printed.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for those who send it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("REDACTED")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("REDACTED")
+    }
+}
+
+/// What a keychain has for a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// Nothing.
+    Anonymous,
+    /// A user and a password.
+    Basic {
+        /// The user's name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A long-lived token that the token server exchanges for a short one
+    /// (OAuth 2 `refresh_token`).
+    IdentityToken(Secret),
+    /// A token that the registry itself takes.
+    RegistryToken(Secret),
+}
+
+/// Why a keychain could not say. Names files, keys and programs, never what
+/// they hold.
+#[derive(Debug, thiserror::Error)]
+pub enum KeychainError {
+    /// A file is there but cannot be read.
+    #[error("reading {path}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file or variable does not hold what it should.
+    #[error("{place} is not a valid auth configuration: {problem}")]
+    Malformed {
+        /// The file or the variable.
+        place: String,
+        /// What is wrong, and where.
+        problem: String,
+    },
+    /// One entry does not hold what it should.
+    #[error(
+        "invalid auth configuration in {place}: auths[{key:?}].auth must be base64 of user:password"
+    )]
+    Entry {
+        /// The file or the variable.
+        place: String,
+        /// The entry.
+        key: String,
+    },
+    /// The helper that the configuration names is not installed.
+    #[error("{place} names the credential helper {program:?}, which is not in PATH")]
+    NoHelper {
+        /// The file.
+        place: String,
+        /// The program.
+        program: String,
+    },
+    /// The helper cannot be run.
+    #[error("running {program:?}")]
+    Run {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The helper has failed, or its answer cannot be read.
+    #[error("error getting credentials for {key:?} from {program:?}: {problem}")]
+    Helper {
+        /// The program.
+        program: String,
+        /// What it was asked for.
+        key: String,
+        /// What it did.
+        problem: String,
+    },
+    /// The helper does not answer.
+    #[error("{program:?} has not answered for {key:?} within {limit:?}")]
+    Slow {
+        /// The program.
+        program: String,
+        /// What it was asked for.
+        key: String,
+        /// How long we waited.
+        limit: Duration,
+    },
+}
+
+/// Finds credentials.
+pub trait Keychain: fmt::Debug + Send + Sync {
+    /// Says who we are in this repository. A keychain that does not know the
+    /// registry answers [`Credential::Anonymous`].
+    ///
+    /// # Errors
+    /// What is stored cannot be read.
+    fn resolve<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> BoxFuture<'a, Result<Credential, KeychainError>>;
+}
+
+/// A keychain that is empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Anonymous;
+
+impl Keychain for Anonymous {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a Repository,
+    ) -> BoxFuture<'a, Result<Credential, KeychainError>> {
+        std::future::ready(Ok(Credential::Anonymous)).boxed()
+    }
+}
+
+/// Several keychains: the first that knows something decides, and an error of
+/// one is an error of all.
+#[derive(Debug, Clone, Default)]
+pub struct Chain(pub Vec<Arc<dyn Keychain>>);
+
+impl Keychain for Chain {
+    fn resolve<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> BoxFuture<'a, Result<Credential, KeychainError>> {
+        async move {
+            for keychain in &self.0 {
+                match keychain.resolve(repository).await? {
+                    Credential::Anonymous => {}
+                    found => return Ok(found),
+                }
+            }
+            Ok(Credential::Anonymous)
+        }
+        .boxed()
+    }
+}

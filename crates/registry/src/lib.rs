@@ -1,0 +1,44 @@
+//! A client of OCI registries (OCI distribution-spec): who may ask, what is
+//! there, pull and push. It streams blobs between a registry and the local
+//! store, checks every digest and size that it reads, and keeps secrets out of
+//! everything that can be printed. It knows nothing of Go, prints nothing, and
+//! reads no environment: paths and tokens come from the caller.
+
+mod answer;
+mod body;
+mod certificate;
+mod challenge;
+mod client;
+mod endpoint;
+mod error;
+mod flight;
+mod guard;
+mod keychain;
+mod options;
+mod pull;
+mod push;
+mod retry;
+mod scheme;
+mod scope;
+mod sink;
+mod token;
+mod transport;
+
+pub use answer::{ApiError, Failure};
+pub use body::BlobSource;
+pub use certificate::CertificateProblem;
+pub use client::Client;
+pub use error::{Broken, RegistryError, RequestLine};
+pub use keychain::{
+    Anonymous, Chain, Credential, DockerConfig, DockerPlaces, GitHub, Keychain, KeychainError,
+    Secret,
+};
+pub use options::ClientOptions;
+pub use pull::FetchedManifest;
+pub use push::{PushHint, Pushed};
+pub use retry::RetryPolicy;
+pub use scope::Access;
+
+/// What a keychain's methods return: a future behind a pointer, so that
+/// keychains can be chosen at run time.
+pub use futures::future::BoxFuture;

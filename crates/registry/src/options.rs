@@ -1,0 +1,39 @@
+//! How a client behaves. One set of options holds for all registries that a
+//! client talks to.
+
+use crate::retry::RetryPolicy;
+
+/// What the caller decides about a [`Client`](crate::Client).
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// The `User-Agent` of every request.
+    pub user_agent: String,
+    /// Allows plain http for registries for which it is not allowed anyway
+    /// (see [`oci::Registry::may_be_http`]); https is tried first.
+    pub insecure: bool,
+    /// Accepts any certificate.
+    pub skip_verify: bool,
+    /// Certificates of authorities to trust besides the system's; each entry
+    /// may hold several, in PEM.
+    pub root_certificates: Vec<Vec<u8>>,
+    /// When and how often to try again.
+    pub retry: RetryPolicy,
+    /// Requests to one registry that may wait for their answer at once.
+    pub max_requests: usize,
+    /// Blobs that may be on their way from or to one registry at once.
+    pub max_transfers: usize,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            user_agent: "ko".to_owned(),
+            insecure: false,
+            skip_verify: false,
+            root_certificates: Vec::new(),
+            retry: RetryPolicy::default(),
+            max_requests: 32,
+            max_transfers: 4,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Reading from registries (OCI distribution-spec, "Pull"). Whatever comes is
+//! checked against the digest and size it was asked for by.
+
+use bytes::Bytes;
+use oci::{Descriptor, Digest, MediaType, Reference, Repository};
+use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use store::Store;
+
+use crate::client::{Call, Client};
+use crate::error::RegistryError;
+use crate::scope::Access;
+use crate::sink::Sink;
+use crate::transport::Response;
+
+/// The digest of a manifest or blob, as the registry sees it.
+pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// The media types of manifests, in ko's order. The obsolete ones are asked
+/// for so that what comes can be named.
+const MANIFEST_TYPES: [&str; 6] = [
+    MediaType::DOCKER_SCHEMA1,
+    MediaType::DOCKER_SCHEMA1_SIGNED,
+    MediaType::DOCKER_MANIFEST,
+    MediaType::OCI_MANIFEST,
+    MediaType::DOCKER_LIST,
+    MediaType::OCI_INDEX,
+];
+
+/// The largest manifest that is read, in bytes.
+const MAX_MANIFEST: u64 = 100 * 1024 * 1024;
+
+/// A manifest or index as the registry has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchedManifest {
+    /// What the registry says it is.
+    pub media_type: MediaType,
+    /// The digest of the bytes.
+    pub digest: Digest,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl FetchedManifest {
+    /// Describes the manifest.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::new(self.media_type.clone(), self.digest, self.bytes.len() as u64)
+    }
+}
+
+impl Client {
+    /// Asks whether a manifest exists, and what it is. With [`Access::Push`],
+    /// a refusal (403) also means no: some registries refuse to speak of what
+    /// does not exist yet. If the registry leaves the digest, the size or the
+    /// type out, the manifest is fetched to find out.
+    ///
+    /// # Errors
+    /// The registry cannot be asked, or does not say.
+    pub async fn head_manifest(
+        &self,
+        reference: &Reference,
+        access: Access,
+    ) -> Result<Option<Descriptor>, RegistryError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.head_manifest_once(reference, access).await {
+                Ok(found) => return Ok(found),
+                Err(error) => attempts.pause(error, RegistryError::is_transient).await?,
+            }
+        }
+    }
+
+    async fn head_manifest_once(
+        &self,
+        reference: &Reference,
+        access: Access,
+    ) -> Result<Option<Descriptor>, RegistryError> {
+        let response = self.send(&manifest_call(Method::HEAD, reference, access)).await?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::FORBIDDEN if access == Access::Push => return Ok(None),
+            _ => return Err(response.fail().await),
+        }
+        let digest = announced(&response).or(reference.digest());
+        let (Some(digest), Some(media_type), Some(size)) =
+            (digest, media_type(&response), response.length())
+        else {
+            let fetched = self.manifest_once(reference, access).await?;
+            return Ok(Some(fetched.descriptor()));
+        };
+        match reference.digest() {
+            Some(want) if want != digest => {
+                Err(RegistryError::Digest { request: response.line, want, got: digest })
+            }
+            _ => Ok(Some(Descriptor::new(media_type, digest, size))),
+        }
+    }
+
+    /// Fetches a manifest or index.
+    ///
+    /// # Errors
+    /// It is not there, cannot be had, is larger than 100 MiB, or is not what
+    /// its digest says.
+    pub async fn manifest(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.manifest_once(reference, Access::Pull).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(error) => attempts.pause(error, RegistryError::is_transient).await?,
+            }
+        }
+    }
+
+    async fn manifest_once(
+        &self,
+        reference: &Reference,
+        access: Access,
+    ) -> Result<FetchedManifest, RegistryError> {
+        let mut response = self.send(&manifest_call(Method::GET, reference, access)).await?;
+        if response.status() != StatusCode::OK {
+            return Err(response.fail().await);
+        }
+        let bytes = response.bytes(MAX_MANIFEST).await?;
+        let digest = Digest::of(&bytes);
+        for want in [reference.digest(), announced(&response)].into_iter().flatten() {
+            if want != digest {
+                return Err(RegistryError::Digest { request: response.line, want, got: digest });
+            }
+        }
+        match media_type(&response).or_else(|| own_media_type(&bytes)) {
+            Some(media_type) => Ok(FetchedManifest { media_type, digest, bytes: bytes.into() }),
+            None => Err(response.protocol("the manifest has no media type")),
+        }
+    }
+
+    /// Fetches a small blob, such as a config, into memory. `limit` is in
+    /// bytes.
+    ///
+    /// # Errors
+    /// It is not there, cannot be had, is larger than `limit`, or is not what
+    /// its descriptor says.
+    pub async fn blob_bytes(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        limit: u64,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.blob_bytes_once(repository, descriptor, limit).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => attempts.pause(error, RegistryError::is_transient).await?,
+            }
+        }
+    }
+
+    async fn blob_bytes_once(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        limit: u64,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let mut response = self.send(&blob_call(repository, descriptor, 0)).await?;
+        if response.status() != StatusCode::OK {
+            return Err(response.fail().await);
+        }
+        let (want, size) = (descriptor.digest, descriptor.size);
+        if size > limit {
+            return Err(RegistryError::TooLarge { request: response.line, limit });
+        }
+        // One byte more shows that it is too long.
+        let bytes = match response.bytes(size + 1).await {
+            Err(RegistryError::TooLarge { request, limit }) => {
+                return Err(RegistryError::Size { request, want: size, got: limit });
+            }
+            bytes => bytes?,
+        };
+        if bytes.len() as u64 != size {
+            let got = bytes.len() as u64;
+            return Err(RegistryError::Size { request: response.line, want: size, got });
+        }
+        let got = Digest::of(&bytes);
+        if got != want {
+            return Err(RegistryError::Digest { request: response.line, want, got });
+        }
+        Ok(bytes)
+    }
+
+    /// Brings a blob into the store, if it is not there. A connection that
+    /// breaks is taken up where it broke; content that turns out to be wrong
+    /// is fetched again from the start.
+    ///
+    /// # Errors
+    /// It is not there, cannot be had or stored, or is not what its
+    /// descriptor says. Then, as when this future is dropped, nothing is left
+    /// in the store.
+    pub async fn pull_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        store: &Store,
+    ) -> Result<(), RegistryError> {
+        if store.has_blob(&descriptor.digest, descriptor.size) {
+            return Ok(());
+        }
+        let endpoint = self.endpoint(repository.registry());
+        let _permit = endpoint.transfer().await;
+        let mut attempts = self.attempts();
+        let mut sink = None;
+        loop {
+            let error = match self.receive(repository, descriptor, store, &mut sink).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if !matches!(error, RegistryError::Transport { .. }) {
+                sink = None;
+            }
+            attempts.pause(error, RegistryError::is_transient).await?;
+        }
+    }
+
+    /// Reads the rest of a blob into the sink, which is made if there is none,
+    /// and stays there if the connection breaks.
+    async fn receive(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        store: &Store,
+        slot: &mut Option<Sink>,
+    ) -> Result<(), RegistryError> {
+        let mut sink = match slot.take() {
+            Some(sink) => sink,
+            None => Sink::new(store, descriptor)?,
+        };
+        let offset = sink.received();
+        let sent = self.send(&blob_call(repository, descriptor, offset)).await;
+        let mut response = match sent {
+            Ok(response) => response,
+            Err(error) => {
+                *slot = Some(sink);
+                return Err(error);
+            }
+        };
+        // A registry that does not know ranges starts again, and we wait
+        // until it is where we are.
+        let mut known = match response.status() {
+            StatusCode::OK => offset,
+            StatusCode::PARTIAL_CONTENT if offset > 0 && starts_at(&response, offset) => 0,
+            StatusCode::PARTIAL_CONTENT => {
+                return Err(response.protocol("not the range that was asked for"));
+            }
+            _ => return Err(response.fail().await),
+        };
+        let want = descriptor.size;
+        loop {
+            let mut piece = match response.chunk().await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(_) if sink.received() == want => break,
+                Err(error) => {
+                    *slot = Some(sink);
+                    return Err(error);
+                }
+            };
+            let skip = known.min(piece.len() as u64);
+            known -= skip;
+            let _ = piece.split_to(usize::try_from(skip).expect("within a piece"));
+            let got = sink.received() + piece.len() as u64;
+            if !sink.push(piece).await {
+                return Err(RegistryError::Size { request: response.line, want, got });
+            }
+        }
+        let got = sink.received();
+        if got != want {
+            return Err(RegistryError::Size { request: response.line, want, got });
+        }
+        sink.commit(response.line).await
+    }
+}
+
+fn manifest_call(method: Method, reference: &Reference, access: Access) -> Call<'_> {
+    let path = format!("/manifests/{}", reference.identifier());
+    let mut call = Call::new(method, reference.repository(), access, path);
+    let accept = HeaderValue::try_from(MANIFEST_TYPES.join(","));
+    call.headers.insert(ACCEPT, accept.expect("media types are visible ASCII"));
+    call
+}
+
+fn blob_call<'a>(repository: &'a Repository, descriptor: &Descriptor, offset: u64) -> Call<'a> {
+    let path = format!("/blobs/{}", descriptor.digest);
+    let mut call = Call::new(Method::GET, repository, Access::Pull, path);
+    if offset > 0 {
+        let range = HeaderValue::try_from(format!("bytes={offset}-"));
+        call.headers.insert(RANGE, range.expect("a number is visible ASCII"));
+    }
+    call
+}
+
+/// The digest that the registry announces, if it is one that we know.
+pub(crate) fn announced(response: &Response) -> Option<Digest> {
+    response.header(&CONTENT_DIGEST)?.parse().ok()
+}
+
+/// The media type in the header, without parameters.
+fn media_type(response: &Response) -> Option<MediaType> {
+    let text = response.header(&CONTENT_TYPE)?.split(';').next()?.trim();
+    (!text.is_empty()).then(|| MediaType::from(text))
+}
+
+/// The media type that a manifest claims for itself.
+fn own_media_type(bytes: &[u8]) -> Option<MediaType> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Claim {
+        media_type: MediaType,
+    }
+    serde_json::from_slice::<Claim>(bytes).ok().map(|claim| claim.media_type)
+}
+
+/// Does a partial answer start here (RFC 9110, 14.4)?
+fn starts_at(response: &Response, offset: u64) -> bool {
+    let range = response.header(&CONTENT_RANGE).and_then(|text| text.strip_prefix("bytes "));
+    range.is_some_and(|range| range.starts_with(&format!("{offset}-")))
+}

@@ -1,0 +1,309 @@
+//! Writing to registries (OCI distribution-spec, "Push"). A blob goes up in
+//! one piece: one request to open an upload, one with the bytes.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use oci::{Descriptor, Digest, MediaType, Reference, Repository};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::{Method, StatusCode, Url};
+
+use crate::body::{BlobSource, Payload};
+use crate::client::{Call, Client, Target};
+use crate::endpoint::Endpoint;
+use crate::error::{RegistryError, shown};
+use crate::guard;
+use crate::pull::announced;
+use crate::scope::Access;
+use crate::transport::{Lane, Response};
+
+/// What the caller knows about a blob that is to be pushed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PushHint {
+    /// Nothing: ask first.
+    #[default]
+    Unknown,
+    /// It was made just now, and can hardly be there.
+    New,
+}
+
+/// How a blob came to be in the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// It was there.
+    Existing,
+    /// The registry took it from the other repository.
+    Mounted,
+    /// It was sent.
+    Uploaded,
+}
+
+impl Client {
+    /// Sees to it that a blob is in a repository. `from` is a repository of
+    /// the same registry that has it; any other is ignored. If something goes
+    /// wrong in between, all of it is tried again.
+    ///
+    /// # Errors
+    /// The registry refuses the blob or cannot be asked, or the blob is not
+    /// where `source` says. A refused mount is no error: the blob is sent.
+    pub async fn push_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        source: &BlobSource,
+        from: Option<&Repository>,
+        hint: PushHint,
+    ) -> Result<Pushed, RegistryError> {
+        let same = |from: &&Repository| {
+            from.registry() == repository.registry() && from.path() != repository.path()
+        };
+        let mut push =
+            Push { client: self, repository, descriptor, source, from: from.filter(same), hint };
+        let mut attempts = self.attempts();
+        loop {
+            match push.once().await {
+                Ok(pushed) => return Ok(pushed),
+                // There may be no token that is good for both repositories.
+                Err(RegistryError::Token { .. }) if push.from.is_some() => push.from = None,
+                Err(error) => attempts.pause(error, RegistryError::is_transient_upload).await?,
+            }
+            // Half of the last attempt may have been enough.
+            push.hint = PushHint::Unknown;
+        }
+    }
+
+    /// Stores a manifest or index under a tag or its digest, and returns its
+    /// digest. Everything that it points at must be there.
+    ///
+    /// # Errors
+    /// The registry refuses the manifest, stores something else, or cannot be
+    /// asked.
+    pub async fn push_manifest(
+        &self,
+        reference: &Reference,
+        media_type: &MediaType,
+        bytes: Bytes,
+    ) -> Result<Digest, RegistryError> {
+        let path = format!("/manifests/{}", reference.identifier());
+        let mut call = Call::new(Method::PUT, reference.repository(), Access::Push, path);
+        if let Ok(value) = HeaderValue::try_from(media_type.as_str()) {
+            call.headers.insert(CONTENT_TYPE, value);
+        }
+        let digest = Digest::of(&bytes);
+        call.payload = Payload::Bytes(bytes);
+        let mut attempts = self.attempts();
+        loop {
+            match self.push_manifest_once(&call, digest).await {
+                Ok(()) => return Ok(digest),
+                Err(error) => attempts.pause(error, RegistryError::is_transient_upload).await?,
+            }
+        }
+    }
+
+    async fn push_manifest_once(&self, call: &Call<'_>, want: Digest) -> Result<(), RegistryError> {
+        let response = self.send(call).await?;
+        match response.status() {
+            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => {
+                stored(response, want).await
+            }
+            _ => Err(response.fail().await),
+        }
+    }
+}
+
+/// What a registry has made of a mount.
+enum Mount {
+    Done,
+    /// Nothing, but it has opened an upload.
+    Upload(Url),
+}
+
+/// One blob that is to be pushed.
+struct Push<'a> {
+    client: &'a Client,
+    repository: &'a Repository,
+    descriptor: &'a Descriptor,
+    source: &'a BlobSource,
+    from: Option<&'a Repository>,
+    hint: PushHint,
+}
+
+impl<'a> Push<'a> {
+    async fn once(&self) -> Result<Pushed, RegistryError> {
+        if self.hint == PushHint::Unknown && self.exists().await? {
+            return Ok(Pushed::Existing);
+        }
+        let endpoint = self.client.endpoint(self.repository.registry());
+        let mounted = match self.from {
+            Some(from) => self.mount(&endpoint, from).await,
+            None => None,
+        };
+        if matches!(mounted, Some(Mount::Done)) {
+            return Ok(Pushed::Mounted);
+        }
+        // Before the permit is taken: a pull from the same registry takes one
+        // as well, and they must not wait for each other.
+        self.source.provide(self.descriptor).await?;
+        let _permit = endpoint.transfer().await;
+        let location = match mounted {
+            Some(Mount::Upload(location)) => location,
+            _ => self.open(&endpoint).await?,
+        };
+        if endpoint.needs_patch.load(Ordering::Relaxed) {
+            self.patch(&endpoint, location).await?;
+            return Ok(Pushed::Uploaded);
+        }
+        let response = self.put(location, self.payload()).await?;
+        if response.status() == StatusCode::CREATED {
+            stored(response, self.descriptor.digest).await?;
+            return Ok(Pushed::Uploaded);
+        }
+        let error = response.fail().await;
+        if !is_unsupported(&error) {
+            return Err(error);
+        }
+        endpoint.needs_patch.store(true, Ordering::Relaxed);
+        // The upload has seen bytes that it did not like: take another.
+        let location = self.open(&endpoint).await?;
+        self.patch(&endpoint, location).await?;
+        Ok(Pushed::Uploaded)
+    }
+
+    fn payload(&self) -> Payload {
+        Payload::blob(self.source, self.descriptor)
+    }
+
+    fn call(&self, method: Method, path: String) -> Call<'a> {
+        let mut call = Call::new(method, self.repository, Access::Push, path);
+        call.from = self.from;
+        call
+    }
+
+    async fn exists(&self) -> Result<bool, RegistryError> {
+        let path = format!("/blobs/{}", self.descriptor.digest);
+        let response = self.client.send(&self.call(Method::HEAD, path)).await?;
+        match response.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(response.fail().await),
+        }
+    }
+
+    /// Asks the registry to take the blob from another repository. A refusal,
+    /// of whatever kind, only means that there is no mount.
+    async fn mount(&self, endpoint: &Endpoint, from: &Repository) -> Option<Mount> {
+        let query = vec![
+            ("from", from.path().to_owned()),
+            ("mount", self.descriptor.digest.to_string()),
+            ("origin", from.registry().to_string()),
+        ];
+        let response = self.post(query).await.ok()?;
+        match response.status() {
+            StatusCode::CREATED => {
+                response.discard().await;
+                Some(Mount::Done)
+            }
+            StatusCode::ACCEPTED => self.location(endpoint, response).await.ok().map(Mount::Upload),
+            _ => {
+                response.discard().await;
+                None
+            }
+        }
+    }
+
+    /// Opens an upload.
+    async fn open(&self, endpoint: &Endpoint) -> Result<Url, RegistryError> {
+        let response = self.post(Vec::new()).await?;
+        match response.status() {
+            StatusCode::ACCEPTED => self.location(endpoint, response).await,
+            _ => Err(response.fail().await),
+        }
+    }
+
+    async fn post(&self, query: Vec<(&'static str, String)>) -> Result<Response, RegistryError> {
+        let mut call = self.call(Method::POST, String::new());
+        call.target = Target::Path("/blobs/uploads/".to_owned(), query);
+        call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.client.send(&call).await
+    }
+
+    /// Where the upload goes on.
+    async fn location(
+        &self,
+        endpoint: &Endpoint,
+        response: Response,
+    ) -> Result<Url, RegistryError> {
+        let base = self.client.base(endpoint).await?;
+        let Some(to) = response.header(&LOCATION).and_then(|to| response.url().join(to).ok())
+        else {
+            return Err(response.protocol("an upload without a valid Location"));
+        };
+        if let Err(reason) = guard::check_location(&base, &to) {
+            let target = shown(&to);
+            return Err(RegistryError::Redirect { request: response.line, target, reason });
+        }
+        response.discard().await;
+        Ok(to)
+    }
+
+    /// Ends an upload, with the last bytes of the blob.
+    async fn put(&self, mut location: Url, payload: Payload) -> Result<Response, RegistryError> {
+        let digest = self.descriptor.digest.to_string();
+        location.query_pairs_mut().append_pair("digest", &digest);
+        self.client.send(&self.upload(Method::PUT, location, payload)).await
+    }
+
+    /// Sends the whole blob, and ends the upload with another request: for
+    /// registries that do not take both in one.
+    async fn patch(&self, endpoint: &Endpoint, location: Url) -> Result<(), RegistryError> {
+        let call = self.upload(Method::PATCH, location, self.payload());
+        let response = self.client.send(&call).await?;
+        if !matches!(
+            response.status(),
+            StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT
+        ) {
+            return Err(response.fail().await);
+        }
+        let location = self.location(endpoint, response).await?;
+        let response = self.put(location, Payload::Empty).await?;
+        match response.status() {
+            StatusCode::CREATED => stored(response, self.descriptor.digest).await,
+            _ => Err(response.fail().await),
+        }
+    }
+
+    fn upload(&self, method: Method, location: Url, payload: Payload) -> Call<'a> {
+        let mut call = self.call(method, String::new());
+        call.target = Target::Location(location);
+        let octets = HeaderValue::from_static("application/octet-stream");
+        call.headers.insert(CONTENT_TYPE, octets);
+        call.payload = payload;
+        call.lane = Lane::Upload;
+        call
+    }
+}
+
+/// Checks what the registry says it has stored.
+async fn stored(response: Response, want: Digest) -> Result<(), RegistryError> {
+    match announced(&response) {
+        Some(got) if got != want => {
+            Err(RegistryError::Digest { request: response.line, want, got })
+        }
+        _ => {
+            response.discard().await;
+            Ok(())
+        }
+    }
+}
+
+/// Does the answer say that a blob may not come with the request that ends
+/// the upload? A 404 with an error code speaks of the upload or repository.
+fn is_unsupported(error: &RegistryError) -> bool {
+    error.failure().is_some_and(|failure| match failure.status {
+        StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::NOT_IMPLEMENTED
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE => true,
+        StatusCode::NOT_FOUND => failure.errors.is_empty(),
+        _ => failure.has_code("UNSUPPORTED"),
+    })
+}

@@ -1,0 +1,86 @@
+//! A blob on its way into the store. Hashing and writing happen on a thread of
+//! their own, a few pieces behind the network.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use oci::{Descriptor, Digest, Hasher};
+use store::{BlobWriter, Store};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::{RegistryError, RequestLine};
+
+/// Pieces in flight between the network and the disk.
+const PIECES: usize = 8;
+
+/// Takes pieces of a blob. Dropped without [`commit`](Self::commit), it leaves
+/// nothing in the store.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    digest: Digest,
+    size: u64,
+    received: u64,
+    pieces: mpsc::Sender<Bytes>,
+    writer: JoinHandle<std::io::Result<(BlobWriter, Digest)>>,
+}
+
+impl Sink {
+    pub(crate) fn new(store: &Store, descriptor: &Descriptor) -> Result<Self, RegistryError> {
+        let writer = store.blob_writer().map_err(|error| RegistryError::Store(Arc::new(error)))?;
+        let (pieces, queue) = mpsc::channel(PIECES);
+        Ok(Self {
+            digest: descriptor.digest,
+            size: descriptor.size,
+            received: 0,
+            pieces,
+            writer: tokio::task::spawn_blocking(move || write(writer, queue)),
+        })
+    }
+
+    /// How many bytes have been taken.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Takes the next piece; `false` if that would make the blob too long.
+    pub(crate) async fn push(&mut self, piece: Bytes) -> bool {
+        let received = self.received + piece.len() as u64;
+        if received > self.size {
+            return false;
+        }
+        self.received = received;
+        // The writer goes away only when it fails, and says so at the end.
+        let _ = self.pieces.send(piece).await;
+        true
+    }
+
+    /// Gives the blob its name, if it is the right one. `request` is what it
+    /// came from.
+    pub(crate) async fn commit(self, request: Box<RequestLine>) -> Result<(), RegistryError> {
+        drop(self.pieces);
+        let want = self.digest;
+        let io = |source| RegistryError::Io { digest: want, source: Arc::new(source) };
+        let written = self.writer.await.expect("writing does not panic");
+        let (writer, digest) = written.map_err(io)?;
+        if digest != want {
+            return Err(RegistryError::Digest { request, want, got: digest });
+        }
+        let committed = tokio::task::spawn_blocking(move || writer.commit(&digest)).await;
+        let committed = committed.expect("renaming does not panic");
+        committed.map_err(|error| RegistryError::Store(Arc::new(error)))
+    }
+}
+
+fn write(
+    mut writer: BlobWriter,
+    mut queue: mpsc::Receiver<Bytes>,
+) -> std::io::Result<(BlobWriter, Digest)> {
+    let mut hasher = Hasher::new();
+    while let Some(piece) = queue.blocking_recv() {
+        hasher.update(&piece);
+        writer.write_all(&piece)?;
+    }
+    Ok((writer, hasher.digest()))
+}

@@ -1,0 +1,212 @@
+//! One request, one answer. The HTTP clients are made here, when they are
+//! first needed; nothing above this module sees the HTTP library's settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Method, StatusCode, Url};
+use tokio::sync::OnceCell;
+
+use crate::answer::Failure;
+use crate::body::Payload;
+use crate::error::{RegistryError, RequestLine};
+use crate::guard;
+use crate::options::ClientOptions;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a registry may be silent when it is its turn. Not for uploads:
+/// there the registry is silent for as long as we send.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// How much of the body of an error is read, in bytes.
+const MAX_ERROR_BODY: u64 = 64 * 1024;
+
+/// What kind of connection a request wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Small requests, and downloads: HTTP/2 where the registry has it.
+    Answer,
+    /// Blobs on their way up: HTTP/1.1, as the flow control of many HTTP/2
+    /// servers makes uploads slow.
+    Upload,
+}
+
+/// A request. It can be sent several times.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) payload: Payload,
+    pub(crate) lane: Lane,
+}
+
+impl Request {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        let (headers, payload) = (HeaderMap::new(), Payload::Empty);
+        Self { method, url, headers, payload, lane: Lane::Answer }
+    }
+
+    pub(crate) fn line(&self) -> Box<RequestLine> {
+        RequestLine::new(&self.method, &self.url)
+    }
+
+    /// Adds or removes the header that says who we are.
+    pub(crate) fn authorize(&mut self, value: Option<&HeaderValue>) {
+        match value {
+            Some(value) => self.headers.insert(AUTHORIZATION, value.clone()),
+            None => self.headers.remove(AUTHORIZATION),
+        };
+    }
+}
+
+/// Sends requests.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    pub(crate) options: ClientOptions,
+    certificates: Vec<Certificate>,
+    /// By lane, and whether the host is this machine.
+    clients: [OnceCell<reqwest::Client>; 4],
+}
+
+impl Transport {
+    pub(crate) fn new(options: ClientOptions) -> Result<Self, RegistryError> {
+        let mut certificates = Vec::new();
+        for pem in &options.root_certificates {
+            let bundle = Certificate::from_pem_bundle(pem);
+            certificates.extend(bundle.map_err(|error| RegistryError::Tls(Arc::new(error)))?);
+        }
+        Ok(Self { options, certificates, clients: Default::default() })
+    }
+
+    /// Makes the client for a kind of request. Reading the system's
+    /// certificates takes milliseconds, so it is done once, when needed, and
+    /// not on a thread that others wait for.
+    async fn client(&self, lane: Lane, loopback: bool) -> Result<&reqwest::Client, RegistryError> {
+        let cell = &self.clients[usize::from(lane == Lane::Upload) * 2 + usize::from(loopback)];
+        let made = cell.get_or_try_init(|| async {
+            let mut builder = reqwest::Client::builder()
+                .user_agent(&self.options.user_agent)
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .tcp_keepalive(Duration::from_secs(15))
+                .tls_danger_accept_invalid_certs(self.options.skip_verify);
+            if !self.certificates.is_empty() {
+                builder = builder.tls_certs_merge(self.certificates.iter().cloned());
+            }
+            builder = match lane {
+                Lane::Answer => builder.read_timeout(SILENCE),
+                Lane::Upload => builder.http1_only(),
+            };
+            if loopback {
+                builder = builder.no_proxy();
+            }
+            let built = tokio::task::spawn_blocking(move || builder.build());
+            let built = built.await.expect("building a client does not panic");
+            built.map_err(|error| RegistryError::Tls(Arc::new(error)))
+        });
+        made.await
+    }
+
+    /// Sends a request once, and follows nothing.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
+        let client = self.client(request.lane, guard::is_loopback(&request.url)).await?;
+        let mut builder = client
+            .request(request.method.clone(), request.url.clone())
+            .headers(request.headers.clone());
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            builder =
+                builder.header(CONTENT_LENGTH, request.payload.len()).body(request.payload.open()?);
+        }
+        match builder.send().await {
+            Ok(inner) => Ok(Response { line: request.line(), inner }),
+            Err(error) => Err(RegistryError::transport(request.line(), &error)),
+        }
+    }
+}
+
+/// An answer, and the request that it answers.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) line: Box<RequestLine>,
+    inner: reqwest::Response,
+}
+
+impl Response {
+    pub(crate) fn status(&self) -> StatusCode {
+        self.inner.status()
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        self.inner.url()
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.inner.headers()
+    }
+
+    /// A header's value, if it is there and is text.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers().get(name)?.to_str().ok()
+    }
+
+    /// The header's length of the body in bytes; also for `HEAD`.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.header(&CONTENT_LENGTH)?.parse().ok()
+    }
+
+    /// Says that the answer breaks the protocol.
+    pub(crate) fn protocol(self, problem: impl Into<String>) -> RegistryError {
+        RegistryError::Protocol { request: self.line, problem: problem.into() }
+    }
+
+    /// Reads the next piece of the body.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
+        let chunk = self.inner.chunk().await;
+        chunk.map_err(|error| RegistryError::transport(self.line.clone(), &error))
+    }
+
+    /// Reads the whole body.
+    pub(crate) async fn bytes(&mut self, limit: u64) -> Result<Vec<u8>, RegistryError> {
+        let too_large =
+            |line: &RequestLine| RegistryError::TooLarge { request: Box::new(line.clone()), limit };
+        let announced = self.inner.content_length().unwrap_or_default();
+        if announced > limit {
+            return Err(too_large(&self.line));
+        }
+        // What is announced need not come.
+        let capacity = announced.min(1024 * 1024);
+        let mut bytes = Vec::with_capacity(usize::try_from(capacity).unwrap_or_default());
+        while let Some(chunk) = self.chunk().await? {
+            if (bytes.len() + chunk.len()) as u64 > limit {
+                return Err(too_large(&self.line));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    /// Reads what nobody wants to know, so that the connection can be used
+    /// again.
+    pub(crate) async fn discard(mut self) {
+        // If this fails, the connection is gone, and another one is made.
+        let _ = self.bytes(MAX_ERROR_BODY).await;
+    }
+
+    /// Turns an unwanted answer into an error.
+    pub(crate) async fn fail(mut self) -> RegistryError {
+        let (status, headers) = (self.status(), self.headers().clone());
+        let body = if self.line.method == Method::HEAD {
+            None
+        } else {
+            // The status says more than a body that breaks off.
+            Some(self.bytes(MAX_ERROR_BODY).await.unwrap_or_default())
+        };
+        let failure = Failure::new(status, &headers, body.as_deref());
+        RegistryError::Status { request: self.line, failure: Box::new(failure) }
+    }
+}
