@@ -7,8 +7,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use oci::{
-    Descriptor, Digest, ImageConfig, Index, Manifest, MediaType, Platform, PlatformMatcher, Reference,
-    ReferenceError, Repository,
+    Descriptor, Digest, ImageConfig, Index, Manifest, MediaType, Platform, PlatformMatcher,
+    Reference, ReferenceError, Repository,
 };
 use registry::{Access, Client, RegistryError};
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,9 @@ pub enum BaseError {
         source: Arc<RegistryError>,
     },
     /// It is of the format of 2014.
-    #[error("unsupported MediaType: {media_type:?}: {base} is a Docker schema 1 image, which no tool writes any more: push it again")]
+    #[error(
+        "unsupported MediaType: {media_type:?}: {base} is a Docker schema 1 image, which no tool writes any more: push it again"
+    )]
     Schema1 {
         /// The base as the user wrote it.
         base: String,
@@ -88,7 +90,9 @@ pub enum BaseError {
         media_type: MediaType,
     },
     /// Its index holds something that is no image.
-    #[error("{digest} has unexpected mediaType {media_type:?} in base {base}: an index in an index, or an artifact, cannot be a base")]
+    #[error(
+        "{digest} has unexpected mediaType {media_type:?} in base {base}: an index in an index, or an artifact, cannot be a base"
+    )]
     Nested {
         /// The base as the user wrote it.
         base: String,
@@ -129,7 +133,9 @@ pub enum BaseError {
         wanted: PlatformMatcher,
     },
     /// `scratch` has no platforms that `all` could mean.
-    #[error("base image scratch has no platforms of its own: name each one as os/arch, not {wanted}")]
+    #[error(
+        "base image scratch has no platforms of its own: name each one as os/arch, not {wanted}"
+    )]
     ScratchPlatform {
         /// What is wanted.
         wanted: PlatformMatcher,
@@ -206,7 +212,11 @@ pub(crate) enum Selected {
     /// One, and the result is an image.
     Image(Box<BaseImage>),
     /// Several, and the result is an index of this media type.
-    Index { media_type: MediaType, named: Option<(String, Digest)>, images: Vec<(Descriptor, BaseImage)> },
+    Index {
+        media_type: MediaType,
+        named: Option<(String, Digest)>,
+        images: Vec<(Descriptor, BaseImage)>,
+    },
 }
 
 /// Which digest a tag had when it was last asked for.
@@ -261,11 +271,16 @@ impl Bases {
     ) -> impl Future<Output = Result<Arc<Base>, BaseError>> + use<> {
         let fetcher = Fetcher { client: self.client.clone(), store: self.store.clone() };
         let wanted = reference.clone();
-        self.flights.start(reference.clone(), || async move { fetcher.base(wanted).await.map(Arc::new) })
+        self.flights
+            .start(reference.clone(), || async move { fetcher.base(wanted).await.map(Arc::new) })
     }
 
     /// The images of a base that serve the wanted platforms, in its order.
-    pub(crate) async fn select(&self, base: &Base, wanted: &PlatformMatcher) -> Result<Selected, BaseError> {
+    pub(crate) async fn select(
+        &self,
+        base: &Base,
+        wanted: &PlatformMatcher,
+    ) -> Result<Selected, BaseError> {
         match &base.content {
             Content::Scratch => scratch(base, wanted),
             Content::Image(image) if wanted.matches(Some(&image.platform)) => {
@@ -275,7 +290,9 @@ impl Bases {
                 platform: image.platform.clone(),
                 wanted: wanted.clone(),
             }),
-            Content::Index { media_type, index } => self.select_of(base, media_type, index, wanted).await,
+            Content::Index { media_type, index } => {
+                self.select_of(base, media_type, index, wanted).await
+            }
         }
     }
 
@@ -293,7 +310,8 @@ impl Bases {
                 media_type: entry.media_type.clone(),
             });
         }
-        let matching = index.manifests.iter().filter(|entry| wanted.matches(entry.platform.as_ref()));
+        let matching =
+            index.manifests.iter().filter(|entry| wanted.matches(entry.platform.as_ref()));
         let fetcher = Fetcher { client: self.client.clone(), store: self.store.clone() };
         let images = matching.map(|entry| {
             let fetcher = &fetcher;
@@ -404,7 +422,11 @@ impl Fetcher {
             }
             BaseReference::Static => {
                 let (bytes, _) = static_base::index();
-                let found = Found { media_type: MediaType::OCI_INDEX.into(), digest: Digest::of(&bytes), bytes };
+                let found = Found {
+                    media_type: MediaType::OCI_INDEX.into(),
+                    digest: Digest::of(&bytes),
+                    bytes,
+                };
                 (Arc::new(BaseSource::Static), found)
             }
             BaseReference::Registry { reference: place, .. } => {
@@ -415,7 +437,8 @@ impl Fetcher {
         };
         let base = || reference.to_string();
         let content = if found.media_type.is_index() {
-            let index = Index::parse(&found.bytes).map_err(malformed(base(), "index", found.digest))?;
+            let index =
+                Index::parse(&found.bytes).map_err(malformed(base(), "index", found.digest))?;
             Content::Index { media_type: found.media_type.clone(), index }
         } else if found.media_type.is_image() {
             Content::Image(self.image(&reference, &source, &found, None).await?)
@@ -439,7 +462,8 @@ impl Fetcher {
             }
             (_, reference) => {
                 let (_, images) = static_base::index();
-                let image = images.into_iter().find(|image| image.descriptor.digest == entry.digest);
+                let image =
+                    images.into_iter().find(|image| image.descriptor.digest == entry.digest);
                 let image = image.expect("an entry of the index that is made of these images");
                 Ok(BaseImage {
                     media_type: entry.media_type.clone(),
@@ -461,7 +485,8 @@ impl Fetcher {
         platform: Option<&Platform>,
     ) -> Result<BaseImage, BaseError> {
         let base = || reference.to_string();
-        let manifest = Manifest::parse(&found.bytes).map_err(malformed(base(), "manifest", found.digest))?;
+        let manifest =
+            Manifest::parse(&found.bytes).map_err(malformed(base(), "manifest", found.digest))?;
         let BaseSource::Registry { repository, .. } = &**source else {
             unreachable!("only bases of registries are fetched");
         };
@@ -469,7 +494,8 @@ impl Fetcher {
         let config = match self.store.read_blob(&digest).map_err(kept(base()))? {
             Some(config) => config,
             None => {
-                let fetched = self.client.blob_bytes(repository, &manifest.config, CONFIG_LIMIT).await;
+                let fetched =
+                    self.client.blob_bytes(repository, &manifest.config, CONFIG_LIMIT).await;
                 let config = fetched.map_err(pulled(base()))?;
                 self.store.put_blob(&config).map_err(kept(base()))?;
                 config
@@ -494,7 +520,8 @@ impl Fetcher {
         let wanted = match place.digest() {
             Some(digest) => Some(digest),
             None if self.store.record::<TagRecord>(&tag).is_some() => {
-                let head = self.client.head_manifest(place, Access::Pull).await.map_err(pulled(name()))?;
+                let head =
+                    self.client.head_manifest(place, Access::Pull).await.map_err(pulled(name()))?;
                 head.map(|head| head.digest)
             }
             None => None,
@@ -510,9 +537,15 @@ impl Fetcher {
         self.store.put_blob(&fetched.bytes).map_err(kept(name()))?;
         self.store.put_record(&fetched.digest.to_string(), &record).map_err(kept(name()))?;
         if place.digest().is_none() {
-            self.store.put_record(&tag, &TagRecord { digest: fetched.digest }).map_err(kept(name()))?;
+            self.store
+                .put_record(&tag, &TagRecord { digest: fetched.digest })
+                .map_err(kept(name()))?;
         }
-        Ok(Found { media_type: fetched.media_type, digest: fetched.digest, bytes: fetched.bytes.to_vec() })
+        Ok(Found {
+            media_type: fetched.media_type,
+            digest: fetched.digest,
+            bytes: fetched.bytes.to_vec(),
+        })
     }
 }
 
@@ -524,6 +557,10 @@ fn kept(base: String) -> impl FnOnce(StoreError) -> BaseError {
     move |source| BaseError::Store { base, source: Arc::new(source) }
 }
 
-fn malformed(base: String, what: &'static str, digest: Digest) -> impl FnOnce(serde_json::Error) -> BaseError {
+fn malformed(
+    base: String,
+    what: &'static str,
+    digest: Digest,
+) -> impl FnOnce(serde_json::Error) -> BaseError {
     move |source| BaseError::Malformed { base, what, digest, source: Arc::new(source) }
 }

@@ -89,7 +89,8 @@ mod tests {
         let large = budget.go_build(Some(100 << 20)).await;
         assert!(budget.layer().now_or_never().is_none());
         drop(large);
-        let _several = (budget.go_build(None).await, budget.go_build(None).await, budget.layer().await);
+        let _several =
+            (budget.go_build(None).await, budget.go_build(None).await, budget.layer().await);
         let tiny = super::tests::budget(1, 0);
         drop(tiny.go_build(Some(u64::MAX / 16)).await);
     }

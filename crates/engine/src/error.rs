@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use golang::{ArgumentError, EnvironmentError, FindError, ImportPath, ListError, LoadError, TargetError};
+use golang::{
+    ArgumentError, EnvironmentError, FindError, ImportPath, ListError, LoadError, TargetError,
+};
 use layer::{KodataError, LayerError};
 use oci::Platform;
 use store::StoreError;
@@ -159,14 +161,15 @@ impl Error {
     }
 }
 
-const DISK_FULL: &str =
-    "the disk that holds the cache is full: make room, or set KOCACHE to a directory on another one";
+const DISK_FULL: &str = "the disk that holds the cache is full: make room, or set KOCACHE to a directory on another one";
 
 impl BuildFailure {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Base(BaseError::Pull { source, .. }) => Some(registry_hint(source, true)),
-            Self::Base(BaseError::Store { source, .. }) if source.is_full() => Some(DISK_FULL.to_owned()),
+            Self::Base(BaseError::Store { source, .. }) if source.is_full() => {
+                Some(DISK_FULL.to_owned())
+            }
             Self::Go { source, .. } => source.hint().map(str::to_owned),
             Self::Layer { source, .. } | Self::KodataLayer { source, .. } if source.is_full() => {
                 Some(DISK_FULL.to_owned())
@@ -183,7 +186,8 @@ pub(crate) fn registry_hint(error: &registry::RegistryError, base: bool) -> Stri
          --insecure-registry trusts any certificate of the destination"
             .to_owned()
     } else if error.is_unauthorized() || error.is_forbidden() {
-        "log in with `docker login` or a credential helper; ko reads the same configuration".to_owned()
+        "log in with `docker login` or a credential helper; ko reads the same configuration"
+            .to_owned()
     } else if base {
         "the embedded base ko.static needs no network: KO_DEFAULTBASEIMAGE=ko.static, or \
          defaultBaseImage: ko.static in .ko.yaml"

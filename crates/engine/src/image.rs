@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use layer::Layer;
-use oci::{Descriptor, Digest, History, ImageConfig, Index, Manifest, MediaType, Platform, Timestamp};
+use oci::{
+    Descriptor, Digest, History, ImageConfig, Index, Manifest, MediaType, Platform, Timestamp,
+};
 
 use crate::base::{BaseImage, BaseSource};
 
@@ -123,7 +125,8 @@ pub(crate) struct Added<'a> {
 /// Puts layers on a base image.
 pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOptions) -> Image {
     let windows = base.platform().is_windows();
-    let layer_type = base.media_type.added_layer().expect("a base image has been checked to be one");
+    let layer_type =
+        base.media_type.added_layer().expect("a base image has been checked to be one");
 
     let config = config_of(base, added, options, windows).to_vec();
     let mut manifest = base.manifest.clone();
@@ -132,7 +135,10 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOption
     let mut layers: Vec<ImageLayer> = manifest
         .layers
         .iter()
-        .map(|layer| ImageLayer { descriptor: layer.clone(), origin: LayerOrigin::Base(Arc::clone(&base.source)) })
+        .map(|layer| ImageLayer {
+            descriptor: layer.clone(),
+            origin: LayerOrigin::Base(Arc::clone(&base.source)),
+        })
         .collect();
     for layer in [added.kodata, added.binary] {
         let descriptor = Descriptor::new(layer_type.clone(), layer.digest, layer.size);
@@ -190,7 +196,12 @@ fn annotations(options: &ImageOptions, base: Option<(&str, Digest)>) -> BTreeMap
     annotations
 }
 
-fn config_of(base: &BaseImage, added: Added<'_>, options: &ImageOptions, windows: bool) -> ImageConfig {
+fn config_of(
+    base: &BaseImage,
+    added: Added<'_>,
+    options: &ImageOptions,
+    windows: bool,
+) -> ImageConfig {
     let Added { import_path, name, kodata, binary } = added;
     let mut image = base.config.clone();
     "github.com/ko-build/ko".clone_into(&mut image.author);
@@ -208,7 +219,9 @@ fn config_of(base: &BaseImage, added: Added<'_>, options: &ImageOptions, windows
     let kodata_created = options.kodata_created.as_ref().map(|(_, created)| created);
     image.history.push(history("kodata contents, at $KO_DATA_PATH".to_owned(), kodata_created));
     // With forward slashes on Windows too: this is what ko writes.
-    image.history.push(history(format!("go build output, at /ko-app/{name}"), options.created.as_ref()));
+    image
+        .history
+        .push(history(format!("go build output, at /ko-app/{name}"), options.created.as_ref()));
     image.rootfs.diff_ids.extend([kodata.diff_id, binary.diff_id]);
 
     let (entrypoint, path, data) = if windows {

@@ -29,7 +29,7 @@ pub use image::ImageOptions;
 pub use keychain::keychain;
 pub use namer::Namer;
 pub use oci::{Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
-pub use options::{Destination, Limits, Network, Options};
+pub use options::{Destination, Layout, Limits, Network, Options};
 pub use publish::PublishError;
 pub use run::{Engine, Published};
 pub use static_base::STATIC_BASE;

@@ -38,7 +38,8 @@ impl Lister {
         let mut found: Vec<(usize, Argument, PathBuf, Result<Main, LoadError>)> = Vec::new();
         for (dir, group) in groups {
             let (positions, arguments): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-            let mains = self.go.list(&dir, &environment, &arguments, &self.cancel).map_err(Error::List)?;
+            let mains =
+                self.go.list(&dir, &environment, &arguments, &self.cancel).map_err(Error::List)?;
             for ((position, argument), main) in positions.into_iter().zip(arguments).zip(mains) {
                 found.push((position, argument, dir.clone(), main));
             }
@@ -69,7 +70,9 @@ impl Lister {
         let dir = normal(&self.work_dir.join(path.as_str()));
         let modules_matter = !self.variable_is("GO111MODULE", "off") && self.workspace().is_none();
         match module_dir(&dir) {
-            Some(module) if modules_matter && module_dir(&self.work_dir).as_ref() != Some(&module) => {
+            Some(module)
+                if modules_matter && module_dir(&self.work_dir).as_ref() != Some(&module) =>
+            {
                 let Argument::Local(_) = argument else { return Ok((module, argument)) };
                 let below = dir.strip_prefix(&module).expect("a module is above its packages");
                 let word = match below.to_str() {
@@ -88,7 +91,9 @@ impl Lister {
         match self.environment.get("GOWORK").and_then(|value| value.to_str()) {
             Some("off") => None,
             Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
-            _ => self.work_dir.ancestors().map(|dir| dir.join("go.work")).find(|file| file.is_file()),
+            _ => {
+                self.work_dir.ancestors().map(|dir| dir.join("go.work")).find(|file| file.is_file())
+            }
         }
     }
 
@@ -114,7 +119,8 @@ impl Lister {
             architecture: or(first.map(|platform| &platform.architecture), "amd64"),
             ..Platform::default()
         };
-        Environment::for_target(&target(&platform), &self.environment, &[]).map_err(Error::Environment)
+        Environment::for_target(&target(&platform), &self.environment, &[])
+            .map_err(Error::Environment)
     }
 }
 

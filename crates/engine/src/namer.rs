@@ -23,7 +23,8 @@ impl Namer {
         let path = import_path.to_lowercase();
         match self {
             Self::Md5 => {
-                let md5: String = Md5::digest(&path).iter().map(|byte| format!("{byte:02x}")).collect();
+                let md5: String =
+                    Md5::digest(&path).iter().map(|byte| format!("{byte:02x}")).collect();
                 join(destination, &format!("{}-{md5}", base(&path)))
             }
             Self::PreserveImportPaths => join(destination, &path),
@@ -85,7 +86,10 @@ mod tests {
         let (repo, path) = ("registry.example.org/foo/bar", "example.org/sample/cmd/example");
         for (namer, want) in [
             (Namer::Md5, "registry.example.org/foo/bar/example-51d74b7127c5f7495a338df33ecdeb19"),
-            (Namer::PreserveImportPaths, "registry.example.org/foo/bar/example.org/sample/cmd/example"),
+            (
+                Namer::PreserveImportPaths,
+                "registry.example.org/foo/bar/example.org/sample/cmd/example",
+            ),
             (Namer::BaseImportPaths, "registry.example.org/foo/bar/example"),
             (Namer::Bare, "registry.example.org/foo/bar"),
         ] {

@@ -68,8 +68,19 @@ pub struct Destination {
     pub tag_only: bool,
     /// Push to the registry.
     pub push: bool,
-    /// Write to an OCI image layout: where, and how it is printed.
-    pub layout: Option<PathBuf>,
+    /// Write to an OCI image layout.
+    pub layout: Option<Layout>,
+}
+
+/// An OCI image layout to write to.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// The directory, as it is printed.
+    pub path: PathBuf,
+    /// Whether images are found in it by `name:tag`, so that one takes the
+    /// place of the last of its name. Without, each run adds to the index, as
+    /// `--oci-layout-path` of ko does.
+    pub named: bool,
 }
 
 /// How registries are spoken to.

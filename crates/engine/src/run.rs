@@ -116,7 +116,9 @@ impl Engine {
 
         let mut published = Vec::new();
         let committed = programs.iter().zip(&artifacts);
-        let committed = join_all(committed.map(|(program, artifact)| run.commit(&program.main, artifact))).await;
+        let committed =
+            join_all(committed.map(|(program, artifact)| run.commit(&program.main, artifact)))
+                .await;
         for (program, (artifact, reference)) in
             programs.iter().zip(artifacts.iter().zip(first_error(committed)?))
         {
@@ -185,8 +187,13 @@ fn publishers(
     let destination = &options.destination;
     let mut publishers: Vec<Box<dyn Publisher>> = Vec::new();
     if let Some(layout) = &destination.layout {
-        let (store, observer) = (store.clone(), observer.clone());
-        publishers.push(Box::new(LayoutPublisher::new(&options.work_dir, layout.clone(), store, observer)));
+        publishers.push(Box::new(LayoutPublisher::new(
+            &options.work_dir,
+            layout.clone(),
+            destination.clone(),
+            store.clone(),
+            observer.clone(),
+        )));
     }
     if destination.push {
         publishers.push(Box::new(RegistryPublisher::new(
@@ -233,8 +240,10 @@ impl Run {
         let mut reference = String::new();
         for publisher in &self.publishers {
             let committed = publisher.commit(main.import_path.as_str(), artifact).await;
-            reference = committed
-                .map_err(|source| Error::Publish { import_path: main.import_path.clone(), source })?;
+            reference = committed.map_err(|source| Error::Publish {
+                import_path: main.import_path.clone(),
+                source,
+            })?;
         }
         Ok(reference)
     }
@@ -243,7 +252,8 @@ impl Run {
         let repository = self.options.destination.repository_of(import_path);
         match (artifact, repository) {
             (Artifact::Index { digest, images, .. }, Ok(repository)) => {
-                let digests = std::iter::once(*digest).chain(images.iter().map(|image| image.digest));
+                let digests =
+                    std::iter::once(*digest).chain(images.iter().map(|image| image.digest));
                 digests.map(|digest| format!("{}@{digest}", repository.full_name())).collect()
             }
             _ => vec![printed.to_owned()],
@@ -253,7 +263,8 @@ impl Run {
     async fn artifact(self: &Arc<Self>, program: &Program) -> Result<Artifact, BuildFailure> {
         let import_path = program.main.import_path.as_str();
         let overrides = &self.options.base_overrides;
-        let reference = overrides.get(&import_path.to_lowercase()).unwrap_or(&self.options.default_base);
+        let reference =
+            overrides.get(&import_path.to_lowercase()).unwrap_or(&self.options.default_base);
         let base = self.bases.get(reference).await?;
         self.observer.tell(Event::UsingBase {
             base: reference.to_string(),
@@ -276,7 +287,11 @@ impl Run {
         }
     }
 
-    async fn image(self: &Arc<Self>, program: &Program, base: &BaseImage) -> Result<Image, BuildFailure> {
+    async fn image(
+        self: &Arc<Self>,
+        program: &Program,
+        base: &BaseImage,
+    ) -> Result<Image, BuildFailure> {
         let kodata = self.kodata(program, base.platform().is_windows());
         let binary = self.binary(program, base.platform());
         let (kodata, binary) = try_join(kodata, binary).await?;
@@ -291,21 +306,36 @@ impl Run {
     }
 
     /// The layer of a program's kodata: one for all platforms of an OS family.
-    async fn kodata(self: &Arc<Self>, program: &Program, windows: bool) -> Result<Layer, BuildFailure> {
+    async fn kodata(
+        self: &Arc<Self>,
+        program: &Program,
+        windows: bool,
+    ) -> Result<Layer, BuildFailure> {
         let dir = program.main.dir.join("kodata");
         let run = Arc::clone(self);
         let work = dir.clone();
-        self.kodata.start((dir, windows), || async move { run.make_kodata(work, windows).await }).await
+        self.kodata
+            .start((dir, windows), || async move { run.make_kodata(work, windows).await })
+            .await
     }
 
-    async fn make_kodata(self: Arc<Self>, dir: PathBuf, windows: bool) -> Result<Layer, BuildFailure> {
+    async fn make_kodata(
+        self: Arc<Self>,
+        dir: PathBuf,
+        windows: bool,
+    ) -> Result<Layer, BuildFailure> {
         let share = self.budget.layer().await;
         let work = tokio::task::spawn_blocking(move || {
             let _share = share;
             let options = KodataOptions {
                 dir: dir.clone(),
                 family: family(windows),
-                mtime: self.options.image.kodata_created.as_ref().map_or(0, |(seconds, _)| *seconds),
+                mtime: self
+                    .options
+                    .image
+                    .kodata_created
+                    .as_ref()
+                    .map_or(0, |(seconds, _)| *seconds),
                 allowed_root: self.options.kodata_root.clone(),
             };
             let Kodata { recipe, skipped_links } = Recipe::kodata(&options)
@@ -314,7 +344,8 @@ impl Run {
                 let name = link.strip_prefix(&dir).unwrap_or(&link).display().to_string();
                 self.observer.tell(Event::KodataLinkSkipped { name });
             }
-            let source = format!("kodata {} {}", if windows { "windows" } else { "unix" }, dir.display());
+            let source =
+                format!("kodata {} {}", if windows { "windows" } else { "unix" }, dir.display());
             let obtained = recipe.obtain(&self.store, &self.compressor, &source, &self.stop);
             match obtained {
                 Ok(obtained) => Ok(obtained.layer),
@@ -326,7 +357,11 @@ impl Run {
     }
 
     /// The layer of a program for a platform.
-    async fn binary(self: &Arc<Self>, program: &Program, platform: &Platform) -> Result<Layer, BuildFailure> {
+    async fn binary(
+        self: &Arc<Self>,
+        program: &Program,
+        platform: &Platform,
+    ) -> Result<Layer, BuildFailure> {
         let settings = self.settings(program, platform)?;
         let key = BuildKey::new(&self.go, &settings);
         let output = OutputDir::new(&self.store.bin(), &key, &program.main.import_path);
@@ -348,7 +383,9 @@ impl Run {
             drop(share);
             let failed = |source: LayerError| match source {
                 LayerError::Cancelled => BuildFailure::Cancelled,
-                source => BuildFailure::Layer { platform: platform.clone(), source: Arc::new(source) },
+                source => {
+                    BuildFailure::Layer { platform: platform.clone(), source: Arc::new(source) }
+                }
             };
             let name = main.import_path.base_name();
             let family = family(platform.is_windows());
@@ -360,11 +397,16 @@ impl Run {
         work.await.expect("making a layer does not panic")
     }
 
-    fn settings(&self, program: &Program, platform: &Platform) -> Result<BuildSettings, BuildFailure> {
+    fn settings(
+        &self,
+        program: &Program,
+        platform: &Platform,
+    ) -> Result<BuildSettings, BuildFailure> {
         let target = target(platform);
-        let environment = Environment::for_target(&target, &self.options.environment, &[]).map_err(|source| {
-            BuildFailure::Environment { platform: platform.clone(), source: Arc::new(source) }
-        })?;
+        let environment =
+            Environment::for_target(&target, &self.options.environment, &[]).map_err(|source| {
+                BuildFailure::Environment { platform: platform.clone(), source: Arc::new(source) }
+            })?;
         Ok(BuildSettings {
             dir: program.dir.clone(),
             target,

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use engine::{
-    BaseReference, Destination, Environment, ImageOptions, Limits, Namer, Network, Options, PlatformMatcher,
+    BaseReference, Destination, Environment, ImageOptions, Layout, Limits, Namer, Network, Options, PlatformMatcher,
     Registry, Repository, Tag, Timestamp, keychain,
 };
 
@@ -136,14 +136,15 @@ fn epoch(process: &Process, name: &str) -> Result<Option<(i64, Timestamp)>> {
 
 fn destination(process: &Process, arguments: &PublishArgs) -> Result<Destination> {
     let typed = process.text("KO_DOCKER_REPO").unwrap_or_default();
-    let mut layout = Some(PathBuf::from(&arguments.oci_layout_path)).filter(|path| !path.as_os_str().is_empty());
+    let path = Some(PathBuf::from(&arguments.oci_layout_path)).filter(|path| !path.as_os_str().is_empty());
+    let mut layout = path.map(|path| Layout { path, named: false });
     let (repository, push) = match typed.strip_prefix(LAYOUT_SCHEME) {
         Some("") => return Err(CommandError::new("KO_DOCKER_REPO=oci: needs a directory after the colon")),
         Some(_) if layout.is_some() => {
             return Err(CommandError::new("--oci-layout-path and KO_DOCKER_REPO=oci: cannot both be used"));
         }
         Some(dir) => {
-            layout = Some(PathBuf::from(dir));
+            layout = Some(Layout { path: PathBuf::from(dir), named: true });
             (String::new(), false)
         }
         None => (typed, arguments.push),

@@ -93,7 +93,9 @@ impl Recipe {
     /// or not a directory, there are just the directories.
     ///
     /// Entries are sorted by their bytes within each directory. Modes and
-    /// owners on the disk do not matter.
+    /// owners on the disk do not matter. For Windows the links in `kodata` are
+    /// left out, as ko does it, and named in the result; a `kodata` that is a
+    /// link itself is followed there as well.
     ///
     /// # Errors
     /// See [`KodataError`].

@@ -28,16 +28,17 @@ impl CertificateProblem {
     pub(crate) fn find(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
-            // An I/O error shows its payload only when asked for it.
-            let inner = error
-                .downcast_ref::<std::io::Error>()
-                .and_then(std::io::Error::get_ref)
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            match inner.or_else(|| error.downcast_ref()) {
+            match error.downcast_ref() {
                 Some(rustls::Error::InvalidCertificate(cause)) => return Some(Self::of(cause)),
                 Some(_) => return None,
-                None => next = error.source(),
+                None => {}
             }
+            // An I/O error leaves what it wraps out of its causes.
+            let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            next = match io {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
         }
         None
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use store::Store;
 
 use crate::client::{Call, Client};
-use crate::error::RegistryError;
+use crate::error::{RegistryError, RequestLine};
 use crate::scope::Access;
 use crate::sink::Sink;
 use crate::transport::Response;
@@ -208,41 +208,45 @@ impl Client {
         let endpoint = self.endpoint(repository.registry());
         let _permit = endpoint.transfer().await;
         let mut attempts = self.attempts();
-        let mut sink = None;
+        let mut kept = None;
         loop {
-            let error = match self.receive(repository, descriptor, store, &mut sink).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
+            let mut sink = match kept.take() {
+                Some(sink) => sink,
+                None => Sink::new(store, descriptor)?,
             };
-            if !matches!(error, RegistryError::Transport { .. }) {
-                sink = None;
+            let error = match self.receive(repository, descriptor, &mut sink).await {
+                Ok(request) => match sink.commit(request).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error,
+                },
+                Err(error @ RegistryError::Transport { .. }) => {
+                    kept = Some(sink);
+                    error
+                }
+                Err(error) => {
+                    sink.abandon().await;
+                    error
+                }
+            };
+            if let Err(error) = attempts.pause(error, RegistryError::is_transient).await {
+                if let Some(sink) = kept {
+                    sink.abandon().await;
+                }
+                return Err(error);
             }
-            attempts.pause(error, RegistryError::is_transient).await?;
         }
     }
 
-    /// Reads the rest of a blob into the sink, which is made if there is none,
-    /// and stays there if the connection breaks.
+    /// Reads what the sink does not have yet, and returns the request that
+    /// brought it.
     async fn receive(
         &self,
         repository: &Repository,
         descriptor: &Descriptor,
-        store: &Store,
-        slot: &mut Option<Sink>,
-    ) -> Result<(), RegistryError> {
-        let mut sink = match slot.take() {
-            Some(sink) => sink,
-            None => Sink::new(store, descriptor)?,
-        };
+        sink: &mut Sink,
+    ) -> Result<Box<RequestLine>, RegistryError> {
         let offset = sink.received();
-        let sent = self.send(&blob_call(repository, descriptor, offset)).await;
-        let mut response = match sent {
-            Ok(response) => response,
-            Err(error) => {
-                *slot = Some(sink);
-                return Err(error);
-            }
-        };
+        let mut response = self.send(&blob_call(repository, descriptor, offset)).await?;
         // A registry that does not know ranges starts again, and we wait
         // until it is where we are.
         let mut known = match response.status() {
@@ -259,10 +263,7 @@ impl Client {
                 Ok(Some(piece)) => piece,
                 Ok(None) => break,
                 Err(_) if sink.received() == want => break,
-                Err(error) => {
-                    *slot = Some(sink);
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             };
             let skip = known.min(piece.len() as u64);
             known -= skip;
@@ -272,11 +273,10 @@ impl Client {
                 return Err(RegistryError::Size { request: response.line, want, got });
             }
         }
-        let got = sink.received();
-        if got != want {
-            return Err(RegistryError::Size { request: response.line, want, got });
+        match sink.received() {
+            got if got != want => Err(RegistryError::Size { request: response.line, want, got }),
+            _ => Ok(response.line),
         }
-        sink.commit(response.line).await
     }
 }
 

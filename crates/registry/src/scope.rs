@@ -45,7 +45,12 @@ impl Scopes {
     pub(crate) fn parse(text: &str) -> Self {
         let mut scopes = Self::default();
         for scope in text.split_ascii_whitespace() {
-            let (resource, actions) = scope.rsplit_once(':').unwrap_or((scope, ""));
+            let (resource, actions) = match scope.rsplit_once(':') {
+                Some((resource, actions)) if !actions.trim_matches(',').is_empty() => {
+                    (resource, actions)
+                }
+                _ => (scope, ""),
+            };
             let actions = actions.split(',').filter(|action| !action.is_empty());
             let actions_of = scopes.0.entry(resource.to_owned()).or_default();
             actions_of.extend(actions.map(str::to_owned));
@@ -100,6 +105,7 @@ mod tests {
             ("repository:a:pull,push", vec!["repository:a:push,pull"]),
             ("repository:a:pull  repository:a:push x", vec!["repository:a:push,pull", "x"]),
             ("registry:catalog:*", vec!["registry:catalog:*"]),
+            ("a: ::", vec!["::", "a:"]),
             ("", vec![]),
         ] {
             assert_eq!(Scopes::parse(text).texts(), want);

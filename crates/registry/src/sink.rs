@@ -16,7 +16,7 @@ use crate::error::{RegistryError, RequestLine};
 const PIECES: usize = 8;
 
 /// Takes pieces of a blob. Dropped without [`commit`](Self::commit), it leaves
-/// nothing in the store.
+/// nothing in the store as soon as its thread has noticed.
 #[derive(Debug)]
 pub(crate) struct Sink {
     digest: Digest,
@@ -54,6 +54,13 @@ impl Sink {
         // The writer goes away only when it fails, and says so at the end.
         let _ = self.pieces.send(piece).await;
         true
+    }
+
+    /// Removes what there is, and waits until it is gone.
+    pub(crate) async fn abandon(self) {
+        drop(self.pieces);
+        // Whatever the writer says now, its file goes with it.
+        let _ = self.writer.await;
     }
 
     /// Gives the blob its name, if it is the right one. `request` is what it

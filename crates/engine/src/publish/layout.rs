@@ -15,23 +15,43 @@ use super::{PublishError, Publisher};
 use crate::blobs::provide;
 use crate::event::{Event, Observer};
 use crate::image::{Artifact, Image};
+use crate::options::{Destination, Layout};
 
 /// The content of `oci-layout`, as ko writes it.
 const LAYOUT: &[u8] = b"{\n    \"imageLayoutVersion\": \"1.0.0\"\n}";
 
+/// The annotation by which an image is found in a layout (OCI image-spec,
+/// "Pre-Defined Annotation Keys").
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
 #[derive(Debug)]
 pub(crate) struct LayoutPublisher {
     dir: PathBuf,
-    /// The directory as the user wrote it: what is printed.
-    typed: PathBuf,
+    layout: Layout,
+    destination: Destination,
     store: Store,
     observer: Observer,
 }
 
 impl LayoutPublisher {
     /// Nothing is written before the first image.
-    pub(crate) fn new(work_dir: &Path, typed: PathBuf, store: Store, observer: Observer) -> Self {
-        Self { dir: work_dir.join(&typed), typed, store, observer }
+    pub(crate) fn new(
+        work_dir: &Path,
+        layout: Layout,
+        destination: Destination,
+        store: Store,
+        observer: Observer,
+    ) -> Self {
+        Self { dir: work_dir.join(&layout.path), layout, destination, store, observer }
+    }
+
+    /// What an image is found by.
+    fn names(&self, import_path: &str) -> Vec<String> {
+        if !self.layout.named {
+            return Vec::new();
+        }
+        let name = self.destination.name(import_path);
+        self.destination.tags.iter().map(|tag| format!("{name}:{tag}")).collect()
     }
 
     async fn save(&self, import_path: &str, artifact: &Artifact) -> Result<(), PublishError> {
@@ -64,11 +84,11 @@ impl Publisher for LayoutPublisher {
         artifact: &'a Artifact,
     ) -> BoxFuture<'a, Result<String, PublishError>> {
         let append = async move {
-            let (dir, artifact_) = (self.dir.clone(), artifact.clone());
-            let work = tokio::task::spawn_blocking(move || append(&dir, &artifact_));
+            let (dir, names, made) = (self.dir.clone(), self.names(import_path), artifact.clone());
+            let work = tokio::task::spawn_blocking(move || append(&dir, &names, &made));
             work.await.expect("writing a layout does not panic")?;
             self.observer.tell(Event::Saved { import_path: format!("ko://{import_path}") });
-            Ok(format!("{}@{}", self.typed.display(), artifact.digest()))
+            Ok(format!("{}@{}", self.layout.path.display(), artifact.digest()))
         };
         append.boxed()
     }
@@ -101,9 +121,10 @@ fn write_image(blobs: &Path, store: &Store, image: &Image) -> Result<(), Publish
     put(&blobs.join(image.digest.hex()), &mut &image.manifest[..])
 }
 
-/// Adds the artifact to `index.json`, which is made where there is none. One
-/// process at a time: two that write the same layout both stand in it.
-fn append(dir: &Path, artifact: &Artifact) -> Result<(), PublishError> {
+/// Adds the artifact to `index.json`, which is made where there is none, under
+/// its names if it has any. One process at a time: of two that write the same
+/// layout, both stand in it.
+fn append(dir: &Path, names: &[String], artifact: &Artifact) -> Result<(), PublishError> {
     let marker = dir.join("oci-layout");
     put(&marker, &mut &*LAYOUT)?;
     let lock = File::open(&marker).map_err(at("opening", &marker))?;
@@ -111,9 +132,13 @@ fn append(dir: &Path, artifact: &Artifact) -> Result<(), PublishError> {
 
     let path = dir.join("index.json");
     let mut index = match fs::read(&path) {
-        Ok(bytes) => Index::parse(&bytes)
-            .map_err(|source| PublishError::LayoutIndex { path: path.clone(), source: Arc::new(source) })?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Index::new(MediaType::OCI_INDEX.into()),
+        Ok(bytes) => Index::parse(&bytes).map_err(|source| PublishError::LayoutIndex {
+            path: path.clone(),
+            source: Arc::new(source),
+        })?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Index::new(MediaType::OCI_INDEX.into())
+        }
         Err(error) => return Err(at("reading", &path)(error)),
     };
     let (media_type, bytes) = artifact.top();
@@ -121,7 +146,15 @@ fn append(dir: &Path, artifact: &Artifact) -> Result<(), PublishError> {
     if let Artifact::Image(image) = artifact {
         descriptor.artifact_type = image.config_descriptor.media_type.to_string();
     }
-    index.manifests.push(descriptor);
+    if names.is_empty() {
+        index.manifests.push(descriptor.clone());
+    }
+    for name in names {
+        index.manifests.retain(|entry| entry.annotations.get(REF_NAME) != Some(name));
+        let mut named = descriptor.clone();
+        named.annotations.insert(REF_NAME.to_owned(), name.clone());
+        index.manifests.push(named);
+    }
     replace(&path, &mut &json::to_vec_indented(&index, "   ")[..])
 }
 

@@ -22,7 +22,11 @@ impl NonePublisher {
 impl Publisher for NonePublisher {
     fn prepare(&self, _: &str) {}
 
-    fn upload<'a>(&'a self, _: &'a str, _: &'a Artifact) -> BoxFuture<'a, Result<(), PublishError>> {
+    fn upload<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), PublishError>> {
         std::future::ready(Ok(())).boxed()
     }
 

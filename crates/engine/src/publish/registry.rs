@@ -39,7 +39,12 @@ struct Pusher {
 }
 
 impl RegistryPublisher {
-    pub(crate) fn new(client: Client, destination: Destination, store: Store, observer: Observer) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        destination: Destination,
+        store: Store,
+        observer: Observer,
+    ) -> Self {
         let pusher = Arc::new(Pusher { client, store });
         Self { pusher, destination, observer, heads: Flights::new(), blobs: Flights::new() }
     }
@@ -90,22 +95,30 @@ impl RegistryPublisher {
     }
 
     async fn blobs_of(&self, repository: &Repository, image: &Image) -> Result<(), PublishError> {
-        let layers = image.layers.iter().filter(|layer| !layer.descriptor.media_type.is_nondistributable());
+        let layers =
+            image.layers.iter().filter(|layer| !layer.descriptor.media_type.is_nondistributable());
         let layers = layers.map(|layer| {
-            let (pusher, repository, layer) = (Arc::clone(&self.pusher), repository.clone(), layer.clone());
+            let (pusher, repository, layer) =
+                (Arc::clone(&self.pusher), repository.clone(), layer.clone());
             let key = (repository.full_name(), layer.descriptor.digest);
             self.blobs.start(key, || async move { pusher.layer(&repository, &layer).await })
         });
         let config = {
             let (pusher, repository) = (Arc::clone(&self.pusher), repository.clone());
-            let (descriptor, config) = (image.config_descriptor.clone(), Bytes::copy_from_slice(&image.config));
+            let (descriptor, config) =
+                (image.config_descriptor.clone(), Bytes::copy_from_slice(&image.config));
             let key = (repository.full_name(), descriptor.digest);
-            self.blobs.start(key, || async move { pusher.config(&repository, &descriptor, config).await })
+            self.blobs
+                .start(key, || async move { pusher.config(&repository, &descriptor, config).await })
         };
         try_join(try_join_all(layers), config).await.map(drop)
     }
 
-    async fn tag_all(&self, import_path: &str, artifact: &Artifact) -> Result<String, PublishError> {
+    async fn tag_all(
+        &self,
+        import_path: &str,
+        artifact: &Artifact,
+    ) -> Result<String, PublishError> {
         let repository = self.destination.repository_of(import_path)?;
         let (media_type, bytes) = artifact.top();
         let put = |reference: Reference| async move {
@@ -205,7 +218,8 @@ impl Pusher {
         media_type: &oci::MediaType,
         bytes: &[u8],
     ) -> Result<(), PublishError> {
-        let put = self.client.push_manifest(reference, media_type, Bytes::copy_from_slice(bytes)).await;
+        let put =
+            self.client.push_manifest(reference, media_type, Bytes::copy_from_slice(bytes)).await;
         put.map(drop).map_err(|source| pushing(reference.repository(), Arc::new(source)))
     }
 }

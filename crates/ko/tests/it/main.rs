@@ -1,1 +1,16 @@
+//! The command from the outside: what it prints, what it asks of registries,
+//! what it leaves behind, and that what it makes runs.
+#![allow(clippy::unwrap_used)]
 
+mod architecture;
+mod arguments;
+mod bases;
+mod destinations;
+mod engines;
+mod errors;
+mod fixture;
+mod images;
+mod memory;
+mod platforms;
+mod requests;
+mod services;

@@ -1,0 +1,115 @@
+//! Which crate may know which: the picture of ARCHITECTURE.md, checked against
+//! what cargo says.
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+use std::collections::BTreeSet;
+use std::fs;
+
+/// What each crate may depend on. Anything that is not here is forbidden.
+const ALLOWED: [(&str, &[&str]); 11] = [
+    ("oci", &[]),
+    ("store", &["oci"]),
+    ("layer", &["oci", "store"]),
+    ("registry", &["oci", "store"]),
+    ("golang", &[]),
+    ("yaml", &[]),
+    ("report", &[]),
+    ("engine", &["oci", "store", "layer", "registry", "golang", "yaml", "report"]),
+    ("ko", &["engine", "report"]),
+    ("testkit", &[]),
+    ("xtask", &["testkit"]),
+];
+
+/// A dependency between two crates of the workspace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Edge {
+    from: String,
+    to: String,
+    development: bool,
+}
+
+/// The edges that the picture does not have. Tests may use what their crate
+/// may use, and `testkit`.
+fn forbidden(edges: impl IntoIterator<Item = Edge>) -> BTreeSet<Edge> {
+    let allowed = |edge: &Edge| {
+        let row = ALLOWED.iter().find(|(from, _)| edge.from == *from);
+        row.is_some_and(|(_, to)| to.contains(&edge.to.as_str()))
+            || edge.development && edge.to == "testkit" && row.is_some()
+    };
+    edges.into_iter().filter(|edge| !allowed(edge)).collect()
+}
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_owned(), "--locked".to_owned()])
+        .exec()
+        .unwrap()
+}
+
+#[test]
+fn no_crate_knows_what_it_must_not() {
+    let metadata = metadata();
+    let names: BTreeSet<&str> =
+        metadata.packages.iter().map(|package| package.name.as_str()).collect();
+    assert!(names.contains("ko") && names.contains("testkit"), "{names:?}");
+    let known: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
+    let unknown: Vec<_> = names.difference(&known).collect();
+    assert!(unknown.is_empty(), "crates that the picture does not have: {unknown:?}");
+    let edges = metadata.packages.iter().flat_map(|package| {
+        let ours = package.dependencies.iter().filter(|other| names.contains(other.name.as_str()));
+        ours.map(|other| Edge {
+            from: package.name.to_string(),
+            to: other.name.clone(),
+            development: other.kind == DependencyKind::Development,
+        })
+    });
+    let edges: Vec<Edge> = edges.collect();
+    assert!(edges.iter().any(|edge| edge.from == "ko" && edge.to == "engine"), "{edges:?}");
+    assert_eq!(forbidden(edges), BTreeSet::new());
+}
+
+#[test]
+fn a_forbidden_edge_is_seen() {
+    let edge = |from: &str, to: &str, development| Edge {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        development,
+    };
+    let fine = [
+        edge("ko", "engine", false),
+        edge("engine", "registry", false),
+        edge("layer", "store", true),
+        edge("store", "testkit", true),
+        edge("xtask", "testkit", false),
+    ];
+    let wrong = [
+        edge("oci", "store", false),
+        edge("golang", "oci", false),
+        edge("ko", "registry", false),
+        edge("ko", "registry", true),
+        edge("engine", "ko", true),
+        edge("engine", "testkit", false),
+        edge("engine", "xtask", true),
+        edge("newcomer", "testkit", true),
+        edge("ko", "newcomer", false),
+    ];
+    let all = fine.into_iter().chain(wrong.clone());
+    assert_eq!(forbidden(all), BTreeSet::from(wrong));
+}
+
+#[test]
+fn every_crate_takes_the_lints_of_the_workspace() {
+    for package in metadata().packages {
+        let manifest = fs::read_to_string(&package.manifest_path).unwrap();
+        let lints = manifest.split("\n[lints]\n").nth(1).unwrap_or_default();
+        assert!(
+            lints.starts_with("workspace = true\n"),
+            "{} has no `[lints] workspace = true`",
+            package.manifest_path
+        );
+    }
+    let root = fs::read_to_string(metadata().workspace_root.join("Cargo.toml")).unwrap();
+    assert!(root.contains("\nunsafe_code = \"forbid\"\n"), "unsafe code is forbidden everywhere");
+}

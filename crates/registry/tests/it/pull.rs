@@ -1,0 +1,283 @@
+//! Manifests and blobs on their way down, and what can happen to them.
+
+use oci::{Descriptor, Digest, MediaType, Tag};
+use registry::{Access, Client, RegistryError};
+use testkit::registry::{Class, Fault, Rule, TestRegistry};
+
+use crate::{anonymous, assert_requests, blob, reference, repository, store, temporary_files};
+
+const MANIFEST: &str =
+    r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#;
+
+fn with_manifest() -> (TestRegistry, Digest) {
+    let registry = TestRegistry::start();
+    let digest = registry.put_manifest("app", "v1", MediaType::OCI_MANIFEST, MANIFEST);
+    (registry, digest.parse().unwrap())
+}
+
+fn omit(names: &[&str]) -> Fault {
+    Fault::OmitHeaders(names.iter().map(|&name| name.to_owned()).collect())
+}
+
+#[tokio::test]
+async fn a_manifest_that_exists_costs_one_head() {
+    let (registry, digest) = with_manifest();
+    let want = Descriptor::new(MediaType::OCI_MANIFEST.into(), digest, MANIFEST.len() as u64);
+    let by_digest = repository(&registry, "app").with_digest(digest);
+    for name in [reference(&registry, "app:v1"), by_digest] {
+        registry.reset();
+        let found = anonymous().head_manifest(&name, Access::Push).await;
+        assert_eq!(found.unwrap(), Some(want.clone()));
+        assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 1)]);
+    }
+}
+
+#[tokio::test]
+async fn types_are_asked_for_in_kos_order() {
+    let (registry, digest) = with_manifest();
+    let fetched = anonymous().manifest(&reference(&registry, "app:v1")).await.unwrap();
+    assert_eq!((fetched.digest, &fetched.bytes[..]), (digest, MANIFEST.as_bytes()));
+    assert_eq!(fetched.descriptor().size, MANIFEST.len() as u64);
+    let accept = registry.requests_of(Class::ManifestGet)[0].header("accept").map(str::to_owned);
+    assert_eq!(
+        accept.as_deref(),
+        Some(
+            "application/vnd.docker.distribution.manifest.v1+json,\
+             application/vnd.docker.distribution.manifest.v1+prettyjws,\
+             application/vnd.docker.distribution.manifest.v2+json,\
+             application/vnd.oci.image.manifest.v1+json,\
+             application/vnd.docker.distribution.manifest.list.v2+json,\
+             application/vnd.oci.image.index.v1+json"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_head_without_its_headers_is_made_up_for() {
+    let (registry, digest) = with_manifest();
+    for names in [["docker-content-digest"], ["content-type"]] {
+        registry.inject(Rule::new(omit(&names)).class(Class::ManifestHead));
+        let found = anonymous().head_manifest(&reference(&registry, "app:v1"), Access::Pull).await;
+        assert_eq!(found.unwrap().map(|found| found.digest), Some(digest));
+        assert_eq!(registry.counts().of(Class::ManifestGet), 1);
+        registry.clear_faults();
+        registry.reset();
+    }
+    registry.inject(Rule::new(omit(&["content-type", "docker-content-digest"])));
+    let fetched = anonymous().manifest(&reference(&registry, "app:v1")).await.unwrap();
+    assert_eq!(fetched.media_type, *MediaType::OCI_MANIFEST);
+}
+
+#[tokio::test]
+async fn a_refusal_means_absence_only_where_we_push() {
+    let (registry, _) = with_manifest();
+    registry.inject(Rule::new(Fault::status(403, "DENIED")).class(Class::ManifestHead));
+    let name = reference(&registry, "app:v1");
+    assert_eq!(anonymous().head_manifest(&name, Access::Push).await.unwrap(), None);
+    let error = anonymous().head_manifest(&name, Access::Pull).await.unwrap_err();
+    assert!(error.is_forbidden());
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "HEAD http://{}/v2/app/manifests/v1: unexpected status code 403 Forbidden \
+             (HEAD responses have no body, use GET for details)",
+            registry.host()
+        )
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_in_the_registrys_words() {
+    let registry = TestRegistry::start();
+    let error = anonymous().manifest(&reference(&registry, "app:v1")).await.unwrap_err();
+    assert!(error.is_not_found());
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "GET http://{}/v2/app/manifests/v1: MANIFEST_UNKNOWN: manifest unknown; map[reference:v1]",
+            registry.host()
+        )
+    );
+    let (_, descriptor) = blob(10);
+    let asked = repository(&registry, "app");
+    let error = anonymous().blob_bytes(&asked, &descriptor, 100).await.unwrap_err();
+    assert!(error.is_not_found());
+    assert_requests(&registry, &[(Class::Ping, 2), (Class::ManifestGet, 1), (Class::BlobGet, 1)]);
+}
+
+#[tokio::test]
+async fn a_busy_registry_is_asked_again_but_not_for_ever() {
+    let (registry, digest) = with_manifest();
+    let name = reference(&registry, "app:v1");
+    for fault in [
+        Fault::too_many_requests(7),
+        Fault::status(500, "UNKNOWN"),
+        Fault::status(503, "UNAVAILABLE"),
+        Fault::Cut,
+        Fault::CutResponse(5),
+        Fault::CorruptBody,
+        Fault::WrongDigest,
+        Fault::ShortBody(3),
+    ] {
+        registry.reset();
+        registry.inject(Rule::new(fault.clone()).class(Class::ManifestGet).times(2));
+        let fetched = anonymous().manifest(&name).await;
+        assert_eq!(fetched.unwrap().digest, digest, "{fault:?}");
+        assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestGet, 3)]);
+        registry.clear_faults();
+    }
+    registry.reset();
+    registry.inject(Rule::new(Fault::too_many_requests(7)).class(Class::ManifestGet));
+    let error = anonymous().manifest(&name).await.unwrap_err();
+    let failure = error.failure().unwrap();
+    assert!(failure.has_code("TOOMANYREQUESTS"));
+    assert_eq!(failure.retry_after, Some(std::time::Duration::from_secs(7)));
+    assert_eq!(registry.counts().of(Class::ManifestGet), 3);
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_not_what_it_is_called_is_refused() {
+    let (registry, digest) = with_manifest();
+    let name = repository(&registry, "app").with_digest(digest);
+    registry.inject(Rule::new(Fault::CorruptBody).class(Class::ManifestGet));
+    let error = anonymous().manifest(&name).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Digest { want, .. } if want == digest), "{error}");
+    registry.inject(Rule::new(Fault::WrongDigest).class(Class::ManifestHead));
+    let error = anonymous().head_manifest(&name, Access::Pull).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Digest { want, .. } if want == digest), "{error}");
+}
+
+#[tokio::test]
+async fn small_blobs_are_checked() {
+    let registry = TestRegistry::start();
+    let (bytes, descriptor) = blob(1000);
+    registry.put_blob("app", &bytes);
+    let name = repository(&registry, "app");
+    let client = anonymous();
+    assert_eq!(client.blob_bytes(&name, &descriptor, 1000).await.unwrap(), bytes);
+    let error = client.blob_bytes(&name, &descriptor, 999).await.unwrap_err();
+    assert!(matches!(error, RegistryError::TooLarge { limit: 999, .. }), "{error}");
+    for size in [999, 1001] {
+        let wrong = Descriptor { size, ..descriptor.clone() };
+        let error = client.blob_bytes(&name, &wrong, 2000).await.unwrap_err();
+        assert!(matches!(error, RegistryError::Size { .. }), "{error}");
+    }
+    for fault in [Fault::CorruptBody, Fault::ShortBody(10), Fault::CutResponse(10)] {
+        registry.inject(Rule::new(fault).class(Class::BlobGet).times(2));
+        assert_eq!(client.blob_bytes(&name, &descriptor, 1000).await.unwrap(), bytes);
+        registry.clear_faults();
+    }
+}
+
+/// Pulls a blob into a new store, and looks what is there.
+async fn pull(
+    client: &Client,
+    registry: &TestRegistry,
+    descriptor: &Descriptor,
+) -> Result<Vec<u8>, RegistryError> {
+    let (dir, store) = store();
+    let name = repository(registry, "app");
+    let pulled = client.pull_blob(&name, descriptor, &store).await;
+    assert_eq!(temporary_files(&dir), 0);
+    let kept = store.read_blob(&descriptor.digest).unwrap();
+    assert_eq!(pulled.is_ok(), kept.is_some());
+    pulled.map(|()| kept.unwrap())
+}
+
+#[tokio::test]
+async fn a_blob_comes_into_the_store() {
+    let registry = TestRegistry::start();
+    let client = anonymous();
+    for size in [0, 1, 3_000_000] {
+        let (bytes, descriptor) = blob(size);
+        registry.put_blob("app", &bytes);
+        assert_eq!(pull(&client, &registry, &descriptor).await.unwrap(), bytes);
+    }
+    // What is there is not fetched.
+    let (_dir, store) = store();
+    let (bytes, descriptor) = blob(77);
+    store.put_blob(&bytes).unwrap();
+    registry.reset();
+    client.pull_blob(&repository(&registry, "app"), &descriptor, &store).await.unwrap();
+    assert_requests(&registry, &[]);
+}
+
+#[tokio::test]
+async fn a_blob_that_breaks_off_is_taken_up_where_it_broke() {
+    let registry = TestRegistry::start();
+    let (bytes, descriptor) = blob(3_000_000);
+    registry.put_blob("app", &bytes);
+    registry.inject(Rule::new(Fault::CutResponse(1_000_000)).class(Class::BlobGet).times(2));
+    assert_eq!(pull(&anonymous(), &registry, &descriptor).await.unwrap(), bytes);
+    let gets = registry.requests_of(Class::BlobGet);
+    let ranges: Vec<_> = gets.iter().map(|get| get.header("range").unwrap_or("none")).collect();
+    assert_eq!(ranges, ["none", "bytes=1000000-", "bytes=2000000-"]);
+    assert_eq!(registry.counts().bytes_out - 2, 3_000_000);
+}
+
+#[tokio::test]
+async fn a_registry_without_ranges_starts_again() {
+    let registry = TestRegistry::start();
+    let (bytes, descriptor) = blob(1_000_000);
+    registry.put_blob("app", &bytes);
+    let whole = Fault::Respond { status: 200, headers: Vec::new(), body: bytes.clone().into() };
+    registry.inject(Rule::new(Fault::CutResponse(600_000)).class(Class::BlobGet).times(1));
+    registry.inject(Rule::new(whole).class(Class::BlobGet).times(1));
+    assert_eq!(pull(&anonymous(), &registry, &descriptor).await.unwrap(), bytes);
+
+    // A part that is not the one that was asked for.
+    let part = Fault::SetHeaders(vec![("content-range".to_owned(), "bytes 1-2/3".to_owned())]);
+    registry.clear_faults();
+    registry.inject(Rule::new(Fault::CutResponse(600_000)).class(Class::BlobGet).times(1));
+    registry.inject(Rule::new(part).class(Class::BlobGet));
+    let error = pull(&anonymous(), &registry, &descriptor).await.unwrap_err();
+    assert!(error.to_string().ends_with("not the range that was asked for"), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_blob_is_fetched_again_and_never_kept() {
+    let registry = TestRegistry::start();
+    let (bytes, descriptor) = blob(500_000);
+    registry.put_blob("app", &bytes);
+    let client = anonymous();
+    for fault in [Fault::CorruptBody, Fault::ShortBody(10), Fault::status(502, "UNKNOWN")] {
+        registry.inject(Rule::new(fault.clone()).class(Class::BlobGet).times(2));
+        assert_eq!(pull(&client, &registry, &descriptor).await.unwrap(), bytes, "{fault:?}");
+        registry.clear_faults();
+        registry.inject(Rule::new(fault).class(Class::BlobGet));
+        pull(&client, &registry, &descriptor).await.unwrap_err();
+        registry.clear_faults();
+    }
+    let wrong = Descriptor { size: 499_999, ..descriptor };
+    let error = pull(&client, &registry, &wrong).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Size { want: 499_999, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_pull_that_is_dropped_leaves_nothing() {
+    let registry = TestRegistry::start();
+    let (bytes, descriptor) = blob(1_000_000);
+    registry.put_blob("app", &bytes);
+    let pause = std::time::Duration::from_millis(2);
+    registry.inject(Rule::new(Fault::SlowBody { chunk: 10_000, pause }).class(Class::BlobGet));
+    let (dir, store) = store();
+    let (client, name) = (anonymous(), repository(&registry, "app"));
+    let pulling = client.pull_blob(&name, &descriptor, &store);
+    let begun = async {
+        while registry.counts().bytes_out < 200_000 {
+            tokio::task::yield_now().await;
+        }
+        temporary_files(&dir)
+    };
+    tokio::select! {
+        _ = pulling => panic!("it takes longer than that"),
+        files = begun => assert_eq!(files, 1),
+    }
+    while temporary_files(&dir) > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!store.has_blob(&descriptor.digest, descriptor.size));
+    // And the client is as good as before.
+    registry.clear_faults();
+    client.head_manifest(&name.with_tag(Tag::latest()), Access::Pull).await.unwrap();
+}

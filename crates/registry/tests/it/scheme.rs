@@ -1,0 +1,101 @@
+//! https, http, and what is asked to find out.
+
+use std::sync::Arc;
+
+use oci::Repository;
+use registry::{Access, Chain, Client, ClientOptions};
+use testkit::registry::{Class, Fault, Protocol, Rule, TestRegistry};
+
+use crate::{anonymous, assert_requests, options, reference, repository};
+
+#[tokio::test]
+async fn a_plain_registry_is_pinged_once_for_all_who_ask_at_once() {
+    let registry = TestRegistry::start();
+    let client = anonymous();
+    let asked = (0..20).map(|n| {
+        let reference = reference(&registry, &format!("app{n}"));
+        let client = client.clone();
+        async move { client.head_manifest(&reference, Access::Pull).await }
+    });
+    for found in futures::future::join_all(asked).await {
+        assert_eq!(found.unwrap(), None);
+    }
+    assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 20)]);
+    let agent = registry.requests()[0].header("user-agent").map(str::to_owned);
+    assert_eq!(agent.as_deref(), Some("ko/test"));
+}
+
+#[tokio::test]
+async fn https_wins_where_it_answers() {
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let registry = TestRegistry::builder().tls(protocol).start();
+        let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
+        let options = ClientOptions { root_certificates: vec![ca], ..options() };
+        let client = Client::new(options, Arc::new(Chain::default())).unwrap();
+        let found = client.head_manifest(&reference(&registry, "app"), Access::Pull).await;
+        assert_eq!(found.unwrap(), None);
+        assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 1)]);
+    }
+}
+
+#[tokio::test]
+async fn other_registries_are_https_and_not_pinged() {
+    let registry = TestRegistry::builder().tls(Protocol::Http1).start();
+    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
+    let options = ClientOptions { root_certificates: vec![ca], ..options() };
+    let client = Client::new(options, Arc::new(Chain::default())).unwrap();
+    // This spelling of the loopback address is none that may be plain.
+    let name = format!("{}/app:v1", registry.host().replace("127.0.0.1", "127.1"));
+    let found = client.head_manifest(&name.parse().unwrap(), Access::Pull).await;
+    assert_eq!(found.unwrap(), None);
+    assert_requests(&registry, &[(Class::ManifestHead, 1)]);
+}
+
+#[tokio::test]
+async fn insecure_allows_http_for_any_registry() {
+    let registry = TestRegistry::start();
+    let name: Repository =
+        format!("{}/app", registry.host().replace("127.0.0.1", "127.1")).parse().unwrap();
+    assert!(!name.registry().may_be_http());
+    let tagged = name.with_tag(oci::Tag::latest());
+    let error = anonymous().head_manifest(&tagged, Access::Pull).await.unwrap_err();
+    assert!(!error.is_certificate() && error.to_string().contains("https://"), "{error}");
+    let options = ClientOptions { insecure: true, ..options() };
+    let client = Client::new(options, Arc::new(Chain::default())).unwrap();
+    assert_eq!(client.head_manifest(&tagged, Access::Pull).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_ping_that_fails_for_a_moment_is_repeated() {
+    let registry = TestRegistry::start();
+    registry.inject(Rule::new(Fault::status(503, "UNAVAILABLE")).class(Class::Ping).times(2));
+    let client = anonymous();
+    let found = client.head_manifest(&reference(&registry, "app"), Access::Pull).await;
+    assert_eq!(found.unwrap(), None);
+    assert_requests(&registry, &[(Class::Ping, 3), (Class::ManifestHead, 1)]);
+}
+
+#[tokio::test]
+async fn both_errors_are_told_when_nothing_answers() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap();
+    drop(listener);
+    let name = format!("{host}/app").parse().unwrap();
+    let error = anonymous().manifest(&name).await.unwrap_err();
+    assert!(error.is_unreachable() && !error.is_certificate());
+    let text = error.to_string();
+    let (https, http) = text.split_once("; ").unwrap();
+    assert!(https.starts_with(&format!("GET https://{host}/v2/: cannot connect: ")), "{text}");
+    assert!(http.starts_with(&format!("GET http://{host}/v2/: cannot connect: ")), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_prepared_is_not_asked_again() {
+    let registry = TestRegistry::start();
+    let client = anonymous();
+    let name = repository(&registry, "app");
+    client.prepare(&name, Access::Push).await.unwrap();
+    assert_requests(&registry, &[(Class::Ping, 1)]);
+    client.head_manifest(&name.with_tag(oci::Tag::latest()), Access::Push).await.unwrap();
+    assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 1)]);
+}

@@ -1,0 +1,110 @@
+//! Certificates that are not to be trusted, and how that is said.
+
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, date_time_ymd};
+use registry::{Broken, CertificateProblem, Chain, Client, ClientOptions, RegistryError};
+use testkit::registry::{Class, Protocol, TestRegistry};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::{options, reference};
+
+fn client(change: impl FnOnce(&mut ClientOptions)) -> Client {
+    let mut options = options();
+    change(&mut options);
+    Client::new(options, Arc::new(Chain::default())).unwrap()
+}
+
+fn problem(error: &RegistryError) -> Option<CertificateProblem> {
+    assert!(error.is_certificate(), "{error}");
+    match error {
+        RegistryError::Unreachable { https, .. } => problem(https),
+        RegistryError::Transport { broken: Broken::Certificate(problem), .. } => Some(*problem),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_authority() {
+    let registry = TestRegistry::builder().tls(Protocol::Http1).start();
+    let name = reference(&registry, "app");
+    let error = client(|_| {}).manifest(&name).await.unwrap_err();
+    assert_eq!(problem(&error), Some(CertificateProblem::UnknownIssuer));
+    assert!(
+        error.to_string().contains("its certificate is signed by an unknown authority"),
+        "{error}"
+    );
+
+    let error = client(|options| options.skip_verify = true).manifest(&name).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
+    let error = client(|options| options.root_certificates.push(ca)).manifest(&name).await;
+    assert!(error.unwrap_err().is_not_found());
+    assert_eq!(registry.counts().of(Class::ManifestGet), 2);
+}
+
+#[test]
+fn extra_authorities_must_be_pem() {
+    let broken = b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n".to_vec();
+    let options = ClientOptions { root_certificates: vec![broken], ..options() };
+    let error = Client::new(options, Arc::new(Chain::default())).unwrap_err();
+    assert_eq!(error.to_string(), "setting up TLS");
+}
+
+/// A server that does nothing but show a certificate. Returns its address and
+/// the certificate of the authority.
+async fn server(params: CertificateParams) -> (String, Vec<u8>) {
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &ca).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        );
+    let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            // The client hangs up when it has seen the certificate.
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    (address, ca.pem().into_bytes())
+}
+
+#[tokio::test]
+async fn certificates_of_another_time_or_place() {
+    let params = |name: &str| CertificateParams::new([name.to_owned()]).unwrap();
+    let mut expired = params("127.0.0.1");
+    expired.not_after = date_time_ymd(2001, 1, 1);
+    let mut future = params("127.0.0.1");
+    future.not_before = date_time_ymd(4000, 1, 1);
+    for (params, want, text) in [
+        (expired, CertificateProblem::Expired, "its certificate has expired"),
+        (future, CertificateProblem::NotYetValid, "its certificate is not valid yet"),
+        (
+            params("r.example"),
+            CertificateProblem::WrongName,
+            "its certificate is for another host name",
+        ),
+    ] {
+        let (host, ca) = server(params).await;
+        let client = client(|options| options.root_certificates.push(ca));
+        // Spelt so that http is not tried.
+        let name = format!("{}/app", host.replace("127.0.0.1", "127.1")).parse().unwrap();
+        let error = client.manifest(&name).await.unwrap_err();
+        assert_eq!(problem(&error), Some(want));
+        assert!(error.to_string().ends_with(text), "{error}");
+    }
+}

@@ -1,0 +1,46 @@
+//! The tasks of this repository: `cargo xtask test` runs every test there is,
+//! and `cargo xtask parity` compares the images of `ko` with ours.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a development tool reads its environment and prints"
+)]
+
+mod error;
+mod parity;
+mod setup;
+mod step;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs every test, after installing what they need and is missing
+    Test(test::Options),
+    /// Builds the same images with ko 0.19.1 and with ours, and compares them
+    Parity(parity::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Parity(options) => parity::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

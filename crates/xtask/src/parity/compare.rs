@@ -1,0 +1,97 @@
+//! Compares two observations. A difference is a finding unless the case
+//! names it, with the value that ours is to have; a named difference that is
+//! not there is a finding too.
+
+use super::observe::Observation;
+use super::run::Scene;
+use super::tar_diff;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// A difference that nobody meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) field: String,
+    ko: Option<String>,
+    ours: Option<String>,
+    /// What is known about the cause, line by line.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Lists what differs and should not.
+pub(crate) fn compare(scene: &Scene<'_>, ko: &Observation, ours: &Observation) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut unused: Vec<_> = scene.case.differences.iter().collect();
+    let fields: BTreeSet<&String> = ko.fields.keys().chain(ours.fields.keys()).collect();
+    for field in fields {
+        let (theirs, mine) = (ko.fields.get(field), ours.fields.get(field));
+        if theirs == mine {
+            continue;
+        }
+        let named = unused.iter().position(|difference| {
+            difference.field == *field
+                && difference.ours.as_ref().map(|value| scene.fill(value)).as_ref() == mine
+        });
+        match named {
+            Some(at) => drop(unused.remove(at)),
+            None => findings.push(Finding {
+                field: field.clone(),
+                ko: theirs.cloned(),
+                ours: mine.cloned(),
+                notes: match (ko.tars.get(field), ours.tars.get(field)) {
+                    (Some(ko), Some(ours)) => tar_diff::diff(ko, ours),
+                    _ => Vec::new(),
+                },
+            }),
+        }
+    }
+    for difference in unused {
+        findings.push(Finding {
+            field: difference.field.clone(),
+            ko: ko.fields.get(&difference.field).cloned(),
+            ours: ours.fields.get(&difference.field).cloned(),
+            notes: vec![format!(
+                "the case expects a difference here ({}), with ours {:?}",
+                difference.reason, difference.ours
+            )],
+        });
+    }
+    for phrase in &scene.case.fails {
+        let field = format!("error {}", scene.fill(phrase));
+        let said = ko.fields.get(&field).filter(|value| *value == "said");
+        if said.is_none() {
+            let notes = vec!["the case expects ko itself to say this".to_owned()];
+            let ko = ko.fields.get(&field).cloned();
+            findings.push(Finding { field, ko, ours: None, notes });
+        }
+    }
+    findings.extend(order(scene, ours));
+    findings
+}
+
+/// Our lines on stdout come in the order of the arguments.
+fn order(scene: &Scene<'_>, ours: &Observation) -> Option<Finding> {
+    let wanted = &scene.case.order;
+    if wanted.is_empty() {
+        return None;
+    }
+    let fits = wanted.len() == ours.lines.len()
+        && wanted.iter().zip(&ours.lines).all(|(part, line)| line.contains(part));
+    (!fits).then(|| Finding {
+        field: "stdout order".to_owned(),
+        ko: None,
+        ours: Some(ours.lines.join("\n")),
+        notes: vec![format!("the case expects lines with {}", wanted.join(", "))],
+    })
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "    {}", self.field)?;
+        for (who, value) in [("ko  ", &self.ko), ("ours", &self.ours)] {
+            let value = value.as_deref().unwrap_or("(absent)");
+            writeln!(f, "      {who}  {}", value.replace('\n', "\n            "))?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "      - {note}"))
+    }
+}

@@ -1,0 +1,68 @@
+//! Names for the digests of manifests. ko's and ours differ, because their
+//! compressed bytes do; what they are the digests *of* must not.
+
+use std::collections::BTreeMap;
+
+/// Names by digest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Labels(BTreeMap<String, String>);
+
+impl Labels {
+    /// Names a digest. The first name stays.
+    pub(crate) fn insert(&mut self, digest: &str, label: &str) {
+        self.0.entry(digest.to_owned()).or_insert_with(|| label.to_owned());
+    }
+
+    /// Takes the names of others over for digests that have none.
+    pub(crate) fn extend(&mut self, others: &Labels) {
+        for (digest, label) in &others.0 {
+            self.insert(digest, label);
+        }
+    }
+
+    /// Returns a digest's name.
+    pub(crate) fn get(&self, digest: &str) -> Option<&str> {
+        self.0.get(digest).map(String::as_str)
+    }
+
+    /// Writes names in place of the digests in a text. A digest that nothing
+    /// is known to have stays, and so differs from whatever ko printed.
+    pub(crate) fn apply(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find("sha256:") {
+            let (before, found) = rest.split_at(at);
+            out.push_str(before);
+            let hex = found.bytes().skip(7).take_while(u8::is_ascii_hexdigit).count();
+            let (digest, after) = found.split_at(7 + hex);
+            match self.get(digest) {
+                Some(label) => {
+                    out.push('[');
+                    out.push_str(label);
+                    out.push(']');
+                }
+                None => out.push_str(digest),
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Labels;
+    use testkit::sha256;
+
+    #[test]
+    fn only_known_digests_are_replaced() {
+        let (known, unknown) = (sha256(b"known"), sha256(b"unknown"));
+        let mut labels = Labels::default();
+        labels.insert(&known, "out:latest");
+        labels.insert(&known, "another name");
+        let text = format!("a@{known}\nb@{unknown} sha256: {known}0");
+        let want = format!("a@[out:latest]\nb@{unknown} sha256: {known}0");
+        assert_eq!(labels.apply(&text), want);
+    }
+}

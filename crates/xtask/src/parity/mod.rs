@@ -1,0 +1,128 @@
+//! `cargo xtask parity`: the same `ko build` by ko 0.19.1 and by ours, against
+//! the same registry, must leave the same images and say the same things. A
+//! case ([`case`]) is data; a run ([`run`]) of each tool is looked at
+//! ([`observe`]) and compared field by field ([`compare`]). That the
+//! comparison can fail is shown by mistakes made on purpose ([`breakage`]).
+
+mod breakage;
+mod case;
+mod cases;
+mod compare;
+mod edit;
+mod glob;
+mod image;
+mod json;
+mod label;
+mod observe;
+mod run;
+mod source;
+mod suite;
+mod tar_diff;
+
+use crate::error::{Error, Result};
+use crate::{setup, step};
+use case::Case;
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What to compare, and with what.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Options {
+    /// The ko to compare with, release 0.19.1 [default: the one that `cargo xtask test` installs]
+    #[arg(long, value_name = "PATH")]
+    ko: Option<PathBuf>,
+    /// Our ko [default: built now]
+    #[arg(long, value_name = "PATH")]
+    ours: Option<PathBuf>,
+    /// Only the cases that match, such as `kodata/*`
+    #[arg(long, value_name = "GLOB")]
+    case: Option<String>,
+    /// Lists the cases and runs none
+    #[arg(long)]
+    list: bool,
+    /// Also makes mistakes on purpose and checks that each is noticed
+    #[arg(long)]
+    breakages: bool,
+    /// Cases at a time [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+impl Options {
+    /// All cases and mistakes, with the ko that the tests install.
+    pub(crate) fn everything() -> Options {
+        Options { breakages: true, ..Options::default() }
+    }
+}
+
+/// The two programs.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    ko: PathBuf,
+    ours: PathBuf,
+}
+
+/// Runs the suite; fails if there is a difference that no case names, or a
+/// mistake that goes unnoticed.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut cases = cases::all();
+    if let Some(pattern) = &options.case {
+        cases.retain(|case| glob::matches(pattern, case.name));
+    }
+    if options.list {
+        list(&cases);
+        return Ok(());
+    }
+    if cases.is_empty() {
+        return Err(Error::Missing("no case matches; --list shows them".to_owned()));
+    }
+    let programs = Programs { ko: oracle(options)?, ours: ours(options)? };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = options.jobs.unwrap_or(processors).max(1);
+    suite::run(&cases, &programs, jobs, options.breakages)
+}
+
+fn list(cases: &[Case]) {
+    for case in cases {
+        println!("{}", case.name);
+        for difference in &case.differences {
+            println!("    {}: {}", difference.field, difference.reason);
+        }
+    }
+}
+
+/// Finds ko and makes sure that it is the release that we follow.
+fn oracle(options: &Options) -> Result<PathBuf> {
+    let ko = options.ko.clone().unwrap_or_else(setup::ko_path);
+    if !ko.exists() {
+        return Err(Error::Missing(format!(
+            "there is no ko at {}: name one with --ko, or run `cargo xtask test --only setup`",
+            ko.display()
+        )));
+    }
+    let version = step::output(Command::new(&ko).arg("version"))?;
+    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    if version.trim_start_matches('v') != setup::KO_VERSION.trim_start_matches('v') {
+        let wanted = setup::KO_VERSION;
+        let path = ko.display();
+        return Err(Error::Missing(format!("{path} is ko {version}, and {wanted} is needed")));
+    }
+    absolute(&ko)
+}
+
+/// Builds ours, unless one was named. It is a neighbour of this program.
+fn ours(options: &Options) -> Result<PathBuf> {
+    if let Some(ours) = &options.ours {
+        return absolute(ours);
+    }
+    step::run(step::cargo().args(["build", "--package", "ko"]))?;
+    let this = std::env::current_exe();
+    let this = this.map_err(|source| Error::File { path: "xtask".into(), source })?;
+    absolute(&this.with_file_name(format!("ko{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// Commands run in directories of their own.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|source| Error::File { path: path.to_owned(), source })
+}

@@ -1,0 +1,184 @@
+//! What can be seen of a run, as fields with values: two runs are alike if
+//! all their fields are. Names stand for the digests of manifests, and
+//! diff_ids for those of the layers that were added: compressed bytes are
+//! each tool's own. Everything else is exact.
+
+use super::image::Images;
+use super::label::Labels;
+use super::run::{Run, Scene};
+use super::source::{self, Layout, Repository};
+use super::tar_diff::Entry;
+use super::json;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use testkit::sha256;
+
+/// The lines of progress that are compared; others are a tool's own.
+const PROGRESS: [&str; 7] =
+    ["Using base ", "Building ", "Publishing ", "Tagging ", "Published ", "Saving ", "Saved "];
+
+/// A run, seen.
+#[derive(Debug, Default)]
+pub(crate) struct Observation {
+    /// Values by field.
+    pub(crate) fields: BTreeMap<String, String>,
+    /// The entries of the layers that were added, by the field that has their
+    /// diff_id.
+    pub(crate) tars: BTreeMap<String, Vec<Entry>>,
+    /// stdout, line by line as it was printed, with names for digests.
+    pub(crate) lines: Vec<String>,
+}
+
+/// Looks at a run, while the registry holds what it pushed.
+pub(crate) fn observe(scene: &Scene<'_>, run: &Run) -> Observation {
+    let layouts = layouts(run);
+    let mut labels = scene.labels();
+    for layout in &layouts {
+        for (number, digest) in roots(layout).iter().enumerate() {
+            source::label(layout, digest, &format!("{}[{number}]", layout.dir), &mut labels);
+        }
+    }
+    labels.extend(&run.pushed);
+
+    let mut images = Images::new(&labels, &scene.base_blobs);
+    registry(scene, &mut images);
+    for layout in &layouts {
+        for (number, digest) in roots(layout).iter().enumerate() {
+            images.look(layout, digest, &format!("{}[{number}]", layout.dir));
+        }
+    }
+    for (path, content) in &run.files {
+        let layout = layouts.iter().find(|layout| path.starts_with(&format!("{}/", layout.dir)));
+        file(&mut images, &labels, path, content, layout.is_some());
+    }
+
+    let mut seen = Observation { fields: images.fields, tars: images.tars, lines: Vec::new() };
+    printed(scene, run, &labels, &mut seen);
+    seen
+}
+
+/// Exit code, stdout, and what is compared of stderr.
+fn printed(scene: &Scene<'_>, run: &Run, labels: &Labels, seen: &mut Observation) {
+    let code = run.code.map_or("a signal".to_owned(), |code| code.to_string());
+    seen.fields.insert("exit code".to_owned(), code);
+
+    seen.lines = labels.apply(&run.stdout).lines().map(str::to_owned).collect();
+    let mut lines = seen.lines.clone();
+    lines.sort();
+    let end = if run.stdout.is_empty() || run.stdout.ends_with('\n') { "" } else { " (no newline)" };
+    seen.fields.insert("stdout".to_owned(), lines.join("\n") + end);
+
+    if scene.case.fails.is_empty() {
+        for line in run.stderr.lines().map(without_time) {
+            if PROGRESS.iter().any(|prefix| line.starts_with(prefix)) {
+                let field = format!("stderr {}", labels.apply(line));
+                let times = seen.fields.entry(field).or_default();
+                times.push('x');
+            }
+        }
+    } else {
+        // How far a build got before it failed is a matter of timing.
+        let error = run.stderr.lines().position(|line| line.starts_with("Error: "));
+        let message: Vec<&str> = run.stderr.lines().skip(error.unwrap_or(usize::MAX)).collect();
+        let message = message.join("\n");
+        for phrase in &scene.case.fails {
+            let phrase = scene.fill(phrase);
+            let said = if message.contains(&phrase) {
+                "said".to_owned()
+            } else {
+                format!("not said, but: {}", run.stderr.trim_end())
+            };
+            seen.fields.insert(format!("error {phrase}"), said);
+        }
+    }
+}
+
+/// A line of Go's log package without its date and time.
+fn without_time(line: &str) -> &str {
+    let shape = |(at, byte): (usize, u8)| match at {
+        4 | 7 => byte == b'/',
+        10 | 19 => byte == b' ',
+        13 | 16 => byte == b':',
+        _ => byte.is_ascii_digit(),
+    };
+    match line.get(20..) {
+        Some(rest) if line.bytes().take(20).enumerate().all(shape) => rest,
+        _ => line,
+    }
+}
+
+fn registry(scene: &Scene<'_>, images: &mut Images<'_>) {
+    let registry = scene.registry;
+    for repository in registry.repositories() {
+        let tags = registry.tags(&repository).join(" ");
+        images.fields.insert(format!("tags {repository}"), tags);
+    }
+    for (repository, tag) in scene.tags() {
+        let source = Repository { registry, name: &repository };
+        images.look(&source, &tag, &format!("{repository}:{tag}"));
+    }
+    for repository in registry.repositories() {
+        let mut blobs = registry.blobs(&repository);
+        blobs.retain(|digest| !images.is_known(digest));
+        images.fields.insert(format!("unused blobs {repository}"), blobs.join(" "));
+    }
+}
+
+/// The image layouts among the files of a run.
+fn layouts(run: &Run) -> Vec<Layout<'_>> {
+    let dirs = run.files.keys().filter_map(|path| path.strip_suffix("/oci-layout"));
+    dirs.map(|dir| Layout { files: &run.files, dir }).collect()
+}
+
+/// The digests that a layout's `index.json` lists.
+fn roots(layout: &Layout<'_>) -> Vec<String> {
+    let index = layout.files.get(&format!("{}/index.json", layout.dir));
+    let index: Value =
+        index.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+    let descriptors = index["manifests"].as_array().into_iter().flatten();
+    descriptors.filter_map(|one| one["digest"].as_str().map(str::to_owned)).collect()
+}
+
+fn file(images: &mut Images<'_>, labels: &Labels, path: &str, content: &[u8], in_layout: bool) {
+    let field = format!("file {path}");
+    if let (true, Some((dir, hex))) = (in_layout, path.split_once("/blobs/sha256/")) {
+        let digest = format!("sha256:{hex}");
+        let name = labels.get(&digest).map_or_else(|| images.name(&digest), str::to_owned);
+        let whole = if sha256(content) == digest { "whole" } else { "not what its name says" };
+        images.fields.insert(format!("file {dir}/blobs/[{name}]"), whole.to_owned());
+        return;
+    }
+    let text = String::from_utf8_lossy(content);
+    match json::flatten(&text) {
+        Ok(flat) if in_layout => {
+            images.fields.insert(format!("{field} shape"), flat.shape);
+            for (leaf, token) in flat.leaves {
+                // The size of a manifest is its own business: that of the
+                // compressed layers is written in it.
+                let size = leaf.starts_with("manifests[") && leaf.ends_with("]/size");
+                let token = if size { "a number".to_owned() } else { labels.apply(&token) };
+                images.fields.insert(format!("{field} {leaf}"), token);
+            }
+        }
+        _ => {
+            images.fields.insert(field, labels.apply(&text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_time;
+
+    #[test]
+    fn times_are_cut_off() {
+        for (line, want) in [
+            ("2026/11/23 17:17:34 Using base a", "Using base a"),
+            ("2026/11/23 17:17:34", "2026/11/23 17:17:34"),
+            ("Using base 日本 for example.com/app", "Using base 日本 for example.com/app"),
+            ("2026-11-23 17:17:34 Using base a", "2026-11-23 17:17:34 Using base a"),
+        ] {
+            assert_eq!(without_time(line), want);
+        }
+    }
+}

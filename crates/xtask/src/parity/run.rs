@@ -1,0 +1,186 @@
+//! Runs one command of a case: the same registry, the same directory, the
+//! same environment for both tools, each from the same beginning.
+
+use super::case::Case;
+use super::label::Labels;
+use super::source::{self, Repository};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use testkit::base::Fixture;
+use testkit::registry::{Contents, TestRegistry};
+use testkit::sandbox::Sandbox;
+
+/// Whose command it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool<'a> {
+    /// ko. Without its cache, because with it blobs of the base are uploaded
+    /// that could be mounted.
+    Ko(&'a Path),
+    /// Ours, with a cache of its own.
+    Ours(&'a Path),
+}
+
+/// What a command left, beside what is in the registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    /// None if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// New or changed files of the working directory, by relative path.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// The manifests of a second run, which pushed what this one only names.
+    pub(crate) pushed: Labels,
+}
+
+/// A case with its bases in the registry and a directory to run in.
+#[derive(Debug)]
+pub(crate) struct Scene<'a> {
+    pub(crate) case: &'a Case,
+    pub(crate) registry: &'a TestRegistry,
+    _dir: TempDir,
+    work: PathBuf,
+    beginning: Contents,
+    /// The blobs of all bases.
+    pub(crate) base_blobs: BTreeSet<String>,
+    /// The tags of all bases, as `repository:tag`.
+    pub(crate) base_tags: BTreeSet<String>,
+}
+
+impl<'a> Scene<'a> {
+    /// Replaces what the registry holds by the bases of a case.
+    pub(crate) fn new(case: &'a Case, registry: &'a TestRegistry) -> Scene<'a> {
+        registry.restore(&Contents::default());
+        let mut base_blobs = BTreeSet::new();
+        let mut base_tags = BTreeSet::new();
+        for (repository, tag, fixture) in &case.bases {
+            fixture.push(registry, repository, tag);
+            base_blobs.extend(registry.blobs(repository));
+            base_tags.insert(format!("{repository}:{tag}"));
+        }
+        let dir = TempDir::with_prefix("parity-").expect("a temporary directory");
+        let work = dir.path().canonicalize().expect("the directory was just created").join("work");
+        let beginning = registry.snapshot();
+        Scene { case, registry, _dir: dir, work, beginning, base_blobs, base_tags }
+    }
+
+    /// Runs the case with one tool, from the beginning.
+    pub(crate) fn run(&self, tool: Tool<'_>) -> Run {
+        let mut pushed = Labels::default();
+        if let Some(args) = &self.case.pushed_by {
+            self.command(tool, args);
+            pushed = self.labels();
+        }
+        Run { pushed, ..self.command(tool, &self.case.args) }
+    }
+
+    /// Names all manifests of the registry that are no base.
+    pub(crate) fn labels(&self) -> Labels {
+        let mut labels = Labels::default();
+        for (repository, tag) in self.tags() {
+            let source = Repository { registry: self.registry, name: &repository };
+            source::label(&source, &tag, &format!("{repository}:{tag}"), &mut labels);
+        }
+        labels
+    }
+
+    /// Lists the tags of the registry that are no bases.
+    pub(crate) fn tags(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for repository in self.registry.repositories() {
+            for tag in self.registry.tags(&repository) {
+                if !self.base_tags.contains(&format!("{repository}:{tag}")) {
+                    found.push((repository.clone(), tag));
+                }
+            }
+        }
+        found
+    }
+
+    /// Fills in what is only known now.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        let mut text = text
+            .replace("{host}", self.registry.host())
+            .replace("{work}", &self.work.display().to_string());
+        for (repository, tag, fixture) in &self.case.bases {
+            let name = format!("{repository}:{tag}");
+            for (place, digest) in digests(&name, fixture) {
+                text = text.replace(&place, &digest);
+            }
+        }
+        text
+    }
+
+    fn command(&self, tool: Tool<'_>, args: &[String]) -> Run {
+        self.registry.restore(&self.beginning);
+        if self.work.exists() {
+            fs::remove_dir_all(&self.work).expect("the directory is ours");
+        }
+        fs::create_dir(&self.work).expect("the directory is ours");
+        (self.case.module)(&self.work);
+        for (path, content) in &self.case.files {
+            fs::write(self.work.join(path), self.fill(content)).expect("the directory is ours");
+        }
+        let before = files(&self.work);
+
+        let (program, own_cache) = match tool {
+            Tool::Ko(program) => (program, false),
+            Tool::Ours(program) => (program, true),
+        };
+        let mut sandbox = Sandbox::new(program);
+        if !own_cache {
+            sandbox.unset("KOCACHE");
+        }
+        for (name, value) in &self.case.env {
+            match value {
+                Some(value) => sandbox.set(name, self.fill(value)),
+                None => sandbox.unset(name),
+            }
+        }
+        let (command, rest) = args.split_first().expect("a case names its command");
+        let args = [command, "--sbom=none"].map(str::to_owned).into_iter();
+        let args = args.chain(rest.iter().map(|word| self.fill(word)));
+        let output = sandbox.run(args).cwd(&self.work).output();
+
+        let mut files = files(&self.work);
+        files.retain(|path, content| before.get(path) != Some(content));
+        Run {
+            code: output.code,
+            stdout: output.stdout,
+            stderr: output.stderr,
+            files,
+            pushed: Labels::default(),
+        }
+    }
+}
+
+fn digests(name: &str, fixture: &Fixture) -> Vec<(String, String)> {
+    let root = (format!("{{digest:{name}}}"), fixture.digest());
+    let children = fixture.children().iter().enumerate();
+    let children = children
+        .map(|(number, digest)| (format!("{{digest:{name}[{number}]}}"), digest.clone()));
+    std::iter::once(root).chain(children).collect()
+}
+
+/// Reads all regular files below a directory.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![dir.to_owned()];
+    while let Some(next) = left.pop() {
+        for entry in fs::read_dir(&next).expect("the directory is ours") {
+            let entry = entry.expect("the directory is ours");
+            let kind = entry.file_type().expect("the directory is ours");
+            if kind.is_dir() {
+                left.push(entry.path());
+            } else if kind.is_file() {
+                let path = entry.path();
+                let relative = path.strip_prefix(dir).expect("the path begins with the directory");
+                let content = fs::read(&path).expect("the file is ours");
+                found.insert(relative.display().to_string(), content);
+            }
+        }
+    }
+    found
+}

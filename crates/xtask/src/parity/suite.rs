@@ -1,0 +1,143 @@
+//! Runs cases on several threads, each with a registry of its own, and tells
+//! what came of them.
+
+use super::Programs;
+use super::breakage::{self, Breakage};
+use super::case::Case;
+use super::compare::{Finding, compare};
+use super::edit::Broken;
+use super::observe::observe;
+use super::run::{Scene, Tool};
+use crate::error::{Error, Result};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use testkit::registry::TestRegistry;
+
+/// What came of a case.
+#[derive(Debug)]
+struct Outcome<'a> {
+    case: &'a Case,
+    findings: Vec<Finding>,
+    /// The mistakes made on purpose, and whether they were noticed.
+    mistakes: Vec<(&'static Breakage, Noticed)>,
+    took: Duration,
+}
+
+/// What the comparison said to a mistake.
+#[derive(Debug)]
+enum Noticed {
+    /// It was reported: the field, or the note on it.
+    Yes(String),
+    /// Nothing was, or only something else.
+    No(Vec<String>),
+}
+
+/// Runs all cases and, if wanted, makes all mistakes that they can notice.
+pub(crate) fn run(
+    cases: &[Case],
+    programs: &Programs,
+    jobs: usize,
+    breakages: bool,
+) -> Result<()> {
+    let begun = Instant::now();
+    let next = AtomicUsize::new(0);
+    let (sender, outcomes) = mpsc::channel();
+    let outcomes: Vec<Outcome<'_>> = std::thread::scope(|scope| {
+        for _ in 0..jobs.min(cases.len()) {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                let registry = TestRegistry::start();
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = one(case, &registry, programs, breakages);
+                    if sender.send(outcome).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        outcomes.iter().inspect(show).collect()
+    });
+    sum_up(&outcomes, begun.elapsed(), breakages)
+}
+
+fn one<'a>(
+    case: &'a Case,
+    registry: &TestRegistry,
+    programs: &Programs,
+    breakages: bool,
+) -> Outcome<'a> {
+    let begun = Instant::now();
+    let scene = Scene::new(case, registry);
+    let ko = observe(&scene, &scene.run(Tool::Ko(&programs.ko)));
+    let run = scene.run(Tool::Ours(&programs.ours));
+    let findings = compare(&scene, &ko, &observe(&scene, &run));
+
+    let mut mistakes = Vec::new();
+    let pushed = registry.snapshot();
+    for breakage in breakage::ALL.iter().filter(|breakage| breakages && breakage.case == case.name) {
+        registry.restore(&pushed);
+        let mut broken = Broken::new(&scene, run.clone());
+        (breakage.apply)(&mut broken);
+        let mut found = compare(&scene, &ko, &observe(&scene, &broken.run));
+        found.retain(|finding| !findings.contains(finding));
+        mistakes.push((breakage, noticed(breakage, &found)));
+    }
+    Outcome { case, findings, mistakes, took: begun.elapsed() }
+}
+
+fn noticed(breakage: &Breakage, found: &[Finding]) -> Noticed {
+    let told = found.iter().flat_map(|one| std::iter::once(&one.field).chain(&one.notes));
+    match told.clone().find(|text| text.contains(breakage.reported)) {
+        Some(text) => Noticed::Yes(text.clone()),
+        None => Noticed::No(told.cloned().collect()),
+    }
+}
+
+fn show(outcome: &Outcome<'_>) {
+    let word = if outcome.findings.is_empty() { "ok  " } else { "FAIL" };
+    println!("{word} {} ({:.1} s)", outcome.case.name, outcome.took.as_secs_f64());
+    for finding in &outcome.findings {
+        print!("{finding}");
+    }
+}
+
+fn sum_up(outcomes: &[Outcome<'_>], took: Duration, breakages: bool) -> Result<()> {
+    let mistakes: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.mistakes).collect();
+    let mut missed = 0;
+    if breakages {
+        println!("\nmistakes made on purpose, and where they were noticed:");
+        for (breakage, noticed) in &mistakes {
+            match noticed {
+                Noticed::Yes(text) => {
+                    let text: String = text.chars().take(80).collect();
+                    println!("  {:<44} {text}", breakage.name);
+                }
+                Noticed::No(others) => {
+                    missed += 1;
+                    println!("  {:<44} NOT NOTICED; instead: {others:?}", breakage.name);
+                }
+            }
+        }
+    }
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|outcome| !outcome.findings.is_empty())
+        .map(|outcome| outcome.case.name)
+        .collect();
+    let named: usize = outcomes.iter().map(|outcome| outcome.case.differences.len()).sum();
+    println!(
+        "\nparity: {} of {} cases equal, {named} differences meant, {} of {} mistakes noticed, {:.0} s",
+        outcomes.len() - failed.len(),
+        outcomes.len(),
+        mistakes.len() - missed,
+        mistakes.len(),
+        took.as_secs_f64(),
+    );
+    match (failed.as_slice(), missed) {
+        ([], 0) => Ok(()),
+        ([], missed) => Err(Error::Parity(format!("{missed} mistakes went unnoticed"))),
+        (failed, _) => Err(Error::Parity(format!("ours differs from ko in {}", failed.join(", ")))),
+    }
+}

@@ -1,0 +1,78 @@
+//! What the tests need beside Rust, Go and git: Debian packages, and the ko
+//! that ours is compared with. What is there already is left alone.
+
+use crate::error::{Error, Result};
+use crate::step;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The release of ko that ours is measured against.
+pub(crate) const KO_VERSION: &str = "v0.19.1";
+
+/// Programs, and the Debian packages that bring them.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("bsdtar", "libarchive-tools"),
+    ("docker-registry", "docker-registry"),
+    ("dockerd", "docker.io"),
+    ("iptables", "iptables"),
+    ("pigz", "pigz"),
+    ("skopeo", "skopeo"),
+];
+
+/// Installs what is missing.
+pub(crate) fn run() -> Result<()> {
+    packages()?;
+    let ko = ko_path();
+    if !ko.exists() {
+        install_ko(&ko)?;
+    }
+    Ok(())
+}
+
+/// Where [`run`] puts ko.
+pub(crate) fn ko_path() -> PathBuf {
+    step::tools().join("ko")
+}
+
+fn packages() -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Daemons live where only root looks.
+    let dirs: Vec<PathBuf> =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).collect();
+    let present = |program: &str| dirs.iter().any(|dir| dir.join(program).is_file());
+    let missing: Vec<(&str, &str)> =
+        PROGRAMS.into_iter().filter(|(program, _)| !present(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (programs, packages): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
+    if !present("apt-get") {
+        return Err(Error::Missing(format!(
+            "the tests need {}, and there is no apt-get to install them with",
+            programs.join(", ")
+        )));
+    }
+    let sudo = !is_root()? && present("sudo");
+    step::run(as_root("apt-get", sudo).arg("update"))?;
+    step::run(as_root("apt-get", sudo).args(["install", "--yes"]).args(packages))
+}
+
+fn is_root() -> Result<bool> {
+    Ok(step::output(Command::new("id").arg("-u"))?.stdout == b"0\n")
+}
+
+fn as_root(program: &str, sudo: bool) -> Command {
+    let mut command = if sudo { Command::new("sudo") } else { Command::new("env") };
+    command.args(["DEBIAN_FRONTEND=noninteractive", program]);
+    command
+}
+
+fn install_ko(ko: &Path) -> Result<()> {
+    let dir = ko.parent().expect("the tool is in a directory");
+    std::fs::create_dir_all(dir)
+        .map_err(|source| Error::File { path: dir.to_owned(), source })?;
+    let module = format!("github.com/google/ko@{KO_VERSION}");
+    let mut go = Command::new("go");
+    go.args(["install", &module]).env("GOBIN", dir);
+    step::run(go.envs([("GOENV", "off"), ("GOFLAGS", ""), ("GOTOOLCHAIN", "local")]))
+}
