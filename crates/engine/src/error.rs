@@ -41,6 +41,28 @@ pub enum Error {
     /// `go list` failed as a whole.
     #[error(transparent)]
     List(ListError),
+    /// A configured build is not where it says.
+    #[error("could not create build config map: stat {path}", path = path.display())]
+    BuildDir {
+        /// The directory, as it is configured.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A configured build is no program.
+    #[error(
+        "could not create build config map: 'builds': entry #{index} does not contain a valid local import path for directory ({dir})"
+    )]
+    BuildConfig {
+        /// Its place in the list.
+        index: usize,
+        /// The directory, as it is configured.
+        dir: String,
+        /// Why not.
+        #[source]
+        source: LoadError,
+    },
     /// A local argument does not stand for one package.
     #[error(transparent)]
     Qualify(LoadError),

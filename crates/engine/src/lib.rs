@@ -15,6 +15,7 @@ mod flight;
 mod image;
 pub mod keychain;
 mod listing;
+mod modules;
 mod namer;
 mod options;
 mod publish;
@@ -29,7 +30,9 @@ pub use image::ImageOptions;
 pub use keychain::keychain;
 pub use namer::Namer;
 pub use oci::{Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
-pub use options::{Destination, Layout, Limits, Network, Options};
+pub use options::{
+    BuildConfig, BuildFlags, BuildOptions, Destination, Layout, Limits, Network, Options,
+};
 pub use publish::PublishError;
 pub use run::{Engine, Published};
 pub use static_base::STATIC_BASE;

@@ -1,19 +1,25 @@
-//! From words of the command line to programs: which directory each word is
-//! looked up in, and one `go list` for each of those.
+//! From words to programs: which directory each word is looked up in, one `go
+//! list` for each of those, and which of the configured builds each program
+//! is.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use golang::{Argument, Cancel, Environment, Go, ImportPath, LoadError, Main, Target};
 use oci::{Platform, PlatformMatcher};
 
 use crate::error::Error;
+use crate::modules::Modules;
+use crate::options::BuildConfig;
 
-/// A program to build, and where `go` runs for it.
+/// A program to build.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     pub(crate) main: Main,
+    /// Where `go` runs for it.
     pub(crate) dir: PathBuf,
+    /// Its configuration, by its place in the list.
+    pub(crate) config: Option<usize>,
 }
 
 /// How words are looked up.
@@ -23,25 +29,60 @@ pub(crate) struct Lister {
     pub(crate) work_dir: PathBuf,
     pub(crate) environment: Environment,
     pub(crate) platforms: PlatformMatcher,
+    pub(crate) builds: Vec<BuildConfig>,
     pub(crate) cancel: Cancel,
+}
+
+/// A word that is looked up, or a configured build whose import path `go`
+/// must tell.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    Word(usize),
+    Build(usize),
 }
 
 impl Lister {
     /// Looks up all words; the programs are in their order, each once.
     pub(crate) fn programs(&self, words: &[String]) -> Result<Vec<Program>, Error> {
-        let mut groups: BTreeMap<PathBuf, Vec<(usize, Argument)>> = BTreeMap::new();
-        for (position, word) in words.iter().enumerate() {
-            let (dir, argument) = self.place(Argument::parse(word)?)?;
-            groups.entry(dir).or_default().push((position, argument));
+        let modules = Modules::new(&self.work_dir, &self.environment);
+        let mut configured = BTreeMap::new();
+        let mut groups: BTreeMap<PathBuf, Vec<(Asked, Argument)>> = BTreeMap::new();
+        for (index, build) in self.builds.iter().enumerate() {
+            let dir = build.package_dir(&self.work_dir)?;
+            match modules.import_path(&dir) {
+                Some(path) => _ = configured.insert(path, index),
+                // Without modules, only go knows what a directory is called.
+                None => {
+                    let (dir, argument) = modules.local(&dir);
+                    groups.entry(dir).or_default().push((Asked::Build(index), argument));
+                }
+            }
         }
-        let environment = self.target_environment()?;
+        let configured_dirs: Vec<PathBuf> =
+            self.builds.iter().map(|build| build.dir(&self.work_dir)).collect();
+        for (position, word) in words.iter().enumerate() {
+            let (dir, argument) = match Argument::parse(word)? {
+                Argument::Local(path) => modules.local(&self.work_dir.join(path.as_str())),
+                argument => {
+                    let named = configured.get(argument.path().as_str());
+                    let near = named.map(|&index| &configured_dirs[index]);
+                    (modules.dir_of(argument.path(), near, &configured_dirs), argument)
+                }
+            };
+            groups.entry(dir).or_default().push((Asked::Word(position), argument));
+        }
+
         let mut found: Vec<(usize, Argument, PathBuf, Result<Main, LoadError>)> = Vec::new();
-        for (dir, group) in groups {
-            let (positions, arguments): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-            let mains =
-                self.go.list(&dir, &environment, &arguments, &self.cancel).map_err(Error::List)?;
-            for ((position, argument), main) in positions.into_iter().zip(arguments).zip(mains) {
-                found.push((position, argument, dir.clone(), main));
+        for (asked, argument, dir, main) in self.list(groups)? {
+            match (asked, main) {
+                (Asked::Word(position), main) => found.push((position, argument, dir, main)),
+                (Asked::Build(index), Ok(main)) => {
+                    configured.insert(main.import_path.to_string(), index);
+                }
+                (Asked::Build(index), Err(source)) => {
+                    let dir = self.builds[index].dir.display().to_string();
+                    return Err(Error::BuildConfig { index, dir, source });
+                }
             }
         }
         found.sort_by_key(|(position, ..)| *position);
@@ -49,56 +90,32 @@ impl Lister {
         let mut programs = Vec::new();
         for (_, argument, dir, main) in found {
             let main = main.map_err(|error| refused(&argument, error))?;
+            let config = configured.get(main.import_path.as_str()).copied();
+            let dir = config.map_or(dir, |index| configured_dirs[index].clone());
             if seen.insert(main.import_path.clone()) {
-                programs.push(Program { main, dir });
+                programs.push(Program { main, dir, config });
             }
         }
         Ok(programs)
     }
 
-    /// Where a word is looked up, and the word as it reads there.
-    ///
-    /// A directory of another module is looked up in that module, because `go`
-    /// knows only the module, or the workspace, that it runs in.
-    fn place(&self, argument: Argument) -> Result<(PathBuf, Argument), Error> {
-        let here = || self.work_dir.clone();
-        let path = match &argument {
-            Argument::Local(path) => path,
-            Argument::Path(path) if Path::new(path.as_str()).is_absolute() => path,
-            Argument::Path(_) => return Ok((here(), argument)),
-        };
-        let dir = normal(&self.work_dir.join(path.as_str()));
-        let modules_matter = !self.variable_is("GO111MODULE", "off") && self.workspace().is_none();
-        match module_dir(&dir) {
-            Some(module)
-                if modules_matter && module_dir(&self.work_dir).as_ref() != Some(&module) =>
-            {
-                let Argument::Local(_) = argument else { return Ok((module, argument)) };
-                let below = dir.strip_prefix(&module).expect("a module is above its packages");
-                let word = match below.to_str() {
-                    Some("") => ".".to_owned(),
-                    Some(below) => format!("./{}", below.replace(std::path::MAIN_SEPARATOR, "/")),
-                    None => return Ok((here(), argument)),
-                };
-                Ok((module, Argument::parse(&word)?))
-            }
-            _ => Ok((here(), argument)),
-        }
-    }
-
-    /// The `go.work` that is in force for the working directory.
-    fn workspace(&self) -> Option<PathBuf> {
-        match self.environment.get("GOWORK").and_then(|value| value.to_str()) {
-            Some("off") => None,
-            Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
-            _ => {
-                self.work_dir.ancestors().map(|dir| dir.join("go.work")).find(|file| file.is_file())
+    /// One `go list` for each directory.
+    #[allow(clippy::type_complexity, reason = "it is taken apart by its only caller")]
+    fn list(
+        &self,
+        groups: BTreeMap<PathBuf, Vec<(Asked, Argument)>>,
+    ) -> Result<Vec<(Asked, Argument, PathBuf, Result<Main, LoadError>)>, Error> {
+        let environment = self.target_environment()?;
+        let mut answers = Vec::new();
+        for (dir, group) in groups {
+            let (asked, arguments): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+            let mains =
+                self.go.list(&dir, &environment, &arguments, &self.cancel).map_err(Error::List)?;
+            for ((asked, argument), main) in asked.into_iter().zip(arguments).zip(mains) {
+                answers.push((asked, argument, dir.clone(), main));
             }
         }
-    }
-
-    fn variable_is(&self, name: &str, value: &str) -> bool {
-        self.environment.get(name).is_some_and(|found| found == value)
+        Ok(answers)
     }
 
     /// Packages are listed as they are for the target, not for the host. The
@@ -145,22 +162,22 @@ fn refused(argument: &Argument, error: LoadError) -> Error {
     }
 }
 
-/// The nearest directory with a `go.mod`, at or above.
-fn module_dir(dir: &Path) -> Option<PathBuf> {
-    dir.ancestors().find(|dir| dir.join("go.mod").is_file()).map(Path::to_owned)
-}
+impl BuildConfig {
+    /// The directory of the build: where `go` runs.
+    pub(crate) fn dir(&self, work_dir: &Path) -> PathBuf {
+        crate::modules::normal(&work_dir.join(&self.dir))
+    }
 
-/// Without `.` and `..`, by the text alone.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                normal.pop();
+    /// The directory of its package: `main` below `dir`, or where the file
+    /// that `main` names is.
+    fn package_dir(&self, work_dir: &Path) -> Result<PathBuf, Error> {
+        let path = crate::modules::normal(&self.dir(work_dir).join(&self.main));
+        match path.metadata() {
+            Ok(found) if found.is_file() => {
+                Ok(path.parent().map_or_else(PathBuf::new, Path::to_owned))
             }
-            component => normal.push(component),
+            Ok(_) => Ok(path),
+            Err(source) => Err(Error::BuildDir { path: self.dir.join(&self.main), source }),
         }
     }
-    normal
 }

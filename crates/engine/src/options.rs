@@ -28,6 +28,8 @@ pub struct Options {
     pub cache: PathBuf,
     /// How much may happen at once.
     pub limits: Limits,
+    /// How programs are built.
+    pub build: BuildOptions,
     /// The platforms to build for.
     pub platforms: PlatformMatcher,
     /// The base of import paths without an override.
@@ -42,6 +44,64 @@ pub struct Options {
     pub destination: Destination,
     /// How registries are spoken to.
     pub network: Network,
+}
+
+/// How programs are built.
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    /// Builds that are configured, for the programs in their directories.
+    pub builds: Vec<BuildConfig>,
+    /// For programs whose build says nothing else.
+    pub defaults: BuildFlags,
+    /// `--ldflags`: in place of all that is configured, unless empty.
+    pub ldflags: Vec<String>,
+    /// `--disable-optimizations`.
+    pub disable_optimizations: bool,
+}
+
+/// A build that is configured (`builds[]` of `.ko.yaml`).
+#[derive(Debug, Clone, Default)]
+pub struct BuildConfig {
+    /// What it is called in messages.
+    pub id: String,
+    /// Where `go` runs, relative to the working directory.
+    pub dir: PathBuf,
+    /// The package, or one of its files, relative to `dir`.
+    pub main: PathBuf,
+    /// How it is built. What is empty here is as in the defaults.
+    pub flags: BuildFlags,
+}
+
+/// Flags and environment of `go build`.
+#[derive(Debug, Clone, Default)]
+pub struct BuildFlags {
+    /// `NAME=value`, over the environment of the process.
+    pub env: Vec<String>,
+    /// Flags.
+    pub flags: Vec<String>,
+    /// Flags for the linker.
+    pub ldflags: Vec<String>,
+}
+
+impl BuildOptions {
+    /// What is in force for a program: each of the three lists is the one of
+    /// its build, or the default; they are never merged.
+    pub(crate) fn of(&self, config: Option<usize>) -> BuildFlags {
+        let own = config.map(|index| &self.builds[index].flags);
+        let pick = |list: fn(&BuildFlags) -> &Vec<String>| {
+            let own = own.map(list).filter(|list| !list.is_empty());
+            own.unwrap_or(list(&self.defaults)).clone()
+        };
+        BuildFlags {
+            env: pick(|flags| &flags.env),
+            flags: pick(|flags| &flags.flags),
+            ldflags: if self.ldflags.is_empty() {
+                pick(|flags| &flags.ldflags)
+            } else {
+                self.ldflags.clone()
+            },
+        }
+    }
 }
 
 /// How much may happen at once.

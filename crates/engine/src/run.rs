@@ -135,6 +135,7 @@ impl Engine {
             work_dir: self.run.options.work_dir.clone(),
             environment: self.run.options.environment.clone(),
             platforms: self.run.options.platforms.clone(),
+            builds: self.run.options.build.builds.clone(),
             cancel: self.run.cancel.clone(),
         };
         let words = words.to_vec();
@@ -403,17 +404,19 @@ impl Run {
         platform: &Platform,
     ) -> Result<BuildSettings, BuildFailure> {
         let target = target(platform);
-        let environment =
-            Environment::for_target(&target, &self.options.environment, &[]).map_err(|source| {
-                BuildFailure::Environment { platform: platform.clone(), source: Arc::new(source) }
-            })?;
+        let chosen = self.options.build.of(program.config);
+        let environment = Environment::for_target(&target, &self.options.environment, &chosen.env);
+        let environment = environment.map_err(|source| BuildFailure::Environment {
+            platform: platform.clone(),
+            source: Arc::new(source),
+        })?;
         Ok(BuildSettings {
             dir: program.dir.clone(),
             target,
             environment,
-            flags: Vec::new(),
-            ldflags: Vec::new(),
-            disable_optimizations: false,
+            flags: chosen.flags,
+            ldflags: chosen.ldflags,
+            disable_optimizations: self.options.build.disable_optimizations,
         })
     }
 }

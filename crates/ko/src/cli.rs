@@ -90,7 +90,14 @@ pub(crate) struct PublishArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
     /// The maximum number of concurrent builds (default GOMAXPROCS)
-    #[arg(short, long, value_name = "int", default_value = "0", hide_default_value = true, allow_negative_numbers = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "int",
+        default_value = "0",
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
     pub(crate) jobs: i64,
     /// The SBOM media type to use (none will disable SBOM synthesis and upload).
     #[arg(long, value_name = "string", default_value = "none", value_parser = ["none"])]
@@ -154,7 +161,8 @@ fn in_ko_words(error: &clap::Error) -> CommandError {
     // clap shows a flag with its value's name: `--jobs <int>`.
     let flag = argument.split_whitespace().next().unwrap_or_default();
     let name = flag.split(['=', '[']).next().unwrap_or_default();
-    let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    let cause =
+        std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     match error.kind() {
         ErrorKind::UnknownArgument if flag.starts_with("--") => {
             let suggestion = context(ContextKind::SuggestedArg);
@@ -174,7 +182,9 @@ fn in_ko_words(error: &clap::Error) -> CommandError {
                 _ => String::new(),
             };
             let usage = "Run 'ko --help' for usage.";
-            CommandError::new(format!("unknown command {unknown:?} for \"ko\"{suggestions}\n{usage}"))
+            CommandError::new(format!(
+                "unknown command {unknown:?} for \"ko\"{suggestions}\n{usage}"
+            ))
         }
         ErrorKind::InvalidValue if value.is_empty() => {
             CommandError::new(format!("flag needs an argument: {name}"))
@@ -185,7 +195,9 @@ fn in_ko_words(error: &clap::Error) -> CommandError {
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
             CommandError::new(format!("invalid argument {value:?} for {name:?} flag{cause}"))
         }
-        _ => CommandError::new(error.to_string().trim_start_matches("error: ").trim_end().to_owned()),
+        _ => {
+            CommandError::new(error.to_string().trim_start_matches("error: ").trim_end().to_owned())
+        }
     }
 }
 
@@ -220,7 +232,10 @@ mod tests {
             ("ko build -- --push=false", true, vec!["--push=false"]),
         ] {
             let arguments = build(words).unwrap();
-            assert_eq!((arguments.publish.push, arguments.words), (push, rest.into_iter().map(Into::into).collect()));
+            assert_eq!(
+                (arguments.publish.push, arguments.words),
+                (push, rest.into_iter().map(Into::into).collect())
+            );
         }
         assert_eq!(build("ko build -j 3 -j4").unwrap().image.jobs, 4);
     }
@@ -244,7 +259,12 @@ mod tests {
             build("ko buidl").unwrap_err().message(),
             "unknown command \"buidl\" for \"ko\"\n\nDid you mean this?\n\tbuild\n\nRun 'ko --help' for usage."
         );
-        assert!(build("ko build -j x").unwrap_err().message().starts_with("invalid argument \"x\" for \"--jobs\" flag"));
+        assert!(
+            build("ko build -j x")
+                .unwrap_err()
+                .message()
+                .starts_with("invalid argument \"x\" for \"--jobs\" flag")
+        );
     }
 
     #[test]

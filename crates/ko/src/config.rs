@@ -31,7 +31,9 @@ impl Config {
             None => BTreeMap::new(),
         };
         let variable = |name: &str| process.text(name).map(Value::String);
-        let key = |name: &str| variable(&format!("KO_{}", name.to_uppercase())).or_else(|| file.get(name).cloned());
+        let key = |name: &str| {
+            variable(&format!("KO_{}", name.to_uppercase())).or_else(|| file.get(name).cloned())
+        };
         let overrides = match key("baseimageoverrides") {
             None | Some(Value::Null) => BTreeMap::new(),
             Some(Value::Object(map)) => {
@@ -41,13 +43,20 @@ impl Config {
             Some(Value::String(json)) => serde_json::from_str(&json).map_err(|error| {
                 CommandError::of(&error).context("error reading config file: 'baseImageOverrides'")
             })?,
-            Some(_) => return Err(CommandError::new("error reading config file: 'baseImageOverrides' must be a map")),
+            Some(_) => {
+                return Err(CommandError::new(
+                    "error reading config file: 'baseImageOverrides' must be a map",
+                ));
+            }
         };
-        let base = key("defaultbaseimage").map(|value| text(&value)).filter(|base| !base.is_empty());
+        let base =
+            key("defaultbaseimage").map(|value| text(&value)).filter(|base| !base.is_empty());
         Ok(Self {
             default_base_image: base.unwrap_or_else(|| DEFAULT_BASE_IMAGE.to_owned()),
             base_image_overrides: overrides,
-            default_platforms: key("defaultplatforms").map(|value| strings(&value)).unwrap_or_default(),
+            default_platforms: key("defaultplatforms")
+                .map(|value| strings(&value))
+                .unwrap_or_default(),
         })
     }
 }
@@ -63,7 +72,10 @@ fn find(process: &Process, work_dir: &Path) -> Result<Option<PathBuf>> {
             std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
             _ => error.to_string(),
         };
-        CommandError::new(format!("error looking for config file: stat {}: {reason}", path.display()))
+        CommandError::new(format!(
+            "error looking for config file: stat {}: {reason}",
+            path.display()
+        ))
     };
     let path = work_dir.join(&named);
     let found = path.metadata().map_err(|error| looking(&named, error))?;
@@ -76,7 +88,10 @@ fn find(process: &Process, work_dir: &Path) -> Result<Option<PathBuf>> {
         (path, found)
     };
     if !found.is_file() {
-        return Err(CommandError::new(format!("config file {} is not a regular file", path.display())));
+        return Err(CommandError::new(format!(
+            "config file {} is not a regular file",
+            path.display()
+        )));
     }
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("json" | "yaml" | "yml") => Ok(Some(path)),
@@ -98,14 +113,16 @@ fn parse(path: &Path) -> Result<BTreeMap<String, Value>> {
         return Err(CommandError::new(message));
     }
     let content = std::fs::read_to_string(path).map_err(|error| reading(&error))?;
-    let value: Option<Value> = serde_saphyr::from_str(&content).map_err(|error| {
-        reading(&error).context("While parsing config")
-    })?;
+    let value: Option<Value> = serde_saphyr::from_str(&content)
+        .map_err(|error| reading(&error).context("While parsing config"))?;
     match value {
         None | Some(Value::Null) => Ok(BTreeMap::new()),
-        Some(Value::Object(map)) => Ok(map.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect()),
+        Some(Value::Object(map)) => {
+            Ok(map.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect())
+        }
         Some(_) => {
-            let message = format!("error reading config file: {} is not a map of settings", path.display());
+            let message =
+                format!("error reading config file: {} is not a map of settings", path.display());
             Err(CommandError::new(message))
         }
     }

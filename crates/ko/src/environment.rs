@@ -19,7 +19,11 @@ impl Process {
         let work_dir = std::env::current_dir().ok();
         // As shells and Go have it: PWD keeps the links that the user went
         // through, if it still names the same directory.
-        let logical = variables.iter().rev().find(|(name, _)| name == "PWD").map(|(_, dir)| PathBuf::from(dir));
+        let logical = variables
+            .iter()
+            .rev()
+            .find(|(name, _)| name == "PWD")
+            .map(|(_, dir)| PathBuf::from(dir));
         let same = |dir: &PathBuf| dir.is_absolute() && dir.canonicalize().ok() == work_dir;
         Self {
             arguments: std::env::args_os().collect(),

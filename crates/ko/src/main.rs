@@ -21,7 +21,9 @@ fn main() -> ExitCode {
     let process = Process::read();
     let outcome = match cli::parse(process.arguments()) {
         Ok(cli::Parsed::Text(text)) => ui::print(&text),
-        Ok(cli::Parsed::Command(Command::Build(arguments))) => commands::build(&process, &arguments),
+        Ok(cli::Parsed::Command(Command::Build(arguments))) => {
+            commands::build(&process, &arguments)
+        }
         Ok(cli::Parsed::Command(Command::Version)) => ui::print(&format!("{}\n", cli::VERSION)),
         Err(error) => Err(error),
     };

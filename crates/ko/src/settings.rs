@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use engine::{
-    BaseReference, Destination, Environment, ImageOptions, Layout, Limits, Namer, Network, Options, PlatformMatcher,
-    Registry, Repository, Tag, Timestamp, keychain,
+    BaseReference, BuildOptions, Destination, Environment, ImageOptions, Layout, Limits, Namer,
+    Network, Options, PlatformMatcher, Registry, Repository, Tag, Timestamp, keychain,
 };
 
 use crate::cli::{BuildArgs, ImageArgs, PublishArgs, VERSION, elements};
@@ -24,7 +24,9 @@ const LAYOUT_SCHEME: &str = "oci:";
 pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Options> {
     let platform = elements(&arguments.image.platform);
     if platform.len() > 1 && platform.iter().any(|element| element == "all") {
-        return Err(CommandError::new("validating options: all or specific platforms should be used"));
+        return Err(CommandError::new(
+            "validating options: all or specific platforms should be used",
+        ));
     }
     let work_dir = match process.work_dir() {
         Some(dir) => dir.to_owned(),
@@ -39,6 +41,7 @@ pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Option
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
         cache: cache(process, &work_dir)?,
         limits: limits(arguments.image.jobs)?,
+        build: BuildOptions::default(),
         platforms: builder.platforms,
         default_base: builder.default_base,
         base_overrides: builder.base_overrides,
@@ -57,11 +60,18 @@ struct Builder {
     image: ImageOptions,
 }
 
-fn builder(process: &Process, arguments: &ImageArgs, platform: &[String], work_dir: &Path) -> Result<Builder> {
+fn builder(
+    process: &Process,
+    arguments: &ImageArgs,
+    platform: &[String],
+    work_dir: &Path,
+) -> Result<Builder> {
     let config = Config::read(process, work_dir)?;
     let base = |key: &str, text: &str| {
         text.parse::<BaseReference>().map_err(|error| {
-            CommandError::new(format!("'{key}': error parsing {text:?} as image reference: {error}"))
+            CommandError::new(format!(
+                "'{key}': error parsing {text:?} as image reference: {error}"
+            ))
         })
     };
     let default_base = base("defaultBaseImage", &config.default_base_image)?;
@@ -71,7 +81,8 @@ fn builder(process: &Process, arguments: &ImageArgs, platform: &[String], work_d
         .collect::<Result<_>>()?;
 
     let setting_up = "error setting up builder options";
-    let wanted = wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
+    let wanted =
+        wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
     let image = image(process, arguments).map_err(|error| error.context(setting_up))?;
     let platforms = PlatformMatcher::parse(&wanted)
         .map_err(|error| CommandError::of(&error).context("could not create default go builder"))?;
@@ -80,7 +91,11 @@ fn builder(process: &Process, arguments: &ImageArgs, platform: &[String], work_d
 
 /// `--platform`, else what is configured, else GOOS and GOARCH, else
 /// linux/amd64.
-fn wanted_platforms(process: &Process, platform: &[String], config: &Config) -> Result<Vec<String>> {
+fn wanted_platforms(
+    process: &Process,
+    platform: &[String],
+    config: &Config,
+) -> Result<Vec<String>> {
     let named = if platform.is_empty() { &config.default_platforms[..] } else { platform };
     let variables = ["GOOS", "GOARCH", "GOARM"].map(|name| (name, process.text(name)));
     if !named.is_empty() {
@@ -130,18 +145,24 @@ fn epoch(process: &Process, name: &str) -> Result<Option<(i64, Timestamp)>> {
     let seconds: i64 = text
         .parse()
         .map_err(|_| wrong(&format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))?;
-    let time = Timestamp::from_epoch(seconds).ok_or_else(|| wrong(&format!("{text}: a year before 0 or after 9999")))?;
+    let time = Timestamp::from_epoch(seconds)
+        .ok_or_else(|| wrong(&format!("{text}: a year before 0 or after 9999")))?;
     Ok(Some((seconds, time)))
 }
 
 fn destination(process: &Process, arguments: &PublishArgs) -> Result<Destination> {
     let typed = process.text("KO_DOCKER_REPO").unwrap_or_default();
-    let path = Some(PathBuf::from(&arguments.oci_layout_path)).filter(|path| !path.as_os_str().is_empty());
+    let path =
+        Some(PathBuf::from(&arguments.oci_layout_path)).filter(|path| !path.as_os_str().is_empty());
     let mut layout = path.map(|path| Layout { path, named: false });
     let (repository, push) = match typed.strip_prefix(LAYOUT_SCHEME) {
-        Some("") => return Err(CommandError::new("KO_DOCKER_REPO=oci: needs a directory after the colon")),
+        Some("") => {
+            return Err(CommandError::new("KO_DOCKER_REPO=oci: needs a directory after the colon"));
+        }
         Some(_) if layout.is_some() => {
-            return Err(CommandError::new("--oci-layout-path and KO_DOCKER_REPO=oci: cannot both be used"));
+            return Err(CommandError::new(
+                "--oci-layout-path and KO_DOCKER_REPO=oci: cannot both be used",
+            ));
         }
         Some(dir) => {
             layout = Some(Layout { path: PathBuf::from(dir), named: true });
@@ -151,11 +172,13 @@ fn destination(process: &Process, arguments: &PublishArgs) -> Result<Destination
     };
     if push && repository.is_empty() {
         let hint = "set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory";
-        return Err(CommandError::new("KO_DOCKER_REPO environment variable is unset").hint(Some(hint.to_owned())));
+        return Err(CommandError::new("KO_DOCKER_REPO environment variable is unset")
+            .hint(Some(hint.to_owned())));
     }
     if !repository.is_empty() && repository.parse::<Registry>().is_err() {
         repository.parse::<Repository>().map_err(|error| {
-            CommandError::of(&error).context(&format!("failed to parse {repository:?} as repository"))
+            CommandError::of(&error)
+                .context(&format!("failed to parse {repository:?} as repository"))
         })?;
     }
     let mut tags: Vec<Tag> = Vec::new();
@@ -196,7 +219,9 @@ fn limits(jobs: i64) -> Result<Limits> {
         Ok(0) => threads.get(),
         Ok(jobs) => jobs,
         Err(_) => {
-            let message = format!("invalid argument \"{jobs}\" for \"-j, --jobs\" flag: must not be negative");
+            let message = format!(
+                "invalid argument \"{jobs}\" for \"-j, --jobs\" flag: must not be negative"
+            );
             return Err(CommandError::new(message));
         }
     };
@@ -208,7 +233,10 @@ fn cache(process: &Process, work_dir: &Path) -> Result<PathBuf> {
     if let Some(named) = process.path("KOCACHE") {
         let path = work_dir.join(named);
         if path.exists() && !path.is_dir() {
-            return Err(CommandError::new(format!("KOCACHE should be a directory, {} is not a directory", path.display())));
+            return Err(CommandError::new(format!(
+                "KOCACHE should be a directory, {} is not a directory",
+                path.display()
+            )));
         }
         return Ok(path);
     }

@@ -38,7 +38,9 @@ pub(crate) fn observer() -> Observer {
             Event::UsingBase { base, digest: None, import_path } => {
                 format!("Using base {base} for {import_path}")
             }
-            Event::Building { import_path, platform } => format!("Building {import_path} for {platform}"),
+            Event::Building { import_path, platform } => {
+                format!("Building {import_path} for {platform}")
+            }
             Event::KodataLinkSkipped { name } => {
                 format!("skipping symlink in kodata for windows: {name}")
             }

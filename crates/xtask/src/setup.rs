@@ -69,8 +69,7 @@ fn as_root(program: &str, sudo: bool) -> Command {
 
 fn install_ko(ko: &Path) -> Result<()> {
     let dir = ko.parent().expect("the tool is in a directory");
-    std::fs::create_dir_all(dir)
-        .map_err(|source| Error::File { path: dir.to_owned(), source })?;
+    std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.to_owned(), source })?;
     let module = format!("github.com/google/ko@{KO_VERSION}");
     let mut go = Command::new("go");
     go.args(["install", &module]).env("GOBIN", dir);

@@ -16,13 +16,15 @@ const GRACE: Duration = Duration::from_secs(15);
 
 pub(crate) fn build(process: &Process, arguments: &BuildArgs) -> Result<()> {
     let options = settings::options(process, arguments)?;
-    let refs = Some(PathBuf::from(&arguments.publish.image_refs)).filter(|path| !path.as_os_str().is_empty());
+    let refs = Some(PathBuf::from(&arguments.publish.image_refs))
+        .filter(|path| !path.as_os_str().is_empty());
     let refs = refs.map(|path| options.work_dir.join(path));
     let failed = |error: &engine::Error| {
         CommandError::of(error).context("failed to publish images").hint(error.hint())
     };
     let engine = Engine::new(options, ui::observer()).map_err(|error| failed(&error))?;
-    let words = if arguments.words.is_empty() { vec![".".to_owned()] } else { arguments.words.clone() };
+    let words =
+        if arguments.words.is_empty() { vec![".".to_owned()] } else { arguments.words.clone() };
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -44,10 +46,12 @@ pub(crate) fn build(process: &Process, arguments: &BuildArgs) -> Result<()> {
 
     let published = published?;
     if let Some(path) = refs {
-        write_refs(&path, &published)
-            .map_err(|error| CommandError::of(&error).context(&format!("writing {}", path.display())))?;
+        write_refs(&path, &published).map_err(|error| {
+            CommandError::of(&error).context(&format!("writing {}", path.display()))
+        })?;
     }
-    let lines: String = published.iter().map(|published| format!("{}\n", published.reference)).collect();
+    let lines: String =
+        published.iter().map(|published| format!("{}\n", published.reference)).collect();
     ui::print(&lines)
 }
 
@@ -56,7 +60,8 @@ pub(crate) fn build(process: &Process, arguments: &BuildArgs) -> Result<()> {
 async fn interrupted() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).expect("these signals can be caught");
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
     tokio::select! {
         _ = interrupt.recv() => "SIGINT",
         _ = terminate.recv() => "SIGTERM",

@@ -2,8 +2,9 @@
 //! printed for it.
 
 use crate::fixture::{build, module, sandbox};
+use crate::spy::Spy;
 use testkit::module::Module;
-use testkit::sandbox::{Output, Sandbox};
+use testkit::sandbox::{Output, Run, Sandbox};
 
 /// `example.com/app` with three programs, and beside it another module.
 fn modules(sandbox: &Sandbox) -> Module {
@@ -22,6 +23,11 @@ fn nowhere() -> Sandbox {
     sandbox.set("KO_DEFAULTBASEIMAGE", "scratch");
     sandbox.set("KO_DOCKER_REPO", "r.example.com/x");
     sandbox
+}
+
+/// `ko build --push=false` with further words.
+fn build_here<'a>(sandbox: &'a Sandbox, words: &str) -> Run<'a> {
+    build(sandbox, &format!("--push=false {words}"))
 }
 
 fn names(output: &Output) -> Vec<&str> {
@@ -52,8 +58,7 @@ fn a_program_may_be_named_in_many_ways() {
         (".", &format!("{whole} -B"), "r.example.com/x/one:latest"),
         (".", &format!("{whole} -P"), &format!("r.example.com/x{whole}:latest").to_lowercase()),
     ] {
-        let run = build(&sandbox, words).env("KO_DOCKER_REPO", "r.example.com/x");
-        let output = run.cwd(app.join(dir)).output_nowhere();
+        let output = build_here(&sandbox, words).cwd(app.join(dir)).output().success();
         assert_eq!(names(&output), [want], "in {dir}: {words}");
     }
 }
@@ -71,7 +76,7 @@ fn several_programs_come_out_in_order_and_once() {
     let sandbox = nowhere();
     let module = modules(&sandbox);
     let words = "-B ./cmd/two ./cmd/one example.com/app/cmd/two ko://example.com/app/cmd/one .";
-    let output = build(&sandbox, words).cwd(module.dir()).output_nowhere();
+    let output = build_here(&sandbox, words).cwd(module.dir()).output().success();
     let want = ["two", "one", "app"].map(|name| format!("r.example.com/x/{name}:latest"));
     assert_eq!(names(&output), want);
     let lines = output.stderr.lines().filter(|line| line.contains(" Building ")).count();
@@ -83,7 +88,7 @@ fn a_directory_of_another_module_is_built_there() {
     let sandbox = nowhere();
     let module = modules(&sandbox);
     let words = "-P ./cmd/one ../other/cmd/three";
-    let output = build(&sandbox, words).cwd(module.dir()).output_nowhere();
+    let output = build_here(&sandbox, words).cwd(module.dir()).output().success();
     assert_eq!(
         names(&output),
         [
@@ -97,10 +102,10 @@ fn a_directory_of_another_module_is_built_there() {
 fn one_listing_answers_for_all_words_of_a_module() {
     let sandbox = nowhere();
     let module = modules(&sandbox);
-    let spy = crate::errors::Spy::new(&sandbox);
+    let spy = Spy::new(&sandbox);
     let words = "-B ./cmd/one ./cmd/two .";
-    let run = build(&sandbox, words).env("KO_GO_PATH", spy.program());
-    let _ = run.cwd(module.dir()).output_nowhere();
+    let run = build_here(&sandbox, words).env("KO_GO_PATH", spy.program());
+    let _ = run.cwd(module.dir()).output().success();
     let calls = spy.calls();
     let lists: Vec<_> = calls.iter().filter(|call| call.starts_with("list ")).collect();
     assert_eq!(lists.len(), 1, "{calls:#?}");
@@ -113,8 +118,7 @@ fn stdout_is_empty_if_anything_fails() {
     let sandbox = nowhere();
     let module = modules(&sandbox);
     for words in ["./cmd/one ./cmd/broken", "./cmd/one ./library", "./cmd/one ./nowhere"] {
-        let run = build(&sandbox, words).cwd(module.dir()).env("KO_DOCKER_REPO", "");
-        let output = run.output_push_false().failure(1);
+        let output = build_here(&sandbox, words).cwd(module.dir()).output().failure(1);
         assert_eq!(output.stdout, "", "{words}");
     }
 }
@@ -123,6 +127,6 @@ fn stdout_is_empty_if_anything_fails() {
 fn the_progress_is_ko_s() {
     let sandbox = nowhere();
     let _ = module(&sandbox).main("cmd/one");
-    let output = sandbox.run(["build", "--push=false", "./cmd/one"]).output().success();
+    let output = build_here(&sandbox, "./cmd/one").output().success();
     insta::assert_snapshot!(output.snapshot(), @"");
 }

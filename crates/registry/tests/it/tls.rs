@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, date_time_ymd};
-use registry::{Broken, CertificateProblem, Chain, Client, ClientOptions, RegistryError};
+use registry::{
+    BlobSource, Broken, CertificateProblem, Chain, Client, ClientOptions, PushHint, Pushed,
+    RegistryError,
+};
 use testkit::registry::{Class, Protocol, TestRegistry};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::{options, reference};
+use crate::{blob, options, reference, repository, store};
 
 fn client(change: impl FnOnce(&mut ClientOptions)) -> Client {
     let mut options = options();
@@ -44,6 +47,24 @@ async fn an_unknown_authority() {
     let error = client(|options| options.root_certificates.push(ca)).manifest(&name).await;
     assert!(error.unwrap_err().is_not_found());
     assert_eq!(registry.counts().of(Class::ManifestGet), 2);
+}
+
+#[tokio::test]
+async fn blobs_go_up_and_down_where_http2_is_spoken() {
+    let registry = TestRegistry::builder().tls(Protocol::Http2).start();
+    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
+    let client = client(|options| options.root_certificates.push(ca));
+    let (content, descriptor) = blob(2_000_000);
+    let (_dir, store) = store();
+    store.put_blob(&content).unwrap();
+    let name = repository(&registry, "app");
+    let source = BlobSource::Store(store);
+    let done = client.push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+    assert_eq!(done.unwrap(), Pushed::Uploaded);
+    // One connection for each way, as uploads avoid HTTP/2.
+    assert_eq!(registry.connections(), 2);
+    assert_eq!(client.blob_bytes(&name, &descriptor, 2_000_000).await.unwrap(), content);
+    assert_eq!(registry.connections(), 2);
 }
 
 #[test]

@@ -182,11 +182,16 @@ pub(crate) const ALL: &[Breakage] = &[
             child.expect("there is an image").shift_remove("artifactType");
         });
     }),
-    breakage("images of the index swapped", INDEX, "manifests[0]/platform/architecture", |broken| {
-        broken.root(|root| {
-            root["manifests"].as_array_mut().expect("it is an index").swap(0, 1);
-        });
-    }),
+    breakage(
+        "images of the index swapped",
+        INDEX,
+        "manifests[0]/platform/architecture",
+        |broken| {
+            broken.root(|root| {
+                root["manifests"].as_array_mut().expect("it is an index").swap(0, 1);
+            });
+        },
+    ),
     breakage("an image of the index missing", INDEX, "out:latest shape", |broken| {
         broken.root(|root| drop(root["manifests"].as_array_mut().expect("it is an index").pop()));
     }),
@@ -195,7 +200,9 @@ pub(crate) const ALL: &[Breakage] = &[
     }),
     breakage("ko's wrong base.digest again", INDEX, "out:latest annotations", |broken| {
         let digest = testkit::sha256(b"nowhere");
-        broken.root(|root| root["annotations"]["org.opencontainers.image.base.digest"] = json!(digest));
+        broken.root(|root| {
+            root["annotations"]["org.opencontainers.image.base.digest"] = json!(digest)
+        });
     }),
     breakage("one more tag", IMAGE, "tags out/", |broken| {
         add_tag(broken, "extra");
@@ -233,11 +240,16 @@ pub(crate) const ALL: &[Breakage] = &[
         let end = refs.iter().rposition(|&byte| byte == b'@').unwrap_or_default();
         refs.truncate(end);
     }),
-    breakage("index.json of the layout compact", LAYOUT, "file layout/index.json shape", |broken| {
-        let index = broken.run.files.get_mut("layout/index.json").expect("the case writes it");
-        let value: Value = serde_json::from_slice(index).expect("it is JSON");
-        *index = value.to_string().into_bytes();
-    }),
+    breakage(
+        "index.json of the layout compact",
+        LAYOUT,
+        "file layout/index.json shape",
+        |broken| {
+            let index = broken.run.files.get_mut("layout/index.json").expect("the case writes it");
+            let value: Value = serde_json::from_slice(index).expect("it is JSON");
+            *index = value.to_string().into_bytes();
+        },
+    ),
     breakage("a blob missing from the layout", LAYOUT, "file layout/blobs/", |broken| {
         let blob = broken.run.files.keys().find(|path| path.contains("/blobs/")).cloned();
         broken.run.files.remove(&blob.expect("the case writes blobs"));

@@ -106,8 +106,13 @@ impl<'a> Images<'a> {
         let digest = manifest["config"]["digest"].as_str().unwrap_or_default();
         let config = source.blob(digest).unwrap_or_default();
         self.blobs.insert(digest.to_owned(), digest.to_owned());
-        leaves.insert("config/size".to_owned(), checked(&manifest["config"]["size"], Some(config.len())));
-        if let Some(values) = self.text(&format!("{field} config"), &String::from_utf8_lossy(&config)) {
+        leaves.insert(
+            "config/size".to_owned(),
+            checked(&manifest["config"]["size"], Some(config.len())),
+        );
+        if let Some(values) =
+            self.text(&format!("{field} config"), &String::from_utf8_lossy(&config))
+        {
             for (path, token) in values {
                 self.fields.insert(format!("{field} config {path}"), token);
             }

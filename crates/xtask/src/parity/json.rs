@@ -70,9 +70,8 @@ impl<'a> Scanner<'a> {
                 let slash = if path.is_empty() { "" } else { "/" };
                 scanner.value(&format!("{path}{slash}{}", key.trim_matches('"')))
             }),
-            Some(b'[') => self.members('[', ']', |scanner, number| {
-                scanner.value(&format!("{path}[{number}]"))
-            }),
+            Some(b'[') => self
+                .members('[', ']', |scanner, number| scanner.value(&format!("{path}[{number}]"))),
             Some(b'"') => {
                 let token = self.string()?;
                 self.leaf(path, token)
@@ -138,7 +137,11 @@ mod tests {
     #[test]
     fn the_parts_are_the_whole() {
         for (text, shape, leaves) in [
-            (r#"{"a":1,"b":["x",true]}"#, r#"{"a":_,"b":[_,_]}"#, vec!["a 1", "b[0] \"x\"", "b[1] true"]),
+            (
+                r#"{"a":1,"b":["x",true]}"#,
+                r#"{"a":_,"b":[_,_]}"#,
+                vec!["a 1", "b[0] \"x\"", "b[1] true"],
+            ),
             (r#"{"b":[],"a":{}}"#, r#"{"b":[],"a":{}}"#, vec![]),
             (r#"{"a.b/c":{"d":null}}"#, r#"{"a.b/c":{"d":_}}"#, vec!["a.b/c/d null"]),
             (r#"["q\"\\",""]"#, "[_,_]", vec![r#"[0] "q\"\\""#, "[1] \"\""]),

@@ -4,11 +4,11 @@
 //! each tool's own. Everything else is exact.
 
 use super::image::Images;
+use super::json;
 use super::label::Labels;
 use super::run::{Run, Scene};
 use super::source::{self, Layout, Repository};
 use super::tar_diff::Entry;
-use super::json;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use testkit::sha256;
@@ -65,7 +65,8 @@ fn printed(scene: &Scene<'_>, run: &Run, labels: &Labels, seen: &mut Observation
     seen.lines = labels.apply(&run.stdout).lines().map(str::to_owned).collect();
     let mut lines = seen.lines.clone();
     lines.sort();
-    let end = if run.stdout.is_empty() || run.stdout.ends_with('\n') { "" } else { " (no newline)" };
+    let end =
+        if run.stdout.is_empty() || run.stdout.ends_with('\n') { "" } else { " (no newline)" };
     seen.fields.insert("stdout".to_owned(), lines.join("\n") + end);
 
     if scene.case.fails.is_empty() {

@@ -159,8 +159,8 @@ impl<'a> Scene<'a> {
 fn digests(name: &str, fixture: &Fixture) -> Vec<(String, String)> {
     let root = (format!("{{digest:{name}}}"), fixture.digest());
     let children = fixture.children().iter().enumerate();
-    let children = children
-        .map(|(number, digest)| (format!("{{digest:{name}[{number}]}}"), digest.clone()));
+    let children =
+        children.map(|(number, digest)| (format!("{{digest:{name}[{number}]}}"), digest.clone()));
     std::iter::once(root).chain(children).collect()
 }
 

@@ -34,12 +34,7 @@ enum Noticed {
 }
 
 /// Runs all cases and, if wanted, makes all mistakes that they can notice.
-pub(crate) fn run(
-    cases: &[Case],
-    programs: &Programs,
-    jobs: usize,
-    breakages: bool,
-) -> Result<()> {
+pub(crate) fn run(cases: &[Case], programs: &Programs, jobs: usize, breakages: bool) -> Result<()> {
     let begun = Instant::now();
     let next = AtomicUsize::new(0);
     let (sender, outcomes) = mpsc::channel();
@@ -76,7 +71,8 @@ fn one<'a>(
 
     let mut mistakes = Vec::new();
     let pushed = registry.snapshot();
-    for breakage in breakage::ALL.iter().filter(|breakage| breakages && breakage.case == case.name) {
+    for breakage in breakage::ALL.iter().filter(|breakage| breakages && breakage.case == case.name)
+    {
         registry.restore(&pushed);
         let mut broken = Broken::new(&scene, run.clone());
         (breakage.apply)(&mut broken);
