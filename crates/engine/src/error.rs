@@ -4,9 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use golang::{
-    ArgumentError, EnvironmentError, FindError, ImportPath, ListError, LoadError, TargetError,
-};
+use golang::{ArgumentError, EnvironmentError, FindError, ImportPath, ListError, LoadError};
 use layer::{KodataError, LayerError};
 use oci::Platform;
 use store::StoreError;
@@ -82,7 +80,7 @@ pub enum Error {
         import_path: ImportPath,
         /// Why not.
         #[source]
-        source: BuildFailure,
+        source: Box<BuildFailure>,
     },
     /// An image could not be published.
     #[error("error publishing ko://{import_path}")]
@@ -104,20 +102,11 @@ pub enum BuildFailure {
     /// No base.
     #[error(transparent)]
     Base(#[from] BaseError),
-    /// The base's platform is not one that `go` can be told.
-    #[error("could not create env for {platform}")]
-    Target {
-        /// The platform.
-        platform: Platform,
-        /// Why not.
-        #[source]
-        source: Arc<TargetError>,
-    },
     /// The environment is not one that `go` may have.
     #[error("could not create env for {platform}")]
     Environment {
         /// The platform.
-        platform: Platform,
+        platform: Box<Platform>,
         /// Why not.
         #[source]
         source: Arc<EnvironmentError>,
@@ -126,7 +115,7 @@ pub enum BuildFailure {
     #[error("{platform}: build")]
     Go {
         /// The platform.
-        platform: Platform,
+        platform: Box<Platform>,
         /// What `go` said.
         #[source]
         source: Arc<golang::BuildError>,
@@ -135,7 +124,7 @@ pub enum BuildFailure {
     #[error("{platform}: layer of the binary")]
     Layer {
         /// The platform.
-        platform: Platform,
+        platform: Box<Platform>,
         /// Why not.
         #[source]
         source: Arc<LayerError>,
@@ -165,9 +154,8 @@ impl Error {
             self,
             Self::Cancelled
                 | Self::List(ListError::Cancelled)
-                | Self::Build { source: BuildFailure::Cancelled, .. }
                 | Self::Publish { source: PublishError::Cancelled, .. }
-        )
+        ) || matches!(self, Self::Build { source, .. } if matches!(**source, BuildFailure::Cancelled))
     }
 
     /// What a user can do about it.

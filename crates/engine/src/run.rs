@@ -72,7 +72,7 @@ impl Engine {
         let network = &options.network;
         let client = client(network, false)?;
         let run = Run {
-            bases: Bases::new(client, store.clone()),
+            bases: Bases::new(client, store.clone(), options.platforms.clone()),
             compressor: Compressor::new(options.limits.threads).map_err(Error::Threads)?,
             budget: Budget::new(options.limits),
             kodata: Flights::new(),
@@ -222,7 +222,7 @@ impl Run {
         let made = async {
             let artifact = self.artifact(program).await.map_err(|source| Error::Build {
                 import_path: program.main.import_path.clone(),
-                source,
+                source: Box::new(source),
             })?;
             for publisher in &self.publishers {
                 let uploaded = publisher.upload(program.main.import_path.as_str(), &artifact).await;
@@ -272,8 +272,10 @@ impl Run {
             digest: base.found_digest(),
             import_path: import_path.to_owned(),
         });
-        match self.bases.select(&base, &self.options.platforms).await? {
-            Selected::Image(image) => Ok(Artifact::Image(self.image(program, &image).await?)),
+        match &*self.bases.select(&base).await? {
+            Selected::Image(image) => {
+                Ok(Artifact::Image(Box::new(self.image(program, image).await?)))
+            }
             Selected::Index { media_type, named, images } => {
                 let images = images.iter().map(|(descriptor, image)| async move {
                     Ok::<(Descriptor, Image), BuildFailure>((
@@ -283,7 +285,7 @@ impl Run {
                 });
                 let images = try_join_all(images).await?;
                 let named = named.as_ref().map(|(name, digest)| (name.as_str(), *digest));
-                Ok(assemble_index(&media_type, named, images, &self.options.image))
+                Ok(assemble_index(media_type, named, images, &self.options.image))
             }
         }
     }
@@ -378,15 +380,19 @@ impl Run {
             let built = run.go.build(&settings, &main.import_path, &output, &run.cancel);
             let binary = built.map_err(|source| match source {
                 golang::BuildError::Cancelled => BuildFailure::Cancelled,
-                source => BuildFailure::Go { platform: platform.clone(), source: Arc::new(source) },
+                source => BuildFailure::Go {
+                    platform: Box::new(platform.clone()),
+                    source: Arc::new(source),
+                },
             })?;
             // The next program may be compiled while this one is compressed.
             drop(share);
             let failed = |source: LayerError| match source {
                 LayerError::Cancelled => BuildFailure::Cancelled,
-                source => {
-                    BuildFailure::Layer { platform: platform.clone(), source: Arc::new(source) }
-                }
+                source => BuildFailure::Layer {
+                    platform: Box::new(platform.clone()),
+                    source: Arc::new(source),
+                },
             };
             let name = main.import_path.base_name();
             let family = family(platform.is_windows());
@@ -407,7 +413,7 @@ impl Run {
         let chosen = self.options.build.of(program.config);
         let environment = Environment::for_target(&target, &self.options.environment, &chosen.env);
         let environment = environment.map_err(|source| BuildFailure::Environment {
-            platform: platform.clone(),
+            platform: Box::new(platform.clone()),
             source: Arc::new(source),
         })?;
         Ok(BuildSettings {

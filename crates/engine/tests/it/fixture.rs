@@ -1,0 +1,101 @@
+//! A registry with a base, a module with programs, and engines over them.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use engine::{
+    BuildOptions, Destination, Engine, Environment, Error, Event, ImageOptions, Limits, Namer,
+    Network, Observer, Options, PlatformMatcher, Published, keychain,
+};
+use testkit::base::{Image, Index};
+use testkit::module::Module;
+use testkit::registry::TestRegistry;
+
+pub(crate) struct Fixture {
+    pub(crate) registry: TestRegistry,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+impl Fixture {
+    /// A base for two platforms, and a module with two programs, one of which
+    /// has kodata.
+    pub(crate) fn new() -> Self {
+        let registry = TestRegistry::start();
+        let image = |platform| Image::oci(platform).layers(1, 2000);
+        let index = Index::oci().image(image("linux/amd64")).image(image("linux/arm64/v8"));
+        index.build().push(&registry, "base", "latest");
+        let dir = tempfile::tempdir().unwrap();
+        Module::new(dir.path().join("module"), "example.com/app")
+            .main("cmd/a")
+            .main("cmd/b")
+            .kodata("cmd/a", 2, 20);
+        Self { registry, dir }
+    }
+
+    pub(crate) fn options(&self, cache: &str, threads: usize) -> Options {
+        let host = self.registry.host();
+        // The toolchain's own directories, and nothing that would change what
+        // is built.
+        let kept = ["PATH", "HOME", "GOCACHE", "GOPATH", "GOROOT"];
+        #[allow(clippy::disallowed_methods, reason = "tests hand their environment to the engine")]
+        let environment =
+            std::env::vars_os().filter(|(name, _)| kept.iter().any(|kept| name == kept));
+        let fixed =
+            [("GOENV", "off"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", ""), ("GOPROXY", "off")];
+        let fixed = fixed.map(|(name, value)| (name.into(), value.into()));
+        Options {
+            work_dir: self.dir.path().join("module"),
+            environment: Environment::from_iter(environment.chain(fixed)),
+            go: None,
+            cache: self.dir.path().join(cache),
+            limits: Limits {
+                jobs: threads,
+                threads: NonZeroUsize::new(threads).unwrap(),
+                memory: 4 << 30,
+            },
+            build: BuildOptions::default(),
+            platforms: PlatformMatcher::All,
+            default_base: format!("{host}/base").parse().unwrap(),
+            base_overrides: [].into(),
+            kodata_root: None,
+            image: ImageOptions::default(),
+            destination: Destination {
+                repository: format!("{host}/out"),
+                namer: Namer::BaseImportPaths,
+                tags: vec!["latest".parse().unwrap()],
+                tag_only: false,
+                push: true,
+                layout: None,
+            },
+            network: Network {
+                user_agent: "test".to_owned(),
+                insecure: false,
+                keychain: keychain(keychain::Sources::default()),
+            },
+        }
+    }
+}
+
+/// Builds, and tells what happened.
+pub(crate) fn build(
+    options: Options,
+    words: &[&str],
+) -> (Result<Vec<Published>, Error>, Vec<Event>) {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&events);
+    let engine =
+        Engine::new(options, Observer::new(move |event| seen.lock().unwrap().push(event))).unwrap();
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let published = runtime.block_on(engine.build(&words));
+    drop((engine, runtime));
+    let events = Arc::into_inner(events).unwrap().into_inner().unwrap();
+    (published, events)
+}
+
+/// How many files a directory holds.
+pub(crate) fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir).map_or(0, Iterator::count)
+}
