@@ -96,7 +96,7 @@ mod tests {
         drop(flights.start((), || async move {
             let _tell = Tell(Some(ended), "dropped");
             started.send(()).expect("somebody listens");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }));
         has_started.await.unwrap();
         drop(flights);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::{join_all, try_join, try_join_all};
-use golang::{BuildKey, BuildSettings, Cancel, Environment, Go, Main, OutputDir};
+use golang::{BuildKey, BuildSettings, Cancel, Environment, Go, OutputDir};
 use layer::{Compressor, Family, Kodata, KodataOptions, Layer, LayerError, Recipe};
 use oci::{Descriptor, Platform};
 use registry::{Client, ClientOptions};
@@ -114,19 +114,14 @@ impl Engine {
         let made = join_all(programs.iter().map(|program| run.make(program))).await;
         let artifacts = first_error(made)?;
 
-        let mut published = Vec::new();
-        let committed = programs.iter().zip(&artifacts);
-        let committed =
-            join_all(committed.map(|(program, artifact)| run.commit(&program.main, artifact)))
-                .await;
-        for (program, (artifact, reference)) in
-            programs.iter().zip(artifacts.iter().zip(first_error(committed)?))
-        {
+        let references = run.commit(&programs, &artifacts).await?;
+        let published = programs.iter().zip(&artifacts).zip(references);
+        let published = published.map(|((program, artifact), reference)| {
             let import_path = program.main.import_path.to_string();
             let references = run.references(&import_path, artifact, &reference);
-            published.push(Published { import_path, reference, references });
-        }
-        Ok(published)
+            Published { import_path, reference, references }
+        });
+        Ok(published.collect())
     }
 
     async fn programs(&self, words: &[String]) -> Result<Vec<Program>, Error> {
@@ -236,17 +231,32 @@ impl Run {
         made.await.inspect_err(|_| self.cancel())
     }
 
-    /// Makes an artifact visible at all destinations.
-    async fn commit(&self, main: &Main, artifact: &Artifact) -> Result<String, Error> {
-        let mut reference = String::new();
+    /// Makes all artifacts visible at all destinations; the references are the
+    /// last one's.
+    async fn commit(
+        &self,
+        programs: &[Program],
+        artifacts: &[Artifact],
+    ) -> Result<Vec<String>, Error> {
+        let mut references = Vec::new();
         for publisher in &self.publishers {
-            let committed = publisher.commit(main.import_path.as_str(), artifact).await;
-            reference = committed.map_err(|source| Error::Publish {
-                import_path: main.import_path.clone(),
-                source,
-            })?;
+            let commits = programs.iter().zip(artifacts).map(|(program, artifact)| async move {
+                let import_path = &program.main.import_path;
+                let committed = publisher.commit(import_path.as_str(), artifact).await;
+                committed
+                    .map_err(|source| Error::Publish { import_path: import_path.clone(), source })
+            });
+            references = if publisher.in_order() {
+                let mut all = Vec::new();
+                for commit in commits {
+                    all.push(commit.await?);
+                }
+                all
+            } else {
+                first_error(join_all(commits).await)?
+            };
         }
-        Ok(reference)
+        Ok(references)
     }
 
     fn references(&self, import_path: &str, artifact: &Artifact, printed: &str) -> Vec<String> {

@@ -70,6 +70,11 @@ impl LayoutPublisher {
 impl Publisher for LayoutPublisher {
     fn prepare(&self, _: &str) {}
 
+    /// The index lists images in the order in which they were asked for.
+    fn in_order(&self) -> bool {
+        true
+    }
+
     fn upload<'a>(
         &'a self,
         import_path: &'a str,
@@ -126,7 +131,14 @@ fn write_image(blobs: &Path, store: &Store, image: &Image) -> Result<(), Publish
 /// layout, both stand in it.
 fn append(dir: &Path, names: &[String], artifact: &Artifact) -> Result<(), PublishError> {
     let marker = dir.join("oci-layout");
-    put(&marker, &mut &*LAYOUT)?;
+    let mut new = temp(dir)?;
+    new.write_all(LAYOUT).map_err(at("writing", &marker))?;
+    // Never replaced: it is the file that is locked.
+    match new.persist_noclobber(&marker) {
+        Ok(_) => {}
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(at("creating", &marker)(error.error)),
+    }
     let lock = File::open(&marker).map_err(at("opening", &marker))?;
     lock.lock().map_err(at("locking", &marker))?;
 
@@ -166,15 +178,17 @@ fn put(path: &Path, content: &mut dyn io::Read) -> Result<(), PublishError> {
 /// Writes a file by a rename, so that nobody sees half of it.
 fn replace(path: &Path, content: &mut dyn io::Read) -> Result<(), PublishError> {
     let dir = path.parent().expect("a file in a directory");
-    let mut temp = tempfile::Builder::new()
-        .prefix(".ko-")
-        .permissions_like_umask()
-        .tempfile_in(dir)
-        .map_err(at("creating a file in", dir))?;
+    let mut temp = temp(dir)?;
     io::copy(content, &mut temp).map_err(at("writing", path))?;
     temp.flush().map_err(at("writing", path))?;
     temp.persist(path).map_err(|error| at("renaming to", path)(error.error))?;
     Ok(())
+}
+
+fn temp(dir: &Path) -> Result<tempfile::NamedTempFile, PublishError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".ko-").permissions_like_umask();
+    builder.tempfile_in(dir).map_err(at("creating a file in", dir))
 }
 
 /// Files of a layout are for everybody, as far as the umask lets them.

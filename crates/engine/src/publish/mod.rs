@@ -40,6 +40,11 @@ pub(crate) trait Publisher: Debug + Send + Sync {
         artifact: &'a Artifact,
     ) -> BoxFuture<'a, Result<(), PublishError>>;
 
+    /// Must artifacts become visible one after the other?
+    fn in_order(&self) -> bool {
+        false
+    }
+
     /// Makes the artifact visible, and returns the reference that is printed.
     fn commit<'a>(
         &'a self,

@@ -135,7 +135,9 @@ impl RegistryPublisher {
         });
         try_join_all(others).await?;
         let reference = self.destination.printed(&repository.to_string(), artifact.digest());
-        self.observer.tell(Event::Published { reference: reference.clone() });
+        if !self.destination.tag_only {
+            self.observer.tell(Event::Published { reference: reference.clone() });
+        }
         Ok(reference)
     }
 }

@@ -66,8 +66,7 @@ pub(crate) const ALL: &[Breakage] = &[
     breakage("binary without leading slash", IMAGE, "ko-app/web: only in ours", |broken| {
         broken.image(|parts| {
             parts.header("/ko-app/web", |header| {
-                let name = &mut header.as_mut_bytes()[..100];
-                name.rotate_left(1);
+                header.as_mut_bytes()[..12].copy_from_slice(b"ko-app/web\0\0");
             });
         });
     }),
@@ -201,7 +200,7 @@ pub(crate) const ALL: &[Breakage] = &[
     breakage("ko's wrong base.digest again", INDEX, "out:latest annotations", |broken| {
         let digest = testkit::sha256(b"nowhere");
         broken.root(|root| {
-            root["annotations"]["org.opencontainers.image.base.digest"] = json!(digest)
+            root["annotations"]["org.opencontainers.image.base.digest"] = json!(digest);
         });
     }),
     breakage("one more tag", IMAGE, "tags out/", |broken| {

@@ -29,7 +29,7 @@ pub(crate) fn compare(scene: &Scene<'_>, ko: &Observation, ours: &Observation) -
             continue;
         }
         let named = unused.iter().position(|difference| {
-            difference.field == *field
+            scene.fill(&difference.field) == *field
                 && difference.ours.as_ref().map(|value| scene.fill(value)).as_ref() == mine
         });
         match named {
@@ -46,10 +46,11 @@ pub(crate) fn compare(scene: &Scene<'_>, ko: &Observation, ours: &Observation) -
         }
     }
     for difference in unused {
+        let field = scene.fill(&difference.field);
         findings.push(Finding {
-            field: difference.field.clone(),
-            ko: ko.fields.get(&difference.field).cloned(),
-            ours: ours.fields.get(&difference.field).cloned(),
+            ko: ko.fields.get(&field).cloned(),
+            ours: ours.fields.get(&field).cloned(),
+            field,
             notes: vec![format!(
                 "the case expects a difference here ({}), with ours {:?}",
                 difference.reason, difference.ours
@@ -65,8 +66,23 @@ pub(crate) fn compare(scene: &Scene<'_>, ko: &Observation, ours: &Observation) -
             findings.push(Finding { field, ko, ours: None, notes });
         }
     }
+    findings.extend(success(scene, ko));
     findings.extend(order(scene, ours));
     findings
+}
+
+/// A case that ko cannot do proves nothing, unless it says so.
+fn success(scene: &Scene<'_>, ko: &Observation) -> Option<Finding> {
+    let field = "exit code";
+    let code = ko.fields.get(field).filter(|code| *code != "0")?;
+    let case = scene.case;
+    let meant = !case.fails.is_empty() || case.differences.iter().any(|one| one.field == field);
+    (!meant).then(|| Finding {
+        field: field.to_owned(),
+        ko: Some(code.clone()),
+        ours: None,
+        notes: vec!["the case expects ko to succeed".to_owned()],
+    })
 }
 
 /// Our lines on stdout come in the order of the arguments.
@@ -83,6 +99,14 @@ fn order(scene: &Scene<'_>, ours: &Observation) -> Option<Finding> {
         ours: Some(ours.lines.join("\n")),
         notes: vec![format!("the case expects lines with {}", wanted.join(", "))],
     })
+}
+
+impl Finding {
+    /// Adds what is known about the cause.
+    pub(crate) fn note(mut self, note: &str) -> Finding {
+        self.notes.push(note.to_owned());
+        self
+    }
 }
 
 impl fmt::Display for Finding {

@@ -1,6 +1,6 @@
 //! `cargo xtask parity`: the same `ko build` by ko 0.19.1 and by ours, against
 //! the same registry, must leave the same images and say the same things. A
-//! case ([`case`]) is data; a run ([`run`]) of each tool is looked at
+//! case ([`case`]) is data; a run ([`mod@run`]) of each tool is looked at
 //! ([`observe`]) and compared field by field ([`compare`]). That the
 //! comparison can fail is shown by mistakes made on purpose ([`breakage`]).
 

@@ -12,16 +12,6 @@ use testkit::base::Fixture;
 use testkit::registry::{Contents, TestRegistry};
 use testkit::sandbox::Sandbox;
 
-/// Whose command it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tool<'a> {
-    /// ko. Without its cache, because with it blobs of the base are uploaded
-    /// that could be mounted.
-    Ko(&'a Path),
-    /// Ours, with a cache of its own.
-    Ours(&'a Path),
-}
-
 /// What a command left, beside what is in the registry.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
@@ -66,14 +56,28 @@ impl<'a> Scene<'a> {
         Scene { case, registry, _dir: dir, work, beginning, base_blobs, base_tags }
     }
 
+    /// Creates what a tool keeps between its runs.
+    pub(crate) fn sandbox(&self, program: &Path) -> Sandbox {
+        let mut sandbox = Sandbox::new(program);
+        for (name, value) in &self.case.env {
+            match value {
+                Some(value) => sandbox.set(name, self.fill(value)),
+                None => sandbox.unset(name),
+            }
+        }
+        sandbox
+    }
+
     /// Runs the case with one tool, from the beginning.
-    pub(crate) fn run(&self, tool: Tool<'_>) -> Run {
+    pub(crate) fn run(&self, sandbox: &Sandbox) -> Run {
         let mut pushed = Labels::default();
         if let Some(args) = &self.case.pushed_by {
-            self.command(tool, args);
+            // The destination may be what the case leaves out.
+            let out = format!("{}/out", self.registry.host());
+            self.command(sandbox, args, &[("KO_DOCKER_REPO", out)]);
             pushed = self.labels();
         }
-        Run { pushed, ..self.command(tool, &self.case.args) }
+        Run { pushed, ..self.command(sandbox, &self.case.args, &[]) }
     }
 
     /// Names all manifests of the registry that are no base.
@@ -113,7 +117,7 @@ impl<'a> Scene<'a> {
         text
     }
 
-    fn command(&self, tool: Tool<'_>, args: &[String]) -> Run {
+    fn command(&self, sandbox: &Sandbox, args: &[String], env: &[(&str, String)]) -> Run {
         self.registry.restore(&self.beginning);
         if self.work.exists() {
             fs::remove_dir_all(&self.work).expect("the directory is ours");
@@ -125,24 +129,14 @@ impl<'a> Scene<'a> {
         }
         let before = files(&self.work);
 
-        let (program, own_cache) = match tool {
-            Tool::Ko(program) => (program, false),
-            Tool::Ours(program) => (program, true),
-        };
-        let mut sandbox = Sandbox::new(program);
-        if !own_cache {
-            sandbox.unset("KOCACHE");
-        }
-        for (name, value) in &self.case.env {
-            match value {
-                Some(value) => sandbox.set(name, self.fill(value)),
-                None => sandbox.unset(name),
-            }
-        }
         let (command, rest) = args.split_first().expect("a case names its command");
-        let args = [command, "--sbom=none"].map(str::to_owned).into_iter();
-        let args = args.chain(rest.iter().map(|word| self.fill(word)));
-        let output = sandbox.run(args).cwd(&self.work).output();
+        let words = [command, "--sbom=none"].map(str::to_owned).into_iter();
+        let words = words.chain(rest.iter().map(|word| self.fill(word)));
+        let mut run = sandbox.run(words).cwd(&self.work);
+        for (name, value) in env {
+            run = run.env(name, value);
+        }
+        let output = run.output();
 
         let mut files = files(&self.work);
         files.retain(|path, content| before.get(path) != Some(content));

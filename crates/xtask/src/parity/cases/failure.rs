@@ -33,7 +33,7 @@ fn packages() -> Vec<Case> {
         Case::build("failure/second-of-two", "./cmd/web ./lib")
             .fails("importpath is not `package main`")
             .differs(
-                "tags out/web-24b4a4b5d5d9d5f0b7f7c4c9ed8fb8b2",
+                "tags out/web-a565b91425c9491d60376a2fdde58a72",
                 None,
                 "all arguments are checked before the first is built",
             ),
@@ -119,7 +119,8 @@ fn files() -> Vec<Case> {
     let kodata = |name, module: fn(&Path)| web(name).module(module);
     vec![
         kodata("failure/dangling-link", |dir| link(dir, "nothing"))
-            .fails("no such file or directory"),
+            .fails("tarring kodata: ")
+            .fails("cmd/web/kodata/link"),
         kodata("failure/escaping-link", |dir| link(dir, "../../worker/main.go"))
             .fails("which is outside the"),
         web("failure/config-missing")

@@ -26,7 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
         web("image/annotation-of-ours", "")
             .arg("--image-annotation=org.opencontainers.image.base.name=x")
             .arg("--image-annotation=org.opencontainers.image.base.digest=y"),
-        web("image/annotation-to-escape", "").arg("--image-annotation=a=<b>&c \"d\""),
+        web("image/annotation-to-escape", "").arg("--image-annotation=\"a=<b>&c \"\"d\"\"\""),
         web("image/user", "--image-user 1000:1000"),
         web("image/user-over-base", "--image-user nobody")
             .base(Image::docker("linux/amd64").user("65532").build()),

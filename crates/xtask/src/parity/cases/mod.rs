@@ -49,6 +49,11 @@ fn hello(dir: &Path) {
     drop(testkit::module::hello(dir));
 }
 
+/// Two mains whose import paths differ in case alone.
+fn upper_case(dir: &Path) {
+    Module::new(dir, "example.com/App").main("cmd/Web").main("cmd/web");
+}
+
 /// [`app`], whose `cmd/web` has one of everything in its kodata.
 fn assets(dir: &Path) {
     app(dir);

@@ -1,9 +1,7 @@
 //! Where an image goes: repository and tags.
 
 use super::super::case::Case;
-use super::hello;
-use std::path::Path;
-use testkit::module::Module;
+use super::{hello, upper_case};
 
 pub(super) fn cases() -> Vec<Case> {
     let web = |name, words: &str| Case::build(name, &format!("./cmd/web {words}"));
@@ -35,12 +33,24 @@ pub(super) fn cases() -> Vec<Case> {
         web("name/tags-duplicate", "-t b -t a -t b"),
         web("name/tags-one-twice", "-t v1 -t v1"),
         web("name/tags-unusual", "-t v1.2.3_x-y,A"),
+        without_tags(),
         web("name/tag-only", "-t v1 --tag-only"),
         web("name/tag-only-duplicate", "-t v1,v1 --tag-only"),
         web("name/tags-bare", "--bare -t v1,v2"),
     ]
 }
 
-fn upper_case(dir: &Path) {
-    Module::new(dir, "example.com/App").main("cmd/Web").main("cmd/web");
+/// ko prints the reference of an image that it has not pushed; ours refuses.
+fn without_tags() -> Case {
+    let reason = "ko pushes nothing and prints a reference all the same";
+    let web = "{host}/out/web-a565b91425c9491d60376a2fdde58a72";
+    let label = "[out/web-a565b91425c9491d60376a2fdde58a72:latest]";
+    let base = "{host}/base@{digest:base:latest}";
+    Case::build("name/tags-none", "./cmd/web --tags=")
+        .pushed_by("./cmd/web")
+        .differs("exit code", Some("1"), reason)
+        .differs("stdout", Some(""), reason)
+        .differs(&format!("stderr Using base {base} for example.com/app/cmd/web"), None, reason)
+        .differs("stderr Building example.com/app/cmd/web for linux/amd64", None, reason)
+        .differs(&format!("stderr Published {web}@{label}"), None, reason)
 }

@@ -4,6 +4,9 @@ use super::super::case::Case;
 use super::three;
 use testkit::base::Format;
 
+const LAYOUT_AS_REPOSITORY: &str =
+    "ko takes the path for a repository name, and fails when everything is written";
+
 pub(super) fn cases() -> Vec<Case> {
     let web = |name, words: &str| Case::build(name, &format!("./cmd/web {words}"));
     let on_index = |name, words: &str| {
@@ -16,18 +19,24 @@ pub(super) fn cases() -> Vec<Case> {
         web("publish/nothing-tag-only", "--push=false -t v1,v2 --tag-only"),
         web("publish/nothing-tag-only-latest", "--push=false --tag-only"),
         web("publish/nothing-import-path", "--push=false -P").pushed_by("./cmd/web"),
+        Case::build("publish/nothing-upper-case", "./cmd/web --push=false")
+            .module(super::upper_case)
+            .pushed_by("./cmd/web")
+            .differs(
+                "stdout",
+                Some("{host}/out/web-a565b91425c9491d60376a2fdde58a72:latest@[out/web-a565b91425c9491d60376a2fdde58a72:latest]"),
+                "ko lower-cases the import path in the name only when it pushes",
+            ),
         web("publish/nothing-no-repository", "--push=false")
             .unset("KO_DOCKER_REPO")
-            .pushed_by("./cmd/web --bare"),
+            .pushed_by("./cmd/web"),
         on_index("publish/nothing-index", "--push=false").pushed_by("./cmd/web --platform=all"),
         web("publish/layout", "--oci-layout-path=layout --push=false"),
         web("publish/layout-and-push", "--oci-layout-path=layout"),
         web("publish/layout-nested", "--oci-layout-path=./some/dir --push=false"),
-        web("publish/layout-absolute", "--oci-layout-path={work}/layout --push=false").differs(
-            "exit code",
-            Some("0"),
-            "ko takes the path for a repository name after it has written everything",
-        ),
+        web("publish/layout-upper-case", "--oci-layout-path={work}/Layout --push=false")
+            .differs("exit code", Some("0"), LAYOUT_AS_REPOSITORY)
+            .differs("stdout", Some("{work}/Layout@[Layout[0]]"), LAYOUT_AS_REPOSITORY),
         on_index("publish/layout-index", "--oci-layout-path=layout --push=false"),
         on_index("publish/layout-index-and-push", "--oci-layout-path=layout -t v1"),
         Case::build(
