@@ -5,6 +5,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use thiserror::Error;
+
 /// How long an interrupted `go` may clean up before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -97,6 +99,11 @@ impl Cancel {
         self.shared.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The work was cancelled, and nothing came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("cancelled")]
+pub struct Cancelled;
 
 impl Default for Cancel {
     fn default() -> Self {

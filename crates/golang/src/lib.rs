@@ -1,7 +1,8 @@
 //! The `go` tool, and nothing of images: what a word of the command line
 //! names ([`Argument`]), the environment that `go` sees for a platform
 //! ([`Environment`], [`Target`]), which packages are programs
-//! ([`Go::list`]), and building one of them into a place of its own
+//! ([`Go::list`]), what templates in its flags stand for ([`Template`],
+//! [`GoEnv`], [`GitInfo`]), and building one of them into a place of its own
 //! ([`Go::build`], [`OutputDir`], [`BuildKey`]).
 //!
 //! Everything here is plain blocking code, meant to be called on worker
@@ -12,6 +13,8 @@
 mod build;
 mod cancel;
 mod environment;
+mod git;
+mod go_env;
 mod import_path;
 mod key;
 mod list;
@@ -20,16 +23,20 @@ mod output;
 mod process;
 mod sys;
 mod target;
+mod template;
 mod tool;
 mod toolexec;
 
 pub use build::{Binary, BuildError, BuildFailure, BuildSettings};
-pub use cancel::Cancel;
+pub use cancel::{Cancel, Cancelled};
 pub use environment::{Environment, EnvironmentError};
+pub use git::{GitInfo, GitNotice, GitParts};
+pub use go_env::{GoEnv, GoEnvError};
 pub use import_path::{Argument, ArgumentError, ImportPath};
 pub use key::BuildKey;
 pub use list::{ListError, LoadError, Main, Module};
 pub use module_file::ModuleFile;
 pub use output::OutputDir;
 pub use target::{Target, TargetError};
+pub use template::{Place, Template, TemplateData, TemplateError, Uses};
 pub use tool::{FindError, Go};

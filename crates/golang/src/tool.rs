@@ -48,14 +48,10 @@ impl Go {
             }
             return Self::at(program);
         }
-        let path = environment.get("PATH").unwrap_or_default();
-        for folder in std::env::split_paths(path).filter(|folder| folder.is_absolute()) {
-            let program = folder.join(with_suffix(name));
-            if sys::is_executable(&program) {
-                return Self::at(program);
-            }
+        match find_in_path(name, environment) {
+            Some(program) => Self::at(program),
+            None => Err(FindError::NotInPath { program: name.to_owned() }),
         }
-        Err(FindError::NotInPath { program: name.to_owned() })
     }
 
     fn at(program: PathBuf) -> Result<Self, FindError> {
@@ -82,10 +78,25 @@ impl Go {
     /// calls the directory what the caller calls it, and does not resolve the
     /// symbolic links in it.
     pub(crate) fn command(&self, dir: &Path, environment: &Environment) -> Command {
-        let mut command = Command::new(&self.program);
-        command.current_dir(dir).env_clear().envs(environment.iter()).env("PWD", dir);
-        command
+        command(&self.program, dir, environment)
     }
+}
+
+/// A call of a program that sees the given environment alone, in `dir`, which
+/// `PWD` names as well.
+pub(crate) fn command(program: &Path, dir: &Path, environment: &Environment) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).env_clear().envs(environment.iter()).env("PWD", dir);
+    command
+}
+
+/// Looks for a program in the absolute directories of the environment's `PATH`.
+pub(crate) fn find_in_path(name: &OsStr, environment: &Environment) -> Option<PathBuf> {
+    let path = environment.get("PATH").unwrap_or_default();
+    std::env::split_paths(path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(with_suffix(name)))
+        .find(|program| sys::is_executable(program))
 }
 
 fn with_suffix(name: &OsStr) -> OsString {

@@ -5,7 +5,6 @@
 mod cli;
 mod commands;
 mod config;
-mod csv;
 mod environment;
 mod error;
 mod settings;
@@ -23,6 +22,9 @@ fn main() -> ExitCode {
         Ok(cli::Parsed::Text(text)) => ui::print(&text),
         Ok(cli::Parsed::Command(Command::Build(arguments))) => {
             commands::build(&process, &arguments)
+        }
+        Ok(cli::Parsed::Command(Command::Config(arguments))) => {
+            commands::config(&process, &arguments)
         }
         Ok(cli::Parsed::Command(Command::Version)) => ui::print(&format!("{}\n", cli::VERSION)),
         Err(error) => Err(error),

@@ -12,10 +12,10 @@ use engine::{
 };
 
 use crate::cli::{BuildArgs, ImageArgs, PublishArgs, VERSION, elements};
-use crate::config::Config;
+use crate::config::{Config, List, Located, Origin};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::system;
+use crate::{system, ui};
 
 /// A destination that is a directory: `KO_DOCKER_REPO=oci:DIR`.
 const LAYOUT_SCHEME: &str = "oci:";
@@ -28,10 +28,7 @@ pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Option
             "validating options: all or specific platforms should be used",
         ));
     }
-    let work_dir = match process.work_dir() {
-        Some(dir) => dir.to_owned(),
-        None => return Err(CommandError::new("the working directory has been removed")),
-    };
+    let work_dir = work_dir(process)?;
     let builder = builder(process, &arguments.image, &platform, &work_dir);
     let builder = builder.map_err(|error| error.context("error creating builder"))?;
     let destination = destination(process, &arguments.publish);
@@ -41,7 +38,11 @@ pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Option
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
         cache: cache(process, &work_dir)?,
         limits: limits(arguments.image.jobs)?,
-        build: BuildOptions::default(),
+        build: BuildOptions {
+            ldflags: elements(&arguments.image.ldflags),
+            disable_optimizations: arguments.image.disable_optimizations,
+            ..builder.build
+        },
         platforms: builder.platforms,
         default_base: builder.default_base,
         base_overrides: builder.base_overrides,
@@ -53,7 +54,14 @@ pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Option
     })
 }
 
+/// Where relative paths start.
+pub(crate) fn work_dir(process: &Process) -> Result<PathBuf> {
+    let dir = process.work_dir().map(Path::to_owned);
+    dir.ok_or_else(|| CommandError::new("the working directory has been removed"))
+}
+
 struct Builder {
+    build: BuildOptions,
     platforms: PlatformMatcher,
     default_base: BaseReference,
     base_overrides: BTreeMap<String, BaseReference>,
@@ -67,50 +75,81 @@ fn builder(
     work_dir: &Path,
 ) -> Result<Builder> {
     let config = Config::read(process, work_dir)?;
-    let base = |key: &str, text: &str| {
-        text.parse::<BaseReference>().map_err(|error| {
-            CommandError::new(format!(
-                "'{key}': error parsing {text:?} as image reference: {error}"
-            ))
-        })
-    };
-    let default_base = base("defaultBaseImage", &config.default_base_image)?;
-    let overrides = config.base_image_overrides.iter().filter(|(_, text)| !text.is_empty());
-    let base_overrides = overrides
-        .map(|(path, text)| Ok((path.clone(), base("baseImageOverrides", text)?)))
-        .collect::<Result<_>>()?;
-
+    if let Some(warning) = config.warning() {
+        ui::log(&warning);
+    }
+    let Bases { default_base, base_overrides } = bases(&config)?;
     let setting_up = "error setting up builder options";
     let wanted =
         wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
     let image = image(process, arguments).map_err(|error| error.context(setting_up))?;
-    let platforms = PlatformMatcher::parse(&wanted)
-        .map_err(|error| CommandError::of(&error).context("could not create default go builder"))?;
-    Ok(Builder { platforms, default_base, base_overrides, image })
+    let platforms = platforms(&wanted)?;
+    Ok(Builder { build: config.build_options(), platforms, default_base, base_overrides, image })
+}
+
+/// The bases that are configured.
+pub(crate) struct Bases {
+    pub(crate) default_base: BaseReference,
+    pub(crate) base_overrides: BTreeMap<String, BaseReference>,
+}
+
+/// Parses the references of the configuration.
+pub(crate) fn bases(config: &Config) -> Result<Bases> {
+    let base = |key: &str, base: &Located<String>| {
+        let text = &base.value;
+        text.parse::<BaseReference>().map_err(|error| {
+            base.origin
+                .error(format!("'{key}': error parsing {text:?} as image reference: {error}"))
+        })
+    };
+    let default_base = base("defaultBaseImage", &config.default_base_image)?;
+    let overrides = config.base_image_overrides.iter();
+    let base_overrides = overrides
+        .map(|(path, text)| Ok((path.clone(), base("baseImageOverrides", text)?)))
+        .collect::<Result<_>>()?;
+    Ok(Bases { default_base, base_overrides })
 }
 
 /// `--platform`, else what is configured, else GOOS and GOARCH, else
 /// linux/amd64.
-fn wanted_platforms(
+pub(crate) fn wanted_platforms(
     process: &Process,
     platform: &[String],
     config: &Config,
-) -> Result<Vec<String>> {
-    let named = if platform.is_empty() { &config.default_platforms[..] } else { platform };
+) -> Result<List> {
+    let named = match platform {
+        [] => config.default_platforms.clone(),
+        typed => List::of(typed.iter().cloned(), Origin::Flag("--platform")),
+    };
     let variables = ["GOOS", "GOARCH", "GOARM"].map(|name| (name, process.text(name)));
-    if !named.is_empty() {
+    if !named.items.is_empty() {
         if let Some((name, Some(value))) = variables.iter().find(|(_, value)| value.is_some()) {
             return Err(CommandError::new(format!(
                 "cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with {name}={value:?}"
             )));
         }
-        return Ok(named.to_vec());
+        return Ok(named);
     }
-    Ok(vec![match variables.map(|(_, value)| value) {
-        [Some(os), Some(arch), Some(arm)] if arch == "arm" => format!("{os}/{arch}/v{arm}"),
-        [Some(os), Some(arch), _] => format!("{os}/{arch}"),
-        _ => "linux/amd64".to_owned(),
-    }])
+    let (platform, origin) = match variables.map(|(_, value)| value) {
+        [Some(os), Some(arch), Some(arm)] if arch == "arm" => {
+            (format!("{os}/{arch}/v{arm}"), Origin::Variable("GOOS, GOARCH and GOARM"))
+        }
+        [Some(os), Some(arch), _] => {
+            (format!("{os}/{arch}"), Origin::Variable("GOOS and GOARCH"))
+        }
+        _ => ("linux/amd64".to_owned(), Origin::Default),
+    };
+    Ok(List::of([platform], origin))
+}
+
+/// Parses the platforms that are wanted.
+pub(crate) fn platforms(wanted: &List) -> Result<PlatformMatcher> {
+    PlatformMatcher::parse(&wanted.values()).map_err(|error| {
+        let message = CommandError::of(&error);
+        let alone = |item: &&Located<String>| PlatformMatcher::parse(&[&item.value]).is_err();
+        let origin = wanted.items.iter().find(alone).map_or(&wanted.origin, |item| &item.origin);
+        origin.error(message.message()).context("could not create default go builder")
+    })
 }
 
 fn image(process: &Process, arguments: &ImageArgs) -> Result<ImageOptions> {
@@ -229,7 +268,7 @@ fn limits(jobs: i64) -> Result<Limits> {
 }
 
 /// `$KOCACHE`, else the platform's cache directory.
-fn cache(process: &Process, work_dir: &Path) -> Result<PathBuf> {
+pub(crate) fn cache(process: &Process, work_dir: &Path) -> Result<PathBuf> {
     if let Some(named) = process.path("KOCACHE") {
         let path = work_dir.join(named);
         if path.exists() && !path.is_dir() {

@@ -13,9 +13,10 @@
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// How much is compressed at once. Part of what `gz1` means: another size
-/// gives other bytes.
-pub(crate) const BLOCK: usize = 512 * 1024;
+/// How much is compressed at once. Up to 1 MiB a larger block is no faster and
+/// saves nothing, so that memory decides. Part of what `gz1` means: another
+/// size gives other bytes.
+pub(crate) const BLOCK: usize = 256 * 1024;
 
 /// How far back DEFLATE can refer.
 const WINDOW: usize = 32 * 1024;

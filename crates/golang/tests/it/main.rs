@@ -11,3 +11,5 @@ mod find;
 mod fixture;
 mod key;
 mod list;
+#[cfg(unix)]
+mod template;

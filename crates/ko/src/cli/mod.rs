@@ -1,13 +1,19 @@
-//! The command line, as it was typed: `clap` parses it, and its errors are
-//! told in the words that ko's users know.
+//! The command line, as it was typed: `clap` parses it by pflag's rules
+//! ([`pflag`]), and its errors are told in the words that ko's users know
+//! ([`words`]).
+
+mod csv;
+mod flags;
+mod pflag;
+mod words;
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::csv;
-use crate::error::{CommandError, Result};
+pub(crate) use self::flags::{BuildArgs, ConfigArgs, ImageArgs, PublishArgs, elements};
+use crate::error::Result;
 
 /// The version that `ko version` prints.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -23,7 +29,6 @@ pub(crate) enum Parsed {
 
 #[derive(Debug, Parser)]
 #[command(name = "ko", about = "Rapidly iterate with Go, Containers, and Kubernetes.")]
-#[command(disable_version_flag = true, disable_help_subcommand = false)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
@@ -35,169 +40,35 @@ struct Cli {
 pub(crate) enum Command {
     /// Build and publish container images from the given importpaths.
     ///
-    /// Prints the reference of each image, in the order of the importpaths.
-    #[command(visible_alias = "publish", args_override_self = true)]
+    /// Prints the reference of each image on stdout, in the order of the
+    /// importpaths. Without any, the program in the working directory is built.
+    #[command(visible_alias = "publish")]
     Build(Box<BuildArgs>),
+    /// Print the settings in force, and where each came from.
+    ///
+    /// Prints what .ko.yaml, the environment and the flags given amount to on
+    /// stdout, as YAML with the origin of each value in a comment.
+    Config(ConfigArgs),
     /// Print ko version.
     Version,
 }
 
-/// What `ko build` was told.
-#[derive(Debug, Args)]
-pub(crate) struct BuildArgs {
-    /// Import paths, or local directories; `.` if there is none.
-    #[arg(value_name = "IMPORTPATH")]
-    pub(crate) words: Vec<String>,
-    #[command(flatten)]
-    pub(crate) publish: PublishArgs,
-    #[command(flatten)]
-    pub(crate) image: ImageArgs,
-}
-
-/// Where images go.
-#[derive(Debug, Args)]
-pub(crate) struct PublishArgs {
-    /// Which tags to use for the produced image instead of the default 'latest' tag (may not work properly with --base-import-paths or --bare).
-    #[arg(short, long, value_name = "strings", default_value = "latest", value_parser = list)]
-    pub(crate) tags: Vec<List>,
-    /// Include tags but not digests in resolved image references. Useful when digests are not preserved when images are repopulated.
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_parser = boolean)]
-    pub(crate) tag_only: bool,
-    /// Push images to KO_DOCKER_REPO
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_parser = boolean)]
-    pub(crate) push: bool,
-    /// Whether to skip TLS verification on the registry
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = boolean)]
-    pub(crate) insecure_registry: bool,
-    /// Path to save the OCI image layout of the built images
-    #[arg(long, value_name = "string", default_value = "", hide_default_value = true)]
-    pub(crate) oci_layout_path: OsString,
-    /// Path to file where a list of the published image references will be written.
-    #[arg(long, value_name = "string", default_value = "", hide_default_value = true)]
-    pub(crate) image_refs: OsString,
-    /// Whether to preserve the full import path after KO_DOCKER_REPO.
-    #[arg(short = 'P', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = boolean)]
-    pub(crate) preserve_import_paths: bool,
-    /// Whether to use the base path without MD5 hash after KO_DOCKER_REPO (may not work properly with --tags).
-    #[arg(short = 'B', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = boolean)]
-    pub(crate) base_import_paths: bool,
-    /// Whether to just use KO_DOCKER_REPO without additional context (may not work properly with --tags).
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = boolean)]
-    pub(crate) bare: bool,
-}
-
-/// What goes into images.
-#[derive(Debug, Args)]
-pub(crate) struct ImageArgs {
-    /// The maximum number of concurrent builds (default GOMAXPROCS)
-    #[arg(
-        short,
-        long,
-        value_name = "int",
-        default_value = "0",
-        hide_default_value = true,
-        allow_negative_numbers = true
-    )]
-    pub(crate) jobs: i64,
-    /// The SBOM media type to use (none will disable SBOM synthesis and upload).
-    #[arg(long, value_name = "string", default_value = "none", value_parser = ["none"])]
-    pub(crate) sbom: String,
-    /// Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*
-    #[arg(long, value_name = "strings", value_parser = list)]
-    pub(crate) platform: Vec<List>,
-    /// Which labels (key=value[,key=value]) to add to the image.
-    #[arg(long, value_name = "strings", value_parser = list)]
-    pub(crate) image_label: Vec<List>,
-    /// Which annotations (key=value[,key=value]) to add to the OCI manifest.
-    #[arg(long, value_name = "strings", value_parser = list)]
-    pub(crate) image_annotation: Vec<List>,
-    /// The default user the image should be run as.
-    #[arg(long, value_name = "string", default_value = "", hide_default_value = true)]
-    pub(crate) image_user: String,
-}
-
-/// One occurrence of a list flag.
-#[derive(Debug, Clone)]
-pub(crate) struct List(Vec<String>);
-
-/// All elements of all occurrences.
-pub(crate) fn elements(lists: &[List]) -> Vec<String> {
-    lists.iter().flat_map(|list| list.0.iter().cloned()).collect()
-}
-
-fn list(text: &str) -> std::result::Result<List, String> {
-    csv::record(text).map(List)
-}
-
-/// Go's `strconv.ParseBool`.
-fn boolean(text: &str) -> std::result::Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        _ => Err(format!("strconv.ParseBool: parsing {text:?}: invalid syntax")),
-    }
+/// The whole command line, for parsing, help and completion.
+fn command() -> clap::Command {
+    pflag::like(Cli::command())
 }
 
 /// Parses the command line; the first argument is the program's name.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
-    match Cli::try_parse_from(arguments) {
+    let parsed = command().try_get_matches_from(arguments);
+    match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => Ok(Parsed::Command(cli.command)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Ok(Parsed::Text(error.render().to_string()))
             }
-            _ => Err(in_ko_words(&error)),
+            _ => Err(words::of(&error)),
         },
-    }
-}
-
-/// What clap says, as pflag and cobra would have said it.
-fn in_ko_words(error: &clap::Error) -> CommandError {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let (argument, value) = (context(ContextKind::InvalidArg), context(ContextKind::InvalidValue));
-    // clap shows a flag with its value's name: `--jobs <int>`.
-    let flag = argument.split_whitespace().next().unwrap_or_default();
-    let name = flag.split(['=', '[']).next().unwrap_or_default();
-    let cause =
-        std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-    match error.kind() {
-        ErrorKind::UnknownArgument if flag.starts_with("--") => {
-            let suggestion = context(ContextKind::SuggestedArg);
-            let hint = (!suggestion.is_empty()).then(|| format!("did you mean {suggestion}?"));
-            CommandError::new(format!("unknown flag: {name}")).hint(hint)
-        }
-        ErrorKind::UnknownArgument => {
-            let letter = flag.trim_start_matches('-').chars().next().unwrap_or_default();
-            CommandError::new(format!("unknown shorthand flag: '{letter}' in {flag}"))
-        }
-        ErrorKind::InvalidSubcommand => {
-            let unknown = context(ContextKind::InvalidSubcommand);
-            let suggestions = match error.get(ContextKind::SuggestedSubcommand) {
-                Some(ContextValue::Strings(names)) if !names.is_empty() => {
-                    format!("\n\nDid you mean this?\n\t{}\n", names.join("\n\t"))
-                }
-                _ => String::new(),
-            };
-            let usage = "Run 'ko --help' for usage.";
-            CommandError::new(format!(
-                "unknown command {unknown:?} for \"ko\"{suggestions}\n{usage}"
-            ))
-        }
-        ErrorKind::InvalidValue if value.is_empty() => {
-            CommandError::new(format!("flag needs an argument: {name}"))
-        }
-        ErrorKind::InvalidValue if name == "--sbom" => CommandError::new(format!(
-            "invalid argument {value:?} for \"--sbom\" flag: this version makes no SBOMs, so that it can only be none"
-        )),
-        ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
-            CommandError::new(format!("invalid argument {value:?} for {name:?} flag{cause}"))
-        }
-        _ => {
-            CommandError::new(error.to_string().trim_start_matches("error: ").trim_end().to_owned())
-        }
     }
 }
 
@@ -229,15 +100,19 @@ mod tests {
             ("ko build . --push=false ./x", false, vec![".", "./x"]),
             ("ko build --push false", true, vec!["false"]),
             ("ko build --push=F", false, vec![]),
+            ("ko build --push=false --push", true, vec![]),
             ("ko build -- --push=false", true, vec!["--push=false"]),
+            ("ko build ./x -- ./y", true, vec!["./x", "./y"]),
         ] {
             let arguments = build(words).unwrap();
-            assert_eq!(
-                (arguments.publish.push, arguments.words),
-                (push, rest.into_iter().map(Into::into).collect())
-            );
+            let rest: Vec<String> = rest.into_iter().map(Into::into).collect();
+            assert_eq!((arguments.publish.push, arguments.words), (push, rest), "{words}");
         }
-        assert_eq!(build("ko build -j 3 -j4").unwrap().image.jobs, 4);
+        let arguments = build("ko build -j 3 -j4 -PB=0 --bare=T -v").unwrap();
+        assert_eq!(arguments.image.jobs, 4);
+        assert!(arguments.publish.preserve_import_paths && arguments.publish.bare);
+        assert!(!arguments.publish.base_import_paths);
+        assert!(arguments.verbose);
     }
 
     #[test]
@@ -246,11 +121,21 @@ mod tests {
             ("ko build --bogus", "unknown flag: --bogus"),
             ("ko build --bogus=1", "unknown flag: --bogus"),
             ("ko build -x", "unknown shorthand flag: 'x' in -x"),
+            ("ko build -Px", "unknown shorthand flag: 'x' in -x"),
             ("ko build --tags", "flag needs an argument: --tags"),
             ("ko build --version", "unknown flag: --version"),
+            ("ko version --bogus", "unknown flag: --bogus"),
             (
                 "ko build --push=maybe",
                 "invalid argument \"maybe\" for \"--push\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax",
+            ),
+            (
+                "ko build -j x",
+                "invalid argument \"x\" for \"-j, --jobs\" flag: strconv.ParseInt: parsing \"x\": invalid syntax",
+            ),
+            (
+                "ko build --tags=a\"b",
+                "invalid argument \"a\\\"b\" for \"-t, --tags\" flag: parse error on line 1, column 2: bare \" in non-quoted-field",
             ),
         ] {
             assert_eq!(build(words).unwrap_err().message(), want, "{words}");
@@ -259,17 +144,30 @@ mod tests {
             build("ko buidl").unwrap_err().message(),
             "unknown command \"buidl\" for \"ko\"\n\nDid you mean this?\n\tbuild\n\nRun 'ko --help' for usage."
         );
-        assert!(
-            build("ko build -j x")
-                .unwrap_err()
-                .message()
-                .starts_with("invalid argument \"x\" for \"--jobs\" flag")
-        );
     }
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory as _;
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_flags_by_name() {
+        let arguments = ["ko", "build", "--help"].map(OsString::from);
+        let Parsed::Text(help) = parse(&arguments).unwrap() else { panic!("no help") };
+        let names: Vec<&str> = help
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix('-'))
+            .map(|line| {
+                line.split_once("--").unwrap_or(("", line)).1.split([' ', '=', '[']).next().unwrap()
+            })
+            .collect();
+        let sorted = {
+            let mut sorted = names.clone();
+            sorted.sort_unstable();
+            sorted
+        };
+        assert_eq!(names, sorted, "{help}");
+        assert!(names.contains(&"image-label"), "{help}");
     }
 }

@@ -128,5 +128,12 @@ fn the_progress_is_ko_s() {
     let sandbox = nowhere();
     let _ = module(&sandbox).main("cmd/one");
     let output = build_here(&sandbox, "./cmd/one").output().success();
-    insta::assert_snapshot!(output.snapshot(), @"");
+    insta::assert_snapshot!(output.snapshot(), @r#"
+exit code: 0
+--- stdout ---
+r.example.com/x/one-8504846166bfe7669b191f9304d01813:latest@sha256:[digest]
+--- stderr ---
+[time] Using base scratch for example.com/app/cmd/one
+[time] Building example.com/app/cmd/one for linux/amd64
+"#);
 }

@@ -51,8 +51,9 @@ fn an_override_is_for_one_program() {
     let host = fixture.registry.host();
     let other = Image::docker("linux/amd64").layers(2, 100).build();
     other.push(&fixture.registry, "other", "v1");
-    let config =
-        format!("baseImageOverrides:\n  example.com/app/cmd/ONE: {host}/other:v1\n  example.com/app: ''\n");
+    let config = format!(
+        "baseImageOverrides:\n  example.com/app/cmd/ONE: {host}/other:v1\n  example.com/app: ''\n"
+    );
     let _ = fixture.module().main("cmd/one").file(".ko.yaml", config);
     let name = |repository: &str| {
         let image = fixture.built(repository, "latest");
@@ -73,7 +74,8 @@ fn an_override_is_for_one_program() {
 fn the_file_names_a_default_base_and_the_variable_wins() {
     let mut fixture = Fixture::new();
     let host = fixture.registry.host().to_owned();
-    let digest = Image::oci("linux/amd64").seed("pinned").build().push(&fixture.registry, "pin", "v1");
+    let digest =
+        Image::oci("linux/amd64").seed("pinned").build().push(&fixture.registry, "pin", "v1");
     let file = format!("defaultBaseImage: {host}/pin@{digest}\n");
     let _ = fixture.module().file(".ko.yaml", file);
     let name = |fixture: &Fixture| {

@@ -2,6 +2,7 @@
 //! sandbox whose working directory is a module.
 
 use serde_json::Value;
+use std::fs;
 use testkit::base::{self, Image};
 use testkit::module::Module;
 use testkit::registry::TestRegistry;
@@ -9,7 +10,13 @@ use testkit::sandbox::{Run, Sandbox};
 
 /// The command under test, cut off from this machine's user.
 pub(crate) fn sandbox() -> Sandbox {
-    Sandbox::new(env!("CARGO_BIN_EXE_ko"))
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_ko"));
+    // Go's telemetry would go on in a process of its own, and write to the
+    // sandbox after its end.
+    let telemetry = sandbox.root().join("config/go/telemetry");
+    fs::create_dir_all(&telemetry).unwrap();
+    fs::write(telemetry.join("mode"), "off").unwrap();
+    sandbox
 }
 
 /// The module of a sandbox, `example.com/app` with no program in it yet.

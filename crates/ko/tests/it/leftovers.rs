@@ -15,11 +15,12 @@ pub(crate) fn assert_none(sandbox: &Sandbox, more: &[&Path]) {
         let name = path.rsplit('/').next().unwrap_or_default();
         name.starts_with(".ko-") || name.starts_with(".tmp") || name.starts_with("go-build")
     };
-    for dir in [&sandbox.kocache()].into_iter().map(|dir| dir.as_path()).chain(more.iter().copied()) {
-        let mut all = Vec::new();
+    let mut all = Vec::new();
+    walk(&sandbox.kocache(), &mut all);
+    for dir in more {
         walk(dir, &mut all);
-        found.extend(all.into_iter().filter(temporary));
     }
+    found.extend(all.into_iter().filter(temporary));
     assert_eq!(found, Vec::<String>::new(), "temporary files stayed behind");
     assert_eq!(processes(sandbox.root()), Vec::<String>::new(), "processes stayed behind");
 }

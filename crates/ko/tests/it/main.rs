@@ -1,5 +1,6 @@
 //! The command from the outside: what it prints, what it asks of registries,
 //! what it leaves behind, and that what it makes runs.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
 mod architecture;

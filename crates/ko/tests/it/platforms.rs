@@ -13,9 +13,9 @@ const PLATFORMS: [&str; 3] = ["linux/arm64", "linux/amd64", "linux/arm/v7"];
 
 fn fixture(format: Format) -> Fixture {
     let index = Index::new(format);
-    let index = PLATFORMS.iter().fold(index, |index, platform| {
-        index.image(Image::new(format, platform).env("PATH=/bin"))
-    });
+    let index = PLATFORMS
+        .iter()
+        .fold(index, |index, platform| index.image(Image::new(format, platform).env("PATH=/bin")));
     let fixture = Fixture::on(TestRegistry::start(), &index.attestation().build());
     let _ = fixture.module().main(".");
     fixture
@@ -36,8 +36,16 @@ fn the_wanted_platforms_decide_between_image_and_index() {
         // What the base does not have is not missed, as long as one is there.
         ("--platform=linux/arm64,linux/s390x", &[], &["linux/arm64"]),
         ("--platform=linux/arm", &[], &["linux/arm/v7"]),
-        ("", &[("KO_DEFAULTPLATFORMS", "linux/arm64,linux/amd64")], &["linux/arm64", "linux/amd64"]),
-        ("", &[("KO_DEFAULTPLATFORMS", "linux/arm64 linux/amd64")], &["linux/arm64", "linux/amd64"]),
+        (
+            "",
+            &[("KO_DEFAULTPLATFORMS", "linux/arm64,linux/amd64")],
+            &["linux/arm64", "linux/amd64"],
+        ),
+        (
+            "",
+            &[("KO_DEFAULTPLATFORMS", "linux/arm64 linux/amd64")],
+            &["linux/arm64", "linux/amd64"],
+        ),
         ("--platform=linux/arm64", &[("KO_DEFAULTPLATFORMS", "all")], &["linux/arm64"]),
         ("--platform=", &[], &["linux/amd64"]),
         ("", &[("GOOS", "linux"), ("GOARCH", "arm64")], &["linux/arm64"]),
@@ -59,7 +67,11 @@ fn the_wanted_platforms_decide_between_image_and_index() {
             }
             _ => (built.platforms(), OCI_INDEX),
         };
-        assert_eq!((platforms, &*built.media_type), (want.iter().map(|&it| it.to_owned()).collect(), media_type), "{words} {variables:?}");
+        assert_eq!(
+            (platforms, &*built.media_type),
+            (want.iter().map(|&it| it.to_owned()).collect(), media_type),
+            "{words} {variables:?}"
+        );
     }
 }
 
@@ -98,7 +110,8 @@ fn an_index_says_of_its_images_what_the_base_says() {
         assert_eq!(annotations["org.opencontainers.image.base.name"], name);
         let (base, children) = (base.json(), fixture.children("out", &index));
         for (position, child) in children.iter().enumerate() {
-            let (entry, of) = (&index.manifest["manifests"][position], &base["manifests"][position]);
+            let (entry, of) =
+                (&index.manifest["manifests"][position], &base["manifests"][position]);
             assert_eq!(entry["platform"], of["platform"]);
             assert_eq!(entry["artifactType"], config_type);
             assert_eq!(entry["digest"], child.digest);
@@ -109,7 +122,8 @@ fn an_index_says_of_its_images_what_the_base_says() {
             assert_eq!(annotations["a"], "b");
         }
         // One kodata layer serves all of them.
-        let kodata: Vec<_> = children.iter().map(|child| &child.manifest["layers"][1]["digest"]).collect();
+        let kodata: Vec<_> =
+            children.iter().map(|child| &child.manifest["layers"][1]["digest"]).collect();
         assert!(kodata.iter().all(|digest| *digest == kodata[0]), "{kodata:?}");
     }
 }

@@ -48,11 +48,12 @@ fn oracle() -> &'static Path {
     static ORACLE: OnceLock<PathBuf> = OnceLock::new();
     ORACLE.get_or_init(|| {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let program = dir.join(format!("layer-oracle-{}", std::process::id()));
+        let program = dir.join("layer-oracle");
+        let built_as = dir.join(format!("layer-oracle-{}", std::process::id()));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/oracle.go");
         let built = Command::new("go")
             .args(["build", "-o"])
-            .args([&program, &source])
+            .args([&built_as, &source])
             .current_dir(dir)
             .envs([("GOENV", "off"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", "")])
             .envs([("GOPROXY", "off"), ("GOWORK", "off")])
@@ -60,6 +61,7 @@ fn oracle() -> &'static Path {
             .status()
             .expect("go is installed");
         assert!(built.success());
+        std::fs::rename(built_as, &program).unwrap();
         program
     })
 }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::go;
 use crate::tools::{GO_ON, bytes, compressor, gunzip, store};
 
-const BLOCK: usize = 512 * 1024;
+const BLOCK: usize = 256 * 1024;
 
 fn compressed(content: &[u8], compressor: &Compressor) -> Vec<u8> {
     let mut writer = compressor.gzip(Vec::new()).unwrap();
@@ -111,7 +111,7 @@ fn gz1_is_what_it_was() {
     let digest = Digest::of(&compressed(&content, &compressor(2)));
     assert_eq!(
         (Compressor::VERSION, digest.to_string().as_str()),
-        ("gz1", "sha256:d5f036337461be4f0d54c2f3983ad2ec8f3d5f4b1913a1c4411f94fce6ffff4f")
+        ("gz1", "sha256:400b0f780ce05978e068dc04effac399960850a3d212862ab9000f1406a7ff00")
     );
     let header = compressed(b"", &compressor(1));
     assert_eq!(header[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff]);
@@ -132,7 +132,7 @@ fn a_writer_that_fails_is_an_error() {
     }
     let compressor = compressor(2);
     assert!(compressor.gzip(Small(5)).is_err());
-    for room in [15, 100_000, 900_000] {
+    for room in [15, 50_000, 300_000] {
         let mut writer = compressor.gzip(Small(room)).unwrap();
         let result = writer.write_all(&bytes(9 * BLOCK)).and_then(|()| writer.finish().map(drop));
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::StorageFull);

@@ -1,0 +1,152 @@
+//! What is wrong with a template, and where.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::NAME;
+
+/// A place in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The whole template: one element of a list of flags.
+    pub element: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// How many bytes come before it in its line, as Go counts columns.
+    pub column: usize,
+    /// The template that it is in: `argsTmpl`, or one that is defined.
+    pub template: String,
+    /// What stands there, as Go writes it.
+    pub code: String,
+}
+
+/// A place as a parsed template keeps it.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) offset: usize,
+    pub(super) template: Arc<str>,
+    pub(super) code: String,
+}
+
+impl Site {
+    pub(super) fn place(&self, source: &str) -> Place {
+        Place::new(source, self.offset, &self.template, self.code.clone())
+    }
+}
+
+impl Place {
+    /// A place that only has a line and a column.
+    pub(super) fn plain(source: &str, offset: usize) -> Self {
+        Self::new(source, offset, NAME, String::new())
+    }
+
+    fn new(source: &str, offset: usize, template: &str, code: String) -> Self {
+        let before = &source.as_bytes()[..offset.min(source.len())];
+        let newline = before.iter().rposition(|&byte| byte == b'\n');
+        Self {
+            element: source.to_owned(),
+            line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
+            column: before.len() - newline.map_or(0, |newline| newline + 1),
+            template: template.to_owned(),
+            code,
+        }
+    }
+
+    fn executing(&self) -> String {
+        let Self { line, column, template, code, .. } = self;
+        format!("template: argsTmpl:{line}:{column}: executing {template:?} at <{code}>")
+    }
+}
+
+/// Why a template has no result.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TemplateError {
+    /// It is no template.
+    #[error("template: argsTmpl:{}: {message} (column {} of {:?})", place.line, place.column + 1, place.element)]
+    Syntax {
+        /// Where.
+        place: Place,
+        /// Why.
+        message: String,
+    },
+    /// `.Env` has no such variable.
+    #[error("{}: map has no entry for key {name:?} (in {:?})", place.executing(), place.element)]
+    MissingVariable {
+        /// Where.
+        place: Place,
+        /// The variable.
+        name: String,
+    },
+    /// Another map has no such key.
+    #[error("{}: map has no entry for key {key:?} (in {:?})", place.executing(), place.element)]
+    MissingKey {
+        /// Where.
+        place: Place,
+        /// The key.
+        key: String,
+    },
+    /// Something that cannot be done with the values that there are.
+    #[error("{}: {message} (in {:?})", place.executing(), place.element)]
+    Execution {
+        /// Where.
+        place: Place,
+        /// Why.
+        message: String,
+    },
+    /// The template, its result, or a value on the way is longer than 1 MiB.
+    #[error("template: argsTmpl:{}:{}: longer than 1 MiB (in {:?})", place.line, place.column, place.element)]
+    TooLong {
+        /// Where.
+        place: Place,
+    },
+    /// It goes on for more than 10,000 steps.
+    #[error("template: argsTmpl:{}:{}: more than 10000 steps (in {:?})", place.line, place.column, place.element)]
+    Endless {
+        /// Where.
+        place: Place,
+    },
+}
+
+impl TemplateError {
+    /// What a user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::MissingVariable { name, .. } => Some(format!(
+                "the environment variable {name} is not set: set it, or write \
+                 {{{{ index .Env {name:?} }}}} to have nothing in its place"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Syntax { place, .. }
+            | Self::MissingVariable { place, .. }
+            | Self::MissingKey { place, .. }
+            | Self::Execution { place, .. }
+            | Self::TooLong { place }
+            | Self::Endless { place } => place,
+        }
+    }
+
+    /// An error of the crate's parser, whose columns count characters from 1.
+    pub(super) fn from_parser(source: &str, error: gotmpl::TemplateError) -> Self {
+        let (gotmpl::TemplateError::Parse { line, col, message, .. }
+        | gotmpl::TemplateError::Lex { line, col, message, .. }) = error
+        else {
+            let place = Place::plain(source, 0);
+            return Self::Syntax { place, message: error.to_string() };
+        };
+        let start: usize =
+            source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let inside: usize =
+            source[start..].chars().take(col.saturating_sub(1)).map(char::len_utf8).sum();
+        let place = Place::plain(source, start + inside);
+        Self::Syntax { place, message }
+    }
+}

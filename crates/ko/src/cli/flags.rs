@@ -1,0 +1,126 @@
+//! The flags, with ko's descriptions. How they are read is [`super::pflag`]'s
+//! business.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::csv;
+
+/// What `ko build` was told.
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    #[arg(value_name = "IMPORTPATH", help = "Import paths, or local directories")]
+    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+    /// Enable debug logs
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// Where images go.
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// Whether to just use KO_DOCKER_REPO without additional context (may not work properly with --tags).
+    #[arg(long)]
+    pub(crate) bare: bool,
+    /// Whether to use the base path without MD5 hash after KO_DOCKER_REPO (may not work properly with --tags).
+    #[arg(short = 'B', long)]
+    pub(crate) base_import_paths: bool,
+    /// Path to file where a list of the published image references will be written.
+    #[arg(long, value_name = "string", default_value = "")]
+    pub(crate) image_refs: OsString,
+    /// Whether to skip TLS verification on the registry
+    #[arg(long)]
+    pub(crate) insecure_registry: bool,
+    /// Path to save the OCI image layout of the built images
+    #[arg(long, value_name = "string", default_value = "")]
+    pub(crate) oci_layout_path: OsString,
+    /// Whether to preserve the full import path after KO_DOCKER_REPO.
+    #[arg(short = 'P', long)]
+    pub(crate) preserve_import_paths: bool,
+    /// Push images to KO_DOCKER_REPO
+    #[arg(long, default_value = "true")]
+    pub(crate) push: bool,
+    /// Include tags but not digests in resolved image references. Useful when digests are not preserved when images are repopulated.
+    #[arg(long)]
+    pub(crate) tag_only: bool,
+    /// Which tags to use for the produced image instead of the default 'latest' tag (may not work properly with --base-import-paths or --bare).
+    #[arg(short, long, value_name = "strings", default_value = "latest", value_parser = list)]
+    pub(crate) tags: Vec<List>,
+}
+
+/// What goes into images.
+#[derive(Debug, Args)]
+pub(crate) struct ImageArgs {
+    /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
+    #[arg(long)]
+    pub(crate) disable_optimizations: bool,
+    /// Which annotations (key=value[,key=value]) to add to the OCI manifest.
+    #[arg(long, value_name = "strings", value_parser = list)]
+    pub(crate) image_annotation: Vec<List>,
+    /// Which labels (key=value[,key=value]) to add to the image.
+    #[arg(long, value_name = "strings", value_parser = list)]
+    pub(crate) image_label: Vec<List>,
+    /// The default user the image should be run as.
+    #[arg(long, value_name = "string", default_value = "")]
+    pub(crate) image_user: String,
+    /// The maximum number of concurrent builds (default GOMAXPROCS)
+    #[arg(short, long, value_name = "int", default_value = "0", value_parser = integer)]
+    pub(crate) jobs: i64,
+    /// ldflags to pass to go build (may be repeated)
+    #[arg(long, value_name = "strings", value_parser = list)]
+    pub(crate) ldflags: Vec<List>,
+    /// Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*
+    #[arg(long, value_name = "strings", value_parser = list)]
+    pub(crate) platform: Vec<List>,
+    /// The SBOM media type to use (none will disable SBOM synthesis and upload).
+    #[arg(long, value_name = "string", default_value = "none", value_parser = sbom)]
+    pub(crate) sbom: String,
+}
+
+/// What `ko config` was told: the flags of `ko build` that are over what is
+/// configured.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// ldflags to pass to go build (may be repeated)
+    #[arg(long, value_name = "strings", value_parser = list)]
+    pub(crate) ldflags: Vec<List>,
+    /// Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*
+    #[arg(long, value_name = "strings", value_parser = list)]
+    pub(crate) platform: Vec<List>,
+    /// Print the JSON Schema of .ko.yaml instead.
+    #[arg(long)]
+    pub(crate) schema: bool,
+    /// Enable debug logs
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// One occurrence of a list flag.
+#[derive(Debug, Clone)]
+pub(crate) struct List(Vec<String>);
+
+/// All elements of all occurrences.
+pub(crate) fn elements(lists: &[List]) -> Vec<String> {
+    lists.iter().flat_map(|list| list.0.iter().cloned()).collect()
+}
+
+fn list(text: &str) -> Result<List, String> {
+    csv::record(text).map(List)
+}
+
+/// Go's `strconv.ParseInt`, as far as flags need it.
+fn integer(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
+}
+
+fn sbom(text: &str) -> Result<String, String> {
+    match text {
+        "none" => Ok(text.to_owned()),
+        _ => Err("this version makes no SBOMs, so that it can only be none".to_owned()),
+    }
+}

@@ -1,0 +1,67 @@
+//! pflag's rules, for what clap would do otherwise: a boolean takes a value
+//! only behind `=` (`--push=false`), the last of several occurrences counts,
+//! a value may begin with a dash, help lists flags by name.
+
+use clap::{Arg, ArgAction, Command};
+
+/// The command with all its subcommands, read by pflag's rules.
+pub(super) fn like(command: Command) -> Command {
+    let names: Vec<String> =
+        command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let command = names.iter().fold(command, |command, name| command.mut_subcommand(name, like));
+    let mut flags: Vec<String> = command.get_opts().map(|flag| flag.get_id().to_string()).collect();
+    flags.sort_unstable();
+    let command = command
+        .args_override_self(true)
+        .disable_version_flag(true)
+        .disable_help_flag(true)
+        .arg(
+            Arg::new("help")
+                .short('h')
+                .long("help")
+                .help("Print help")
+                .action(ArgAction::HelpShort)
+                .global(false),
+        )
+        .infer_long_args(false);
+    command.mut_args(|arg| flag(arg, &flags))
+}
+
+fn flag(arg: Arg, names: &[String]) -> Arg {
+    if arg.is_positional() {
+        return arg;
+    }
+    let long = arg.get_long().unwrap_or_default().to_owned();
+    // Flags of the same first letters keep the order of their whole names.
+    let rank = names.iter().filter(|name| name.replace('_', "-") < long).count();
+    let arg = arg.display_order(rank);
+    match arg.get_action() {
+        ArgAction::SetTrue => {
+            let is_set = !arg.get_default_values().is_empty();
+            let arg =
+                if is_set { arg } else { arg.default_value("false").hide_default_value(true) };
+            arg.action(ArgAction::Set)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .hide_possible_values(true)
+                .value_parser(boolean)
+                .value_name("bool")
+        }
+        ArgAction::Set | ArgAction::Append => {
+            let is_empty =
+                arg.get_default_values().iter().all(|value| value.is_empty() || value == "0");
+            arg.allow_hyphen_values(true).hide_default_value(is_empty)
+        }
+        _ => arg,
+    }
+}
+
+/// Go's `strconv.ParseBool`.
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err(format!("strconv.ParseBool: parsing {text:?}: invalid syntax")),
+    }
+}

@@ -1,0 +1,72 @@
+//! What clap has to say, as pflag and cobra would have said it.
+
+use std::error::Error as _;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::error::CommandError;
+
+/// The error of a command line.
+pub(super) fn of(error: &clap::Error) -> CommandError {
+    let value = text(error, ContextKind::InvalidValue);
+    // clap shows a flag with its value's name: `--jobs <int>`.
+    let argument = text(error, ContextKind::InvalidArg);
+    let shown = argument.split_whitespace().next().unwrap_or_default();
+    let name = shown.split(['=', '[']).next().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UnknownArgument if shown.starts_with("--") => {
+            let suggestion = text(error, ContextKind::SuggestedArg);
+            let hint = (!suggestion.is_empty()).then(|| format!("did you mean {suggestion}?"));
+            CommandError::new(format!("unknown flag: {name}")).hint(hint)
+        }
+        ErrorKind::UnknownArgument if shown.starts_with('-') => {
+            let letter = shown.trim_start_matches('-').chars().next().unwrap_or_default();
+            CommandError::new(format!("unknown shorthand flag: '{letter}' in {shown}"))
+        }
+        ErrorKind::UnknownArgument => CommandError::new(format!("unknown command {shown:?}")),
+        ErrorKind::InvalidSubcommand => unknown_command(error),
+        ErrorKind::InvalidValue if value.is_empty() => {
+            CommandError::new(format!("flag needs an argument: {name}"))
+        }
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
+            let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            CommandError::new(format!(
+                "invalid argument {value:?} for {:?} flag{cause}",
+                both_names(name)
+            ))
+        }
+        _ => {
+            CommandError::new(error.to_string().trim_start_matches("error: ").trim_end().to_owned())
+        }
+    }
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> String {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+fn unknown_command(error: &clap::Error) -> CommandError {
+    let unknown = text(error, ContextKind::InvalidSubcommand);
+    let suggestions = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(names)) if !names.is_empty() => {
+            format!("\n\nDid you mean this?\n\t{}\n", names.join("\n\t"))
+        }
+        _ => String::new(),
+    };
+    CommandError::new(format!(
+        "unknown command {unknown:?} for \"ko\"{suggestions}\nRun 'ko --help' for usage."
+    ))
+}
+
+/// A flag with its letter, as pflag names it: `-t, --tags`.
+fn both_names(long: &str) -> String {
+    let command = super::command();
+    let mut flags = command.get_subcommands().flat_map(clap::Command::get_opts);
+    let letter = flags
+        .find(|flag| flag.get_long().is_some_and(|found| long.strip_prefix("--") == Some(found)))
+        .and_then(clap::Arg::get_short);
+    letter.map_or_else(|| long.to_owned(), |letter| format!("-{letter}, {long}"))
+}

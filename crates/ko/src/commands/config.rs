@@ -1,0 +1,121 @@
+//! `ko config`: the settings in force, and where each came from.
+
+use std::fmt::Write as _;
+
+use crate::cli::{ConfigArgs, elements};
+use crate::config::{self, Build, Config, List, Located, Origin};
+use crate::environment::Process;
+use crate::error::Result;
+use crate::{settings, ui};
+
+pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
+    if arguments.schema {
+        return ui::print(&config::schema());
+    }
+    let work_dir = settings::work_dir(process)?;
+    let config = Config::read(process, &work_dir)?;
+    if let Some(warning) = config.warning() {
+        ui::log(&warning);
+    }
+    // What is configured is checked as a build checks it.
+    let _ = settings::bases(&config)?;
+    let platforms =
+        settings::wanted_platforms(process, &elements(&arguments.platform), &config)?;
+    let _ = settings::platforms(&platforms)?;
+    let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
+
+    let variable = |name: &'static str| {
+        process.text(name).map(|text| Located::new(text, Origin::Variable(name)))
+    };
+    let default = |text: String| Located::new(text, Origin::Default);
+    let repository = variable("KO_DOCKER_REPO").unwrap_or_else(|| default(String::new()));
+    let cache = settings::cache(process, &work_dir)?.display().to_string();
+    let cache = match process.path("KOCACHE") {
+        Some(_) => Located::new(cache, Origin::Variable("KOCACHE")),
+        None => default(cache),
+    };
+    let go = variable("KO_GO_PATH").unwrap_or_else(|| default("go".to_owned()));
+
+    let mut text = show(&config, &platforms, &ldflags);
+    for (key, value) in [("repository", repository), ("cache", cache), ("go", go)] {
+        line(&mut text, &format!("{key}: "), &value);
+    }
+    ui::print(&text)
+}
+
+/// The configuration as YAML. Builds are shown as they are made: what they do
+/// not say themselves is what the defaults say.
+fn show(config: &Config, platforms: &List, typed: &List) -> String {
+    let over = |list: Option<&List>, default: &List| match list {
+        Some(list) if !list.items.is_empty() => list.clone(),
+        _ => default.clone(),
+    };
+    let default_ldflags = over(Some(typed), &config.default_ldflags);
+    let mut text = match &config.file {
+        Some(file) => format!("# {file}\n"),
+        None => "# There is no configuration file.\n".to_owned(),
+    };
+    line(&mut text, "defaultBaseImage: ", &config.default_base_image);
+    if config.base_image_overrides.is_empty() {
+        text.push_str("baseImageOverrides: {} # default\n");
+    } else {
+        text.push_str("baseImageOverrides:\n");
+    }
+    for (path, base) in &config.base_image_overrides {
+        line(&mut text, &format!("  {}: ", scalar(path)), base);
+    }
+    list(&mut text, "", "defaultPlatforms", platforms);
+    list(&mut text, "", "defaultEnv", &config.default_env);
+    list(&mut text, "", "defaultFlags", &config.default_flags);
+    list(&mut text, "", "defaultLdflags", &default_ldflags);
+    text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
+    for (index, build) in config.builds.iter().enumerate() {
+        let own = |value: String, setting: Option<&Located<String>>| {
+            let said = setting.filter(|setting| !setting.value.is_empty());
+            let origin = said.map_or(Origin::Default, |setting| setting.origin.clone());
+            Located::new(value, origin)
+        };
+        let Build { id, dir, main, flags, ldflags, env, linux_capabilities } = build;
+        line(&mut text, "  - id: ", &own(build.id(index), id.as_ref()));
+        line(&mut text, "    dir: ", &own(build.dir().to_owned(), dir.as_ref()));
+        line(&mut text, "    main: ", &own(build.main().to_owned(), main.as_ref()));
+        let ldflags = over(Some(typed), &over(ldflags.as_ref(), &config.default_ldflags));
+        list(&mut text, "    ", "flags", &over(flags.as_ref(), &config.default_flags));
+        list(&mut text, "    ", "ldflags", &ldflags);
+        list(&mut text, "    ", "env", &over(env.as_ref(), &config.default_env));
+        let capabilities = over(linux_capabilities.as_ref(), &List::unset());
+        list(&mut text, "    ", "linux_capabilities", &capabilities);
+    }
+    text
+}
+
+fn list(text: &mut String, indent: &str, key: &str, list: &List) {
+    if list.items.is_empty() {
+        let _ = writeln!(text, "{indent}{key}: [] # {}", list.origin);
+        return;
+    }
+    let _ = writeln!(text, "{indent}{key}:");
+    for item in &list.items {
+        line(text, &format!("{indent}  - "), item);
+    }
+}
+
+fn line(text: &mut String, start: &str, value: &Located<String>) {
+    let _ = writeln!(text, "{start}{} # {}", scalar(&value.value), value.origin);
+}
+
+/// A text as YAML: as it is where that is unmistakable, else quoted as JSON
+/// does, which YAML reads too.
+fn scalar(text: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "/._-@=:".contains(char);
+    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let starts = text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '/');
+    if starts
+        && text.chars().all(plain)
+        && !text.ends_with(':')
+        && !word.contains(&text.to_ascii_lowercase().as_str())
+    {
+        return text.to_owned();
+    }
+    serde_json::to_string(text).expect("a string is a JSON value")
+}

@@ -1,0 +1,191 @@
+//! The configuration: what the file says (`.ko.yaml` and its kin), what the
+//! environment says over it, and where each of it came from. References and
+//! platforms are not parsed here, and nothing is looked up in registries or Go
+//! code.
+
+mod builds;
+mod file;
+mod lookup;
+mod origin;
+mod read;
+mod schema;
+mod source;
+mod toml;
+mod tree;
+mod unknown;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::{BuildConfig, BuildFlags, BuildOptions};
+
+pub(crate) use file::Build;
+pub(crate) use origin::{List, Located, Origin};
+pub(crate) use schema::schema;
+
+use crate::environment::Process;
+use crate::error::{CommandError, Result};
+use file::File;
+use lookup::{Format, Found};
+use source::{Place, Source};
+use unknown::UnknownKey;
+
+/// The base of images where nothing else is said.
+pub(crate) const DEFAULT_BASE_IMAGE: &str = "cgr.dev/chainguard/static:latest";
+
+/// What the configuration file and its variables say.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The file, as the user would write it.
+    pub(crate) file: Option<String>,
+    pub(crate) default_base_image: Located<String>,
+    /// By import path in lower case.
+    pub(crate) base_image_overrides: BTreeMap<String, Located<String>>,
+    pub(crate) default_platforms: List,
+    pub(crate) default_env: List,
+    pub(crate) default_flags: List,
+    pub(crate) default_ldflags: List,
+    pub(crate) builds: Vec<Build>,
+    unknown: Vec<UnknownKey>,
+}
+
+impl Config {
+    /// Reads the file, if there is one, and the variables that override it.
+    pub(crate) fn read(process: &Process, work_dir: &Path) -> Result<Self> {
+        let named = process.path("KO_CONFIG_PATH");
+        let read = match lookup::find(named.as_deref(), work_dir)? {
+            Some(found) => Some(parse(&found, lookup::read(&found, work_dir)?)?),
+            None => None,
+        };
+        Self::of(read, &|name| process.text(name))
+    }
+
+    /// What is in force when `read` is in the file.
+    fn of(
+        read: Option<(Arc<Source>, File, Vec<UnknownKey>)>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let (name, file, unknown) = match read {
+            Some((source, file, unknown)) => (Some(source.name().to_owned()), file, unknown),
+            None => (None, File::default(), Vec::new()),
+        };
+        let list = |name: &'static str, file: Option<List>| match variable(name) {
+            Some(text) => {
+                let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+                List::of(words, Origin::Variable(name))
+            }
+            None => file.unwrap_or_else(List::unset),
+        };
+        let base = match (variable("KO_DEFAULTBASEIMAGE"), file.default_base_image) {
+            (Some(base), _) => Located::new(base, Origin::Variable("KO_DEFAULTBASEIMAGE")),
+            (None, Some(base)) => base,
+            (None, None) => Located::new(DEFAULT_BASE_IMAGE.to_owned(), Origin::Default),
+        };
+        let overrides = match variable("KO_BASEIMAGEOVERRIDES") {
+            Some(json) => overrides_of_variable(&json)?,
+            None => file.base_image_overrides.unwrap_or_default(),
+        };
+        if variable("KO_BUILDS").is_some() {
+            return Err(builds::of_variable(&Origin::Variable("KO_BUILDS")));
+        }
+        Ok(Self {
+            file: name,
+            default_base_image: base,
+            base_image_overrides: overrides,
+            default_platforms: list("KO_DEFAULTPLATFORMS", file.default_platforms),
+            default_env: list("KO_DEFAULTENV", file.default_env),
+            default_flags: list("KO_DEFAULTFLAGS", file.default_flags),
+            default_ldflags: list("KO_DEFAULTLDFLAGS", file.default_ldflags),
+            builds: file.builds.unwrap_or_default(),
+            unknown,
+        })
+    }
+
+    /// What the user should know, if anything: keys that nobody reads.
+    pub(crate) fn warning(&self) -> Option<String> {
+        unknown::warning(&self.unknown)
+    }
+
+    /// How the engine builds programs when no flag says otherwise.
+    pub(crate) fn build_options(&self) -> BuildOptions {
+        let list = |list: Option<&List>| list.map(List::values).unwrap_or_default();
+        let build = |(index, build): (usize, &Build)| BuildConfig {
+            id: build.id(index),
+            dir: PathBuf::from(build.dir()),
+            main: PathBuf::from(build.main()),
+            flags: BuildFlags {
+                env: list(build.env.as_ref()),
+                flags: list(build.flags.as_ref()),
+                ldflags: list(build.ldflags.as_ref()),
+            },
+        };
+        BuildOptions {
+            builds: self.builds.iter().enumerate().map(build).collect(),
+            defaults: BuildFlags {
+                env: self.default_env.values(),
+                flags: self.default_flags.values(),
+                ldflags: self.default_ldflags.values(),
+            },
+            ..BuildOptions::default()
+        }
+    }
+}
+
+impl Build {
+    /// What it is called.
+    pub(crate) fn id(&self, index: usize) -> String {
+        set(self.id.as_ref()).map_or_else(|| format!("#{index}"), str::to_owned)
+    }
+
+    /// Where go runs.
+    pub(crate) fn dir(&self) -> &str {
+        set(self.dir.as_ref()).unwrap_or(".")
+    }
+
+    /// What is built.
+    pub(crate) fn main(&self) -> &str {
+        set(self.main.as_ref()).unwrap_or(".")
+    }
+}
+
+/// A text that is set to nothing is not set.
+fn set(text: Option<&Located<String>>) -> Option<&str> {
+    text.map(|text| text.value.as_str()).filter(|text| !text.is_empty())
+}
+
+/// The variable holds a JSON object.
+fn overrides_of_variable(json: &str) -> Result<BTreeMap<String, Located<String>>> {
+    let origin = Origin::Variable("KO_BASEIMAGEOVERRIDES");
+    let map: BTreeMap<String, String> = serde_json::from_str(json).map_err(|error| {
+        CommandError::new(format!(
+            "'baseImageOverrides': KO_BASEIMAGEOVERRIDES is not a JSON object of strings: {error}"
+        ))
+    })?;
+    let lower = |(path, base): (String, String)| {
+        (path.to_lowercase(), Located::new(base, origin.clone()))
+    };
+    Ok(map.into_iter().map(lower).collect())
+}
+
+/// Parses a file that was read.
+fn parse(found: &Found, source: Source) -> Result<(Arc<Source>, File, Vec<UnknownKey>)> {
+    let (name, parsed) = match found.format {
+        Format::Yaml => ("yaml", yaml::parse(source.text())),
+        Format::Toml => ("toml", toml::parse(source.text())),
+    };
+    let source = Arc::new(source);
+    let root = parsed.map_err(|error| {
+        let message = format!(
+            "error reading config file: While parsing config: {name}: {}",
+            error.message
+        );
+        match error.bytes {
+            Some(bytes) => Origin::File(Place::new(&source, bytes)).error(message),
+            None => CommandError::new(message),
+        }
+    })?;
+    let (file, unknown) = read::file(&source, &root)?;
+    Ok((source, file, unknown))
+}

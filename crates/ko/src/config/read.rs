@@ -1,0 +1,171 @@
+//! From a tree to what it says: keys in any case, scalars in place of lists,
+//! numbers and booleans in place of text, as ko takes them. What has the wrong
+//! shape is an error with its place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::builds;
+use super::file::File;
+use super::origin::{List, Located, Origin};
+use super::source::{Place, Source};
+use super::tree::{Node, Value};
+use super::unknown::UnknownKey;
+use crate::error::{CommandError, Result};
+
+/// Reads a tree; the second is what has no meaning.
+pub(crate) fn file(source: &Arc<Source>, root: &Node) -> Result<(File, Vec<UnknownKey>)> {
+    let mut reader = Reader { source, unknown: Vec::new() };
+    let file = reader.file(root)?;
+    Ok((file, reader.unknown))
+}
+
+/// What is known of the file while it is read.
+pub(super) struct Reader<'a> {
+    source: &'a Arc<Source>,
+    unknown: Vec<UnknownKey>,
+}
+
+/// The values of a map that have a meaning, by key. A value that is null is
+/// none.
+pub(super) type Fields<'a> = BTreeMap<&'static str, &'a Node>;
+
+impl Reader<'_> {
+    fn file(&mut self, root: &Node) -> Result<File> {
+        let entries = match &root.value {
+            Value::Null => return Ok(File::default()),
+            Value::Map(entries) => entries,
+            other => {
+                return Err(self.origin(root).error(format!(
+                    "error reading config file: While parsing config: expected a map of settings, got {}",
+                    other.kind()
+                )));
+            }
+        };
+        let fields = self.fields(entries, &File::KEYS)?;
+        let builds = fields.get("builds").map(|node| builds::read(self, node)).transpose()?;
+        let list = |key| fields.get(key).map(|node| self.list(key, node)).transpose();
+        Ok(File {
+            default_base_image: fields
+                .get("defaultBaseImage")
+                .map(|node| self.base("defaultBaseImage", node))
+                .transpose()?,
+            base_image_overrides: fields
+                .get("baseImageOverrides")
+                .map(|node| self.overrides(node))
+                .transpose()?,
+            default_platforms: list("defaultPlatforms")?,
+            default_env: list("defaultEnv")?,
+            default_flags: list("defaultFlags")?,
+            default_ldflags: list("defaultLdflags")?,
+            builds,
+        })
+    }
+
+    pub(super) fn origin(&self, node: &Node) -> Origin {
+        Origin::File(Place::new(self.source, node.bytes.clone()))
+    }
+
+    /// Sorts the entries of a map. Two spellings of one key are an error where
+    /// the key has a meaning: which of them ko takes is left to chance.
+    pub(super) fn fields<'a>(
+        &mut self,
+        entries: &'a [(Node, Node)],
+        known: &[&'static str],
+    ) -> Result<Fields<'a>> {
+        let mut seen: BTreeMap<&'static str, &Node> = BTreeMap::new();
+        let mut fields = Fields::new();
+        for (key, value) in entries {
+            let name = self.name(key)?;
+            let Some(key_name) = known.iter().find(|known| same_key(known, &name)) else {
+                let place = Place::new(self.source, key.bytes.clone());
+                self.unknown.push(UnknownKey::new(&name, place, known));
+                continue;
+            };
+            if let Some(first) = seen.insert(key_name, key) {
+                return Err(self.twice(&name, first, key));
+            }
+            if !matches!(value.value, Value::Null) {
+                fields.insert(key_name, value);
+            }
+        }
+        Ok(fields)
+    }
+
+    fn name(&self, key: &Node) -> Result<String> {
+        key.value.scalar().ok_or_else(|| {
+            self.origin(key).error(format!(
+                "error reading config file: While parsing config: {} cannot be a key",
+                key.value.kind()
+            ))
+        })
+    }
+
+    fn twice(&self, name: &str, first: &Node, second: &Node) -> CommandError {
+        self.origin(second).error(format!(
+            "error reading config file: While parsing config: the key {name:?} stands at {} already, and keys are the same in any case",
+            self.origin(first)
+        ))
+    }
+
+    /// A reference to a base.
+    fn base(&self, key: &str, node: &Node) -> Result<Located<String>> {
+        let origin = self.origin(node);
+        match node.value.scalar() {
+            Some(text) => Ok(Located::new(text, origin)),
+            None => Err(origin.error(format!(
+                "'{key}': error parsing \"\" as image reference: expected a string, got {}",
+                node.value.kind()
+            ))),
+        }
+    }
+
+    /// Bases by import path in lower case.
+    fn overrides(&self, node: &Node) -> Result<BTreeMap<String, Located<String>>> {
+        let Value::Map(entries) = &node.value else {
+            return Err(self.origin(node).error(format!(
+                "'baseImageOverrides': expected a map from import paths to references, got {}",
+                node.value.kind()
+            )));
+        };
+        let mut seen: BTreeMap<String, &Node> = BTreeMap::new();
+        let mut overrides = BTreeMap::new();
+        for (key, value) in entries {
+            let name = self.name(key)?;
+            if let Some(first) = seen.insert(name.to_lowercase(), key) {
+                return Err(self.twice(&name, first, key));
+            }
+            overrides.insert(name.to_lowercase(), self.base("baseImageOverrides", value)?);
+        }
+        Ok(overrides)
+    }
+
+    /// A list, or a scalar whose words are its elements.
+    fn list(&self, key: &str, node: &Node) -> Result<List> {
+        let origin = self.origin(node);
+        let items = match &node.value {
+            Value::List(items) => items,
+            Value::Map(_) => {
+                return Err(origin.error(format!("'{key}' expected a list or a string, got a map")));
+            }
+            scalar => {
+                let text = scalar.scalar().unwrap_or_default();
+                return Ok(List::of(text.split_whitespace().map(str::to_owned), origin));
+            }
+        };
+        let item = |(index, node): (usize, &Node)| match node.value.scalar() {
+            Some(text) => Ok(Located::new(text, self.origin(node))),
+            None => Err(self.origin(node).error(format!(
+                "'{key}[{index}]' expected a string, got {}",
+                node.value.kind()
+            ))),
+        };
+        let items = items.iter().enumerate().map(item).collect::<Result<_>>()?;
+        Ok(List { items, origin })
+    }
+}
+
+/// Keys are the same in any case.
+fn same_key(known: &str, name: &str) -> bool {
+    known.len() == name.len() && known.to_lowercase() == name.to_lowercase()
+}

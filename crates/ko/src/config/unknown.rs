@@ -1,0 +1,74 @@
+//! Keys that nobody reads: ko ignores them, and so do we, but not silently.
+
+use super::source::Place;
+
+/// A key without a meaning.
+#[derive(Debug)]
+pub(crate) struct UnknownKey {
+    name: String,
+    place: Place,
+    /// The known key that it resembles most.
+    nearest: Option<&'static str>,
+}
+
+/// How alike two keys must be (0 to 1) for one to be taken for the other.
+const ALIKE: f64 = 0.5;
+
+impl UnknownKey {
+    /// A key where only the `known` ones have a meaning.
+    pub(crate) fn new(name: &str, place: Place, known: &[&'static str]) -> Self {
+        let lower = name.to_lowercase();
+        let alike = |known: &'static str| {
+            (strsim::normalized_damerau_levenshtein(&lower, &known.to_lowercase()), known)
+        };
+        let nearest = known.iter().map(|known| alike(known)).max_by(|a, b| a.0.total_cmp(&b.0));
+        let nearest = nearest.filter(|(alike, _)| *alike >= ALIKE).map(|(_, known)| known);
+        Self { name: name.to_owned(), place, nearest }
+    }
+}
+
+/// One warning for all of them; `None` if there are none.
+pub(crate) fn warning(unknown: &[UnknownKey]) -> Option<String> {
+    if unknown.is_empty() {
+        return None;
+    }
+    let mut warning = "unknown keys in the configuration are ignored:".to_owned();
+    for UnknownKey { name, place, nearest } in unknown {
+        warning.push_str(&format!("\n  {place}: {}", name.escape_debug()));
+        if let Some(nearest) = nearest {
+            warning.push_str(&format!(" (did you mean {nearest}?)"));
+        }
+    }
+    Some(warning)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::source::Source;
+
+    #[test]
+    fn the_nearest_known_key_is_named() {
+        let source = Arc::new(Source::new(".ko.yaml".into(), "a\nb\n".into()));
+        let known = ["defaultBaseImage", "defaultFlags", "builds"];
+        let key = |name: &str| UnknownKey::new(name, Place::new(&source, 2..3), &known);
+        for (name, nearest) in [
+            ("defaultbaseimages", Some("defaultBaseImage")),
+            ("DefaultBaseImge", Some("defaultBaseImage")),
+            ("flags", None),
+            ("defaultFlag", Some("defaultFlags")),
+            ("build", Some("builds")),
+            ("verification", None),
+            ("", None),
+        ] {
+            assert_eq!(key(name).nearest, nearest, "{name}");
+        }
+        assert_eq!(warning(&[]), None);
+        assert_eq!(
+            warning(&[key("build"), key("x\u{1b}")]).unwrap(),
+            "unknown keys in the configuration are ignored:\n  .ko.yaml:2: build (did you mean builds?)\n  .ko.yaml:2: x\\u{1b}"
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! Registries that do not take an image.
+
+use super::fails;
+use crate::fixture::Fixture;
+use serde_json::json;
+use std::fs;
+use std::net::TcpListener;
+use testkit::base::Image;
+use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry};
+
+/// Builds on nothing, and pushes to this registry.
+fn to(registry: TestRegistry) -> Fixture {
+    let mut fixture = Fixture::on(registry, &Image::oci("linux/amd64").build());
+    fixture.sandbox.set("KO_DEFAULTBASEIMAGE", "scratch");
+    let _ = fixture.module().main(".");
+    fixture
+}
+
+#[test]
+fn unreachable() {
+    let mut fixture = to(TestRegistry::start());
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    fixture.sandbox.set("KO_DOCKER_REPO", format!("{closed}/out"));
+    insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: GET https://127.0.0.1:[port]/v2/: cannot connect: Connection refused (os error 111); GET http://127.0.0.1:[port]/v2/: cannot connect: Connection refused (os error 111)
+hint: check KO_DOCKER_REPO and the network; --push=false builds without a registry
+"#);
+}
+
+#[test]
+fn unauthorized() {
+    let auth = Auth::Basic { user: "me".to_owned(), password: "secret".to_owned() };
+    let fixture = to(TestRegistry::builder().auth(auth).start());
+    insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: HEAD http://127.0.0.1:[port]/v2/out/manifests/latest: unexpected status code 401 Unauthorized (HEAD responses have no body, use GET for details)
+hint: log in with `docker login` or a credential helper; ko reads the same configuration
+"#);
+}
+
+#[test]
+fn a_token_without_the_right_to_push() {
+    let mut bearer = Bearer::new("me", "secret");
+    bearer.denied.push("repository:out:push".to_owned());
+    let fixture = to(TestRegistry::builder().auth(Auth::Bearer(bearer)).start());
+    let auths = json!({"auths": {fixture.registry.host(): {"auth": "bWU6c2VjcmV0"}}});
+    fixture.sandbox.docker_config(&auths);
+    let words = fails(fixture.build("--bare"));
+    insta::assert_snapshot!(words, @r#"
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: POST http://127.0.0.1:[port]/v2/out/blobs/uploads/: UNAUTHORIZED: authentication required
+hint: log in with `docker login` or a credential helper; ko reads the same configuration
+"#);
+    assert!(!words.contains("testkit-token"), "{words}");
+}
+
+#[test]
+fn forbidden() {
+    for class in [Class::UploadPost, Class::ManifestPut] {
+        let fixture = to(TestRegistry::start());
+        fixture.registry.inject(Rule::new(Fault::status(403, "DENIED")).class(class));
+        let words = fails(fixture.build("--bare"));
+        match class {
+            Class::UploadPost => insta::assert_snapshot!(words, @r#"
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: POST http://127.0.0.1:[port]/v2/out/blobs/uploads/: DENIED: injected fault
+hint: log in with `docker login` or a credential helper; ko reads the same configuration
+"#),
+            _ => insta::assert_snapshot!(words, @r#"
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: PUT http://127.0.0.1:[port]/v2/out/manifests/latest: DENIED: injected fault
+hint: log in with `docker login` or a credential helper; ko reads the same configuration
+"#),
+        }
+        assert_eq!(fixture.registry.tags("out"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn behind_a_certificate_of_nobody() {
+    let fixture = to(TestRegistry::builder().tls(Protocol::Http1).start());
+    insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: GET https://127.0.0.1:[port]/v2/: cannot trust the registry: its certificate is signed by an unknown authority; GET http://127.0.0.1:[port]/v2/: the connection broke: invalid HTTP version parsed
+hint: if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; --insecure-registry trusts any certificate of the destination
+"#);
+    let _ = fixture.build("--bare --insecure-registry").output().success();
+    assert_eq!(fixture.registry.tags("out"), ["latest"]);
+
+    let authority = fixture.sandbox.root().join("authority.pem");
+    fs::write(&authority, fixture.registry.ca_pem().unwrap()).unwrap();
+    let _ = fixture.build("--bare -t v1").env("SSL_CERT_FILE", authority).output().success();
+    assert_eq!(fixture.registry.tags("out"), ["latest", "v1"]);
+}
+
+#[test]
+fn a_layout_that_cannot_be_written() {
+    let fixture = to(TestRegistry::start());
+    let _ = fixture.module().file("taken", "");
+    let words = "--push=false --oci-layout-path=taken";
+    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: creating [sandbox]/work/taken/blobs/sha256: Not a directory (os error 20)");
+    let _ = fixture.module().file("layout/index.json", "not JSON");
+    let words = "--push=false --oci-layout-path=layout";
+    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: [sandbox]/work/layout/index.json is no index of an OCI image layout: expected ident at line 1 column 2");
+}

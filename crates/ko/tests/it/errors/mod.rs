@@ -1,0 +1,28 @@
+//! Bad input: a clear error with its cause and a hint, exit code 1, nothing on
+//! standard output, nothing half done.
+
+mod bases;
+mod cache;
+mod destinations;
+mod interrupt;
+mod kodata;
+mod programs;
+mod settings;
+
+use testkit::sandbox::{Output, Run};
+
+/// Runs to a failure, and returns the last words: all after the progress.
+fn fails(run: Run<'_>) -> String {
+    last_words(&run.output())
+}
+
+/// The same of a command that has ended.
+#[track_caller]
+fn last_words(output: &Output) -> String {
+    let snapshot = output.clone().failure(1).snapshot();
+    assert_eq!(output.stdout, "", "{snapshot}");
+    match snapshot.split_once("\nError: ") {
+        Some((_, words)) => format!("Error: {words}"),
+        None => panic!("no error was told: {snapshot}"),
+    }
+}

@@ -1,0 +1,137 @@
+//! What is wrong with flags, variables and the configuration file is found
+//! before anything is listed, compiled, or asked of a registry.
+
+use super::last_words;
+use crate::fixture::Fixture;
+use crate::spy::Spy;
+
+/// Runs `ko build` with words and variables, and returns its error. Neither
+/// `go` nor the registry has been asked anything.
+#[track_caller]
+fn refused(words: &str, variables: &[(&str, &str)]) -> String {
+    let fixture = Fixture::new();
+    let spy = Spy::new(&fixture.sandbox);
+    let mut run = fixture.build(words).env("KO_GO_PATH", spy.program());
+    for (name, value) in variables {
+        run = run.env(name, value);
+    }
+    let words = last_words(&run.output());
+    assert_eq!(spy.calls(), Vec::<String>::new(), "go was asked");
+    assert_eq!(fixture.registry.counts().total(), 0, "the registry was asked");
+    assert!(!fixture.sandbox.tmp().read_dir().unwrap().any(|_| true));
+    words
+}
+
+#[test]
+fn unknown_words() {
+    insta::assert_snapshot!(refused("--bogus", &[]), @"Error: unknown flag: --bogus");
+    insta::assert_snapshot!(refused("-x", &[]), @"Error: unknown shorthand flag: 'x' in -x");
+    insta::assert_snapshot!(refused("--tags", &[]), @"Error: flag needs an argument: --tags");
+    insta::assert_snapshot!(refused("-j x", &[]), @r#"Error: invalid argument "x" for "-j, --jobs" flag: strconv.ParseInt: parsing "x": invalid syntax"#);
+    insta::assert_snapshot!(refused("-j -1", &[]), @r#"Error: invalid argument "-1" for "-j, --jobs" flag: must not be negative"#);
+    insta::assert_snapshot!(refused("--push=perhaps", &[]), @r#"Error: invalid argument "perhaps" for "--push" flag: strconv.ParseBool: parsing "perhaps": invalid syntax"#);
+    insta::assert_snapshot!(refused("--sbom=bogus", &[]), @r#"Error: invalid argument "bogus" for "--sbom" flag: this version makes no SBOMs, so that it can only be none"#);
+}
+
+#[test]
+fn platforms() {
+    insta::assert_snapshot!(refused("--platform=linux/a/b/c", &[]), @"Error: error creating builder: could not create default go builder: too many slashes in platform spec: linux/a/b/c");
+    insta::assert_snapshot!(refused("--platform=all,linux/amd64", &[]), @"Error: validating options: all or specific platforms should be used");
+    insta::assert_snapshot!(refused("--platform=all", &[("GOOS", "linux")]), @r#"Error: error creating builder: error setting up builder options: cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with GOOS="linux""#);
+    insta::assert_snapshot!(refused("", &[("KO_DEFAULTPLATFORMS", "linux/a/b/c")]), @"Error: error creating builder: could not create default go builder: too many slashes in platform spec: linux/a/b/c");
+    insta::assert_snapshot!(
+        refused("", &[("KO_DEFAULTPLATFORMS", "linux/arm64"), ("GOARCH", "arm64")]), @r#"Error: error creating builder: error setting up builder options: cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with GOARCH="arm64""#
+    );
+}
+
+#[test]
+fn labels_and_annotations() {
+    insta::assert_snapshot!(refused("--image-label=foo", &[]), @"Error: error creating builder: error setting up builder options: invalid label flag: foo");
+    insta::assert_snapshot!(refused("--image-annotation=foo", &[]), @"Error: error creating builder: error setting up builder options: missing '=' in annotation: foo");
+    insta::assert_snapshot!(refused("--image-label=a\"b", &[]), @r#"Error: invalid argument "a\"b" for "--image-label" flag: parse error on line 1, column 2: bare " in non-quoted-field"#);
+}
+
+#[test]
+fn tags() {
+    insta::assert_snapshot!(refused("-t no/tag", &[]), @"Error: error creating publisher: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: no/tag");
+    insta::assert_snapshot!(refused("--tags=", &[]), @"Error: error creating publisher: --tags names no tag: nothing would be pushed");
+    insta::assert_snapshot!(refused("--tag-only", &[]), @"Error: error creating publisher: latest tag cannot be used in tag-only references");
+    insta::assert_snapshot!(refused("--tag-only -t v1,v2", &[]), @"Error: error creating publisher: must specify exactly one tag to resolve images into tag-only references");
+}
+
+#[test]
+fn destinations() {
+    insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "")]), @r#"
+Error: error creating publisher: KO_DOCKER_REPO environment variable is unset
+hint: set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory
+"#);
+    insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "r.example.com/BAD")]), @r#"Error: error creating publisher: failed to parse "r.example.com/BAD" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: BAD"#);
+    insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "BAD Repo")]), @r#"Error: error creating publisher: failed to parse "BAD Repo" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: BAD Repo"#);
+    insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "r.example.com/x:tag")]), @r#"Error: error creating publisher: failed to parse "r.example.com/x:tag" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: x:tag"#);
+    insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "oci:")]), @"Error: error creating publisher: KO_DOCKER_REPO=oci: needs a directory after the colon");
+    insta::assert_snapshot!(
+        refused("--oci-layout-path=a", &[("KO_DOCKER_REPO", "oci:b")]), @"Error: error creating publisher: --oci-layout-path and KO_DOCKER_REPO=oci: cannot both be used"
+    );
+}
+
+#[test]
+fn base_references() {
+    insta::assert_snapshot!(refused("", &[("KO_DEFAULTBASEIMAGE", "bad ref!")]), @r#"Error: error creating builder: 'defaultBaseImage': error parsing "bad ref!" as image reference: could not parse reference: bad ref!"#);
+    insta::assert_snapshot!(
+        refused("", &[("KO_BASEIMAGEOVERRIDES", r#"{"a":"bad ref"}"#)]), @r#"Error: error creating builder: 'baseImageOverrides': error parsing "bad ref" as image reference: could not parse reference: bad ref"#
+    );
+    insta::assert_snapshot!(refused("", &[("KO_BASEIMAGEOVERRIDES", "{")]), @"Error: error creating builder: error reading config file: 'baseImageOverrides': EOF while parsing an object at line 1 column 1");
+}
+
+#[test]
+fn epochs() {
+    insta::assert_snapshot!(refused("", &[("SOURCE_DATE_EPOCH", "x")]), @r#"Error: error creating builder: error setting up builder options: the environment variable SOURCE_DATE_EPOCH should be the number of seconds since January 1st 1970, 00:00 UTC, got: strconv.ParseInt: parsing "x": invalid syntax"#);
+    insta::assert_snapshot!(refused("", &[("KO_DATA_DATE_EPOCH", "1.5")]), @r#"Error: error creating builder: error setting up builder options: the environment variable KO_DATA_DATE_EPOCH should be the number of seconds since January 1st 1970, 00:00 UTC, got: strconv.ParseInt: parsing "1.5": invalid syntax"#);
+}
+
+#[test]
+fn configuration_files() {
+    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "nowhere.yaml")]), @"Error: error creating builder: error looking for config file: stat nowhere.yaml: no such file or directory");
+    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", ".")]), @"Error: error creating builder: error looking for config file: stat ./.ko.yaml: no such file or directory");
+    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "main.go")]), @r#"Error: error creating builder: error reading config file: Unsupported Config Type "go""#);
+    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "/dev/null")]), @"Error: error creating builder: config file /dev/null is not a regular file");
+}
+
+#[test]
+fn a_configuration_file_that_is_no_yaml() {
+    let fixture = Fixture::new();
+    let _ = fixture.module().file(".ko.yaml", "defaultPlatforms: [a\nb: c: d\n");
+    let words = last_words(&fixture.build("").output());
+    let line = words.lines().next().unwrap();
+    assert!(
+        line.starts_with("Error: error creating builder: While parsing config: ")
+            || line.starts_with("Error: error creating builder: error reading config file: "),
+        "{words}"
+    );
+}
+
+/// The name of an image depends on the import path, which only `go list`
+/// knows: it is checked as soon as that is known.
+#[test]
+fn a_name_that_no_registry_knows_is_found_before_the_compiler_runs() {
+    let fixture = Fixture::new();
+    let _ = fixture.module().main("cmd/a+b");
+    let spy = Spy::new(&fixture.sandbox);
+    let host = fixture.registry.host();
+    for (words, repository, want) in [
+        (
+            "-P ./cmd/a+b",
+            format!("{host}/out"),
+            "/out/example.com/app/cmd/a+b: repository can only",
+        ),
+        ("-B ./cmd/a+b", format!("{host}/out"), "/out/a+b: repository can only contain"),
+        ("--bare .", host.to_owned(), "127.0.0.1:[port]: "),
+    ] {
+        let run = fixture.build(words).env("KO_GO_PATH", spy.program());
+        let words = last_words(&run.env("KO_DOCKER_REPO", repository).output());
+        assert!(words.contains(want), "{words}");
+        let calls = spy.calls();
+        let builds: Vec<_> = calls.iter().filter(|call| call.starts_with("build ")).collect();
+        assert_eq!(builds, Vec::<&String>::new(), "a program was compiled: {words}");
+    }
+}

@@ -1,0 +1,39 @@
+//! How much memory the command itself takes, whatever it builds: layers go
+//! through it in pieces.
+
+use crate::fixture::Fixture;
+use testkit::base::{Image, Index};
+use testkit::module::solo_big;
+use testkit::registry::TestRegistry;
+
+/// In bytes, for the process alone.
+const BOUND: u64 = 64 << 20;
+
+#[track_caller]
+fn assert_small(peak: Option<u64>) {
+    let peak = peak.expect("Linux tells the peak of a process");
+    assert!(peak > 1 << 20, "{peak} bytes are no measurement");
+    assert!(peak < BOUND, "{} MB", peak / 1_000_000);
+}
+
+#[test]
+fn it_does_not_grow_with_kodata() {
+    let platforms = ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x"];
+    let base = platforms.iter().fold(Index::oci(), |index, it| index.image(Image::oci(it)));
+    let fixture = Fixture::on(TestRegistry::start(), &base.build());
+    let _ = fixture.module().main(".").kodata(".", 200, 10_000);
+    let output = fixture.build("--bare --platform=all").output().success();
+    assert_small(output.peak_memory);
+    assert_eq!(fixture.built("out", "latest").platforms(), platforms);
+}
+
+#[test]
+fn it_does_not_grow_with_the_program() {
+    let fixture = Fixture::on(TestRegistry::start(), &Image::oci("linux/amd64").build());
+    let _ = solo_big(fixture.sandbox.work(), 120);
+    let output = fixture.build("--bare").output().success();
+    assert_small(output.peak_memory);
+    let image = fixture.built("out", "latest");
+    let size = image.manifest["layers"][2]["size"].as_u64().unwrap();
+    assert!(size > 30_000_000, "{size} bytes are no large program");
+}

@@ -1,0 +1,167 @@
+//! The real programs that images have to work with, each in a directory of its
+//! own, on loopback, and gone when it is dropped.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a service may take to start, however slow the machine.
+const START: Duration = Duration::from_secs(120);
+
+/// Starts a program or says how to get it.
+fn spawn(mut command: Command) -> Child {
+    let program = command.get_program().display().to_string();
+    command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| {
+        panic!("{program}: {error}: `cargo xtask test` installs what the tests need")
+    })
+}
+
+/// Ends a child as its service manager would, and waits for it.
+fn stop(child: &mut Child) {
+    let pid = Pid::from_child(child);
+    if child.try_wait().is_ok_and(|status| status.is_none()) {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    let _ = child.wait();
+}
+
+/// Runs a program to its end; it must succeed. Returns its standard output.
+#[track_caller]
+pub(crate) fn run(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap_or_else(|error| {
+        let program = command.get_program().display();
+        panic!("{program}: {error}: `cargo xtask test` installs what the tests need")
+    });
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {stderr}");
+    output.stdout
+}
+
+/// The reference implementation of a registry.
+#[derive(Debug)]
+pub(crate) struct DockerRegistry {
+    process: Child,
+    host: String,
+    _dir: TempDir,
+}
+
+impl DockerRegistry {
+    pub(crate) fn start() -> DockerRegistry {
+        let dir = TempDir::with_prefix("ko-registry-").unwrap();
+        let config = dir.path().join("config.yml");
+        let root = dir.path().join("root");
+        fs::write(
+            &config,
+            format!(
+                "version: 0.1\nlog: {{formatter: text}}\n\
+                 storage: {{filesystem: {{rootdirectory: {root:?}}}}}\n\
+                 http: {{addr: '127.0.0.1:0'}}\n"
+            ),
+        )
+        .unwrap();
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(config).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = spawn(command);
+        // It says which port it was given; afterwards its log only has to go
+        // somewhere.
+        let log = BufReader::new(process.stderr.take().unwrap());
+        let (found, host) = mpsc::channel();
+        thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                if let Some((_, rest)) = line.split_once("listening on ") {
+                    let end = rest.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit());
+                    let _ = found.send(rest[..end.unwrap_or(rest.len())].to_owned());
+                }
+            }
+        });
+        let host = host.recv_timeout(START).expect("docker-registry says where it listens");
+        DockerRegistry { process, host, _dir: dir }
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl Drop for DockerRegistry {
+    fn drop(&mut self) {
+        stop(&mut self.process);
+    }
+}
+
+/// A Docker daemon that shares nothing with one that may be running.
+#[derive(Debug)]
+pub(crate) struct DockerDaemon {
+    process: Child,
+    dir: TempDir,
+}
+
+impl DockerDaemon {
+    pub(crate) fn start() -> DockerDaemon {
+        let dir = TempDir::with_prefix("ko-docker-").unwrap();
+        let log = fs::File::create(dir.path().join("log")).unwrap();
+        // Debian has it where only root's PATH looks.
+        let installed = PathBuf::from("/usr/sbin/dockerd");
+        let program = if installed.exists() { installed } else { "dockerd".into() };
+        let mut command = Command::new(program);
+        for (flag, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")]
+        {
+            command.arg(flag).arg(dir.path().join(name));
+        }
+        command
+            .arg("--host")
+            .arg(format!("unix://{}", dir.path().join("socket").display()))
+            .args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"])
+            .args(["--userland-proxy=false", "--storage-driver=vfs"])
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        let mut daemon = DockerDaemon { process: spawn(command), dir };
+        let deadline = Instant::now() + START;
+        while !daemon.docker().arg("version").output().unwrap().status.success() {
+            let ended = daemon.process.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "dockerd: {}", daemon.log());
+            thread::sleep(Duration::from_millis(50));
+        }
+        daemon
+    }
+
+    /// Begins a command line of its client.
+    pub(crate) fn docker(&self) -> Command {
+        let mut command = Command::new("docker");
+        let socket = self.dir.path().join("socket");
+        command.arg("--host").arg(format!("unix://{}", socket.display()));
+        command.env("DOCKER_CONFIG", self.dir.path()).env_remove("DOCKER_HOST");
+        command
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for DockerDaemon {
+    fn drop(&mut self) {
+        stop(&mut self.process);
+        // Name spaces of networks stay mounted after a daemon has ended, and
+        // would keep the directory from being deleted.
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let dir = self.dir.path().display().to_string();
+        let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        for point in points.filter(|point| point.starts_with(&dir)) {
+            let _ = Command::new("umount").args(["--lazy", point]).status();
+        }
+    }
+}
+
+/// Runs skopeo, with a home that is nobody's.
+#[track_caller]
+pub(crate) fn skopeo(words: &[&str]) -> Vec<u8> {
+    let home = TempDir::with_prefix("ko-skopeo-").unwrap();
+    run(Command::new("skopeo").args(words).env("HOME", home.path()).env("TMPDIR", home.path()))
+}

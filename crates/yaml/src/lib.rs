@@ -1,0 +1,1 @@
+//! Kubernetes YAML as ko reads it.
