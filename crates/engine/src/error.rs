@@ -111,6 +111,12 @@ pub enum BuildFailure {
         #[source]
         source: Arc<EnvironmentError>,
     },
+    /// A template cannot be expanded.
+    #[error("build")]
+    Template(#[source] Arc<golang::TemplateError>),
+    /// Go's settings, which a template looks at, are not known.
+    #[error("build: go env")]
+    GoEnv(#[source] Arc<golang::GoEnvError>),
     /// `go build` failed.
     #[error("{platform}: build")]
     Go {
@@ -181,6 +187,10 @@ impl BuildFailure {
                 Some(DISK_FULL.to_owned())
             }
             Self::Go { source, .. } => source.hint().map(str::to_owned),
+            Self::Kodata { source } if matches!(**source, KodataError::Escapes { .. }) => Some(
+                "set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what the link leads to"
+                    .to_owned(),
+            ),
             Self::Layer { source, .. } | Self::KodataLayer { source, .. } if source.is_full() => {
                 Some(DISK_FULL.to_owned())
             }

@@ -19,6 +19,20 @@ pub enum Event {
         /// The import path, without `ko://`.
         import_path: String,
     },
+    /// Something that the user may want to know, and what can be done.
+    Notice {
+        /// What it is.
+        text: String,
+        /// What can be done.
+        hint: Option<String>,
+    },
+    /// A configured build is used.
+    UsingBuild {
+        /// Its id.
+        id: String,
+        /// The import path, without `ko://`.
+        import_path: String,
+    },
     /// `go build` starts.
     Building {
         /// The import path, without `ko://`.

@@ -11,10 +11,12 @@ mod blobs;
 mod budget;
 mod error;
 mod event;
+mod flags;
 mod flight;
 mod image;
 pub mod keychain;
 mod listing;
+mod make;
 mod modules;
 mod namer;
 mod options;
@@ -25,10 +27,11 @@ mod static_base;
 pub use base::{BaseError, BaseReference};
 pub use error::{BuildFailure, Error};
 pub use event::{Event, Observer};
-pub use golang::Environment;
+pub use golang::{Environment, Place, Template, TemplateError};
 pub use image::ImageOptions;
 pub use keychain::keychain;
 pub use namer::Namer;
+pub use oci::json;
 pub use oci::{Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
 pub use options::{
     BuildConfig, BuildFlags, BuildOptions, Destination, Layout, Limits, Network, Options,

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use golang::Environment;
+use golang::{Environment, Template, Uses};
 use oci::{PlatformMatcher, Tag};
 use registry::Keychain;
 
@@ -54,7 +54,9 @@ pub struct BuildOptions {
     /// For programs whose build says nothing else.
     pub defaults: BuildFlags,
     /// `--ldflags`: in place of all that is configured, unless empty.
-    pub ldflags: Vec<String>,
+    pub ldflags: Vec<Template>,
+    /// What templates take for now.
+    pub time: jiff::Timestamp,
     /// `--disable-optimizations`.
     pub disable_optimizations: bool,
 }
@@ -78,9 +80,9 @@ pub struct BuildFlags {
     /// `NAME=value`, over the environment of the process.
     pub env: Vec<String>,
     /// Flags.
-    pub flags: Vec<String>,
+    pub flags: Vec<Template>,
     /// Flags for the linker.
-    pub ldflags: Vec<String>,
+    pub ldflags: Vec<Template>,
 }
 
 impl BuildOptions {
@@ -88,20 +90,32 @@ impl BuildOptions {
     /// its build, or the default; they are never merged.
     pub(crate) fn of(&self, config: Option<usize>) -> BuildFlags {
         let own = config.map(|index| &self.builds[index].flags);
-        let pick = |list: fn(&BuildFlags) -> &Vec<String>| {
-            let own = own.map(list).filter(|list| !list.is_empty());
-            own.unwrap_or(list(&self.defaults)).clone()
-        };
         BuildFlags {
-            env: pick(|flags| &flags.env),
-            flags: pick(|flags| &flags.flags),
+            env: pick(own, &self.defaults, |flags| &flags.env),
+            flags: pick(own, &self.defaults, |flags| &flags.flags),
             ldflags: if self.ldflags.is_empty() {
-                pick(|flags| &flags.ldflags)
+                pick(own, &self.defaults, |flags| &flags.ldflags)
             } else {
                 self.ldflags.clone()
             },
         }
     }
+
+    /// What the templates of all builds look at.
+    pub(crate) fn uses(&self) -> Uses {
+        let builds = self.builds.iter().map(|build| &build.flags).chain([&self.defaults]);
+        let templates =
+            builds.flat_map(|flags| flags.flags.iter().chain(&flags.ldflags)).chain(&self.ldflags);
+        templates.map(Template::uses).fold(Uses::default(), Uses::union)
+    }
+}
+
+fn pick<T: Clone>(
+    own: Option<&BuildFlags>,
+    defaults: &BuildFlags,
+    list: fn(&BuildFlags) -> &Vec<T>,
+) -> Vec<T> {
+    own.map(list).filter(|list| !list.is_empty()).unwrap_or(list(defaults)).clone()
 }
 
 /// How much may happen at once.

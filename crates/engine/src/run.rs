@@ -8,20 +8,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::future::{join_all, try_join, try_join_all};
-use golang::{BuildKey, BuildSettings, Cancel, Environment, Go, OutputDir};
-use layer::{Compressor, Family, Kodata, KodataOptions, Layer, LayerError, Recipe};
-use oci::{Descriptor, Platform};
+use futures::future::join_all;
+use golang::{Cancel, Go};
+use layer::{Compressor, Layer};
 use registry::{Client, ClientOptions};
 use store::Store;
 
-use crate::base::{BaseImage, Bases, Selected};
+use crate::base::Bases;
 use crate::budget::Budget;
 use crate::error::{BuildFailure, Error};
-use crate::event::{Event, Observer};
+use crate::event::Observer;
+use crate::flags::Expander;
 use crate::flight::Flights;
-use crate::image::{Added, Artifact, Image, assemble, assemble_index};
-use crate::listing::{Lister, Program, target};
+use crate::image::Artifact;
+use crate::listing::{Lister, Program};
 use crate::options::{Network, Options};
 use crate::publish::{LayoutPublisher, NonePublisher, Publisher, RegistryPublisher};
 
@@ -47,18 +47,19 @@ type Shared<T> = Flights<(PathBuf, bool), Result<T, BuildFailure>>;
 
 /// What all images of a run share.
 #[derive(Debug)]
-struct Run {
-    options: Options,
-    observer: Observer,
-    store: Store,
-    go: Go,
-    bases: Bases,
-    compressor: Compressor,
-    budget: Budget,
-    kodata: Shared<Layer>,
-    publishers: Vec<Box<dyn Publisher>>,
-    cancel: Cancel,
-    stop: Arc<AtomicBool>,
+pub(crate) struct Run {
+    pub(crate) options: Options,
+    pub(crate) observer: Observer,
+    pub(crate) store: Store,
+    pub(crate) go: Go,
+    pub(crate) bases: Bases,
+    pub(crate) expander: Expander,
+    pub(crate) compressor: Compressor,
+    pub(crate) budget: Budget,
+    pub(crate) kodata: Shared<Layer>,
+    pub(crate) publishers: Vec<Box<dyn Publisher>>,
+    pub(crate) cancel: Cancel,
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -69,15 +70,27 @@ impl Engine {
     pub fn new(options: Options, observer: Observer) -> Result<Self, Error> {
         let store = Store::open(&options.cache)?;
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?;
-        let network = &options.network;
-        let client = client(network, false)?;
+        let clients = Clients::new(&options.network)?;
+        let cancel = Cancel::new();
+        let expander = Expander {
+            go: go.clone(),
+            work_dir: options.work_dir.clone(),
+            environment: options.environment.clone(),
+            time: options.build.time,
+            observer: observer.clone(),
+            cancel: cancel.clone(),
+            uses: options.build.uses(),
+            go_env: Flights::new(),
+            git: Flights::new(),
+        };
         let run = Run {
-            bases: Bases::new(client, store.clone(), options.platforms.clone()),
+            expander,
+            bases: Bases::new(clients.bases, store.clone(), options.platforms.clone()),
             compressor: Compressor::new(options.limits.threads).map_err(Error::Threads)?,
             budget: Budget::new(options.limits),
             kodata: Flights::new(),
-            publishers: publishers(&options, &store, &observer)?,
-            cancel: Cancel::new(),
+            publishers: publishers(&options, clients.destination, &store, &observer),
+            cancel,
             stop: Arc::new(AtomicBool::new(false)),
             options,
             observer,
@@ -107,8 +120,13 @@ impl Engine {
         }
         let programs = self.programs(words).await?;
         for program in &programs {
+            let import_path = &program.main.import_path;
             for publisher in &run.publishers {
-                publisher.prepare(program.main.import_path.as_str());
+                let prepared = publisher.prepare(import_path.as_str());
+                prepared.map_err(|source| Error::Publish {
+                    import_path: import_path.clone(),
+                    source,
+                })?;
             }
         }
         let made = join_all(programs.iter().map(|program| run.make(program))).await;
@@ -160,26 +178,39 @@ fn first_error<T>(results: Vec<Result<T, Error>>) -> Result<Vec<T>, Error> {
     failure.map_or(Ok(all), Err)
 }
 
-fn client(network: &Network, destination: bool) -> Result<Client, Error> {
-    let client = Client::new(
-        ClientOptions {
-            user_agent: network.user_agent.clone(),
-            insecure: network.insecure,
-            skip_verify: network.insecure && destination,
-            ..ClientOptions::default()
-        },
-        Arc::clone(&network.keychain),
-    );
-    client.map_err(Error::Network)
+/// Who speaks to registries.
+struct Clients {
+    bases: Client,
+    destination: Client,
+}
+
+impl Clients {
+    /// Two only where they must behave differently: one finds out everything
+    /// about a registry once.
+    fn new(network: &Network) -> Result<Self, Error> {
+        let client = |skip_verify| {
+            let options = ClientOptions {
+                user_agent: network.user_agent.clone(),
+                insecure: network.insecure,
+                skip_verify,
+                ..ClientOptions::default()
+            };
+            Client::new(options, Arc::clone(&network.keychain)).map_err(Error::Network)
+        };
+        let bases = client(false)?;
+        let destination = if network.insecure { client(true)? } else { bases.clone() };
+        Ok(Self { bases, destination })
+    }
 }
 
 /// The destinations in the order in which they are served; the last one's
 /// reference is printed.
 fn publishers(
     options: &Options,
+    client: Client,
     store: &Store,
     observer: &Observer,
-) -> Result<Vec<Box<dyn Publisher>>, Error> {
+) -> Vec<Box<dyn Publisher>> {
     let destination = &options.destination;
     let mut publishers: Vec<Box<dyn Publisher>> = Vec::new();
     if let Some(layout) = &destination.layout {
@@ -192,17 +223,13 @@ fn publishers(
         )));
     }
     if destination.push {
-        publishers.push(Box::new(RegistryPublisher::new(
-            client(&options.network, true)?,
-            destination.clone(),
-            store.clone(),
-            observer.clone(),
-        )));
+        let (destination, store, observer) = (destination.clone(), store.clone(), observer.clone());
+        publishers.push(Box::new(RegistryPublisher::new(client, destination, store, observer)));
     }
     if publishers.is_empty() {
         publishers.push(Box::new(NonePublisher::new(destination.clone())));
     }
-    Ok(publishers)
+    publishers
 }
 
 impl Run {
@@ -270,173 +297,4 @@ impl Run {
             _ => vec![printed.to_owned()],
         }
     }
-
-    async fn artifact(self: &Arc<Self>, program: &Program) -> Result<Artifact, BuildFailure> {
-        let import_path = program.main.import_path.as_str();
-        let overrides = &self.options.base_overrides;
-        let reference =
-            overrides.get(&import_path.to_lowercase()).unwrap_or(&self.options.default_base);
-        let base = self.bases.get(reference).await?;
-        self.observer.tell(Event::UsingBase {
-            base: reference.to_string(),
-            digest: base.found_digest(),
-            import_path: import_path.to_owned(),
-        });
-        match &*self.bases.select(&base).await? {
-            Selected::Image(image) => {
-                Ok(Artifact::Image(Box::new(self.image(program, image).await?)))
-            }
-            Selected::Index { media_type, named, images } => {
-                let images = images.iter().map(|(descriptor, image)| async move {
-                    Ok::<(Descriptor, Image), BuildFailure>((
-                        descriptor.clone(),
-                        self.image(program, image).await?,
-                    ))
-                });
-                let images = try_join_all(images).await?;
-                let named = named.as_ref().map(|(name, digest)| (name.as_str(), *digest));
-                Ok(assemble_index(media_type, named, images, &self.options.image))
-            }
-        }
-    }
-
-    async fn image(
-        self: &Arc<Self>,
-        program: &Program,
-        base: &BaseImage,
-    ) -> Result<Image, BuildFailure> {
-        let kodata = self.kodata(program, base.platform().is_windows());
-        let binary = self.binary(program, base.platform());
-        let (kodata, binary) = try_join(kodata, binary).await?;
-        let main = &program.main;
-        let added = Added {
-            import_path: main.import_path.as_str(),
-            name: main.import_path.base_name(),
-            kodata: &kodata,
-            binary: &binary,
-        };
-        Ok(assemble(base, added, &self.options.image))
-    }
-
-    /// The layer of a program's kodata: one for all platforms of an OS family.
-    async fn kodata(
-        self: &Arc<Self>,
-        program: &Program,
-        windows: bool,
-    ) -> Result<Layer, BuildFailure> {
-        let dir = program.main.dir.join("kodata");
-        let run = Arc::clone(self);
-        let work = dir.clone();
-        self.kodata
-            .start((dir, windows), || async move { run.make_kodata(work, windows).await })
-            .await
-    }
-
-    async fn make_kodata(
-        self: Arc<Self>,
-        dir: PathBuf,
-        windows: bool,
-    ) -> Result<Layer, BuildFailure> {
-        let share = self.budget.layer().await;
-        let work = tokio::task::spawn_blocking(move || {
-            let _share = share;
-            let options = KodataOptions {
-                dir: dir.clone(),
-                family: family(windows),
-                mtime: self
-                    .options
-                    .image
-                    .kodata_created
-                    .as_ref()
-                    .map_or(0, |(seconds, _)| *seconds),
-                allowed_root: self.options.kodata_root.clone(),
-            };
-            let Kodata { recipe, skipped_links } = Recipe::kodata(&options)
-                .map_err(|source| BuildFailure::Kodata { source: Arc::new(source) })?;
-            for link in skipped_links {
-                let name = link.strip_prefix(&dir).unwrap_or(&link).display().to_string();
-                self.observer.tell(Event::KodataLinkSkipped { name });
-            }
-            let source =
-                format!("kodata {} {}", if windows { "windows" } else { "unix" }, dir.display());
-            let obtained = recipe.obtain(&self.store, &self.compressor, &source, &self.stop);
-            match obtained {
-                Ok(obtained) => Ok(obtained.layer),
-                Err(LayerError::Cancelled) => Err(BuildFailure::Cancelled),
-                Err(source) => Err(BuildFailure::KodataLayer { dir, source: Arc::new(source) }),
-            }
-        });
-        work.await.expect("making a layer does not panic")
-    }
-
-    /// The layer of a program for a platform.
-    async fn binary(
-        self: &Arc<Self>,
-        program: &Program,
-        platform: &Platform,
-    ) -> Result<Layer, BuildFailure> {
-        let settings = self.settings(program, platform)?;
-        let key = BuildKey::new(&self.go, &settings);
-        let output = OutputDir::new(&self.store.bin(), &key, &program.main.import_path);
-        let last_size = output.binary().metadata().ok().map(|found| found.len());
-        let share = self.budget.go_build(last_size).await;
-
-        let (run, main, platform) = (Arc::clone(self), program.main.clone(), platform.clone());
-        let work = tokio::task::spawn_blocking(move || {
-            run.observer.tell(Event::Building {
-                import_path: main.import_path.to_string(),
-                platform: platform.clone(),
-            });
-            let built = run.go.build(&settings, &main.import_path, &output, &run.cancel);
-            let binary = built.map_err(|source| match source {
-                golang::BuildError::Cancelled => BuildFailure::Cancelled,
-                source => BuildFailure::Go {
-                    platform: Box::new(platform.clone()),
-                    source: Arc::new(source),
-                },
-            })?;
-            // The next program may be compiled while this one is compressed.
-            drop(share);
-            let failed = |source: LayerError| match source {
-                LayerError::Cancelled => BuildFailure::Cancelled,
-                source => BuildFailure::Layer {
-                    platform: Box::new(platform.clone()),
-                    source: Arc::new(source),
-                },
-            };
-            let name = main.import_path.base_name();
-            let family = family(platform.is_windows());
-            let recipe = Recipe::binary(family, name, binary.path(), None).map_err(failed)?;
-            let source = format!("binary {}", binary.path().display());
-            let obtained = recipe.obtain(&run.store, &run.compressor, &source, &run.stop);
-            Ok(obtained.map_err(failed)?.layer)
-        });
-        work.await.expect("making a layer does not panic")
-    }
-
-    fn settings(
-        &self,
-        program: &Program,
-        platform: &Platform,
-    ) -> Result<BuildSettings, BuildFailure> {
-        let target = target(platform);
-        let chosen = self.options.build.of(program.config);
-        let environment = Environment::for_target(&target, &self.options.environment, &chosen.env);
-        let environment = environment.map_err(|source| BuildFailure::Environment {
-            platform: Box::new(platform.clone()),
-            source: Arc::new(source),
-        })?;
-        Ok(BuildSettings {
-            dir: program.dir.clone(),
-            target,
-            environment,
-            flags: chosen.flags,
-            ldflags: chosen.ldflags,
-            disable_optimizations: self.options.build.disable_optimizations,
-        })
-    }
-}
-
-fn family(windows: bool) -> Family {
-    if windows { Family::Windows } else { Family::Unix }
 }

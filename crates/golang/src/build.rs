@@ -178,6 +178,9 @@ pub struct BuildFailure {
     pub output: String,
 }
 
+/// How systems say that a disk is full.
+const NO_SPACE: &str = "no space left on device";
+
 impl BuildError {
     /// What a user can do about it.
     #[must_use]
@@ -188,6 +191,10 @@ impl BuildError {
             {
                 Some("the system may have run out of memory: build fewer images at once (-j)")
             }
+            Self::Failed(failure) if failure.output.contains(NO_SPACE) => Some(
+                "a disk that go writes to is full: make room, or set KOCACHE and GOCACHE to \
+                 directories on another one",
+            ),
             _ => None,
         }
     }

@@ -92,7 +92,8 @@ impl Template {
             message: error.message,
         };
         if source.len() > LONGEST {
-            return Err(TemplateError::TooLong { place: Place::plain("", 0) });
+            let message = format!("a template has at most {} KiB", LONGEST >> 10);
+            return Err(fail(SyntaxError::new(0, message)));
         }
         // First, since what it lets pass cannot exhaust the stack.
         let text = scan::check(source).map_err(fail)?;

@@ -42,7 +42,7 @@ impl Go {
     ) -> Result<Self, FindError> {
         let name = program.filter(|program| !program.is_empty()).unwrap_or(OsStr::new("go"));
         if Path::new(name).components().count() > 1 || Path::new(name).is_absolute() {
-            let program = dir.join(name);
+            let program: PathBuf = dir.join(name).components().collect();
             if !sys::is_executable(&program) {
                 return Err(FindError::NotExecutable { path: program });
             }

@@ -39,7 +39,7 @@ pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Option
         cache: cache(process, &work_dir)?,
         limits: limits(arguments.image.jobs)?,
         build: BuildOptions {
-            ldflags: elements(&arguments.image.ldflags),
+            time: now(process)?,
             disable_optimizations: arguments.image.disable_optimizations,
             ..builder.build
         },
@@ -84,7 +84,9 @@ fn builder(
         wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
     let image = image(process, arguments).map_err(|error| error.context(setting_up))?;
     let platforms = platforms(&wanted)?;
-    Ok(Builder { build: config.build_options(), platforms, default_base, base_overrides, image })
+    let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
+    let build = config.build_options(&ldflags)?;
+    Ok(Builder { build, platforms, default_base, base_overrides, image })
 }
 
 /// The bases that are configured.
@@ -103,7 +105,8 @@ pub(crate) fn bases(config: &Config) -> Result<Bases> {
         })
     };
     let default_base = base("defaultBaseImage", &config.default_base_image)?;
-    let overrides = config.base_image_overrides.iter();
+    // An empty value is no override.
+    let overrides = config.base_image_overrides.iter().filter(|(_, text)| !text.value.is_empty());
     let base_overrides = overrides
         .map(|(path, text)| Ok((path.clone(), base("baseImageOverrides", text)?)))
         .collect::<Result<_>>()?;
@@ -134,9 +137,7 @@ pub(crate) fn wanted_platforms(
         [Some(os), Some(arch), Some(arm)] if arch == "arm" => {
             (format!("{os}/{arch}/v{arm}"), Origin::Variable("GOOS, GOARCH and GOARM"))
         }
-        [Some(os), Some(arch), _] => {
-            (format!("{os}/{arch}"), Origin::Variable("GOOS and GOARCH"))
-        }
+        [Some(os), Some(arch), _] => (format!("{os}/{arch}"), Origin::Variable("GOOS and GOARCH")),
         _ => ("linux/amd64".to_owned(), Origin::Default),
     };
     Ok(List::of([platform], origin))
@@ -171,6 +172,13 @@ fn image(process: &Process, arguments: &ImageArgs) -> Result<ImageOptions> {
         created,
         kodata_created,
     })
+}
+
+/// What templates take for now: `SOURCE_DATE_EPOCH`, else the clock.
+fn now(process: &Process) -> Result<jiff::Timestamp> {
+    let epoch = epoch(process, "SOURCE_DATE_EPOCH")?;
+    let epoch = epoch.and_then(|(seconds, _)| jiff::Timestamp::from_second(seconds).ok());
+    Ok(epoch.unwrap_or_else(jiff::Timestamp::now))
 }
 
 /// A variable that holds seconds since 1970: the number, and the time in UTC.

@@ -45,6 +45,11 @@ pub(crate) fn observer() -> Observer {
                 format!("skipping symlink in kodata for windows: {name}")
             }
             Event::Publishing { reference } => format!("Publishing {reference}"),
+            Event::UsingBuild { id, import_path } => {
+                format!("Using build config {id} for {import_path}")
+            }
+            Event::Notice { text, hint: Some(hint) } => format!("{text}\nhint: {hint}"),
+            Event::Notice { text, hint: None } => text,
             Event::Tagging { reference } => format!("Tagging {reference}"),
             Event::Published { reference } => format!("Published {reference}"),
             Event::Saving { import_path } => format!("Saving {import_path}"),

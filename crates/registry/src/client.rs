@@ -140,6 +140,10 @@ impl Client {
         Ok(())
     }
 
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.inner.transport
+    }
+
     pub(crate) fn attempts(&self) -> Attempts<'_> {
         self.inner.transport.options.retry.start()
     }
@@ -171,7 +175,10 @@ impl Client {
         Ok(base)
     }
 
-    async fn credential(&self, repository: &Repository) -> Result<Credential, RegistryError> {
+    pub(crate) async fn credential(
+        &self,
+        repository: &Repository,
+    ) -> Result<Credential, RegistryError> {
         let account = self.account(repository);
         let found = account.credential.get(|| {
             let keychain = Arc::clone(&self.inner.keychain);
@@ -205,7 +212,7 @@ impl Client {
             (_, Credential::RegistryToken(token)) => Ok(token::bearer(&token)),
             (AuthScheme::Bearer(challenge), credential) => {
                 let challenge = (challenge, scopes);
-                self.token(endpoint, base, repository, challenge, credential, rejected)
+                self.bearer(endpoint, base, repository, challenge, credential, rejected)
                     .await
                     .map(Some)
             }
@@ -214,7 +221,7 @@ impl Client {
         }
     }
 
-    async fn token(
+    async fn bearer(
         &self,
         endpoint: &Endpoint,
         base: &Url,

@@ -137,6 +137,14 @@ pub enum RegistryError {
         #[source]
         source: Box<RegistryError>,
     },
+    /// A token was wanted of a registry that gives none.
+    #[error("challenge scheme {scheme:?} is not bearer: {registry} gives no tokens")]
+    NoTokens {
+        /// The registry.
+        registry: Registry,
+        /// How it wants to be spoken to; empty if it lets everybody in.
+        scheme: &'static str,
+    },
     /// No credential could be had.
     #[error("credentials for {repository}")]
     Keychain {

@@ -12,6 +12,7 @@ mod client;
 mod endpoint;
 mod error;
 mod flight;
+mod grant;
 mod guard;
 mod keychain;
 mod options;
@@ -29,9 +30,10 @@ pub use body::BlobSource;
 pub use certificate::CertificateProblem;
 pub use client::Client;
 pub use error::{Broken, RegistryError, RequestLine};
+pub use grant::Grant;
 pub use keychain::{
-    Anonymous, Chain, Credential, DockerConfig, DockerPlaces, GitHub, Keychain, KeychainError,
-    Secret,
+    Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub, Kept,
+    Keychain, KeychainError, Secret,
 };
 pub use options::ClientOptions;
 pub use pull::FetchedManifest;

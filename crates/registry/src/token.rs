@@ -8,12 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::body::Payload;
 use crate::challenge::Bearer;
 use crate::error::RegistryError;
+use crate::grant::Grant;
 use crate::guard;
 use crate::keychain::{Credential, Secret};
 use crate::scope::Scopes;
@@ -33,6 +33,7 @@ const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) header: HeaderValue,
+    pub(crate) grant: Grant,
     /// After that, another one is asked for.
     good_until: Instant,
 }
@@ -160,31 +161,23 @@ async fn follow(
 }
 
 async fn read(mut response: Response) -> Result<Token, RegistryError> {
-    #[derive(Deserialize)]
-    struct Body {
-        #[serde(default)]
-        access_token: Option<Secret>,
-        #[serde(default)]
-        token: Option<Secret>,
-        #[serde(default)]
-        expires_in: Option<f64>,
-    }
     if response.status() != StatusCode::OK {
         return Err(response.fail().await);
     }
     let bytes = response.bytes(MAX_BODY).await?;
     // Neither the body nor the parser's message, which quotes it, is shown.
-    let Ok(body) = serde_json::from_slice::<Body>(&bytes) else {
+    let Ok(grant) = serde_json::from_slice::<Grant>(&bytes) else {
         return Err(response.protocol("the bearer response is not the expected JSON"));
     };
-    let given = |token: Option<Secret>| token.filter(|token| !token.expose().is_empty());
-    let Some(token) = given(body.access_token).or_else(|| given(body.token)) else {
+    let given = |token: &&Secret| !token.expose().is_empty();
+    let Some(token) = [&grant.access_token, &grant.token].into_iter().find(given) else {
         return Err(response.protocol("no token in bearer response"));
     };
-    let Some(header) = bearer(&token) else {
+    let Some(header) = bearer(token) else {
         return Err(response.protocol("the token cannot stand in a header"));
     };
-    Ok(Token { header, good_until: Instant::now() + good_for(body.expires_in) })
+    let good_until = Instant::now() + good_for(grant.expires_in);
+    Ok(Token { header, grant, good_until })
 }
 
 /// How long a token is used that lives for `seconds`: to nine tenths, and

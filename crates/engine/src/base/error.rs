@@ -20,7 +20,7 @@ pub enum BaseError {
     },
     /// It is of the format of 2014.
     #[error(
-        "unsupported MediaType: {media_type:?}: {base} is a Docker schema 1 image, which no tool writes any more: push it again"
+        "unsupported MediaType: \"{media_type}\": {base} is a Docker schema 1 image, which no tool writes any more: push it again"
     )]
     Schema1 {
         /// The base as the user wrote it.
@@ -38,7 +38,7 @@ pub enum BaseError {
     },
     /// Its index holds something that is no image.
     #[error(
-        "{digest} has unexpected mediaType {media_type:?} in base {base}: an index in an index, or an artifact, cannot be a base"
+        "{digest} has unexpected mediaType \"{media_type}\" in base {base}: an index in an index, or an artifact, cannot be a base"
     )]
     Nested {
         /// The base as the user wrote it.

@@ -68,7 +68,9 @@ impl LayoutPublisher {
 }
 
 impl Publisher for LayoutPublisher {
-    fn prepare(&self, _: &str) {}
+    fn prepare(&self, _: &str) -> Result<(), PublishError> {
+        Ok(())
+    }
 
     /// The index lists images in the order in which they were asked for.
     fn in_order(&self) -> bool {

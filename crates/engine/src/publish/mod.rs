@@ -30,7 +30,10 @@ use crate::options::Destination;
 pub(crate) trait Publisher: Debug + Send + Sync {
     /// Called as soon as it is known that an import path will be published,
     /// long before there is an image: time to ask for a token.
-    fn prepare(&self, import_path: &str);
+    ///
+    /// # Errors
+    /// The import path has no name at this destination.
+    fn prepare(&self, import_path: &str) -> Result<(), PublishError>;
 
     /// Brings everything that the top manifest reaches. May be called for an
     /// artifact that is there already.

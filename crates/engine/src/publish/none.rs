@@ -20,7 +20,9 @@ impl NonePublisher {
 }
 
 impl Publisher for NonePublisher {
-    fn prepare(&self, _: &str) {}
+    fn prepare(&self, _: &str) -> Result<(), PublishError> {
+        Ok(())
+    }
 
     fn upload<'a>(
         &'a self,

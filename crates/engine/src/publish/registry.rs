@@ -143,13 +143,12 @@ impl RegistryPublisher {
 }
 
 impl Publisher for RegistryPublisher {
-    fn prepare(&self, import_path: &str) {
-        // A name that cannot be is an error later, where it can be returned.
-        if let Ok(repository) = self.destination.repository_of(import_path) {
-            for reference in self.tagged(&repository) {
-                drop(self.head(&reference));
-            }
+    fn prepare(&self, import_path: &str) -> Result<(), PublishError> {
+        let repository = self.destination.repository_of(import_path)?;
+        for reference in self.tagged(&repository) {
+            drop(self.head(&reference));
         }
+        Ok(())
     }
 
     fn upload<'a>(

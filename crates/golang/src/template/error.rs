@@ -6,6 +6,9 @@ use thiserror::Error;
 
 use super::NAME;
 
+/// How many characters of an element errors show.
+const SHOWN: usize = 200;
+
 /// A place in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -53,6 +56,14 @@ impl Place {
         }
     }
 
+    /// The element as errors show it.
+    fn shown(&self) -> String {
+        match self.element.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{}…", &self.element[..end]),
+            None => self.element.clone(),
+        }
+    }
+
     fn executing(&self) -> String {
         let Self { line, column, template, code, .. } = self;
         format!("template: argsTmpl:{line}:{column}: executing {template:?} at <{code}>")
@@ -63,7 +74,10 @@ impl Place {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
     /// It is no template.
-    #[error("template: argsTmpl:{}: {message} (column {} of {:?})", place.line, place.column + 1, place.element)]
+    #[error(
+        "template: argsTmpl:{}: {message} (column {} of {:?})",
+        place.line, place.column + 1, place.shown()
+    )]
     Syntax {
         /// Where.
         place: Place,
@@ -71,7 +85,7 @@ pub enum TemplateError {
         message: String,
     },
     /// `.Env` has no such variable.
-    #[error("{}: map has no entry for key {name:?} (in {:?})", place.executing(), place.element)]
+    #[error("{}: map has no entry for key {name:?} (in {:?})", place.executing(), place.shown())]
     MissingVariable {
         /// Where.
         place: Place,
@@ -79,7 +93,7 @@ pub enum TemplateError {
         name: String,
     },
     /// Another map has no such key.
-    #[error("{}: map has no entry for key {key:?} (in {:?})", place.executing(), place.element)]
+    #[error("{}: map has no entry for key {key:?} (in {:?})", place.executing(), place.shown())]
     MissingKey {
         /// Where.
         place: Place,
@@ -87,21 +101,21 @@ pub enum TemplateError {
         key: String,
     },
     /// Something that cannot be done with the values that there are.
-    #[error("{}: {message} (in {:?})", place.executing(), place.element)]
+    #[error("{}: {message} (in {:?})", place.executing(), place.shown())]
     Execution {
         /// Where.
         place: Place,
         /// Why.
         message: String,
     },
-    /// The template, its result, or a value on the way is longer than 1 MiB.
-    #[error("template: argsTmpl:{}:{}: longer than 1 MiB (in {:?})", place.line, place.column, place.element)]
+    /// The result, or a text on the way to it, is longer than 1 MiB.
+    #[error("{}: longer than 1 MiB (in {:?})", place.executing(), place.shown())]
     TooLong {
         /// Where.
         place: Place,
     },
     /// It goes on for more than 10,000 steps.
-    #[error("template: argsTmpl:{}:{}: more than 10000 steps (in {:?})", place.line, place.column, place.element)]
+    #[error("{}: more than 10000 steps (in {:?})", place.executing(), place.shown())]
     Endless {
         /// Where.
         place: Place,

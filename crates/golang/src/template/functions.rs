@@ -203,11 +203,13 @@ impl State {
 
     /// The crate's `printf`, which it runs only for a template.
     fn printf(&self, args: &[Value]) -> Result {
-        let verbs = match args.first() {
-            Some(Value::String(format)) => format.matches('%').count(),
-            _ => 0,
+        // The crate would show what it is given instead: maybe a secret.
+        let Some(Value::String(format)) = args.first() else {
+            let kind = args.first().map_or("nothing", Value::type_name);
+            let message = format!("printf wants a format, got {kind}");
+            return self.fail(TemplateError::Execution { place: self.here(), message });
         };
-        if verbs > VERBS {
+        if format.matches('%').count() > VERBS {
             let message = format!("a format has {VERBS} verbs at most");
             return self.fail(TemplateError::Execution { place: self.here(), message });
         }

@@ -169,7 +169,7 @@ impl Rewriter {
                     self.note(names);
                 }
                 let base = Expr::Variable(*pos, name.clone(), Vec::new());
-                self.lookup(*pos, pos.offset, base, names, show::expr(expr))
+                self.lookup(*pos, pos.offset + name.len(), base, names, show::expr(expr))
             }
             Expr::Identifier(pos, name) => {
                 if !BUILTINS.contains(&name.as_str()) {

@@ -1,7 +1,7 @@
 //! A first look at a template, before the crate parses it: that blocks open
-//! and close as they must, that operands are apart, and that nothing nests
-//! deeper than a thread's stack. What is inside an operand, the crate's own
-//! lexer refuses; what is not a template at all, it tells better.
+//! and close as they must, that operands are apart and written as Go writes
+//! them, and that nothing nests deeper than a thread's stack. It refuses, and
+//! never says what a template means.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -172,7 +172,6 @@ impl<'a> Scan<'a> {
                     rest[1..].find('`').ok_or_else(|| fail("unterminated raw quoted string"))?;
                 (Kind::Operand { keys: false }, end + 2)
             }
-            '/' if rest.starts_with("/*") => return Err(fail("unexpected \"/\" in command")),
             '(' => (Kind::Open, 1),
             ')' => (Kind::Close, 1),
             '|' => (Kind::Pipe, 1),
@@ -193,8 +192,11 @@ impl<'a> Scan<'a> {
                 let keys = !matches!(&rest[..length], "true" | "false" | "nil");
                 (Kind::Operand { keys }, length)
             }
-            // The parser will refuse it.
-            other => (Kind::Pipe, other.len_utf8()),
+            other => {
+                let code = u32::from(other);
+                let message = format!("unrecognized character in action: U+{code:04X} {other:?}");
+                return Err(fail(&message));
+            }
         };
         let token = Token { offset: self.position, kind, text: &rest[..length] };
         self.position += length;
@@ -319,7 +321,7 @@ fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-pub(super) fn is_digit(c: char) -> bool {
+fn is_digit(c: char) -> bool {
     c.is_ascii_digit()
 }
 

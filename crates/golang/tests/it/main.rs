@@ -9,7 +9,13 @@ mod cancel;
 #[cfg(unix)]
 mod find;
 mod fixture;
+#[cfg(unix)]
+mod git;
+#[cfg(unix)]
+mod go_env;
 mod key;
 mod list;
 #[cfg(unix)]
 mod template;
+#[cfg(unix)]
+mod text_template;

@@ -1,304 +1,302 @@
-//! Templates against Go's own `text/template`.
+//! Templates: what they say when they are wrong, what they use, and that none
+//! goes on for ever.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
-use golang::{Environment, GitInfo, GoEnv, Template, TemplateData};
+use golang::{Environment, GitInfo, GitParts, GoEnv, Template, TemplateData, TemplateError, Uses};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
-use serde_json::{Value, json};
 
-use crate::fixture::{Tree, fake_go, process_environment, real_go};
+use crate::text_template::{ENV, TIME, data, gos, ours};
 
-const ENV: [(&str, &str); 9] = [
-    ("A", "a"),
-    ("EMPTY", ""),
-    ("LDFLAGS", ""),
-    ("HTML", "<a href=\"x\">'&'</a>"),
-    ("LINES", "one\ntwo"),
-    ("NUMBER", "42"),
-    ("UNICODE", "héllo, 世界"),
-    ("VERSION", "v1.2.3-rc.1+build"),
-    ("_x9", "under score"),
-];
-const GO_ENV: [(&str, &str); 3] = [("GOOS", "linux"), ("GOFLAGS", "-mod=mod -v"), ("GOARM", "")];
-const TIME: i64 = 1_700_000_000;
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-const COMMIT_TIME: i64 = 1_699_999_999;
+#[test]
+fn errors_say_where() {
+    let data = data();
+    for (template, want) in [
+        (
+            "{{.Env.NOPE}}",
+            "template: argsTmpl:1:6: executing \"argsTmpl\" at <.Env.NOPE>: \
+             map has no entry for key \"NOPE\" (in \"{{.Env.NOPE}}\")",
+        ),
+        (
+            "-s\n -X é={{ with .Env }}{{ .NOPE }}{{ end }}",
+            "template: argsTmpl:2:25: executing \"argsTmpl\" at <.NOPE>: \
+             map has no entry for key \"NOPE\" \
+             (in \"-s\\n -X é={{ with .Env }}{{ .NOPE }}{{ end }}\")",
+        ),
+        (
+            "{{define \"t\"}}{{.Tga}}{{end}}{{template \"t\" .Git}}",
+            "template: argsTmpl:1:16: executing \"t\" at <.Tga>: map has no entry for key \"Tga\" \
+             (in \"{{define \\\"t\\\"}}{{.Tga}}{{end}}{{template \\\"t\\\" .Git}}\")",
+        ),
+        (
+            "a {{index .Env.A 5}}",
+            "template: argsTmpl:1:4: executing \"argsTmpl\" at <index .Env.A 5>: \
+             index out of range: 5 (in \"a {{index .Env.A 5}}\")",
+        ),
+        (
+            "a {{nope 1}}",
+            "template: argsTmpl:1: function \"nope\" not defined (column 5 of \"a {{nope 1}}\")",
+        ),
+        (
+            "a\n{{ $x }}",
+            "template: argsTmpl:2: undefined variable \"$x\" (column 4 of \"a\\n{{ $x }}\")",
+        ),
+        (
+            "a {{ .Env.A ; }}",
+            "template: argsTmpl:1: unrecognized character in action: U+003B ';' (column 13 of \"a {{ .Env.A ; }}\")",
+        ),
+        (
+            "a {{if .Env.A}}",
+            "template: argsTmpl:1: unexpected EOF: no {{end}} for this (column 3 of \"a {{if .Env.A}}\")",
+        ),
+        ("a {{end}}", "template: argsTmpl:1: unexpected {{end}} (column 3 of \"a {{end}}\")"),
+    ] {
+        assert_eq!(ours(template, &data).unwrap_err(), want);
+    }
+}
 
-fn data() -> TemplateData {
+/// Where Go and we have a place, it is the same.
+#[test]
+fn places_are_gos() {
+    let templates = [
+        "{{.Env.NOPE}}",
+        "é\n {{ .Env.NOPE }}",
+        "{{.Nope}}",
+        "{{print 1 .Env.NOPE}}",
+        "{{$.Env.NOPE}}",
+        "{{with .Env}}\n{{.NOPE}}{{end}}",
+        "{{if eq .Env.NOPE 1}}{{end}}",
+        "{{$x := .Env}}{{$x.NOPE}}",
+        "{{.Git.Nope.Deeper}}",
+        "{{range .Git.Nope}}{{end}}",
+    ]
+    .map(str::to_owned);
+    let data = data();
+    for (template, go) in templates.iter().zip(gos(&templates)) {
+        let (ours, go) = (ours(template, &data).unwrap_err(), go.unwrap_err());
+        assert!(ours.starts_with(&go), "{template}\n{ours}\n{go}");
+    }
+}
+
+#[test]
+fn a_missing_variable_has_a_hint() {
+    let data = data();
+    let error = |text: &str| Template::parse(text).unwrap().expand(&data).unwrap_err();
+    let set = "the environment variable NOPE is not set: set it, or write \
+               {{ index .Env \"NOPE\" }} to have nothing in its place";
+    for template in ["{{.Env.NOPE}}", "{{with .Env}}{{.NOPE}}{{end}}", "{{$e := .Env}}{{$e.NOPE}}"]
+    {
+        let error = error(template);
+        assert!(matches!(&error, TemplateError::MissingVariable { name, .. } if name == "NOPE"));
+        assert_eq!(error.hint().unwrap(), set);
+    }
+    for template in ["{{.GoEnv.NOPE}}", "{{.Git.NOPE}}", "{{.NOPE}}"] {
+        let error = error(template);
+        assert!(matches!(&error, TemplateError::MissingKey { key, .. } if key == "NOPE"));
+        assert_eq!(error.hint(), None);
+    }
+}
+
+#[test]
+fn what_is_used_is_known() {
+    let none = Uses::default();
+    let git = |git| Uses { git, ..none };
+    let part = GitParts::default();
+    for (template, want) in [
+        ("-s -w", none),
+        ("{{print 1}}{{/* .Env */}}", none),
+        ("{{.Env.A}}", Uses { env: true, ..none }),
+        ("{{index .Env \"A\"}}", Uses { env: true, ..none }),
+        ("{{with .Env}}{{.Git}}{{.}}{{end}}", Uses { env: true, ..none }),
+        ("{{with .Env}}{{else}}{{.Date}}{{end}}", Uses { env: true, date: true, ..none }),
+        ("{{with .Env}}{{$.Date}}{{end}}", Uses { env: true, date: true, ..none }),
+        ("{{if true}}{{.GoEnv.GOOS}}{{end}}", Uses { env: true, go_env: true, ..none }),
+        ("{{.Date}}", Uses { date: true, ..none }),
+        ("{{.Timestamp | printf \"%d\"}}", Uses { date: true, ..none }),
+        ("{{.Git.Branch}}", git(GitParts { branch: true, ..part })),
+        ("{{.Git.Tag}}", git(GitParts { tag: true, ..part })),
+        ("{{if eq .Git.TreeState \"x\"}}{{end}}", git(GitParts { state: true, ..part })),
+        ("{{.Git.IsDirty}}{{.Git.IsClean}}", git(GitParts { state: true, ..part })),
+        ("{{slice .Git.FullCommit 0 3}}", git(GitParts { commit: true, ..part })),
+        ("{{.Git.CommitDate}}{{$.Git.Tag}}", git(GitParts { commit: true, tag: true, ..part })),
+        ("{{$g := .Git}}{{$g.Tag}}", git(GitParts::ALL)),
+        ("{{range .Git}}{{end}}", git(GitParts::ALL)),
+        ("{{.}}", Uses::ALL),
+        ("{{$}}", Uses::ALL),
+        ("{{index . \"Git\" \"Tag\"}}", Uses::ALL),
+        ("{{range 1}}{{index $ \"Git\"}}{{end}}", Uses::ALL),
+        ("{{define \"t\"}}{{.Git.Tag}}{{end}}{{template \"t\" .}}", Uses::ALL),
+        (
+            "{{define \"t\"}}{{.Tag}}{{.}}{{$.Tag}}{{end}}{{template \"t\" .Git}}",
+            git(GitParts::ALL),
+        ),
+        ("{{define \"argsTmpl\"}}{{.Date}}{{end}}", Uses { date: true, ..none }),
+    ] {
+        assert_eq!(Template::parse(template).unwrap().uses(), want, "{template}");
+    }
+}
+
+#[test]
+fn no_template_goes_on_for_ever() {
+    let data = data();
+    let many = "x".repeat(2000);
+    let deep = |open: &str, close: &str, count: usize| open.repeat(count) + &close.repeat(count);
+    for (template, want) in [
+        ("{{range 1000000000}}{{end}}".to_owned(), "steps"),
+        ("{{range 1000000000}}{{/* */}}x{{end}}".to_owned(), "steps"),
+        ("{{range 9999}}{{range 9999}}{{end}}{{end}}".to_owned(), "steps"),
+        (format!("{{{{range 9999}}}}{many}{{{{end}}}}"), "longer than 1 MiB"),
+        ("{{$x := \"abcdefgh\"}}{{range 60}}{{$x = print $x $x}}{{end}}".to_owned(), "longer"),
+        ("{{$x := \"abcdefgh\"}}{{range 60}}{{$x = println $x $x}}{{end}}".to_owned(), "longer"),
+        (
+            "{{$x := \"abcdefgh\"}}{{range 60}}{{$x = printf \"%s%s\" $x $x}}{{end}}".to_owned(),
+            "longer",
+        ),
+        ("{{$x := \"<\"}}{{range 60}}{{$x = html $x $x}}{{end}}".to_owned(), "longer"),
+        ("{{$x := \"<\"}}{{range 60}}{{$x = js $x $x}}{{end}}".to_owned(), "longer"),
+        ("{{$x := \"<\"}}{{range 60}}{{$x = urlquery $x $x}}{{end}}".to_owned(), "longer"),
+        (format!("{{{{printf \"{}\" 1}}}}", "%[1]65000d".repeat(65)), "verbs"),
+        (format!("{{{{printf \"{}\" 1}}}}", "%[1]65000d".repeat(64)), "longer"),
+        ("{{define \"t\"}}{{template \"t\" .}}{{end}}{{template \"t\" .}}".to_owned(), "recursion"),
+        (
+            "{{define \"t\"}}{{if lt (len .) 30}}{{template \"t\" (print . 1)}}\
+             {{template \"t\" (print . 1)}}{{end}}{{end}}{{template \"t\" \"\"}}"
+                .to_owned(),
+            "steps",
+        ),
+        (deep("{{if 1}}", "{{end}}", 5000), "inside each other"),
+        (format!("{{{{if 0}}}}{}{{{{end}}}}", "{{else if 0}}".repeat(5000)), "inside each other"),
+        (format!("{{{{print {}}}}}", deep("(", ")", 5000)), "inside each other"),
+        ("x".repeat(200_000), "at most 128 KiB"),
+    ] {
+        let error = ours(&template, &data).unwrap_err();
+        assert!(error.contains(want), "{error:.200} of {template:.200}");
+    }
+    // Errors do not repeat what is endless.
+    let error = ours(&"x{{end}}".repeat(10_000), &data).unwrap_err();
+    assert!(error.len() < 1000);
+    // As deep as it may be.
+    let inside = format!("{{{{print {}1{}}}}}", "(".repeat(30), ")".repeat(30));
+    let deepest = "{{if 1}}".repeat(30) + &inside + &"{{end}}".repeat(30);
+    assert_eq!(ours(&deepest, &data).unwrap(), "1");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_taken_or_refused(text in "(\\PC|[\n\t{}])*") {
+        let _ = ours(&text, &data_once());
+    }
+
+    #[test]
+    fn any_code_is_taken_or_refused(
+        parts in proptest::collection::vec(proptest::sample::select(PARTS), 0..24)
+    ) {
+        let _ = ours(&parts.concat(), &data_once());
+    }
+
+    #[test]
+    fn text_without_actions_is_itself(text in "[^{]*") {
+        prop_assert_eq!(ours(&text, &data_once()).unwrap(), text);
+    }
+}
+
+/// Fake programs are slow to run for each case.
+fn data_once() -> TemplateData {
     let environment: Environment = ENV.into_iter().collect();
-    let git = GitInfo {
-        branch: "feature/x".into(),
-        tag: "v1.2.3".into(),
-        short_commit: COMMIT[..7].into(),
-        full_commit: COMMIT.into(),
-        commit_time: Some(COMMIT_TIME),
-        dirty: true,
-        notices: Vec::new(),
-    };
     let time = Timestamp::from_second(TIME).unwrap();
-    TemplateData::new(&environment, &go_env(), time, &git)
+    TemplateData::new(&environment, &GoEnv::default(), time, &GitInfo::default())
 }
 
-/// As the real thing would read it.
-fn go_env() -> GoEnv {
-    let tree = Tree::new(&[]);
-    let object: serde_json::Map<_, _> =
-        GO_ENV.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    tree.write("answer", &Value::from(object).to_string());
-    let go = fake_go(&tree, "cat \"$(dirname \"$0\")/../answer\"");
-    let environment = process_environment();
-    go.env(&tree.path, &environment, &golang::Cancel::new()).unwrap()
-}
+const PARTS: &[&str] = &[
+    "{{",
+    "}}",
+    "{{",
+    "}}",
+    "{{- ",
+    " -}}",
+    "{{if ",
+    "{{else}}",
+    "{{else if ",
+    "{{end}}",
+    "{{range ",
+    "{{with ",
+    "{{define \"t\"}}",
+    "{{template \"t\" ",
+    "{{block \"b\" ",
+    "{{break}}",
+    "{{continue}}",
+    "/*",
+    "*/",
+    "\"",
+    "'",
+    "`",
+    "\\",
+    "\n",
+    " ",
+    "  ",
+    "(",
+    ")",
+    "|",
+    ",",
+    ":=",
+    "=",
+    "$",
+    "$x",
+    ".",
+    "..",
+    ".Env",
+    ".A",
+    ".NOPE",
+    ".Git",
+    "nil",
+    "true",
+    "0",
+    "1",
+    "-",
+    "+",
+    "0x",
+    "1e",
+    "_",
+    "é",
+    "\u{2028}",
+    "print ",
+    "printf ",
+    "index ",
+    "len ",
+    "and ",
+    "eq ",
+    "html ",
+    "slice ",
+    "\"a\"",
+    "x",
+    "%",
+    "%5d",
+];
 
-fn ours(template: &str, data: &TemplateData) -> Result<String, String> {
-    Template::parse(template)
-        .and_then(|template| template.expand(data))
-        .map_err(|error| error.to_string())
-}
-
-/// Go's answers to all templates, by one program.
-fn gos(templates: &[String]) -> Vec<Result<String, String>> {
-    let tree = Tree::new(&[("oracle.go", include_str!("oracle.go"))]);
-    let mut child = Command::new(real_go().program())
-        .args(["run", "oracle.go"])
-        .current_dir(&tree.path)
-        .env_clear()
-        .envs(process_environment().iter())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let object = |entries: &[(&str, &str)]| -> serde_json::Map<String, Value> {
-        entries.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
-    };
-    let input = json!({
-        "Env": object(&ENV), "GoEnv": object(&GO_ENV), "Time": TIME, "Branch": "feature/x",
-        "Commit": COMMIT, "CommitTime": COMMIT_TIME, "Templates": templates,
-    });
-    child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let answer = |answer: &Value| match answer["Error"].as_str().unwrap() {
-        "" => Ok(answer["Output"].as_str().unwrap().to_owned()),
-        error => Err(error.to_owned()),
-    };
-    answers.iter().map(answer).collect()
-}
-
-/// Where the two differ, as lines to read.
-fn differences(templates: &[String]) -> Vec<String> {
-    let data = data();
-    let compare = |(template, go): (&String, Result<String, String>)| {
-        let ours = ours(template, &data);
-        let same = match (&ours, &go) {
-            (Ok(ours), Ok(go)) => ours == go,
-            (Err(_), Err(_)) => true,
-            _ => false,
-        };
-        let same = same || matches!((&ours, &go), (Ok(ours), Ok(go)) if named(ours, go));
-        (!same).then(|| format!("{template:?}\n  ours: {ours:?}\n  go's: {go:?}"))
-    };
-    templates.iter().zip(gos(templates)).filter_map(compare).collect()
-}
-
-/// Whether a result differs only as the reference says: `printf` calls types
-/// that it does not like by other names.
-fn named(ours: &str, go: &str) -> bool {
-    let same_names = go
-        .replace("map[string]interface {}=", "map=")
-        .replace("map[string]string=", "map=")
-        .replace("int64=", "int=")
-        .replace("uint8=", "int=");
-    same_names == ours
-}
-
-fn cases() -> Vec<String> {
-    include_str!("templates.txt")
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with("# "))
-        .map(|line| line.replace("\\N", "\n"))
-        .collect()
-}
-
+/// Nor do errors show what is in the environment.
 #[test]
-fn a_table_of_templates() {
-    let cases = cases();
-    assert!(cases.len() >= 150, "{}", cases.len());
-    let differences = differences(&cases);
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
-}
-
-fn one_of(codes: &[&'static str]) -> BoxedStrategy<String> {
-    proptest::sample::select(codes.to_vec()).prop_map(str::to_owned).boxed()
-}
-
-/// Code for texts, numbers and truths that is mostly right, and mostly has a
-/// result.
-fn operand() -> BoxedStrategy<String> {
-    let text = one_of(&[
-        ".Env.A",
-        ".Env.EMPTY",
-        ".Env.VERSION",
-        ".Env.UNICODE",
-        ".Env.HTML",
-        ".Env.NUMBER",
-        ".Env._x9",
-        ".Env.LINES",
-        ".Env.LDFLAGS",
-        ".GoEnv.GOOS",
-        ".GoEnv.GOFLAGS",
-        ".GoEnv.GOARM",
-        ".Date",
-        ".Git.Branch",
-        ".Git.Tag",
-        ".Git.ShortCommit",
-        ".Git.FullCommit",
-        ".Git.CommitDate",
-        ".Git.TreeState",
-        "$.Env.A",
-        "$.Git.Tag",
-        "(index .Env \"NOPE\")",
-        "(index $.Env \"A\")",
-        "\"\"",
-        "\"A\"",
-        "\"a b\"",
-        "\"x\\ty\"",
-        "`r\"w`",
-    ]);
-    let number = one_of(&[
-        ".Timestamp",
-        ".Git.CommitTimestamp",
-        "(len .Env)",
-        "1",
-        "0",
-        "-1",
-        "+2",
-        "3",
-        "0x1F",
-        "0b11",
-        "0o17",
-        "1_000",
-        "'a'",
-        "'\\n'",
-    ]);
-    let truth = one_of(&["true", "false", ".Git.IsDirty", ".Git.IsClean"]);
-    let wild = one_of(&[
-        ".Env",
-        ".Git",
-        ".GoEnv",
-        ".",
-        "$",
-        "nil",
-        ".Env.NOPE",
-        ".Nope",
-        ".Git.Nope.X",
-        ".Env.A.B",
-        "$x",
-        "$y",
-        "1.5",
-        "-0.25",
-    ]);
-    let leaf = prop_oneof![
-        9 => text.clone(), 4 => number.clone(), 3 => truth.clone(), 1 => wild,
-    ];
-    leaf.prop_recursive(3, 12, 4, move |inner| {
-        let any = one_of(&["and", "or", "print", "println", "html", "js", "urlquery"]);
-        let order = one_of(&["eq", "ne", "lt", "le", "gt", "ge"]);
-        let format = one_of(&["\"%v %v\"", "\"%v|%v\"", "\"%[2]v%[1]v\""]);
-        let text_format = one_of(&["\"%s\"", "\"%q\"", "\"%x\"", "\"%-8s|\"", "\"%.2s\"", "\"%8.3s\"", "\"%5v|\""]);
-        let number_format = one_of(&["\"%d\"", "\"%05d\"", "\"%x\"", "\"%+d\"", "\"%-6d|\"", "\"%o\"", "\"%b\""]);
-        let function = one_of(&[
-            "and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js",
-            "urlquery", "call", "eq", "ne", "lt", "le", "gt", "ge",
-        ]);
-        let args = |least| proptest::collection::vec(inner.clone(), least..4);
-        prop_oneof![
-            4 => (any, args(1)).prop_map(|(name, args)| format!("({name} {})", args.join(" "))),
-            1 => inner.clone().prop_map(|arg| format!("(not {arg})")),
-            2 => text.clone().prop_map(|arg| format!("(len {arg})")),
-            2 => (order.clone(), text.clone(), text.clone())
-                .prop_map(|(name, a, b)| format!("({name} {a} {b})")),
-            2 => (order, number.clone(), number.clone())
-                .prop_map(|(name, a, b)| format!("({name} {a} {b})")),
-            2 => (format, inner.clone(), inner.clone()).prop_map(|(f, a, b)| format!("(printf {f} {a} {b})")),
-            2 => (text_format, text.clone()).prop_map(|(f, arg)| format!("(printf {f} {arg})")),
-            2 => (number_format, number.clone()).prop_map(|(f, arg)| format!("({arg} | printf {f})")),
-            1 => (0..9, 0..9).prop_map(|(a, b)| format!("(slice .Env.VERSION {a} {b})")),
-            1 => (0..9).prop_map(|a| format!("(index .Env.VERSION {a})")),
-            1 => (function, args(0)).prop_map(|(name, args)| format!("({name} {})", args.join(" "))),
-        ]
-        .boxed()
-    })
-    .boxed()
-}
-
-fn template() -> BoxedStrategy<String> {
-    let pipeline = prop_oneof![
-        4 => operand(),
-        1 => (operand(), proptest::sample::select(vec![
-            "print", "printf \"%v\"", "html", "js \"a\"", "urlquery", "not", "print 1 2", "and 1",
-            "or", "println", "len", "index .Env", "printf \"%v|%v\" .Env.A",
-        ])).prop_map(|(value, command)| format!("{value} | {command}")),
-    ];
-    let open = one_of(&["{{", "{{- ", "{{ ", "{{\n"]);
-    let close = one_of(&["}}", " -}}", " }}"]);
-    let action = move |code: BoxedStrategy<String>| {
-        (open.clone(), code, close.clone())
-            .prop_map(|(open, code, close)| open + &code + &close)
-            .boxed()
-    };
-    let text = one_of(&["", " ", "-X main.v=", "\n ", "}", "x"]);
-    let pipeline = pipeline.boxed();
-    let leaf = prop_oneof![
-        3 => action(pipeline.clone()),
-        2 => text,
-        1 => action(pipeline.clone().prop_map(|code| format!("$x := {code}")).boxed()),
-        1 => action(one_of(&[
-            "break", "continue", "end", "else", "/* c */", "template \"t\"", "template \"t\" .",
-            "template \"t\" .Env", "template \"nope\"", "$x = 1", "$y", "$x", "$x = print $x .",
-        ])),
-        3 => one_of(&["{{/* c */}}", "{{- /* c */ -}}", "{{- /* c */}}", "{{.Env.A}}", "{{.Git.Tag -}}"]),
-    ];
-    leaf.prop_recursive(3, 20, 4, move |inner| {
-        let body = proptest::collection::vec(inner, 0..4).prop_map(|parts| parts.concat());
-        let head = one_of(&["if ", "with ", "if $y := ", "with $y := "]);
-        let ranges = one_of(&[
-            "range .Env", "range $y := .Env", "range $x, $y := .GoEnv", "range 3", "range $y := 2",
-            "range .Git", "range $x, $y := .Env.A", "range 0",
-        ]);
-        prop_oneof![
-            3 => body.clone(),
-            3 => (head, pipeline.clone(), body.clone(), body.clone(), 0..6_u8).prop_map(|(head, code, body, other, form)| match form {
-                0 => format!("{{{{{head}{code}}}}}{body}{{{{else}}}}{other}{{{{end}}}}"),
-                1 => format!("{{{{if {code}}}}}{body}{{{{else if {code}}}}}{other}{{{{else}}}}z{{{{end}}}}"),
-                2 => format!("{{{{with {code}}}}}{body}{{{{else with {code}}}}}{other}{{{{end}}}}"),
-                _ => format!("{{{{{head}{code}}}}}{body}{{{{end}}}}"),
-            }),
-            2 => (ranges, body.clone(), body.clone()).prop_map(|(head, body, other)| {
-                format!("{{{{{head}}}}}{body}{{{{else}}}}{other}{{{{end}}}}")
-            }),
-            1 => body.clone().prop_map(|body| format!("{{{{define \"t\"}}}}{body}{{{{end}}}}")),
-            1 => (pipeline.clone(), body).prop_map(|(code, body)| format!("{{{{block \"b\" {code}}}}}{body}{{{{end}}}}")),
-        ].boxed()
-    })
-    .boxed()
-}
-
-#[test]
-fn random_templates() {
-    let mut runner = TestRunner::deterministic();
-    let strategy = template();
-    let count = 30000;
-    let templates: Vec<String> =
-        (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
-    let differences = differences(&templates);
-    let data = data();
-    let good = templates.iter().filter(|template| ours(template, &data).is_ok()).count();
-    assert!(good > count / 2, "{good} of {count} have a result");
-    assert!(differences.is_empty(), "{}\n{} of {count}", differences.join("\n"), differences.len());
+fn errors_show_no_values() {
+    let environment: Environment = [("SECRET", "hunter2")].into_iter().collect();
+    let time = Timestamp::UNIX_EPOCH;
+    let data = TemplateData::new(&environment, &GoEnv::default(), time, &GitInfo::default());
+    for template in [
+        "{{.Env.NOPE}}",
+        "{{printf .Env}}",
+        "{{printf . 1}}",
+        "{{len 3 .Env}}",
+        "{{index .Env.SECRET 99}}",
+        "{{call .Env}}",
+        "{{range .Env.SECRET}}{{end}}",
+        "{{slice .Env}}",
+        "{{eq .Env .Env}}",
+        "{{lt .Env.SECRET 1}}",
+        "{{.Env.SECRET.X}}",
+        "{{.Env.SECRET 1}}",
+        "{{slice .Env.SECRET 99}}",
+        "{{index .Env .Env.SECRET 1}}",
+        "{{template \"x\" .}}",
+        "{{range $x, $y := .Env.SECRET}}{{end}}",
+    ] {
+        let error = Template::parse(template).unwrap().expand(&data).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    }
 }

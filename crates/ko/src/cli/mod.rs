@@ -157,10 +157,8 @@ mod tests {
         let Parsed::Text(help) = parse(&arguments).unwrap() else { panic!("no help") };
         let names: Vec<&str> = help
             .lines()
-            .filter_map(|line| line.trim_start().strip_prefix('-'))
-            .map(|line| {
-                line.split_once("--").unwrap_or(("", line)).1.split([' ', '=', '[']).next().unwrap()
-            })
+            .filter(|line| line.starts_with("  -") || line.starts_with("      --"))
+            .filter_map(|line| line.split("--").nth(1)?.split([' ', '=', '[']).next())
             .collect();
         let sorted = {
             let mut sorted = names.clone();

@@ -19,10 +19,10 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     }
     // What is configured is checked as a build checks it.
     let _ = settings::bases(&config)?;
-    let platforms =
-        settings::wanted_platforms(process, &elements(&arguments.platform), &config)?;
+    let platforms = settings::wanted_platforms(process, &elements(&arguments.platform), &config)?;
     let _ = settings::platforms(&platforms)?;
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
+    let _ = config.build_options(&ldflags)?;
 
     let variable = |name: &'static str| {
         process.text(name).map(|text| Located::new(text, Origin::Variable(name)))
@@ -109,7 +109,8 @@ fn line(text: &mut String, start: &str, value: &Located<String>) {
 fn scalar(text: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "/._-@=:".contains(char);
     let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    let starts = text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '/');
+    let starts = text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '/')
+        || text.starts_with("./");
     if starts
         && text.chars().all(plain)
         && !text.ends_with(':')

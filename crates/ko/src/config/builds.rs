@@ -116,9 +116,11 @@ impl Builds<'_, '_> {
                 Value::List(_) => "[]interface {}",
                 _ => "map[string]interface {}",
             };
-            self.wrong.push(origin.error(format!(
-                "'{path}' expected type 'string', got unconvertible type '{got}'"
-            )));
+            self.wrong.push(
+                origin.error(format!(
+                    "'{path}' expected type 'string', got unconvertible type '{got}'"
+                )),
+            );
             return None;
         };
         Some(Located::new(text, origin))

@@ -69,10 +69,7 @@ pub(crate) fn find(named: Option<&Path>, work_dir: &Path) -> Result<Option<Found
 fn stat(path: &Path, work_dir: &Path) -> Result<std::fs::Metadata> {
     work_dir.join(path).metadata().map_err(|error| {
         let path = path.display();
-        CommandError::new(format!(
-            "error looking for config file: stat {path}: {}",
-            reason(&error)
-        ))
+        CommandError::new(format!("error looking for config file: stat {path}: {}", reason(&error)))
     })
 }
 

@@ -10,6 +10,8 @@ mod origin;
 mod read;
 mod schema;
 mod source;
+#[cfg(test)]
+mod tests;
 mod toml;
 mod tree;
 mod unknown;
@@ -28,7 +30,7 @@ pub(crate) use schema::schema;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use file::File;
-use lookup::{Format, Found};
+use lookup::Format;
 use source::{Place, Source};
 use unknown::UnknownKey;
 
@@ -56,7 +58,7 @@ impl Config {
     pub(crate) fn read(process: &Process, work_dir: &Path) -> Result<Self> {
         let named = process.path("KO_CONFIG_PATH");
         let read = match lookup::find(named.as_deref(), work_dir)? {
-            Some(found) => Some(parse(&found, lookup::read(&found, work_dir)?)?),
+            Some(found) => Some(parse(found.format, lookup::read(&found, work_dir)?)?),
             None => None,
         };
         Self::of(read, &|name| process.text(name))
@@ -108,28 +110,35 @@ impl Config {
         unknown::warning(&self.unknown)
     }
 
-    /// How the engine builds programs when no flag says otherwise.
-    pub(crate) fn build_options(&self) -> BuildOptions {
-        let list = |list: Option<&List>| list.map(List::values).unwrap_or_default();
-        let build = |(index, build): (usize, &Build)| BuildConfig {
-            id: build.id(index),
-            dir: PathBuf::from(build.dir()),
-            main: PathBuf::from(build.main()),
-            flags: BuildFlags {
-                env: list(build.env.as_ref()),
-                flags: list(build.flags.as_ref()),
-                ldflags: list(build.ldflags.as_ref()),
-            },
+    /// How the engine builds programs; `ldflags` are those of the command
+    /// line. What is no template is an error.
+    pub(crate) fn build_options(&self, ldflags: &List) -> Result<BuildOptions> {
+        let build = |(index, build): (usize, &Build)| {
+            let list = |list: &Option<List>, name: &str| match list {
+                Some(list) => list.templates(&format!("builds[{index}].{name}")),
+                None => Ok(Vec::new()),
+            };
+            Ok(BuildConfig {
+                id: build.id(index),
+                dir: PathBuf::from(build.dir()),
+                main: PathBuf::from(build.main()),
+                flags: BuildFlags {
+                    env: build.env.as_ref().map(List::values).unwrap_or_default(),
+                    flags: list(&build.flags, "flags")?,
+                    ldflags: list(&build.ldflags, "ldflags")?,
+                },
+            })
         };
-        BuildOptions {
-            builds: self.builds.iter().enumerate().map(build).collect(),
+        Ok(BuildOptions {
+            builds: self.builds.iter().enumerate().map(build).collect::<Result<_>>()?,
             defaults: BuildFlags {
                 env: self.default_env.values(),
-                flags: self.default_flags.values(),
-                ldflags: self.default_ldflags.values(),
+                flags: self.default_flags.templates("defaultFlags")?,
+                ldflags: self.default_ldflags.templates("defaultLdflags")?,
             },
+            ldflags: ldflags.templates("--ldflags")?,
             ..BuildOptions::default()
-        }
+        })
     }
 }
 
@@ -163,24 +172,21 @@ fn overrides_of_variable(json: &str) -> Result<BTreeMap<String, Located<String>>
             "'baseImageOverrides': KO_BASEIMAGEOVERRIDES is not a JSON object of strings: {error}"
         ))
     })?;
-    let lower = |(path, base): (String, String)| {
-        (path.to_lowercase(), Located::new(base, origin.clone()))
-    };
+    let lower =
+        |(path, base): (String, String)| (path.to_lowercase(), Located::new(base, origin.clone()));
     Ok(map.into_iter().map(lower).collect())
 }
 
 /// Parses a file that was read.
-fn parse(found: &Found, source: Source) -> Result<(Arc<Source>, File, Vec<UnknownKey>)> {
-    let (name, parsed) = match found.format {
+fn parse(format: Format, source: Source) -> Result<(Arc<Source>, File, Vec<UnknownKey>)> {
+    let (name, parsed) = match format {
         Format::Yaml => ("yaml", yaml::parse(source.text())),
         Format::Toml => ("toml", toml::parse(source.text())),
     };
     let source = Arc::new(source);
     let root = parsed.map_err(|error| {
-        let message = format!(
-            "error reading config file: While parsing config: {name}: {}",
-            error.message
-        );
+        let message =
+            format!("error reading config file: While parsing config: {name}: {}", error.message);
         match error.bytes {
             Some(bytes) => Origin::File(Place::new(&source, bytes)).error(message),
             None => CommandError::new(message),

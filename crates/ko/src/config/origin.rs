@@ -3,8 +3,10 @@
 
 use std::fmt;
 
+use engine::Template;
+
 use super::source::Place;
-use crate::error::CommandError;
+use crate::error::{CommandError, Result};
 
 /// Where a setting came from.
 #[derive(Debug, Clone)]
@@ -77,5 +79,14 @@ impl List {
     /// The elements without their origins.
     pub(crate) fn values(&self) -> Vec<String> {
         self.items.iter().map(|item| item.value.clone()).collect()
+    }
+
+    /// The elements as templates; `key` is what the list is called.
+    pub(crate) fn templates(&self, key: &str) -> Result<Vec<Template>> {
+        let template = |item: &Located<String>| {
+            Template::parse(&item.value)
+                .map_err(|error| item.origin.error(format!("'{key}': {error}")))
+        };
+        self.items.iter().map(template).collect()
     }
 }

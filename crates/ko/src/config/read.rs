@@ -71,7 +71,7 @@ impl Reader<'_> {
     pub(super) fn fields<'a>(
         &mut self,
         entries: &'a [(Node, Node)],
-        known: &[&'static str],
+        known: &'static [&'static str],
     ) -> Result<Fields<'a>> {
         let mut seen: BTreeMap<&'static str, &Node> = BTreeMap::new();
         let mut fields = Fields::new();
@@ -79,7 +79,7 @@ impl Reader<'_> {
             let name = self.name(key)?;
             let Some(key_name) = known.iter().find(|known| same_key(known, &name)) else {
                 let place = Place::new(self.source, key.bytes.clone());
-                self.unknown.push(UnknownKey::new(&name, place, known));
+                self.unknown.push(UnknownKey::new(name, place, known));
                 continue;
             };
             if let Some(first) = seen.insert(key_name, key) {
@@ -155,10 +155,9 @@ impl Reader<'_> {
         };
         let item = |(index, node): (usize, &Node)| match node.value.scalar() {
             Some(text) => Ok(Located::new(text, self.origin(node))),
-            None => Err(self.origin(node).error(format!(
-                "'{key}[{index}]' expected a string, got {}",
-                node.value.kind()
-            ))),
+            None => Err(self
+                .origin(node)
+                .error(format!("'{key}[{index}]' expected a string, got {}", node.value.kind()))),
         };
         let items = items.iter().enumerate().map(item).collect::<Result<_>>()?;
         Ok(List { items, origin })

@@ -87,10 +87,7 @@ mod tests {
         let at = |bytes| Place::new(&source, bytes);
         assert_eq!(at(0..1).to_string(), ".ko.yaml:1");
         assert_eq!(at(6..7).to_string(), ".ko.yaml:2");
-        assert_eq!(
-            at(15..19).snippet(),
-            " --> .ko.yaml:3:6\n  |\n3 |   é: [x\n  |      ^^"
-        );
+        assert_eq!(at(15..19).snippet(), " --> .ko.yaml:3:6\n  |\n3 |   é: [x\n  |      ^^");
         assert_eq!(at(0..1).snippet(), " --> .ko.yaml:1:1\n  |\n1 | a: 1\n  | ^");
         // Never a panic, whatever a parser says.
         for start in 0..30 {

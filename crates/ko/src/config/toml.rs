@@ -9,9 +9,7 @@ use super::tree::{Node, SyntaxError, Value};
 pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
     match DeTable::parse(text) {
         Ok(table) => Ok(Node { bytes: table.span(), value: map(table.into_inner()) }),
-        Err(error) => {
-            Err(SyntaxError { message: error.message().to_owned(), bytes: error.span() })
-        }
+        Err(error) => Err(SyntaxError { message: error.message().to_owned(), bytes: error.span() }),
     }
 }
 

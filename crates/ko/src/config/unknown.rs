@@ -7,23 +7,30 @@ use super::source::Place;
 pub(crate) struct UnknownKey {
     name: String,
     place: Place,
-    /// The known key that it resembles most.
-    nearest: Option<&'static str>,
+    /// The keys that have one where it stands.
+    known: &'static [&'static str],
 }
 
 /// How alike two keys must be (0 to 1) for one to be taken for the other.
 const ALIKE: f64 = 0.5;
 
+/// More keys than this are only counted.
+const SHOWN: usize = 20;
+
 impl UnknownKey {
     /// A key where only the `known` ones have a meaning.
-    pub(crate) fn new(name: &str, place: Place, known: &[&'static str]) -> Self {
-        let lower = name.to_lowercase();
-        let alike = |known: &'static str| {
-            (strsim::normalized_damerau_levenshtein(&lower, &known.to_lowercase()), known)
+    pub(crate) fn new(name: String, place: Place, known: &'static [&'static str]) -> Self {
+        Self { name, place, known }
+    }
+
+    /// The known key that it resembles most, if it resembles one.
+    fn nearest(&self) -> Option<&'static str> {
+        let lower = self.name.to_lowercase();
+        let alike = |known: &&'static str| {
+            (strsim::normalized_damerau_levenshtein(&lower, &known.to_lowercase()), *known)
         };
-        let nearest = known.iter().map(|known| alike(known)).max_by(|a, b| a.0.total_cmp(&b.0));
-        let nearest = nearest.filter(|(alike, _)| *alike >= ALIKE).map(|(_, known)| known);
-        Self { name: name.to_owned(), place, nearest }
+        let nearest = self.known.iter().map(alike).max_by(|a, b| a.0.total_cmp(&b.0));
+        nearest.filter(|(alike, _)| *alike >= ALIKE).map(|(_, known)| known)
     }
 }
 
@@ -33,11 +40,14 @@ pub(crate) fn warning(unknown: &[UnknownKey]) -> Option<String> {
         return None;
     }
     let mut warning = "unknown keys in the configuration are ignored:".to_owned();
-    for UnknownKey { name, place, nearest } in unknown {
-        warning.push_str(&format!("\n  {place}: {}", name.escape_debug()));
-        if let Some(nearest) = nearest {
+    for key in unknown.iter().take(SHOWN) {
+        warning.push_str(&format!("\n  {}: {}", key.place, key.name.escape_debug()));
+        if let Some(nearest) = key.nearest() {
             warning.push_str(&format!(" (did you mean {nearest}?)"));
         }
+    }
+    if unknown.len() > SHOWN {
+        warning.push_str(&format!("\n  and {} more", unknown.len() - SHOWN));
     }
     Some(warning)
 }
@@ -52,8 +62,8 @@ mod tests {
     #[test]
     fn the_nearest_known_key_is_named() {
         let source = Arc::new(Source::new(".ko.yaml".into(), "a\nb\n".into()));
-        let known = ["defaultBaseImage", "defaultFlags", "builds"];
-        let key = |name: &str| UnknownKey::new(name, Place::new(&source, 2..3), &known);
+        let known = &["defaultBaseImage", "defaultFlags", "builds"];
+        let key = |name: &str| UnknownKey::new(name.into(), Place::new(&source, 2..3), known);
         for (name, nearest) in [
             ("defaultbaseimages", Some("defaultBaseImage")),
             ("DefaultBaseImge", Some("defaultBaseImage")),
@@ -63,12 +73,14 @@ mod tests {
             ("verification", None),
             ("", None),
         ] {
-            assert_eq!(key(name).nearest, nearest, "{name}");
+            assert_eq!(key(name).nearest(), nearest, "{name}");
         }
         assert_eq!(warning(&[]), None);
         assert_eq!(
             warning(&[key("build"), key("x\u{1b}")]).unwrap(),
             "unknown keys in the configuration are ignored:\n  .ko.yaml:2: build (did you mean builds?)\n  .ko.yaml:2: x\\u{1b}"
         );
+        let many: Vec<UnknownKey> = (0..25).map(|_| key("x")).collect();
+        assert!(warning(&many).unwrap().ends_with(".ko.yaml:2: x\n  and 5 more"));
     }
 }

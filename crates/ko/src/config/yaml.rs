@@ -56,8 +56,9 @@ fn options() -> Options {
         budget: serde_saphyr::budget! {
             max_events: 2_000_000,
             max_nodes: 1_000_000,
-            max_depth: 64,
-            flow_nesting_limit: 64,
+            // The keys that we know are four levels deep.
+            max_depth: 24,
+            flow_nesting_limit: 24,
             max_aliases: 50_000,
             max_anchors: 50_000,
             max_recorded_anchor_events: 1_000_000,
@@ -67,7 +68,7 @@ fn options() -> Options {
             enforce_alias_anchor_ratio: false,
         },
         alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: 500_000,
+            max_total_replayed_events: 200_000,
             max_replay_stack_depth: 64,
         },
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
@@ -151,7 +152,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_u128<E: de::Error>(self, value: u128) -> Result<Value, E> {
-        i128::try_from(value).map(Value::Integer).map_err(|_| de::Error::custom("the number is too large"))
+        i128::try_from(value)
+            .map(Value::Integer)
+            .map_err(|_| de::Error::custom("the number is too large"))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
@@ -167,7 +170,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_bytes<E: de::Error>(self, value: &[u8]) -> Result<Value, E> {
-        let text = str::from_utf8(value).map_err(|_| de::Error::custom("!!binary that is not UTF-8"))?;
+        let text =
+            str::from_utf8(value).map_err(|_| de::Error::custom("!!binary that is not UTF-8"))?;
         Ok(Value::Text(text.to_owned()))
     }
 

@@ -6,6 +6,7 @@
 mod architecture;
 mod arguments;
 mod bases;
+mod config;
 mod destinations;
 mod engines;
 mod errors;

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use oci::Repository;
+use oci::{Registry, Repository};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
@@ -102,18 +102,24 @@ impl Default for Secret {
     }
 }
 
+/// A text that is not the JSON that it should be. The parser's own message is
+/// not shown, as it quotes what it has stumbled over.
+pub(super) fn malformed(place: &str, error: &serde_json::Error) -> KeychainError {
+    KeychainError::Malformed {
+        place: place.to_owned(),
+        problem: format!("line {}, column {}", error.line(), error.column()),
+    }
+}
+
 impl File {
-    /// Parses JSON. The parser's own message is not shown, as it quotes what
-    /// it has stumbled over.
     fn parse(text: &[u8], place: &str) -> Result<Self, KeychainError> {
-        serde_json::from_slice(text).map_err(|error| KeychainError::Malformed {
-            place: place.to_owned(),
-            problem: format!("line {}, column {}", error.line(), error.column()),
-        })
+        serde_json::from_slice(text).map_err(|error| malformed(place, &error))
     }
 
     fn read(path: &Path) -> Result<Self, KeychainError> {
         match std::fs::read(path) {
+            // Docker takes an empty file for none, and may leave one behind.
+            Ok(text) if text.trim_ascii().is_empty() => Ok(Self::default()),
             Ok(text) => Self::parse(&text, &path.display().to_string()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(source) => Err(KeychainError::Read { path: path.to_owned(), source }),
@@ -142,8 +148,13 @@ impl File {
     }
 }
 
+/// The key of a registry in configurations and helpers.
+pub(super) fn key_of(registry: &Registry) -> &str {
+    if registry.is_docker_hub() { DOCKER_HUB_KEY } else { registry.as_str() }
+}
+
 /// The host and port in an entry's key, which may be a URL.
-fn host_of(key: &str) -> &str {
+pub(super) fn host_of(key: &str) -> &str {
     let rest = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     rest.split('/').next().unwrap_or_default()
 }
@@ -209,6 +220,15 @@ impl DockerConfig {
         self
     }
 
+    /// Says who we are in a registry, whatever is stored for single
+    /// repositories of it.
+    ///
+    /// # Errors
+    /// What is stored cannot be read.
+    pub async fn registry(&self, registry: &Registry) -> Result<Credential, KeychainError> {
+        self.lookup(key_of(registry)).await
+    }
+
     fn load(&self) -> Result<Loaded, KeychainError> {
         let environment = match &self.places.docker_auth_config {
             Some(text) if !text.expose().is_empty() => {
@@ -256,9 +276,7 @@ impl Keychain for DockerConfig {
                 Credential::Anonymous => {}
                 found => return Ok(found),
             }
-            let registry = repository.registry();
-            let key = if registry.is_docker_hub() { DOCKER_HUB_KEY } else { registry.as_str() };
-            self.lookup(key).await
+            self.lookup(key_of(repository.registry())).await
         }
         .boxed()
     }

@@ -1,13 +1,13 @@
 //! Credential helpers: programs called `docker-credential-<name>` that keep
-//! secrets for Docker (docker-credential-helpers, "Development"). The key goes
-//! in on stdin, JSON comes out on stdout, and stderr is for the user.
+//! secrets for Docker (docker-credential-helpers, "Development"). The key, or
+//! JSON, goes in on stdin, JSON comes out on stdout, and stderr is for the user.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
@@ -27,6 +27,19 @@ struct Answer {
     #[serde(default)]
     secret: String,
 }
+
+/// What is given to a helper to keep.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry<'a> {
+    #[serde(rename = "ServerURL")]
+    server_url: &'a str,
+    username: &'a str,
+    secret: &'a str,
+}
+
+/// How a program has ended, if not well, and what it has written.
+type Outcome = (Option<String>, Vec<u8>);
 
 /// A program that can be asked.
 #[derive(Debug)]
@@ -61,22 +74,58 @@ impl<'a> Helper<'a> {
 
     /// Asks for the credential of a key.
     pub(super) async fn get(&self, key: &str) -> Result<Credential, KeychainError> {
-        let asked = tokio::time::timeout(self.limit, self.run(key)).await;
-        let (success, output) = asked
+        let (failed, output) = self.ask("get", key, key).await?;
+        self.read(key, failed, &output)
+    }
+
+    /// Gives it a user and a password to keep.
+    pub(super) async fn store(
+        &self,
+        key: &str,
+        user: &str,
+        password: &Secret,
+    ) -> Result<(), KeychainError> {
+        let entry = Entry { server_url: key, username: user, secret: password.expose() };
+        let input = serde_json::to_string(&entry).expect("three texts are JSON");
+        let (failed, output) = self.ask("store", key, &input).await?;
+        let said = String::from_utf8_lossy(&output);
+        match failed {
+            // It knows the secret, and may repeat it.
+            Some(status) if said.contains(password.expose()) => {
+                Err(self.failed("storing", key, &status, "{"))
+            }
+            Some(status) => Err(self.failed("storing", key, &status, &said)),
+            None => Ok(()),
+        }
+    }
+
+    /// Has it forget a key; one that it does not know is forgotten already.
+    pub(super) async fn erase(&self, key: &str) -> Result<(), KeychainError> {
+        let (failed, output) = self.ask("erase", key, key).await?;
+        let said = String::from_utf8_lossy(&output);
+        match failed {
+            Some(status) if said.trim() != NOT_FOUND => {
+                Err(self.failed("erasing", key, &status, &said))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn ask(&self, action: &str, key: &str, input: &str) -> Result<Outcome, KeychainError> {
+        let asked = tokio::time::timeout(self.limit, self.run(action, input)).await;
+        asked
             .map_err(|_| KeychainError::Slow {
                 program: self.program.clone(),
                 key: key.to_owned(),
                 limit: self.limit,
             })?
-            .map_err(|source| KeychainError::Run { program: self.program.clone(), source })?;
-        self.read(key, success, &output)
+            .map_err(|source| KeychainError::Run { program: self.program.clone(), source })
     }
 
-    /// Returns how it ended, if not well, and what it has written. Dropped in
-    /// the middle, it kills the program.
-    async fn run(&self, key: &str) -> std::io::Result<(Option<String>, Vec<u8>)> {
+    /// Dropped in the middle, it kills the program.
+    async fn run(&self, action: &str, input: &str) -> std::io::Result<Outcome> {
         let mut child = Command::new(&self.file)
-            .arg("get")
+            .arg(action)
             .env("PATH", self.path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -85,7 +134,7 @@ impl<'a> Helper<'a> {
             .spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             // A helper that does not read has made up its mind already.
-            let _ = stdin.write_all(key.as_bytes()).await;
+            let _ = stdin.write_all(input.as_bytes()).await;
         }
         let mut output = Vec::new();
         if let Some(stdout) = child.stdout.take() {
@@ -95,30 +144,35 @@ impl<'a> Helper<'a> {
         Ok(((!status.success()).then(|| status.to_string()), output))
     }
 
+    /// The error of a helper that has ended badly.
+    fn failed(&self, doing: &'static str, key: &str, status: &str, said: &str) -> KeychainError {
+        // JSON would be the answer itself, and that is a secret.
+        let said = if said.contains('{') { "REDACTED" } else { said.trim() };
+        let said: String = said.chars().filter(|c| !c.is_control()).take(256).collect();
+        self.error(doing, key, format!("{status}, out: `{said}`"))
+    }
+
+    fn error(&self, doing: &'static str, key: &str, problem: String) -> KeychainError {
+        KeychainError::Helper { program: self.program.clone(), doing, key: key.to_owned(), problem }
+    }
+
     fn read(
         &self,
         key: &str,
         failed: Option<String>,
         output: &[u8],
     ) -> Result<Credential, KeychainError> {
-        let error = |problem: String| KeychainError::Helper {
-            program: self.program.clone(),
-            key: key.to_owned(),
-            problem,
-        };
         let text = String::from_utf8_lossy(output);
         let text = text.trim();
         if let Some(status) = failed {
             if text == NOT_FOUND {
                 return Ok(Credential::Anonymous);
             }
-            // JSON would be the answer itself, and that is a secret.
-            let said = if text.contains('{') { "REDACTED" } else { text };
-            let said: String = said.chars().filter(|c| !c.is_control()).take(256).collect();
-            return Err(error(format!("{status}, out: `{said}`")));
+            return Err(self.failed("getting", key, &status, text));
         }
-        let answer: Answer = serde_json::from_str(text)
-            .map_err(|_| error("its output is not the expected JSON".to_owned()))?;
+        let answer: Answer = serde_json::from_str(text).map_err(|_| {
+            self.error("getting", key, "its output is not the expected JSON".into())
+        })?;
         let secret = Secret::new(answer.secret);
         Ok(match (answer.username.as_str(), secret.expose()) {
             ("", "") => Credential::Anonymous,

@@ -4,6 +4,7 @@
 mod docker;
 mod github;
 mod helper;
+mod store;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use oci::Repository;
 
 pub use docker::{DockerConfig, DockerPlaces};
 pub use github::GitHub;
+pub use store::{CredentialStore, Kept};
 
 /// A password or token. It cannot be printed.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -77,6 +79,22 @@ pub enum KeychainError {
         #[source]
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("writing {path}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A user's name that cannot be told from the password behind it
+    /// (RFC 7617, section 2).
+    #[error("the user name {user:?} has a colon in it")]
+    User {
+        /// The name.
+        user: String,
+    },
     /// A file or variable does not hold what it should.
     #[error("{place} is not a valid auth configuration: {problem}")]
     Malformed {
@@ -113,10 +131,12 @@ pub enum KeychainError {
         source: std::io::Error,
     },
     /// The helper has failed, or its answer cannot be read.
-    #[error("error getting credentials for {key:?} from {program:?}: {problem}")]
+    #[error("error {doing} credentials for {key:?} from {program:?}: {problem}")]
     Helper {
         /// The program.
         program: String,
+        /// What it was to do: `getting`, `storing` or `erasing`.
+        doing: &'static str,
         /// What it was asked for.
         key: String,
         /// What it did.

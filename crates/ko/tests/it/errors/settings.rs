@@ -38,7 +38,10 @@ fn platforms() {
     insta::assert_snapshot!(refused("--platform=linux/a/b/c", &[]), @"Error: error creating builder: could not create default go builder: too many slashes in platform spec: linux/a/b/c");
     insta::assert_snapshot!(refused("--platform=all,linux/amd64", &[]), @"Error: validating options: all or specific platforms should be used");
     insta::assert_snapshot!(refused("--platform=all", &[("GOOS", "linux")]), @r#"Error: error creating builder: error setting up builder options: cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with GOOS="linux""#);
-    insta::assert_snapshot!(refused("", &[("KO_DEFAULTPLATFORMS", "linux/a/b/c")]), @"Error: error creating builder: could not create default go builder: too many slashes in platform spec: linux/a/b/c");
+    insta::assert_snapshot!(refused("", &[("KO_DEFAULTPLATFORMS", "linux/a/b/c")]), @r#"
+Error: error creating builder: could not create default go builder: too many slashes in platform spec: linux/a/b/c
+hint: the value is that of the variable KO_DEFAULTPLATFORMS
+"#);
     insta::assert_snapshot!(
         refused("", &[("KO_DEFAULTPLATFORMS", "linux/arm64"), ("GOARCH", "arm64")]), @r#"Error: error creating builder: error setting up builder options: cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with GOARCH="arm64""#
     );
@@ -76,11 +79,17 @@ hint: set it to a repository such as registry.example.com/team, or to oci:DIR fo
 
 #[test]
 fn base_references() {
-    insta::assert_snapshot!(refused("", &[("KO_DEFAULTBASEIMAGE", "bad ref!")]), @r#"Error: error creating builder: 'defaultBaseImage': error parsing "bad ref!" as image reference: could not parse reference: bad ref!"#);
+    insta::assert_snapshot!(refused("", &[("KO_DEFAULTBASEIMAGE", "bad ref!")]), @r#"
+Error: error creating builder: 'defaultBaseImage': error parsing "bad ref!" as image reference: could not parse reference: bad ref!
+hint: the value is that of the variable KO_DEFAULTBASEIMAGE
+"#);
     insta::assert_snapshot!(
-        refused("", &[("KO_BASEIMAGEOVERRIDES", r#"{"a":"bad ref"}"#)]), @r#"Error: error creating builder: 'baseImageOverrides': error parsing "bad ref" as image reference: could not parse reference: bad ref"#
+        refused("", &[("KO_BASEIMAGEOVERRIDES", r#"{"a":"bad ref"}"#)]), @r#"
+Error: error creating builder: 'baseImageOverrides': error parsing "bad ref" as image reference: could not parse reference: bad ref
+hint: the value is that of the variable KO_BASEIMAGEOVERRIDES
+"#
     );
-    insta::assert_snapshot!(refused("", &[("KO_BASEIMAGEOVERRIDES", "{")]), @"Error: error creating builder: error reading config file: 'baseImageOverrides': EOF while parsing an object at line 1 column 1");
+    insta::assert_snapshot!(refused("", &[("KO_BASEIMAGEOVERRIDES", "{")]), @"Error: error creating builder: 'baseImageOverrides': KO_BASEIMAGEOVERRIDES is not a JSON object of strings: EOF while parsing an object at line 1 column 1");
 }
 
 #[test]
@@ -93,7 +102,10 @@ fn epochs() {
 fn configuration_files() {
     insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "nowhere.yaml")]), @"Error: error creating builder: error looking for config file: stat nowhere.yaml: no such file or directory");
     insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", ".")]), @"Error: error creating builder: error looking for config file: stat ./.ko.yaml: no such file or directory");
-    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "main.go")]), @r#"Error: error creating builder: error reading config file: Unsupported Config Type "go""#);
+    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "main.go")]), @r#"
+Error: error creating builder: error reading config file: Unsupported Config Type "go"
+hint: the name must end in .yaml, .yml, .json or .toml
+"#);
     insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "/dev/null")]), @"Error: error creating builder: config file /dev/null is not a regular file");
 }
 
@@ -111,27 +123,31 @@ fn a_configuration_file_that_is_no_yaml() {
 }
 
 /// The name of an image depends on the import path, which only `go list`
-/// knows: it is checked as soon as that is known.
-#[test]
-fn a_name_that_no_registry_knows_is_found_before_the_compiler_runs() {
+/// knows: it is checked as soon as that is known, and before the compiler runs.
+#[track_caller]
+fn refused_name(words: &str, below: &str) -> String {
     let fixture = Fixture::new();
     let _ = fixture.module().main("cmd/a+b");
     let spy = Spy::new(&fixture.sandbox);
-    let host = fixture.registry.host();
-    for (words, repository, want) in [
-        (
-            "-P ./cmd/a+b",
-            format!("{host}/out"),
-            "/out/example.com/app/cmd/a+b: repository can only",
-        ),
-        ("-B ./cmd/a+b", format!("{host}/out"), "/out/a+b: repository can only contain"),
-        ("--bare .", host.to_owned(), "127.0.0.1:[port]: "),
-    ] {
-        let run = fixture.build(words).env("KO_GO_PATH", spy.program());
-        let words = last_words(&run.env("KO_DOCKER_REPO", repository).output());
-        assert!(words.contains(want), "{words}");
-        let calls = spy.calls();
-        let builds: Vec<_> = calls.iter().filter(|call| call.starts_with("build ")).collect();
-        assert_eq!(builds, Vec::<&String>::new(), "a program was compiled: {words}");
-    }
+    let repository = format!("{}{below}", fixture.registry.host());
+    let run = fixture.build(words).env("KO_GO_PATH", spy.program());
+    let words = last_words(&run.env("KO_DOCKER_REPO", repository).output());
+    let calls = spy.calls();
+    let builds: Vec<_> = calls.iter().filter(|call| call.starts_with("build ")).collect();
+    assert_eq!(builds, Vec::<&String>::new(), "a program was compiled: {words}");
+    words
+}
+
+#[test]
+fn a_name_of_characters_that_no_registry_takes() {
+    let words = refused_name("-P ./cmd/a+b", "/out");
+    assert!(words.contains("/out/example.com/app/cmd/a+b: repository can only"), "{words}");
+    let words = refused_name("-B ./cmd/a+b", "/out");
+    assert!(words.contains("/out/a+b: repository can only contain"), "{words}");
+}
+
+#[test]
+fn a_registry_that_is_no_name_for_an_image() {
+    let words = refused_name("--bare .", "");
+    assert!(words.contains("127.0.0.1:[port]"), "{words}");
 }

@@ -1,0 +1,196 @@
+//! Making the artifact of a program: its base, a layer for its kodata, a layer
+//! for its binary on each platform, and the images of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::future::{try_join, try_join_all};
+use golang::{BuildKey, BuildSettings, Environment, OutputDir};
+use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Recipe};
+use oci::{Descriptor, Platform};
+
+use crate::base::{BaseImage, Selected};
+use crate::error::BuildFailure;
+use crate::event::Event;
+use crate::image::{Added, Artifact, Image, assemble, assemble_index};
+use crate::listing::{Program, target};
+use crate::run::Run;
+
+impl Run {
+    pub(crate) async fn artifact(
+        self: &Arc<Self>,
+        program: &Program,
+    ) -> Result<Artifact, BuildFailure> {
+        let import_path = program.main.import_path.as_str();
+        let overrides = &self.options.base_overrides;
+        let reference =
+            overrides.get(&import_path.to_lowercase()).unwrap_or(&self.options.default_base);
+        let base = self.bases.get(reference).await?;
+        self.observer.tell(Event::UsingBase {
+            base: reference.to_string(),
+            digest: base.found_digest(),
+            import_path: import_path.to_owned(),
+        });
+        if let Some(index) = program.config {
+            let id = self.options.build.builds[index].id.clone();
+            self.observer.tell(Event::UsingBuild { id, import_path: import_path.to_owned() });
+        }
+        match &*self.bases.select(&base).await? {
+            Selected::Image(image) => {
+                Ok(Artifact::Image(Box::new(self.image(program, image).await?)))
+            }
+            Selected::Index { media_type, named, images } => {
+                let images = images.iter().map(|(descriptor, image)| async move {
+                    Ok::<(Descriptor, Image), BuildFailure>((
+                        descriptor.clone(),
+                        self.image(program, image).await?,
+                    ))
+                });
+                let images = try_join_all(images).await?;
+                let named = named.as_ref().map(|(name, digest)| (name.as_str(), *digest));
+                Ok(assemble_index(media_type, named, images, &self.options.image))
+            }
+        }
+    }
+
+    async fn image(
+        self: &Arc<Self>,
+        program: &Program,
+        base: &BaseImage,
+    ) -> Result<Image, BuildFailure> {
+        let kodata = self.kodata(program, base.platform().is_windows());
+        let binary = self.binary(program, base.platform());
+        let (kodata, binary) = try_join(kodata, binary).await?;
+        let main = &program.main;
+        let added = Added {
+            import_path: main.import_path.as_str(),
+            name: main.import_path.base_name(),
+            kodata: &kodata,
+            binary: &binary,
+        };
+        Ok(assemble(base, added, &self.options.image))
+    }
+
+    /// The layer of a program's kodata: one for all platforms of an OS family.
+    async fn kodata(
+        self: &Arc<Self>,
+        program: &Program,
+        windows: bool,
+    ) -> Result<Layer, BuildFailure> {
+        let dir = program.main.dir.join("kodata");
+        let run = Arc::clone(self);
+        let work = dir.clone();
+        self.kodata
+            .start((dir, windows), || async move { run.make_kodata(work, windows).await })
+            .await
+    }
+
+    async fn make_kodata(
+        self: Arc<Self>,
+        dir: PathBuf,
+        windows: bool,
+    ) -> Result<Layer, BuildFailure> {
+        let share = self.budget.layer().await;
+        let work = tokio::task::spawn_blocking(move || {
+            let _share = share;
+            let options = KodataOptions {
+                dir: dir.clone(),
+                family: family(windows),
+                mtime: self
+                    .options
+                    .image
+                    .kodata_created
+                    .as_ref()
+                    .map_or(0, |(seconds, _)| *seconds),
+                allowed_root: self.options.kodata_root.clone(),
+            };
+            let Kodata { recipe, skipped_links } = Recipe::kodata(&options)
+                .map_err(|source| BuildFailure::Kodata { source: Arc::new(source) })?;
+            for link in skipped_links {
+                let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                self.observer.tell(Event::KodataLinkSkipped { name });
+            }
+            let source =
+                format!("kodata {} {}", if windows { "windows" } else { "unix" }, dir.display());
+            let obtained = recipe.obtain(&self.store, &self.compressor, &source, &self.stop);
+            match obtained {
+                Ok(obtained) => Ok(obtained.layer),
+                Err(LayerError::Cancelled) => Err(BuildFailure::Cancelled),
+                Err(source) => Err(BuildFailure::KodataLayer { dir, source: Arc::new(source) }),
+            }
+        });
+        work.await.expect("making a layer does not panic")
+    }
+
+    /// The layer of a program for a platform.
+    async fn binary(
+        self: &Arc<Self>,
+        program: &Program,
+        platform: &Platform,
+    ) -> Result<Layer, BuildFailure> {
+        let settings = self.settings(program, platform).await?;
+        let key = BuildKey::new(&self.go, &settings);
+        let output = OutputDir::new(&self.store.bin(), &key, &program.main.import_path);
+        let last_size = output.binary().metadata().ok().map(|found| found.len());
+        let share = self.budget.go_build(last_size).await;
+
+        let (run, main, platform) = (Arc::clone(self), program.main.clone(), platform.clone());
+        let work = tokio::task::spawn_blocking(move || {
+            run.observer.tell(Event::Building {
+                import_path: main.import_path.to_string(),
+                platform: platform.clone(),
+            });
+            let built = run.go.build(&settings, &main.import_path, &output, &run.cancel);
+            let binary = built.map_err(|source| match source {
+                golang::BuildError::Cancelled => BuildFailure::Cancelled,
+                source => BuildFailure::Go {
+                    platform: Box::new(platform.clone()),
+                    source: Arc::new(source),
+                },
+            })?;
+            // The next program may be compiled while this one is compressed.
+            drop(share);
+            let failed = |source: LayerError| match source {
+                LayerError::Cancelled => BuildFailure::Cancelled,
+                source => BuildFailure::Layer {
+                    platform: Box::new(platform.clone()),
+                    source: Arc::new(source),
+                },
+            };
+            let name = main.import_path.base_name();
+            let family = family(platform.is_windows());
+            let recipe = Recipe::binary(family, name, binary.path(), None).map_err(failed)?;
+            let source = format!("binary {}", binary.path().display());
+            let obtained = recipe.obtain(&run.store, &run.compressor, &source, &run.stop);
+            Ok(obtained.map_err(failed)?.layer)
+        });
+        work.await.expect("making a layer does not panic")
+    }
+
+    async fn settings(
+        &self,
+        program: &Program,
+        platform: &Platform,
+    ) -> Result<BuildSettings, BuildFailure> {
+        let target = target(platform);
+        let chosen = self.options.build.of(program.config);
+        let environment = Environment::for_target(&target, &self.options.environment, &chosen.env);
+        let environment = environment.map_err(|source| BuildFailure::Environment {
+            platform: Box::new(platform.clone()),
+            source: Arc::new(source),
+        })?;
+        let expanded = self.expander.expand(&chosen, &program.dir, &environment).await?;
+        Ok(BuildSettings {
+            dir: program.dir.clone(),
+            target,
+            environment,
+            flags: expanded.flags,
+            ldflags: expanded.ldflags,
+            disable_optimizations: self.options.build.disable_optimizations,
+        })
+    }
+}
+
+fn family(windows: bool) -> Family {
+    if windows { Family::Windows } else { Family::Unix }
+}

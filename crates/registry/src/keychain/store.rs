@@ -1,0 +1,279 @@
+//! What `docker login` and `docker logout` do: credentials are written to
+//! Docker's configuration file, or given to the helper that it names. Whatever
+//! else is in the file stays as it is. Whether a registry takes what is stored
+//! is not asked.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use oci::Registry;
+use serde::{Deserialize, Serialize};
+use serde_json::ser::PrettyFormatter;
+use serde_json::{Map, Value};
+
+use super::docker::{host_of, key_of, malformed};
+use super::helper::Helper;
+use super::{KeychainError, Secret};
+
+/// What of an entry says who we are.
+const CREDENTIALS: [&str; 6] =
+    ["auth", "username", "password", "identitytoken", "registrytoken", "serveraddress"];
+
+/// Where a credential has gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// Into the file, where everybody who may read it can read the password.
+    InFile,
+    /// To a helper.
+    ByHelper,
+}
+
+/// Docker's configuration, to write to. Several processes may do so at once.
+#[derive(Debug, Clone)]
+pub struct CredentialStore {
+    file: PathBuf,
+    path: OsString,
+    helper_limit: Duration,
+}
+
+impl CredentialStore {
+    /// The configuration in `dir`: `DOCKER_CONFIG`, or `.docker` in the user's
+    /// home. Helpers are searched in `path`, which has the form of `PATH`, and
+    /// have 30 seconds.
+    pub fn new(dir: &Path, path: OsString) -> Self {
+        Self { file: dir.join("config.json"), path, helper_limit: Duration::from_secs(30) }
+    }
+
+    /// Changes how long a helper may take.
+    #[must_use]
+    pub fn helper_limit(mut self, limit: Duration) -> Self {
+        self.helper_limit = limit;
+        self
+    }
+
+    /// The configuration file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Keeps a user and a password for a registry, in place of what was there.
+    ///
+    /// # Errors
+    /// The file or the helper fails, or the name cannot be stored; then the
+    /// file is as before.
+    pub async fn store(
+        &self,
+        registry: &Registry,
+        user: &str,
+        password: &Secret,
+    ) -> Result<Kept, KeychainError> {
+        if user.contains(':') {
+            return Err(KeychainError::User { user: user.to_owned() });
+        }
+        let key = key_of(registry);
+        let helper = self.helper(key)?;
+        let mut entry = Map::new();
+        if let Some(helper) = &helper {
+            helper.store(key, user, password).await?;
+        } else {
+            let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
+            entry.insert("auth".to_owned(), pair.into());
+        }
+        self.change(|auths| {
+            // An entry stays even if a helper has the credential: it tells
+            // other programs that there is one.
+            let old = auths.entry(key).or_insert_with(|| Map::new().into());
+            match old.as_object_mut() {
+                Some(old) => {
+                    old.retain(|name, _| !CREDENTIALS.contains(&name.as_str()));
+                    old.extend(entry);
+                }
+                None => *old = entry.into(),
+            }
+            true
+        })?;
+        Ok(if helper.is_some() { Kept::ByHelper } else { Kept::InFile })
+    }
+
+    /// Forgets who we are in a registry. If nobody knew, that is well too.
+    ///
+    /// # Errors
+    /// The file or the helper fails; then the file is as before.
+    pub async fn erase(&self, registry: &Registry) -> Result<(), KeychainError> {
+        let key = key_of(registry);
+        if let Some(helper) = self.helper(key)? {
+            helper.erase(key).await?;
+        }
+        self.change(|auths| {
+            let before = auths.len();
+            auths.retain(|name, _| name != key && host_of(name) != key);
+            auths.len() < before
+        })
+    }
+
+    /// The helper that the file names for a key.
+    fn helper(&self, key: &str) -> Result<Option<Helper<'_>>, KeychainError> {
+        #[derive(Deserialize, Default)]
+        #[serde(default)]
+        struct Helpers {
+            #[serde(rename = "credHelpers")]
+            by_key: Option<Map<String, Value>>,
+            #[serde(rename = "credsStore")]
+            store: Option<String>,
+        }
+        let place = self.file.display().to_string();
+        let text = self.read(&self.file)?;
+        let helpers = match &text {
+            Some(text) => {
+                serde_json::from_slice(text).map_err(|error| malformed(&place, &error))?
+            }
+            None => Helpers::default(),
+        };
+        let named = match helpers.by_key.as_ref().and_then(|helpers| helpers.get(key)) {
+            Some(Value::String(name)) => Some(name.clone()),
+            Some(_) => {
+                let problem = format!("credHelpers[{key:?}] is not a string");
+                return Err(KeychainError::Malformed { place, problem });
+            }
+            None => helpers.store,
+        };
+        let named = named.filter(|name| !name.is_empty());
+        named.map(|name| Helper::find(&name, &self.path, self.helper_limit, &place)).transpose()
+    }
+
+    /// Changes `auths`. `change` says whether there is anything to write.
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Map<String, Value>) -> bool,
+    ) -> Result<(), KeychainError> {
+        let place = self.file.display().to_string();
+        let unwritable = |source| KeychainError::Write { path: self.file.clone(), source };
+        let target = target(&self.file).map_err(unwritable)?;
+        let dir = target.parent().unwrap_or(Path::new(""));
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        system::create_dir(dir).map_err(unwritable)?;
+        let _lock = system::lock(dir);
+
+        let mut root = match self.read(&target)? {
+            Some(text) => serde_json::from_slice::<Map<String, Value>>(&text)
+                .map_err(|error| malformed(&place, &error))?,
+            None => Map::new(),
+        };
+        let auths = root.entry("auths").or_insert(Value::Null);
+        if auths.is_null() {
+            *auths = Map::new().into();
+        }
+        let Some(auths) = auths.as_object_mut() else {
+            let problem = "auths is not an object".to_owned();
+            return Err(KeychainError::Malformed { place, problem });
+        };
+        if !change(auths) {
+            return Ok(());
+        }
+        replace(&target, dir, &pretty(&root)).map_err(unwritable)
+    }
+
+    /// The file's text; nothing if it is not there, or empty.
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, KeychainError> {
+        let unreadable = |source| KeychainError::Read { path: self.file.clone(), source };
+        match fs::metadata(path) {
+            Ok(found) if found.is_file() => {}
+            // Opening a pipe would wait, and replacing a device would break
+            // more than us.
+            Ok(_) => return Err(unreadable(io::Error::other("it is not a regular file"))),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(error)),
+        }
+        let text = fs::read(path).map_err(unreadable)?;
+        Ok((!text.trim_ascii().is_empty()).then_some(text))
+    }
+}
+
+/// The file behind a link, which need not be there.
+fn target(file: &Path) -> io::Result<PathBuf> {
+    match file.canonicalize() {
+        Ok(target) => return Ok(target),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut target = file.to_owned();
+    // This ends: for links that lead in a circle there is another error.
+    while let Ok(next) = fs::read_link(&target) {
+        target = target.parent().unwrap_or(Path::new("")).join(next);
+    }
+    Ok(target)
+}
+
+/// As Docker writes it.
+fn pretty(root: &Map<String, Value>) -> Vec<u8> {
+    let mut text = Vec::new();
+    let formatter = PrettyFormatter::with_indent(b"\t");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
+    root.serialize(&mut serializer).expect("JSON can be written to memory");
+    text
+}
+
+/// Puts a whole file in the place of another, or of none.
+fn replace(file: &Path, dir: &Path, text: &[u8]) -> io::Result<()> {
+    // Only we may read it, to begin with.
+    let mut temp = tempfile::Builder::new().prefix(".ko-").tempfile_in(dir)?;
+    temp.write_all(text)?;
+    if let Ok(old) = fs::metadata(file) {
+        system::take_over(temp.as_file(), &old)?;
+    }
+    temp.as_file().sync_all()?;
+    temp.persist(file)?;
+    Ok(())
+}
+
+/// What depends on the operating system.
+#[cfg(unix)]
+mod system {
+    use std::fs::{DirBuilder, File, Metadata};
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, fchown};
+    use std::path::Path;
+
+    /// A directory for the user alone.
+    pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    }
+
+    /// Waits for others who change files here. Where nothing can be locked,
+    /// as on some network file systems, nobody waits.
+    pub(super) fn lock(dir: &Path) -> Option<File> {
+        File::open(dir).ok().filter(|dir| dir.lock().is_ok())
+    }
+
+    /// Gives a new file the owner and the mode of the old one.
+    pub(super) fn take_over(new: &File, old: &Metadata) -> io::Result<()> {
+        // Only root may give files away; for others it is theirs already.
+        let _ = fchown(new, Some(old.uid()), Some(old.gid()));
+        new.set_permissions(old.permissions())
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::fs::{File, Metadata};
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(dir)
+    }
+
+    pub(super) fn lock(dir: &Path) -> Option<File> {
+        let file = File::create(dir.join(".ko-lock")).ok();
+        file.filter(|file| file.lock().is_ok())
+    }
+
+    pub(super) fn take_over(_: &File, _: &Metadata) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! The documents of a file as ranges of bytes, which divide the file without
+//! gaps.
+
+use std::ops::Range;
+
+/// One document of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The bytes that belong to it: directives and comments before it, its
+    /// `---`, its content, its `...`. The ranges of a file's documents follow
+    /// each other and cover the file.
+    pub range: Range<usize>,
+    /// Where its `---` is, if it has one.
+    pub marker: Option<usize>,
+    /// Whether a `...` ends it.
+    pub terminated: bool,
+    /// Whether it stays in the output. `false` after a selector dropped it.
+    pub kept: bool,
+}
+
+impl Document {
+    /// The part before `---`, where directives are.
+    pub(crate) fn prefix(&self) -> Range<usize> {
+        self.range.start..self.marker.unwrap_or(self.range.start)
+    }
+}

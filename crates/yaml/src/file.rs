@@ -1,0 +1,343 @@
+//! A parsed file: its documents and its references.
+
+use std::ops::Range;
+
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag};
+
+use crate::block;
+use crate::document::Document;
+use crate::embedded::{self, SCHEME};
+use crate::error::{Error, Problem};
+use crate::found::{Extent, Found, Style};
+use crate::quoted;
+use crate::text::{self, Position};
+
+/// A file to parse.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// What messages call it: a path, a URL, `-`.
+    pub name: &'a str,
+    /// Its content.
+    pub bytes: &'a [u8],
+}
+
+/// Which strings are searched for references.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Those that start with `ko://`; the whole string is the reference.
+    Whole,
+    /// All of them. A string that is one reference is that reference; in every
+    /// other string, each `ko://` followed by a Go import path is one: elements
+    /// of ASCII letters, digits and `-._~+`, separated by `/`, without a dot or
+    /// a slash at the end, and not as the end of a longer scheme. `@` ends it.
+    Embedded,
+}
+
+/// A file that is valid YAML.
+#[derive(Debug, Clone)]
+pub struct File<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) documents: Vec<Document>,
+    pub(crate) references: Vec<Found>,
+    /// What a selector left out inside documents that stay.
+    pub(crate) cuts: Vec<Range<usize>>,
+    /// The block scalar that ends the file, if one does.
+    pub(crate) last_block: Option<LastBlock>,
+}
+
+/// A block scalar that ends where the file ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LastBlock {
+    /// Where its header is.
+    pub(crate) header: usize,
+    /// Whether its value ends with a line feed, and is not empty.
+    pub(crate) breaks: bool,
+}
+
+impl<'a> File<'a> {
+    /// The number of collections that may be nested, as ko has it.
+    pub const DEPTH: usize = 10_000;
+
+    /// Parses every document of `source`.
+    ///
+    /// The grammar is that of YAML 1.2.2 as ko's reader takes it: `%YAML 1.1`
+    /// is accepted, flow collections need no indentation, duplicate keys pass,
+    /// and tags are not checked against values. An alias must name an anchor of
+    /// its own document.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is not text or not YAML, with its place.
+    pub fn parse(source: &Source<'a>, mode: Mode) -> Result<Self, Error> {
+        let name = source.name;
+        let text = text::check(source.bytes)
+            .map_err(|(at, problem)| Error::of_bytes(name, source.bytes, at, problem))?;
+        let mut reader = Reader {
+            text,
+            mode,
+            documents: Vec::new(),
+            references: Vec::new(),
+            open: Vec::new(),
+            end: 0,
+            boundary: None,
+            last_block: None,
+        };
+        let mut parser = parser(text);
+        while let Some(next) = parser.next_event() {
+            let (event, span) = next.map_err(|error| refusal(name, text, &error))?;
+            reader.event(&event, &span);
+        }
+        if let Some(last) = reader.documents.last_mut() {
+            last.range.end = text.len();
+        }
+        Ok(Self {
+            name,
+            text,
+            documents: reader.documents,
+            references: reader.references,
+            cuts: Vec::new(),
+            last_block: reader.last_block,
+        })
+    }
+
+    /// The documents, in order.
+    #[must_use]
+    pub fn documents(&self) -> &[Document] {
+        &self.documents
+    }
+
+    /// The references that stay in the output, in order.
+    #[must_use]
+    pub fn references(&self) -> &[Found] {
+        &self.references
+    }
+}
+
+/// The parser that everything here uses.
+pub(crate) fn parser(text: &str) -> Parser<'_, granit_parser::StrInput<'_>> {
+    let mut options = granit_parser::options! {
+        block_scalar_eof_without_line_feed: true,
+        flow_nesting_limit: File::DEPTH,
+        block_nesting_limit: File::DEPTH,
+    };
+    options.set_emit_comments(false);
+    Parser::new_from_str_with_options(text, options)
+}
+
+/// What the parser refused, as our error.
+pub(crate) fn refusal(name: &str, text: &str, error: &ScanError) -> Error {
+    let problem = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => Problem::TooDeep,
+        kind => Problem::Syntax(kind.to_string()),
+    };
+    Error::new(name, text, position(error.marker()), problem)
+}
+
+/// The bytes of a span; the parser knows them for every text in memory.
+pub(crate) fn bytes(span: &Span) -> Range<usize> {
+    span.byte_range().expect("a text in memory has offsets")
+}
+
+/// Our counting of the parser's: columns from 1.
+pub(crate) fn position(marker: &granit_parser::Marker) -> Position {
+    Position { line: marker.line(), column: marker.col() + 1 }
+}
+
+/// Whether a scalar with this tag is a string if its value allows it. The
+/// non-specific `!` counts as no tag, as ko's reader has it.
+pub(crate) fn is_untagged_or_str(tag: Option<&Tag>) -> bool {
+    tag.is_none_or(|tag| is_nonspecific(tag) || tag.is_yaml_core_schema_tag("str"))
+}
+
+/// Whether a tag is `!`, which says nothing.
+pub(crate) fn is_nonspecific(tag: &Tag) -> bool {
+    tag.parts() == ("", "!")
+}
+
+/// An open collection: where in it the next node stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Item,
+    Key,
+    Value,
+}
+
+/// The state of one walk over a file's events.
+struct Reader<'a> {
+    text: &'a str,
+    mode: Mode,
+    documents: Vec<Document>,
+    references: Vec<Found>,
+    open: Vec<Place>,
+    /// The end of the last token that an event told of.
+    end: usize,
+    /// Where the line after the last `...` starts, before the next document.
+    boundary: Option<usize>,
+    last_block: Option<LastBlock>,
+}
+
+impl Reader<'_> {
+    fn event(&mut self, event: &Event<'_>, span: &Span) {
+        match event {
+            Event::DocumentStart(explicit, _) => self.document(*explicit, span),
+            Event::DocumentEnd => self.document_end(span),
+            Event::Scalar(value, style, _, tag) => {
+                let is_key = self.advance();
+                self.scalar(value, *style, tag.as_deref(), span, is_key);
+            }
+            Event::Alias(_) => {
+                self.advance();
+            }
+            Event::SequenceStart(..) => {
+                self.advance();
+                self.open.push(Place::Item);
+            }
+            Event::MappingStart(..) => {
+                self.advance();
+                self.open.push(Place::Key);
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.open.pop();
+            }
+            _ => {}
+        }
+        let range = bytes(span);
+        if !range.is_empty() {
+            self.end = range.end;
+        }
+    }
+
+    /// Takes the next place of the innermost collection; whether it is a key.
+    fn advance(&mut self) -> bool {
+        let Some(place) = self.open.last_mut() else {
+            return false;
+        };
+        let was = *place;
+        *place = match was {
+            Place::Item => Place::Item,
+            Place::Key => Place::Value,
+            Place::Value => Place::Key,
+        };
+        was == Place::Key
+    }
+
+    fn document(&mut self, explicit: bool, span: &Span) {
+        let marker = explicit.then(|| bytes(span).start);
+        let start = match (self.documents.is_empty(), self.boundary.take(), marker) {
+            (true, ..) => 0,
+            (false, Some(boundary), _) => boundary,
+            // Without a `...` only a `---` can start another document.
+            (false, None, marker) => marker.unwrap_or(self.end),
+        };
+        if let Some(last) = self.documents.last_mut() {
+            last.range.end = start;
+        }
+        self.documents.push(Document {
+            range: start..start,
+            marker,
+            terminated: false,
+            kept: true,
+        });
+    }
+
+    fn document_end(&mut self, span: &Span) {
+        let range = bytes(span);
+        if self.text[range.clone()].starts_with("...")
+            && let Some(last) = self.documents.last_mut()
+        {
+            last.terminated = true;
+            self.boundary = Some(text::next_line(self.text, range.end));
+        }
+    }
+
+    fn scalar(
+        &mut self,
+        value: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        span: &Span,
+        is_key: bool,
+    ) {
+        let content = bytes(span);
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let ends_file = is_block && content.end == self.text.len();
+        let is_whole = value.starts_with(SCHEME);
+        let is_candidate = is_whole
+            || (self.mode == Mode::Embedded
+                && memchr::memmem::find(value.as_bytes(), SCHEME.as_bytes()).is_some());
+        if !is_candidate && !ends_file {
+            return;
+        }
+        let header = if is_block { block::header(self.text, self.end) } else { None };
+        if ends_file && let Some(header) = header {
+            self.last_block =
+                Some(LastBlock { header, breaks: value.is_empty() || value.ends_with('\n') });
+        }
+        if !is_candidate || !is_untagged_or_str(tag) {
+            return;
+        }
+        let found = Found {
+            value: value.trim().to_owned(),
+            span: content.clone(),
+            position: position(&span.start),
+            style: match style {
+                ScalarStyle::Plain => Style::Plain,
+                ScalarStyle::SingleQuoted => Style::Single,
+                ScalarStyle::DoubleQuoted => Style::Double,
+                ScalarStyle::Literal => Style::Literal,
+                ScalarStyle::Folded => Style::Folded,
+            },
+            is_key,
+            document: self.documents.len().saturating_sub(1),
+            extent: Extent::Whole,
+        };
+        if is_whole && (self.mode == Mode::Whole || embedded::is_reference(&found.value)) {
+            let span = match header {
+                Some(header) => {
+                    // The first line of the text tells the indentation: a
+                    // value that starts with `ko://` starts on it.
+                    let indent = content.start - text::line_start(self.text, content.start);
+                    header..block::text_end(self.text, content, indent)
+                }
+                None => content,
+            };
+            self.references.push(Found { span, ..found });
+        } else {
+            self.embedded(&found);
+        }
+    }
+
+    /// The references inside the scalar `whole`, whose span is its content.
+    fn embedded(&mut self, whole: &Found) {
+        let source = &self.text[whole.span.clone()];
+        if whole.style == Style::Double && source.contains('\\') {
+            let characters = quoted::characters(source);
+            let value: String = characters.iter().map(|(c, _)| *c).collect();
+            let starts: Vec<usize> = value.char_indices().map(|(at, _)| at).collect();
+            let index = |at: usize| starts.partition_point(|&start| start < at);
+            for range in embedded::occurrences(&value) {
+                let first = &characters[index(range.start)].1;
+                let last = &characters[index(range.end) - 1].1;
+                self.push(whole, value[range].to_owned(), first.start..last.end);
+            }
+        } else {
+            // Neither quotes nor line breaks can be part of a reference, so in
+            // every other style its source is its value.
+            for range in embedded::occurrences(source) {
+                self.push(whole, source[range.clone()].to_owned(), range);
+            }
+        }
+    }
+
+    fn push(&mut self, whole: &Found, value: String, range: Range<usize>) {
+        let start = whole.span.start;
+        self.references.push(Found {
+            value,
+            position: whole.position.after(&self.text[start..start + range.start]),
+            span: start + range.start..start + range.end,
+            extent: Extent::Embedded,
+            ..whole.clone()
+        });
+    }
+}

@@ -1,0 +1,101 @@
+//! The changes after which outputs of several files make one stream; the crate
+//! documentation says which and why.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::block;
+use crate::document::Document;
+use crate::edit::{Edit, Spliced};
+use crate::error::Unfit;
+use crate::file::File;
+use crate::found::Found;
+use crate::text;
+
+const BOM: &str = "\u{feff}";
+
+impl<'a> File<'a> {
+    /// As [`File::splice`], as a part of a stream: ends with the line `---`,
+    /// and can be followed by any other such output. A file of which nothing
+    /// stays is just that line.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::splice`].
+    pub fn manifest<'i>(
+        &self,
+        image: impl FnMut(&Found) -> Cow<'i, str>,
+    ) -> Result<Spliced<'a>, Unfit> {
+        let mut edits = self.edits(image)?;
+        if self.text.starts_with(BOM) {
+            edits.push(Edit::cut(0..BOM.len()));
+        }
+        for document in self.documents.iter().filter(|document| document.kept) {
+            self.directives(document, &mut edits);
+            edits.extend(self.marker(document));
+        }
+        self.ending(&mut edits);
+        Ok(Spliced::new(self.text, edits))
+    }
+
+    /// Leaves out directives, or, where one has to stay, ends what is before.
+    fn directives(&self, document: &Document, edits: &mut Vec<Edit>) {
+        let lines = directive_lines(self.text, document.prefix());
+        let Some(first) = lines.first() else { return };
+        if lines.iter().any(|line| self.text[line.clone()].starts_with("%TAG")) {
+            edits.push(Edit::new(first.start..first.start, "...\n"));
+        } else {
+            edits.extend(lines.into_iter().map(Edit::cut));
+        }
+    }
+
+    /// Moves content off the line of `---`.
+    fn marker(&self, document: &Document) -> Option<Edit> {
+        let after = document.marker? + "---".len();
+        let rest = &self.text[after..text::line_end(self.text, after)];
+        let content = rest.trim_start_matches([' ', '\t']);
+        (!content.is_empty() && !content.starts_with('#'))
+            .then(|| Edit::new(after..after + (rest.len() - content.len()), "\n"))
+    }
+
+    /// Ends the last line and adds the `---` line.
+    fn ending(&self, edits: &mut Vec<Edit>) {
+        let end = self.text.len();
+        let last_kept = self.documents.last().is_none_or(|last| last.kept);
+        let open = !self.text.is_empty() && !self.text.ends_with('\n') && last_kept;
+        if !open {
+            edits.push(Edit::new(end..end, "---\n"));
+            return;
+        }
+        if let Some(last) = self.last_block {
+            let blanks = self.text.trim_end_matches([' ', '\t']).len();
+            if !last.breaks {
+                let strip = block::strip(self.text, last.header);
+                // A reference in it has said so already.
+                edits.extend(strip.filter(|strip| !edits.contains(strip)));
+            } else if text::line_start(self.text, end) == blanks && blanks < end {
+                // The blanks are no line of the scalar until they are ended.
+                edits.push(Edit::new(blanks..end, "---\n"));
+                return;
+            }
+        }
+        edits.push(Edit::new(end..end, "\n---\n"));
+    }
+}
+
+/// The lines of directives in the prefix of a document.
+fn directive_lines(text: &str, prefix: Range<usize>) -> Vec<Range<usize>> {
+    let mut lines = Vec::new();
+    let mut at = prefix.start;
+    while at < prefix.end {
+        if text[at..].starts_with(BOM) {
+            at += BOM.len();
+        }
+        let next = text::next_line(text, at);
+        if text[at..].starts_with('%') {
+            lines.push(at..next);
+        }
+        at = next;
+    }
+    lines
+}
