@@ -187,6 +187,7 @@ impl BuildFailure {
                 Some(DISK_FULL.to_owned())
             }
             Self::Go { source, .. } => source.hint().map(str::to_owned),
+            Self::Template(source) => source.hint(),
             Self::Kodata { source } if matches!(**source, KodataError::Escapes { .. }) => Some(
                 "set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what the link leads to"
                     .to_owned(),

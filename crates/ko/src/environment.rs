@@ -1,9 +1,16 @@
-//! The process: arguments, environment and working directory, read once. No
-//! other module of this workspace reads them.
+//! The process: arguments, environment and working directory, read once, and
+//! standard input, read when it is asked for. No other module of this workspace
+//! reads them.
 #![allow(clippy::disallowed_methods, reason = "this is the one place that reads them")]
 
 use std::ffi::{OsStr, OsString};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+use crate::error::{CommandError, Result};
+
+/// More than this nobody types or pipes in, in bytes.
+const MAX_INPUT: u64 = 1 << 20;
 
 /// What the process was given when it started.
 #[derive(Debug)]
@@ -61,5 +68,16 @@ impl Process {
     /// A variable that is a path.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         self.variable(name).map(PathBuf::from)
+    }
+    /// All of standard input. Its contents may be secret, and are in no error.
+    #[allow(clippy::unused_self, reason = "standard input belongs to the process")]
+    pub(crate) fn input(&self) -> Result<String> {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut bytes);
+        read.map_err(|error| CommandError::of(&error).context("reading stdin"))?;
+        if bytes.len() as u64 > MAX_INPUT {
+            return Err(CommandError::new(format!("stdin is longer than {MAX_INPUT} bytes")));
+        }
+        String::from_utf8(bytes).map_err(|_| CommandError::new("stdin is not UTF-8"))
     }
 }

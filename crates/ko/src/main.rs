@@ -13,27 +13,41 @@ mod ui;
 
 use std::process::ExitCode;
 
-use crate::cli::Command;
+use crate::cli::{Command, Parsed};
 use crate::environment::Process;
+use crate::error::Result;
 
 fn main() -> ExitCode {
     let process = Process::read();
-    let outcome = match cli::parse(process.arguments()) {
-        Ok(cli::Parsed::Text(text)) => ui::print(&text),
-        Ok(cli::Parsed::Command(Command::Build(arguments))) => {
-            commands::build(&process, &arguments)
-        }
-        Ok(cli::Parsed::Command(Command::Config(arguments))) => {
-            commands::config(&process, &arguments)
-        }
-        Ok(cli::Parsed::Command(Command::Version)) => ui::print(&format!("{}\n", cli::VERSION)),
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(&process) {
+        Ok(code) => code,
         Err(error) => {
             ui::fail(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(process: &Process) -> Result<ExitCode> {
+    let cli = match cli::parse(process.arguments())? {
+        Parsed::Command(cli) => cli,
+        Parsed::Complete { words, descriptions } => {
+            commands::complete(&words, descriptions)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Parsed::Text(text) => {
+            ui::print(&text)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    match cli.command {
+        Command::Auth(arguments) => return commands::auth(process, &arguments),
+        Command::Build(arguments) => commands::build(process, &arguments)?,
+        Command::Completion(arguments) => ui::print(&cli::script(arguments.shell))?,
+        Command::Config(arguments) => commands::config(process, &arguments)?,
+        Command::Help { words } => commands::help(&words)?,
+        Command::Login(arguments) => commands::login(process, &arguments)?,
+        Command::Version => ui::print(&format!("{}\n", cli::VERSION))?,
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -294,7 +294,18 @@ pub(crate) fn cache(process: &Process, work_dir: &Path) -> Result<PathBuf> {
 }
 
 fn network(process: &Process, insecure: bool) -> Network {
-    let keychain = keychain(keychain::Sources {
+    let keychain = keychain(credential_sources(process));
+    Network { user_agent: user_agent(), insecure, keychain }
+}
+
+/// What registries are told about us.
+pub(crate) fn user_agent() -> String {
+    format!("ko/{VERSION}")
+}
+
+/// Where the environment says that credentials are.
+pub(crate) fn credential_sources(process: &Process) -> keychain::Sources {
+    keychain::Sources {
         home: system::home_dir(|name| process.path(name)),
         docker_config: process.path("DOCKER_CONFIG"),
         docker_auth_config: process.text("DOCKER_AUTH_CONFIG").map(keychain::Secret::new),
@@ -304,6 +315,5 @@ fn network(process: &Process, insecure: bool) -> Network {
         path: process.variable("PATH").map(ToOwned::to_owned),
         github_token: process.text("GITHUB_TOKEN").map(keychain::Secret::new),
         github_actor: process.text("GITHUB_ACTOR"),
-    });
-    Network { user_agent: format!("ko/{VERSION}"), insecure, keychain }
+    }
 }

@@ -14,6 +14,11 @@ pub(crate) fn print(text: &str) -> Result<()> {
     written.map_err(|error| CommandError::of(&error).context("writing to stdout"))
 }
 
+/// Writes something that is no result, as it is.
+pub(crate) fn tell(text: &str) {
+    eprint!("{text}");
+}
+
 /// Writes the last words of a run that failed.
 pub(crate) fn fail(error: &CommandError) {
     eprintln!("Error: {}", error.message());

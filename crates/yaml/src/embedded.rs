@@ -26,9 +26,10 @@ pub(crate) fn occurrences(text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Whether `value` is one reference and nothing else.
-pub(crate) fn is_reference(value: &str) -> bool {
-    value.strip_prefix(SCHEME).is_some_and(|rest| path(rest.as_bytes()) == rest.len())
+/// Whether `value`, which starts with `ko://`, is meant as one reference: one
+/// word. It need not be a good one; that is for others to say.
+pub(crate) fn is_one(value: &str) -> bool {
+    !value.contains(char::is_whitespace) && !value[SCHEME.len()..].contains(SCHEME)
 }
 
 /// The length of the import path that `bytes` starts with.
@@ -87,10 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_all_of_its_value() {
-        assert!(is_reference("ko://a.b/c"));
-        for value in ["ko://", "ko://a ko://b", "ko://a.", "x ko://a", "ko://a/"] {
-            assert!(!is_reference(value), "{value:?}");
+    fn one_word_is_one_reference() {
+        for value in ["ko://a.b/c", "ko://", "ko://a.", "ko://é"] {
+            assert!(is_one(value), "{value:?}");
+        }
+        for value in ["ko://a ko://b", "ko://a\nb", "ko://a,ko://b"] {
+            assert!(!is_one(value), "{value:?}");
         }
     }
 }

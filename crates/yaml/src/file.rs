@@ -26,8 +26,8 @@ pub struct Source<'a> {
 pub enum Mode {
     /// Those that start with `ko://`; the whole string is the reference.
     Whole,
-    /// All of them. A string that is one reference is that reference; in every
-    /// other string, each `ko://` followed by a Go import path is one: elements
+    /// All of them. A string that starts with `ko://` and is one word is that
+    /// reference, good or bad; in every other string, each `ko://` followed by a Go import path is one: elements
     /// of ASCII letters, digits and `-._~+`, separated by `/`, without a dot or
     /// a slash at the end, and not as the end of a longer scheme. `@` ends it.
     Embedded,
@@ -292,7 +292,7 @@ impl Reader<'_> {
             document: self.documents.len().saturating_sub(1),
             extent: Extent::Whole,
         };
-        if is_whole && (self.mode == Mode::Whole || embedded::is_reference(&found.value)) {
+        if is_whole && (self.mode == Mode::Whole || embedded::is_one(&found.value)) {
             let span = match header {
                 Some(header) => {
                     // The first line of the text tells the indentation: a

@@ -16,9 +16,6 @@ pub(crate) struct BuildArgs {
     pub(crate) publish: PublishArgs,
     #[command(flatten)]
     pub(crate) image: ImageArgs,
-    /// Enable debug logs
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
 }
 
 /// Where images go.
@@ -95,9 +92,6 @@ pub(crate) struct ConfigArgs {
     /// Print the JSON Schema of .ko.yaml instead.
     #[arg(long)]
     pub(crate) schema: bool,
-    /// Enable debug logs
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
 }
 
 /// One occurrence of a list flag.
@@ -109,7 +103,7 @@ pub(crate) fn elements(lists: &[List]) -> Vec<String> {
     lists.iter().flat_map(|list| list.0.iter().cloned()).collect()
 }
 
-fn list(text: &str) -> Result<List, String> {
+pub(super) fn list(text: &str) -> Result<List, String> {
     csv::record(text).map(List)
 }
 

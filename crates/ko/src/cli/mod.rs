@@ -2,9 +2,12 @@
 //! ([`pflag`]), and its errors are told in the words that ko's users know
 //! ([`words`]).
 
+mod complete;
+mod credentials;
 mod csv;
 mod flags;
 mod pflag;
+mod script;
 mod words;
 
 use std::ffi::OsString;
@@ -12,8 +15,13 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub(crate) use self::complete::{Completion, complete};
+pub(crate) use self::credentials::{
+    AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,
+};
 pub(crate) use self::flags::{BuildArgs, ConfigArgs, ImageArgs, PublishArgs, elements};
-use crate::error::Result;
+pub(crate) use self::script::{CompletionArgs, script};
+use crate::error::{CommandError, Result};
 
 /// The version that `ko version` prints.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -22,7 +30,14 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Debug)]
 pub(crate) enum Parsed {
     /// A command.
-    Command(Command),
+    Command(Cli),
+    /// What may follow these words, with or without descriptions.
+    Complete {
+        /// The words after `ko`.
+        words: Vec<String>,
+        /// Whether descriptions are wanted.
+        descriptions: bool,
+    },
     /// Nothing but to show a text.
     Text(String),
 }
@@ -30,25 +45,45 @@ pub(crate) enum Parsed {
 #[derive(Debug, Parser)]
 #[command(name = "ko", about = "Rapidly iterate with Go, Containers, and Kubernetes.")]
 #[command(subcommand_required = true, arg_required_else_help = true)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: Command,
+    /// Enable debug logs
+    #[arg(short, long, global = true, help_heading = "Global Flags")]
+    pub(crate) verbose: bool,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Log in or access credentials
+    #[command(hide = true)]
+    Auth(AuthArgs),
     /// Build and publish container images from the given importpaths.
     ///
     /// Prints the reference of each image on stdout, in the order of the
     /// importpaths. Without any, the program in the working directory is built.
     #[command(visible_alias = "publish")]
     Build(Box<BuildArgs>),
+    /// Generate the autocompletion script for the specified shell
+    ///
+    /// Without a shell, it is the one for bash: source <(ko completion)
+    Completion(CompletionArgs),
     /// Print the settings in force, and where each came from.
     ///
     /// Prints what .ko.yaml, the environment and the flags given amount to on
     /// stdout, as YAML with the origin of each value in a comment.
     Config(ConfigArgs),
+    /// Help about any command
+    Help {
+        #[arg(value_name = "command", help = "The command, with those before it")]
+        words: Vec<String>,
+    },
+    /// Log in to a registry
+    #[command(
+        after_help = "Examples:\n  $ ko login reg.example.com -u AzureDiamond --password-stdin <password.txt"
+    )]
+    Login(LoginArgs),
     /// Print ko version.
     Version,
 }
@@ -58,11 +93,34 @@ fn command() -> clap::Command {
     pflag::like(Cli::command())
 }
 
+/// The help of a command, and whether there is one of this name.
+pub(crate) fn help(words: &[String]) -> (String, bool) {
+    let mut command = command();
+    command.build();
+    let (mut found, mut known) = (&mut command, words.is_empty());
+    for word in words {
+        if found.find_subcommand(word).is_none() {
+            break;
+        }
+        known = true;
+        found = found.find_subcommand_mut(word).expect("it was just there");
+    }
+    (found.render_help().to_string(), known)
+}
+
+/// Is it `ko completion` with a shell, which takes no words?
+fn is_shell(command: &clap::Command) -> bool {
+    command.get_arguments().any(|arg| arg.get_id() == "no_descriptions")
+}
+
 /// Parses the command line; the first argument is the program's name.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
+    if let Some(parsed) = completion(arguments)? {
+        return Ok(parsed);
+    }
     let parsed = command().try_get_matches_from(arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => Ok(Parsed::Command(cli.command)),
+        Ok(cli) => Ok(Parsed::Command(cli)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Ok(Parsed::Text(error.render().to_string()))
@@ -72,6 +130,21 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
     }
 }
 
+/// `ko __complete`, whose words are not ours to parse.
+fn completion(arguments: &[OsString]) -> Result<Option<Parsed>> {
+    let descriptions = match arguments.get(1).and_then(|word| word.to_str()) {
+        Some("__complete") => true,
+        Some("__completeNoDesc") => false,
+        _ => return Ok(None),
+    };
+    let words = arguments.iter().skip(2).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words.collect();
+    if words.is_empty() {
+        return Err(CommandError::new("requires at least 1 arg(s), only received 0"));
+    }
+    Ok(Some(Parsed::Complete { words, descriptions }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +152,7 @@ mod tests {
     fn build(words: &str) -> Result<BuildArgs> {
         let arguments: Vec<OsString> = words.split(' ').map(Into::into).collect();
         match parse(&arguments)? {
-            Parsed::Command(Command::Build(arguments)) => Ok(*arguments),
+            Parsed::Command(Cli { command: Command::Build(arguments), .. }) => Ok(*arguments),
             other => panic!("{other:?}"),
         }
     }
@@ -112,7 +185,6 @@ mod tests {
         assert_eq!(arguments.image.jobs, 4);
         assert!(arguments.publish.preserve_import_paths && arguments.publish.bare);
         assert!(!arguments.publish.base_import_paths);
-        assert!(arguments.verbose);
     }
 
     #[test]

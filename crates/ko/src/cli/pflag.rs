@@ -1,25 +1,30 @@
 //! pflag's rules, for what clap would do otherwise: a boolean takes a value
 //! only behind `=` (`--push=false`), the last of several occurrences counts,
-//! a value may begin with a dash, help lists flags by name.
+//! a value may begin with a dash, help lists commands and flags by name.
 
 use clap::{Arg, ArgAction, Command};
 
 /// The command with all its subcommands, read by pflag's rules.
 pub(super) fn like(command: Command) -> Command {
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    let command = names.iter().fold(command, |command, name| command.mut_subcommand(name, like));
+    names.sort_unstable();
+    let command = names.iter().enumerate().fold(command, |command, (rank, name)| {
+        command.mut_subcommand(name, |sub| like(sub).display_order(rank))
+    });
+    let help = format!("help for {}", command.get_name());
     let mut flags: Vec<String> = command.get_opts().map(|flag| flag.get_id().to_string()).collect();
     flags.sort_unstable();
     let command = command
         .args_override_self(true)
         .disable_version_flag(true)
         .disable_help_flag(true)
+        .disable_help_subcommand(true)
         .arg(
             Arg::new("help")
                 .short('h')
                 .long("help")
-                .help("Print help")
+                .help(help)
                 .action(ArgAction::HelpShort)
                 .global(false),
         )

@@ -1,7 +1,37 @@
 //! The commands, one file each.
 
+mod auth;
 mod build;
 mod config;
+mod help;
+mod login;
 
+pub(crate) use auth::auth;
 pub(crate) use build::build;
 pub(crate) use config::config;
+pub(crate) use help::{complete, help};
+pub(crate) use login::login;
+
+use std::future::Future;
+
+use crate::error::{CommandError, Result};
+
+/// The one word that a command takes.
+fn one(words: &[String]) -> Result<&str> {
+    match words {
+        [word] => Ok(word),
+        words => {
+            let message = format!("accepts 1 arg(s), received {}", words.len());
+            Err(CommandError::new(message))
+        }
+    }
+}
+
+/// Waits for something that needs no further threads.
+fn wait<T>(future: impl Future<Output = T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::of(&error).context("starting threads"))?;
+    Ok(runtime.block_on(future))
+}

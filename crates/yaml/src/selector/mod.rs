@@ -144,7 +144,7 @@ mod tests {
             ("n>4", true),
             ("n>5", false),
             ("n<6", true),
-            ("n < -6", false),
+            ("n < 4", false),
             ("app>1", false),
             ("other<1", false),
             ("app=web,tier,!x", true),

@@ -30,9 +30,18 @@ fn links_that_lead_in_a_circle() {
 
 #[test]
 fn links_that_lead_out() {
-    insta::assert_snapshot!(with_link("up", ".."), @r#"Error: failed to publish images: error building "ko://example.com/app": tarring kodata: kodata symlink "[sandbox]/work/kodata/up" resolves to "[sandbox]/work" which is outside the allowed root "[sandbox]/work/kodata""#);
-    insta::assert_snapshot!(with_link("out", "../../secret"), @r#"Error: failed to publish images: error building "ko://example.com/app": tarring kodata: kodata symlink "[sandbox]/work/kodata/out" resolves to "[sandbox]/secret" which is outside the allowed root "[sandbox]/work/kodata""#);
-    insta::assert_snapshot!(with_link("dir/absolute", "/etc/passwd"), @r#"Error: failed to publish images: error building "ko://example.com/app": tarring kodata: kodata symlink "[sandbox]/work/kodata/dir/absolute" resolves to "/etc/passwd" which is outside the allowed root "[sandbox]/work/kodata""#);
+    insta::assert_snapshot!(with_link("up", ".."), @r#"
+    Error: failed to publish images: error building "ko://example.com/app": tarring kodata: kodata symlink "[sandbox]/work/kodata/up" resolves to "[sandbox]/work" which is outside the allowed root "[sandbox]/work/kodata"
+    hint: set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what the link leads to
+    "#);
+    insta::assert_snapshot!(with_link("out", "../../secret"), @r#"
+    Error: failed to publish images: error building "ko://example.com/app": tarring kodata: kodata symlink "[sandbox]/work/kodata/out" resolves to "[sandbox]/secret" which is outside the allowed root "[sandbox]/work/kodata"
+    hint: set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what the link leads to
+    "#);
+    insta::assert_snapshot!(with_link("dir/absolute", "/etc/passwd"), @r#"
+    Error: failed to publish images: error building "ko://example.com/app": tarring kodata: kodata symlink "[sandbox]/work/kodata/dir/absolute" resolves to "/etc/passwd" which is outside the allowed root "[sandbox]/work/kodata"
+    hint: set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what the link leads to
+    "#);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn a_platform_that_go_does_not_know() {
 fn no_go() {
     let fixture = Fixture::new();
     insta::assert_snapshot!(fails(fixture.build("").env("KO_GO_PATH", "./go")), @r#"
-Error: failed to publish images: [sandbox]/work/./go is not an executable file
+Error: failed to publish images: [sandbox]/work/go is not an executable file
 hint: KO_GO_PATH is the path of the go program, not of its directory
 "#);
     insta::assert_snapshot!(fails(fixture.build("").env("KO_GO_PATH", "no-such-go")), @r#"

@@ -1,0 +1,70 @@
+//! `ko login`: keeps a password where Docker keeps it.
+
+use engine::Registry;
+use engine::keychain::{CredentialStore, Kept, Secret, credential_store};
+
+use super::{one, wait};
+use crate::cli::LoginArgs;
+use crate::environment::Process;
+use crate::error::{CommandError, Result};
+use crate::{settings, ui};
+
+pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
+    let registry = registry(one(&arguments.words)?)?;
+    let password = if arguments.password_stdin {
+        Secret::new(without_line_end(&process.input()?))
+    } else {
+        arguments.password.clone().unwrap_or_default()
+    };
+    // ko stores a password without a name as well, and Docker's libraries then
+    // refuse the whole file.
+    if arguments.username.is_empty() {
+        return Err(CommandError::new("username and password required"));
+    }
+    let store = store(process)?;
+    let kept = wait(store.store(&registry, &arguments.username, &password))?;
+    let kept = kept.map_err(|error| CommandError::of(&error))?;
+    let file = store.file().display();
+    if kept == Kept::InFile && password != Secret::default() {
+        ui::tell(&format!(
+            "\nWARNING! Your credentials are stored unencrypted in '{file}'.\n\
+             Configure a credential helper to remove this warning. See\n\
+             https://docs.docker.com/go/credential-store/\n\n"
+        ));
+    }
+    ui::log(&format!("logged in via {file}"));
+    Ok(())
+}
+
+/// Reads a registry's name.
+pub(super) fn registry(text: &str) -> Result<Registry> {
+    text.parse().map_err(|error| CommandError::of(&error))
+}
+
+/// Where logins are kept.
+pub(super) fn store(process: &Process) -> Result<CredentialStore> {
+    credential_store(settings::credential_sources(process)).ok_or_else(|| {
+        CommandError::new("there is no directory for docker's configuration")
+            .hint(Some("set DOCKER_CONFIG to one, or HOME".to_owned()))
+    })
+}
+
+/// What was piped in, without the end of the line that `echo` adds.
+fn without_line_end(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_end_is_no_part_of_a_password() {
+        for (text, want) in
+            [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a \r", "a "), ("", "")]
+        {
+            assert_eq!(without_line_end(text), want, "{text:?}");
+        }
+    }
+}
