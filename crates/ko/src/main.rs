@@ -47,7 +47,7 @@ fn run(process: &Process) -> Result<ExitCode> {
         Command::Config(arguments) => commands::config(process, &arguments)?,
         Command::Help { words } => commands::help(&words)?,
         Command::Login(arguments) => commands::login(process, &arguments)?,
-        Command::Version => ui::print(&format!("{}\n", cli::VERSION))?,
+        Command::Version { .. } => ui::print(&format!("{}\n", cli::VERSION))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -28,6 +28,13 @@ pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Option
             "validating options: all or specific platforms should be used",
         ));
     }
+    if arguments.publish.bare && arguments.publish.base_import_paths {
+        ui::warn(&[
+            "Both --base-import-paths and --bare were set.",
+            "--base-import-paths will take precedence and ignore --bare flag.",
+            "In a future release this will be an error.",
+        ]);
+    }
     let work_dir = work_dir(process)?;
     let builder = builder(process, &arguments.image, &platform, &work_dir);
     let builder = builder.map_err(|error| error.context("error creating builder"))?;

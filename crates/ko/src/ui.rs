@@ -33,6 +33,12 @@ pub(crate) fn log(text: &str) {
     eprintln!("{} {text}", now.strftime("%Y/%m/%d %H:%M:%S"));
 }
 
+/// Writes a warning that is not to be overlooked, framed as ko frames it.
+pub(crate) fn warn(lines: &[&str]) {
+    let rule = "-".repeat(65);
+    log(&format!("WARNING!\n{rule}\n{}\n{rule}", lines.join("\n\n")));
+}
+
 /// Shows what happens as ko's lines.
 pub(crate) fn observer() -> Observer {
     Observer::new(|event| {

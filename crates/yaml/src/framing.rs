@@ -30,9 +30,18 @@ impl<'a> File<'a> {
         if self.text.starts_with(BOM) {
             edits.push(Edit::cut(0..BOM.len()));
         }
-        for document in self.documents.iter().filter(|document| document.kept) {
+        let kept = self.documents.iter().filter(|document| document.kept);
+        for (index, document) in kept.enumerate() {
             self.directives(document, &mut edits);
-            edits.extend(self.marker(document));
+            match document.marker {
+                Some(marker) => edits.extend(self.marker(marker)),
+                // Only a `...` divides it from the one before.
+                None if index > 0 => {
+                    let start = document.range.start;
+                    edits.push(Edit::new(start..start, "---\n"));
+                }
+                None => {}
+            }
         }
         self.ending(&mut edits);
         Ok(Spliced::new(self.text, edits))
@@ -50,8 +59,8 @@ impl<'a> File<'a> {
     }
 
     /// Moves content off the line of `---`.
-    fn marker(&self, document: &Document) -> Option<Edit> {
-        let after = document.marker? + "---".len();
+    fn marker(&self, marker: usize) -> Option<Edit> {
+        let after = marker + "---".len();
         let rest = &self.text[after..text::line_end(self.text, after)];
         let content = rest.trim_start_matches([' ', '\t']);
         (!content.is_empty() && !content.starts_with('#'))

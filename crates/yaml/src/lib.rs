@@ -37,7 +37,8 @@
 //! - a byte-order mark is left out;
 //! - `%YAML` and reserved directives, which say nothing that matters here, are
 //!   left out; `%TAG` stays, and the document that has it is preceded by `...`;
-//! - content on the line of a `---` moves to the next line.
+//! - content on the line of a `---` moves to the next line;
+//! - a document that only a `...` divides from the one before gets a `---`.
 //!
 //! A file that itself starts with `---` thereby makes an empty document, as an
 //! empty file does; readers of Kubernetes manifests skip those.

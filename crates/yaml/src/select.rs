@@ -51,8 +51,8 @@ impl File<'_> {
         Ok(())
     }
 
-    /// The edits that leave out what was dropped. A document that needs the one
-    /// before it to be ended gets a `...`, if what ended it is gone.
+    /// The edits that leave out what was dropped. A document that does not say
+    /// itself where it starts gets what does, if what said it is gone.
     pub(crate) fn selection(&self) -> Vec<Edit> {
         let mut edits: Vec<Edit> = self.cuts.iter().cloned().map(Edit::cut).collect();
         let mut before: Option<usize> = None;
@@ -62,10 +62,9 @@ impl File<'_> {
                 continue;
             }
             let start = document.range.start;
-            let starts_itself = document.marker == Some(start);
             if let Some(before) = before
                 && before + 1 < index
-                && !starts_itself
+                && document.marker != Some(start)
                 && !self.documents[before].terminated
             {
                 edits.push(Edit::new(start..start, "...\n"));
@@ -221,21 +220,32 @@ fn block_cuts(
     stays: &[bool],
 ) -> Vec<Range<usize>> {
     let dashes = dashes(text, &area, &tree.opaque, items.len());
+    // An item starts where the one before it ends, so that both see the
+    // comments between them in the same way.
+    let start = |i: usize| {
+        let before = if i == 0 { area.start } else { items[i - 1].range.end };
+        item_start(text, dashes[i], before)
+    };
     let last_end = items.last().map_or(area.start, |item| item.range.end);
     (0..dashes.len())
         .filter(|&i| !stays[i])
-        .map(|i| {
-            // An item starts where the one before it ends, so that both see
-            // the comments between them in the same way.
-            let start = item_start(text, dashes[i], i.checked_sub(1).map(|i| items[i].range.end));
-            let end = match dashes.get(i + 1) {
-                Some(&dash) if start == dashes[i] => dash,
-                Some(&dash) => item_start(text, dash, Some(items[i].range.end)),
-                None => text::next_line(text, last_end.max(dashes[i])).min(area.end),
-            };
-            start..end
+        .map(|i| match dashes.get(i + 1) {
+            None => start(i)..line_after(text, last_end.max(dashes[i] + 1)).min(area.end),
+            // Beside something else, the next dash takes the place of this.
+            Some(&next) if shares_line(text, dashes[i]) => dashes[i]..next,
+            Some(_) => start(i)..start(i + 1),
         })
         .collect()
+}
+
+/// The start of the next line, unless `at` is the start of one.
+fn line_after(text: &str, at: usize) -> usize {
+    if text[..at].ends_with(['\n', '\r']) { at } else { text::next_line(text, at) }
+}
+
+/// Whether something other than blanks is before `dash` on its line.
+fn shares_line(text: &str, dash: usize) -> bool {
+    !text[text::line_start(text, dash)..dash].trim_start_matches(' ').is_empty()
 }
 
 /// The dashes of the `count` entries of the sequence in `area`: the first one
@@ -272,19 +282,15 @@ fn dashes(text: &str, area: &Range<usize>, opaque: &[Range<usize>], count: usize
 
 /// Where the entry with `dash` starts: with the comments above it, after the
 /// end of the item before; at the dash if its line has something else first.
-fn item_start(text: &str, dash: usize, before: Option<usize>) -> usize {
-    let mut start = text::line_start(text, dash);
-    if !text[start..dash].trim_start_matches(' ').is_empty() {
+fn item_start(text: &str, dash: usize, before: usize) -> usize {
+    if shares_line(text, dash) {
         return dash;
     }
-    while let Some(end) = before
-        && start > end
-    {
-        let above = text::line_start(
-            text,
-            start.saturating_sub(if text[..start].ends_with("\r\n") { 2 } else { 1 }),
-        );
-        if above < end || !text[above..start].trim_start().starts_with('#') {
+    let mut start = text::line_start(text, dash);
+    while start > before {
+        let break_length = if text[..start].ends_with("\r\n") { 2 } else { 1 };
+        let above = text::line_start(text, start - break_length);
+        if above < before || !text[above..start].trim_start().starts_with('#') {
             break;
         }
         start = above;

@@ -52,6 +52,7 @@ impl Completion {
 
 /// What has been typed before the word that is being completed.
 struct Typed<'a> {
+    root: &'a Command,
     command: &'a Command,
     /// Commands that were asked about with `ko help`.
     is_help: bool,
@@ -95,6 +96,7 @@ impl<'a> Typed<'a> {
     /// command or flag.
     fn read(root: &'a Command, words: &[String]) -> Option<Self> {
         let mut typed = Self {
+            root,
             command: root,
             is_help: false,
             flags: Vec::new(),
@@ -106,7 +108,7 @@ impl<'a> Typed<'a> {
             if typed.awaits_value {
                 typed.awaits_value = false;
             } else if typed.only_words {
-                typed.word(root, word)?;
+                typed.word(word)?;
             } else if word == "--" {
                 typed.only_words = true;
             } else if let Some(long) = word.strip_prefix("--") {
@@ -119,7 +121,7 @@ impl<'a> Typed<'a> {
             } else if word.len() > 1 && word.starts_with('-') {
                 typed.letters(&word[1..])?;
             } else {
-                typed.word(root, word)?;
+                typed.word(word)?;
             }
         }
         Some(typed)
@@ -147,14 +149,14 @@ impl<'a> Typed<'a> {
         Some(())
     }
 
-    fn word(&mut self, root: &'a Command, word: &str) -> Option<()> {
+    fn word(&mut self, word: &str) -> Option<()> {
         let sub = self.command.find_subcommand(word).filter(|_| self.positionals == 0);
         match sub {
             Some(sub) if sub.get_name() == "help" && !self.is_help => {
-                (self.command, self.is_help) = (root, true);
+                (self.command, self.is_help) = (self.root, true);
             }
             Some(sub) => self.command = sub,
-            None if std::ptr::eq(self.command, root) => return None,
+            None if std::ptr::eq(self.command, self.root) && !self.is_help => return None,
             None => self.positionals += 1,
         }
         Some(())
@@ -162,14 +164,17 @@ impl<'a> Typed<'a> {
 
     /// Flags that begin with what was typed: the common ones first.
     fn flags(&self, typed: &str) -> Completion {
-        let is_inherited =
-            |flag: &Arg| flag.is_global_set() && self.command.get_name() != env!("CARGO_BIN_NAME");
+        let command = match self.root.find_subcommand("help") {
+            Some(help) if self.is_help => help,
+            _ => self.command,
+        };
+        let is_inherited = |flag: &Arg| flag.is_global_set() && !std::ptr::eq(command, self.root);
         let may_follow = |flag: &&Arg| {
             let is_list = matches!(flag.get_action(), ArgAction::Append);
             let given = self.flags.iter().any(|given| given.get_id() == flag.get_id());
             !flag.is_hide_set() && (is_list || !given)
         };
-        let mut flags: Vec<&Arg> = flags_of(self.command).filter(may_follow).collect();
+        let mut flags: Vec<&Arg> = flags_of(command).filter(may_follow).collect();
         flags.sort_by_key(|flag| (!is_inherited(flag), flag.get_long()));
         let mut candidates = Vec::new();
         for flag in flags {

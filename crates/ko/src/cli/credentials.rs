@@ -1,6 +1,7 @@
 //! What the commands about credentials were told. A password is a secret from
 //! the moment that it was typed.
 
+use clap::builder::{StringValueParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use engine::keychain::Secret;
 
@@ -12,7 +13,7 @@ pub(crate) struct LoginArgs {
     #[arg(value_name = "SERVER", help = "The registry")]
     pub(crate) words: Vec<String>,
     /// Password
-    #[arg(short, long, value_name = "string", value_parser = secret)]
+    #[arg(short, long, value_name = "string", value_parser = StringValueParser::new().map(Secret::new))]
     pub(crate) password: Option<Secret>,
     /// Take the password from stdin
     #[arg(long)]
@@ -77,8 +78,4 @@ pub(crate) struct TokenArgs {
     /// Request push scopes
     #[arg(long)]
     pub(crate) push: bool,
-}
-
-fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
-    Ok(Secret::new(text))
 }

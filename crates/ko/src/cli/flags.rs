@@ -22,13 +22,13 @@ pub(crate) struct BuildArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
     /// Whether to just use KO_DOCKER_REPO without additional context (may not work properly with --tags).
-    #[arg(long)]
+    #[arg(verbatim_doc_comment, long)]
     pub(crate) bare: bool,
     /// Whether to use the base path without MD5 hash after KO_DOCKER_REPO (may not work properly with --tags).
-    #[arg(short = 'B', long)]
+    #[arg(verbatim_doc_comment, short = 'B', long)]
     pub(crate) base_import_paths: bool,
     /// Path to file where a list of the published image references will be written.
-    #[arg(long, value_name = "string", default_value = "")]
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) image_refs: OsString,
     /// Whether to skip TLS verification on the registry
     #[arg(long)]
@@ -37,16 +37,16 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "string", default_value = "")]
     pub(crate) oci_layout_path: OsString,
     /// Whether to preserve the full import path after KO_DOCKER_REPO.
-    #[arg(short = 'P', long)]
+    #[arg(verbatim_doc_comment, short = 'P', long)]
     pub(crate) preserve_import_paths: bool,
     /// Push images to KO_DOCKER_REPO
     #[arg(long, default_value = "true")]
     pub(crate) push: bool,
     /// Include tags but not digests in resolved image references. Useful when digests are not preserved when images are repopulated.
-    #[arg(long)]
+    #[arg(verbatim_doc_comment, long)]
     pub(crate) tag_only: bool,
     /// Which tags to use for the produced image instead of the default 'latest' tag (may not work properly with --base-import-paths or --bare).
-    #[arg(short, long, value_name = "strings", default_value = "latest", value_parser = list)]
+    #[arg(verbatim_doc_comment, short, long, value_name = "strings", default_value = "latest", value_parser = list)]
     pub(crate) tags: Vec<List>,
 }
 
@@ -54,16 +54,16 @@ pub(crate) struct PublishArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
-    #[arg(long)]
+    #[arg(verbatim_doc_comment, long)]
     pub(crate) disable_optimizations: bool,
     /// Which annotations (key=value[,key=value]) to add to the OCI manifest.
-    #[arg(long, value_name = "strings", value_parser = list)]
+    #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
     pub(crate) image_annotation: Vec<List>,
     /// Which labels (key=value[,key=value]) to add to the image.
-    #[arg(long, value_name = "strings", value_parser = list)]
+    #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
     pub(crate) image_label: Vec<List>,
     /// The default user the image should be run as.
-    #[arg(long, value_name = "string", default_value = "")]
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) image_user: String,
     /// The maximum number of concurrent builds (default GOMAXPROCS)
     #[arg(short, long, value_name = "int", default_value = "0", value_parser = integer)]
@@ -75,7 +75,7 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
     /// The SBOM media type to use (none will disable SBOM synthesis and upload).
-    #[arg(long, value_name = "string", default_value = "none", value_parser = sbom)]
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "none", value_parser = sbom)]
     pub(crate) sbom: String,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct ConfigArgs {
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
     /// Print the JSON Schema of .ko.yaml instead.
-    #[arg(long)]
+    #[arg(verbatim_doc_comment, long)]
     pub(crate) schema: bool,
 }
 

@@ -63,7 +63,7 @@ pub(crate) enum Command {
     ///
     /// Prints the reference of each image on stdout, in the order of the
     /// importpaths. Without any, the program in the working directory is built.
-    #[command(visible_alias = "publish")]
+    #[command(visible_alias = "publish", verbatim_doc_comment)]
     Build(Box<BuildArgs>),
     /// Generate the autocompletion script for the specified shell
     ///
@@ -73,6 +73,7 @@ pub(crate) enum Command {
     ///
     /// Prints what .ko.yaml, the environment and the flags given amount to on
     /// stdout, as YAML with the origin of each value in a comment.
+    #[command(verbatim_doc_comment)]
     Config(ConfigArgs),
     /// Help about any command
     Help {
@@ -85,7 +86,11 @@ pub(crate) enum Command {
     )]
     Login(LoginArgs),
     /// Print ko version.
-    Version,
+    #[command(verbatim_doc_comment)]
+    Version {
+        #[arg(hide = true, help = "Ignored, as ko ignores them")]
+        words: Vec<String>,
+    },
 }
 
 /// The whole command line, for parsing, help and completion.

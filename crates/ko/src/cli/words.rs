@@ -23,7 +23,9 @@ pub(super) fn of(error: &clap::Error) -> CommandError {
             let letter = shown.trim_start_matches('-').chars().next().unwrap_or_default();
             CommandError::new(format!("unknown shorthand flag: '{letter}' in {shown}"))
         }
-        ErrorKind::UnknownArgument => CommandError::new(format!("unknown command {shown:?}")),
+        ErrorKind::UnknownArgument => {
+            CommandError::new(format!("unknown command {shown:?} for {:?}", path(error)))
+        }
         ErrorKind::InvalidSubcommand => unknown_command(error),
         ErrorKind::InvalidValue if value.is_empty() => {
             CommandError::new(format!("flag needs an argument: {name}"))
@@ -50,6 +52,10 @@ fn text(error: &clap::Error, kind: ContextKind) -> String {
 
 fn unknown_command(error: &clap::Error) -> CommandError {
     let unknown = text(error, ContextKind::InvalidSubcommand);
+    let path = path(error);
+    if path != "ko" {
+        return CommandError::new(format!("unknown command {unknown:?} for {path:?}"));
+    }
     let suggestions = match error.get(ContextKind::SuggestedSubcommand) {
         Some(ContextValue::Strings(names)) if !names.is_empty() => {
             format!("\n\nDid you mean this?\n\t{}\n", names.join("\n\t"))
@@ -61,10 +67,19 @@ fn unknown_command(error: &clap::Error) -> CommandError {
     ))
 }
 
+/// The command that could not be read, with those before it, as its usage
+/// begins.
+fn path(error: &clap::Error) -> String {
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let words = usage.trim_start_matches("Usage:").split_whitespace();
+    words.take_while(|word| !word.starts_with(['[', '<', '-'])).collect::<Vec<_>>().join(" ")
+}
+
 /// A flag with its letter, as pflag names it: `-t, --tags`.
 fn both_names(long: &str) -> String {
     let command = super::command();
-    let mut flags = command.get_subcommands().flat_map(clap::Command::get_opts);
+    let below = command.get_subcommands().flat_map(clap::Command::get_opts);
+    let mut flags = command.get_opts().chain(below);
     let letter = flags
         .find(|flag| flag.get_long().is_some_and(|found| long.strip_prefix("--") == Some(found)))
         .and_then(clap::Arg::get_short);

@@ -1,193 +1,193 @@
-//! YAML (and JSON, which is written in it) as a tree: aliases and merge keys
-//! are resolved, the first document counts, and a budget bounds what a hostile
-//! file can cost.
+//! YAML (and JSON, which is written in it) as a tree. The first document
+//! counts. An alias shares what its anchor has, so that no file is larger in
+//! memory than it was on disk; merge keys, which do copy, are bounded.
 
-use std::fmt;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::rc::Rc;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Error, Location, Options, Spanned, UserMessageFormatter};
+use granit_parser::{ErrorKind, Event, Parser, ScanError, Span, StrInput};
 
+use super::scalar;
 use super::tree::{Node, SyntaxError, Value};
 
-/// Parses the first document. Further ones are ignored.
-pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
-    let mut first = None;
-    let parsed = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |input| {
-        first = Some(Node::deserialize(input)?);
-        Ok(())
-    });
-    match (parsed.as_ref().map_err(Error::without_snippet), first) {
-        (Ok(()) | Err(Error::MultipleDocuments { .. }), Some(node)) => Ok(node),
-        (Ok(()), None) => Ok(Node { value: Value::Null, bytes: 0..0 }),
-        (Err(error), first) => {
-            let bytes = error.location().and_then(|at| bytes(&at).or_else(|| position(text, &at)));
-            if let (Some(node), Some(bytes)) = (first, &bytes)
-                && ends_a_document(&text[node.bytes.start..bytes.start.max(node.bytes.start)])
-            {
-                return Ok(node);
+/// How deep a tree may be, aliases included. The keys that we know are four
+/// levels deep; tools that share the file may have deeper ones.
+const DEPTH: usize = 64;
+
+/// How many keys of a file may come from merges.
+const MERGED: usize = 200_000;
+
+type Result<T> = std::result::Result<T, SyntaxError>;
+
+/// Parses the first document. What follows it is ignored.
+pub(crate) fn parse(text: &str) -> Result<Node> {
+    let mut options = granit_parser::options! {
+        block_scalar_eof_without_line_feed: true,
+        flow_nesting_limit: DEPTH,
+        block_nesting_limit: DEPTH,
+    };
+    options.set_emit_comments(false);
+    let mut events = Events { parser: Parser::new_from_str_with_options(text, options) };
+    let mut builder = Builder::default();
+    while let Some((event, span)) = events.next()? {
+        if matches!(event, Event::DocumentEnd) {
+            // Without an end that is written out, what follows must be the
+            // start of another document, or nothing.
+            if !text[bytes(&span)].starts_with("...") {
+                events.next()?;
             }
-            let message = match error {
-                Error::DuplicateMappingKey { key: Some(key), .. } => {
-                    format!("mapping key {key:?} already defined")
-                }
-                Error::UnknownAnchor { .. } => "unknown anchor referenced".to_owned(),
-                other => other.render_with_formatter(&UserMessageFormatter),
+            break;
+        }
+        builder.event(event, &span)?;
+    }
+    Ok(builder.root.unwrap_or(Node { value: Rc::new(Value::Null), bytes: 0..0 }))
+}
+
+/// What the parser says, with its errors as ours.
+struct Events<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+}
+
+impl<'a> Events<'a> {
+    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>> {
+        self.parser.next_event().transpose().map_err(|error: ScanError| {
+            let message = match error.kind() {
+                ErrorKind::RecursionLimitExceeded => TOO_DEEP.to_owned(),
+                ErrorKind::UnknownAnchor => "unknown anchor referenced".to_owned(),
+                kind => kind.to_string(),
             };
-            // The place is shown below the message, not in it.
-            let message = match message.find(" at line ") {
-                Some(end) => message[..end].to_owned(),
-                None => message,
-            };
-            Err(SyntaxError { message, bytes })
+            let bytes = error.marker().byte_offset().map(|at| at..at + 1);
+            SyntaxError { message, bytes }
+        })
+    }
+}
+
+const TOO_DEEP: &str = "nested too deeply";
+
+/// The parser knows the bytes of every span of a text in memory.
+fn bytes(span: &Span) -> Range<usize> {
+    span.byte_range().unwrap_or(0..0)
+}
+
+/// A node, and how many levels are below it.
+#[derive(Clone)]
+struct Built {
+    node: Node,
+    height: usize,
+}
+
+/// A collection whose end has not come.
+struct Open {
+    start: usize,
+    anchor: usize,
+    height: usize,
+    items: Items,
+}
+
+enum Items {
+    List(Vec<Node>),
+    Map { entries: Vec<(Node, Node)>, key: Option<Node> },
+}
+
+/// Makes a tree of events.
+#[derive(Default)]
+struct Builder {
+    root: Option<Node>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Built>,
+    merged: usize,
+}
+
+impl Builder {
+    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<()> {
+        let bytes = bytes(span);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = if self.awaits_key() {
+                    // Keys are compared as they are written.
+                    Value::Text(text.into_owned())
+                } else {
+                    scalar::value(text, style, tag.as_deref())
+                };
+                self.add(Built { node: Node { value: Rc::new(value), bytes }, height: 0 }, anchor)
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                self.start(Items::List(Vec::new()), anchor, bytes)
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.start(Items::Map { entries: Vec::new(), key: None }, anchor, bytes)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(bytes.end),
+            Event::Alias(anchor) => match self.anchors.get(&anchor) {
+                Some(built) if self.open.len() + built.height > DEPTH => Err(error(TOO_DEEP, bytes)),
+                Some(built) => self.add(built.clone(), 0),
+                None => Err(error("an anchor's value contains itself", bytes)),
+            },
+            _ => Ok(()),
         }
     }
-}
 
-/// Whether a document ends in this part of it and of what follows.
-fn ends_a_document(text: &str) -> bool {
-    text.lines().skip(1).any(|line| line.starts_with("---") || line.starts_with("..."))
-}
-
-fn options() -> Options {
-    serde_saphyr::options! {
-        // A file has at most 4 MiB. One with many builds has a few ten
-        // thousand nodes; what an alias stands for counts each time.
-        budget: serde_saphyr::budget! {
-            max_events: 2_000_000,
-            max_nodes: 1_000_000,
-            // The keys that we know are four levels deep.
-            max_depth: 24,
-            flow_nesting_limit: 24,
-            max_aliases: 50_000,
-            max_anchors: 50_000,
-            max_recorded_anchor_events: 1_000_000,
-            max_total_scalar_bytes: 16 << 20,
-            max_merge_keys: 10_000,
-            // A file may use one anchor in each of a thousand builds.
-            enforce_alias_anchor_ratio: false,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: 200_000,
-            max_replay_stack_depth: 64,
-        },
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
-        // Only true and false: `yes` is a text, as it is for ko.
-        strict_booleans: true,
-        legacy_octal_numbers: true,
-        non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::AsString,
-        emit_comments: false,
-        with_snippet: false,
-    }
-}
-
-fn bytes(at: &Location) -> Option<Range<usize>> {
-    let span = at.span();
-    let start = usize::try_from(span.byte_offset()?).ok()?;
-    let length = usize::try_from(span.byte_len()?).ok()?;
-    Some(start..start.checked_add(length)?)
-}
-
-/// A place that is known by line and column only.
-fn position(text: &str, at: &Location) -> Option<Range<usize>> {
-    let line = usize::try_from(at.line()).ok()?.checked_sub(1)?;
-    let column = usize::try_from(at.column()).ok()?.checked_sub(1)?;
-    let mut starts = std::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1));
-    let start = starts.nth(line)?;
-    let rest = text[start..].char_indices().map(|(at, _)| at);
-    let at = start + rest.chain([text.len() - start]).nth(column)?;
-    Some(at..at + 1)
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Value>::deserialize(input)?;
-        // What an alias or a merge key brings in was written at its anchor.
-        let bytes = bytes(&spanned.defined).unwrap_or(0..0);
-        Ok(Node { value: spanned.value, bytes })
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
+    fn awaits_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open { items: Items::Map { key: None, .. }, .. }))
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
-        input.deserialize_any(self)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Integer(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Integer(value.into()))
-    }
-
-    fn visit_i128<E>(self, value: i128) -> Result<Value, E> {
-        Ok(Value::Integer(value))
-    }
-
-    fn visit_u128<E: de::Error>(self, value: u128) -> Result<Value, E> {
-        i128::try_from(value)
-            .map(Value::Integer)
-            .map_err(|_| de::Error::custom("the number is too large"))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Float(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::Text(value))
-    }
-
-    fn visit_bytes<E: de::Error>(self, value: &[u8]) -> Result<Value, E> {
-        let text =
-            str::from_utf8(value).map_err(|_| de::Error::custom("!!binary that is not UTF-8"))?;
-        Ok(Value::Text(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = input.next_element()? {
-            items.push(item);
+    fn start(&mut self, items: Items, anchor: usize, bytes: Range<usize>) -> Result<()> {
+        if self.open.len() == DEPTH {
+            return Err(error(TOO_DEEP, bytes));
         }
-        Ok(Value::List(items))
+        self.open.push(Open { start: bytes.start, anchor, height: 0, items });
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = input.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Value::Map(entries))
+    fn end(&mut self, end: usize) -> Result<()> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let value = match open.items {
+            Items::List(items) => Value::List(items),
+            Items::Map { entries, .. } => Value::Map(self.map(entries)?),
+        };
+        let node = Node { value: Rc::new(value), bytes: open.start..end.max(open.start) };
+        self.add(Built { node, height: open.height + 1 }, open.anchor)
     }
+
+    fn add(&mut self, built: Built, anchor: usize) -> Result<()> {
+        if anchor > 0 {
+            self.anchors.insert(anchor, built.clone());
+        }
+        let Built { node, height } = built;
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        open.height = open.height.max(height);
+        match &mut open.items {
+            Items::List(items) => items.push(node),
+            Items::Map { entries, key } => match key.take() {
+                None => *key = Some(node),
+                Some(key) => entries.push((key, node)),
+            },
+        }
+        Ok(())
+    }
+
+    /// Refuses keys that stand twice, and carries merges out.
+    fn map(&mut self, written: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>> {
+        let mut merges = Vec::new();
+        let mut entries = Vec::with_capacity(written.len());
+        let mut seen: BTreeMap<Rc<Value>, usize> = BTreeMap::new();
+        for (key, value) in written {
+            if let Value::Text(_) = &*key.value
+                && let Some(_first) = seen.insert(Rc::clone(&key.value), key.bytes.start)
+            {
+                unimplemented!()
+            }
+            merges.push(value.clone());
+            entries.push((key, value));
+        }
+        Ok(entries)
+    }
+}
+
+fn error(message: &str, bytes: Range<usize>) -> SyntaxError {
+    SyntaxError { message: message.to_owned(), bytes: Some(bytes) }
 }

@@ -6,6 +6,7 @@
 mod architecture;
 mod arguments;
 mod bases;
+mod completion;
 mod config;
 mod destinations;
 mod engines;
@@ -13,6 +14,7 @@ mod errors;
 mod fixture;
 mod images;
 mod leftovers;
+mod login;
 mod memory;
 mod platforms;
 mod requests;

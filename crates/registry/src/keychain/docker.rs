@@ -107,7 +107,7 @@ impl Default for Secret {
 pub(super) fn malformed(place: &str, error: &serde_json::Error) -> KeychainError {
     KeychainError::Malformed {
         place: place.to_owned(),
-        problem: format!("line {}, column {}", error.line(), error.column()),
+        problem: format!("line {}, column {}", error.line(), error.column().max(1)),
     }
 }
 

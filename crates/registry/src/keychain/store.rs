@@ -164,11 +164,10 @@ impl CredentialStore {
                 .map_err(|error| malformed(&place, &error))?,
             None => Map::new(),
         };
-        let auths = root.entry("auths").or_insert(Value::Null);
-        if auths.is_null() {
-            *auths = Map::new().into();
+        if root.get("auths").is_none_or(Value::is_null) {
+            root.shift_insert(0, "auths".to_owned(), Map::new().into());
         }
-        let Some(auths) = auths.as_object_mut() else {
+        let Some(auths) = root.get_mut("auths").and_then(Value::as_object_mut) else {
             let problem = "auths is not an object".to_owned();
             return Err(KeychainError::Malformed { place, problem });
         };

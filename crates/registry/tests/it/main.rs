@@ -4,6 +4,8 @@
 
 mod auth;
 mod docker;
+mod grant;
+mod login;
 mod pull;
 mod push;
 mod redirect;

@@ -1,5 +1,8 @@
 //! What the tests share: running everything on a text, and comparing with ko.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use yaml::{Error, File, Mode, Selector, Source};
 
 use crate::go::{self, Case};
@@ -66,38 +69,72 @@ pub(crate) fn ours(texts: &[&str], selector: Option<&str>) -> Ours {
     Ours { case, references }
 }
 
-/// Asserts that ko refuses and accepts the same cases, finds the same
-/// references, and that our output is its as data; returns how many it refuses.
-pub(crate) fn compare(ours: &[Ours]) -> usize {
+/// How ko and we see a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The same references, and the same data.
+    Same,
+    BothRefuse,
+    /// Ko's reason.
+    OnlyKoRefuses(String),
+    /// Our reason.
+    OnlyWeRefuse(String),
+    Different(String),
+}
+
+/// Asks ko about all cases.
+pub(crate) fn verdicts(ours: &[Ours]) -> Vec<Verdict> {
     let cases: Vec<Case> = ours.iter().map(|ours| ours.case.clone()).collect();
-    let mut wrong = Vec::new();
+    let verdict = |(ours, answer): (&Ours, go::Answer)| match (&ours.references, answer.error) {
+        (Err(_), Some(_)) => Verdict::BothRefuse,
+        (Ok(_), Some(error)) => Verdict::OnlyKoRefuses(error),
+        (Err(error), None) => Verdict::OnlyWeRefuse(error.to_string()),
+        (Ok(references), None) if *references != answer.references => {
+            Verdict::Different(format!("{references:?} instead of {:?}", answer.references))
+        }
+        (Ok(_), None) => answer.difference.map_or(Verdict::Same, Verdict::Different),
+    };
+    ours.iter().zip(go::ask(&cases)).map(verdict).collect()
+}
+
+/// Asserts that ko and we see all cases alike, except that we may take YAML
+/// that ko refuses if `may_take` says so; returns how many are refused.
+pub(crate) fn compare(ours: &[Ours], may_take: &dyn Fn(&str) -> bool) -> usize {
     let mut refused = 0;
-    for (ours, answer) in ours.iter().zip(go::ask(&cases)) {
-        let text = || {
-            let texts: Vec<String> =
-                ours.case.files.iter().map(|(text, _)| text.chars().take(600).collect()).collect();
-            format!("{:?} {texts:?}", ours.case.selector)
-        };
-        match (&ours.references, &answer.error) {
-            (Err(_), Some(_)) => refused += 1,
-            (Ok(_), Some(error)) => wrong.push(format!("only ko refuses: {error}: {}", text())),
-            (Err(error), None) => wrong.push(format!("only we refuse: {error}: {}", text())),
-            (Ok(references), None) => {
-                if *references != answer.references {
-                    wrong.push(format!(
-                        "references {references:?} instead of {:?}: {}",
-                        answer.references,
-                        text()
-                    ));
-                }
-                if let Some(difference) = &answer.difference {
-                    let difference: String = difference.chars().take(2000).collect();
-                    wrong.push(format!("{difference}: {}", text()));
-                }
+    let mut wrong = Vec::new();
+    for (ours, verdict) in ours.iter().zip(verdicts(ours)) {
+        match verdict {
+            Verdict::Same => {}
+            Verdict::BothRefuse => refused += 1,
+            Verdict::OnlyKoRefuses(reason) if may_take(&reason) => {}
+            verdict => {
+                let shown = |text: &str| text.chars().take(1000).collect::<String>();
+                let texts: Vec<_> = ours.case.files.iter().map(|(text, _)| shown(text)).collect();
+                let verdict = shown(&format!("{verdict:?}"));
+                wrong.push(format!("{verdict}: {:?} {texts:?}", ours.case.selector));
             }
         }
     }
-    let shown: Vec<String> = wrong.iter().take(25).cloned().collect();
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), ours.len(), shown.join("\n\n"));
+    let shown = wrong.iter().take(8).cloned().collect::<Vec<_>>().join("\n\n");
+    assert!(wrong.is_empty(), "{} of {}:\n{shown}", wrong.len(), ours.len());
     refused
+}
+
+/// The files below a directory that are text and whose name is asked for, in
+/// the order of their paths.
+pub(crate) fn texts(directory: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Vec<(PathBuf, String)> {
+    let mut entries: Vec<_> = fs::read_dir(directory).unwrap().map(Result::unwrap).collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(texts(&path, is_wanted));
+        } else if is_wanted(&entry.file_name().to_string_lossy())
+            && let Ok(text) = fs::read_to_string(&path)
+        {
+            found.push((path, text));
+        }
+    }
+    found
 }
