@@ -11,6 +11,7 @@ use store::StoreError;
 
 use crate::base::BaseError;
 use crate::publish::PublishError;
+use crate::resolve::ResolveError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,9 @@ pub enum Error {
         #[source]
         source: LoadError,
     },
+    /// Manifests cannot be resolved.
+    #[error(transparent)]
+    Resolve(ResolveError),
     /// An image could not be made.
     #[error("error building \"ko://{import_path}\"")]
     Build {

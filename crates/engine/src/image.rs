@@ -281,6 +281,8 @@ mod tests {
             digest: Digest::of(content),
             size: content.len() as u64,
             diff_id: DiffId::new(Digest::of(content)),
+            encoding: layer::Encoding::Gzip,
+            toc: None,
         }
     }
 

@@ -21,6 +21,7 @@ mod modules;
 mod namer;
 mod options;
 mod publish;
+mod resolve;
 mod run;
 mod static_base;
 
@@ -37,5 +38,6 @@ pub use options::{
     BuildConfig, BuildFlags, BuildOptions, Destination, Layout, Limits, Network, Options,
 };
 pub use publish::PublishError;
+pub use resolve::{BadReference, Input, Replaced, Resolution, ResolveError, Resolved, enumerate};
 pub use run::{Engine, Published};
 pub use static_base::STATIC_BASE;

@@ -41,9 +41,31 @@ enum Asked {
     Build(usize),
 }
 
+/// What was asked, where, and what `go` said.
+type Answer = (Asked, PathBuf, Result<Main, LoadError>);
+
 impl Lister {
     /// Looks up all words; the programs are in their order, each once.
     pub(crate) fn programs(&self, words: &[String]) -> Result<Vec<Program>, Error> {
+        let arguments = words.iter().map(|word| Argument::parse(word));
+        let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+        let mut seen = HashSet::new();
+        let mut programs = Vec::new();
+        for (program, argument) in self.look_up(&arguments)?.into_iter().zip(&arguments) {
+            let program = program.map_err(|error| refused(argument, error))?;
+            if seen.insert(program.main.import_path.clone()) {
+                programs.push(program);
+            }
+        }
+        Ok(programs)
+    }
+
+    /// Looks up all arguments; the answers are in their order. What is wrong
+    /// with a single one is in its answer.
+    pub(crate) fn look_up(
+        &self,
+        arguments: &[Argument],
+    ) -> Result<Vec<Result<Program, LoadError>>, Error> {
         let modules = Modules::new(&self.work_dir, &self.environment);
         let mut configured = BTreeMap::new();
         let mut groups: BTreeMap<PathBuf, Vec<(Asked, Argument)>> = BTreeMap::new();
@@ -60,22 +82,22 @@ impl Lister {
         }
         let configured_dirs: Vec<PathBuf> =
             self.builds.iter().map(|build| build.dir(&self.work_dir)).collect();
-        for (position, word) in words.iter().enumerate() {
-            let (dir, argument) = match Argument::parse(word)? {
+        for (position, argument) in arguments.iter().enumerate() {
+            let (dir, argument) = match argument {
                 Argument::Local(path) => modules.local(&self.work_dir.join(path.as_str())),
-                argument => {
-                    let named = configured.get(argument.path().as_str());
+                Argument::Path(path) => {
+                    let named = configured.get(path.as_str());
                     let near = named.map(|&index| &configured_dirs[index]);
-                    (modules.dir_of(argument.path(), near, &configured_dirs), argument)
+                    (modules.dir_of(path, near, &configured_dirs), argument.clone())
                 }
             };
             groups.entry(dir).or_default().push((Asked::Word(position), argument));
         }
 
-        let mut found: Vec<(usize, Argument, PathBuf, Result<Main, LoadError>)> = Vec::new();
-        for (asked, argument, dir, main) in self.list(groups)? {
+        let mut found: Vec<(usize, PathBuf, Result<Main, LoadError>)> = Vec::new();
+        for (asked, dir, main) in self.list(groups)? {
             match (asked, main) {
-                (Asked::Word(position), main) => found.push((position, argument, dir, main)),
+                (Asked::Word(position), main) => found.push((position, dir, main)),
                 (Asked::Build(index), Ok(main)) => {
                     configured.insert(main.import_path.to_string(), index);
                 }
@@ -86,34 +108,29 @@ impl Lister {
             }
         }
         found.sort_by_key(|(position, ..)| *position);
-        let mut seen = HashSet::new();
-        let mut programs = Vec::new();
-        for (_, argument, dir, main) in found {
-            let main = main.map_err(|error| refused(&argument, error))?;
+        let program = |(_, dir, main): (usize, PathBuf, Result<Main, LoadError>)| {
+            let main = main?;
             let config = configured.get(main.import_path.as_str()).copied();
             let dir = config.map_or(dir, |index| configured_dirs[index].clone());
-            if seen.insert(main.import_path.clone()) {
-                programs.push(Program { main, dir, config });
-            }
-        }
-        Ok(programs)
+            Ok(Program { main, dir, config })
+        };
+        Ok(found.into_iter().map(program).collect())
     }
 
     /// One `go list` for each directory.
-    #[allow(clippy::type_complexity, reason = "it is taken apart by its only caller")]
     fn list(
         &self,
         groups: BTreeMap<PathBuf, Vec<(Asked, Argument)>>,
-    ) -> Result<Vec<(Asked, Argument, PathBuf, Result<Main, LoadError>)>, Error> {
+    ) -> Result<Vec<Answer>, Error> {
         let environment = self.target_environment()?;
         let mut answers = Vec::new();
         for (dir, group) in groups {
             let (asked, arguments): (Vec<_>, Vec<_>) = group.into_iter().unzip();
             let mains =
                 self.go.list(&dir, &environment, &arguments, &self.cancel).map_err(Error::List)?;
-            for ((asked, argument), main) in asked.into_iter().zip(arguments).zip(mains) {
-                answers.push((asked, argument, dir.clone(), main));
-            }
+            answers.extend(
+                asked.into_iter().zip(mains).map(|(asked, main)| (asked, dir.clone(), main)),
+            );
         }
         Ok(answers)
     }

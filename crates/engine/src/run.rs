@@ -4,12 +4,12 @@
 //! them first; what does not depend on each other overlaps. Nothing becomes
 //! visible at the destination before all images of the run are made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
-use golang::{Cancel, Go};
+use golang::{Argument, Cancel, Go, LoadError};
 use layer::{Compressor, Layer};
 use registry::{Client, ClientOptions};
 use store::Store;
@@ -114,12 +114,34 @@ impl Engine {
     /// is cancelled, and no tag has moved unless a registry failed at the last
     /// step.
     pub async fn build(&self, words: &[String]) -> Result<Vec<Published>, Error> {
-        let run = &self.run;
-        if run.options.base_overrides.is_empty() {
-            run.bases.prepare(&run.options.default_base);
+        self.start();
+        let (lister, words) = (self.lister(), words.to_vec());
+        let listing = tokio::task::spawn_blocking(move || lister.programs(&words));
+        let programs = listing.await.expect("listing does not panic")?;
+        self.publish(&programs).await
+    }
+
+    /// Starts what will be needed whatever is built.
+    pub(crate) fn start(&self) {
+        if self.run.options.base_overrides.is_empty() {
+            self.run.bases.prepare(&self.run.options.default_base);
         }
-        let programs = self.programs(words).await?;
-        for program in &programs {
+    }
+
+    /// Looks arguments up; see [`Lister::look_up`].
+    pub(crate) async fn look_up(
+        &self,
+        arguments: Vec<Argument>,
+    ) -> Result<Vec<Result<Program, LoadError>>, Error> {
+        let lister = self.lister();
+        let listing = tokio::task::spawn_blocking(move || lister.look_up(&arguments));
+        listing.await.expect("listing does not panic")
+    }
+
+    /// Builds and publishes programs.
+    pub(crate) async fn publish(&self, programs: &[Program]) -> Result<Vec<Published>, Error> {
+        let run = &self.run;
+        for program in programs {
             let import_path = &program.main.import_path;
             for publisher in &run.publishers {
                 let prepared = publisher.prepare(import_path.as_str());
@@ -132,7 +154,7 @@ impl Engine {
         let made = join_all(programs.iter().map(|program| run.make(program))).await;
         let artifacts = first_error(made)?;
 
-        let references = run.commit(&programs, &artifacts).await?;
+        let references = run.commit(programs, &artifacts).await?;
         let published = programs.iter().zip(&artifacts).zip(references);
         let published = published.map(|((program, artifact), reference)| {
             let import_path = program.main.import_path.to_string();
@@ -142,18 +164,26 @@ impl Engine {
         Ok(published.collect())
     }
 
-    async fn programs(&self, words: &[String]) -> Result<Vec<Program>, Error> {
-        let lister = Lister {
+    /// Where relative paths start.
+    pub(crate) fn work_dir(&self) -> &Path {
+        &self.run.options.work_dir
+    }
+
+    /// Who asks.
+    pub(crate) fn user_agent(&self) -> &str {
+        &self.run.options.network.user_agent
+    }
+
+    fn lister(&self) -> Lister {
+        let options = &self.run.options;
+        Lister {
             go: self.run.go.clone(),
-            work_dir: self.run.options.work_dir.clone(),
-            environment: self.run.options.environment.clone(),
-            platforms: self.run.options.platforms.clone(),
-            builds: self.run.options.build.builds.clone(),
+            work_dir: options.work_dir.clone(),
+            environment: options.environment.clone(),
+            platforms: options.platforms.clone(),
+            builds: options.build.builds.clone(),
             cancel: self.run.cancel.clone(),
-        };
-        let words = words.to_vec();
-        let listing = tokio::task::spawn_blocking(move || lister.programs(&words));
-        listing.await.expect("listing does not panic")
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 //! names ([`Argument`]), the environment that `go` sees for a platform
 //! ([`Environment`], [`Target`]), which packages are programs
 //! ([`Go::list`]), what templates in its flags stand for ([`Template`],
-//! [`GoEnv`], [`GitInfo`]), and building one of them into a place of its own
-//! ([`Go::build`], [`OutputDir`], [`BuildKey`]).
+//! [`GoEnv`], [`GitInfo`]), building one of them into a place of its own
+//! ([`Go::build`], [`OutputDir`], [`BuildKey`]), and what it then says of
+//! itself ([`BuildInfo`]).
 //!
 //! Everything here is plain blocking code, meant to be called on worker
 //! threads; a [`Cancel`] ends it from another thread. The crate reads neither
@@ -11,8 +12,10 @@
 //! callers hand in what `go` is to see, and get its words back in errors.
 
 mod build;
+mod build_info;
 mod cancel;
 mod environment;
+mod executable;
 mod git;
 mod go_env;
 mod import_path;
@@ -28,6 +31,7 @@ mod tool;
 mod toolexec;
 
 pub use build::{Binary, BuildError, BuildFailure, BuildSettings};
+pub use build_info::{BuildInfo, BuildInfoError, BuildInfoProblem, BuiltModule};
 pub use cancel::{Cancel, Cancelled};
 pub use environment::{Environment, EnvironmentError};
 pub use git::{GitInfo, GitNotice, GitParts};

@@ -41,12 +41,17 @@ fn run(process: &Process) -> Result<ExitCode> {
         }
     };
     match cli.command {
+        Command::Apply(arguments) => commands::apply(process, "apply", &arguments)?,
         Command::Auth(arguments) => return commands::auth(process, &arguments),
         Command::Build(arguments) => commands::build(process, &arguments)?,
         Command::Completion(arguments) => ui::print(&cli::script(arguments.shell))?,
         Command::Config(arguments) => commands::config(process, &arguments)?,
+        Command::Create(arguments) => commands::apply(process, "create", &arguments)?,
+        Command::Delete(_) => commands::delete(process)?,
         Command::Help { words } => commands::help(&words)?,
         Command::Login(arguments) => commands::login(process, &arguments)?,
+        Command::Resolve(arguments) => commands::resolve(process, &arguments)?,
+        Command::Run(arguments) => commands::run(process, &arguments)?,
         Command::Version { .. } => ui::print(&format!("{}\n", cli::VERSION))?,
     }
     Ok(ExitCode::SUCCESS)

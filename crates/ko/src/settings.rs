@@ -11,7 +11,7 @@ use engine::{
     Network, Options, PlatformMatcher, Registry, Repository, Tag, Timestamp, keychain,
 };
 
-use crate::cli::{BuildArgs, ImageArgs, PublishArgs, VERSION, elements};
+use crate::cli::{ImageArgs, PublishArgs, VERSION, elements};
 use crate::config::{Config, List, Located, Origin};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
@@ -21,14 +21,18 @@ use crate::{system, ui};
 const LAYOUT_SCHEME: &str = "oci:";
 
 /// Makes the engine's options.
-pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Options> {
-    let platform = elements(&arguments.image.platform);
+pub(crate) fn options(
+    process: &Process,
+    publish: &PublishArgs,
+    image: &ImageArgs,
+) -> Result<Options> {
+    let platform = elements(&image.platform);
     if platform.len() > 1 && platform.iter().any(|element| element == "all") {
         return Err(CommandError::new(
             "validating options: all or specific platforms should be used",
         ));
     }
-    if arguments.publish.bare && arguments.publish.base_import_paths {
+    if publish.bare && publish.base_import_paths {
         ui::warn(&[
             "Both --base-import-paths and --bare were set.",
             "--base-import-paths will take precedence and ignore --bare flag.",
@@ -36,18 +40,18 @@ pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Option
         ]);
     }
     let work_dir = work_dir(process)?;
-    let builder = builder(process, &arguments.image, &platform, &work_dir);
+    let builder = builder(process, image, &platform, &work_dir);
     let builder = builder.map_err(|error| error.context("error creating builder"))?;
-    let destination = destination(process, &arguments.publish);
+    let destination = destination(process, publish);
     let destination = destination.map_err(|error| error.context("error creating publisher"))?;
     Ok(Options {
         environment: Environment::from_iter(process.variables().iter().cloned()),
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
         cache: cache(process, &work_dir)?,
-        limits: limits(arguments.image.jobs)?,
+        limits: limits(image.jobs)?,
         build: BuildOptions {
             time: now(process)?,
-            disable_optimizations: arguments.image.disable_optimizations,
+            disable_optimizations: image.disable_optimizations,
             ..builder.build
         },
         platforms: builder.platforms,
@@ -56,7 +60,7 @@ pub(crate) fn options(process: &Process, arguments: &BuildArgs) -> Result<Option
         kodata_root: process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root)),
         image: builder.image,
         destination,
-        network: network(process, arguments.publish.insecure_registry),
+        network: network(process, publish.insecure_registry),
         work_dir,
     })
 }

@@ -101,6 +101,12 @@ impl<'a> File<'a> {
         })
     }
 
+    /// What messages call it.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
     /// The documents, in order.
     #[must_use]
     pub fn documents(&self) -> &[Document] {

@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 mod build;
+mod build_info;
 #[cfg(unix)]
 mod cancel;
 #[cfg(unix)]

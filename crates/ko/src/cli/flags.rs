@@ -18,6 +18,71 @@ pub(crate) struct BuildArgs {
     pub(crate) image: ImageArgs,
 }
 
+/// What `ko resolve` was told.
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    /// Read the files and look all references up, without building anything.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+}
+
+/// What `ko apply` and `ko create` were told.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    #[arg(value_name = "KUBECTL_ARG", help = "Arguments for kubectl, after --")]
+    pub(crate) words: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+}
+
+/// What `ko run` was told.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[arg(value_name = "IMPORTPATH", help = "Import paths, or local directories")]
+    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+}
+
+/// What `ko delete` was told: everything goes to kubectl.
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    #[arg(value_name = "KUBECTL_ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<OsString>,
+}
+
+/// Which files are resolved.
+#[derive(Debug, Args)]
+pub(crate) struct FileArgs {
+    /// Resolve references inside longer strings too, such as --image=ko://example.com/app.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) embedded: bool,
+    /// Filename, directory, or URL to files to use to create the resource
+    #[arg(verbatim_doc_comment, short, long, value_name = "strings", value_parser = list)]
+    pub(crate) filename: Vec<List>,
+    /// Path to file where every reference and its image will be written, as JSON.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) image_map: OsString,
+    /// Process the directory used in -f, --filename recursively. Useful when you want to manage related manifests organized within the same directory.
+    #[arg(verbatim_doc_comment, short = 'R', long)]
+    pub(crate) recursive: bool,
+    /// Selector (label query) to filter on, supports '=', '==', and '!='.(e.g. -l key1=value1,key2=value2)
+    #[arg(verbatim_doc_comment, short = 'l', long, value_name = "string", default_value = "")]
+    pub(crate) selector: String,
+}
+
 /// Where images go.
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {

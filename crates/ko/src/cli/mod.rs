@@ -19,7 +19,10 @@ pub(crate) use self::complete::{Completion, complete};
 pub(crate) use self::credentials::{
     AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,
 };
-pub(crate) use self::flags::{BuildArgs, ConfigArgs, ImageArgs, PublishArgs, elements};
+pub(crate) use self::flags::{
+    ApplyArgs, BuildArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, PublishArgs, ResolveArgs,
+    RunArgs, elements,
+};
 pub(crate) use self::script::{CompletionArgs, script};
 use crate::error::{CommandError, Result};
 
@@ -56,6 +59,11 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Apply the input files with image references resolved to built/pushed image digests.
+    ///
+    /// What follows -- goes to kubectl apply.
+    #[command(verbatim_doc_comment)]
+    Apply(Box<ApplyArgs>),
     /// Log in or access credentials
     #[command(hide = true)]
     Auth(AuthArgs),
@@ -75,6 +83,14 @@ pub(crate) enum Command {
     /// stdout, as YAML with the origin of each value in a comment.
     #[command(verbatim_doc_comment)]
     Config(ConfigArgs),
+    /// Create the input files with image references resolved to built/pushed image digests.
+    ///
+    /// What follows -- goes to kubectl create.
+    #[command(verbatim_doc_comment)]
+    Create(Box<ApplyArgs>),
+    /// See "kubectl help delete" for detailed usage.
+    #[command(verbatim_doc_comment)]
+    Delete(DeleteArgs),
     /// Help about any command
     Help {
         #[arg(value_name = "command", help = "The command, with those before it")]
@@ -85,6 +101,18 @@ pub(crate) enum Command {
         after_help = "Examples:\n  $ ko login reg.example.com -u AzureDiamond --password-stdin <password.txt"
     )]
     Login(LoginArgs),
+    /// Print the input files with image references resolved to built/pushed image digests.
+    ///
+    /// Files are printed as they are, but for the references and a --- between
+    /// them. Nothing is built if any reference of any file is wrong.
+    #[command(verbatim_doc_comment)]
+    Resolve(Box<ResolveArgs>),
+    /// A variant of `kubectl run` that containerizes IMPORTPATH first.
+    ///
+    /// What follows -- goes to kubectl run; a second -- divides its flags from
+    /// the program's.
+    #[command(verbatim_doc_comment)]
+    Run(Box<RunArgs>),
     /// Print ko version.
     #[command(verbatim_doc_comment)]
     Version {
@@ -190,6 +218,22 @@ mod tests {
         assert_eq!(arguments.image.jobs, 4);
         assert!(arguments.publish.preserve_import_paths && arguments.publish.bare);
         assert!(!arguments.publish.base_import_paths);
+    }
+
+    #[test]
+    fn verbose_is_everybody_s() {
+        for (words, want) in [
+            ("ko version", false),
+            ("ko -v version", true),
+            ("ko build -v", true),
+            ("ko auth get --verbose", true),
+            ("ko login -v=false r.io", false),
+            ("ko -v build -v=false", false),
+        ] {
+            let arguments: Vec<OsString> = words.split(' ').map(Into::into).collect();
+            let Parsed::Command(cli) = parse(&arguments).unwrap() else { panic!("{words}") };
+            assert_eq!(cli.verbose, want, "{words}");
+        }
     }
 
     #[test]

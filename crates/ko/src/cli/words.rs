@@ -30,6 +30,10 @@ pub(super) fn of(error: &clap::Error) -> CommandError {
         ErrorKind::InvalidValue if value.is_empty() => {
             CommandError::new(format!("flag needs an argument: {name}"))
         }
+        // `--password-stdin=…` is a mistake with a secret in it.
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue if name.starts_with("--password") => {
+            CommandError::new(format!("invalid argument for {name:?} flag"))
+        }
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
             let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
             CommandError::new(format!(

@@ -1,16 +1,26 @@
 //! The commands, one file each.
 
+mod apply;
 mod auth;
 mod build;
 mod config;
+mod delete;
 mod help;
+mod kubectl;
 mod login;
+mod resolve;
+mod run;
+mod session;
 
+pub(crate) use apply::apply;
 pub(crate) use auth::auth;
 pub(crate) use build::build;
 pub(crate) use config::config;
+pub(crate) use delete::delete;
 pub(crate) use help::{complete, help};
 pub(crate) use login::login;
+pub(crate) use resolve::resolve;
+pub(crate) use run::run;
 
 use std::future::Future;
 

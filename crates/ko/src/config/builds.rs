@@ -9,7 +9,7 @@ use crate::error::{CommandError, Result};
 
 /// Reads the entries; a single one needs no list.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Result<Vec<Build>> {
-    let entries = match &node.value {
+    let entries = match &*node.value {
         Value::List(entries) => entries,
         _ => std::slice::from_ref(node),
     };
@@ -18,15 +18,15 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Result<Vec<Build>> {
     for (index, entry) in entries.iter().enumerate() {
         read.push(builds.entry(index, entry)?);
     }
-    if builds.wrong.is_empty() { Ok(read) } else { Err(wrong(builds.wrong)) }
+    if builds.wrong.is_empty() { Ok(read) } else { Err(wrong(&builds.wrong)) }
 }
 
 /// What `KO_BUILDS` gets: a variable cannot hold builds.
 pub(super) fn of_variable(origin: &Origin) -> CommandError {
-    wrong(vec![origin.error("'[0]' expected a map or struct, got \"string\"")])
+    wrong(&[origin.error("'[0]' expected a map or struct, got \"string\"")])
 }
 
-fn wrong(errors: Vec<CommandError>) -> CommandError {
+fn wrong(errors: &[CommandError]) -> CommandError {
     let messages: Vec<&str> = errors.iter().map(CommandError::message).collect();
     let hint = errors.iter().find_map(|error| error.hint_text().map(str::to_owned));
     CommandError::new(format!(
@@ -52,7 +52,7 @@ enum Short {
 
 impl Builds<'_, '_> {
     fn entry(&mut self, index: usize, node: &Node) -> Result<Build> {
-        let fields = match &node.value {
+        let fields = match &*node.value {
             Value::Null => Fields::new(),
             Value::Map(entries) => self.reader.fields(entries, &Build::KEYS)?,
             other => {
@@ -86,7 +86,7 @@ impl Builds<'_, '_> {
     fn list(&mut self, fields: &Fields<'_>, key: &str, path: &str, short: Short) -> Option<List> {
         let node = fields.get(key)?;
         let origin = self.reader.origin(node);
-        let items = match &node.value {
+        let items = match &*node.value {
             Value::List(items) => &items[..],
             Value::Map(entries) if entries.is_empty() => &[],
             // A map is taken for the one element that it cannot be.
@@ -107,12 +107,12 @@ impl Builds<'_, '_> {
 
     fn scalar(&mut self, path: &str, node: &Node) -> Option<Located<String>> {
         let origin = self.reader.origin(node);
-        let text = match &node.value {
+        let text = match &*node.value {
             Value::Bool(value) => Some(u8::from(*value).to_string()),
             other => other.scalar(),
         };
         let Some(text) = text else {
-            let got = match &node.value {
+            let got = match &*node.value {
                 Value::List(_) => "[]interface {}",
                 _ => "map[string]interface {}",
             };

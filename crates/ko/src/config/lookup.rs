@@ -12,7 +12,7 @@ const NAMES: [&str; 4] = [".ko.json", ".ko.toml", ".ko.yaml", ".ko.yml"];
 
 /// A configuration of a thousand builds has 200 KiB; more than this is not
 /// read.
-const LIMIT: u64 = 4 << 20;
+const LIMIT: u64 = 1 << 20;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,8 +174,8 @@ mod tests {
             "error reading config file: While parsing config: .ko.yaml:2 is not UTF-8"
         );
         assert_eq!(
-            error(&vec![b' '; (4 << 20) + 1]),
-            "error reading config file: .ko.yaml is larger than a configuration may be (4 MiB)"
+            error(&vec![b' '; (1 << 20) + 1]),
+            "error reading config file: .ko.yaml is larger than a configuration may be (1 MiB)"
         );
     }
 }

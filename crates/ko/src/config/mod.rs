@@ -8,6 +8,7 @@ mod file;
 mod lookup;
 mod origin;
 mod read;
+mod scalar;
 mod schema;
 mod source;
 #[cfg(test)]

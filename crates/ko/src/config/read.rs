@@ -32,7 +32,7 @@ pub(super) type Fields<'a> = BTreeMap<&'static str, &'a Node>;
 
 impl Reader<'_> {
     fn file(&mut self, root: &Node) -> Result<File> {
-        let entries = match &root.value {
+        let entries = match &*root.value {
             Value::Null => return Ok(File::default()),
             Value::Map(entries) => entries,
             other => {
@@ -85,7 +85,7 @@ impl Reader<'_> {
             if let Some(first) = seen.insert(key_name, key) {
                 return Err(self.twice(&name, first, key));
             }
-            if !matches!(value.value, Value::Null) {
+            if !matches!(*value.value, Value::Null) {
                 fields.insert(key_name, value);
             }
         }
@@ -122,7 +122,7 @@ impl Reader<'_> {
 
     /// Bases by import path in lower case.
     fn overrides(&self, node: &Node) -> Result<BTreeMap<String, Located<String>>> {
-        let Value::Map(entries) = &node.value else {
+        let Value::Map(entries) = &*node.value else {
             return Err(self.origin(node).error(format!(
                 "'baseImageOverrides': expected a map from import paths to references, got {}",
                 node.value.kind()
@@ -143,7 +143,7 @@ impl Reader<'_> {
     /// A list, or a scalar whose words are its elements.
     fn list(&self, key: &str, node: &Node) -> Result<List> {
         let origin = self.origin(node);
-        let items = match &node.value {
+        let items = match &*node.value {
             Value::List(items) => items,
             Value::Map(_) => {
                 return Err(origin.error(format!("'{key}' expected a list or a string, got a map")));

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// A configuration file that was read.
-#[derive(Debug)]
 pub(crate) struct Source {
     name: String,
     text: String,
@@ -30,6 +29,13 @@ impl Source {
 
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+}
+
+/// Without the text, which may have values that are nobody's business.
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -193,8 +193,8 @@ fn what_is_wrong_is_told_in_ko_s_words_with_its_place() {
     let decoding = "configuration section 'builds' cannot be parsed: decoding failed due to the following error(s):\n\n";
     for (text, message, place) in [
         ("a: [", format!("{parsing} yaml: unclosed bracket '['"), "1:4"),
-        ("a: 1\na: 2", format!("{parsing} yaml: mapping key \"a\" already defined"), "2:1"),
-        ("a: {b: 1, b: 2}", format!("{parsing} yaml: mapping key \"b\" already defined"), "1:11"),
+        ("a: 1\na: 2", format!("{parsing} yaml: mapping key \"a\" already defined at line 1"), "2:1"),
+        ("a: {b: 1, b: 2}", format!("{parsing} yaml: mapping key \"b\" already defined at line 1"), "1:11"),
         (
             "builds: []\nBuilds: []",
             format!(

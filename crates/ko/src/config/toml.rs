@@ -8,7 +8,10 @@ use super::tree::{Node, SyntaxError, Value};
 /// Parses a document.
 pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
     match DeTable::parse(text) {
-        Ok(table) => Ok(Node { bytes: table.span(), value: map(table.into_inner()) }),
+        Ok(table) => {
+            let bytes = table.span();
+            Ok(Node::new(map(table.into_inner()), bytes))
+        }
         Err(error) => Err(SyntaxError { message: error.message().to_owned(), bytes: error.span() }),
     }
 }
@@ -16,7 +19,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
 fn map(table: DeTable<'_>) -> Value {
     let entries = table.into_iter().map(|(key, value)| {
         let bytes = key.span();
-        (Node { value: Value::Text(key.into_inner().into_owned()), bytes }, node(value))
+        (Node::new(Value::Text(key.into_inner().into_owned()), bytes), node(value))
     });
     let mut entries: Vec<_> = entries.collect();
     // In the order of the file.
@@ -38,7 +41,7 @@ fn node(value: Spanned<DeValue<'_>>) -> Node {
         DeValue::Array(items) => Value::List(items.into_iter().map(node).collect()),
         DeValue::Table(table) => map(table),
     };
-    Node { value, bytes }
+    Node::new(value, bytes)
 }
 
 /// A number that is out of range stays the text that it is.

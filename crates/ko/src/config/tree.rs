@@ -2,17 +2,33 @@
 //! their places, and keys their spelling. What the keys mean is not known here.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 /// A value of the file, and where it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    pub(crate) value: Value,
+    /// Shared by all aliases.
+    pub(crate) value: Rc<Value>,
     /// In bytes of the file.
     pub(crate) bytes: Range<usize>,
 }
 
+impl Node {
+    pub(crate) fn new(value: Value, bytes: Range<usize>) -> Self {
+        Self { value: Rc::new(value), bytes }
+    }
+
+    /// The text, if it is one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &*self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 /// What a value is.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Value {
     Null,
     Bool(bool),

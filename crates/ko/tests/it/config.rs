@@ -187,7 +187,7 @@ Error: error creating builder: configuration section 'builds' cannot be parsed: 
  --> .ko.yaml:2:7
   |
 2 | - id: [a]
-  |       ^
+  |       ^^^
 '[1]' expected a map or struct, got "int"
  --> .ko.yaml:3:3
   |
@@ -208,7 +208,7 @@ Error: error creating builder: error reading config file: While parsing config: 
 exit code: 1
 --- stdout ---
 --- stderr ---
-Error: error creating builder: error reading config file: While parsing config: yaml: mapping key "x" already defined
+Error: error creating builder: error reading config file: While parsing config: yaml: mapping key "x" already defined at line 1
  --> .ko.yaml:2:1
   |
 2 | x: 2

@@ -60,7 +60,7 @@ fn selections_are_kos() {
     let items =
         [("web", "{app: web, n: 3}"), ("db", "{app: db}"), ("none", "{}"), ("odd", "{n: x}")];
     for i in 0..=items.len() {
-        for j in i..=items.len() {
+        for j in i + 1..=items.len() {
             texts.push(list(&items[i..j]));
         }
     }
@@ -71,7 +71,14 @@ fn selections_are_kos() {
     texts.push(block.replace("metadata: {}\n", ""));
     texts.push(block.trim_end().trim_end_matches("metadata: {}").trim_end().to_owned());
     texts.push(block.replace("items:\n", "items:\n# first\n\n"));
-    texts.push(block.replace("\n- ", "\n  - ").replace("\n  ", "\n    ").replace("    - ", "  - "));
+    // Indented items: the head is three lines, the tail one.
+    let lines: Vec<&str> = block.lines().collect();
+    let (head, rest) = lines.split_at(3);
+    let (items, tail) = rest.split_at(rest.len() - 1);
+    let items = items.iter().map(|line| format!("  {line}"));
+    let indented: Vec<String> = head.iter().map(|line| (*line).to_owned()).chain(items).collect();
+    texts.push(indented.join("\n") + "\n" + tail[0] + "\n");
+    texts.push(indented.join("\n"));
     texts.push(
         "apiVersion: v1\nkind: List\nitems: [ {apiVersion: v1, kind: A, metadata: {labels: {app: web}}} ,\n  {apiVersion: v1, kind: A, i: 'ko://x'}, # c, d\n  {apiVersion: v1, kind: A, metadata: {labels: {app: db}}}, ]\n"
             .to_owned(),

@@ -138,3 +138,23 @@ pub(crate) fn texts(directory: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Vec<(
     }
     found
 }
+
+/// What a text says, as events without style and place.
+pub(crate) fn events(text: &str) -> Result<Vec<(String, String)>, String> {
+    use granit_parser::{Event, Parser};
+    let options = granit_parser::options! { block_scalar_eof_without_line_feed: true };
+    let mut events = Vec::new();
+    for next in Parser::new_from_str_with_options(text, options) {
+        let (event, _) = next.map_err(|error| format!("{error}: {text:?}"))?;
+        events.push(match event {
+            Event::Scalar(value, _, anchor, tag) => {
+                (format!("scalar {anchor} {tag:?}"), value.into_owned())
+            }
+            Event::SequenceStart(_, anchor, tag) => (format!("[ {anchor} {tag:?}"), String::new()),
+            Event::MappingStart(_, anchor, tag) => (format!("{{ {anchor} {tag:?}"), String::new()),
+            Event::DocumentStart(..) => ("document".to_owned(), String::new()),
+            other => (format!("{other:?}"), String::new()),
+        });
+    }
+    Ok(events)
+}

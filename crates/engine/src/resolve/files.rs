@@ -1,0 +1,97 @@
+//! The files that `-f` names, in the order of the output.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::ResolveError;
+
+/// The largest file that is read, in bytes.
+const LIMIT: u64 = 1 << 30;
+
+/// One file.
+#[derive(Debug)]
+pub enum Input {
+    /// On disk, as the user named it.
+    File(PathBuf),
+    /// At an `http` or `https` URL.
+    Url(String),
+    /// Already read, as stdin is; with its name for messages.
+    Read(String, Vec<u8>),
+}
+
+/// A file that has been read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The files below a path, in lexical order: the path itself if it is a file,
+/// else those that end in `.yaml` or `.json`; of directories below only if
+/// `recursive`.
+///
+/// Links to files are followed, links to directories are not; a path that is
+/// itself a link to a directory must end with a slash.
+///
+/// # Errors
+/// The path is not there, or a directory cannot be read.
+pub fn enumerate(
+    work_dir: &Path,
+    path: &Path,
+    recursive: bool,
+) -> Result<Vec<Input>, ResolveError> {
+    let failed = |source| ResolveError::Enumerate { path: path.display().to_string(), source };
+    let mut inputs = Vec::new();
+    let typed = path.as_os_str().to_string_lossy();
+    let found = if typed.ends_with(std::path::is_separator) {
+        fs::metadata(work_dir.join(path))
+    } else {
+        fs::symlink_metadata(work_dir.join(path))
+    };
+    if found.map_err(failed)?.is_dir() {
+        walk(work_dir, path, recursive, &mut inputs).map_err(failed)?;
+    } else {
+        inputs.push(Input::File(path.to_owned()));
+    }
+    Ok(inputs)
+}
+
+fn walk(work_dir: &Path, dir: &Path, recursive: bool, inputs: &mut Vec<Input>) -> io::Result<()> {
+    let mut entries = fs::read_dir(work_dir.join(dir))?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_unstable_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = dir.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            if recursive {
+                walk(work_dir, &path, recursive, inputs)?;
+            }
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "json")
+        {
+            inputs.push(Input::File(path));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file.
+pub(super) fn load(work_dir: &Path, path: &Path) -> Result<Loaded, ResolveError> {
+    let name = path.display().to_string();
+    let read = || {
+        let place = work_dir.join(path);
+        let found = fs::metadata(&place)?;
+        if found.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if found.len() > LIMIT {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        fs::read(place)
+    };
+    match read() {
+        Ok(bytes) => Ok(Loaded { name, bytes }),
+        Err(source) => Err(ResolveError::Read { file: name, source }),
+    }
+}

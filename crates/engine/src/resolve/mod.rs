@@ -1,0 +1,239 @@
+//! `ko resolve`: from Kubernetes manifests with `ko://` references to the same
+//! manifests with images.
+//!
+//! All files are one plan: every reference of every file is known and checked
+//! before anything is built, and each program is built once.
+
+mod error;
+mod files;
+mod url;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use futures::future::join_all;
+use golang::Argument;
+use yaml::{Found, Selector};
+
+pub use self::error::{BadReference, ResolveError};
+pub use self::files::{Input, enumerate};
+use self::files::{Loaded, load};
+use crate::error::Error;
+use crate::listing::Program;
+use crate::run::{Engine, Published};
+
+/// What of which files is resolved.
+#[derive(Debug, Default)]
+pub struct Resolution {
+    /// The files, in the order of the output.
+    pub inputs: Vec<Input>,
+    /// Keep only what matches (`-l`).
+    pub selector: Option<String>,
+    /// Find references inside longer strings too (`--embedded`).
+    pub embedded: bool,
+}
+
+/// A reference that was replaced.
+#[derive(Debug, Clone)]
+pub struct Replaced {
+    /// The file, as the user named it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// The reference, with `ko://`.
+    pub reference: String,
+    /// Whether it stands inside a longer string.
+    pub embedded: bool,
+    /// What took its place; empty if nothing was built.
+    pub image: String,
+}
+
+/// What a resolution gave.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Every reference, in the order of the output.
+    pub replaced: Vec<Replaced>,
+    /// Every image, once.
+    pub published: Vec<Published>,
+}
+
+impl Engine {
+    /// Resolves manifests, and hands the output over piece by piece when all
+    /// images are published: each file ends with the line `---`.
+    ///
+    /// # Errors
+    /// A file cannot be read or is no YAML, references are no programs (all of
+    /// them are in the error): then nothing was built. Or a build or a
+    /// publication failed, or `out` did.
+    pub async fn resolve(
+        &self,
+        resolution: Resolution,
+        out: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<Resolved, Error> {
+        self.start();
+        let loaded = self.load(resolution.inputs).await?;
+        let files = parse(&loaded, resolution.selector.as_deref(), resolution.embedded)?;
+        let programs = self.check_references(&files).await?;
+        let unique = unique(&programs);
+        let published = self.publish(&unique).await?;
+        let images: HashMap<&str, &str> = programs
+            .iter()
+            .filter_map(|(reference, program)| {
+                let path = program.main.import_path.as_str();
+                let image = published.iter().find(|published| published.import_path == path)?;
+                Some((reference.as_str(), image.reference.as_str()))
+            })
+            .collect();
+        write(&files, &images, out)?;
+        Ok(Resolved { replaced: replaced(&files, &images), published })
+    }
+
+    /// Does everything that can be done without building: the files are read
+    /// and parsed, and all references looked up.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub async fn check(&self, resolution: Resolution) -> Result<Resolved, Error> {
+        let loaded = self.load(resolution.inputs).await?;
+        let files = parse(&loaded, resolution.selector.as_deref(), resolution.embedded)?;
+        self.check_references(&files).await?;
+        Ok(Resolved { replaced: replaced(&files, &HashMap::new()), published: Vec::new() })
+    }
+
+    async fn load(&self, inputs: Vec<Input>) -> Result<Vec<Loaded>, Error> {
+        let load = async |input| match input {
+            Input::Read(name, bytes) => Ok(Loaded { name, bytes }),
+            Input::File(path) => load(self.work_dir(), &path),
+            Input::Url(name) => {
+                let bytes = url::fetch(&name, self.user_agent()).await?;
+                Ok(Loaded { name, bytes })
+            }
+        };
+        let loaded = join_all(inputs.into_iter().map(load)).await;
+        loaded.into_iter().collect::<Result<_, _>>().map_err(Error::Resolve)
+    }
+
+    /// The program of each reference; or all that are none.
+    async fn check_references(
+        &self,
+        files: &[yaml::File<'_>],
+    ) -> Result<BTreeMap<String, Program>, Error> {
+        let mut arguments: BTreeMap<&str, Option<Argument>> = BTreeMap::new();
+        for found in files.iter().flat_map(yaml::File::references) {
+            // References are taken as written: what is relative is so to the
+            // working directory, and keeps its name.
+            arguments.entry(&found.value).or_insert_with(|| Argument::parse(&found.value).ok());
+        }
+        let asked: Vec<Argument> = arguments.values().flatten().cloned().collect();
+        let mut answers = self.look_up(asked).await?.into_iter();
+        let mut programs = BTreeMap::new();
+        let mut refused = HashMap::new();
+        for (reference, argument) in arguments {
+            match argument.and_then(|_| answers.next()) {
+                Some(Ok(program)) => _ = programs.insert(reference.to_owned(), program),
+                Some(Err(error)) => _ = refused.insert(reference, error.to_string()),
+                None => _ = refused.insert(reference, "importpath is empty".to_owned()),
+            }
+        }
+        if refused.is_empty() {
+            return Ok(programs);
+        }
+        let bad =
+            files.iter().flat_map(|file| file.references().iter().map(move |found| (file, found)));
+        let bad = bad.filter_map(|(file, found)| {
+            let reason = refused.get(found.value.as_str())?.clone();
+            Some(BadReference {
+                file: file.name().to_owned(),
+                position: found.position,
+                reference: found.value.clone(),
+                reason,
+            })
+        });
+        Err(Error::Resolve(ResolveError::References(bad.collect())))
+    }
+}
+
+/// Each program once: two references may mean the same.
+fn unique(programs: &BTreeMap<String, Program>) -> Vec<Program> {
+    let mut unique: Vec<Program> = Vec::new();
+    for program in programs.values() {
+        if unique.iter().all(|other| other.main.import_path != program.main.import_path) {
+            unique.push(program.clone());
+        }
+    }
+    unique
+}
+
+/// Parses all files, several at once.
+fn parse<'a>(
+    loaded: &'a [Loaded],
+    selector: Option<&str>,
+    embedded: bool,
+) -> Result<Vec<yaml::File<'a>>, Error> {
+    let selector = match selector {
+        Some(text) => {
+            let parsed = Selector::parse(text);
+            Some(parsed.map_err(|source| Error::Resolve(ResolveError::Selector(source)))?)
+        }
+        None => None,
+    };
+    let mode = if embedded { yaml::Mode::Embedded } else { yaml::Mode::Whole };
+    let one = |loaded: &'a Loaded| {
+        let source = yaml::Source { name: &loaded.name, bytes: &loaded.bytes };
+        let mut file = yaml::File::parse(&source, mode).map_err(ResolveError::Parse)?;
+        if let Some(selector) = &selector {
+            file.select(selector).map_err(ResolveError::Select)?;
+        }
+        Ok(file)
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let parsed: Vec<Result<yaml::File<'a>, ResolveError>> = std::thread::scope(|scope| {
+        let chunks = loaded.chunks(loaded.len().div_ceil(threads).max(1));
+        let workers: Vec<_> = chunks
+            .map(|chunk| scope.spawn(move || chunk.iter().map(one).collect::<Vec<_>>()))
+            .collect();
+        let joined =
+            workers.into_iter().map(|worker| worker.join().expect("parsing does not panic"));
+        joined.flatten().collect()
+    });
+    parsed.into_iter().collect::<Result<_, _>>().map_err(Error::Resolve)
+}
+
+/// The output of all files.
+fn write(
+    files: &[yaml::File<'_>],
+    images: &HashMap<&str, &str>,
+    mut out: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), Error> {
+    for file in files {
+        let image = |found: &Found| {
+            Cow::Borrowed(images.get(found.value.as_str()).copied().unwrap_or_default())
+        };
+        let spliced = file.manifest(image).map_err(|source| {
+            Error::Resolve(ResolveError::Unfit { file: file.name().to_owned(), source })
+        })?;
+        for piece in spliced.pieces() {
+            out(piece.as_bytes()).map_err(|source| Error::Resolve(ResolveError::Write(source)))?;
+        }
+    }
+    Ok(())
+}
+
+fn replaced(files: &[yaml::File<'_>], images: &HashMap<&str, &str>) -> Vec<Replaced> {
+    let each = |(file, found): (&yaml::File<'_>, &Found)| Replaced {
+        file: file.name().to_owned(),
+        line: found.position.line,
+        column: found.position.column,
+        reference: found.value.clone(),
+        embedded: found.extent == yaml::Extent::Embedded,
+        image: images.get(found.value.as_str()).copied().unwrap_or_default().to_owned(),
+    };
+    files
+        .iter()
+        .flat_map(|file| file.references().iter().map(move |found| (file, found)))
+        .map(each)
+        .collect()
+}

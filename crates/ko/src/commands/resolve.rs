@@ -1,0 +1,83 @@
+//! `ko resolve`: manifests with images in the place of references, on stdout.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use engine::{Input, Replaced, Resolution, Resolved};
+
+use super::session;
+use crate::cli::{FileArgs, ResolveArgs, elements};
+use crate::environment::Process;
+use crate::error::{CommandError, Result};
+use crate::{settings, ui};
+
+pub(crate) fn resolve(process: &Process, arguments: &ResolveArgs) -> Result<()> {
+    let options = settings::options(process, &arguments.publish, &arguments.image)?;
+    let resolution = resolution(&options.work_dir, &arguments.files)?;
+    let resolved = session::run(options, async |engine| {
+        let resolved = if arguments.check {
+            engine.check(resolution).await
+        } else {
+            let mut stdout = std::io::stdout().lock();
+            let resolved = engine.resolve(resolution, |piece| stdout.write_all(piece)).await;
+            resolved.and_then(|resolved| match stdout.flush() {
+                Ok(()) => Ok(resolved),
+                Err(error) => Err(engine::Error::Resolve(engine::ResolveError::Write(error))),
+            })
+        };
+        resolved.map_err(|error| session::failed(&error))
+    })?;
+    if arguments.check {
+        return Ok(());
+    }
+    tell(&arguments.files, &resolved)?;
+    session::write_refs(&arguments.publish, &resolved.published)
+}
+
+/// The files that the flags name.
+pub(super) fn resolution(work_dir: &Path, arguments: &FileArgs) -> Result<Resolution> {
+    let mut inputs = Vec::new();
+    for name in elements(&arguments.filename) {
+        if name == "-" {
+            inputs.push(stdin()?);
+        } else if name.starts_with("http://") || name.starts_with("https://") {
+            inputs.push(Input::Url(name));
+        } else {
+            let found = engine::enumerate(work_dir, Path::new(&name), arguments.recursive);
+            let found = found.map_err(|error| CommandError::of(&error))?;
+            if found.is_empty() {
+                ui::log(&format!("no .yaml or .json files in {name}"));
+            }
+            inputs.extend(found);
+        }
+    }
+    Ok(Resolution {
+        inputs,
+        selector: Some(arguments.selector.clone()).filter(|selector| !selector.is_empty()),
+        embedded: arguments.embedded,
+    })
+}
+
+fn stdin() -> Result<Input> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().read_to_end(&mut bytes);
+    read.map_err(|error| CommandError::of(&error).context("reading stdin"))?;
+    Ok(Input::Read("-".to_owned(), bytes))
+}
+
+/// Writes `--image-map`.
+pub(super) fn tell(arguments: &FileArgs, resolved: &Resolved) -> Result<()> {
+    let entry = |replaced: &Replaced| {
+        serde_json::json!({
+            "file": replaced.file,
+            "line": replaced.line,
+            "column": replaced.column,
+            "reference": replaced.reference,
+            "image": replaced.image,
+            "embedded": replaced.embedded,
+        })
+    };
+    let map: Vec<_> = resolved.replaced.iter().map(entry).collect();
+    let text = format!("{:#}\n", serde_json::Value::from(map));
+    session::write_file(Path::new(&arguments.image_map), text.as_bytes())
+}

@@ -1,0 +1,71 @@
+//! `ko run`: builds programs, and runs each in a pod of its own.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use super::{kubectl, session};
+use crate::cli::RunArgs;
+use crate::environment::Process;
+use crate::error::{CommandError, Result};
+use crate::{settings, ui};
+
+/// How kubectl runs it: attached, and gone afterwards.
+const FLAGS: [&str; 4] = ["--attach", "--rm", "--restart=Never", "--log-flush-frequency=1s"];
+
+pub(crate) fn run(process: &Process, arguments: &RunArgs) -> Result<()> {
+    if arguments.words.is_empty() {
+        return Err(CommandError::new("ko run: no importpaths listed"));
+    }
+    let options = settings::options(process, &arguments.publish, &arguments.image)?;
+    let typed = process.arguments();
+    if let Some(first) = typed.get(2).filter(|word| word.to_string_lossy().starts_with('-')) {
+        let first = first.to_string_lossy();
+        return Err(CommandError::new(format!(
+            "expected first arg to be positional, got {first:?}"
+        )));
+    }
+    let published = session::run(options, async |engine| {
+        engine.build(&arguments.words).await.map_err(|error| session::publishing(&error))
+    })?;
+    session::write_refs(&arguments.publish, &published)?;
+
+    let dashes = typed.iter().position(|word| word == "--");
+    let rest: &[OsString] = dashes.map_or(&[], |at| &typed[at + 1..]);
+    for published in published {
+        ui::log(&format!("Running \"ko://{}\"", published.import_path));
+        let pod = pod(&published.reference);
+        let mut words: Vec<OsString> =
+            ["run", pod, "--image", &published.reference].map(OsString::from).to_vec();
+        words.extend(FLAGS.map(OsString::from));
+        words.extend(rest.iter().cloned());
+        let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+        ui::log(&format!("$ kubectl {}", shown.join(" ")));
+        let mut command = Command::new("kubectl");
+        command.args(&words);
+        kubectl::run(command)?;
+    }
+    Ok(())
+}
+
+/// The last element of the image's repository.
+fn pod(reference: &str) -> &str {
+    let repository = reference.split('@').next().unwrap_or_default();
+    let last = repository.rsplit('/').next().unwrap_or_default();
+    last.split(':').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pod;
+
+    #[test]
+    fn pods_are_named_after_repositories() {
+        for (reference, want) in [
+            ("localhost:5000/a/app-0f@sha256:12", "app-0f"),
+            ("r.io/app:v1@sha256:12", "app"),
+            ("ko.local:0f", "ko.local"),
+        ] {
+            assert_eq!(pod(reference), want);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A session with the engine: its threads, the signals that end it, and the
+//! files that tell what it published.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::{Engine, Options, Published};
+
+use crate::cli::PublishArgs;
+use crate::error::{CommandError, Result};
+use crate::ui;
+
+/// How long a run that was interrupted may take to clean up.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// What the engine did wrong, as `ko build` and `ko run` tell it.
+pub(super) fn publishing(error: &engine::Error) -> CommandError {
+    failed(error).context("failed to publish images")
+}
+
+/// What the engine did wrong.
+pub(super) fn failed(error: &engine::Error) -> CommandError {
+    CommandError::of(error).hint(error.hint())
+}
+
+/// Runs work of an engine until it ends or a signal ends it.
+pub(super) fn run<T>(options: Options, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
+    let engine = Engine::new(options, ui::observer()).map_err(|error| publishing(&error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::of(&error).context("starting threads"))?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = work(&engine) => done,
+            signal = interrupted() => {
+                engine.cancel();
+                Err(CommandError::new(format!("interrupted by {signal}")))
+            }
+        }
+    });
+    drop(engine);
+    // Children and threads end by themselves now; temporary files go with them.
+    runtime.shutdown_timeout(GRACE);
+    done
+}
+
+/// Waits for a signal that asks the process to end, and names it.
+#[cfg(unix)]
+async fn interrupted() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).expect("these signals can be caught");
+    let (mut interrupt, mut terminate) =
+        (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() -> &'static str {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => "Ctrl-C",
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Writes `--image-refs`: one reference per line.
+pub(super) fn write_refs(arguments: &PublishArgs, published: &[Published]) -> Result<()> {
+    let lines: String = published
+        .iter()
+        .flat_map(|published| &published.references)
+        .map(|reference| format!("{reference}\n"))
+        .collect();
+    write_file(Path::new(&arguments.image_refs), lines.as_bytes())
+}
+
+/// Writes a file that a flag names, whole or not at all; none if the flag is
+/// empty.
+pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let write = || {
+        let dir: PathBuf = match path.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let mut temp = tempfile::Builder::new();
+        temp.prefix(".ko-");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            temp.permissions(std::fs::Permissions::from_mode(0o644));
+        }
+        let mut temp = temp.tempfile_in(dir)?;
+        temp.write_all(content)?;
+        temp.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|error: std::io::Error| {
+        CommandError::of(&error).context(&format!("writing {}", path.display()))
+    })
+}
