@@ -77,6 +77,24 @@ pub enum Error {
     /// Manifests cannot be resolved.
     #[error(transparent)]
     Resolve(ResolveError),
+    /// SBOMs cannot be written to the directory that was named.
+    #[error("writing SBOMs to {dir}", dir = dir.display())]
+    SbomDir {
+        /// The directory, as the user named it.
+        dir: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An SBOM cannot be written.
+    #[error("writing {path}", path = path.display())]
+    Sbom {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// An image could not be made.
     #[error("error building \"ko://{import_path}\"")]
     Build {
@@ -139,6 +157,15 @@ pub enum BuildFailure {
         #[source]
         source: Arc<LayerError>,
     },
+    /// The binary does not say what it is made of.
+    #[error("{platform}: SBOM")]
+    BuildInfo {
+        /// The platform.
+        platform: Box<Platform>,
+        /// Why not.
+        #[source]
+        source: Arc<golang::BuildInfoError>,
+    },
     /// What is in kodata cannot be in a layer.
     #[error("tarring kodata")]
     Kodata {
@@ -191,6 +218,7 @@ impl BuildFailure {
                 Some(DISK_FULL.to_owned())
             }
             Self::Go { source, .. } => source.hint().map(str::to_owned),
+            Self::BuildInfo { .. } => Some("--sbom=none builds images without an SBOM".to_owned()),
             Self::Template(source) => source.hint(),
             Self::Kodata { source } if matches!(**source, KodataError::Escapes { .. }) => Some(
                 "set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what the link leads to"

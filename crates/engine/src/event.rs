@@ -2,6 +2,7 @@
 //! progress lines, machine-readable output and tests are observers.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use oci::{Digest, Platform};
@@ -58,6 +59,16 @@ pub enum Event {
     /// An image is complete in a registry.
     Published {
         /// The reference that is printed.
+        reference: String,
+    },
+    /// An SBOM is being written to a file.
+    WritingSbom {
+        /// The file, below the directory as the user named it.
+        path: PathBuf,
+    },
+    /// An SBOM is in a registry.
+    PublishedSbom {
+        /// `name:tag`.
         reference: String,
     },
     /// An image is being written to an OCI image layout.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use golang::BuildInfo;
 use layer::Layer;
 use oci::{
     Descriptor, Digest, History, ImageConfig, Index, Manifest, MediaType, Platform, Timestamp,
@@ -13,9 +14,9 @@ use crate::base::{BaseImage, BaseSource};
 
 /// Names the base image in the annotations of images made from it (OCI
 /// image-spec, "Annotations").
-const BASE_NAME: &str = "org.opencontainers.image.base.name";
+pub(crate) const BASE_NAME: &str = "org.opencontainers.image.base.name";
 /// The digest of that base image.
-const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+pub(crate) const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 
 /// A finished image: everything that a destination needs.
 #[derive(Debug, Clone)]
@@ -32,6 +33,10 @@ pub(crate) struct Image {
     pub(crate) config: Vec<u8>,
     /// The layers, bottom first.
     pub(crate) layers: Vec<ImageLayer>,
+    /// What it is for.
+    pub(crate) platform: Platform,
+    /// What its program says of itself, where SBOMs are made.
+    pub(crate) program: Option<Arc<BuildInfo>>,
 }
 
 /// A layer of a finished image, and where its bytes are.
@@ -120,6 +125,8 @@ pub(crate) struct Added<'a> {
     pub(crate) name: &'a str,
     pub(crate) kodata: &'a Layer,
     pub(crate) binary: &'a Layer,
+    /// What the binary says of itself, where SBOMs are made.
+    pub(crate) program: Option<&'a Arc<BuildInfo>>,
 }
 
 /// Puts layers on a base image.
@@ -155,6 +162,8 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOption
         config_descriptor: manifest.config,
         config,
         layers,
+        platform: base.platform().clone(),
+        program: added.program.cloned(),
     }
 }
 
@@ -202,7 +211,7 @@ fn config_of(
     options: &ImageOptions,
     windows: bool,
 ) -> ImageConfig {
-    let Added { import_path, name, kodata, binary } = added;
+    let Added { import_path, name, kodata, binary, .. } = added;
     let mut image = base.config.clone();
     "github.com/ko-build/ko".clone_into(&mut image.author);
     if let Some(created) = &options.created {
@@ -312,6 +321,7 @@ mod tests {
             name: "foo",
             kodata: &kodata,
             binary: &binary,
+            program: None,
         };
         assemble(base, added, options)
     }

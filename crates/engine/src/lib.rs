@@ -23,6 +23,7 @@ mod options;
 mod publish;
 mod resolve;
 mod run;
+mod sbom;
 mod static_base;
 
 pub use base::{BaseError, BaseReference};
@@ -40,4 +41,5 @@ pub use options::{
 pub use publish::PublishError;
 pub use resolve::{BadReference, Input, Replaced, Resolution, ResolveError, Resolved, enumerate};
 pub use run::{Engine, Published};
+pub use sbom::{SbomFormat, SbomOptions};
 pub use static_base::STATIC_BASE;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::{try_join, try_join_all};
-use golang::{BuildKey, BuildSettings, Environment, OutputDir};
+use golang::{BuildInfo, BuildKey, BuildSettings, Environment, OutputDir};
 use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Recipe};
 use oci::{Descriptor, Platform};
 
@@ -60,13 +60,14 @@ impl Run {
     ) -> Result<Image, BuildFailure> {
         let kodata = self.kodata(program, base.platform().is_windows());
         let binary = self.binary(program, base.platform());
-        let (kodata, binary) = try_join(kodata, binary).await?;
+        let (kodata, (binary, program_info)) = try_join(kodata, binary).await?;
         let main = &program.main;
         let added = Added {
             import_path: main.import_path.as_str(),
             name: main.import_path.base_name(),
             kodata: &kodata,
             binary: &binary,
+            program: program_info.as_ref(),
         };
         Ok(assemble(base, added, &self.options.image))
     }
@@ -122,12 +123,13 @@ impl Run {
         work.await.expect("making a layer does not panic")
     }
 
-    /// The layer of a program for a platform.
+    /// The layer of a program for a platform; and, where SBOMs are made, what
+    /// the program says of itself.
     async fn binary(
         self: &Arc<Self>,
         program: &Program,
         platform: &Platform,
-    ) -> Result<Layer, BuildFailure> {
+    ) -> Result<(Layer, Option<Arc<BuildInfo>>), BuildFailure> {
         let settings = self.settings(program, platform).await?;
         let key = BuildKey::new(&self.go, &settings);
         let output = OutputDir::new(&self.store.bin(), &key, &program.main.import_path);
@@ -162,7 +164,17 @@ impl Run {
             let recipe = Recipe::binary(family, name, binary.path(), None).map_err(failed)?;
             let source = format!("binary {}", binary.path().display());
             let obtained = recipe.obtain(&run.store, &run.compressor, &source, &run.stop);
-            Ok(obtained.map_err(failed)?.layer)
+            let layer = obtained.map_err(failed)?.layer;
+            let read = || {
+                BuildInfo::read(binary.path()).map(Arc::new).map_err(|source| {
+                    BuildFailure::BuildInfo {
+                        platform: Box::new(platform),
+                        source: Arc::new(source),
+                    }
+                })
+            };
+            let program = run.options.sbom.as_ref().map(|_| read()).transpose()?;
+            Ok((layer, program))
         });
         work.await.expect("making a layer does not panic")
     }

@@ -22,16 +22,17 @@ impl Namer {
     pub fn name(self, destination: &str, import_path: &str) -> String {
         let path = import_path.to_lowercase();
         match self {
-            Self::Md5 => {
-                let md5: String =
-                    Md5::digest(&path).iter().map(|byte| format!("{byte:02x}")).collect();
-                join(destination, &format!("{}-{md5}", base(&path)))
-            }
+            Self::Md5 => join(destination, &format!("{}-{}", base(&path), md5_of(&path))),
             Self::PreserveImportPaths => join(destination, &path),
             Self::BaseImportPaths => join(destination, base(&path)),
             Self::Bare => destination.to_owned(),
         }
     }
+}
+
+/// The md5 of a text, in hex.
+pub(crate) fn md5_of(text: &str) -> String {
+    Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Go's `path.Base`.

@@ -14,6 +14,7 @@ use registry::Keychain;
 use crate::base::BaseReference;
 use crate::image::ImageOptions;
 use crate::namer::Namer;
+use crate::sbom::SbomOptions;
 
 /// What a run depends on.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Options {
     pub kodata_root: Option<PathBuf>,
     /// What goes into every image.
     pub image: ImageOptions,
+    /// How SBOMs are made; not at all without.
+    pub sbom: Option<SbomOptions>,
     /// Where images go.
     pub destination: Destination,
     /// How registries are spoken to.

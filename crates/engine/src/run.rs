@@ -4,6 +4,7 @@
 //! them first; what does not depend on each other overlaps. Nothing becomes
 //! visible at the destination before all images of the run are made.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,13 +18,15 @@ use store::Store;
 use crate::base::Bases;
 use crate::budget::Budget;
 use crate::error::{BuildFailure, Error};
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::flags::Expander;
 use crate::flight::Flights;
 use crate::image::Artifact;
 use crate::listing::{Lister, Program};
+use crate::namer::md5_of;
 use crate::options::{Network, Options};
 use crate::publish::{LayoutPublisher, NonePublisher, Publisher, RegistryPublisher};
+use crate::sbom::{self, Subject};
 
 /// Builds and publishes images.
 #[derive(Debug)]
@@ -151,7 +154,10 @@ impl Engine {
                 })?;
             }
         }
-        let made = join_all(programs.iter().map(|program| run.make(program))).await;
+        run.prepare_sboms()?;
+        let names = file_names(programs);
+        let made = programs.iter().zip(&names).map(|(program, name)| run.make(program, name));
+        let made = join_all(made).await;
         let artifacts = first_error(made)?;
 
         let references = run.commit(programs, &artifacts).await?;
@@ -191,6 +197,22 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.run.cancel();
     }
+}
+
+/// What files about each program are called: its name, or, where several of
+/// the run share it, that and the md5 of its import path.
+fn file_names(programs: &[Program]) -> Vec<String> {
+    let name = |program: &Program| program.main.import_path.base_name().to_owned();
+    // Not all file systems tell cases apart.
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for program in programs {
+        *times.entry(name(program).to_lowercase()).or_default() += 1;
+    }
+    let unique = |program: &Program| match name(program) {
+        name if times[&name.to_lowercase()] == 1 => name,
+        name => format!("{name}-{}", md5_of(program.main.import_path.as_str())),
+    };
+    programs.iter().map(unique).collect()
 }
 
 /// All results, or the error that counts: the first that is not the echo of
@@ -254,7 +276,9 @@ fn publishers(
     }
     if destination.push {
         let (destination, store, observer) = (destination.clone(), store.clone(), observer.clone());
-        publishers.push(Box::new(RegistryPublisher::new(client, destination, store, observer)));
+        let sbom = options.sbom.clone();
+        let publisher = RegistryPublisher::new(client, destination, sbom, store, observer);
+        publishers.push(Box::new(publisher));
     }
     if publishers.is_empty() {
         publishers.push(Box::new(NonePublisher::new(destination.clone())));
@@ -270,12 +294,15 @@ impl Run {
 
     /// Makes the artifact of a program and brings it to the destinations,
     /// untagged. A failure ends the work of all others.
-    async fn make(self: &Arc<Self>, program: &Program) -> Result<Artifact, Error> {
+    ///
+    /// `name` is what files about the program are called.
+    async fn make(self: &Arc<Self>, program: &Program, name: &str) -> Result<Artifact, Error> {
         let made = async {
             let artifact = self.artifact(program).await.map_err(|source| Error::Build {
                 import_path: program.main.import_path.clone(),
                 source: Box::new(source),
             })?;
+            self.write_sboms(&artifact, name)?;
             for publisher in &self.publishers {
                 let uploaded = publisher.upload(program.main.import_path.as_str(), &artifact).await;
                 uploaded.map_err(|source| Error::Publish {
@@ -286,6 +313,27 @@ impl Run {
             Ok(artifact)
         };
         made.await.inspect_err(|_| self.cancel())
+    }
+
+    /// Sees to it that SBOMs can be written where they are wanted.
+    fn prepare_sboms(&self) -> Result<(), Error> {
+        let Some(dir) = self.options.sbom.as_ref().and_then(|sbom| sbom.dir.as_ref()) else {
+            return Ok(());
+        };
+        sbom::prepare(&self.options.work_dir.join(dir))
+            .map_err(|source| Error::SbomDir { dir: dir.clone(), source })
+    }
+
+    fn write_sboms(&self, artifact: &Artifact, name: &str) -> Result<(), Error> {
+        let Some(options) = &self.options.sbom else { return Ok(()) };
+        let Some(dir) = &options.dir else { return Ok(()) };
+        for subject in Subject::all(artifact) {
+            let path = dir.join(subject.file_name(name, options.format));
+            self.observer.tell(Event::WritingSbom { path: path.clone() });
+            sbom::write(&self.options.work_dir.join(&path), &subject.document(options))
+                .map_err(|source| Error::Sbom { path, source })?;
+        }
+        Ok(())
     }
 
     /// Makes all artifacts visible at all destinations; the references are the

@@ -94,7 +94,8 @@ impl fmt::Display for BuildKey {
     }
 }
 
-fn matters(name: &OsStr) -> bool {
+/// Whether a variable may change what is built.
+pub(crate) fn matters(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else {
         return false;
     };
@@ -104,16 +105,16 @@ fn matters(name: &OsStr) -> bool {
 
 /// A hash over fields, each behind its length: no two lists of fields are the
 /// same bytes.
-struct Fields(Sha256);
+pub(crate) struct Fields(pub(crate) Sha256);
 
 impl Fields {
-    fn add(&mut self, field: impl AsRef<OsStr>) {
+    pub(crate) fn add(&mut self, field: impl AsRef<OsStr>) {
         let bytes = field.as_ref().as_encoded_bytes();
         self.count(bytes.len());
         self.0.update(bytes);
     }
 
-    fn count(&mut self, count: usize) {
+    pub(crate) fn count(&mut self, count: usize) {
         self.0.update((count as u64).to_le_bytes());
     }
 }

@@ -16,6 +16,7 @@ mod build_info;
 mod cancel;
 mod environment;
 mod executable;
+mod freshness;
 mod git;
 mod go_env;
 mod import_path;
@@ -34,6 +35,10 @@ pub use build::{Binary, BuildError, BuildFailure, BuildSettings};
 pub use build_info::{BuildInfo, BuildInfoError, BuildInfoProblem, BuiltModule};
 pub use cancel::{Cancel, Cancelled};
 pub use environment::{Environment, EnvironmentError};
+pub use freshness::{
+    Built, Checker, Freshness, Never, NotRecorded, Output, Reason, Record, RecordKeys, Summary,
+    VcsState, stamped_repository,
+};
 pub use git::{GitInfo, GitNotice, GitParts};
 pub use go_env::{GoEnv, GoEnvError};
 pub use import_path::{Argument, ArgumentError, ImportPath};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use engine::{
     BaseReference, BuildOptions, Destination, Environment, ImageOptions, Layout, Limits, Namer,
-    Network, Options, PlatformMatcher, Registry, Repository, Tag, Timestamp, keychain,
+    Network, Options, PlatformMatcher, Registry, Repository, SbomOptions, Tag, Timestamp, keychain,
 };
 
 use crate::cli::{ImageArgs, PublishArgs, VERSION, elements};
@@ -43,7 +43,10 @@ pub(crate) fn options(
     let builder = builder(process, image, &platform, &work_dir);
     let builder = builder.map_err(|error| error.context("error creating builder"))?;
     let destination = destination(process, publish);
-    let destination = destination.map_err(|error| error.context("error creating publisher"))?;
+    let sbom = sbom(process, image);
+    let (destination, sbom) = destination
+        .and_then(|destination| Ok((destination, sbom?)))
+        .map_err(|error| error.context("error creating publisher"))?;
     Ok(Options {
         environment: Environment::from_iter(process.variables().iter().cloned()),
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
@@ -59,6 +62,7 @@ pub(crate) fn options(
         base_overrides: builder.base_overrides,
         kodata_root: process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root)),
         image: builder.image,
+        sbom,
         destination,
         network: network(process, publish.insecure_registry),
         work_dir,
@@ -269,6 +273,21 @@ fn destination(process: &Process, arguments: &PublishArgs) -> Result<Destination
         _ => Namer::Md5,
     };
     Ok(Destination { repository, namer, tags, tag_only: arguments.tag_only, push, layout })
+}
+
+/// How SBOMs are made, if they are.
+fn sbom(process: &Process, arguments: &ImageArgs) -> Result<Option<SbomOptions>> {
+    let Some(format) = arguments.sbom.0 else { return Ok(None) };
+    let repository = process.text("COSIGN_REPOSITORY").map(|text| {
+        text.parse::<Repository>()
+            .map_err(|error| CommandError::of(&error).context("parsing $COSIGN_REPOSITORY"))
+    });
+    Ok(Some(SbomOptions {
+        format,
+        version: VERSION.to_owned(),
+        dir: Some(PathBuf::from(&arguments.sbom_dir)).filter(|dir| !dir.as_os_str().is_empty()),
+        repository: repository.transpose()?,
+    }))
 }
 
 fn limits(jobs: i64) -> Result<Limits> {

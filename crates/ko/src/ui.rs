@@ -63,6 +63,8 @@ pub(crate) fn observer() -> Observer {
             Event::Notice { text, hint: None } => text,
             Event::Tagging { reference } => format!("Tagging {reference}"),
             Event::Published { reference } => format!("Published {reference}"),
+            Event::WritingSbom { path } => format!("Writing SBOM to {}", path.display()),
+            Event::PublishedSbom { reference } => format!("Published SBOM {reference}"),
             Event::Saving { import_path } => format!("Saving {import_path}"),
             Event::Saved { import_path } => format!("Saved {import_path}"),
             _ => return,

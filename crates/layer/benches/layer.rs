@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use layer::{Compressor, Entry, Family, KodataOptions, Recipe};
+use layer::{Compression, Compressor, Entry, Family, KodataOptions, Method, Recipe};
 use store::Store;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -50,6 +50,26 @@ fn program_layer(bencher: Bencher<'_, '_>, threads: usize) {
     let path = program(dir.path());
     let store = Store::open(dir.path()).unwrap();
     let compressor = compressor(threads);
+    let recipe = Recipe::binary(Family::Unix, "program", &path, None).unwrap();
+    bencher
+        .counter(BytesCount::new(fs::metadata(&path).unwrap().len()))
+        .bench(|| recipe.write(&store, &compressor, &GO_ON).unwrap());
+}
+
+/// The same in the other ways to compress it, on two threads.
+#[divan::bench(
+    args = ["gzip 1", "gzip 6", "zstd 1", "zstd 3", "estargz 2", "none"],
+    sample_count = 5,
+    sample_size = 1
+)]
+fn program_layer_as(bencher: Bencher<'_, '_>, name: &str) {
+    let (method, level) = name.split_once(' ').unwrap_or((name, ""));
+    let method: Method = method.parse().unwrap();
+    let compression = Compression::new(method, level.parse().ok()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = program(dir.path());
+    let store = Store::open(dir.path()).unwrap();
+    let compressor = compressor(2).with(compression);
     let recipe = Recipe::binary(Family::Unix, "program", &path, None).unwrap();
     bencher
         .counter(BytesCount::new(fs::metadata(&path).unwrap().len()))

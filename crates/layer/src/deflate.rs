@@ -13,6 +13,8 @@
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
+use crate::pipeline::Piece;
+
 /// How much is compressed at once. Up to 1 MiB a larger block is no faster and
 /// saves nothing, so that memory decides. Part of what `gz1` means: another
 /// size gives other bytes.
@@ -21,12 +23,10 @@ pub(crate) const BLOCK: usize = 256 * 1024;
 /// How far back DEFLATE can refer.
 const WINDOW: usize = 32 * 1024;
 
-/// zlib-rs' level 2. Level 1 is coded with fixed trees and gives more bytes
-/// than Go's level 1, which ko uses. Part of what `gz1` means.
-const LEVEL: u32 = 2;
-
 /// Up to [`BLOCK`] bytes, what came before them, and what became of them.
 pub(crate) struct Block {
+    /// zlib's, from 1 to 9.
+    level: u8,
     /// The window before the content, then the content.
     buffer: Vec<u8>,
     /// How much of the window is filled, at its end.
@@ -42,8 +42,9 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(level: u8) -> Self {
         Self {
+            level,
             buffer: vec![0; WINDOW + BLOCK],
             history: 0,
             len: 0,
@@ -58,6 +59,13 @@ impl Block {
         let content = &full.buffer[WINDOW..];
         self.buffer[..WINDOW].copy_from_slice(&content[content.len() - WINDOW..]);
         self.history = WINDOW;
+        self.len = 0;
+        self.last = false;
+    }
+
+    /// Starts this block again as the first one of a stream.
+    pub(crate) fn restart(&mut self) {
+        self.history = 0;
         self.len = 0;
         self.last = false;
     }
@@ -83,21 +91,29 @@ impl Block {
         self.last = true;
     }
 
+    pub(crate) fn is_last(&self) -> bool {
+        self.last
+    }
+}
+
+impl Piece for Block {
     /// Compresses the content, up to a byte boundary: by an empty stored block
     /// in the middle of the stream, by the final block at its end.
-    pub(crate) fn compress(&mut self) {
+    fn compress(&mut self) {
         let content = &self.buffer[WINDOW..WINDOW + self.len];
         self.crc.reset();
         self.crc.update(content);
 
-        let mut stream = Compress::new(Compression::new(LEVEL), false);
+        let mut stream = Compress::new(Compression::new(self.level.into()), false);
         if self.history > 0 {
             let history = &self.buffer[WINDOW - self.history..WINDOW];
             stream.set_dictionary(history).expect("a stream at its start takes a dictionary");
         }
-        // Incompressible content is stored, at 5 bytes for each 16 KiB.
+        // Incompressible content is stored, at 5 bytes for each 16 KiB; but
+        // level 1 knows fixed trees alone, with up to 9 bits for a byte.
+        let growth = if self.level == 1 { self.len / 8 } else { self.len / 1024 };
         self.output.clear();
-        self.output.reserve(self.len + self.len / 1024 + 64);
+        self.output.reserve(self.len + growth + 64);
         let flush = if self.last { FlushCompress::Finish } else { FlushCompress::Sync };
         let status = stream.compress_vec(content, &mut self.output, flush);
         let done = match status.expect("the stream is in no error state") {
@@ -113,11 +129,12 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compression::GZIP_LEVEL;
 
     impl Block {
         /// A block whose compression panics.
         pub(crate) fn broken() -> Self {
-            Self { len: usize::MAX - WINDOW, ..Self::new() }
+            Self { len: usize::MAX - WINDOW, ..Self::new(GZIP_LEVEL) }
         }
     }
 
@@ -131,18 +148,20 @@ mod tests {
 
     #[test]
     fn what_does_not_compress_stays_in_its_bound() {
-        let mut block = Block::new();
-        for (at, byte) in block.room().iter_mut().enumerate() {
-            *byte = noise(at);
+        for level in 1..=9 {
+            let mut block = Block::new(level);
+            for (at, byte) in block.room().iter_mut().enumerate() {
+                *byte = noise(at);
+            }
+            block.advance(BLOCK);
+            block.compress();
+            assert!(block.output.len() > BLOCK, "level {level}");
+            let mut next = Block::new(level);
+            next.follow(&block);
+            next.end();
+            next.compress();
+            assert_eq!(next.output, [3, 0], "an empty end is an empty block of fixed codes");
         }
-        block.advance(BLOCK);
-        block.compress();
-        assert!(block.output.len() > BLOCK);
-        let mut next = Block::new();
-        next.follow(&block);
-        next.end();
-        next.compress();
-        assert_eq!(next.output, [3, 0], "an empty end is an empty block of fixed codes");
     }
 
     /// What a stream that is reset gets wrong: the history ends in `abc`, the
@@ -151,7 +170,7 @@ mod tests {
     fn a_block_does_not_depend_on_the_block_before_it_on_the_thread() {
         const PHRASE: &[u8] = b"abcZ is how a phrase begins that is worth a reference";
         let block = |content: &[u8]| {
-            let mut block = Block::new();
+            let mut block = Block::new(GZIP_LEVEL);
             block.history = WINDOW;
             for (at, byte) in block.buffer[..WINDOW].iter_mut().enumerate() {
                 *byte = noise(at);

@@ -11,13 +11,13 @@ use crate::tar::{Header, HeaderError, Kind};
 /// ko has it, unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     pub(crate) content: Content,
-    mode: u16,
-    uid: u32,
-    gid: u32,
-    mtime: i64,
-    pax: BTreeMap<String, Vec<u8>>,
+    pub(crate) mode: u16,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mtime: i64,
+    pub(crate) pax: BTreeMap<String, Vec<u8>>,
 }
 
 /// Where the bytes come from.
@@ -26,6 +26,17 @@ pub(crate) enum Content {
     Directory,
     File { path: PathBuf, size: u64 },
     Bytes(Arc<[u8]>),
+}
+
+impl Content {
+    /// How many bytes of content follow the header.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Directory => 0,
+            Self::File { size, .. } => *size,
+            Self::Bytes(bytes) => bytes.len() as u64,
+        }
+    }
 }
 
 impl Entry {
@@ -90,8 +101,7 @@ impl Entry {
     pub(crate) fn append_header(&self, blocks: &mut Vec<u8>) -> Result<(), HeaderError> {
         let kind = match &self.content {
             Content::Directory => Kind::Directory,
-            Content::File { size, .. } => Kind::File(*size),
-            Content::Bytes(bytes) => Kind::File(bytes.len() as u64),
+            Content::File { .. } | Content::Bytes(_) => Kind::File(self.content.size()),
         };
         let Self { name, mode, uid, gid, mtime, pax, .. } = self;
         let (mode, uid, gid, mtime) = (*mode, *uid, *gid, *mtime);

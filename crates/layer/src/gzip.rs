@@ -1,52 +1,56 @@
-//! One gzip member (RFC 1952) out of blocks that were compressed in parallel.
-//! Several members would be a valid file too, but there are consumers of
-//! layers that read the first member only.
+//! gzip (RFC 1952) out of blocks that were compressed in parallel. A layer is
+//! one member, since there are consumers of layers that read the first member
+//! only; more of them are made where the format of the layer asks for them.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::mpsc::Receiver;
 
 use crate::compressor::Compressor;
 use crate::deflate::Block;
-
-/// The header: no name, no time, "fastest" (4), made on an "unknown" (255)
-/// system. Go writes the same one for ko.
-const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff];
+use crate::pipeline::{Piece as _, Pipeline};
 
 /// Compresses what is written to it, as one gzip member. It holds a bounded
 /// number of blocks at a time and uses them again. It must be
 /// [finished](Self::finish); dropped before, it leaves a stream without end.
 pub struct GzipWriter<W> {
-    compressor: Compressor,
     out: W,
+    level: u8,
+    /// How many bytes went out.
+    written: u64,
+    /// Where each member begins of which the beginning is written.
+    members: Vec<u64>,
     /// What is being filled.
     block: Block,
-    /// What is being compressed, the oldest first.
-    away: VecDeque<Receiver<Block>>,
+    /// What is being compressed.
+    away: Pipeline<Block>,
     /// What has come back and is not in use.
     spare: Option<Block>,
-    /// The checksum of the blocks that are written.
+    /// The checksum of the blocks of this member that are written.
     crc: crc32fast::Hasher,
 }
 
 impl<W: Write> GzipWriter<W> {
-    pub(crate) fn new(compressor: Compressor, mut out: W) -> io::Result<Self> {
-        out.write_all(&HEADER)?;
-        Ok(Self {
-            compressor,
+    pub(crate) fn new(compressor: Compressor, level: u8, out: W) -> io::Result<Self> {
+        let mut writer = Self {
             out,
-            block: Block::new(),
-            away: VecDeque::new(),
+            level,
+            written: 0,
+            members: Vec::new(),
+            block: Block::new(level),
+            away: Pipeline::new(compressor),
             spare: None,
             crc: crc32fast::Hasher::new(),
-        })
+        };
+        writer.begin_member()?;
+        Ok(writer)
     }
 
     /// Where more content goes: never empty.
     pub(crate) fn room(&mut self) -> io::Result<&mut [u8]> {
         if self.block.is_full() {
-            self.hand_in()?;
+            let mut next = self.next()?;
+            next.follow(&self.block);
+            self.hand_in(next);
         }
         Ok(self.block.room())
     }
@@ -54,6 +58,22 @@ impl<W: Write> GzipWriter<W> {
     /// Takes the first `n` bytes of the room as content, and returns them.
     pub(crate) fn advance(&mut self, n: usize) -> &[u8] {
         self.block.advance(n)
+    }
+
+    /// Ends the member, and begins another one.
+    pub(crate) fn cut(&mut self) -> io::Result<()> {
+        let mut next = self.next()?;
+        next.restart();
+        self.block.end();
+        self.hand_in(next);
+        Ok(())
+    }
+
+    /// Where every member begins, in bytes from the start. It waits for what
+    /// is away, and so is for the end of a layer.
+    pub(crate) fn members(&mut self) -> io::Result<&[u64]> {
+        while self.take_back()? {}
+        Ok(&self.members)
     }
 
     /// Compresses what is left and writes the trailer.
@@ -65,44 +85,66 @@ impl<W: Write> GzipWriter<W> {
         // no hand-over, and the others are still busy with the blocks before.
         self.block.end();
         self.block.compress();
-        while !self.away.is_empty() {
-            self.take_back()?;
-        }
-        write_block(&mut self.out, &mut self.crc, &self.block)?;
-        // RFC 1952: the size is modulo 2^32.
-        let size = self.crc.total_len() as u32;
-        self.out.write_all(&self.crc.finalize().to_le_bytes())?;
-        self.out.write_all(&size.to_le_bytes())?;
+        while self.take_back()? {}
+        self.crc.combine(&self.block.crc);
+        self.out.write_all(&self.block.output)?;
+        self.end_member()?;
         Ok(self.out)
     }
 
-    /// Hands the full block in, and goes on with another one.
-    fn hand_in(&mut self) -> io::Result<()> {
-        if self.away.len() == self.compressor.window() {
+    /// A block to go on with.
+    fn next(&mut self) -> io::Result<Block> {
+        if self.away.is_full() {
             self.take_back()?;
         }
-        let mut next = self.spare.take().unwrap_or_else(Block::new);
-        next.follow(&self.block);
-        let full = std::mem::replace(&mut self.block, next);
-        self.away.push_back(self.compressor.submit(full));
-        Ok(())
+        Ok(self.spare.take().unwrap_or_else(|| Block::new(self.level)))
     }
 
-    /// Waits for the oldest block and writes it.
-    fn take_back(&mut self) -> io::Result<()> {
-        if let Some(oldest) = self.away.pop_front() {
-            let block =
-                oldest.recv().map_err(|_| io::Error::other("a compressing thread panicked"))?;
-            write_block(&mut self.out, &mut self.crc, &block)?;
-            self.spare = Some(block);
+    /// Hands the block in, and goes on with the next one.
+    fn hand_in(&mut self, next: Block) {
+        let block = std::mem::replace(&mut self.block, next);
+        self.away.hand_in(block);
+    }
+
+    /// Waits for the oldest block and writes it, if one is away.
+    fn take_back(&mut self) -> io::Result<bool> {
+        let Some(block) = self.away.take_back()? else { return Ok(false) };
+        self.crc.combine(&block.crc);
+        self.out.write_all(&block.output)?;
+        self.written += block.output.len() as u64;
+        if block.is_last() {
+            self.end_member()?;
+            self.begin_member()?;
         }
+        self.spare = Some(block);
+        Ok(true)
+    }
+
+    /// Writes a header: no name, no time, and an "unknown" system (255). Go
+    /// writes the same one for ko.
+    fn begin_member(&mut self) -> io::Result<()> {
+        self.members.push(self.written);
+        let speed = match self.level {
+            1 | 2 => 4, // "fastest"
+            9 => 2,     // "maximum compression"
+            _ => 0,
+        };
+        let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, speed, 0xff];
+        self.out.write_all(&header)?;
+        self.written += header.len() as u64;
         Ok(())
     }
-}
 
-fn write_block(out: &mut impl Write, crc: &mut crc32fast::Hasher, block: &Block) -> io::Result<()> {
-    crc.combine(&block.crc);
-    out.write_all(&block.output)
+    /// Writes a trailer.
+    fn end_member(&mut self) -> io::Result<()> {
+        let crc = std::mem::take(&mut self.crc);
+        // RFC 1952: the size is modulo 2^32.
+        let size = crc.total_len() as u32;
+        self.out.write_all(&crc.finalize().to_le_bytes())?;
+        self.out.write_all(&size.to_le_bytes())?;
+        self.written += 8;
+        Ok(())
+    }
 }
 
 impl<W: Write> Write for GzipWriter<W> {

@@ -121,7 +121,7 @@ impl Recipe {
             walk.descend(dir, &start, name.as_bytes())?;
         }
         let Walk { entries, skipped_links, .. } = walk;
-        Ok(Kodata { recipe: Self { entries }, skipped_links })
+        Ok(Kodata { recipe: Self::new(entries), skipped_links })
     }
 }
 

@@ -4,28 +4,37 @@
 //! nothing of registries, manifests or Go.
 //!
 //! A [`Recipe`] says what a layer holds; a [`Compressor`] is the pool of
-//! threads that all layers of a run share; a [`Layer`] is what comes out, its
-//! blob being in the store.
+//! threads that all layers of a run share, and how they are compressed; a
+//! [`Layer`] is what comes out, its blob being in the store.
 //!
 //! The tar is byte for byte the one that ko writes, so that diff_ids are equal
-//! to ko's. The gzip around it is our own, and its version is
-//! [`Compressor::VERSION`].
+//! to ko's; only eStargz adds entries to it. What is around it is our own, and
+//! its version is [`Compression::id`].
 
+mod capabilities;
+mod compression;
 mod compressor;
 mod deflate;
 mod entry;
 mod error;
+mod estargz;
 mod gzip;
 mod kodata;
 mod os;
+mod pipeline;
 mod produce;
 mod recipe;
 mod sink;
 mod tar;
+mod toc;
+mod zstandard;
 
+pub use capabilities::{Capabilities, CapabilityError};
+pub use compression::{Compression, CompressionError, Encoding, Method};
 pub use compressor::Compressor;
 pub use entry::Entry;
 pub use error::LayerError;
+pub use estargz::Toc;
 pub use gzip::GzipWriter;
 pub use kodata::{Kodata, KodataError, KodataOptions};
 pub use produce::{Layer, Obtained};

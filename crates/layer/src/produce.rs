@@ -1,6 +1,7 @@
 //! Making layers: one pass from files to a blob in the store, or no blob at
 //! all where the store has it already.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
 
@@ -8,38 +9,54 @@ use oci::{DiffId, Digest, Hasher};
 use serde::{Deserialize, Serialize};
 use store::{BlobWriter, Record, Store};
 
+use crate::compression::{Encoding, Method};
 use crate::compressor::Compressor;
 use crate::error::LayerError;
+use crate::estargz::{EstargzSink, Finished, Toc};
 use crate::recipe::Recipe;
-use crate::sink::{GzipSink, HashSink};
+use crate::sink::{Encoder, EncoderSink, HashSink, PlainSink, write_failed};
+use crate::zstandard::ZstdWriter;
 
-/// A layer whose blob is in the store. As a record, it is known by the diff_id
-/// of its content and the version of the compressor.
+/// A layer whose blob is in the store. As a record, it is known by its content
+/// and the version of the compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
-    /// The digest of the compressed blob.
+    /// The digest of the blob.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
     /// The digest of the tar.
     pub diff_id: DiffId,
+    /// What the blob is, which its media type has to say.
+    pub encoding: Encoding,
+    /// Of an eStargz layer: what its descriptor has to say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub toc: Option<Toc>,
+}
+
+impl Layer {
+    /// The annotations that belong on the descriptor of the layer in a
+    /// manifest. Most layers have none.
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        self.toc.iter().flat_map(Toc::annotations).collect()
+    }
 }
 
 impl Record for Layer {
     const KIND: &'static str = "layer";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 /// What a source gave last time. It says only that looking for the content
 /// before compressing it may pay; what the content is, is found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Source {
-    diff_id: DiffId,
+    content: DiffId,
 }
 
 impl Record for Source {
     const KIND: &'static str = "layer-source";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 /// A layer, and how it came.
@@ -52,7 +69,8 @@ pub struct Obtained {
 }
 
 impl Recipe {
-    /// Finds out the diff_id: reads everything and keeps nothing.
+    /// Finds out the diff_id that the layer has in every compression but
+    /// eStargz, which adds entries: reads everything and keeps nothing.
     ///
     /// # Errors
     /// A file cannot be read or has changed, or `stop` was set.
@@ -73,21 +91,73 @@ impl Recipe {
         compressor: &Compressor,
         stop: &AtomicBool,
     ) -> Result<Layer, LayerError> {
+        self.make(store, compressor, stop).map(|(layer, _)| layer)
+    }
+
+    /// The layer, and the digest of its content.
+    fn make(
+        &self,
+        store: &Store,
+        compressor: &Compressor,
+        stop: &AtomicBool,
+    ) -> Result<(Layer, DiffId), LayerError> {
         let output = Output { blob: store.blob_writer()?, hasher: Hasher::new() };
-        let failed = |source| LayerError::Write { source };
-        let mut sink = GzipSink::new(compressor.gzip(output).map_err(failed)?);
+        let compression = compressor.compression();
+        let (Output { blob, hasher }, content, diff_id, toc) = match compression.method() {
+            Method::Gzip => {
+                let gzip = compressor.gzip(output).map_err(write_failed)?;
+                self.encode(EncoderSink::new(gzip), stop)?
+            }
+            Method::Zstd => {
+                let zstd = ZstdWriter::new(compressor.clone(), compression.level(), output);
+                self.encode(EncoderSink::new(zstd), stop)?
+            }
+            Method::None => {
+                let mut sink = PlainSink::new(output);
+                self.stream(&mut sink, stop)?;
+                let output = sink.finish().map_err(write_failed)?;
+                let diff_id = DiffId::new(output.hasher.digest());
+                (output, diff_id, diff_id, None)
+            }
+            Method::Estargz => {
+                let gzip = compressor.gzip(output).map_err(write_failed)?;
+                let mut sink = EstargzSink::new(gzip);
+                self.with_landmark().stream_entries(&mut sink, stop)?;
+                let Finished { out, content, diff_id, toc } = sink.finish()?;
+                (out, content, diff_id, Some(toc))
+            }
+        };
+        let encoding = compression.method().encoding();
+        let (digest, size) = (hasher.digest(), hasher.size());
+        blob.commit(&digest)?;
+        Ok((Layer { digest, size, diff_id, encoding, toc }, content))
+    }
+
+    fn encode<E: Encoder>(
+        &self,
+        mut sink: EncoderSink<E>,
+        stop: &AtomicBool,
+    ) -> Result<(E::Out, DiffId, DiffId, Option<Toc>), LayerError> {
         self.stream(&mut sink, stop)?;
-        let (Output { blob, hasher }, diff_id) = sink.finish().map_err(failed)?;
-        let layer = Layer { digest: hasher.digest(), size: hasher.size(), diff_id };
-        blob.commit(&layer.digest)?;
-        Ok(layer)
+        let (out, diff_id) = sink.finish().map_err(write_failed)?;
+        Ok((out, diff_id, diff_id, None))
+    }
+
+    /// Finds out the digest under which a layer of this content is known.
+    fn content(&self, method: Method, stop: &AtomicBool) -> Result<DiffId, LayerError> {
+        if method != Method::Estargz {
+            return self.diff_id(stop);
+        }
+        let mut sink = HashSink::new();
+        self.with_landmark().stream_entries(&mut sink, stop)?;
+        Ok(sink.diff_id())
     }
 
     /// Gets the layer, from the store if it is there. `source` is the caller's
     /// name for where the content comes from: content that came from there
-    /// before is hashed first, since it is most likely the same, and
-    /// compressed only if no layer with its diff_id is in the store. New
-    /// content is hashed and compressed in one pass.
+    /// before, for the same compression, is hashed first, since it is most
+    /// likely the same, and compressed only if no such layer of it is in the
+    /// store. New content is hashed and compressed in one pass.
     ///
     /// # Errors
     /// As those of [`write`](Self::write).
@@ -98,29 +168,25 @@ impl Recipe {
         source: &str,
         stop: &AtomicBool,
     ) -> Result<Obtained, LayerError> {
-        let last = store.record::<Source>(source);
-        if let Some(last) = last {
-            let diff_id = self.diff_id(stop)?;
-            let known = store.record::<Layer>(&key(diff_id));
-            if let Some(layer) = known.filter(|layer| {
-                layer.diff_id == diff_id && store.has_blob(&layer.digest, layer.size)
-            }) {
-                if last.diff_id != diff_id {
-                    store.put_record(source, &Source { diff_id })?;
+        let compression = compressor.compression();
+        let id = compression.id();
+        let source = format!("{id} {source}");
+        let key = |content: DiffId| format!("{content} {id}");
+        if let Some(last) = store.record::<Source>(&source) {
+            let content = self.content(compression.method(), stop)?;
+            let known = store.record::<Layer>(&key(content));
+            if let Some(layer) = known.filter(|layer| store.has_blob(&layer.digest, layer.size)) {
+                if last.content != content {
+                    store.put_record(&source, &Source { content })?;
                 }
                 return Ok(Obtained { layer, reused: true });
             }
         }
-        let layer = self.write(store, compressor, stop)?;
-        store.put_record(&key(layer.diff_id), &layer)?;
-        store.put_record(source, &Source { diff_id: layer.diff_id })?;
+        let (layer, content) = self.make(store, compressor, stop)?;
+        store.put_record(&key(content), &layer)?;
+        store.put_record(&source, &Source { content })?;
         Ok(Obtained { layer, reused: false })
     }
-}
-
-/// The key of a layer's record.
-fn key(diff_id: DiffId) -> String {
-    format!("{diff_id} {}", Compressor::VERSION)
 }
 
 /// A blob on its way into the store, hashed and counted.

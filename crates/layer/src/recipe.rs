@@ -43,12 +43,15 @@ impl Family {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recipe {
     pub(crate) entries: Vec<Entry>,
+    /// Does a container need all of it as soon as it starts? Runtimes that
+    /// fetch layers lazily fetch such a layer at once.
+    pub(crate) prefetch: bool,
 }
 
 impl Recipe {
     /// A layer of these entries, in this order.
     pub fn new(entries: Vec<Entry>) -> Self {
-        Self { entries }
+        Self { entries, prefetch: false }
     }
 
     /// The layer of a program: `name` in `/ko-app`, its bytes from the file at
@@ -82,6 +85,6 @@ impl Recipe {
             file = file.pax("SCHILY.xattr.security.capability", capabilities);
         }
         entries.push(file);
-        Ok(Self { entries })
+        Ok(Self { entries, prefetch: true })
     }
 }

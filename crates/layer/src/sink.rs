@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use oci::{DiffId, Hasher};
 
-use crate::entry::Content;
+use crate::entry::{Content, Entry};
 use crate::error::LayerError;
 use crate::gzip::GzipWriter;
 use crate::recipe::Recipe;
 use crate::tar;
+use crate::zstandard::ZstdWriter;
 
 /// Takes the bytes of a tar.
 pub(crate) trait Sink {
@@ -22,9 +23,16 @@ pub(crate) trait Sink {
     /// Takes the first `n` bytes of the room.
     fn advance(&mut self, n: usize);
 
+    /// Says that the header of an entry comes next.
+    fn entry(&mut self, _entry: &Entry) {}
+
+    /// Says that so many bytes of content come next, and is not called where
+    /// there are none.
+    fn content(&mut self, _size: u64) {}
+
     fn put(&mut self, mut bytes: &[u8]) -> Result<(), LayerError> {
         while !bytes.is_empty() {
-            let room = self.room().map_err(|source| LayerError::Write { source })?;
+            let room = self.room().map_err(write_failed)?;
             let n = room.len().min(bytes.len());
             room[..n].copy_from_slice(&bytes[..n]);
             self.advance(n);
@@ -34,30 +42,44 @@ pub(crate) trait Sink {
     }
 }
 
+/// What a sink writes to could not be written.
+pub(crate) fn write_failed(source: io::Error) -> LayerError {
+    LayerError::Write { source }
+}
+
 impl Recipe {
     /// Sends the whole tar to a sink. `stop` is looked at before each entry
     /// and each read.
     pub(crate) fn stream(&self, sink: &mut impl Sink, stop: &AtomicBool) -> Result<(), LayerError> {
+        self.stream_entries(sink, stop)?;
+        sink.put(&tar::END)
+    }
+
+    /// The same without the end of the archive, for those that add entries.
+    pub(crate) fn stream_entries(
+        &self,
+        sink: &mut impl Sink,
+        stop: &AtomicBool,
+    ) -> Result<(), LayerError> {
         let mut header = Vec::new();
         for entry in &self.entries {
             check(stop)?;
             header.clear();
             entry.append_header(&mut header)?;
+            sink.entry(entry);
             sink.put(&header)?;
-            let size = match &entry.content {
-                Content::Directory => 0,
-                Content::Bytes(bytes) => {
-                    sink.put(bytes)?;
-                    bytes.len() as u64
-                }
-                Content::File { path, size } => {
-                    copy(path, *size, sink, stop)?;
-                    *size
-                }
-            };
+            let size = entry.content.size();
+            if size > 0 {
+                sink.content(size);
+            }
+            match &entry.content {
+                Content::Directory => {}
+                Content::Bytes(bytes) => sink.put(bytes)?,
+                Content::File { path, size } => copy(path, *size, sink, stop)?,
+            }
             sink.put(&tar::END[..tar::padding(size)])?;
         }
-        sink.put(&tar::END)
+        Ok(())
     }
 }
 
@@ -72,7 +94,7 @@ fn copy(path: &Path, size: u64, sink: &mut impl Sink, stop: &AtomicBool) -> Resu
     let mut left = size;
     while left > 0 {
         check(stop)?;
-        let room = sink.room().map_err(|source| LayerError::Write { source })?;
+        let room = sink.room().map_err(write_failed)?;
         let want = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let n = read(&mut file, &mut room[..want]).map_err(failed("reading"))?;
         if n == 0 {
@@ -126,29 +148,109 @@ impl Sink for HashSink {
     }
 }
 
+/// What makes a blob of a tar, and tells what it has been given.
+pub(crate) trait Encoder {
+    /// What it writes to.
+    type Out;
+
+    /// Where the next bytes go: never empty.
+    fn room(&mut self) -> io::Result<&mut [u8]>;
+
+    /// Takes the first `n` bytes of the room, and returns them.
+    fn advance(&mut self, n: usize) -> &[u8];
+
+    /// Writes what is left.
+    fn finish(self) -> io::Result<Self::Out>;
+}
+
+impl<W: Write> Encoder for GzipWriter<W> {
+    type Out = W;
+
+    fn room(&mut self) -> io::Result<&mut [u8]> {
+        self.room()
+    }
+
+    fn advance(&mut self, n: usize) -> &[u8] {
+        self.advance(n)
+    }
+
+    fn finish(self) -> io::Result<W> {
+        self.finish()
+    }
+}
+
+impl<W: Write> Encoder for ZstdWriter<W> {
+    type Out = W;
+
+    fn room(&mut self) -> io::Result<&mut [u8]> {
+        self.room()
+    }
+
+    fn advance(&mut self, n: usize) -> &[u8] {
+        self.advance(n)
+    }
+
+    fn finish(self) -> io::Result<W> {
+        self.finish()
+    }
+}
+
 /// Hashes the tar while other threads compress what came before.
-pub(crate) struct GzipSink<W> {
-    gzip: GzipWriter<W>,
+pub(crate) struct EncoderSink<E> {
+    encoder: E,
     hasher: Hasher,
 }
 
-impl<W: Write> GzipSink<W> {
-    pub(crate) fn new(gzip: GzipWriter<W>) -> Self {
-        Self { gzip, hasher: Hasher::new() }
+impl<E: Encoder> EncoderSink<E> {
+    pub(crate) fn new(encoder: E) -> Self {
+        Self { encoder, hasher: Hasher::new() }
     }
 
-    pub(crate) fn finish(self) -> io::Result<(W, DiffId)> {
+    pub(crate) fn finish(self) -> io::Result<(E::Out, DiffId)> {
         let diff_id = DiffId::new(self.hasher.digest());
-        Ok((self.gzip.finish()?, diff_id))
+        Ok((self.encoder.finish()?, diff_id))
     }
 }
 
-impl<W: Write> Sink for GzipSink<W> {
+impl<E: Encoder> Sink for EncoderSink<E> {
     fn room(&mut self) -> io::Result<&mut [u8]> {
-        self.gzip.room()
+        self.encoder.room()
     }
 
     fn advance(&mut self, n: usize) {
-        self.hasher.update(self.gzip.advance(n));
+        self.hasher.update(self.encoder.advance(n));
+    }
+}
+
+/// Writes the tar as it is.
+pub(crate) struct PlainSink<W> {
+    out: W,
+    buffer: Vec<u8>,
+    /// How much of the buffer is still to be written.
+    len: usize,
+}
+
+impl<W: Write> PlainSink<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Self { out, buffer: vec![0; 256 * 1024], len: 0 }
+    }
+
+    pub(crate) fn finish(mut self) -> io::Result<W> {
+        self.out.write_all(&self.buffer[..self.len])?;
+        Ok(self.out)
+    }
+}
+
+impl<W: Write> Sink for PlainSink<W> {
+    fn room(&mut self) -> io::Result<&mut [u8]> {
+        if self.len == self.buffer.len() {
+            self.out.write_all(&self.buffer)?;
+            self.len = 0;
+        }
+        Ok(&mut self.buffer[self.len..])
+    }
+
+    fn advance(&mut self, n: usize) {
+        self.len += n;
     }
 }

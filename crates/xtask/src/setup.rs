@@ -1,5 +1,6 @@
-//! What the tests need beside Rust, Go and git: Debian packages, and the ko
-//! that ours is compared with. What is there already is left alone.
+//! What the tests need beside Rust, Go and git: Debian packages, the ko that
+//! ours is compared with, further releases of Go, and Python packages that
+//! know what SBOMs look like. What is there already is left alone.
 
 use crate::error::{Error, Result};
 use crate::step;
@@ -10,14 +11,22 @@ use std::process::Command;
 pub(crate) const KO_VERSION: &str = "v0.19.1";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("bsdtar", "libarchive-tools"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
     ("iptables", "iptables"),
     ("pigz", "pigz"),
+    ("python3", "python3-venv"),
     ("skopeo", "skopeo"),
 ];
+
+/// Releases of Go whose programs the tests of `golang` read.
+const TOOLCHAINS: [&str; 2] = ["go1.24.10", "go1.25.4"];
+
+/// Python packages that check SBOMs.
+const PYTHON_PACKAGES: [&str; 2] =
+    ["cyclonedx-python-lib[json-validation]==11.12.0", "spdx-tools==0.8.5"];
 
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
@@ -26,7 +35,10 @@ pub(crate) fn run() -> Result<()> {
     if !ko.exists() {
         install_ko(&ko)?;
     }
-    Ok(())
+    for toolchain in TOOLCHAINS {
+        install_toolchain(toolchain)?;
+    }
+    install_python_packages()
 }
 
 /// Where [`run`] puts ko.
@@ -74,4 +86,20 @@ fn install_ko(ko: &Path) -> Result<()> {
     let mut go = Command::new("go");
     go.args(["install", &module]).env("GOBIN", dir);
     step::run(go.envs([("GOENV", "off"), ("GOFLAGS", ""), ("GOTOOLCHAIN", "local")]))
+}
+
+/// Has Go fetch a release of itself, unless its module cache holds it.
+fn install_toolchain(toolchain: &str) -> Result<()> {
+    let mut go = Command::new("go");
+    go.arg("version").env_remove("GOPATH").env_remove("GOMODCACHE");
+    step::run(go.envs([("GOENV", "off"), ("GOFLAGS", ""), ("GOTOOLCHAIN", toolchain)]))
+}
+
+fn install_python_packages() -> Result<()> {
+    let dir = step::tools().join("venv");
+    if dir.join("bin/pyspdxtools").exists() {
+        return Ok(());
+    }
+    step::run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
+    step::run(Command::new(dir.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))
 }

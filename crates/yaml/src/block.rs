@@ -55,12 +55,12 @@ pub(crate) fn text_end(text: &str, content: Range<usize>, indent: usize) -> usiz
     }
 }
 
-/// Makes `chomping` (a `-`, nothing, a `+`) of the header at `header`.
+/// Makes the header at `header` say that the value has no line feed at its
+/// end, if it does not say so.
 pub(crate) fn strip(text: &str, header: usize) -> Option<Edit> {
     let range = indicators(text, header);
     let now = &text[range.clone()];
-    (!now.contains('-'))
-        .then(|| Edit::new(range, format!("{}-", now.trim_end_matches('+').replace('+', ""))))
+    (!now.contains('-')).then(|| Edit::new(range, now.replace('+', "") + "-"))
 }
 
 /// Replaces the block scalar at `span` (from its indicator to the end of its

@@ -16,11 +16,13 @@ pub struct Document {
     pub terminated: bool,
     /// Whether it stays in the output. `false` after a selector dropped it.
     pub kept: bool,
+    /// Where its `---` or, without one, its content starts.
+    pub(crate) content: usize,
 }
 
 impl Document {
-    /// The part before `---`, where directives are.
+    /// The part before, where directives, comments and byte-order marks are.
     pub(crate) fn prefix(&self) -> Range<usize> {
-        self.range.start..self.marker.unwrap_or(self.range.start)
+        self.range.start..self.content.max(self.range.start)
     }
 }

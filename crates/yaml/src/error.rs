@@ -1,7 +1,5 @@
 //! What is wrong with a file, where, and the line that shows it.
 
-use std::fmt;
-
 use crate::text::{self, Position};
 
 /// How much of a long line a snippet shows, in characters.
@@ -9,7 +7,8 @@ const SNIPPET: usize = 100;
 
 /// Why a file was refused. Displayed in one line as
 /// `NAME:LINE:COLUMN: PROBLEM`; [`Error::snippet`] shows the place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{position}: {problem}")]
 pub struct Error {
     /// The file, as [`crate::Source::name`] says it.
     pub file: String,
@@ -20,18 +19,6 @@ pub struct Error {
     /// The line of the position and, below it, a caret at the column; a long
     /// line is cut around the column. Two lines, no line break at the end.
     pub snippet: String,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.position, self.problem)
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        None
-    }
 }
 
 /// What can be wrong with a file.

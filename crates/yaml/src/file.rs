@@ -42,6 +42,8 @@ pub struct File<'a> {
     pub(crate) references: Vec<Found>,
     /// What a selector left out inside documents that stay.
     pub(crate) cuts: Vec<Range<usize>>,
+    /// Where what follows the last document starts: after its `...`.
+    pub(crate) tail: usize,
     /// The block scalar that ends the file, if one does.
     pub(crate) last_block: Option<LastBlock>,
 }
@@ -91,9 +93,11 @@ impl<'a> File<'a> {
         if let Some(last) = reader.documents.last_mut() {
             last.range.end = text.len();
         }
+        let no_tail = if reader.documents.is_empty() { 0 } else { text.len() };
         Ok(Self {
             name,
             text,
+            tail: reader.boundary.unwrap_or(no_tail),
             documents: reader.documents,
             references: reader.references,
             cuts: Vec::new(),
@@ -244,6 +248,7 @@ impl Reader<'_> {
             marker,
             terminated: false,
             kept: true,
+            content: bytes(span).start,
         });
     }
 

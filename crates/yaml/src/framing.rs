@@ -27,9 +27,7 @@ impl<'a> File<'a> {
         image: impl FnMut(&Found) -> Cow<'i, str>,
     ) -> Result<Spliced<'a>, Unfit> {
         let mut edits = self.edits(image)?;
-        if self.text.starts_with(BOM) {
-            edits.push(Edit::cut(0..BOM.len()));
-        }
+        self.marks(&mut edits);
         let kept = self.documents.iter().filter(|document| document.kept);
         for (index, document) in kept.enumerate() {
             self.directives(document, &mut edits);
@@ -45,6 +43,18 @@ impl<'a> File<'a> {
         }
         self.ending(&mut edits);
         Ok(Spliced::new(self.text, edits))
+    }
+
+    /// Leaves out byte-order marks, which can be before every document and
+    /// after the last one; elsewhere they are content.
+    fn marks(&self, edits: &mut Vec<Edit>) {
+        let tail = std::iter::once(self.tail..self.text.len());
+        for region in self.documents.iter().map(Document::prefix).chain(tail) {
+            let marks = self.text[region.clone()].match_indices(BOM);
+            edits.extend(
+                marks.map(|(at, _)| region.start + at).map(|at| Edit::cut(at..at + BOM.len())),
+            );
+        }
     }
 
     /// Leaves out directives, or, where one has to stay, ends what is before.
@@ -97,12 +107,10 @@ fn directive_lines(text: &str, prefix: Range<usize>) -> Vec<Range<usize>> {
     let mut lines = Vec::new();
     let mut at = prefix.start;
     while at < prefix.end {
-        if text[at..].starts_with(BOM) {
-            at += BOM.len();
-        }
         let next = text::next_line(text, at);
-        if text[at..].starts_with('%') {
-            lines.push(at..next);
+        let line = text[at..next].trim_start_matches(BOM);
+        if line.starts_with('%') {
+            lines.push(next - line.len()..next);
         }
         at = next;
     }

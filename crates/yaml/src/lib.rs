@@ -34,7 +34,7 @@
 //! - every file ends with the line `---`; a last line without a line break gets
 //!   one, and where that would add a line feed to a block scalar its header
 //!   says `-`;
-//! - a byte-order mark is left out;
+//! - byte-order marks before documents are left out;
 //! - `%YAML` and reserved directives, which say nothing that matters here, are
 //!   left out; `%TAG` stays, and the document that has it is preceded by `...`;
 //! - content on the line of a `---` moves to the next line;

@@ -7,6 +7,7 @@ use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
 
 use crate::file;
 use crate::schema;
+use crate::text;
 use crate::text::Position;
 
 /// The levels that a tree has: document, its values, items of a list, their
@@ -79,9 +80,10 @@ pub(crate) struct Tree {
 }
 
 /// Builds the tree of one document from its events.
-#[derive(Debug, Default)]
-pub(crate) struct Builder {
+#[derive(Debug)]
+pub(crate) struct Builder<'t> {
     pub(crate) tree: Tree,
+    text: &'t str,
     /// Open collections, outermost first; a mapping's entries are nodes in
     /// turn, key and value, until it closes.
     open: Vec<Open>,
@@ -98,9 +100,20 @@ struct Open {
     start: usize,
 }
 
-impl Builder {
+impl<'t> Builder<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
+        Self { tree: Tree::default(), text, open: Vec::new(), end: 0 }
+    }
+
     pub(crate) fn event(&mut self, event: &Event<'_>, span: &Span) {
-        let range = file::bytes(span);
+        let mut range = file::bytes(span);
+        if let Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) = event {
+            // The parser's range may go on to the indentation of what follows.
+            let line = text::line_start(self.text, range.end).max(range.start);
+            if self.text[line..range.end].bytes().all(|b| b == b' ') {
+                range.end = line;
+            }
+        }
         let position = file::position(&span.start);
         if let (Some(anchor), true) = (event.anchor_id(), event.is_node()) {
             self.tree.anchors.push((anchor, range.start));

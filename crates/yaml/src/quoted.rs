@@ -20,7 +20,7 @@ pub(crate) fn double(value: &str) -> String {
             _ if is_printable(c) => out.push(c),
             _ if u32::from(c) < 0x100 => write(&mut out, format_args!("\\x{:02x}", u32::from(c))),
             _ if u32::from(c) < 0x1_0000 => {
-                write(&mut out, format_args!("\\u{:04x}", u32::from(c)))
+                write(&mut out, format_args!("\\u{:04x}", u32::from(c)));
             }
             _ => write(&mut out, format_args!("\\U{:08x}", u32::from(c))),
         }

@@ -1,5 +1,6 @@
 //! Leaving out what a selector does not match: documents, and items of lists.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use granit_parser::Event;
@@ -28,15 +29,15 @@ impl File<'_> {
     /// but has an alias to a dropped one.
     pub fn select(&mut self, selector: &Selector) -> Result<(), Error> {
         let mut parser = file::parser(self.text);
-        let mut builder = Builder::default();
+        let mut builder = Builder::new(self.text);
         let mut index = 0;
         while let Some(next) = parser.next_event() {
             let (event, span) =
                 next.map_err(|error| file::refusal(self.name, self.text, &error))?;
             match event {
-                Event::DocumentStart(..) => builder = Builder::default(),
+                Event::DocumentStart(..) => builder = Builder::new(self.text),
                 Event::DocumentEnd => {
-                    let tree = std::mem::take(&mut builder).tree;
+                    let tree = std::mem::take(&mut builder.tree);
                     self.document(index, &tree, selector)?;
                     index += 1;
                 }
@@ -44,10 +45,8 @@ impl File<'_> {
             }
         }
         let Self { documents, references, cuts, .. } = self;
-        references.retain(|found| {
-            documents[found.document].kept
-                && !cuts.iter().any(|cut| cut.contains(&found.span.start))
-        });
+        references
+            .retain(|found| documents[found.document].kept && !is_cut(cuts, found.span.start));
         Ok(())
     }
 
@@ -140,16 +139,30 @@ impl File<'_> {
 
     /// An alias that stays must find its anchor.
     fn check_anchors(&self, tree: &Tree, cuts: &[Range<usize>]) -> Result<(), Error> {
-        let is_cut = |at: &usize| cuts.iter().any(|cut| cut.contains(at));
-        for (anchor, at, position) in &tree.aliases {
-            let dropped =
-                tree.anchors.iter().any(|(number, place)| number == anchor && is_cut(place));
-            if dropped && !is_cut(at) {
-                return Err(Error::new(self.name, self.text, *position, Problem::DroppedAnchor));
+        let dropped: HashSet<usize> = tree
+            .anchors
+            .iter()
+            .filter(|(_, at)| is_cut(cuts, *at))
+            .map(|(number, _)| *number)
+            .collect();
+        match tree
+            .aliases
+            .iter()
+            .find(|(number, at, _)| dropped.contains(number) && !is_cut(cuts, *at))
+        {
+            Some((.., position)) => {
+                let problem = Problem::DroppedAnchor;
+                Err(Error::new(self.name, self.text, *position, problem))
             }
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// Whether `at` is in one of `cuts`, which are in order.
+fn is_cut(cuts: &[Range<usize>], at: usize) -> bool {
+    let before = cuts.partition_point(|cut| cut.start <= at);
+    before > 0 && cuts[before - 1].contains(&at)
 }
 
 /// Whether the labels of an object match.

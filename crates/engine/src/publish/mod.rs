@@ -5,6 +5,7 @@
 mod layout;
 mod none;
 mod registry;
+mod sbom;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -80,6 +81,9 @@ pub enum PublishError {
         #[source]
         source: Arc<RegistryError>,
     },
+    /// The registry did not take an SBOM.
+    #[error("writing sbom")]
+    Sbom(#[source] Arc<RegistryError>),
     /// A layer of the base could not be had.
     #[error("pulling a layer of the base image {base}")]
     BaseLayer {
@@ -124,6 +128,10 @@ impl PublishError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Registry { source, .. } => Some(registry_hint(source, false)),
+            Self::Sbom(source) => Some(format!(
+                "{}; or COSIGN_REPOSITORY, if SBOMs are to go elsewhere; --sbom=none publishes none",
+                registry_hint(source, false)
+            )),
             Self::BaseLayer { source, .. } => Some(registry_hint(source, true)),
             Self::Missing { .. } => Some("run ko again: it will be made again".to_owned()),
             _ => None,

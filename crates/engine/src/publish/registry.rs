@@ -17,14 +17,18 @@ use crate::event::{Event, Observer};
 use crate::flight::Flights;
 use crate::image::{Artifact, Image, ImageLayer, LayerOrigin};
 use crate::options::Destination;
+use crate::sbom::SbomOptions;
 
 type Outcome<T> = Result<T, Arc<RegistryError>>;
 
 #[derive(Debug)]
 pub(crate) struct RegistryPublisher {
-    pusher: Arc<Pusher>,
+    pub(super) pusher: Arc<Pusher>,
     destination: Destination,
-    observer: Observer,
+    pub(super) sbom: Option<SbomOptions>,
+    /// SBOMs on their way: the manifest that is still to be put, if one is.
+    pub(super) sboms: Flights<String, Result<Option<Bytes>, PublishError>>,
+    pub(super) observer: Observer,
     /// What tags point at, asked for as soon as their names are known.
     heads: Flights<String, Outcome<Option<Digest>>>,
     /// Blobs on their way, so that none is sent twice to one repository.
@@ -33,24 +37,29 @@ pub(crate) struct RegistryPublisher {
 
 /// What sends.
 #[derive(Debug)]
-struct Pusher {
+pub(super) struct Pusher {
     client: Client,
-    store: Store,
+    pub(super) store: Store,
 }
 
 impl RegistryPublisher {
     pub(crate) fn new(
         client: Client,
         destination: Destination,
+        sbom: Option<SbomOptions>,
         store: Store,
         observer: Observer,
     ) -> Self {
         let pusher = Arc::new(Pusher { client, store });
-        Self { pusher, destination, observer, heads: Flights::new(), blobs: Flights::new() }
+        let (sboms, heads, blobs) = (Flights::new(), Flights::new(), Flights::new());
+        Self { pusher, destination, sbom, sboms, observer, heads, blobs }
     }
 
     /// What a tag points at, as it was when it was first asked for.
-    fn head(&self, reference: &Reference) -> impl Future<Output = Outcome<Option<Digest>>> + use<> {
+    pub(super) fn head(
+        &self,
+        reference: &Reference,
+    ) -> impl Future<Output = Outcome<Option<Digest>>> + use<> {
         let (pusher, asked) = (Arc::clone(&self.pusher), reference.clone());
         self.heads.start(reference.full_name(), || async move {
             let head = pusher.client.head_manifest(&asked, Access::Push).await;
@@ -72,16 +81,18 @@ impl RegistryPublisher {
         let repository = self.destination.repository_of(import_path)?;
         let first = self.tagged(&repository).next().expect("there is always a tag");
         self.observer.tell(Event::Publishing { reference: first.to_string() });
-        if self.is_there(&first, artifact.digest()).await? {
-            return Ok(());
-        }
-        match artifact {
-            Artifact::Image(image) => self.blobs_of(&repository, image).await,
-            Artifact::Index { images, .. } => {
-                let children = images.iter().map(|image| self.child(&repository, image));
-                try_join_all(children).await.map(drop)
+        let known = self.is_there(&first, artifact.digest()).await?;
+        let images = async {
+            match artifact {
+                _ if known => Ok(()),
+                Artifact::Image(image) => self.blobs_of(&repository, image).await,
+                Artifact::Index { images, .. } => {
+                    let children = images.iter().map(|image| self.child(&repository, image));
+                    try_join_all(children).await.map(drop)
+                }
             }
-        }
+        };
+        try_join(images, self.upload_sboms(&repository, artifact, known)).await.map(drop)
     }
 
     /// An image of an index: by its digest, no tag.
@@ -128,7 +139,10 @@ impl RegistryPublisher {
             }
         };
         let mut tagged = self.tagged(&repository);
-        put(tagged.next().expect("there is always a tag")).await?;
+        let first = tagged.next().expect("there is always a tag");
+        let known = self.is_there(&first, artifact.digest()).await?;
+        self.attach_sboms(&repository, artifact, known).await?;
+        put(first).await?;
         let others = tagged.map(|reference| {
             self.observer.tell(Event::Tagging { reference: reference.to_string() });
             put(reference)
@@ -198,7 +212,7 @@ impl Pusher {
         self.push(repository, descriptor, &BlobSource::Bytes(config), None, PushHint::New).await
     }
 
-    async fn push(
+    pub(super) async fn push(
         &self,
         repository: &Repository,
         descriptor: &Descriptor,
@@ -213,7 +227,7 @@ impl Pusher {
         }
     }
 
-    async fn put(
+    pub(super) async fn put(
         &self,
         reference: &Reference,
         media_type: &oci::MediaType,

@@ -60,6 +60,7 @@ impl Fixture {
             base_overrides: [].into(),
             kodata_root: None,
             image: ImageOptions::default(),
+            sbom: None,
             destination: Destination {
                 repository: format!("{host}/out"),
                 namer: Namer::BaseImportPaths,

@@ -43,8 +43,8 @@ impl Flags {
         ldflags: &[String],
     ) -> Result<Self, Never> {
         let mut flags = Self::default();
-        let split = quoted(goflags)
-            .ok_or_else(|| Never::Flag { flag: format!("GOFLAGS={goflags}") })?;
+        let split =
+            quoted(goflags).ok_or_else(|| Never::Flag { flag: format!("GOFLAGS={goflags}") })?;
         for word in split {
             let name = name_of(&word).map(|(name, _)| name);
             if name.is_some_and(|name| TEST_ONLY.contains(&name)) {
@@ -234,7 +234,8 @@ mod tests {
 
     #[test]
     fn what_they_ask_for() {
-        let flags = parse("-buildvcs=true -pgo=a", &["-buildvcs=false", "-pgo=b.pgo"], &[]).unwrap();
+        let flags =
+            parse("-buildvcs=true -pgo=a", &["-buildvcs=false", "-pgo=b.pgo"], &[]).unwrap();
         assert_eq!((flags.stamping, flags.profile.as_deref()), (Stamping::Never, Some("b.pgo")));
         assert_eq!(parse("", &["-buildvcs"], &[]).unwrap().stamping, Stamping::Always);
         let flags = parse("-tags=x", &["-tags", "a b", "-mod=mod", "-p", "2"], &[]).unwrap();

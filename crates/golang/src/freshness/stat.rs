@@ -26,18 +26,30 @@ const TICK: Duration = Duration::from_millis(20);
 /// Size in bytes, modification and change time in nanoseconds since 1970,
 /// inode and device. Two looks at a file with equal values saw the same
 /// content, unless [`Stat::is_settled`] says no.
+///
+/// Written as an array: a record has thousands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Fields", into = "Fields")]
 pub(crate) struct Stat {
-    #[serde(rename = "s")]
     pub(crate) size: u64,
-    #[serde(rename = "m")]
     pub(crate) modified: i64,
-    #[serde(rename = "c")]
     pub(crate) changed: i64,
-    #[serde(rename = "i")]
     pub(crate) inode: u64,
-    #[serde(rename = "d")]
     pub(crate) device: u64,
+}
+
+type Fields = (u64, i64, i64, u64, u64);
+
+impl From<Fields> for Stat {
+    fn from((size, modified, changed, inode, device): Fields) -> Self {
+        Self { size, modified, changed, inode, device }
+    }
+}
+
+impl From<Stat> for Fields {
+    fn from(stat: Stat) -> Self {
+        (stat.size, stat.modified, stat.changed, stat.inode, stat.device)
+    }
 }
 
 impl Stat {
@@ -167,18 +179,40 @@ impl Serialize for Sum {
 
 impl<'de> Deserialize<'de> for Sum {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <&str>::deserialize(from)?;
-        Self::parse(text).ok_or_else(|| serde::de::Error::custom("not a sha256"))
+        struct Digits;
+        impl serde::de::Visitor<'_> for Digits {
+            type Value = Sum;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("64 hexadecimal digits")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Sum, E> {
+                Sum::parse(text).ok_or_else(|| E::custom("not a sha256"))
+            }
+        }
+        from.deserialize_str(Digits)
     }
 }
 
 /// What was read of a file: its stat, taken after the content was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Stat, Sum)", into = "(Stat, Sum)")]
 pub(crate) struct Content {
-    #[serde(flatten)]
     pub(crate) stat: Stat,
-    #[serde(rename = "h")]
     pub(crate) sum: Sum,
+}
+
+impl From<(Stat, Sum)> for Content {
+    fn from((stat, sum): (Stat, Sum)) -> Self {
+        Self { stat, sum }
+    }
+}
+
+impl From<Content> for (Stat, Sum) {
+    fn from(content: Content) -> Self {
+        (content.stat, content.sum)
+    }
 }
 
 /// Reads a file, through symbolic links; `None` where no regular file is.
@@ -319,9 +353,7 @@ mod system {
 
     impl Folder {
         pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
-            Ok(follow(path)?
-                .filter(|(kind, _)| *kind == Kind::Dir)
-                .map(|_| Self(path.to_owned())))
+            Ok(follow(path)?.filter(|(kind, _)| *kind == Kind::Dir).map(|_| Self(path.to_owned())))
         }
 
         pub(crate) fn stat(&self) -> io::Result<Stat> {

@@ -294,7 +294,8 @@ fn what_is_no_program_of_go_is_said() {
         fs::write(&path, content).unwrap();
         BuildInfo::read(&path).unwrap_err().reason
     };
-    for content in [&b""[..], b"#!/bin/sh\n", b"\xca\xfe\xba\xbe\0\0\0\x02\0\0\0\0\0\0\0\0", b"!<arch>\n"]
+    for content in
+        [&b""[..], b"#!/bin/sh\n", b"\xca\xfe\xba\xbe\0\0\0\x02\0\0\0\0\0\0\0\0", b"!<arch>\n"]
     {
         let problem = problem(content);
         assert!(matches!(problem, BuildInfoProblem::NotExecutable), "{content:?}: {problem:?}");

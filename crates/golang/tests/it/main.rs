@@ -11,6 +11,12 @@ mod cancel;
 mod find;
 mod fixture;
 #[cfg(unix)]
+mod freshness;
+#[cfg(unix)]
+mod freshness_site;
+#[cfg(unix)]
+mod freshness_walk;
+#[cfg(unix)]
 mod git;
 #[cfg(unix)]
 mod go_env;

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use engine::SbomFormat;
 
 use super::csv;
 
@@ -140,8 +141,11 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
     /// The SBOM media type to use (none will disable SBOM synthesis and upload).
-    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "none", value_parser = sbom)]
-    pub(crate) sbom: String,
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "spdx", value_parser = sbom)]
+    pub(crate) sbom: Sbom,
+    /// Path to directory where the SBOM will be written.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) sbom_dir: OsString,
 }
 
 /// What `ko config` was told: the flags of `ko build` that are over what is
@@ -177,9 +181,15 @@ fn integer(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
 }
 
-fn sbom(text: &str) -> Result<String, String> {
+/// The format of SBOMs, if any are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sbom(pub(crate) Option<SbomFormat>);
+
+fn sbom(text: &str) -> Result<Sbom, String> {
     match text {
-        "none" => Ok(text.to_owned()),
-        _ => Err("this version makes no SBOMs, so that it can only be none".to_owned()),
+        "spdx" => Ok(Sbom(Some(SbomFormat::Spdx))),
+        "cyclonedx" => Ok(Sbom(Some(SbomFormat::CycloneDx))),
+        "none" => Ok(Sbom(None)),
+        _ => Err("must be spdx, cyclonedx or none".to_owned()),
     }
 }

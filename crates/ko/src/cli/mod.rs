@@ -8,6 +8,7 @@ mod csv;
 mod flags;
 mod pflag;
 mod script;
+mod tolerant;
 mod words;
 
 use std::ffi::OsString;
@@ -151,7 +152,9 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
     if let Some(parsed) = completion(arguments)? {
         return Ok(parsed);
     }
-    let parsed = command().try_get_matches_from(arguments);
+    let command = command();
+    let arguments = tolerant::known(arguments, &command);
+    let parsed = command.try_get_matches_from(arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => Ok(Parsed::Command(cli)),
         Err(error) => match error.kind() {

@@ -1,6 +1,8 @@
 //! `builds` of a configuration file. ko converts it more strictly than the
 //! rest, tells all mistakes at once, and its words are kept.
 
+use std::fmt;
+
 use super::file::Build;
 use super::origin::{List, Located, Origin};
 use super::read::{Fields, Reader};
@@ -50,6 +52,21 @@ enum Short {
     Whole,
 }
 
+/// What a value is called in messages.
+#[derive(Debug, Clone, Copy)]
+struct Path {
+    index: usize,
+    name: &'static str,
+    item: Option<usize>,
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "[{}].{}", self.index, self.name)?;
+        self.item.map_or(Ok(()), |item| write!(formatter, "[{item}]"))
+    }
+}
+
 impl Builds<'_, '_> {
     fn entry(&mut self, index: usize, node: &Node) -> Result<Build> {
         let fields = match &*node.value {
@@ -62,28 +79,28 @@ impl Builds<'_, '_> {
                 Fields::new()
             }
         };
-        let path = |name: &str| format!("[{index}].{name}");
+        let path = |name| Path { index, name, item: None };
         Ok(Build {
-            id: self.text(&fields, "id", &path("ID")),
-            dir: self.text(&fields, "dir", &path("Dir")),
-            main: self.text(&fields, "main", &path("Main")),
-            ldflags: self.list(&fields, "ldflags", &path("Ldflags"), Short::Whole),
-            flags: self.list(&fields, "flags", &path("Flags"), Short::Words),
-            env: self.list(&fields, "env", &path("Env"), Short::Whole),
+            id: self.text(&fields, "id", path("ID")),
+            dir: self.text(&fields, "dir", path("Dir")),
+            main: self.text(&fields, "main", path("Main")),
+            ldflags: self.list(&fields, "ldflags", path("Ldflags"), Short::Whole),
+            flags: self.list(&fields, "flags", path("Flags"), Short::Words),
+            env: self.list(&fields, "env", path("Env"), Short::Whole),
             linux_capabilities: self.list(
                 &fields,
                 "linux_capabilities",
-                &path("linux_capabilities"),
+                path("linux_capabilities"),
                 Short::Words,
             ),
         })
     }
 
-    fn text(&mut self, fields: &Fields<'_>, key: &str, path: &str) -> Option<Located<String>> {
+    fn text(&mut self, fields: &Fields<'_>, key: &str, path: Path) -> Option<Located<String>> {
         fields.get(key).and_then(|node| self.scalar(path, node))
     }
 
-    fn list(&mut self, fields: &Fields<'_>, key: &str, path: &str, short: Short) -> Option<List> {
+    fn list(&mut self, fields: &Fields<'_>, key: &str, path: Path, short: Short) -> Option<List> {
         let node = fields.get(key)?;
         let origin = self.reader.origin(node);
         let items = match &*node.value {
@@ -100,12 +117,13 @@ impl Builds<'_, '_> {
             }
         };
         let items = items.iter().enumerate();
-        let items = items.filter_map(|(at, node)| self.scalar(&format!("{path}[{at}]"), node));
+        let items =
+            items.filter_map(|(at, node)| self.scalar(Path { item: Some(at), ..path }, node));
         let items = items.collect();
         Some(List { items, origin })
     }
 
-    fn scalar(&mut self, path: &str, node: &Node) -> Option<Located<String>> {
+    fn scalar(&mut self, path: Path, node: &Node) -> Option<Located<String>> {
         let origin = self.reader.origin(node);
         let text = match &*node.value {
             Value::Bool(value) => Some(u8::from(*value).to_string()),

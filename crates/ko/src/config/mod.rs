@@ -32,6 +32,7 @@ use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use file::File;
 use lookup::Format;
+use origin::Templates;
 use source::{Place, Source};
 use unknown::UnknownKey;
 
@@ -114,9 +115,10 @@ impl Config {
     /// How the engine builds programs; `ldflags` are those of the command
     /// line. What is no template is an error.
     pub(crate) fn build_options(&self, ldflags: &List) -> Result<BuildOptions> {
-        let build = |(index, build): (usize, &Build)| {
-            let list = |list: &Option<List>, name: &str| match list {
-                Some(list) => list.templates(&format!("builds[{index}].{name}")),
+        let mut parsed = Templates::default();
+        let mut build = |(index, build): (usize, &Build)| {
+            let mut list = |list: &Option<List>, name: &str| match list {
+                Some(list) => list.templates(&format!("builds[{index}].{name}"), &mut parsed),
                 None => Ok(Vec::new()),
             };
             Ok(BuildConfig {
@@ -131,13 +133,13 @@ impl Config {
             })
         };
         Ok(BuildOptions {
-            builds: self.builds.iter().enumerate().map(build).collect::<Result<_>>()?,
+            builds: self.builds.iter().enumerate().map(&mut build).collect::<Result<_>>()?,
             defaults: BuildFlags {
                 env: self.default_env.values(),
-                flags: self.default_flags.templates("defaultFlags")?,
-                ldflags: self.default_ldflags.templates("defaultLdflags")?,
+                flags: self.default_flags.templates("defaultFlags", &mut parsed)?,
+                ldflags: self.default_ldflags.templates("defaultLdflags", &mut parsed)?,
             },
-            ldflags: ldflags.templates("--ldflags")?,
+            ldflags: ldflags.templates("--ldflags", &mut parsed)?,
             ..BuildOptions::default()
         })
     }

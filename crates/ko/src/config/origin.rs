@@ -1,6 +1,7 @@
 //! Where a setting came from: every value carries it, so that an error can
 //! point at the cause and `ko config` can tell.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use engine::Template;
@@ -82,11 +83,20 @@ impl List {
     }
 
     /// The elements as templates; `key` is what the list is called.
-    pub(crate) fn templates(&self, key: &str) -> Result<Vec<Template>> {
-        let template = |item: &Located<String>| {
-            Template::parse(&item.value)
-                .map_err(|error| item.origin.error(format!("'{key}': {error}")))
+    pub(crate) fn templates(&self, key: &str, parsed: &mut Templates) -> Result<Vec<Template>> {
+        let mut template = |item: &Located<String>| {
+            if let Some(template) = parsed.0.get(&item.value) {
+                return Ok(template.clone());
+            }
+            let template = Template::parse(&item.value)
+                .map_err(|error| item.origin.error(format!("'{key}': {error}")))?;
+            parsed.0.insert(item.value.clone(), template.clone());
+            Ok(template)
         };
-        self.items.iter().map(template).collect()
+        self.items.iter().map(&mut template).collect()
     }
 }
+
+/// Templates by their text: builds have most of them in common.
+#[derive(Debug, Default)]
+pub(crate) struct Templates(HashMap<String, Template>);

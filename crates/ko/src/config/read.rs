@@ -77,13 +77,13 @@ impl Reader<'_> {
         let mut fields = Fields::new();
         for (key, value) in entries {
             let name = self.name(key)?;
-            let Some(key_name) = known.iter().find(|known| same_key(known, &name)) else {
+            let Some(key_name) = known.iter().find(|known| name.eq_ignore_ascii_case(known)) else {
                 let place = Place::new(self.source, key.bytes.clone());
-                self.unknown.push(UnknownKey::new(name, place, known));
+                self.unknown.push(UnknownKey::new(name.to_owned(), place, known));
                 continue;
             };
             if let Some(first) = seen.insert(key_name, key) {
-                return Err(self.twice(&name, first, key));
+                return Err(self.twice(name, first, key));
             }
             if !matches!(*value.value, Value::Null) {
                 fields.insert(key_name, value);
@@ -92,8 +92,8 @@ impl Reader<'_> {
         Ok(fields)
     }
 
-    fn name(&self, key: &Node) -> Result<String> {
-        key.value.scalar().ok_or_else(|| {
+    fn name<'n>(&self, key: &'n Node) -> Result<&'n str> {
+        key.text().ok_or_else(|| {
             self.origin(key).error(format!(
                 "error reading config file: While parsing config: {} cannot be a key",
                 key.value.kind()
@@ -133,7 +133,7 @@ impl Reader<'_> {
         for (key, value) in entries {
             let name = self.name(key)?;
             if let Some(first) = seen.insert(name.to_lowercase(), key) {
-                return Err(self.twice(&name, first, key));
+                return Err(self.twice(name, first, key));
             }
             overrides.insert(name.to_lowercase(), self.base("baseImageOverrides", value)?);
         }
@@ -162,9 +162,4 @@ impl Reader<'_> {
         let items = items.iter().enumerate().map(item).collect::<Result<_>>()?;
         Ok(List { items, origin })
     }
-}
-
-/// Keys are the same in any case.
-fn same_key(known: &str, name: &str) -> bool {
-    known.len() == name.len() && known.to_lowercase() == name.to_lowercase()
 }

@@ -55,7 +55,7 @@ fn settings_are_read_as_ko_reads_them() {
         ("", nothing.clone()),
         ("# nothing", nothing.clone()),
         ("---\n---\ndefaultBaseImage: x", nothing.clone()),
-        ("defaultBaseImage: ~\nbuilds:\ndefaultEnv: ''", nothing.clone()),
+        ("defaultBaseImage: ~\nbuilds:\ndefaultEnv: ''", nothing),
         ("defaultBaseImage: alpine", base("alpine")),
         ("DEFAULTbaseIMAGE: alpine", base("alpine")),
         ("{\"defaultBaseImage\": \"a\\/b\",\n\t\"x\": \"\\ud83d\\ude00\"}", base("a/b")),

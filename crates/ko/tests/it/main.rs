@@ -18,5 +18,6 @@ mod login;
 mod memory;
 mod platforms;
 mod requests;
+mod sbom;
 mod services;
 mod spy;

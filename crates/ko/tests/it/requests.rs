@@ -31,10 +31,10 @@ fn an_unchanged_image_costs_few_requests() {
 #[test]
 fn a_changed_image_costs_few_requests() {
     let fixture = Fixture::new();
-    let _ = fixture.build("--bare").output().success();
+    let _ = fixture.build("--bare --sbom=none").output().success();
     edit(&fixture, "changed");
     fixture.registry.reset();
-    let _ = fixture.build("--bare").output().success();
+    let _ = fixture.build("--bare --sbom=none").output().success();
     let requests = fixture.registry.requests();
     assert!(requests.len() <= 12, "{:#?}", lines(&requests));
     // What did not change does not travel: neither the base nor kodata.
@@ -45,7 +45,7 @@ fn a_changed_image_costs_few_requests() {
 #[test]
 fn the_first_push_mounts_the_base() {
     let fixture = Fixture::new();
-    let _ = fixture.build("--bare").output().success();
+    let _ = fixture.build("--bare --sbom=none").output().success();
     let requests = fixture.registry.requests();
     let counts = fixture.registry.counts();
     assert_eq!(counts.of(Class::Mount), 1, "{:#?}", lines(&requests));
@@ -101,8 +101,12 @@ fn is_child(request: &Recorded) -> bool {
     request.class == Class::ManifestPut && request.path.contains("/manifests/sha256:")
 }
 
+fn is_sbom(request: &Recorded) -> bool {
+    request.class == Class::ManifestPut && request.path.ends_with(".sbom")
+}
+
 fn is_tag(request: &Recorded) -> bool {
-    request.class == Class::ManifestPut && !is_child(request)
+    request.class == Class::ManifestPut && !is_child(request) && !is_sbom(request)
 }
 
 #[test]
@@ -115,11 +119,13 @@ fn a_tag_moves_last() {
     let requests = fixture.registry.requests();
     let tags = requests.iter().filter(|it| is_tag(it)).count();
     let children = requests.iter().filter(|it| is_child(it)).count();
-    assert_eq!((tags, children), (4, 4), "{:#?}", lines(&requests));
+    let sboms = requests.iter().filter(|it| is_sbom(it)).count();
+    assert_eq!((tags, children, sboms), (4, 4, 6), "{:#?}", lines(&requests));
     // All images of the run are there before the first tag is.
     let tag = first(&requests, is_tag);
     assert!(last(&requests, is_blob) < tag, "{:#?}", lines(&requests));
     assert!(last(&requests, is_child) < tag, "{:#?}", lines(&requests));
+    assert!(last(&requests, is_child) < first(&requests, is_sbom), "{:#?}", lines(&requests));
     for child in requests.iter().filter(|it| is_child(it)) {
         assert_eq!(child.status, 201);
     }
@@ -136,8 +142,9 @@ fn a_blob_goes_once_to_each_repository() {
     for put in fixture.registry.requests_of(Class::UploadPut) {
         *times.entry(put.query).or_default() += 1;
     }
-    // Kodata is one layer for all; four binaries and four configs.
-    assert_eq!(times.len(), 9, "{times:#?}");
+    // Kodata is one layer for all; four binaries and four configs; a document
+    // and its config for each image and index.
+    assert_eq!(times.len(), 9 + 12, "{times:#?}");
     assert!(times.values().all(|&count| count == 1), "{times:#?}");
     assert_eq!(fixture.registry.counts().of(Class::Mount), 2);
 }
@@ -152,7 +159,7 @@ fn no_tag_moves_if_one_program_fails() {
         assert_eq!(fixture.registry.tags(&format!("out/{name}")), Vec::<String>::new());
     }
     let requests = fixture.registry.requests();
-    assert!(!requests.iter().any(is_tag), "{:#?}", lines(&requests));
+    assert!(!requests.iter().any(|it| is_tag(it) || is_sbom(it)), "{:#?}", lines(&requests));
 }
 
 #[test]

@@ -2,9 +2,13 @@
 //! other programs that read what comes out.
 #![allow(clippy::unwrap_used)]
 
+mod capabilities;
+mod compression;
+mod estargz;
 mod go;
 mod gzip;
 mod kodata;
+mod oracle;
 mod produce;
 mod tar;
 mod tools;

@@ -9,11 +9,11 @@
 use std::path::Path;
 use testkit::base::{Fixture, Image};
 
-/// One call of `ko build`, compared.
+/// One call of a command, compared.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     /// `group/name`, by which it is selected.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// Writes the Go module into the working directory.
     pub(crate) module: fn(&Path),
     /// Further files of the working directory.
@@ -22,6 +22,8 @@ pub(crate) struct Case {
     pub(crate) bases: Vec<(&'static str, &'static str, Fixture)>,
     /// The arguments, from the command on.
     pub(crate) args: Vec<String>,
+    /// The standard input.
+    pub(crate) stdin: &'static str,
     /// Variables that are set or, with `None`, unset.
     pub(crate) env: Vec<(&'static str, Option<String>)>,
     /// Arguments that push what this case only names, so that the digests it
@@ -29,12 +31,19 @@ pub(crate) struct Case {
     pub(crate) pushed_by: Option<Vec<String>>,
     /// What the message of an expected failure contains; empty for a success.
     pub(crate) fails: Vec<&'static str>,
+    /// Whether it is ours alone that fails.
+    pub(crate) refuses: bool,
+    /// What both say on stderr, beside the lines of progress.
+    pub(crate) says: Vec<&'static str>,
     /// What our lines on stdout contain, one after the other. ko's come in no
     /// order.
     pub(crate) order: Vec<&'static str>,
     /// In what ours is different.
     pub(crate) differences: Vec<Difference>,
 }
+
+/// The repository of `cmd/web` of `example.com/app`.
+pub(crate) const WEB: &str = "out/web-a565b91425c9491d60376a2fdde58a72";
 
 /// A difference that is meant.
 #[derive(Clone, Debug)]
@@ -50,19 +59,27 @@ pub(crate) struct Difference {
 impl Case {
     /// Begins a case of `ko build` with words split at spaces, in the module
     /// `example.com/app`, on an OCI image, with the destination `{host}/out`.
-    pub(crate) fn build(name: &'static str, words: &str) -> Case {
+    pub(crate) fn build(name: &str, words: &str) -> Case {
+        Case::command(name, &format!("build {words}"))
+    }
+
+    /// Begins a case of any command.
+    pub(crate) fn command(name: &str, words: &str) -> Case {
         Case {
-            name,
+            name: name.to_owned(),
             module: super::cases::app,
             files: Vec::new(),
             bases: vec![("base", "latest", Image::oci("linux/amd64").build())],
-            args: split(&format!("build {words}")),
+            args: split(words),
+            stdin: "",
             env: vec![
                 ("KO_DOCKER_REPO", Some("{host}/out".to_owned())),
                 ("KO_DEFAULTBASEIMAGE", Some("{host}/base".to_owned())),
             ],
             pushed_by: None,
             fails: Vec::new(),
+            refuses: false,
+            says: Vec::new(),
             order: Vec::new(),
             differences: Vec::new(),
         }
@@ -122,6 +139,17 @@ impl Case {
         self
     }
 
+    /// Expects both to say `phrase` on stderr; called again, that too.
+    pub(crate) fn says(mut self, phrase: &'static str) -> Case {
+        self.says.push(phrase);
+        self
+    }
+
+    /// Sets the standard input.
+    pub(crate) fn stdin(self, stdin: &'static str) -> Case {
+        Case { stdin, ..self }
+    }
+
     /// Expects our lines on stdout in an order.
     pub(crate) fn order(self, order: &[&'static str]) -> Case {
         Case { order: order.to_vec(), ..self }
@@ -134,13 +162,34 @@ impl Case {
         self
     }
 
+    /// Expects ko to fail with `phrase` and ours to push `image`, a path
+    /// below the registry, as `latest`.
+    pub(crate) fn works(self, phrase: &'static str, image: &str, reason: &'static str) -> Case {
+        self.fails(phrase)
+            .differs(&format!("error {phrase}"), Some("not said, for nothing failed"), reason)
+            .differs("exit code", Some("0"), reason)
+            .differs("stdout", Some(&format!("{{host}}/{image}@[{image}:latest]")), reason)
+            .differs(&format!("tags {image}"), Some("latest"), reason)
+    }
+
+    /// Expects ko to push `image`, a path below the registry, as `latest`, and
+    /// ours to fail with `phrase`.
+    pub(crate) fn refuses(self, phrase: &'static str, image: &str, reason: &'static str) -> Case {
+        let case = Case { refuses: true, ..self };
+        case.fails(phrase)
+            .differs(&format!("error {phrase}"), Some("said"), reason)
+            .differs("exit code", Some("1"), reason)
+            .differs("stdout", Some(""), reason)
+            .differs(&format!("tags {image}"), None, reason)
+    }
+
     /// Expects the real digest of an OCI index where ko writes one that
     /// exists nowhere.
     pub(crate) fn names_real_base(self, image: &str) -> Case {
         self.differs(
             &format!("image {image} annotations/org.opencontainers.image.base.digest"),
             Some("\"{digest:base:latest}\""),
-            "ko names a digest that exists nowhere when the base is an OCI index",
+            super::cases::REAL_BASE,
         )
     }
 }

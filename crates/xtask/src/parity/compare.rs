@@ -12,8 +12,8 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) field: String,
-    ko: Option<String>,
-    ours: Option<String>,
+    pub(crate) ko: Option<String>,
+    pub(crate) ours: Option<String>,
     /// What is known about the cause, line by line.
     pub(crate) notes: Vec<String>,
 }
@@ -57,9 +57,12 @@ pub(crate) fn compare(scene: &Scene<'_>, ko: &Observation, ours: &Observation) -
             )],
         });
     }
-    for phrase in &scene.case.fails {
-        let field = format!("error {}", scene.fill(phrase));
-        let said = ko.fields.get(&field).filter(|value| *value == "said");
+    let fails = scene.case.fails.iter().filter(|_| !scene.case.refuses);
+    let fails = fails.map(|phrase| ("error", phrase, "said"));
+    let says = scene.case.says.iter().map(|phrase| ("stderr says", phrase, "true"));
+    for (kind, phrase, wanted) in fails.chain(says) {
+        let field = format!("{kind} {}", scene.fill(phrase));
+        let said = ko.fields.get(&field).filter(|value| *value == wanted);
         if said.is_none() {
             let notes = vec!["the case expects ko itself to say this".to_owned()];
             let ko = ko.fields.get(&field).cloned();

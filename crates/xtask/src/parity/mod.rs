@@ -14,6 +14,8 @@ mod image;
 mod json;
 mod label;
 mod observe;
+mod project;
+mod random;
 mod run;
 mod source;
 mod suite;
@@ -44,6 +46,19 @@ pub(crate) struct Options {
     /// Also makes mistakes on purpose and checks that each is noticed
     #[arg(long)]
     breakages: bool,
+    /// Runs N random cases instead
+    #[arg(long, value_name = "N", conflicts_with_all = ["case", "list", "breakages"])]
+    random: Option<u64>,
+    /// The seed of the first random case; that of each further one is one more
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Builds a public repository instead: a module such as `example.com/app@v1.2.3`, a
+    /// directory, or `all` of a list
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["case", "list", "breakages", "random"])]
+    project: Option<String>,
+    /// The platforms to build a repository for [default: what it configures]
+    #[arg(long, value_name = "LIST", requires = "project")]
+    platform: Option<String>,
     /// Cases at a time [default: the number of processors]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -68,7 +83,7 @@ pub(crate) struct Programs {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut cases = cases::all();
     if let Some(pattern) = &options.case {
-        cases.retain(|case| glob::matches(pattern, case.name));
+        cases.retain(|case| glob::matches(pattern, &case.name));
     }
     if options.list {
         list(&cases);
@@ -80,6 +95,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let programs = Programs { ko: oracle(options)?, ours: ours(options)? };
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.unwrap_or(processors).max(1);
+    if let Some(source) = &options.project {
+        return project::run(source, options.platform.as_deref(), &programs);
+    }
+    if let Some(count) = options.random {
+        return random::run(count, options.seed, &programs, jobs);
+    }
     suite::run(&cases, &programs, jobs, options.breakages)
 }
 

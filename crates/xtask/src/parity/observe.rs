@@ -14,8 +14,16 @@ use std::collections::BTreeMap;
 use testkit::sha256;
 
 /// The lines of progress that are compared; others are a tool's own.
-const PROGRESS: [&str; 7] =
-    ["Using base ", "Building ", "Publishing ", "Tagging ", "Published ", "Saving ", "Saved "];
+const PROGRESS: [&str; 8] = [
+    "Using base ",
+    "Using build config ",
+    "Building ",
+    "Publishing ",
+    "Tagging ",
+    "Published ",
+    "Saving ",
+    "Saved ",
+];
 
 /// A run, seen.
 #[derive(Debug, Default)]
@@ -69,6 +77,11 @@ fn printed(scene: &Scene<'_>, run: &Run, labels: &Labels, seen: &mut Observation
         if run.stdout.is_empty() || run.stdout.ends_with('\n') { "" } else { " (no newline)" };
     seen.fields.insert("stdout".to_owned(), lines.join("\n") + end);
 
+    for phrase in &scene.case.says {
+        let phrase = scene.fill(phrase);
+        let said = run.stderr.contains(&phrase).to_string();
+        seen.fields.insert(format!("stderr says {phrase}"), said);
+    }
     if scene.case.fails.is_empty() {
         for line in run.stderr.lines().map(without_time) {
             if PROGRESS.iter().any(|prefix| line.starts_with(prefix)) {
@@ -86,6 +99,8 @@ fn printed(scene: &Scene<'_>, run: &Run, labels: &Labels, seen: &mut Observation
             let phrase = scene.fill(phrase);
             let said = if message.contains(&phrase) {
                 "said".to_owned()
+            } else if run.code == Some(0) {
+                "not said, for nothing failed".to_owned()
             } else {
                 format!("not said, but: {}", run.stderr.trim_end())
             };

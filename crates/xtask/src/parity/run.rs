@@ -125,14 +125,20 @@ impl<'a> Scene<'a> {
         fs::create_dir(&self.work).expect("the directory is ours");
         (self.case.module)(&self.work);
         for (path, content) in &self.case.files {
-            fs::write(self.work.join(path), self.fill(content)).expect("the directory is ours");
+            let path = self.work.join(path);
+            let parent = path.parent().expect("the file is in the working directory");
+            fs::create_dir_all(parent).expect("the directory is ours");
+            fs::write(path, self.fill(content)).expect("the directory is ours");
         }
         let before = files(&self.work);
 
         let (command, rest) = args.split_first().expect("a case names its command");
-        let words = [command, "--sbom=none"].map(str::to_owned).into_iter();
+        // The flag is there for the commands that make images.
+        let makes_images = ["build", "publish"].contains(&command.as_str());
+        let words = std::iter::once(self.fill(command));
+        let words = words.chain(makes_images.then(|| "--sbom=none".to_owned()));
         let words = words.chain(rest.iter().map(|word| self.fill(word)));
-        let mut run = sandbox.run(words).cwd(&self.work);
+        let mut run = sandbox.run(words).cwd(&self.work).stdin(self.case.stdin);
         for (name, value) in env {
             run = run.env(name, value);
         }
@@ -167,7 +173,10 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
             let entry = entry.expect("the directory is ours");
             let kind = entry.file_type().expect("the directory is ours");
             if kind.is_dir() {
-                left.push(entry.path());
+                // What git keeps for itself is not what a command wrote.
+                if entry.file_name() != ".git" {
+                    left.push(entry.path());
+                }
             } else if kind.is_file() {
                 let path = entry.path();
                 let relative = path.strip_prefix(dir).expect("the path begins with the directory");

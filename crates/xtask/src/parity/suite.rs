@@ -16,13 +16,13 @@ use testkit::registry::TestRegistry;
 
 /// So many differences of a case are shown: an image that is missing has more
 /// fields than anybody reads.
-const SHOWN: usize = 12;
+pub(crate) const SHOWN: usize = 12;
 
 /// What came of a case.
 #[derive(Debug)]
-struct Outcome<'a> {
+pub(crate) struct Outcome<'a> {
     case: &'a Case,
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// The mistakes made on purpose, and whether they were noticed.
     mistakes: Vec<(&'static Breakage, Noticed)>,
     took: Duration,
@@ -61,7 +61,8 @@ pub(crate) fn run(cases: &[Case], programs: &Programs, jobs: usize, breakages: b
     sum_up(&outcomes, begun.elapsed(), breakages)
 }
 
-fn one<'a>(
+/// Runs a case with both tools, ours twice, and makes the mistakes.
+pub(crate) fn one<'a>(
     case: &'a Case,
     registry: &TestRegistry,
     programs: &Programs,
@@ -71,7 +72,9 @@ fn one<'a>(
     let scene = Scene::new(case, registry);
     let mut sandbox = scene.sandbox(&programs.ko);
     // With it ko uploads blobs of the base that it would mount otherwise.
-    sandbox.unset("KOCACHE");
+    if !case.env.iter().any(|(name, _)| *name == "KOCACHE") {
+        sandbox.unset("KOCACHE");
+    }
     let ko = observe(&scene, &scene.run(&sandbox));
     let sandbox = scene.sandbox(&programs.ours);
     let run = scene.run(&sandbox);
@@ -137,7 +140,7 @@ fn sum_up(outcomes: &[Outcome<'_>], took: Duration, breakages: bool) -> Result<(
     let failed: Vec<&str> = outcomes
         .iter()
         .filter(|outcome| !outcome.findings.is_empty())
-        .map(|outcome| outcome.case.name)
+        .map(|outcome| outcome.case.name.as_str())
         .collect();
     let named: usize = outcomes.iter().map(|outcome| outcome.case.differences.len()).sum();
     println!(

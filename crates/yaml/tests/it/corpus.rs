@@ -96,7 +96,7 @@ fn planted(text: &str) -> Planted {
                     values % 4 == 0
                 } =>
             {
-                planted.plant(indent, key)
+                planted.plant(indent, key);
             }
             _ => planted.keep(line),
         }
@@ -129,7 +129,7 @@ fn real_manifests_with_references_are_kos_as_data_and_ours_as_bytes() {
     let mut replaced = 0;
     for planted in &texts {
         // With and without a line break at the end.
-        let text = planted.text.join("\n") + if all.len() % 2 == 0 { "\n" } else { "" };
+        let text = planted.text.join("\n") + if all.len().is_multiple_of(2) { "\n" } else { "" };
         let ours = support::ours(&[&text], None);
         if ours.references.is_ok() {
             let (_, output) = &ours.case.files[0];

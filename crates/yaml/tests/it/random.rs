@@ -3,6 +3,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use yaml::{File, Mode, Selector, Source};
 
 use crate::support::{self, events, manifest, parse, splice_with};
@@ -140,6 +142,51 @@ fn text() -> impl Strategy<Value = String> {
             if mark { format!("\u{feff}{text}") } else { text }
         },
     )
+}
+
+/// A list of which a selector drops some items.
+fn list() -> impl Strategy<Value = String> {
+    let item = (tree(), any::<bool>(), any::<bool>());
+    (vec(item, 1..6), any::<bool>(), any::<bool>()).prop_map(|(items, carriage, tail)| {
+        let mut writer = Writer::default();
+        writer.text += "apiVersion: v1\nkind: List\nitems:\n";
+        for (tree, labelled, commented) in &items {
+            if *commented {
+                writer.text += "\n  # about the next\n";
+            }
+            writer.text += "  - apiVersion: v1\n    kind: A\n";
+            if *labelled {
+                writer.text += "    metadata:\n      labels: {a: b}\n";
+            }
+            writer.text += "    data:";
+            writer.node(tree, 6);
+        }
+        if tail {
+            writer.text += "# end\nmetadata: {}\n";
+        }
+        if carriage { writer.text.replace('\n', "\r\n") } else { writer.text }
+    })
+}
+
+/// The same random values in every run.
+fn some<T: std::fmt::Debug>(strategy: &impl Strategy<Value = T>) -> Vec<T> {
+    let mut runner = TestRunner::deterministic();
+    (0..400).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+}
+
+#[test]
+fn random_files_are_kos() {
+    let pairs = some(&(text(), text()));
+    let ours: Vec<_> =
+        pairs.iter().map(|(first, second)| support::ours(&[first, second], None)).collect();
+    assert_eq!(support::compare(&ours, &|_| false), 0);
+}
+
+#[test]
+fn random_lists_are_selected_as_ko_selects_them() {
+    let lists = some(&list());
+    let ours: Vec<_> = lists.iter().map(|text| support::ours(&[text], Some("a"))).collect();
+    assert_eq!(support::compare(&ours, &|_| false), 0);
 }
 
 fn image() -> impl Strategy<Value = String> {

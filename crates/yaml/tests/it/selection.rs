@@ -136,7 +136,7 @@ fn what_stays_keeps_its_bytes() {
         (format!("{db}---  # c\n{web}"), db.clone()),
         (format!("{db}...\n---\n{web}...\n---\n{db}"), format!("{db}...\n---\n{db}")),
         (format!("{db}---\n{web}...\n{db}"), format!("{db}...\n{db}")),
-        (web.clone(), String::new()),
+        (web, String::new()),
     ] {
         assert_eq!(selected(&text, "app=db"), expected, "{text:?}");
     }

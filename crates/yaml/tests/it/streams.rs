@@ -15,6 +15,7 @@ fn files_are_ended_and_nothing_else() {
         ("---\na: 1\n---\nb: 2\n", "---\na: 1\n---\nb: 2\n---\n"),
         ("\u{feff}a: 1\n", "a: 1\n---\n"),
         ("%YAML 1.1\n# c\n---\na: 1\n", "# c\n---\na: 1\n---\n"),
+        ("# c\n\u{feff}a: 1\u{feff}\n...\n\u{feff}", "# c\na: 1\u{feff}\n...\n\n---\n"),
         ("\u{feff}%YAML 1.1\n---\na: 1\n", "---\na: 1\n---\n"),
         ("a: 1\n...\n%YAML 1.1\n---\nb: 1\n", "a: 1\n...\n---\nb: 1\n---\n"),
         ("%TAG !e! tag:e,1:\n---\na: !e!x y\n", "...\n%TAG !e! tag:e,1:\n---\na: !e!x y\n---\n"),

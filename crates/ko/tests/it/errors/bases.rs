@@ -151,6 +151,6 @@ hint: if the registry's certificate is of your own authority, set SSL_CERT_FILE 
     let authority = fixture.sandbox.root().join("authority.pem");
     fs::write(&authority, fixture.registry.ca_pem().unwrap()).unwrap();
     fixture.sandbox.set("SSL_CERT_FILE", &authority);
-    let _ = fixture.build("--bare").output().success();
+    let _ = fixture.build("--bare --sbom=none").output().success();
     assert_eq!(fixture.registry.tags("out"), ["latest"]);
 }

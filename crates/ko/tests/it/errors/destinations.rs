@@ -57,7 +57,7 @@ fn forbidden() {
     for class in [Class::UploadPost, Class::ManifestPut] {
         let fixture = to(TestRegistry::start());
         fixture.registry.inject(Rule::new(Fault::status(403, "DENIED")).class(class));
-        let words = fails(fixture.build("--bare"));
+        let words = fails(fixture.build("--bare --sbom=none"));
         match class {
             Class::UploadPost => insta::assert_snapshot!(words, @r#"
 Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: POST http://127.0.0.1:[port]/v2/out/blobs/uploads/: DENIED: injected fault
@@ -79,12 +79,13 @@ fn behind_a_certificate_of_nobody() {
 Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: GET https://127.0.0.1:[port]/v2/: cannot trust the registry: its certificate is signed by an unknown authority; GET http://127.0.0.1:[port]/v2/: the connection broke: invalid HTTP version parsed
 hint: if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; --insecure-registry trusts any certificate of the destination
 "#);
-    let _ = fixture.build("--bare --insecure-registry").output().success();
+    let _ = fixture.build("--bare --sbom=none --insecure-registry").output().success();
     assert_eq!(fixture.registry.tags("out"), ["latest"]);
 
     let authority = fixture.sandbox.root().join("authority.pem");
     fs::write(&authority, fixture.registry.ca_pem().unwrap()).unwrap();
-    let _ = fixture.build("--bare -t v1").env("SSL_CERT_FILE", authority).output().success();
+    let words = "--bare --sbom=none -t v1";
+    let _ = fixture.build(words).env("SSL_CERT_FILE", authority).output().success();
     assert_eq!(fixture.registry.tags("out"), ["latest", "v1"]);
 }
 

@@ -30,7 +30,8 @@ fn unknown_words() {
     insta::assert_snapshot!(refused("-j x", &[]), @r#"Error: invalid argument "x" for "-j, --jobs" flag: strconv.ParseInt: parsing "x": invalid syntax"#);
     insta::assert_snapshot!(refused("-j -1", &[]), @r#"Error: invalid argument "-1" for "-j, --jobs" flag: must not be negative"#);
     insta::assert_snapshot!(refused("--push=perhaps", &[]), @r#"Error: invalid argument "perhaps" for "--push" flag: strconv.ParseBool: parsing "perhaps": invalid syntax"#);
-    insta::assert_snapshot!(refused("--sbom=bogus", &[]), @r#"Error: invalid argument "bogus" for "--sbom" flag: this version makes no SBOMs, so that it can only be none"#);
+    insta::assert_snapshot!(refused("--sbom=bogus", &[]), @r#"Error: invalid argument "bogus" for "--sbom" flag: must be spdx, cyclonedx or none"#);
+    insta::assert_snapshot!(refused("", &[("COSIGN_REPOSITORY", "not a name")]), @"");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn packages() -> Vec<Case> {
             .differs(
                 "tags out/web-a565b91425c9491d60376a2fdde58a72",
                 None,
-                "all arguments are checked before the first is built",
+                super::CHECKED_FIRST,
             ),
     ]
 }

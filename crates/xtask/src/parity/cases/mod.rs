@@ -1,24 +1,44 @@
-//! The cases, by subject, and the modules that they build.
+//! The cases, by subject.
 
 mod base;
 mod breakage;
+mod builds;
 mod config;
 mod failure;
+mod go;
 mod image;
 mod kodata;
+pub(crate) mod modules;
 mod name;
+mod other;
 mod platform;
 mod publish;
 mod reference;
+mod settings;
+mod setup;
+mod template;
+mod words;
 
 use super::case::Case;
-use std::path::Path;
+pub(crate) use modules::{app, assets, hello, upper_case};
 use testkit::base::{Fixture, Format, Image, Index};
-use testkit::module::Module;
+
+/// Why a line that ko prints for each platform is there once.
+pub(crate) const ONCE: &str = "said once for a program, not once for each platform";
+
+/// Why a program of a module that is not configured is built.
+pub(crate) const MODULE_FOUND: &str = "the module that has the package is found";
+
+/// Why the digest of an OCI index is another one.
+pub(crate) const REAL_BASE: &str =
+    "ko names a digest that exists nowhere when the base is an OCI index";
+
+/// Why nothing is pushed when a later argument is wrong.
+pub(crate) const CHECKED_FIRST: &str = "all arguments are checked before the first is built";
 
 /// All cases, in the order in which they are run.
 pub(crate) fn all() -> Vec<Case> {
-    let subjects: [fn() -> Vec<Case>; 10] = [
+    let subjects: [fn() -> Vec<Case>; 17] = [
         kodata::cases,
         base::cases,
         platform::cases,
@@ -26,6 +46,13 @@ pub(crate) fn all() -> Vec<Case> {
         name::cases,
         publish::cases,
         config::cases,
+        builds::cases,
+        template::cases,
+        settings::cases,
+        setup::cases,
+        go::cases,
+        words::cases,
+        other::cases,
         reference::cases,
         failure::cases,
         breakage::cases,
@@ -33,35 +60,8 @@ pub(crate) fn all() -> Vec<Case> {
     subjects.into_iter().flat_map(|cases| cases()).collect()
 }
 
-/// Two mains, a library, a directory without Go, and a main that does not
-/// compile.
-pub(crate) fn app(dir: &Path) {
-    Module::new(dir, "example.com/app")
-        .main("cmd/web")
-        .main("cmd/worker")
-        .library("lib")
-        .broken_main("broken")
-        .file("docs/README", "no Go here\n");
-}
-
-/// A main in the root of its module.
-fn hello(dir: &Path) {
-    drop(testkit::module::hello(dir));
-}
-
-/// Two mains whose import paths differ in case alone.
-fn upper_case(dir: &Path) {
-    Module::new(dir, "example.com/App").main("cmd/Web").main("cmd/web");
-}
-
-/// [`app`], whose `cmd/web` has one of everything in its kodata.
-fn assets(dir: &Path) {
-    app(dir);
-    testkit::module::special_kodata(&dir.join("cmd/web"));
-}
-
 /// An index for `linux/amd64`, `linux/arm64` and `linux/arm/v7`.
-fn three(format: Format) -> Fixture {
+pub(crate) fn three(format: Format) -> Fixture {
     let image = |platform| Image::new(format, platform).env("PATH=/usr/bin:/bin").user("65532");
     Index::new(format)
         .image(image("linux/amd64"))
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_mistakes_name_cases() {
         let cases = super::all();
-        let names: BTreeSet<&str> = cases.iter().map(|case| case.name).collect();
+        let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names.len(), cases.len());
         for one in breakage::ALL {
             assert!(names.contains(one.case), "{}: no case {}", one.name, one.case);

@@ -90,7 +90,7 @@ fn four(format: Format) -> Fixture {
         .build()
 }
 
-fn windows(name: &'static str, words: &str) -> Case {
+fn windows(name: &str, words: &str) -> Case {
     Case::build(name, &format!("./cmd/web --bare {words}")).base(
         Index::docker()
             .image(Image::docker("linux/amd64").env("PATH=/bin"))

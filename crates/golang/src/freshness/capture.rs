@@ -1,0 +1,381 @@
+//! Making a record, after a build: `go env` (twice) and `go list -deps` tell
+//! what the build read, which is then looked at. Never before a build, and
+//! never in its way: nothing waits for a record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use super::checker::Checker;
+use super::embed::{self, Wanted};
+use super::flags::{Flags, Stamping};
+use super::modules::Modules;
+use super::packages::{self, Package};
+use super::place::Place;
+use super::reason::Never;
+use super::stat::nanos_of;
+use super::toolchain::Toolchain;
+use super::tree::{Dir, Filter, Refused, Single};
+use super::vcs::{Places, Stamp, Unstampable};
+use super::{FORMAT, Inputs, Nearest, Record, nearest};
+use crate::build::BuildSettings;
+use crate::build_info::{BuildInfo, BuildInfoError};
+use crate::cancel::{Cancel, Cancelled};
+use crate::go_env::{GoEnv, GoEnvError};
+use crate::import_path::ImportPath;
+use crate::list::ListError;
+use crate::tool::Go;
+
+/// A build that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Built<'a> {
+    /// The `go` that was run.
+    pub go: &'a Go,
+    /// How it was run.
+    pub settings: &'a BuildSettings,
+    /// For which program.
+    pub import_path: &'a ImportPath,
+    /// The binary.
+    pub binary: &'a Path,
+    /// When it was started, or earlier.
+    pub started: SystemTime,
+    /// What the caller finds the layer of the binary by: its diff_id.
+    pub layer: &'a str,
+    /// The record of which a check just said, before this build, that it is
+    /// [`Unconfirmed`](super::Reason::Unconfirmed).
+    pub unconfirmed: Option<&'a Record>,
+}
+
+/// Why there is no record. The build is as good as any; the next one is made
+/// again.
+#[derive(Debug, Error)]
+pub enum NotRecorded {
+    /// The work was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// A file may have been changed after the build had begun.
+    #[error("{} was changed during the build", path.display())]
+    DuringBuild {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The repository is not what the binary says that it was.
+    #[error("the repository was changed during the build")]
+    Repository,
+    /// `go env` did not answer.
+    #[error(transparent)]
+    Env(#[from] GoEnvError),
+    /// `go list` did not answer.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// The binary does not say how it was built.
+    #[error(transparent)]
+    Binary(#[from] BuildInfoError),
+    /// Something cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// What it is.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl From<Cancelled> for NotRecorded {
+    fn from(Cancelled: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+/// What ends a capture: a record that says never, or none at all.
+enum End {
+    Never(Never),
+    Not(NotRecorded),
+}
+
+impl<E: Into<NotRecorded>> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Not(error.into())
+    }
+}
+
+impl From<Never> for End {
+    fn from(never: Never) -> Self {
+        Self::Never(never)
+    }
+}
+
+impl From<Refused> for End {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Since(path) => Self::Not(NotRecorded::DuringBuild { path }),
+            Refused::Io(path, source) => Self::Not(NotRecorded::Read { path, source }),
+            Refused::Name(path) => Self::Never(Never::Name { path: path.display().to_string() }),
+        }
+    }
+}
+
+impl Record {
+    /// Records what a build read. A record may also say that builds of this kind are never
+    /// fresh: keep it, for its sentence.
+    ///
+    /// # Errors
+    /// As [`NotRecorded`] tells.
+    pub fn capture(built: Built<'_>, cancel: &Cancel) -> Result<Self, NotRecorded> {
+        let inputs = match inputs(built, cancel) {
+            Ok(inputs) => Ok(inputs),
+            Err(End::Never(never)) => Err(never),
+            Err(End::Not(reason)) => return Err(reason),
+        };
+        Ok(Self { format: FORMAT, layer: built.layer.to_owned(), inputs })
+    }
+}
+
+fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
+    let Built { go, settings, import_path, .. } = built;
+    let (dir, environment) = (&settings.dir, &settings.environment);
+    let started = nanos_of(built.started);
+    // Before anything is looked at: what changes later is younger than this.
+    let looked = nanos_of(SystemTime::now());
+    // What can be said without a process comes first.
+    Flags::parse("", &settings.flags, &settings.ldflags)?;
+
+    let env = go.env(dir, environment, cancel)?;
+    let mut local = environment.clone();
+    local.set("GOTOOLCHAIN", "local");
+    let own = go.env(dir, &local, cancel)?;
+    let value = |name| env.get(name).unwrap_or_default();
+    if value("CGO_ENABLED") == "1" {
+        return Err(Never::Cgo.into());
+    }
+    let flags = Flags::parse(value("GOFLAGS"), &settings.flags, &settings.ldflags)?;
+    let toolchain = Toolchain::capture(go, environment, &own, &env, started)??;
+
+    let (main_dir, module) = nearest(dir, "go.mod");
+    let (work_dir, work) = workspace(dir, &env);
+    let module_root = dir.ancestors().nth(main_dir.unwrap_or_default()).unwrap_or(dir);
+    let gomod = value("GOMOD");
+    if module.is_none() && work_dir.is_none() || gomod.is_empty() || value("GO111MODULE") == "off" {
+        return Err(Never::NoModule.into());
+    }
+    // In a workspace, go names no go.mod where there is none.
+    if main_dir.is_some() && module_root.join("go.mod") != Path::new(gomod) {
+        return Err(Never::NoModule.into());
+    }
+    let root = match (&work, &work_dir) {
+        (Nearest::Up(_), Some(file)) => file.parent().unwrap_or(dir).to_owned(),
+        _ => module_root.to_owned(),
+    };
+    let root = Place::root(&root);
+    let modules = match &work_dir {
+        Some(file) => {
+            let parent = file.parent().unwrap_or(file);
+            let place = match work {
+                Nearest::Up(_) => root.clone(),
+                _ => Place::absolute(parent),
+            };
+            Modules::find(Some((&place, file)), &root)
+        }
+        None => Modules::find(None, &root),
+    };
+    let bases: Vec<Place> =
+        modules.locals.iter().map(|local| local.dir.clone()).chain([root.clone()]).collect();
+    let place = |path: &Path| Place::of(path, &bases);
+
+    let packages = packages::list(go, settings, &flags, import_path, cancel)?;
+    let cache = PathBuf::from(value("GOMODCACHE"));
+    let mut wanted = Wanted::new();
+    let mut absent: BTreeSet<PathBuf> = BTreeSet::new();
+    for package in packages.iter().filter(|package| !package.standard) {
+        if !package.is_cached(&cache) {
+            embed::want(&mut wanted, package.dir.clone(), Filter::Sources);
+            let failed = |source| NotRecorded::Read { path: package.dir.clone(), source };
+            let mut inner = BTreeSet::new();
+            let (patterns, files) = (&package.embed_patterns, &package.embed_files);
+            embed::add(&mut wanted, &mut inner, &package.dir, patterns, files).map_err(failed)?;
+            absent.extend(inner.iter().map(|dir| dir.join("go.mod")));
+        }
+        claims(package, &modules, &mut wanted, &mut absent);
+    }
+
+    let mut singles: BTreeMap<PathBuf, Place> = BTreeMap::new();
+    for file in &modules.files {
+        singles.insert(file.at.clone(), file.clone());
+    }
+    if let Some(vendor) = &modules.vendor {
+        embed::want(&mut wanted, vendor.at.clone(), Filter::Sources);
+        let list = vendor.join("modules.txt");
+        singles.insert(list.at.clone(), list);
+    }
+    for path in absent {
+        // Where names are listed, go.mod is among them.
+        let listed = path.parent().and_then(|dir| wanted.get(dir));
+        if listed.is_none_or(|(filter, _)| *filter == Filter::Named) {
+            singles.entry(path.clone()).or_insert_with(|| place(&path));
+        }
+    }
+    if let Some(profile) = &flags.profile {
+        let path = super::modules::normal(&dir.join(profile));
+        let found =
+            if Path::new(profile).is_absolute() { Place::absolute(&path) } else { place(&path) };
+        singles.insert(path, found);
+    }
+
+    let main = packages.iter().find(|package| !package.dep_only);
+    let main = main.filter(|main| !main.standard);
+    let stamp = stamp(built, &flags, main, started, cancel)?;
+    if let Some((stamp, places)) = &stamp
+        && let Some(repository) = stamp.needs(places.0.as_path())
+    {
+        let file = repository.join("go.mod");
+        singles.entry(file.clone()).or_insert_with(|| place(&file));
+    }
+
+    let name = |place: &Place| {
+        let text = place.name.to_str().map(str::to_owned);
+        text.ok_or_else(|| Never::Name { path: place.at.display().to_string() })
+    };
+    let mut inputs = Inputs {
+        looked,
+        below: name(&Place::of(dir, [&root]))?,
+        work,
+        module: main_dir,
+        toolchain,
+        stamp: None,
+        unconfirmed: None,
+        dirs: Vec::with_capacity(wanted.len()),
+        files: Vec::with_capacity(singles.len()),
+    };
+    if let Some((stamp, (_, package, module))) = stamp {
+        inputs.stamp = Some((stamp, name(&place(&package))?, name(&place(&module))?));
+    }
+    for (path, (filter, names)) in &wanted {
+        let dir = Dir::capture(path, name(&place(path))?, *filter, names, started)?;
+        inputs.dirs.push(dir);
+    }
+    for (path, place) in &singles {
+        inputs.files.push(Single::capture(path, name(place)?, started)?);
+    }
+    confirm(&mut inputs, &root.at, built.unconfirmed);
+    Ok(inputs)
+}
+
+/// The file of the workspace, if there is one, and how it was found.
+fn workspace(dir: &Path, env: &GoEnv) -> (Option<PathBuf>, Nearest) {
+    let (up, found) = nearest(dir, "go.work");
+    match env.get("GOWORK") {
+        Some("off") => (None, Nearest::Off),
+        None | Some("") => match up {
+            None => (None, Nearest::Up(None)),
+            // go does not use the one that there is, for a reason of its own.
+            Some(_) => (None, Nearest::Off),
+        },
+        Some(file) if found.as_deref() == Some(Path::new(file)) => (found, Nearest::Up(up)),
+        Some(file) => (Some(PathBuf::from(file)), Nearest::Off),
+    }
+}
+
+/// Adds what may not appear, or disappear, for an import path to mean the same
+/// package as before: where each module whose path it begins with would have
+/// it, and the modules in between.
+fn claims(
+    package: &Package,
+    modules: &Modules,
+    wanted: &mut Wanted,
+    absent: &mut BTreeSet<PathBuf>,
+) {
+    let path = package.import_path.as_str();
+    for local in &modules.locals {
+        let Some(rest) = local.path.as_deref().and_then(|module| path.strip_prefix(module)) else {
+            continue;
+        };
+        if !rest.is_empty() && !rest.starts_with('/') {
+            continue;
+        }
+        let mut dir = local.dir.at.clone();
+        for element in rest.split('/').filter(|element| !element.is_empty()) {
+            dir.push(element);
+            absent.insert(dir.join("go.mod"));
+        }
+        embed::want(wanted, dir, Filter::Sources);
+    }
+    if let Some(vendor) = &modules.vendor
+        && vendor.at.is_dir()
+    {
+        embed::want(wanted, vendor.at.join(path), Filter::Sources);
+    }
+}
+
+type Paths = (PathBuf, PathBuf, PathBuf);
+
+/// What of version control is in the program, if `go` looks for it at all.
+fn stamp(
+    built: Built<'_>,
+    flags: &Flags,
+    main: Option<&Package>,
+    started: i64,
+    cancel: &Cancel,
+) -> Result<Option<(Stamp, Paths)>, End> {
+    let module = main.and_then(|main| main.module.as_ref());
+    let (Some(main), Some(module)) = (main, module) else {
+        return Ok(None);
+    };
+    if flags.stamping == Stamping::Never || !module.version.is_empty() || !module.main {
+        return Ok(None);
+    }
+    let info = BuildInfo::read(built.binary)?;
+    let setting = |key: &str| {
+        let found = info.settings.iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.as_str())
+    };
+    let stamped = setting("vcs")
+        .map(|_| (setting("vcs.revision").unwrap_or(""), setting("vcs.modified") == Some("true")));
+    let settings = built.settings;
+    let places = Places { dir: &settings.dir, package: &main.dir, module: &module.dir };
+    match Stamp::capture(places, &settings.environment, stamped, started, cancel)? {
+        Ok(stamp) => {
+            let paths = (settings.dir.clone(), main.dir.clone(), module.dir.clone());
+            Ok(Some((stamp, paths)))
+        }
+        Err(Unstampable::Never(never)) => Err(never.into()),
+        Err(Unstampable::During) => Err(End::Not(NotRecorded::Repository)),
+    }
+}
+
+/// Where another machine's clock makes the times of files, they do not prove
+/// that nothing changed during the build. That the content is the same as
+/// before it does.
+fn confirm(inputs: &mut Inputs, root: &Path, before: Option<&Record>) {
+    let checker = Checker::new(std::num::NonZero::<usize>::MIN);
+    let dirs = inputs
+        .dirs
+        .iter()
+        .filter_map(|dir| dir.device().map(|device| (device, root.join(&dir.path))));
+    let files = inputs.files.iter().chain(inputs.toolchain.files()).filter_map(|file| {
+        file.content.map(|content| (content.stat.device, root.join(&file.path)))
+    });
+    let foreign = dirs.chain(files).find(|(device, path)| !checker.is_local(*device, path));
+    let Some((_, path)) = foreign else {
+        return;
+    };
+    let same = before.and_then(|before| before.inputs.as_ref().ok()).is_some_and(|before| {
+        before.dirs.len() == inputs.dirs.len()
+            && before.files.len() == inputs.files.len()
+            && before
+                .dirs
+                .iter()
+                .zip(&inputs.dirs)
+                .all(|(a, b)| a.path == b.path && a.has_content_of(b))
+            && before
+                .files
+                .iter()
+                .zip(&inputs.files)
+                .all(|(a, b)| a.path == b.path && a.has_content_of(b))
+    });
+    if !same {
+        inputs.unconfirmed = Some(path);
+    }
+}

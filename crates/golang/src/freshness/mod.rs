@@ -1,0 +1,249 @@
+//! Whether a program that was built before would come out the same if it were
+//! built again, without running `go`.
+//!
+//! After a build, [`Record::capture`] writes down what it read. Before the
+//! next, [`Record::check`] proves that all of it is as it was: *fresh*. What it
+//! cannot prove is *stale*, with the [`Reason`]; a build too many costs a
+//! second, an old program in a new image is the worst that can happen. What
+//! builds of some kind read is not known at all: [`Never`].
+//!
+//! # What is recorded
+//!
+//! | input | where | how |
+//! |---|---|---|
+//! | import path, target, flags, ldflags, optimizations, variables `GO…`, `CGO_…` | [`RecordKeys`] | another value is another record; [`Summary`] has the reason |
+//! | sources of every package outside the standard library and the module cache: each file whose ending `go` knows, whatever its build constraints, tests too | [`tree::Dir`] | the names of the directory and the content of each file |
+//! | embedded files, and names that a pattern of `//go:embed` could match | [`embed`] | the directories that patterns are matched against, those below one that is taken whole |
+//! | vendored packages | [`tree::Dir`] | like any source; `vendor/modules.txt`; whether there is a `vendor` |
+//! | `go.mod`, `go.sum` of main modules, `go.mod` of directories that replace a module, `go.work`, `go.work.sum` | [`modules`] | content |
+//! | which `go.mod` and `go.work` are the nearest | [`Nearest`] | looked for again |
+//! | what an import path means | [`capture`] | for each module on disk that could have the package: its directory, or that there is none; the absence of `go.mod` between |
+//! | the toolchain | [`toolchain`] | the program `go`, `VERSION`, `go.env`, compiler, assembler and linker; the toolchain that `GOTOOLCHAIN` and the `toolchain` line choose |
+//! | `go env -w` | [`toolchain`] | content of its file, wherever the variables say that it is |
+//! | `default.pgo`, `-pgo=file` | [`tree`] | content |
+//! | commit, tags, changes, as far as they are stamped | [`vcs`] | one `git status` for all programs of a repository |
+//!
+//! # What is not, and why that is safe
+//!
+//! | not recorded | why |
+//! |---|---|
+//! | the standard library | named by the version of Go; development versions are never fresh. `go` hashes it, we do not: who edits GOROOT builds with `--rebuild` |
+//! | the module cache | a directory has the version of its content in its name, `go.sum` the hash |
+//! | files that `go` itself does not see: an assembly file's `#include` of another directory | `go build` would not compile again either |
+//! | `GOTMPDIR`, `GOCACHE`'s content, other variables | no part of what is built |
+//! | `GOPACKAGESDRIVER` | read by other tools than `go` |
+//! | writes through a memory map that outlast the build | they leave no trace in the times of a file until the system writes it out |
+//!
+//! Never fresh are builds with cgo, with flags that are not known to be
+//! harmless ([`flags`]: `-overlay`, `-modfile`, `-race`, …), by a `go` that is
+//! not the one of its GOROOT, by development versions, without modules, and in
+//! repositories of hg, svn, bzr and fossil.
+//!
+//! # Stats and content
+//!
+//! A file counts as unchanged if size, mtime, ctime, inode and device are what
+//! they were. Where they are not, the content decides: what was only touched,
+//! moved, copied or checked out again is fresh, and the record that comes back
+//! has the new stats. The content decides as well where stats prove nothing
+//! ([`stat::Stat::is_settled`]): of what was changed less than two seconds
+//! before it was recorded, of times in the future or in whole seconds, and on
+//! file systems that are not known to be local.
+//!
+//! A record must be of what the build saw. Nothing is recorded of a build if an
+//! input has a ctime after its beginning: the ctime is set by the system, at
+//! every change, and programs cannot set it. On network file systems it comes
+//! from another clock; there a record counts only when the content before and
+//! after a build was the same ([`Reason::Unconfirmed`]). The commit and the
+//! dirty flag are compared with what the binary itself says.
+//!
+//! # Other directories
+//!
+//! The same sources give the same binary in every directory: `-trimpath` is
+//! always there, cgo never, and flags that name files are known or refused.
+//! So paths are relative to the checkout ([`place::Place`]), except where the
+//! build would use an absolute one itself, and a copy of a checkout is fresh
+//! by its content.
+
+mod capture;
+mod checker;
+mod embed;
+mod flags;
+mod key;
+mod modules;
+mod output;
+mod packages;
+mod place;
+mod reason;
+mod stat;
+mod toolchain;
+mod tree;
+mod vcs;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use capture::{Built, NotRecorded};
+pub use checker::Checker;
+pub use key::{RecordKeys, Summary};
+pub use output::Output;
+pub use reason::{Never, Reason};
+pub use vcs::{VcsState, stamped_repository};
+
+use crate::build::BuildSettings;
+use crate::tool::Go;
+use toolchain::Toolchain;
+use tree::{Dir, Single};
+use vcs::{Places, Stamp};
+
+/// The version of what is written.
+const FORMAT: u32 = 1;
+
+/// What a build read, and what came of it. It is kept by the caller, under
+/// [`RecordKeys`], in any form that serde knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    format: u32,
+    layer: String,
+    inputs: Result<Inputs, Never>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Inputs {
+    /// When the files were looked at, or earlier; nanoseconds since 1970.
+    looked: i64,
+    /// The working directory, relative to the root of the checkout.
+    below: String,
+    work: Nearest,
+    /// How many directories up from there `go.mod` is.
+    module: Option<usize>,
+    toolchain: Toolchain,
+    /// What is stamped; the directories of the package and of its module.
+    stamp: Option<(Stamp, String, String)>,
+    /// A file because of which the record is not believed.
+    unconfirmed: Option<PathBuf>,
+    dirs: Vec<Dir>,
+    files: Vec<Single>,
+}
+
+/// How `go.work` is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Nearest {
+    /// It is the nearest one, so many directories up; or there is none.
+    Up(Option<usize>),
+    /// `GOWORK`, which the key has, names it or says that there is none.
+    Off,
+}
+
+/// The nearest file of a name at or above a directory, and how far up.
+fn nearest(dir: &Path, name: &str) -> (Option<usize>, Option<PathBuf>) {
+    let files = dir.ancestors().map(|dir| dir.join(name)).enumerate();
+    let mut found = files.filter(|(_, file)| file.metadata().is_ok_and(|found| !found.is_dir()));
+    found.next().map_or((None, None), |(up, file)| (Some(up), Some(file)))
+}
+
+/// What a check found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Freshness {
+    /// `go build` would give the same binary. The record, where there is one,
+    /// has the stats of now: keep it in place of the old one.
+    Fresh(Option<Box<Record>>),
+    /// Nothing is proven.
+    Stale(Reason),
+}
+
+impl Record {
+    /// What the caller gave to find the layer of the binary by.
+    #[must_use]
+    pub fn layer(&self) -> &str {
+        &self.layer
+    }
+
+    /// Why builds of this kind are never fresh, if they are not.
+    #[must_use]
+    pub fn never(&self) -> Option<&Never> {
+        self.inputs.as_ref().err()
+    }
+
+    /// The repository whose state the check will need, if it needs one.
+    #[must_use]
+    pub fn repository(&self, settings: &BuildSettings) -> Option<PathBuf> {
+        self.inputs.as_ref().ok()?.stamp.as_ref()?.0.needs(&settings.dir)
+    }
+
+    /// Whether the program would come out the same, built by this `go` with
+    /// these settings, which must be those of the record's key.
+    ///
+    /// `vcs` is asked last, and only if all else is fresh: it gives the state
+    /// of [`Record::repository`] as it is in this run.
+    #[must_use]
+    pub fn check(
+        &self,
+        go: &Go,
+        settings: &BuildSettings,
+        checker: &Checker,
+        vcs: impl FnOnce(&Path) -> VcsState,
+    ) -> Freshness {
+        match self.compare(go, settings, checker, vcs) {
+            Ok(now) => Freshness::Fresh(now.map(Box::new)),
+            Err(reason) => Freshness::Stale(reason),
+        }
+    }
+
+    fn compare(
+        &self,
+        go: &Go,
+        settings: &BuildSettings,
+        checker: &Checker,
+        vcs: impl FnOnce(&Path) -> VcsState,
+    ) -> Result<Option<Self>, Reason> {
+        if self.format != FORMAT {
+            return Err(Reason::NoRecord);
+        }
+        let inputs = self.inputs.as_ref().map_err(|never| Reason::Never(never.clone()))?;
+        let (dir, environment) = (&settings.dir, &settings.environment);
+
+        if nearest(dir, "go.mod").0 != inputs.module {
+            return Err(Reason::Nearest { name: "go.mod", dir: dir.clone() });
+        }
+        if let Nearest::Up(up) = inputs.work
+            && nearest(dir, "go.work").0 != up
+        {
+            return Err(Reason::Nearest { name: "go.work", dir: dir.clone() });
+        }
+        let depth = Path::new(&inputs.below).components().count();
+        let root = dir.ancestors().nth(depth).filter(|_| dir.ends_with(&inputs.below));
+        let root = root.ok_or_else(|| Reason::Nearest { name: "go.mod", dir: dir.clone() })?;
+        let places = |package: &str, module: &str| (root.join(package), root.join(module));
+        if let Some((stamp, package, module)) = &inputs.stamp {
+            let (package, module) = places(package, module);
+            let places = Places { dir, package: &package, module: &module };
+            stamp.check(places, environment)?;
+        }
+        let settings_now = inputs.toolchain.check(go, environment, checker, inputs.looked)?;
+        let tools = checker.compare(root, inputs.looked, &[], inputs.toolchain.files())?;
+        let files = checker.compare(root, inputs.looked, &inputs.dirs, &inputs.files)?;
+        if let Some(path) = &inputs.unconfirmed {
+            return Err(Reason::Unconfirmed { path: path.clone() });
+        }
+        if let Some((stamp, ..)) = &inputs.stamp
+            && let Some(repository) = stamp.needs(dir)
+        {
+            stamp.compare(&repository, &vcs(&repository), environment)?;
+        }
+        if settings_now.is_none() && tools.is_none() && files.is_none() {
+            return Ok(None);
+        }
+        let mut now = Inputs { looked: checker.began, ..inputs.clone() };
+        if let Some(toolchain) = settings_now {
+            now.toolchain = toolchain;
+        }
+        if let Some((_, files)) = tools {
+            now.toolchain = now.toolchain.with_files(files);
+        }
+        if let Some((dirs, files)) = files {
+            (now.dirs, now.files) = (dirs, files);
+        }
+        Ok(Some(Self { inputs: Ok(now), ..self.clone() }))
+    }
+}

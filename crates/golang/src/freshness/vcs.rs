@@ -1,0 +1,480 @@
+//! What `go` stamps of version control into programs of a main module: the
+//! commit and its date, whether there are changes, and a version that it
+//! computes from tags. The conditions are those of Go 1.26 (its `cmd/go`,
+//! `load.setBuildInfo` and `vcs.FromDir`).
+//!
+//! | stamped | decided by | here |
+//! |---|---|---|
+//! | whether at all | `.git` (a directory: `go` does not see the file of a linked work tree or submodule), `.hg`, … at or above the working directory, the module and the package, all the same one; `git` in PATH | looked for again |
+//! | `vcs.revision`, `vcs.time` | HEAD | `git status` names it |
+//! | `vcs.modified`, `+dirty` | any line of `git status --porcelain`, so untracked files and submodules count, ignored ones do not | the same command, but for headers |
+//! | version of the main module | HEAD, all tags, history as far as it is there, the `go.mod` at the repository's root | the names and values of all tags; `shallow`, grafts and replacements |
+//! | | `log.excludeDecoration` of git's settings | the settings' files; files that they include are not followed |
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::reason::{Never, Reason};
+use super::stat::{self, Stat, Sum};
+use crate::cancel::{Cancel, Cancelled};
+use crate::environment::Environment;
+use crate::process::{self, RunError, Streams};
+use crate::tool;
+
+/// How much of an answer is kept: its head has what is needed.
+const LIMIT: usize = 64 << 10;
+
+/// Systems that `go` knows, and what it knows them by: whether a directory.
+const SYSTEMS: [(&str, &str, bool); 6] = [
+    ("hg", ".hg", true),
+    ("git", ".git", true),
+    ("svn", ".svn", true),
+    ("bzr", ".bzr", true),
+    ("fossil", ".fslckout", false),
+    ("fossil", "_FOSSIL_", false),
+];
+
+/// Variables by which git is led to another repository, or another view of it.
+const LEADING: [&str; 9] = [
+    "GIT_DIR",
+    "GIT_COMMON_DIR",
+    "GIT_WORK_TREE",
+    "GIT_NAMESPACE",
+    "GIT_INDEX_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+];
+
+/// The repository around a directory: how many directories up, and of which
+/// system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Around {
+    system: String,
+    up: usize,
+    /// Whether there is another one further up, of another system.
+    mixed: bool,
+}
+
+fn around(dir: &Path) -> Option<Around> {
+    let mut found: Option<Around> = None;
+    for (up, dir) in dir.ancestors().enumerate() {
+        for (system, name, is_dir) in SYSTEMS {
+            let Ok(meta) = dir.join(name).metadata() else { continue };
+            if meta.is_dir() != is_dir {
+                continue;
+            }
+            match &mut found {
+                None => found = Some(Around { system: system.to_owned(), up, mixed: false }),
+                Some(found) => found.mixed |= found.system != system || system != "git",
+            }
+        }
+    }
+    found
+}
+
+/// The repository of git whose state `go` would stamp into programs that are
+/// built in a directory, absolute. A few stats; this can be asked before
+/// anything is known of the programs.
+#[must_use]
+pub fn stamped_repository(dir: &Path) -> Option<PathBuf> {
+    let around = around(dir).filter(|around| around.system == "git")?;
+    dir.ancestors().nth(around.up).map(Path::to_owned)
+}
+
+/// What git says of a repository at one moment, for all programs in it. It is
+/// one process, `git status`, and some small files.
+#[derive(Debug, Clone)]
+pub struct VcsState {
+    repository: PathBuf,
+    environment: Sum,
+    answer: Result<Answer, Reason>,
+}
+
+#[derive(Debug, Clone)]
+struct Answer {
+    head: String,
+    dirty: bool,
+    references: Sum,
+    /// The last change of what the sum is of.
+    changed: Option<Stat>,
+}
+
+impl VcsState {
+    /// Asks git about a repository, in the environment of a build: the
+    /// process's own unless a configuration adds variables for git.
+    ///
+    /// # Errors
+    /// The work was cancelled. What git cannot say is part of the state.
+    pub fn read(
+        repository: &Path,
+        environment: &Environment,
+        cancel: &Cancel,
+    ) -> Result<Self, Cancelled> {
+        let answer = match ask(repository, environment, cancel)? {
+            Err(reason) => Err(reason),
+            Ok((head, dirty)) => {
+                let mut references = References::default();
+                match references.read(repository, environment) {
+                    Ok(sum) => {
+                        Ok(Answer { head, dirty, references: sum, changed: references.last })
+                    }
+                    Err(reason) => Err(reason),
+                }
+            }
+        };
+        Ok(Self { repository: repository.to_owned(), environment: view(environment), answer })
+    }
+}
+
+/// What of the environment git looks at.
+fn view(environment: &Environment) -> Sum {
+    let mut seen: Vec<_> = environment
+        .iter()
+        .filter(|(name, _)| {
+            name.to_str().is_some_and(|name| {
+                name.starts_with("GIT_") || ["HOME", "XDG_CONFIG_HOME", "PATH"].contains(&name)
+            })
+        })
+        .collect();
+    seen.sort_unstable();
+    let mut hash = Sha256::new();
+    for (name, value) in seen {
+        for text in [name, value] {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_encoded_bytes());
+        }
+    }
+    Sum::of(&hash.finalize())
+}
+
+/// HEAD, and whether there are changes.
+fn ask(
+    repository: &Path,
+    environment: &Environment,
+    cancel: &Cancel,
+) -> Result<Result<(String, bool), Reason>, Cancelled> {
+    let failed = |problem: String| Ok(Err(Reason::GitFailed { problem }));
+    let Some(program) = tool::find_in_path(OsStr::new("git"), environment) else {
+        return failed("there is no git in PATH".to_owned());
+    };
+    let mut command = tool::command(&program, repository, environment);
+    // As go asks, which leaves what counts as a change to git's settings; the
+    // headers say which commit it is.
+    command.args(["status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"]);
+    let finished = match process::run(command, Streams::Apart, LIMIT, cancel) {
+        Ok(finished) => finished,
+        Err(RunError::Cancelled) => return Err(Cancelled),
+        Err(RunError::Io(error)) => return failed(error.to_string()),
+    };
+    if !finished.status.success() {
+        return failed(finished.stderr.text());
+    }
+    let mut head = None;
+    let mut dirty = false;
+    for line in finished.stdout.bytes.split(|&byte| byte == 0).filter(|line| !line.is_empty()) {
+        match line.strip_prefix(b"# ") {
+            None => dirty = true,
+            Some(header) => {
+                if let Some(commit) = header.strip_prefix(b"branch.oid ") {
+                    head.get_or_insert_with(|| String::from_utf8_lossy(commit).into_owned());
+                }
+            }
+        }
+    }
+    match head {
+        Some(head) => Ok(Ok((head, dirty))),
+        None => failed("it names no commit".to_owned()),
+    }
+}
+
+/// What else than HEAD and the work tree decides what is stamped.
+#[derive(Default)]
+struct References {
+    last: Option<Stat>,
+    /// Values by name: a packed reference is the same as a loose one.
+    values: BTreeMap<String, Vec<u8>>,
+}
+
+impl References {
+    fn read(&mut self, repository: &Path, environment: &Environment) -> Result<Sum, Reason> {
+        let git = repository.join(".git");
+        if git.join("reftable").exists() || git.join("commondir").exists() {
+            return Err(Reason::Never(Never::GitReferences));
+        }
+        self.packed(&git.join("packed-refs"))?;
+        for kind in ["tags", "replace"] {
+            self.loose(&git.join("refs").join(kind), &format!("refs/{kind}"))?;
+        }
+        for name in ["shallow", "info/grafts", "config", "config.worktree"] {
+            self.file(&git.join(name), name)?;
+        }
+        let variable = |name| environment.get(name).filter(|value| !value.is_empty());
+        let home = variable("HOME").map(PathBuf::from);
+        let config = variable("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| home.as_ref().map(|home| home.join(".config")));
+        let global = variable("GIT_CONFIG_GLOBAL").map(PathBuf::from);
+        let settings = [
+            Some(PathBuf::from("/etc/gitconfig")),
+            config.map(|config| config.join("git/config")),
+            home.map(|home| home.join(".gitconfig")),
+            global,
+        ];
+        for (number, path) in settings.into_iter().enumerate() {
+            if let Some(path) = path {
+                self.file(&path, &format!("settings {number}"))?;
+            }
+        }
+        for (name, value) in environment.iter() {
+            if let Some(name) = name.to_str().filter(|name| name.starts_with("GIT_CONFIG")) {
+                self.values.insert(format!("${name}"), value.as_encoded_bytes().to_vec());
+            }
+        }
+        let mut hash = Sha256::new();
+        for (name, value) in &self.values {
+            for bytes in [name.as_bytes(), value] {
+                hash.update((bytes.len() as u64).to_le_bytes());
+                hash.update(bytes);
+            }
+        }
+        Ok(Sum::of(&hash.finalize()))
+    }
+
+    /// Notes a file that is there, and gives its content.
+    fn content(&mut self, path: &Path) -> Result<Option<Vec<u8>>, Reason> {
+        let failed = |error: io::Error| Reason::Unreadable {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        };
+        match fs::read(path) {
+            Ok(content) => {
+                self.note(path).map_err(failed)?;
+                Ok(Some(content))
+            }
+            Err(error) if stat::is_absent(&error) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn note(&mut self, path: &Path) -> io::Result<()> {
+        if let Some((_, stat)) = stat::follow(path)? {
+            let later = |last: &Stat| (last.changed, last.modified) < (stat.changed, stat.modified);
+            if self.last.as_ref().is_none_or(later) {
+                self.last = Some(stat);
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, name: &str) -> Result<(), Reason> {
+        if let Some(content) = self.content(path)? {
+            self.values.insert(name.to_owned(), content);
+        }
+        Ok(())
+    }
+
+    fn packed(&mut self, path: &Path) -> Result<(), Reason> {
+        let content = self.content(path)?.unwrap_or_default();
+        for line in content.split(|&byte| byte == b'\n') {
+            let Some((value, name)) =
+                str::from_utf8(line).ok().and_then(|line| line.split_once(' '))
+            else {
+                continue;
+            };
+            if name.starts_with("refs/tags/") || name.starts_with("refs/replace/") {
+                self.values.insert(name.to_owned(), value.as_bytes().to_vec());
+            }
+        }
+        Ok(())
+    }
+
+    fn loose(&mut self, dir: &Path, name: &str) -> Result<(), Reason> {
+        let failed = |error: io::Error| Reason::Unreadable {
+            path: dir.to_owned(),
+            problem: error.to_string(),
+        };
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if stat::is_absent(&error) => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        self.note(dir).map_err(failed)?;
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let name = format!("{name}/{}", entry.file_name().to_string_lossy());
+            if entry.file_type().map_err(failed)?.is_dir() {
+                self.loose(&entry.path(), &name)?;
+            } else if let Some(content) = self.content(&entry.path())? {
+                self.values.insert(name, content.trim_ascii_end().to_vec());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of version control is in a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    /// Around the working directory, the package and its module.
+    around: [Option<Around>; 3],
+    /// Whether there is a `git`.
+    git: bool,
+    /// What is stamped, if anything is.
+    head: Option<Head>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    commit: String,
+    dirty: bool,
+    references: Sum,
+}
+
+/// The places that decide about a stamp.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(crate) dir: &'a Path,
+    pub(crate) package: &'a Path,
+    pub(crate) module: &'a Path,
+}
+
+impl Places<'_> {
+    fn around(self) -> [Option<Around>; 3] {
+        [around(self.dir), around(self.package), around(self.module)]
+    }
+
+    /// The repository that is stamped.
+    pub(crate) fn repository(self) -> Option<PathBuf> {
+        let up = |dir: &Path| {
+            let found = around(dir)?;
+            dir.ancestors().nth(found.up).map(Path::to_owned)
+        };
+        let repository = up(self.dir)?;
+        let same = [self.package, self.module]
+            .into_iter()
+            .all(|dir| up(dir).as_ref() == Some(&repository));
+        same.then_some(repository)
+    }
+}
+
+fn has_git(environment: &Environment) -> bool {
+    tool::find_in_path(OsStr::new("git"), environment).is_some()
+}
+
+impl Stamp {
+    /// What a build stamped that just ended, if it is not known to be
+    /// another one by now; else what keeps it from being recorded.
+    pub(crate) fn capture(
+        places: Places<'_>,
+        environment: &Environment,
+        stamped: Option<(&str, bool)>,
+        started: i64,
+        cancel: &Cancel,
+    ) -> Result<Result<Self, Unstampable>, Cancelled> {
+        let around = places.around();
+        let mut stamp = Self { around, git: has_git(environment), head: None };
+        let first = stamp.around[0].clone();
+        if let Some(other) = first.as_ref().filter(|found| found.system != "git" || found.mixed) {
+            let name = other.system.clone();
+            return Ok(Err(Unstampable::Never(Never::Vcs { name })));
+        }
+        let (Some(repository), true) = (places.repository(), stamp.git) else {
+            return Ok(match stamped {
+                None => Ok(stamp),
+                Some(_) => Err(Unstampable::During),
+            });
+        };
+        let set = |name: &&str| environment.get(name).is_some();
+        if let Some(name) = LEADING.into_iter().find(set) {
+            let name = name.to_owned();
+            return Ok(Err(Unstampable::Never(Never::GitVariable { name })));
+        }
+        let answer = match VcsState::read(&repository, environment, cancel)?.answer {
+            Ok(answer) => answer,
+            Err(Reason::Never(never)) => return Ok(Err(Unstampable::Never(never))),
+            Err(_) => return Ok(Err(Unstampable::During)),
+        };
+        let commit = answer.head.strip_prefix('(').map_or(answer.head.as_str(), |_| "");
+        let since = answer.changed.is_some_and(|changed| changed.may_be_since(started));
+        if stamped != Some((commit, answer.dirty)) || since {
+            return Ok(Err(Unstampable::During));
+        }
+        let Answer { head: commit, dirty, references, .. } = answer;
+        stamp.head = Some(Head { commit, dirty, references });
+        Ok(Ok(stamp))
+    }
+
+    /// Whether the stamp would be another one now, as far as that is known
+    /// without asking git.
+    pub(crate) fn check(
+        &self,
+        places: Places<'_>,
+        environment: &Environment,
+    ) -> Result<(), Reason> {
+        if places.around() != self.around {
+            return Err(Reason::Repository);
+        }
+        if has_git(environment) != self.git {
+            return Err(Reason::Repository);
+        }
+        let set = |name: &&str| environment.get(name).is_some();
+        match LEADING.into_iter().find(set) {
+            Some(name) if self.head.is_some() => {
+                Err(Reason::Never(Never::GitVariable { name: name.to_owned() }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The repository whose state is needed.
+    pub(crate) fn needs(&self, dir: &Path) -> Option<PathBuf> {
+        self.head.as_ref()?;
+        let up = self.around[0].as_ref()?.up;
+        dir.ancestors().nth(up).map(Path::to_owned)
+    }
+
+    /// Compares with what git says now.
+    pub(crate) fn compare(
+        &self,
+        repository: &Path,
+        state: &VcsState,
+        environment: &Environment,
+    ) -> Result<(), Reason> {
+        let Some(head) = &self.head else {
+            return Ok(());
+        };
+        if state.repository != repository {
+            return Err(Reason::Repository);
+        }
+        if state.environment != view(environment) {
+            return Err(Reason::GitEnvironment);
+        }
+        let now = state.answer.as_ref().map_err(Clone::clone)?;
+        if now.head != head.commit {
+            return Err(Reason::Commit { was: head.commit.clone(), is: now.head.clone() });
+        }
+        if now.dirty != head.dirty {
+            return Err(Reason::Dirty { is: now.dirty });
+        }
+        if now.references != head.references {
+            return Err(Reason::Tags);
+        }
+        Ok(())
+    }
+}
+
+/// Why a stamp is not recorded.
+#[derive(Debug)]
+pub(crate) enum Unstampable {
+    Never(Never),
+    /// The repository is not what it was when the program was stamped.
+    During,
+}

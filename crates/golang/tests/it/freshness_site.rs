@@ -1,0 +1,252 @@
+//! A workspace to build in: two modules, one in place of the other's
+//! requirement, embedded files, a vendored variant, and a git repository.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZero;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use golang::{
+    BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, NotRecorded, Record,
+    VcsState,
+};
+
+use crate::fixture::{Tree, path, process_environment, real_go, target};
+
+pub(crate) const MAIN: &str = "package main
+
+import (
+	\"embed\"
+
+	\"example.com/app/internal/one\"
+	\"example.com/lib\"
+)
+
+//go:embed static/*.txt
+//go:embed all:assets
+//go:embed plain/page.html
+var files embed.FS
+
+var version = \"unset\"
+
+func main() {
+	entries, _ := files.ReadDir(\"assets\")
+	println(version, one.Text(), lib.Text(), len(entries))
+	page, _ := files.ReadFile(\"plain/page.html\")
+	println(string(page))
+}
+";
+
+pub(crate) const FILES: &[(&str, &str)] = &[
+    (
+        "app/go.mod",
+        "module example.com/app\n\ngo 1.24\n\nrequire example.com/lib v1.0.0\n\nreplace example.com/lib => ../lib\n",
+    ),
+    ("app/cmd/tool/main.go", MAIN),
+    ("app/cmd/tool/main_test.go", "package main\n"),
+    ("app/cmd/tool/static/a.txt", "a"),
+    ("app/cmd/tool/assets/b.bin", "b"),
+    ("app/cmd/tool/assets/deep/er/.c", "c"),
+    ("app/cmd/tool/plain/page.html", "<p>"),
+    ("app/cmd/tool/plain/other.html", "<p>"),
+    (
+        "app/internal/one/one.go",
+        "package one\n\nfunc asm() int\n\nfunc Text() string { return text + string(rune(asm())) }\n",
+    ),
+    ("app/internal/one/text.go", "package one\n\nconst text = \"one\"\n"),
+    ("app/internal/one/asm.h", "#define VALUE $65\n"),
+    (
+        "app/internal/one/asm_amd64.s",
+        "#include \"textflag.h\"\n#include \"asm.h\"\n\nTEXT ·asm(SB), NOSPLIT, $0-8\n\tMOVQ VALUE, ret+0(FP)\n\tRET\n",
+    ),
+    (
+        "app/internal/one/off.go",
+        "//go:build never\n\npackage one\n\nfunc init() { println(\"off\") }\n",
+    ),
+    ("app/README.md", "read me\n"),
+    ("app/other/other.go", "package other\n"),
+    ("lib/go.mod", "module example.com/lib\n\ngo 1.24\n"),
+    ("lib/lib.go", "package lib\n\nfunc Text() string { return \"lib\" }\n"),
+    (".gitignore", "/ignored\n"),
+];
+
+/// A workspace, and how to build in it.
+pub(crate) struct Site {
+    pub(crate) tree: Tree,
+    pub(crate) go: Go,
+    pub(crate) settings: BuildSettings,
+    pub(crate) import_path: String,
+}
+
+impl Site {
+    /// The workspace without a repository.
+    pub(crate) fn new() -> Self {
+        let tree = Tree::new(&[]);
+        for (name, content) in FILES {
+            tree.write(&format!("w/{name}"), content);
+        }
+        let settings = settings(&tree);
+        Self { tree, go: real_go(), settings, import_path: "example.com/app/cmd/tool".to_owned() }
+    }
+
+    /// The workspace in a repository of one commit.
+    pub(crate) fn with_git() -> Self {
+        let site = Self::new();
+        site.git(&["init", "-q", "-b", "main"]);
+        site.commit("first");
+        site
+    }
+
+    /// A copy in another directory, with new stats.
+    pub(crate) fn copy(&self) -> Self {
+        let tree = Tree::new(&[]);
+        copy(&self.tree.path, &tree.path);
+        let mut settings = settings(&tree);
+        let below = self.settings.dir.strip_prefix(&self.tree.path).unwrap();
+        settings.dir = tree.join(below);
+        for (name, value) in self.settings.environment.iter() {
+            if settings.environment.get(name).is_none() {
+                settings.environment.set(name, value);
+            }
+        }
+        settings.flags.clone_from(&self.settings.flags);
+        settings.ldflags.clone_from(&self.settings.ldflags);
+        Self { tree, go: self.go.clone(), settings, import_path: self.import_path.clone() }
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.tree.join("w").join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &str) {
+        self.tree.write(&format!("w/{name}"), content);
+    }
+
+    pub(crate) fn git(&self, words: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=n", "-c", "user.email=e@example.com"]);
+        command.args(words).current_dir(self.tree.join("w"));
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) fn commit(&self, message: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+    }
+
+    /// `go build` to a place of its own; what it says if it fails.
+    pub(crate) fn build_to(&self, output: &Path) -> Result<(), String> {
+        let mut command = Command::new(self.go.program());
+        command.env_clear().envs(self.settings.environment.iter());
+        command.env("PWD", &self.settings.dir).current_dir(&self.settings.dir);
+        command.arg("build").args(&self.settings.flags).arg("-trimpath");
+        if !self.settings.ldflags.is_empty() {
+            command.arg(format!("-ldflags={}", self.settings.ldflags.join(" ")));
+        }
+        let output = command.arg("-o").arg(output).arg(&self.import_path).output().unwrap();
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// The binary of now, byte by byte.
+    pub(crate) fn binary(&self) -> Result<Vec<u8>, String> {
+        let output = self.tree.join("scratch");
+        self.build_to(&output)?;
+        Ok(fs::read(output).unwrap())
+    }
+
+    /// Builds, and records that.
+    pub(crate) fn record(&self) -> Result<(Record, Vec<u8>), NotRecorded> {
+        self.settle();
+        let started = SystemTime::now();
+        let binary = self.binary().unwrap();
+        self.capture(started, None).map(|record| (record, binary))
+    }
+
+    pub(crate) fn capture(
+        &self,
+        started: SystemTime,
+        unconfirmed: Option<&Record>,
+    ) -> Result<Record, NotRecorded> {
+        let built = Built {
+            go: &self.go,
+            settings: &self.settings,
+            import_path: &path(&self.import_path),
+            binary: &self.tree.join("scratch"),
+            started,
+            layer: "sha256:0",
+            unconfirmed,
+        };
+        Record::capture(built, &Cancel::new())
+    }
+
+    pub(crate) fn check(&self, record: &Record) -> Freshness {
+        let threads = NonZero::new(2).unwrap();
+        record.check(&self.go, &self.settings, &Checker::new(threads), |repository| {
+            VcsState::read(repository, &self.settings.environment, &Cancel::new()).unwrap()
+        })
+    }
+
+    /// Until the file system's clock has left the time of the last change well
+    /// behind, as it has between the edits and the builds of people.
+    pub(crate) fn settle(&self) {
+        let now = || {
+            self.tree.write("clock", "");
+            let changed = fs::metadata(self.tree.join("clock")).unwrap();
+            changed.ctime() * 1_000_000_000 + changed.ctime_nsec()
+        };
+        let from = now();
+        while now() < from + 40_000_000 {}
+    }
+}
+
+fn settings(tree: &Tree) -> BuildSettings {
+    let mut process = process_environment();
+    process.set("GOENV", tree.join("goenv"));
+    process.set("GIT_CONFIG_GLOBAL", "/dev/null");
+    process.set("GIT_CONFIG_NOSYSTEM", "1");
+    let target = target("linux", "amd64");
+    BuildSettings {
+        dir: tree.join("w/app"),
+        environment: Environment::for_target(&target, &process, &[]).unwrap(),
+        target,
+        flags: Vec::new(),
+        ldflags: vec!["-s -w".to_owned()],
+        disable_optimizations: false,
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-R").arg(from.join(".")).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+/// Every file below a directory, to compare two of them.
+#[allow(dead_code, reason = "for the walk's messages")]
+pub(crate) fn files(dir: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.insert(entry.path(), entry.metadata().map_or(0, |meta| meta.len()));
+        }
+    }
+    found
+}
+
+/// Sets a file's modification time, as `touch -d` does.
+pub(crate) fn touch(path: &Path, seconds: u64) {
+    let file = fs::File::options().read(true).open(path).unwrap();
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+}

@@ -1,0 +1,48 @@
+//! Pieces of a blob on their way through the compressing threads: handed in
+//! and taken back in order, a bounded number at a time.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::mpsc::Receiver;
+
+use crate::compressor::Compressor;
+
+/// What a thread compresses at once. The result must depend on nothing but the
+/// piece.
+pub(crate) trait Piece: Send + 'static {
+    /// Compresses the piece in place.
+    fn compress(&mut self);
+}
+
+/// The pieces that are away, the oldest first.
+pub(crate) struct Pipeline<P> {
+    compressor: Compressor,
+    away: VecDeque<Receiver<P>>,
+}
+
+impl<P: Piece> Pipeline<P> {
+    pub(crate) fn new(compressor: Compressor) -> Self {
+        Self { compressor, away: VecDeque::new() }
+    }
+
+    /// How many pieces are away.
+    pub(crate) fn len(&self) -> usize {
+        self.away.len()
+    }
+
+    /// Must a piece be taken back before another is handed in?
+    pub(crate) fn is_full(&self) -> bool {
+        self.away.len() >= self.compressor.window()
+    }
+
+    pub(crate) fn hand_in(&mut self, piece: P) {
+        self.away.push_back(self.compressor.submit(piece));
+    }
+
+    /// Waits for the oldest piece, if one is away.
+    pub(crate) fn take_back(&mut self) -> io::Result<Option<P>> {
+        let Some(oldest) = self.away.pop_front() else { return Ok(None) };
+        let piece = oldest.recv().map_err(|_| io::Error::other("a compressing thread panicked"))?;
+        Ok(Some(piece))
+    }
+}
