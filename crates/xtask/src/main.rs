@@ -7,6 +7,7 @@
     reason = "a development tool reads its environment and prints"
 )]
 
+mod bench;
 mod error;
 mod parity;
 mod setup;
@@ -27,6 +28,8 @@ struct Cli {
 enum Task {
     /// Runs every test, after installing what they need and is missing
     Test(test::Options),
+    /// Measures ko and ours at the same work, in turns
+    Bench(bench::Options),
     /// Builds the same images with ko 0.19.1 and with ours, and compares them
     Parity(parity::Options),
 }
@@ -34,6 +37,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Parity(options) => parity::run(&options),
     };
     match done {

@@ -153,7 +153,7 @@ fn of_module(kind: &'static str, package: &Package, names: &mut Names) -> Compon
     };
     Component {
         kind,
-        bom_ref: names.unique(package.purl.clone()),
+        bom_ref: names.unique(&package.purl),
         name: package.name.clone(),
         version: package.version.clone(),
         hashes: None,

@@ -178,8 +178,8 @@ pub(super) struct Names(HashSet<String>);
 
 impl Names {
     /// A name that none had before.
-    pub(super) fn unique(&mut self, name: String) -> String {
-        let mut unique = name.clone();
+    pub(super) fn unique(&mut self, name: &str) -> String {
+        let mut unique = name.to_owned();
         for number in 2.. {
             if self.0.insert(unique.clone()) {
                 break;
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn equal_names_are_numbered() {
         let mut names = Names::default();
-        let unique = ["a", "a-2", "a", "b", "a"].map(|name| names.unique(name.to_owned()));
+        let unique = ["a", "a-2", "a", "b", "a"].map(|name| names.unique(name));
         assert_eq!(unique, ["a", "a-2", "a-3", "b", "a-4"]);
     }
 

@@ -224,5 +224,5 @@ fn of_module(names: &mut Names, package: &Package) -> String {
         id.push('-');
         id.extend(package.version.chars().map(allowed));
     }
-    names.unique(id)
+    names.unique(&id)
 }

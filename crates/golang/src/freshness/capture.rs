@@ -19,7 +19,7 @@ use super::reason::Never;
 use super::stat::nanos_of;
 use super::toolchain::Toolchain;
 use super::tree::{Dir, Filter, Refused, Single};
-use super::vcs::{Places, Stamp, Unstampable};
+use super::vcs::{Places, Said, Stamp, Unstampable};
 use super::{FORMAT, Inputs, Nearest, Record, nearest};
 use crate::build::BuildSettings;
 use crate::build_info::{BuildInfo, BuildInfoError};
@@ -218,20 +218,23 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
         }
     }
     if let Some(profile) = &flags.profile {
-        let path = super::modules::normal(&dir.join(profile));
-        let found =
-            if Path::new(profile).is_absolute() { Place::absolute(&path) } else { place(&path) };
-        singles.insert(path, found);
+        let found = if Path::new(profile).is_absolute() {
+            Place::absolute(Path::new(profile))
+        } else {
+            Place::of(dir, [&root]).join(profile)
+        };
+        singles.insert(found.at.clone(), found);
     }
 
     let main = packages.iter().find(|package| !package.dep_only);
     let main = main.filter(|main| !main.standard);
-    let stamp = stamp(built, &flags, main, started, cancel)?;
+    let offline = (value("GOPROXY") == "off").then_some(cache.as_path());
+    let stamp = stamp(built, &flags, main, offline, started, cancel)?;
     if let Some((stamp, places)) = &stamp
         && let Some(repository) = stamp.needs(places.0.as_path())
     {
-        let file = repository.join("go.mod");
-        singles.entry(file.clone()).or_insert_with(|| place(&file));
+        let file = place(&repository).join("go.mod");
+        singles.entry(file.at.clone()).or_insert(file);
     }
 
     let name = |place: &Place| {
@@ -316,6 +319,7 @@ fn stamp(
     built: Built<'_>,
     flags: &Flags,
     main: Option<&Package>,
+    offline: Option<&Path>,
     started: i64,
     cancel: &Cancel,
 ) -> Result<Option<(Stamp, Paths)>, End> {
@@ -333,9 +337,14 @@ fn stamp(
     };
     let stamped = setting("vcs")
         .map(|_| (setting("vcs.revision").unwrap_or(""), setting("vcs.modified") == Some("true")));
+    let said = Said {
+        stamped,
+        module: &module.path,
+        version: info.main.as_ref().map_or("", |main| main.version.as_str()),
+    };
     let settings = built.settings;
     let places = Places { dir: &settings.dir, package: &main.dir, module: &module.dir };
-    match Stamp::capture(places, &settings.environment, stamped, started, cancel)? {
+    match Stamp::capture(places, &settings.environment, said, offline, started, cancel)? {
         Ok(stamp) => {
             let paths = (settings.dir.clone(), main.dir.clone(), module.dir.clone());
             Ok(Some((stamp, paths)))

@@ -29,6 +29,9 @@ pub struct Checker {
     local: Mutex<HashMap<u64, bool>>,
 }
 
+/// Directories and files as they are now.
+pub(crate) type Found = (Vec<Dir>, Vec<Single>);
+
 #[derive(Debug)]
 struct Known {
     recorded: Dir,
@@ -75,7 +78,7 @@ impl Checker {
         looked: i64,
         dirs: &[Dir],
         singles: &[Single],
-    ) -> Result<Option<(Vec<Dir>, Vec<Single>)>, Reason> {
+    ) -> Result<Option<Found>, Reason> {
         let trust = Trust { checker: self, looked };
         let mut moved = false;
         let mut now_singles = Vec::with_capacity(singles.len());

@@ -35,6 +35,7 @@ pub(crate) struct Package {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct PackageModule {
+    pub(crate) path: String,
     #[serde(default)]
     pub(crate) version: String,
     #[serde(default)]

@@ -30,14 +30,22 @@ impl Place {
         Self { at: join(&self.at), name: join(&self.name) }
     }
 
-    /// The place of a path: below the nearest of these places, else absolute.
-    pub(crate) fn of<'a>(path: &Path, places: impl IntoIterator<Item = &'a Self>) -> Self {
-        let below = places.into_iter().filter(|place| path.starts_with(&place.at));
-        match below.max_by_key(|place| place.at.components().count()) {
+    /// The place of a path: below the nearest of these places, or above one of
+    /// them, else absolute.
+    pub(crate) fn of<'a>(path: &Path, places: impl IntoIterator<Item = &'a Self> + Clone) -> Self {
+        let below = places.clone().into_iter().filter(|place| path.starts_with(&place.at));
+        if let Some(place) = below.max_by_key(|place| place.at.components().count()) {
+            let rest = path.strip_prefix(&place.at).unwrap_or(path);
+            // An empty path would add a slash.
+            let name = place.name.components().chain(rest.components()).collect();
+            return Self { at: path.to_owned(), name };
+        }
+        match places.into_iter().find(|place| place.at.starts_with(path)) {
             None => Self::absolute(path),
             Some(place) => {
-                let rest = path.strip_prefix(&place.at).unwrap_or(path);
-                Self { at: path.to_owned(), name: place.name.join(rest) }
+                let up = place.at.strip_prefix(path).unwrap_or(path).components().count();
+                let up: PathBuf = std::iter::repeat_n("..", up).collect();
+                Self { at: path.to_owned(), name: normal(&place.name.join(up)) }
             }
         }
     }

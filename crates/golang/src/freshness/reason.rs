@@ -82,6 +82,12 @@ pub enum Reason {
     },
     /// Tags, or what else of the repository is stamped, are not what they were.
     Tags,
+    /// The module cache has other versions for the commit, of which `go` would
+    /// take one.
+    Versions {
+        /// Where they are.
+        dir: PathBuf,
+    },
     /// Another repository, or none, is around the program.
     Repository,
     /// `git` would see other variables than the one whose answer is at hand.
@@ -127,6 +133,9 @@ impl fmt::Display for Reason {
             Self::Dirty { is: true } => f.write_str("the checkout has changes since"),
             Self::Dirty { is: false } => f.write_str("the checkout has no changes any more"),
             Self::Tags => f.write_str("tags or settings of the git repository have changed"),
+            Self::Versions { dir } => {
+                write!(f, "the versions of the commit in {} are others", dir.display())
+            }
             Self::Repository => f.write_str("it is in another repository, or in none any more"),
             Self::GitEnvironment => f.write_str("git sees other variables than for other programs"),
             Self::GitFailed { problem } => write!(f, "git status failed: {problem}"),

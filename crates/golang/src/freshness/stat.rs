@@ -54,10 +54,10 @@ impl From<Stat> for Fields {
 
 impl Stat {
     /// Whether every later change of the file shows in its times, if it was
-    /// looked at no earlier than at `looked`. Whole seconds are how a coarse
-    /// clock counts; a time in the future may come again.
+    /// looked at no earlier than at `looked`. A time in the future may come
+    /// again.
     pub(crate) fn is_settled(&self, looked: i64) -> bool {
-        !self.is_coarse() && self.latest() < looked.saturating_sub(nanos(COARSE))
+        self.latest() < looked.saturating_sub(nanos(COARSE))
     }
 
     /// Whether the file may have been changed at `started` or later.
@@ -66,6 +66,7 @@ impl Stat {
         self.latest() >= started.saturating_sub(nanos(margin))
     }
 
+    /// Whole seconds are how a coarse clock counts.
     fn is_coarse(&self) -> bool {
         self.latest() % 1_000_000_000 == 0
     }

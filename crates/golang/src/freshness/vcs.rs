@@ -9,6 +9,7 @@
 //! | `vcs.revision`, `vcs.time` | HEAD | `git status` names it |
 //! | `vcs.modified`, `+dirty` | any line of `git status --porcelain`, so untracked files and submodules count, ignored ones do not | the same command, but for headers |
 //! | version of the main module | HEAD, all tags, history as far as it is there, the `go.mod` at the repository's root | the names and values of all tags; `shallow`, grafts and replacements |
+//! | | with `GOPROXY=off`, the module cache | [`Versions`] |
 //! | | `log.excludeDecoration` of git's settings | the settings' files; files that they include are not followed |
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 
 use super::reason::{Never, Reason};
 use super::stat::{self, Stat, Sum};
+use super::versions::Versions;
 use crate::cancel::{Cancel, Cancelled};
 use crate::environment::Environment;
 use crate::process::{self, RunError, Streams};
@@ -336,6 +338,18 @@ struct Head {
     commit: String,
     dirty: bool,
     references: Sum,
+    /// With `GOPROXY=off`.
+    versions: Option<Versions>,
+}
+
+/// What a binary says of its stamp.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said<'a> {
+    /// `vcs.revision` and `vcs.modified`, if there are any.
+    pub(crate) stamped: Option<(&'a str, bool)>,
+    /// The main module and its version.
+    pub(crate) module: &'a str,
+    pub(crate) version: &'a str,
 }
 
 /// The places that decide about a stamp.
@@ -375,7 +389,8 @@ impl Stamp {
     pub(crate) fn capture(
         places: Places<'_>,
         environment: &Environment,
-        stamped: Option<(&str, bool)>,
+        said: Said<'_>,
+        offline: Option<&Path>,
         started: i64,
         cancel: &Cancel,
     ) -> Result<Result<Self, Unstampable>, Cancelled> {
@@ -387,7 +402,7 @@ impl Stamp {
             return Ok(Err(Unstampable::Never(Never::Vcs { name })));
         }
         let (Some(repository), true) = (places.repository(), stamp.git) else {
-            return Ok(match stamped {
+            return Ok(match said.stamped {
                 None => Ok(stamp),
                 Some(_) => Err(Unstampable::During),
             });
@@ -404,11 +419,18 @@ impl Stamp {
         };
         let commit = answer.head.strip_prefix('(').map_or(answer.head.as_str(), |_| "");
         let since = answer.changed.is_some_and(|changed| changed.may_be_since(started));
-        if stamped != Some((commit, answer.dirty)) || since {
+        if said.stamped != Some((commit, answer.dirty)) || since {
             return Ok(Err(Unstampable::During));
         }
+        let versions = match offline {
+            None => None,
+            Some(cache) => match Versions::capture(cache, said.module, commit, said.version) {
+                Ok(Some(versions)) => Some(versions),
+                Ok(None) | Err(_) => return Ok(Err(Unstampable::During)),
+            },
+        };
         let Answer { head: commit, dirty, references, .. } = answer;
-        stamp.head = Some(Head { commit, dirty, references });
+        stamp.head = Some(Head { commit, dirty, references, versions });
         Ok(Ok(stamp))
     }
 
@@ -467,7 +489,7 @@ impl Stamp {
         if now.references != head.references {
             return Err(Reason::Tags);
         }
-        Ok(())
+        head.versions.as_ref().map_or(Ok(()), Versions::check)
     }
 }
 

@@ -212,6 +212,7 @@ impl Site {
 fn settings(tree: &Tree) -> BuildSettings {
     let mut process = process_environment();
     process.set("GOENV", tree.join("goenv"));
+    process.set("GOMODCACHE", tree.join("modcache"));
     process.set("GIT_CONFIG_GLOBAL", "/dev/null");
     process.set("GIT_CONFIG_NOSYSTEM", "1");
     let target = target("linux", "amd64");

@@ -8,6 +8,7 @@ mod breakage;
 mod case;
 mod cases;
 mod compare;
+mod docs;
 mod edit;
 mod glob;
 mod image;
@@ -46,6 +47,12 @@ pub(crate) struct Options {
     /// Also makes mistakes on purpose and checks that each is noticed
     #[arg(long)]
     breakages: bool,
+    /// Only a part of the cases, spread over all of them, and those that breakages need
+    #[arg(long, conflicts_with = "case")]
+    core: bool,
+    /// Writes docs/parity.md and runs nothing
+    #[arg(long)]
+    docs: bool,
     /// Runs N random cases instead
     #[arg(long, value_name = "N", conflicts_with_all = ["case", "list", "breakages"])]
     random: Option<u64>,
@@ -65,9 +72,10 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// All cases and mistakes, with the ko that the tests install.
-    pub(crate) fn everything() -> Options {
-        Options { breakages: true, ..Options::default() }
+    /// What every change is tested with: a part of the cases and all
+    /// mistakes, with the ko that the tests install.
+    pub(crate) fn core() -> Options {
+        Options { core: true, breakages: true, ..Options::default() }
     }
 }
 
@@ -85,6 +93,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(pattern) = &options.case {
         cases.retain(|case| glob::matches(pattern, &case.name));
     }
+    if options.docs {
+        return docs::write(&cases);
+    }
+    if options.core {
+        cases = core(cases);
+    }
     if options.list {
         list(&cases);
         return Ok(());
@@ -101,7 +115,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(count) = options.random {
         return random::run(count, options.seed, &programs, jobs);
     }
+    docs::check(&programs)?;
     suite::run(&cases, &programs, jobs, options.breakages)
+}
+
+/// Every third case, and all that a mistake is made in.
+fn core(cases: Vec<Case>) -> Vec<Case> {
+    let needed = |case: &Case| breakage::ALL.iter().any(|one| one.case == case.name);
+    let numbered = cases.into_iter().enumerate();
+    numbered
+        .filter(|(number, case)| number % 3 == 0 || needed(case))
+        .map(|(_, case)| case)
+        .collect()
 }
 
 fn list(cases: &[Case]) {

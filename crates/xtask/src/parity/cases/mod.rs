@@ -13,6 +13,7 @@ mod name;
 mod other;
 mod platform;
 mod publish;
+mod quirk;
 mod reference;
 mod settings;
 mod setup;
@@ -33,12 +34,15 @@ pub(crate) const MODULE_FOUND: &str = "the module that has the package is found"
 pub(crate) const REAL_BASE: &str =
     "ko names a digest that exists nowhere when the base is an OCI index";
 
+/// Why platforms go with a variable that is set to nothing.
+pub(crate) const EMPTY_IS_UNSET: &str = "a variable that is empty is not set";
+
 /// Why nothing is pushed when a later argument is wrong.
 pub(crate) const CHECKED_FIRST: &str = "all arguments are checked before the first is built";
 
 /// All cases, in the order in which they are run.
 pub(crate) fn all() -> Vec<Case> {
-    let subjects: [fn() -> Vec<Case>; 17] = [
+    let subjects: [fn() -> Vec<Case>; 18] = [
         kodata::cases,
         base::cases,
         platform::cases,
@@ -53,6 +57,7 @@ pub(crate) fn all() -> Vec<Case> {
         go::cases,
         words::cases,
         other::cases,
+        quirk::cases,
         reference::cases,
         failure::cases,
         breakage::cases,

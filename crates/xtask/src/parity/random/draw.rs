@@ -32,12 +32,12 @@ impl Draw {
         let mut rng = Rng::with_seed(seed);
         let fixture = pick(&mut rng, &pool::FIXTURES);
         let base = pick(&mut rng, &pool::BASES);
-        let mut elements = vec![Element::Main(*pick(&mut rng, fixture.mains))];
+        let mut elements = vec![Element::Main(word(&mut rng, fixture.mains))];
         if rng.u8(..4) == 0 {
-            elements.push(Element::Main(*pick(&mut rng, fixture.mains)));
+            elements.push(Element::Main(word(&mut rng, fixture.mains)));
         }
         for _ in 0..rng.usize(..5) {
-            elements.push(Element::Flag(*pick(&mut rng, &pool::FLAGS)));
+            elements.push(Element::Flag(word(&mut rng, &pool::FLAGS)));
         }
         for _ in 0..rng.usize(..3) {
             let (name, value) = *pick(&mut rng, &pool::VARIABLES);
@@ -45,7 +45,7 @@ impl Draw {
         }
         let mut keys = Vec::new();
         for _ in 0..rng.usize(..4) {
-            let setting: &'static str = *pick(&mut rng, &pool::SETTINGS);
+            let setting = word(&mut rng, &pool::SETTINGS);
             let (key, _) = setting.split_once(':').expect("a setting has a key");
             let key = key.to_lowercase();
             // A key twice is an error, and little else would be seen.
@@ -137,6 +137,10 @@ impl fmt::Display for Draw {
 
 fn pick<'a, T>(rng: &mut Rng, from: &'a [T]) -> &'a T {
     rng.choice(from).expect("no pool is empty")
+}
+
+fn word(rng: &mut Rng, from: &[&'static str]) -> &'static str {
+    from[rng.usize(..from.len())]
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ pub(super) static FLAGS: [&str; 40] = [
     "--sbom=none",
 ];
 
-pub(super) static VARIABLES: [(&str, &str); 20] = [
+pub(super) static VARIABLES: [(&str, &str); 19] = [
     ("SOURCE_DATE_EPOCH", "1700000000"),
     ("SOURCE_DATE_EPOCH", "0"),
     ("KO_DATA_DATE_EPOCH", "1600000000"),
@@ -127,7 +127,6 @@ pub(super) static VARIABLES: [(&str, &str); 20] = [
     ("KO_DEFAULTPLATFORMS", "all"),
     ("KO_DOCKER_REPO", "{host}"),
     ("KO_DOCKER_REPO", "{host}/a/b-c"),
-    ("KO_DOCKER_REPO", "{host}/base"),
     ("KO_FLAGS", "--bogus"),
     ("KO_GO_PATH", "go"),
     ("GOWORK", "off"),

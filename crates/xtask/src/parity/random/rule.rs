@@ -1,14 +1,15 @@
 //! Differences that are meant, wherever they come up.
 
 use super::super::case::Case;
-use super::super::cases::{CHECKED_FIRST, MODULE_FOUND, ONCE, REAL_BASE};
+use super::super::cases::{CHECKED_FIRST, EMPTY_IS_UNSET, MODULE_FOUND, ONCE, REAL_BASE};
 use super::super::compare::Finding;
-use super::draw::Draw;
+use super::draw::{Draw, Element};
 
 /// Names the reason for a difference, if it is a meant one.
 pub(super) fn of(draw: &Draw, case: &Case, finding: &Finding) -> Option<&'static str> {
     let field = finding.field.as_str();
     let ours = finding.ours.as_deref();
+    let said = ours.unwrap_or_default();
     let base_digest = "annotations/org.opencontainers.image.base.digest";
     if draw.base.oci_index && field.ends_with(base_digest) {
         return Some(REAL_BASE);
@@ -16,14 +17,30 @@ pub(super) fn of(draw: &Draw, case: &Case, finding: &Finding) -> Option<&'static
     if field.starts_with("stderr Using build config ") && ours == Some("x") {
         return Some(ONCE);
     }
-    let fails = !case.fails.is_empty();
-    if fails && field.starts_with("tags ") && ours.is_none() {
+    // What follows is about cases in which ko fails.
+    let stage = *case.fails.first()?;
+    if draw.fixture.name == "nested" && stage == "is not supported: " {
+        return Some(MODULE_FOUND);
+    }
+    if draw.elements.contains(&Element::Variable("GOARCH", ""))
+        && stage == "error creating builder: "
+    {
+        return Some(EMPTY_IS_UNSET);
+    }
+    let left = ["tags ", "file ", "image "].iter().any(|kind| field.starts_with(kind));
+    let argument = ["qualifying local import", " is not supported: "];
+    let argument = argument.iter().any(|message| said.contains(message));
+    if left && ours.is_none() || field == "error error building \"" && argument {
         return Some(CHECKED_FIRST);
     }
-    let outcome = ["exit code", "stdout", "tags ", "error "];
-    let outcome = outcome.iter().any(|prefix| field.starts_with(prefix));
-    if fails && draw.fixture.name == "nested" && outcome && case.fails == ["is not supported: "] {
-        return Some(MODULE_FOUND);
+    if field == "error error building \"" && said.contains(": template: ") {
+        return Some("templates are parsed before anything is built");
+    }
+    if field == "error error building \"" && said.contains(": naming the image ") {
+        return Some("names are made before anything is built");
+    }
+    if field == "error qualifying local import" && said.contains("error loading package from ") {
+        return Some("the message names the path that cannot be read");
     }
     None
 }

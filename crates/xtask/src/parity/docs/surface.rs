@@ -1,0 +1,98 @@
+//! The commands and flags of ko.
+
+use super::Answer::{Better, Different, Open, Same};
+use super::{Answer, IN_THE_IMAGE, KUBERNETES, LOCAL, Row};
+
+/// A flag.
+#[derive(Debug)]
+pub(super) struct Flag {
+    /// Its names, as the help shows them.
+    pub(super) names: &'static str,
+    /// The commands that have it; all, if there are none.
+    pub(super) commands: &'static [&'static str],
+    pub(super) answer: Answer,
+}
+
+pub(super) const COMMANDS: [Row; 21] = [
+    ("ko", Same),
+    ("ko apply", Open(KUBERNETES)),
+    ("ko auth", Same),
+    ("ko auth get", Better("`DOCKER_AUTH_CONFIG` counts also without a docker configuration")),
+    ("ko auth login", Same),
+    ("ko auth logout", Same),
+    ("ko auth token", Same),
+    (
+        "ko build",
+        Better("lines on stdout in the order of the arguments; all arguments are checked first"),
+    ),
+    ("ko publish", Same),
+    ("ko completion", Better("without a shell it prints the script for bash")),
+    ("ko completion bash", Same),
+    ("ko completion fish", Same),
+    ("ko completion powershell", Same),
+    ("ko completion zsh", Same),
+    ("ko create", Open(KUBERNETES)),
+    ("ko delete", Open(KUBERNETES)),
+    ("ko help", Same),
+    ("ko login", Better("keeps keys of the file that it does not know")),
+    ("ko resolve", Open(KUBERNETES)),
+    ("ko run", Open(KUBERNETES)),
+    ("ko version", Different("prints our version")),
+];
+
+const IMAGES: &[&str] = &["build", "resolve", "apply", "create", "run"];
+const MANIFESTS: &[&str] = &["resolve", "apply", "create"];
+const LOGIN: &[&str] = &["login", "auth login"];
+const TOKEN: &[&str] = &["auth token"];
+const SHELLS: &[&str] =
+    &["completion bash", "completion fish", "completion powershell", "completion zsh"];
+
+const fn flag(names: &'static str, commands: &'static [&'static str], answer: Answer) -> Flag {
+    Flag { names, commands, answer }
+}
+
+pub(super) const FLAGS: [Flag; 35] = [
+    flag("-h, --help", &[], Same),
+    flag("-v, --verbose", &[], Same),
+    flag("--bare", IMAGES, Same),
+    flag("-B, --base-import-paths", IMAGES, Same),
+    flag("--debug", IMAGES, Open(IN_THE_IMAGE)),
+    flag("--disable-optimizations", IMAGES, Same),
+    flag("-f, --filename", MANIFESTS, Open(KUBERNETES)),
+    flag("-H, --header", TOKEN, Same),
+    flag("--image-annotation", IMAGES, Same),
+    flag("--image-label", IMAGES, Same),
+    flag("--image-refs", IMAGES, Better("a file that cannot be written is an error")),
+    flag("--image-user", IMAGES, Same),
+    flag("--insecure-registry", IMAGES, Same),
+    flag("-j, --jobs", IMAGES, Better("a negative number is an error, where ko never ends")),
+    flag("--ldflags", IMAGES, Better("syntax errors of templates are found first")),
+    flag("-L, --local", IMAGES, Open(LOCAL)),
+    flag("-m, --mount", TOKEN, Same),
+    flag("--no-descriptions", SHELLS, Same),
+    flag(
+        "--oci-layout-path",
+        IMAGES,
+        Better("any path will do, not only what could be a repository's name"),
+    ),
+    flag("-p, --password", LOGIN, Same),
+    flag("--password-stdin", LOGIN, Same),
+    flag("--platform", IMAGES, Same),
+    flag("-P, --preserve-import-paths", IMAGES, Same),
+    flag("--push", IMAGES, Better("names that are only printed are those that would be pushed")),
+    flag("--push (of ko auth token)", TOKEN, Same),
+    flag("-R, --recursive", MANIFESTS, Open(KUBERNETES)),
+    flag("--sbom", IMAGES, Open(IN_THE_IMAGE)),
+    flag("--sbom-dir", IMAGES, Open(IN_THE_IMAGE)),
+    flag("-l, --selector", MANIFESTS, Open(KUBERNETES)),
+    flag("--tag-only", IMAGES, Same),
+    flag(
+        "-t, --tags",
+        IMAGES,
+        Better("no tag at all is an error, where ko pushes nothing and prints a reference"),
+    ),
+    flag("--tarball", IMAGES, Open(LOCAL)),
+    flag("-u, --username", LOGIN, Same),
+    flag("unknown flags", IMAGES, Better("the nearest known one is suggested")),
+    flag("flags after --", IMAGES, Same),
+];
