@@ -8,6 +8,9 @@ use engine::SbomFormat;
 
 use super::csv;
 
+/// Not a doc comment, whose brackets would be links.
+const PLATFORM: &str = "Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*";
+
 /// What `ko build` was told.
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
@@ -137,8 +140,7 @@ pub(crate) struct ImageArgs {
     /// ldflags to pass to go build (may be repeated)
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) ldflags: Vec<List>,
-    /// Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*
-    #[arg(long, value_name = "strings", value_parser = list)]
+    #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
     /// The SBOM media type to use (none will disable SBOM synthesis and upload).
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "spdx", value_parser = sbom)]
@@ -155,8 +157,7 @@ pub(crate) struct ConfigArgs {
     /// ldflags to pass to go build (may be repeated)
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) ldflags: Vec<List>,
-    /// Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*
-    #[arg(long, value_name = "strings", value_parser = list)]
+    #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
     /// Print the JSON Schema of .ko.yaml instead.
     #[arg(verbatim_doc_comment, long)]

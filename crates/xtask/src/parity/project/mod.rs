@@ -135,13 +135,13 @@ fn compare(
         eprintln!("{source}: {line}");
     }
     let result = match different.len() {
-        0 => format!("{} images equal", ko.len()),
+        0 => "all equal".to_owned(),
         count => format!("{count} differences"),
     };
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
     let row = format!(
         "| {source} | {} | {result} | {} | {} | {} |",
-        images.len(),
+        ko.len(),
         seconds(first),
         seconds(mine),
         seconds(again)
