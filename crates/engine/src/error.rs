@@ -133,6 +133,18 @@ pub enum BuildFailure {
         #[source]
         source: Arc<EnvironmentError>,
     },
+    /// The base is of a format that has no layers of this compression.
+    #[error(
+        "base image {base} is of Docker's format ({media_type}), whose layers can only be gzip or estargz, not {compression}"
+    )]
+    Compression {
+        /// The base as the user wrote it.
+        base: String,
+        /// Its media type.
+        media_type: oci::MediaType,
+        /// What was asked for.
+        compression: String,
+    },
     /// A template cannot be expanded.
     #[error("build")]
     Template(#[source] Arc<golang::TemplateError>),

@@ -132,8 +132,6 @@ pub(crate) struct Added<'a> {
 /// Puts layers on a base image.
 pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOptions) -> Image {
     let windows = base.platform().is_windows();
-    let layer_type =
-        base.media_type.added_layer().expect("a base image has been checked to be one");
 
     let config = config_of(base, added, options, windows).to_vec();
     let mut manifest = base.manifest.clone();
@@ -148,7 +146,10 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOption
         })
         .collect();
     for layer in [added.kodata, added.binary] {
-        let descriptor = Descriptor::new(layer_type.clone(), layer.digest, layer.size);
+        let media_type = base.media_type.added_layer(layer.encoding.suffix());
+        let media_type = media_type.expect("the base has been checked to take such layers");
+        let mut descriptor = Descriptor::new(media_type, layer.digest, layer.size);
+        descriptor.annotations = layer.annotations();
         layers.push(ImageLayer { descriptor, origin: LayerOrigin::Store });
     }
     manifest.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();

@@ -32,6 +32,7 @@ pub use event::{Event, Observer};
 pub use golang::{Environment, Place, Template, TemplateError};
 pub use image::ImageOptions;
 pub use keychain::keychain;
+pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};
 pub use namer::Namer;
 pub use oci::json;
 pub use oci::{Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};

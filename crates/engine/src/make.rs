@@ -35,7 +35,19 @@ impl Run {
             let id = self.options.build.builds[index].id.clone();
             self.observer.tell(Event::UsingBuild { id, import_path: import_path.to_owned() });
         }
-        match &*self.bases.select(&base).await? {
+        let selected = self.bases.select(&base).await?;
+        let encoding = self.options.compression.method().encoding();
+        if let Some(image) = selected
+            .images()
+            .find(|image| image.media_type.added_layer(encoding.suffix()).is_none())
+        {
+            return Err(BuildFailure::Compression {
+                base: reference.to_string(),
+                media_type: image.media_type.clone(),
+                compression: self.options.compression.method().to_string(),
+            });
+        }
+        match &*selected {
             Selected::Image(image) => {
                 Ok(Artifact::Image(Box::new(self.image(program, image).await?)))
             }
@@ -135,6 +147,10 @@ impl Run {
         let output = OutputDir::new(&self.store.bin(), &key, &program.main.import_path);
         let last_size = output.binary().metadata().ok().map(|found| found.len());
         let share = self.budget.go_build(last_size).await;
+        let config = program.config.map(|index| &self.options.build.builds[index]);
+        // Other systems have no such thing.
+        let capabilities =
+            config.and_then(|config| config.capabilities).filter(|_| platform.os == "linux");
 
         let (run, main, platform) = (Arc::clone(self), program.main.clone(), platform.clone());
         let work = tokio::task::spawn_blocking(move || {
@@ -161,7 +177,8 @@ impl Run {
             };
             let name = main.import_path.base_name();
             let family = family(platform.is_windows());
-            let recipe = Recipe::binary(family, name, binary.path(), None).map_err(failed)?;
+            let recipe =
+                Recipe::binary(family, name, binary.path(), capabilities).map_err(failed)?;
             let source = format!("binary {}", binary.path().display());
             let obtained = recipe.obtain(&run.store, &run.compressor, &source, &run.stop);
             let layer = obtained.map_err(failed)?.layer;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use golang::{Environment, Template, Uses};
+use layer::Compression;
 use oci::{PlatformMatcher, Tag};
 use registry::Keychain;
 
@@ -39,6 +40,8 @@ pub struct Options {
     pub base_overrides: BTreeMap<String, BaseReference>,
     /// What links in kodata may reach (`KO_DATA_PATH_ALLOWED_ROOT`).
     pub kodata_root: Option<PathBuf>,
+    /// How layers are compressed.
+    pub compression: Compression,
     /// What goes into every image.
     pub image: ImageOptions,
     /// How SBOMs are made; not at all without.
@@ -75,6 +78,8 @@ pub struct BuildConfig {
     pub main: PathBuf,
     /// How it is built. What is empty here is as in the defaults.
     pub flags: BuildFlags,
+    /// What the program's file is allowed (`security.capability`), on linux.
+    pub capabilities: Option<[u8; 20]>,
 }
 
 /// Flags and environment of `go build`.

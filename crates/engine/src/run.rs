@@ -89,7 +89,9 @@ impl Engine {
         let run = Run {
             expander,
             bases: Bases::new(clients.bases, store.clone(), options.platforms.clone()),
-            compressor: Compressor::new(options.limits.threads).map_err(Error::Threads)?,
+            compressor: Compressor::new(options.limits.threads)
+                .map_err(Error::Threads)?
+                .with(options.compression),
             budget: Budget::new(options.limits),
             kodata: Flights::new(),
             publishers: publishers(&options, clients.destination, &store, &observer),

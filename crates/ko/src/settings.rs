@@ -7,8 +7,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use engine::{
-    BaseReference, BuildOptions, Destination, Environment, ImageOptions, Layout, Limits, Namer,
-    Network, Options, PlatformMatcher, Registry, Repository, SbomOptions, Tag, Timestamp, keychain,
+    BaseReference, BuildOptions, Compression, Destination, Environment, ImageOptions, Layout,
+    Limits, Method, Namer, Network, Options, PlatformMatcher, Registry, Repository, SbomOptions,
+    Tag, Timestamp, keychain,
 };
 
 use crate::cli::{ImageArgs, PublishArgs, VERSION, elements};
@@ -61,6 +62,7 @@ pub(crate) fn options(
         default_base: builder.default_base,
         base_overrides: builder.base_overrides,
         kodata_root: process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root)),
+        compression: compression(process, image)?,
         image: builder.image,
         sbom,
         destination,
@@ -288,6 +290,24 @@ fn sbom(process: &Process, arguments: &ImageArgs) -> Result<Option<SbomOptions>>
         dir: Some(PathBuf::from(&arguments.sbom_dir)).filter(|dir| !dir.as_os_str().is_empty()),
         repository: repository.transpose()?,
     }))
+}
+
+/// `--compression` and its level; else eStargz where the variable of ko's first
+/// manual asks for it.
+fn compression(process: &Process, arguments: &ImageArgs) -> Result<Compression> {
+    let estargz = process.text("GGCR_EXPERIMENT_ESTARGZ").is_some_and(|value| value == "1");
+    let method = match (arguments.compression.as_str(), estargz) {
+        ("", true) => Method::Estargz,
+        ("", false) => Method::Gzip,
+        (name, _) => name.parse().map_err(|error: engine::CompressionError| {
+            CommandError::new(format!(
+                "invalid argument {name:?} for \"--compression\" flag: {error}"
+            ))
+        })?,
+    };
+    Compression::new(method, arguments.compression_level).map_err(|error| {
+        CommandError::new(format!("invalid argument for \"--compression-level\" flag: {error}"))
+    })
 }
 
 fn limits(jobs: i64) -> Result<Limits> {

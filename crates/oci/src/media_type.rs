@@ -18,6 +18,8 @@ impl MediaType {
     pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
     /// OCI image config.
     pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    /// OCI layer, as it is.
+    pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
     /// OCI layer, gzip.
     pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     /// Docker image manifest, schema 2.
@@ -59,12 +61,14 @@ impl MediaType {
         matches!(self.as_str(), Self::DOCKER_SCHEMA1 | Self::DOCKER_SCHEMA1_SIGNED)
     }
 
-    /// The type of the layers that ko adds to an image of this type: the
-    /// dialect of the base is kept. `None` if this is no image.
-    pub fn added_layer(&self) -> Option<Self> {
-        match self.as_str() {
-            Self::OCI_MANIFEST => Some(Self::new(Self::OCI_LAYER_GZIP)),
-            Self::DOCKER_MANIFEST => Some(Self::new(Self::DOCKER_LAYER_GZIP)),
+    /// The type of a layer that ko adds to an image of this type: the dialect
+    /// of the base is kept. `encoding` is `+gzip`, `+zstd` or nothing, as in
+    /// the types of OCI; Docker knows gzip alone. `None` if this is no image,
+    /// or has no such layers.
+    pub fn added_layer(&self, encoding: &str) -> Option<Self> {
+        match (self.as_str(), encoding) {
+            (Self::OCI_MANIFEST, _) => Some(Self(format!("{}{encoding}", Self::OCI_LAYER))),
+            (Self::DOCKER_MANIFEST, "+gzip") => Some(Self::new(Self::DOCKER_LAYER_GZIP)),
             _ => None,
         }
     }
@@ -112,10 +116,18 @@ mod tests {
 
     #[test]
     fn layers_follow_the_dialect_of_the_base() {
-        let layer = |text: &str| MediaType::from(text).added_layer();
+        let layer = |text: &str| MediaType::from(text).added_layer("+gzip");
         assert_eq!(layer(MediaType::OCI_MANIFEST), Some(MediaType::OCI_LAYER_GZIP.into()));
         assert_eq!(layer(MediaType::DOCKER_MANIFEST), Some(MediaType::DOCKER_LAYER_GZIP.into()));
         assert_eq!(layer(MediaType::OCI_INDEX), None);
+        let (oci, docker) =
+            (MediaType::from(MediaType::OCI_MANIFEST), MediaType::from(MediaType::DOCKER_MANIFEST));
+        assert_eq!(oci.added_layer(""), Some(MediaType::OCI_LAYER.into()));
+        assert_eq!(
+            oci.added_layer("+zstd"),
+            Some("application/vnd.oci.image.layer.v1.tar+zstd".into())
+        );
+        assert_eq!((docker.added_layer(""), docker.added_layer("+zstd")), (None, None));
     }
 
     #[test]

@@ -102,6 +102,17 @@ pub(crate) enum Selected {
     },
 }
 
+impl Selected {
+    /// All images.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &BaseImage> {
+        let (one, many): (Option<&BaseImage>, &[(Descriptor, BaseImage)]) = match self {
+            Self::Image(image) => (Some(image), &[]),
+            Self::Index { images, .. } => (None, images),
+        };
+        one.into_iter().chain(many.iter().map(|(_, image)| image))
+    }
+}
+
 impl Base {
     /// The digest, for the line that says which base is used: not of one that
     /// is named by digest.

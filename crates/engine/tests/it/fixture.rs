@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use engine::{
-    BuildOptions, Destination, Engine, Environment, Error, Event, ImageOptions, Limits, Namer,
-    Network, Observer, Options, PlatformMatcher, Published, keychain,
+    BuildOptions, Compression, Destination, Engine, Environment, Error, Event, ImageOptions,
+    Limits, Namer, Network, Observer, Options, PlatformMatcher, Published, keychain,
 };
 use testkit::base::{Image, Index};
 use testkit::module::Module;
@@ -59,6 +59,7 @@ impl Fixture {
             default_base: format!("{host}/base").parse().unwrap(),
             base_overrides: [].into(),
             kodata_root: None,
+            compression: Compression::default(),
             image: ImageOptions::default(),
             sbom: None,
             destination: Destination {

@@ -46,8 +46,8 @@
 //! moved, copied or checked out again is fresh, and the record that comes back
 //! has the new stats. The content decides as well where stats prove nothing
 //! ([`stat::Stat::is_settled`]): of what was changed less than two seconds
-//! before it was recorded, of times in the future, and on file
-//! systems that are not known to be local.
+//! before it was recorded, of times in the future, and on file systems that
+//! are not known to be local.
 //!
 //! A record must be of what the build saw. Nothing is recorded of a build if an
 //! input has a ctime after its beginning: the ctime is set by the system, at
@@ -74,6 +74,7 @@ mod output;
 mod packages;
 mod place;
 mod reason;
+mod references;
 mod stat;
 mod toolchain;
 mod tree;

@@ -389,3 +389,54 @@ mod system {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn stat(changed: i64) -> Stat {
+        Stat { size: 1, modified: changed, changed, inode: 1, device: 1 }
+    }
+
+    #[test]
+    fn times() {
+        let then = 1000 * SECOND + 1;
+        for (changed, settled) in [
+            (then - 3 * SECOND, true),
+            (then - 2 * SECOND, false),
+            (then - SECOND, false),
+            (then, false),
+            (then + 100 * SECOND, false),
+        ] {
+            assert_eq!(stat(changed).is_settled(then), settled, "{changed}");
+        }
+        for (changed, since) in [
+            (then - SECOND / 10, false),
+            (then - SECOND / 100, true),
+            (then + 1, true),
+            // In whole seconds, these may be two too old.
+            (then - 1 - 3 * SECOND, false),
+            (then - 1 - SECOND, true),
+        ] {
+            assert_eq!(stat(changed).may_be_since(then), since, "{changed}");
+        }
+    }
+
+    #[test]
+    fn sums_are_read_back() {
+        let sum = Sum::of(b"content");
+        assert_eq!(Sum::parse(&sum.to_string()), Some(sum));
+        for text in ["", "00", &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(Sum::parse(text), None, "{text}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn file_systems() {
+        // A file system of which nothing is known.
+        assert!(!is_local(Path::new("/proc")));
+    }
+}

@@ -122,6 +122,12 @@ pub(crate) struct PublishArgs {
 /// What goes into images.
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
+    /// How to compress layers: gzip, estargz, zstd or none (default gzip).
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) compression: String,
+    /// The level of the compression: 1 to 9, with zstd 1 to 22.
+    #[arg(verbatim_doc_comment, long, value_name = "int", value_parser = integer)]
+    pub(crate) compression_level: Option<i64>,
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) disable_optimizations: bool,

@@ -125,6 +125,10 @@ impl Config {
                 id: build.id(index),
                 dir: PathBuf::from(build.dir()),
                 main: PathBuf::from(build.main()),
+                capabilities: match &build.linux_capabilities {
+                    Some(terms) => terms.capabilities()?,
+                    None => None,
+                },
                 flags: BuildFlags {
                     env: build.env.as_ref().map(List::values).unwrap_or_default(),
                     flags: list(&build.flags, "flags")?,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use engine::Template;
+use engine::{Capabilities, Template};
 
 use super::source::Place;
 use crate::error::{CommandError, Result};
@@ -75,6 +75,20 @@ impl List {
     pub(crate) fn of(items: impl IntoIterator<Item = String>, origin: Origin) -> Self {
         let items = items.into_iter().map(|item| Located::new(item, origin.clone())).collect();
         Self { items, origin }
+    }
+
+    /// The elements as Linux capabilities: the extended attribute that they
+    /// amount to.
+    pub(crate) fn capabilities(&self) -> Result<Option<[u8; 20]>> {
+        for item in &self.items {
+            // One by one first, so that the message points at the wrong one.
+            if let Err(error) = Capabilities::parse(&[&item.value]) {
+                return Err(item.origin.error(format!("linux_capabilities: {error}")));
+            }
+        }
+        let all = Capabilities::parse(&self.values());
+        let all = all.map_err(|error| self.origin.error(format!("linux_capabilities: {error}")))?;
+        Ok(all.xattr())
     }
 
     /// The elements without their origins.
