@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use divan::Bencher;
 use golang::{
-    BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, ImportPath, Record, Target,
-    VcsState,
+    BuildInfo, BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, ImportPath,
+    Record, Target, VcsState,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -107,7 +107,7 @@ fn site() -> Site {
         go: &go,
         settings: &settings,
         import_path: &ImportPath::parse("example.com/m").unwrap(),
-        binary: &binary,
+        info: &BuildInfo::read(&binary).unwrap(),
         // All of this was written just now, and is not to count as changed.
         started: SystemTime::now() + later,
         layer: "",

@@ -22,7 +22,7 @@ use super::tree::{Dir, Filter, Refused, Single};
 use super::vcs::{Places, Said, Stamp, Unstampable};
 use super::{FORMAT, Inputs, Nearest, Record, nearest};
 use crate::build::BuildSettings;
-use crate::build_info::{BuildInfo, BuildInfoError};
+use crate::build_info::BuildInfo;
 use crate::cancel::{Cancel, Cancelled};
 use crate::go_env::{GoEnv, GoEnvError};
 use crate::import_path::ImportPath;
@@ -38,8 +38,9 @@ pub struct Built<'a> {
     pub settings: &'a BuildSettings,
     /// For which program.
     pub import_path: &'a ImportPath,
-    /// The binary.
-    pub binary: &'a Path,
+    /// What the binary says, read while no other build could replace it, as
+    /// the layer was.
+    pub info: &'a BuildInfo,
     /// When it was started, or earlier.
     pub started: SystemTime,
     /// What the caller finds the layer of the binary by: its diff_id.
@@ -71,9 +72,6 @@ pub enum NotRecorded {
     /// `go list` did not answer.
     #[error(transparent)]
     List(#[from] ListError),
-    /// The binary does not say how it was built.
-    #[error(transparent)]
-    Binary(#[from] BuildInfoError),
     /// Something cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -330,7 +328,7 @@ fn stamp(
     if flags.stamping == Stamping::Never || !module.version.is_empty() || !module.main {
         return Ok(None);
     }
-    let info = BuildInfo::read(built.binary)?;
+    let info = built.info;
     let setting = |key: &str| {
         let found = info.settings.iter().find(|(name, _)| name == key);
         found.map(|(_, value)| value.as_str())

@@ -10,8 +10,8 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use golang::{
-    BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, NotRecorded, Record,
-    VcsState,
+    BuildInfo, BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, NotRecorded,
+    Record, VcsState,
 };
 
 use crate::fixture::{Tree, path, process_environment, real_go, target};
@@ -181,7 +181,7 @@ impl Site {
             go: &self.go,
             settings: &self.settings,
             import_path: &path(&self.import_path),
-            binary: &self.tree.join("scratch"),
+            info: &BuildInfo::read(&self.tree.join("scratch")).unwrap(),
             started,
             layer: "sha256:0",
             unconfirmed,
