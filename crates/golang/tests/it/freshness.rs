@@ -802,20 +802,13 @@ fn changes_during_the_build() {
         assert!(matches!(error, NotRecorded::DuringBuild { .. }), "{error}");
     }
     let site = Site::with_git();
-    site.settle();
-    let started = SystemTime::now();
-    site.binary().unwrap();
     for change in [
         (|site| site.write("untracked", "")) as fn(&Site),
         |site| site.commit("during"),
         |site| _ = site.git(&["tag", "v1.0.0"]),
     ] {
-        let site = {
-            let copy = site.copy();
-            copy.settle();
-            copy
-        };
-        let _ = started;
+        let site = site.copy();
+        site.settle();
         let started = SystemTime::now();
         site.binary().unwrap();
         change(&site);

@@ -1,7 +1,6 @@
 //! A workspace to build in: two modules, one in place of the other's
 //! requirement, embedded files, a vendored variant, and a git repository.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
@@ -229,21 +228,6 @@ fn settings(tree: &Tree) -> BuildSettings {
 fn copy(from: &Path, to: &Path) {
     let status = Command::new("cp").arg("-R").arg(from.join(".")).arg(to).status().unwrap();
     assert!(status.success());
-}
-
-/// Every file below a directory, to compare two of them.
-#[allow(dead_code, reason = "for the walk's messages")]
-pub(crate) fn files(dir: &Path) -> BTreeMap<PathBuf, u64> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.insert(entry.path(), entry.metadata().map_or(0, |meta| meta.len()));
-        }
-    }
-    found
 }
 
 /// Sets a file's modification time, as `touch -d` does.

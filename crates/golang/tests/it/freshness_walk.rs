@@ -26,7 +26,6 @@ impl Dice {
 struct Walk {
     site: Site,
     dice: Dice,
-    moves: usize,
 }
 
 impl Walk {
@@ -140,7 +139,6 @@ impl Walk {
             31 => self.write("app/README.md", &["read me\n", "or not\n"]),
             32 => self.toggle("app/internal/one/off.go", FILES.iter().find(|(name, _)| name.ends_with("off.go")).unwrap().1),
             33 => {
-                self.moves += 1;
                 let to = self.site.copy();
                 if self.dice.roll(2) == 0 {
                     self.site = to;
@@ -201,7 +199,7 @@ struct Tally {
 }
 
 fn walk(seed: u64, steps: usize) -> Tally {
-    let mut walk = Walk { site: Site::with_git(), dice: Dice(seed), moves: 0 };
+    let mut walk = Walk { site: Site::with_git(), dice: Dice(seed) };
     let mut known: Option<(Record, Vec<u8>)> = None;
     let mut tally = Tally::default();
     let mut kinds = Vec::new();

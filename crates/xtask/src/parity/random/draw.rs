@@ -49,7 +49,7 @@ impl Draw {
             let (key, _) = setting.split_once(':').expect("a setting has a key");
             let key = key.to_lowercase();
             // A key twice is an error, and little else would be seen.
-            if !keys.contains(&key) {
+            if fixture.has(setting) && !keys.contains(&key) {
                 keys.push(key);
                 elements.push(Element::Setting(setting));
             }

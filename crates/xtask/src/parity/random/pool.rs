@@ -13,6 +13,21 @@ pub(super) struct Fixture {
     pub(super) mains: &'static [&'static str],
 }
 
+impl Fixture {
+    /// Whether the mains that a setting names are there: without them, little
+    /// is seen of anything else.
+    pub(super) fn has(&self, setting: &str) -> bool {
+        let has = |dir| self.mains.iter().any(|main| main.contains(dir));
+        if setting.contains("tools") {
+            has("tools")
+        } else if setting.contains("worker") {
+            has("cmd/worker")
+        } else {
+            has("cmd/web") || !setting.contains("web")
+        }
+    }
+}
+
 /// A base, and how it is written in a case.
 #[derive(Debug)]
 pub(super) struct Base {
