@@ -41,13 +41,12 @@ pub enum Error {
     #[error(transparent)]
     List(ListError),
     /// A configured build is not where it says.
-    #[error("could not create build config map: stat {path}", path = path.display())]
+    #[error("could not create build config map: stat {}: {}", path.display(), in_go_s_words(reason))]
     BuildDir {
         /// The directory, as it is configured.
         path: PathBuf,
         /// Why not.
-        #[source]
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A configured build is no program.
     #[error(
@@ -113,6 +112,14 @@ pub enum Error {
         #[source]
         source: PublishError,
     },
+}
+
+/// What scripts look for in messages of ko about files.
+fn in_go_s_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Why an image could not be made.

@@ -9,6 +9,7 @@ use golang::{Argument, Cancel, Environment, Go, ImportPath, LoadError, Main, Tar
 use oci::{Platform, PlatformMatcher};
 
 use crate::error::Error;
+use crate::event::{Event, Observer};
 use crate::modules::Modules;
 use crate::options::BuildConfig;
 
@@ -31,6 +32,7 @@ pub(crate) struct Lister {
     pub(crate) platforms: PlatformMatcher,
     pub(crate) builds: Vec<BuildConfig>,
     pub(crate) cancel: Cancel,
+    pub(crate) observer: Observer,
 }
 
 /// A word that is looked up, or a configured build whose import path `go`
@@ -71,6 +73,12 @@ impl Lister {
         let mut groups: BTreeMap<PathBuf, Vec<(Asked, Argument)>> = BTreeMap::new();
         for (index, build) in self.builds.iter().enumerate() {
             let dir = build.package_dir(&self.work_dir)?;
+            if !has_go_files(&dir) {
+                let (id, main) = (&build.id, build.dir.join(&build.main));
+                let text =
+                    format!("build config {id} matches nothing: no Go files in {}", main.display());
+                self.observer.tell(Event::Notice { text, hint: None });
+            }
             match modules.import_path(&dir) {
                 Some(path) => _ = configured.insert(path, index),
                 // Without modules, only go knows what a directory is called.
@@ -158,6 +166,15 @@ impl Lister {
     }
 }
 
+/// Could there be a package? A directory that cannot be read is `go`'s to
+/// complain about.
+fn has_go_files(dir: &Path) -> bool {
+    let Ok(entries) = dir.read_dir() else { return true };
+    entries
+        .flatten()
+        .any(|entry| Path::new(&entry.file_name()).extension().is_some_and(|ext| ext == "go"))
+}
+
 /// What `go` is told of a platform.
 pub(crate) fn target(platform: &Platform) -> Target {
     Target {
@@ -194,7 +211,11 @@ impl BuildConfig {
                 Ok(path.parent().map_or_else(PathBuf::new, Path::to_owned))
             }
             Ok(_) => Ok(path),
-            Err(source) => Err(Error::BuildDir { path: self.dir.join(&self.main), source }),
+            Err(reason) => {
+                let main = Some(&self.main).filter(|main| main.as_os_str() != ".");
+                let path = main.map_or_else(|| self.dir.clone(), |main| self.dir.join(main));
+                Err(Error::BuildDir { path, reason })
+            }
         }
     }
 }

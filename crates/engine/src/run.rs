@@ -191,6 +191,7 @@ impl Engine {
             platforms: options.platforms.clone(),
             builds: options.build.builds.clone(),
             cancel: self.run.cancel.clone(),
+            observer: self.run.observer.clone(),
         }
     }
 }

@@ -16,12 +16,22 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// What the engine did wrong, as `ko build` and `ko run` tell it.
 pub(super) fn publishing(error: &engine::Error) -> CommandError {
-    failed(error).context("failed to publish images")
+    if is_configuration(error) {
+        failed(error)
+    } else {
+        failed(error).context("failed to publish images")
+    }
 }
 
 /// What the engine did wrong.
 pub(super) fn failed(error: &engine::Error) -> CommandError {
-    CommandError::of(error).hint(error.hint())
+    let told = CommandError::of(error).hint(error.hint());
+    if is_configuration(error) { told.context("error creating builder") } else { told }
+}
+
+/// Is it the configuration that is wrong, which ko finds out before it begins?
+fn is_configuration(error: &engine::Error) -> bool {
+    matches!(error, engine::Error::BuildDir { .. } | engine::Error::BuildConfig { .. })
 }
 
 /// Runs work of an engine until it ends or a signal ends it.

@@ -163,6 +163,17 @@ fn an_unknown_key_is_named_once_and_ignored() {
 }
 
 #[test]
+fn a_build_that_matches_nothing_is_named() {
+    let fixture = Fixture::new();
+    let config = "builds:\n- id: gone\n  dir: empty\n- dir: .\n";
+    let _ = fixture.module().file(".ko.yaml", config).file("empty/README", "");
+    let output = fixture.build("--push=false .").output().success();
+    let notice = "build config gone matches nothing: no Go files in empty/.\n";
+    assert_eq!(output.stderr.matches("matches nothing").count(), 1, "{}", output.stderr);
+    assert!(output.stderr.contains(notice), "{}", output.stderr);
+}
+
+#[test]
 fn flags_of_the_configuration_reach_the_compiler() {
     let fixture = Fixture::new();
     let _ = fixture.module().file(".ko.yaml", "builds:\n- flags: -nosuchflag\n");

@@ -33,7 +33,7 @@ pub(super) fn of(draw: &Draw, case: &Case, finding: &Finding) -> Option<&'static
     if left && ours.is_none() || field == "error error building \"" && argument {
         return Some(CHECKED_FIRST);
     }
-    if field == "error error building \"" && said.contains(": template: ") {
+    if field.starts_with("error error ") && said.contains(": template: ") {
         return Some("templates are parsed before anything is built");
     }
     if field == "error error building \"" && said.contains(": naming the image ") {
