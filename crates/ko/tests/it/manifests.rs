@@ -149,7 +149,7 @@ fn apply_streams_to_kubectl() {
     let fixture = fixture();
     let kubectl = Kubectl::new(&fixture, 0);
     let words = ["apply", "-f", "config", "pos", "--", "--namespace=dev"];
-    fixture.sandbox.run(words).env("PATH", kubectl.path()).output().success();
+    let _ = fixture.sandbox.run(words).env("PATH", kubectl.path()).output().success();
     assert_eq!(kubectl.read("argv"), "apply -f - pos --namespace=dev\n");
     let stdin = kubectl.read("stdin");
     let manifest = stdin.strip_prefix(&"---\n".repeat(1000)).unwrap();
