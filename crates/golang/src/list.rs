@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::cancel::Cancel;
 use crate::environment::Environment;
 use crate::import_path::{Argument, ImportPath};
+use crate::path::clean_path;
 use crate::process::{self, RunError, Streams};
 use crate::tool::Go;
 
@@ -193,31 +194,6 @@ fn clean(pattern: &str) -> String {
         format!("./{cleaned}{version}")
     } else {
         format!("{cleaned}{version}")
-    }
-}
-
-/// Go's `path.Clean`: no empty and no `.` elements, no `..` that an element
-/// before it answers.
-fn clean_path(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut kept: Vec<&str> = Vec::new();
-    for element in path.split('/') {
-        match element {
-            "" | "." => {}
-            ".." => match kept.last() {
-                Some(&last) if last != ".." => {
-                    kept.pop();
-                }
-                _ if rooted => {}
-                _ => kept.push(".."),
-            },
-            element => kept.push(element),
-        }
-    }
-    match (rooted, kept.is_empty()) {
-        (true, _) => format!("/{}", kept.join("/")),
-        (false, true) => ".".to_owned(),
-        (false, false) => kept.join("/"),
     }
 }
 

@@ -354,16 +354,23 @@ pub(crate) fn user_agent() -> String {
 }
 
 /// Where the environment says that credentials are.
-pub(crate) fn credential_sources(process: &Process) -> keychain::Sources {
+fn credential_sources(process: &Process) -> keychain::Sources {
     keychain::Sources {
+        docker: docker_places(process),
+        github_token: process.text("GITHUB_TOKEN").map(keychain::Secret::new),
+        github_actor: process.text("GITHUB_ACTOR"),
+    }
+}
+
+/// Where the environment says that Docker's and Podman's are.
+pub(crate) fn docker_places(process: &Process) -> keychain::DockerPlaces {
+    keychain::DockerPlaces {
         home: system::home_dir(|name| process.path(name)),
         docker_config: process.path("DOCKER_CONFIG"),
         docker_auth_config: process.text("DOCKER_AUTH_CONFIG").map(keychain::Secret::new),
         registry_auth_file: process.path("REGISTRY_AUTH_FILE"),
         xdg_runtime_dir: process.path("XDG_RUNTIME_DIR"),
         xdg_config_home: process.path("XDG_CONFIG_HOME"),
-        path: process.variable("PATH").map(ToOwned::to_owned),
-        github_token: process.text("GITHUB_TOKEN").map(keychain::Secret::new),
-        github_actor: process.text("GITHUB_ACTOR"),
+        path: process.variable("PATH").map(ToOwned::to_owned).unwrap_or_default(),
     }
 }

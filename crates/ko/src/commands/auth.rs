@@ -46,7 +46,7 @@ fn get(process: &Process, arguments: &GetArgs) -> Result<ExitCode> {
         }
     };
     let registry = registry(&server)?;
-    let keychain = docker_config(settings::credential_sources(process));
+    let keychain = docker_config(settings::docker_places(process));
     let found = wait(keychain.registry(&registry))?.map_err(|error| CommandError::of(&error))?;
     let found = match &found {
         Credential::Anonymous => {
@@ -88,7 +88,7 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
     let mounts = elements(&arguments.mount);
     let mounts = mounts.iter().map(|text| repository(text)).collect::<Result<Vec<_>>>()?;
     let access = if arguments.push { Access::Push } else { Access::Pull };
-    let keychain = Arc::new(docker_config(settings::credential_sources(process)));
+    let keychain = Arc::new(docker_config(settings::docker_places(process)));
     let agent = settings::user_agent();
     let grant = wait(keychain::token(&agent, keychain, &wanted, access, &mounts))?;
     let grant = grant.map_err(|error| CommandError::of(&error))?;
