@@ -183,9 +183,26 @@ pub(super) fn list(text: &str) -> Result<List, String> {
     csv::record(text).map(List)
 }
 
-/// Go's `strconv.ParseInt`, as far as flags need it.
+/// Go's `strconv.ParseInt` with base 0: the prefix tells the base.
 fn integer(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|_| format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
+    let (sign, digits) = match text.as_bytes() {
+        [b'-', ..] => ("-", &text[1..]),
+        [b'+', ..] => ("", &text[1..]),
+        _ => ("", text),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let prefixed = [("0x", 16), ("0o", 8), ("0b", 2), ("0", 8)];
+    let (radix, digits) = prefixed
+        .iter()
+        .find_map(|(prefix, radix)| Some((*radix, lower.strip_prefix(prefix)?)))
+        .filter(|(_, rest)| !rest.is_empty())
+        .unwrap_or((10, &lower));
+    // A second sign would be read by what follows.
+    let digits = digits.replace('_', "");
+    let valid = digits.starts_with(|first: char| first.is_digit(radix));
+    let number =
+        valid.then(|| i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()).flatten();
+    number.ok_or_else(|| format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
 }
 
 /// The format of SBOMs, if any are made.
@@ -198,5 +215,33 @@ fn sbom(text: &str) -> Result<Sbom, String> {
         "cyclonedx" => Ok(Sbom(Some(SbomFormat::CycloneDx))),
         "none" => Ok(Sbom(None)),
         _ => Err("must be spdx, cyclonedx or none".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_go_s() {
+        for (text, want) in [
+            ("0", Some(0)),
+            ("-7", Some(-7)),
+            ("+7", Some(7)),
+            ("0x1F", Some(31)),
+            ("017", Some(15)),
+            ("0o17", Some(15)),
+            ("0b101", Some(5)),
+            ("1_000", Some(1000)),
+            ("--7", None),
+            ("-+7", None),
+            ("0x", None),
+            ("08", None),
+            ("", None),
+            ("x", None),
+            ("9223372036854775808", None),
+        ] {
+            assert_eq!(integer(text).ok(), want, "{text:?}");
+        }
     }
 }
