@@ -7,6 +7,7 @@ use oci::Descriptor;
 use store::Store;
 
 use crate::base::BaseSource;
+use crate::blocking::blocking;
 use crate::image::{ImageLayer, LayerOrigin};
 use crate::publish::PublishError;
 use crate::static_base;
@@ -24,8 +25,8 @@ pub(crate) async fn provide(layer: &ImageLayer, store: &Store) -> Result<(), Pub
             BaseSource::Scratch => unreachable!("scratch has no layers"),
             BaseSource::Static => {
                 let store = store.clone();
-                let work = tokio::task::spawn_blocking(move || static_base::provide_layer(&store));
-                Ok(work.await.expect("the layer of ko.static is as promised")?)
+                let work = blocking(move || static_base::provide_layer(&store));
+                Ok(work.await?)
             }
             BaseSource::Registry { client, repository } => {
                 let pulled = client.pull_blob(repository, &layer.descriptor, store).await;

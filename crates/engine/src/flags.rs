@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use golang::{Cancel, Environment, GitInfo, Go, GoEnv, Template, TemplateData, Uses};
 
+use crate::blocking::blocking;
 use crate::error::BuildFailure;
 use crate::event::{Event, Observer};
 use crate::flight::Flights;
@@ -64,8 +65,8 @@ impl Expander {
         let (go, dir) = (self.go.clone(), self.work_dir.clone());
         let (environment, cancel) = (self.environment.clone(), self.cancel.clone());
         let asked = self.go_env.start((), || async move {
-            let work = tokio::task::spawn_blocking(move || go.env(&dir, &environment, &cancel));
-            match work.await.expect("go env does not panic") {
+            let work = blocking(move || go.env(&dir, &environment, &cancel));
+            match work.await {
                 Ok(values) => Ok(Arc::new(values)),
                 Err(golang::GoEnvError::Cancelled) => Err(BuildFailure::Cancelled),
                 Err(source) => Err(BuildFailure::GoEnv(Arc::new(source))),
@@ -81,13 +82,8 @@ impl Expander {
         let (dir, environment) = (dir.to_owned(), self.environment.clone());
         let (parts, observer, cancel) = (self.uses.git, self.observer.clone(), self.cancel.clone());
         let asked = self.git.start(repository, || async move {
-            let work = tokio::task::spawn_blocking(move || {
-                GitInfo::read(&dir, &environment, parts, &cancel)
-            });
-            let info = work
-                .await
-                .expect("asking git does not panic")
-                .map_err(|_| BuildFailure::Cancelled)?;
+            let work = blocking(move || GitInfo::read(&dir, &environment, parts, &cancel));
+            let info = work.await.map_err(|_| BuildFailure::Cancelled)?;
             for notice in &info.notices {
                 observer.tell(Event::Notice {
                     text: notice.to_string(),

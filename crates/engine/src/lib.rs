@@ -8,6 +8,7 @@
 
 mod base;
 mod blobs;
+mod blocking;
 mod budget;
 mod error;
 mod event;

@@ -10,6 +10,7 @@ use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Recipe};
 use oci::{Descriptor, Platform};
 
 use crate::base::{BaseImage, Selected};
+use crate::blocking::blocking;
 use crate::error::BuildFailure;
 use crate::event::Event;
 use crate::image::{Added, Artifact, Image, assemble, assemble_index};
@@ -104,7 +105,7 @@ impl Run {
         windows: bool,
     ) -> Result<Layer, BuildFailure> {
         let share = self.budget.layer().await;
-        let work = tokio::task::spawn_blocking(move || {
+        let work = blocking(move || {
             let _share = share;
             let options = KodataOptions {
                 dir: dir.clone(),
@@ -132,7 +133,7 @@ impl Run {
                 Err(source) => Err(BuildFailure::KodataLayer { dir, source: Arc::new(source) }),
             }
         });
-        work.await.expect("making a layer does not panic")
+        work.await
     }
 
     /// The layer of a program for a platform; and, where SBOMs are made, what
@@ -153,7 +154,7 @@ impl Run {
             config.and_then(|config| config.capabilities).filter(|_| platform.os == "linux");
 
         let (run, main, platform) = (Arc::clone(self), program.main.clone(), platform.clone());
-        let work = tokio::task::spawn_blocking(move || {
+        let work = blocking(move || {
             run.observer.tell(Event::Building {
                 import_path: main.import_path.to_string(),
                 platform: platform.clone(),
@@ -193,7 +194,7 @@ impl Run {
             let program = run.options.sbom.as_ref().map(|_| read()).transpose()?;
             Ok((layer, program))
         });
-        work.await.expect("making a layer does not panic")
+        work.await
     }
 
     async fn settings(

@@ -16,6 +16,7 @@ use registry::{Client, ClientOptions};
 use store::Store;
 
 use crate::base::Bases;
+use crate::blocking::blocking;
 use crate::budget::Budget;
 use crate::error::{BuildFailure, Error};
 use crate::event::{Event, Observer};
@@ -121,8 +122,8 @@ impl Engine {
     pub async fn build(&self, words: &[String]) -> Result<Vec<Published>, Error> {
         self.start();
         let (lister, words) = (self.lister(), words.to_vec());
-        let listing = tokio::task::spawn_blocking(move || lister.programs(&words));
-        let programs = listing.await.expect("listing does not panic")?;
+        let listing = blocking(move || lister.programs(&words));
+        let programs = listing.await?;
         self.publish(&programs).await
     }
 
@@ -139,8 +140,8 @@ impl Engine {
         arguments: Vec<Argument>,
     ) -> Result<Vec<Result<Program, LoadError>>, Error> {
         let lister = self.lister();
-        let listing = tokio::task::spawn_blocking(move || lister.look_up(&arguments));
-        listing.await.expect("listing does not panic")
+        let listing = blocking(move || lister.look_up(&arguments));
+        listing.await
     }
 
     /// Builds and publishes programs.

@@ -106,8 +106,12 @@ impl Transport {
                 builder = builder.no_proxy();
             }
             let built = tokio::task::spawn_blocking(move || builder.build());
-            let built = built.await.expect("building a client does not panic");
-            built.map_err(|error| RegistryError::Tls(Arc::new(error)))
+            match built.await {
+                Ok(built) => built.map_err(|error| RegistryError::Tls(Arc::new(error))),
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // The runtime ends, and so does who waits for this.
+                Err(_) => std::future::pending().await,
+            }
         });
         made.await
     }

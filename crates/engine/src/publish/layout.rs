@@ -13,6 +13,7 @@ use store::Store;
 
 use super::{PublishError, Publisher};
 use crate::blobs::provide;
+use crate::blocking::blocking;
 use crate::event::{Event, Observer};
 use crate::image::{Artifact, Image};
 use crate::options::{Destination, Layout};
@@ -62,8 +63,8 @@ impl LayoutPublisher {
             }
         }
         let (dir, store, artifact) = (self.dir.clone(), self.store.clone(), artifact.clone());
-        let work = tokio::task::spawn_blocking(move || write(&dir, &store, &artifact));
-        work.await.expect("writing a layout does not panic")
+        let work = blocking(move || write(&dir, &store, &artifact));
+        work.await
     }
 }
 
@@ -92,8 +93,8 @@ impl Publisher for LayoutPublisher {
     ) -> BoxFuture<'a, Result<String, PublishError>> {
         let append = async move {
             let (dir, names, made) = (self.dir.clone(), self.names(import_path), artifact.clone());
-            let work = tokio::task::spawn_blocking(move || append(&dir, &names, &made));
-            work.await.expect("writing a layout does not panic")?;
+            let work = blocking(move || append(&dir, &names, &made));
+            work.await?;
             self.observer.tell(Event::Saved { import_path: format!("ko://{import_path}") });
             Ok(format!("{}@{}", self.layout.path.display(), artifact.digest()))
         };

@@ -2,6 +2,7 @@
 //! business.
 
 use std::ffi::OsString;
+use std::num::IntErrorKind;
 
 use clap::Args;
 use engine::SbomFormat;
@@ -200,9 +201,13 @@ fn integer(text: &str) -> Result<i64, String> {
     // A second sign would be read by what follows.
     let digits = digits.replace('_', "");
     let valid = digits.starts_with(|first: char| first.is_digit(radix));
-    let number =
-        valid.then(|| i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()).flatten();
-    number.ok_or_else(|| format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
+    let number = i64::from_str_radix(&format!("{sign}{digits}"), radix);
+    let reason = match number {
+        Ok(number) if valid => return Ok(number),
+        Err(error) if valid && is_out_of_range(&error) => "value out of range",
+        _ => "invalid syntax",
+    };
+    Err(format!("strconv.ParseInt: parsing {text:?}: {reason}"))
 }
 
 /// The format of SBOMs, if any are made.
@@ -216,6 +221,10 @@ fn sbom(text: &str) -> Result<Sbom, String> {
         "none" => Ok(Sbom(None)),
         _ => Err("must be spdx, cyclonedx or none".to_owned()),
     }
+}
+
+fn is_out_of_range(error: &std::num::ParseIntError) -> bool {
+    matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow)
 }
 
 #[cfg(test)]

@@ -154,14 +154,14 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
     }
     let command = command();
     let arguments = tolerant::known(arguments, &command);
-    let parsed = command.try_get_matches_from(arguments);
+    let parsed = command.try_get_matches_from(&arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => Ok(Parsed::Command(cli)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Ok(Parsed::Text(error.render().to_string()))
             }
-            _ => Err(words::of(&error)),
+            _ => Err(words::of(&error, &arguments)),
         },
     }
 }
@@ -247,6 +247,14 @@ mod tests {
             ("ko build -x", "unknown shorthand flag: 'x' in -x"),
             ("ko build -Px", "unknown shorthand flag: 'x' in -x"),
             ("ko build --tags", "flag needs an argument: --tags"),
+            ("ko build -t", "flag needs an argument: 't' in -t"),
+            ("ko build -x=1", "unknown shorthand flag: 'x' in -x=1"),
+            ("ko build ---", "bad flag syntax: ---"),
+            ("ko build --=x", "bad flag syntax: --=x"),
+            (
+                "ko build -j 99999999999999999999",
+                "invalid argument \"99999999999999999999\" for \"-j, --jobs\" flag: strconv.ParseInt: parsing \"99999999999999999999\": value out of range",
+            ),
             ("ko build --version", "unknown flag: --version"),
             ("ko version --bogus", "unknown flag: --bogus"),
             (

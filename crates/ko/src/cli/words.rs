@@ -1,18 +1,30 @@
 //! What clap has to say, as pflag and cobra would have said it.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::error::CommandError;
 
 /// The error of a command line.
-pub(super) fn of(error: &clap::Error) -> CommandError {
+pub(super) fn of(error: &clap::Error, arguments: &[OsString]) -> CommandError {
     let value = text(error, ContextKind::InvalidValue);
     // clap shows a flag with its value's name: `--jobs <int>`.
     let argument = text(error, ContextKind::InvalidArg);
     let shown = argument.split_whitespace().next().unwrap_or_default();
     let name = shown.split(['=', '[']).next().unwrap_or_default();
+    // pflag shows a short flag with all that is behind it in its word. Passwords
+    // are never shown.
+    let secret = arguments.get(1).is_some_and(|command| command == "login" || command == "auth");
+    let words = arguments.iter().filter_map(|word| word.to_str()).filter(|_| !secret);
+    let typed =
+        |prefix: &str| words.clone().find(|word| word.starts_with(prefix)).map(str::to_owned);
+    if let (ErrorKind::UnknownArgument, Some(word)) =
+        (error.kind(), typed("---").or_else(|| typed("--=")))
+    {
+        return CommandError::new(format!("bad flag syntax: {word}"));
+    }
     match error.kind() {
         ErrorKind::UnknownArgument if shown.starts_with("--") => {
             let suggestion = text(error, ContextKind::SuggestedArg);
@@ -21,6 +33,7 @@ pub(super) fn of(error: &clap::Error) -> CommandError {
         }
         ErrorKind::UnknownArgument if shown.starts_with('-') => {
             let letter = shown.trim_start_matches('-').chars().next().unwrap_or_default();
+            let shown = typed(&format!("{shown}=")).unwrap_or_else(|| shown.to_owned());
             CommandError::new(format!("unknown shorthand flag: '{letter}' in {shown}"))
         }
         ErrorKind::UnknownArgument => {
@@ -28,7 +41,17 @@ pub(super) fn of(error: &clap::Error) -> CommandError {
         }
         ErrorKind::InvalidSubcommand => unknown_command(error),
         ErrorKind::InvalidValue if value.is_empty() => {
-            CommandError::new(format!("flag needs an argument: {name}"))
+            let last = words
+                .clone()
+                .next_back()
+                .filter(|word| word.starts_with('-') && !word.starts_with("--"));
+            let letter = last.and_then(|word| word.chars().last());
+            CommandError::new(match (last, letter) {
+                (Some(_), Some(letter)) => {
+                    format!("flag needs an argument: '{letter}' in -{letter}")
+                }
+                _ => format!("flag needs an argument: {name}"),
+            })
         }
         // `--password-stdin=…` is a mistake with a secret in it.
         ErrorKind::ValueValidation | ErrorKind::InvalidValue if name.starts_with("--password") => {
