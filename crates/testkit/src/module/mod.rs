@@ -86,7 +86,7 @@ impl Module {
     }
 
     /// Adds a `kodata` directory of a given size to the main in `dir`; see
-    /// [`kodata`].
+    /// [`kodata()`].
     pub fn kodata(self, dir: &str, megabytes: usize, files: usize) -> Module {
         kodata(&self.dir.join(dir), megabytes, files);
         self
