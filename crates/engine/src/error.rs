@@ -40,6 +40,15 @@ pub enum Error {
     /// `go list` failed as a whole.
     #[error(transparent)]
     List(ListError),
+    /// `go list` failed as a whole, and so for an import path.
+    #[error("importpath \"ko://{import_path}\" is not supported")]
+    Unlisted {
+        /// The import path.
+        import_path: ImportPath,
+        /// What `go` said.
+        #[source]
+        source: ListError,
+    },
     /// A configured build is not where it says.
     #[error("could not create build config map: stat {}: {}", path.display(), in_go_s_words(reason))]
     BuildDir {

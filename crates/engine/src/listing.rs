@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use golang::{Argument, Cancel, Environment, Go, ImportPath, LoadError, Main, Target};
+use golang::{Argument, Cancel, Environment, Go, ImportPath, ListError, LoadError, Main, Target};
 use oci::{Platform, PlatformMatcher};
 
 use crate::error::Error;
@@ -53,7 +53,13 @@ impl Lister {
         let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
         let mut seen = HashSet::new();
         let mut programs = Vec::new();
-        for (program, argument) in self.look_up(&arguments)?.into_iter().zip(&arguments) {
+        let answers = self.look_up(&arguments).map_err(|error| match (error, &arguments[..]) {
+            (Error::List(source @ ListError::Failed { .. }), [Argument::Path(path), ..]) => {
+                Error::Unlisted { import_path: path.clone(), source }
+            }
+            (error, _) => error,
+        })?;
+        for (program, argument) in answers.into_iter().zip(&arguments) {
             let program = program.map_err(|error| refused(argument, error))?;
             if seen.insert(program.main.import_path.clone()) {
                 programs.push(program);

@@ -4,7 +4,7 @@
 //! them first; what does not depend on each other overlaps. Nothing becomes
 //! visible at the destination before all images of the run are made.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -340,6 +340,15 @@ impl Run {
         Ok(())
     }
 
+    /// Has each program a name of its own? With `--bare` none has, and the last
+    /// one's tag stays, as in ko.
+    fn names_differ(&self, programs: &[Program]) -> bool {
+        let name =
+            |program: &Program| self.options.destination.name(program.main.import_path.as_str());
+        let names: HashSet<String> = programs.iter().map(name).collect();
+        names.len() == programs.len()
+    }
+
     /// Makes all artifacts visible at all destinations; the references are the
     /// last one's.
     async fn commit(
@@ -355,7 +364,7 @@ impl Run {
                 committed
                     .map_err(|source| Error::Publish { import_path: import_path.clone(), source })
             });
-            references = if publisher.in_order() {
+            references = if publisher.in_order() || !self.names_differ(programs) {
                 let mut all = Vec::new();
                 for commit in commits {
                     all.push(commit.await?);

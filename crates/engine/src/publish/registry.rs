@@ -1,7 +1,8 @@
 //! Publishing to a registry. A tag moves last: when it does, everything that
 //! it reaches is there.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -31,6 +32,9 @@ pub(crate) struct RegistryPublisher {
     pub(super) observer: Observer,
     /// What tags point at, asked for as soon as their names are known.
     heads: Flights<String, Outcome<Option<Digest>>>,
+    /// Where this run has moved tags: what `heads` says of them is no longer
+    /// true. Two programs may have one name, as with `--bare`.
+    moved: Mutex<HashMap<String, Digest>>,
     /// Blobs on their way, so that none is sent twice to one repository.
     blobs: Flights<(String, Digest), Result<(), PublishError>>,
 }
@@ -52,7 +56,8 @@ impl RegistryPublisher {
     ) -> Self {
         let pusher = Arc::new(Pusher { client, store });
         let (sboms, heads, blobs) = (Flights::new(), Flights::new(), Flights::new());
-        Self { pusher, destination, sbom, sboms, observer, heads, blobs }
+        let moved = Mutex::default();
+        Self { pusher, destination, sbom, sboms, observer, heads, moved, blobs }
     }
 
     /// What a tag points at, as it was when it was first asked for.
@@ -67,7 +72,15 @@ impl RegistryPublisher {
         })
     }
 
+    fn moved(&self) -> MutexGuard<'_, HashMap<String, Digest>> {
+        self.moved.lock().expect("no panic while it is held")
+    }
+
     async fn is_there(&self, reference: &Reference, digest: Digest) -> Result<bool, PublishError> {
+        let moved = self.moved().get(&reference.full_name()).copied();
+        if let Some(moved) = moved {
+            return Ok(moved == digest);
+        }
         let found = self.head(reference).await;
         Ok(found.map_err(|source| pushing(reference.repository(), source))? == Some(digest))
     }
@@ -134,8 +147,12 @@ impl RegistryPublisher {
         let (media_type, bytes) = artifact.top();
         let put = |reference: Reference| async move {
             match self.is_there(&reference, artifact.digest()).await? {
-                true => Ok(()),
-                false => self.pusher.put(&reference, media_type, bytes).await,
+                true => Ok::<(), PublishError>(()),
+                false => {
+                    self.pusher.put(&reference, media_type, bytes).await?;
+                    self.moved().insert(reference.full_name(), artifact.digest());
+                    Ok(())
+                }
             }
         };
         let mut tagged = self.tagged(&repository);

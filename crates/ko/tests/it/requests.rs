@@ -176,3 +176,15 @@ fn a_token_goes_to_nobody_else() {
         assert_eq!(request.header("authorization"), None, "{}", request.path);
     }
 }
+
+#[test]
+fn of_programs_with_one_name_the_last_keeps_the_tag() {
+    let fixture = Fixture::new();
+    let _ = fixture.module().main("a").main("b");
+    for round in 0..3 {
+        let output = fixture.build("--bare --sbom=none ./a ./b").output().success();
+        let last = output.stdout.lines().last().unwrap().rsplit_once('@').unwrap().1;
+        let tagged = fixture.registry.manifest("out", "latest").unwrap().digest();
+        assert_eq!(tagged, last, "round {round}");
+    }
+}
