@@ -129,8 +129,8 @@ fn measure(scenario: Scenario, options: &Options, ours: &PathBuf) -> Result<()> 
     let modules: Vec<Module> = contenders
         .iter()
         .map(|contender| {
-            let module = Module::new(contender.sandbox.work(), "example.com/app").main("");
-            if scenario.has_kodata() { module.kodata("", 200, 10_000) } else { module }
+            let module = Module::new(contender.sandbox.work(), "example.com/app").main(".");
+            if scenario.has_kodata() { module.kodata(".", 200, 10_000) } else { module }
         })
         .collect();
 
