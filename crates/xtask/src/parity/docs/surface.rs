@@ -53,7 +53,7 @@ const fn flag(names: &'static str, commands: &'static [&'static str], answer: An
 
 pub(super) const FLAGS: [Flag; 35] = [
     flag("-h, --help", &[], Same),
-    flag("-v, --verbose", &[], Same),
+    flag("-v, --verbose", &[], Different("taken everywhere; nothing more is shown yet")),
     flag("--bare", IMAGES, Same),
     flag("-B, --base-import-paths", IMAGES, Same),
     flag("--debug", IMAGES, Open(IN_THE_IMAGE)),
