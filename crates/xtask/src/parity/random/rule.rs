@@ -5,6 +5,10 @@ use super::super::cases::{CHECKED_FIRST, EMPTY_IS_UNSET, MODULE_FOUND, ONCE, REA
 use super::super::compare::Finding;
 use super::draw::{Draw, Element};
 
+/// With `--bare`, the image of the last main has the tag. That of another has
+/// none left to be known by, and its digest is that of our compressed bytes.
+const TAG_TAKEN: &str = "the next image has taken the tag, so that the digest cannot be told";
+
 /// Names the reason for a difference, if it is a meant one.
 pub(super) fn of(draw: &Draw, case: &Case, finding: &Finding) -> Option<&'static str> {
     let field = finding.field.as_str();
@@ -16,6 +20,14 @@ pub(super) fn of(draw: &Draw, case: &Case, finding: &Finding) -> Option<&'static
     }
     if field.starts_with("stderr Using build config ") && ours == Some("x") {
         return Some(ONCE);
+    }
+    let mains = draw.elements.iter().filter(|element| matches!(element, Element::Main(_)));
+    let untagged = ["stdout", "stderr Published ", "unused blobs "];
+    if mains.count() > 1
+        && draw.elements.contains(&Element::Flag("--bare"))
+        && untagged.iter().any(|kind| field.starts_with(kind))
+    {
+        return Some(TAG_TAKEN);
     }
     // What follows is about cases in which ko fails.
     let stage = *case.fails.first()?;
