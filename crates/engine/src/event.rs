@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use oci::{Digest, Platform};
 
+use crate::fresh::Stale;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,6 +35,31 @@ pub enum Event {
         id: String,
         /// The import path, without `ko://`.
         import_path: String,
+    },
+    /// A program would come out as it is known to be: it is not built.
+    Fresh {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+    },
+    /// A program must be built.
+    Stale {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// Why.
+        reason: Stale,
+    },
+    /// A build could not be recorded, so that the next run makes it again.
+    NotRecorded {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// Why not.
+        reason: String,
     },
     /// `go build` starts.
     Building {

@@ -2,11 +2,15 @@
 //! list` for each of those, and which of the configured builds each program
 //! is.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use golang::{Argument, Cancel, Environment, Go, ImportPath, ListError, LoadError, Main, Target};
+use golang::{
+    Argument, Cancel, Environment, Go, ImportPath, ListError, LoadError, Main, Target, list_key,
+};
 use oci::{Platform, PlatformMatcher};
+use serde::{Deserialize, Serialize};
+use store::Store;
 
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -33,6 +37,52 @@ pub(crate) struct Lister {
     pub(crate) builds: Vec<BuildConfig>,
     pub(crate) cancel: Cancel,
     pub(crate) observer: Observer,
+    pub(crate) store: Store,
+}
+
+/// Whether what is remembered of `go list` may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    Used,
+    Ignored,
+}
+
+/// What `go list` said of an argument.
+#[derive(Debug, Serialize, Deserialize)]
+struct Listed(Main);
+
+impl store::Record for Listed {
+    const KIND: &'static str = "listed";
+    const VERSION: u32 = 1;
+}
+
+/// Where arguments are to be looked up, and what is configured for what will be
+/// found.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    groups: BTreeMap<PathBuf, Vec<(Asked, Argument)>>,
+    /// Builds by import path.
+    configured: BTreeMap<String, usize>,
+    configured_dirs: Vec<PathBuf>,
+    environment: Environment,
+}
+
+impl Plan {
+    /// A program that was found from `dir`.
+    fn program(&self, main: Main, dir: &Path) -> Program {
+        let config = self.configured.get(main.import_path.as_str()).copied();
+        let dir = config.map_or(dir, |index| &self.configured_dirs[index]).to_owned();
+        Program { main, dir, config }
+    }
+}
+
+/// Do the same module and the same workspace apply to two directories?
+fn share_module(one: &Path, other: &Path) -> bool {
+    let nearest = |dir: &Path, name: &str| {
+        dir.ancestors().map(|dir| dir.join(name)).find(|file| file.exists())
+    };
+    one == other
+        || ["go.mod", "go.work"].iter().all(|name| nearest(one, name) == nearest(other, name))
 }
 
 /// A word that is looked up, or a configured build whose import path `go`
@@ -47,33 +97,8 @@ enum Asked {
 type Answer = (Asked, PathBuf, Result<Main, LoadError>);
 
 impl Lister {
-    /// Looks up all words; the programs are in their order, each once.
-    pub(crate) fn programs(&self, words: &[String]) -> Result<Vec<Program>, Error> {
-        let arguments = words.iter().map(|word| Argument::parse(word));
-        let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-        let mut seen = HashSet::new();
-        let mut programs = Vec::new();
-        let answers = self.look_up(&arguments).map_err(|error| match (error, &arguments[..]) {
-            (Error::List(source @ ListError::Failed { .. }), [Argument::Path(path), ..]) => {
-                Error::Unlisted { import_path: path.clone(), source }
-            }
-            (error, _) => error,
-        })?;
-        for (program, argument) in answers.into_iter().zip(&arguments) {
-            let program = program.map_err(|error| refused(argument, error))?;
-            if seen.insert(program.main.import_path.clone()) {
-                programs.push(program);
-            }
-        }
-        Ok(programs)
-    }
-
-    /// Looks up all arguments; the answers are in their order. What is wrong
-    /// with a single one is in its answer.
-    pub(crate) fn look_up(
-        &self,
-        arguments: &[Argument],
-    ) -> Result<Vec<Result<Program, LoadError>>, Error> {
+    /// Finds out where each argument is to be looked up, without a process.
+    pub(crate) fn plan(&self, arguments: &[Argument]) -> Result<Plan, Error> {
         let modules = Modules::new(&self.work_dir, &self.environment);
         let mut configured = BTreeMap::new();
         let mut groups: BTreeMap<PathBuf, Vec<(Asked, Argument)>> = BTreeMap::new();
@@ -107,13 +132,42 @@ impl Lister {
             };
             groups.entry(dir).or_default().push((Asked::Word(position), argument));
         }
+        let environment = self.target_environment()?;
+        Ok(Plan { groups, configured, configured_dirs, environment })
+    }
 
+    /// The programs of a plan as they are remembered, if all are. The next run
+    /// may find them elsewhere; whoever takes them for true proves first that
+    /// nothing has changed.
+    pub(crate) fn remembered(&self, plan: &Plan) -> Option<Vec<Program>> {
+        let mut found = Vec::new();
+        for (dir, group) in &plan.groups {
+            for (asked, argument) in group {
+                let Asked::Word(position) = asked else { return None };
+                let key = list_key(dir, &plan.environment, argument);
+                let Listed(main) = self.store.record(&key)?;
+                let program = plan.program(main, dir);
+                // The proof is about the directory of the build.
+                if !share_module(dir, &program.dir) {
+                    return None;
+                }
+                found.push((*position, program));
+            }
+        }
+        found.sort_by_key(|(position, _)| *position);
+        Some(found.into_iter().map(|(_, program)| program).collect())
+    }
+
+    /// Asks `go list` for all arguments of a plan; the answers are in their
+    /// order. What is wrong with a single one is in its answer.
+    pub(crate) fn look_up(&self, mut plan: Plan) -> Result<Vec<Result<Program, LoadError>>, Error> {
+        let groups = std::mem::take(&mut plan.groups);
         let mut found: Vec<(usize, PathBuf, Result<Main, LoadError>)> = Vec::new();
-        for (asked, dir, main) in self.list(groups)? {
+        for (asked, dir, main) in self.list(groups, &plan.environment)? {
             match (asked, main) {
                 (Asked::Word(position), main) => found.push((position, dir, main)),
                 (Asked::Build(index), Ok(main)) => {
-                    configured.insert(main.import_path.to_string(), index);
+                    plan.configured.insert(main.import_path.to_string(), index);
                 }
                 (Asked::Build(index), Err(source)) => {
                     let dir = self.builds[index].dir.display().to_string();
@@ -123,10 +177,7 @@ impl Lister {
         }
         found.sort_by_key(|(position, ..)| *position);
         let program = |(_, dir, main): (usize, PathBuf, Result<Main, LoadError>)| {
-            let main = main?;
-            let config = configured.get(main.import_path.as_str()).copied();
-            let dir = config.map_or(dir, |index| configured_dirs[index].clone());
-            Ok(Program { main, dir, config })
+            Ok(plan.program(main?, &dir))
         };
         Ok(found.into_iter().map(program).collect())
     }
@@ -135,13 +186,20 @@ impl Lister {
     fn list(
         &self,
         groups: BTreeMap<PathBuf, Vec<(Asked, Argument)>>,
+        environment: &Environment,
     ) -> Result<Vec<Answer>, Error> {
-        let environment = self.target_environment()?;
         let mut answers = Vec::new();
         for (dir, group) in groups {
             let (asked, arguments): (Vec<_>, Vec<_>) = group.into_iter().unzip();
             let mains =
-                self.go.list(&dir, &environment, &arguments, &self.cancel).map_err(Error::List)?;
+                self.go.list(&dir, environment, &arguments, &self.cancel).map_err(Error::List)?;
+            for (argument, main) in arguments.iter().zip(&mains) {
+                if let Ok(main) = main {
+                    // What cannot be remembered is asked again.
+                    let key = list_key(&dir, environment, argument);
+                    let _ = self.store.put_record(&key, &Listed(main.clone()));
+                }
+            }
             answers.extend(
                 asked.into_iter().zip(mains).map(|(asked, main)| (asked, dir.clone(), main)),
             );
@@ -190,7 +248,18 @@ pub(crate) fn target(platform: &Platform) -> Target {
     }
 }
 
-fn refused(argument: &Argument, error: LoadError) -> Error {
+/// What is wrong where `go list` failed for all: ko names the first.
+pub(crate) fn unlisted(error: Error, arguments: &[Argument]) -> Error {
+    match (error, arguments) {
+        (Error::List(source @ ListError::Failed { .. }), [Argument::Path(path), ..]) => {
+            Error::Unlisted { import_path: path.clone(), source }
+        }
+        (error, _) => error,
+    }
+}
+
+/// What is wrong with one argument.
+pub(crate) fn refused(argument: &Argument, error: LoadError) -> Error {
     match &error {
         LoadError::Count { argument: Argument::Local(_), .. } => Error::Qualify(error),
         LoadError::NotMain { import_path, .. } => {

@@ -3,16 +3,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures::future::{try_join, try_join_all};
-use golang::{BuildInfo, BuildKey, BuildSettings, Environment, OutputDir};
+use golang::{Binary, BuildInfo, BuildKey, BuildSettings, Environment, Main, OutputDir};
 use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Recipe};
 use oci::{Descriptor, Platform};
 
-use crate::base::{BaseImage, Selected};
+use crate::base::{Base, BaseImage, BaseReference, Selected};
 use crate::blocking::blocking;
 use crate::error::BuildFailure;
 use crate::event::Event;
+use crate::fresh::{Fact, Verdict};
 use crate::image::{Added, Artifact, Image, assemble, assemble_index};
 use crate::listing::{Program, target};
 use crate::run::Run;
@@ -23,10 +25,8 @@ impl Run {
         program: &Program,
     ) -> Result<Artifact, BuildFailure> {
         let import_path = program.main.import_path.as_str();
-        let overrides = &self.options.base_overrides;
-        let reference =
-            overrides.get(&import_path.to_lowercase()).unwrap_or(&self.options.default_base);
-        let base = self.bases.get(reference).await?;
+        let reference = self.base_reference(program);
+        let (base, selected) = self.base_of(program).await?;
         self.observer.tell(Event::UsingBase {
             base: reference.to_string(),
             digest: base.found_digest(),
@@ -36,7 +36,6 @@ impl Run {
             let id = self.options.build.builds[index].id.clone();
             self.observer.tell(Event::UsingBuild { id, import_path: import_path.to_owned() });
         }
-        let selected = self.bases.select(&base).await?;
         let encoding = self.options.compression.method().encoding();
         if let Some(image) = selected
             .images()
@@ -64,6 +63,21 @@ impl Run {
                 Ok(assemble_index(media_type, named, images, &self.options.image))
             }
         }
+    }
+
+    fn base_reference(&self, program: &Program) -> &BaseReference {
+        let import_path = program.main.import_path.as_str().to_lowercase();
+        self.options.base_overrides.get(&import_path).unwrap_or(&self.options.default_base)
+    }
+
+    /// The base of a program, and which images of it are built upon.
+    pub(crate) async fn base_of(
+        &self,
+        program: &Program,
+    ) -> Result<(Arc<Base>, Arc<Selected>), BuildFailure> {
+        let base = self.bases.get(self.base_reference(program)).await?;
+        let selected = self.bases.select(&base).await?;
+        Ok((base, selected))
     }
 
     async fn image(
@@ -143,15 +157,25 @@ impl Run {
         program: &Program,
         platform: &Platform,
     ) -> Result<(Layer, Option<Arc<BuildInfo>>), BuildFailure> {
-        let settings = self.settings(program, platform).await?;
-        let key = BuildKey::new(&self.go, &settings);
+        let checked = self.checked(program, platform).await?;
+        let import_path = program.main.import_path.to_string();
+        let sbom = self.options.sbom.is_some();
+        match &checked.verdict {
+            Verdict::Fresh(made) => {
+                let platform = platform.clone();
+                self.observer.tell(Event::Fresh { import_path, platform });
+                return Ok((made.layer, sbom.then(|| Arc::clone(&made.info))));
+            }
+            Verdict::Stale(reason, _) => {
+                let (platform, reason) = (platform.clone(), reason.clone());
+                self.observer.tell(Event::Stale { import_path, platform, reason });
+            }
+        }
+        let key = BuildKey::new(&self.go, &checked.settings);
         let output = OutputDir::new(&self.store.bin(), &key, &program.main.import_path);
         let last_size = output.binary().metadata().ok().map(|found| found.len());
         let share = self.budget.go_build(last_size).await;
-        let config = program.config.map(|index| &self.options.build.builds[index]);
-        // Other systems have no such thing.
-        let capabilities =
-            config.and_then(|config| config.capabilities).filter(|_| platform.os == "linux");
+        let capabilities = self.capabilities(program, platform);
 
         let (run, main, platform) = (Arc::clone(self), program.main.clone(), platform.clone());
         let work = blocking(move || {
@@ -159,7 +183,8 @@ impl Run {
                 import_path: main.import_path.to_string(),
                 platform: platform.clone(),
             });
-            let built = run.go.build(&settings, &main.import_path, &output, &run.cancel);
+            let started = SystemTime::now();
+            let built = run.go.build(&checked.settings, &main.import_path, &output, &run.cancel);
             let binary = built.map_err(|source| match source {
                 golang::BuildError::Cancelled => BuildFailure::Cancelled,
                 source => BuildFailure::Go {
@@ -169,35 +194,58 @@ impl Run {
             })?;
             // The next program may be compiled while this one is compressed.
             drop(share);
-            let failed = |source: LayerError| match source {
-                LayerError::Cancelled => BuildFailure::Cancelled,
-                source => BuildFailure::Layer {
-                    platform: Box::new(platform.clone()),
-                    source: Arc::new(source),
-                },
+            let layer = std::thread::scope(|scope| {
+                // A binary that is not recorded is linked again, no more.
+                scope.spawn(|| binary.record());
+                run.binary_layer(&binary, &main, &platform, capabilities)
+            })?;
+            let info = match BuildInfo::read(binary.path()) {
+                Ok(info) => Arc::new(info),
+                Err(source) if sbom => {
+                    let (platform, source) = (Box::new(platform), Arc::new(source));
+                    return Err(BuildFailure::BuildInfo { platform, source });
+                }
+                // Nor is it known what it was built from.
+                Err(_) => return Ok((layer, None)),
             };
-            let name = main.import_path.base_name();
-            let family = family(platform.is_windows());
-            let recipe =
-                Recipe::binary(family, name, binary.path(), capabilities).map_err(failed)?;
-            let source = format!("binary {}", binary.path().display());
-            let obtained = recipe.obtain(&run.store, &run.compressor, &source, &run.stop);
-            let layer = obtained.map_err(failed)?.layer;
-            let read = || {
-                BuildInfo::read(binary.path()).map(Arc::new).map_err(|source| {
-                    BuildFailure::BuildInfo {
-                        platform: Box::new(platform),
-                        source: Arc::new(source),
-                    }
-                })
-            };
-            let program = run.options.sbom.as_ref().map(|_| read()).transpose()?;
+            drop(binary);
+            let import_path = main.import_path;
+            let program = sbom.then(|| Arc::clone(&info));
+            run.record(Fact { import_path, platform, checked, started, layer, info });
             Ok((layer, program))
         });
         work.await
     }
 
-    async fn settings(
+    fn binary_layer(
+        &self,
+        binary: &Binary,
+        main: &Main,
+        platform: &Platform,
+        capabilities: Option<[u8; 20]>,
+    ) -> Result<Layer, BuildFailure> {
+        let failed = |source: LayerError| match source {
+            LayerError::Cancelled => BuildFailure::Cancelled,
+            source => BuildFailure::Layer {
+                platform: Box::new(platform.clone()),
+                source: Arc::new(source),
+            },
+        };
+        let (name, family) = (main.import_path.base_name(), family(platform.is_windows()));
+        let recipe = Recipe::binary(family, name, binary.path(), capabilities).map_err(failed)?;
+        let source = format!("binary {}", binary.path().display());
+        let obtained = recipe.obtain(&self.store, &self.compressor, &source, &self.stop);
+        Ok(obtained.map_err(failed)?.layer)
+    }
+
+    /// What the file of a program is allowed. Other systems than linux have no
+    /// such thing.
+    pub(crate) fn capabilities(&self, program: &Program, platform: &Platform) -> Option<[u8; 20]> {
+        let config = program.config.map(|index| &self.options.build.builds[index])?;
+        config.capabilities.filter(|_| platform.os == "linux")
+    }
+
+    pub(crate) async fn settings(
         &self,
         program: &Program,
         platform: &Platform,

@@ -28,6 +28,8 @@ pub struct Options {
     pub go: Option<OsString>,
     /// The root of the cache.
     pub cache: PathBuf,
+    /// Build programs even if they are known to come out the same.
+    pub rebuild: bool,
     /// How much may happen at once.
     pub limits: Limits,
     /// How programs are built.

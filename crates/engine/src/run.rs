@@ -22,8 +22,9 @@ use crate::error::{BuildFailure, Error};
 use crate::event::{Event, Observer};
 use crate::flags::Expander;
 use crate::flight::Flights;
+use crate::fresh::Known;
 use crate::image::Artifact;
-use crate::listing::{Lister, Program};
+use crate::listing::{Lister, Memory, Program, refused, unlisted};
 use crate::namer::md5_of;
 use crate::options::{Network, Options};
 use crate::publish::{LayoutPublisher, NonePublisher, Publisher, RegistryPublisher};
@@ -61,6 +62,7 @@ pub(crate) struct Run {
     pub(crate) compressor: Compressor,
     pub(crate) budget: Budget,
     pub(crate) kodata: Shared<Layer>,
+    pub(crate) known: Known,
     pub(crate) publishers: Vec<Box<dyn Publisher>>,
     pub(crate) cancel: Cancel,
     pub(crate) stop: Arc<AtomicBool>,
@@ -95,6 +97,7 @@ impl Engine {
                 .with(options.compression),
             budget: Budget::new(options.limits),
             kodata: Flights::new(),
+            known: Known::new(options.limits),
             publishers: publishers(&options, clients.destination, &store, &observer),
             cancel,
             stop: Arc::new(AtomicBool::new(false)),
@@ -121,10 +124,25 @@ impl Engine {
     /// step.
     pub async fn build(&self, words: &[String]) -> Result<Vec<Published>, Error> {
         self.start();
-        let (lister, words) = (self.lister(), words.to_vec());
-        let listing = blocking(move || lister.programs(&words));
-        let programs = listing.await?;
+        let arguments = words.iter().map(|word| Argument::parse(word));
+        let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+        let answers = self.look_up(&arguments, Memory::Used).await;
+        let answers = answers.map_err(|error| unlisted(error, &arguments))?;
+        let mut seen = HashSet::new();
+        let mut programs = Vec::new();
+        for (program, argument) in answers.into_iter().zip(&arguments) {
+            let program = program.map_err(|error| refused(argument, error))?;
+            if seen.insert(program.main.import_path.clone()) {
+                programs.push(program);
+            }
+        }
         self.publish(&programs).await
+    }
+
+    /// Waits until all that was learnt for the next run is kept. Nothing that
+    /// was returned before depends on it.
+    pub async fn settle(&self) {
+        self.run.settle().await;
     }
 
     /// Starts what will be needed whatever is built.
@@ -134,14 +152,39 @@ impl Engine {
         }
     }
 
-    /// Looks arguments up; see [`Lister::look_up`].
+    /// Looks arguments up. What is remembered of `go list` is taken for true
+    /// where all that it depends on is fresh; else one `go list` answers for
+    /// all.
     pub(crate) async fn look_up(
         &self,
-        arguments: Vec<Argument>,
+        arguments: &[Argument],
+        memory: Memory,
     ) -> Result<Vec<Result<Program, LoadError>>, Error> {
-        let lister = self.lister();
-        let listing = blocking(move || lister.look_up(&arguments));
+        let (lister, asked) = (self.lister(), arguments.to_vec());
+        let planning = blocking(move || {
+            let plan = lister.plan(&asked)?;
+            let programs = if memory == Memory::Used { lister.remembered(&plan) } else { None };
+            Ok::<_, Error>((lister, plan, programs))
+        });
+        let (lister, plan, programs) = planning.await?;
+        if let Some(programs) = programs {
+            for program in &programs {
+                self.expect(program);
+            }
+            if self.run.are_fresh(&programs).await {
+                return Ok(programs.into_iter().map(Ok).collect());
+            }
+        }
+        let listing = blocking(move || lister.look_up(plan));
         listing.await
+    }
+
+    /// Tells the destinations of a program that will most likely be published.
+    fn expect(&self, program: &Program) {
+        for publisher in &self.run.publishers {
+            // Whatever is wrong will be said when it matters.
+            let _ = publisher.prepare(program.main.import_path.as_str());
+        }
     }
 
     /// Builds and publishes programs.
@@ -193,6 +236,7 @@ impl Engine {
             builds: options.build.builds.clone(),
             cancel: self.run.cancel.clone(),
             observer: self.run.observer.clone(),
+            store: self.run.store.clone(),
         }
     }
 }

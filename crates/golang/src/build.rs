@@ -9,8 +9,9 @@ use thiserror::Error;
 
 use crate::cancel::Cancel;
 use crate::environment::Environment;
+use crate::freshness::{self, Standing};
 use crate::import_path::ImportPath;
-use crate::output::{Claim, ClaimError, Lock, OutputDir};
+use crate::output::{Claim, ClaimError, Lock, OutputDir, Temporary};
 use crate::process::{self, KILLED, RunError, Streams};
 use crate::target::Target;
 use crate::tool::Go;
@@ -59,6 +60,7 @@ impl BuildSettings {
 /// build in between.
 #[derive(Debug)]
 pub struct Binary {
+    output: OutputDir,
     path: PathBuf,
     _lock: Lock,
 }
@@ -68,6 +70,16 @@ impl Binary {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Records the content, so that the next build can use the file again: one
+    /// that is not recorded is linked anew. It reads the whole file, which can
+    /// be done while it is used otherwise.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the record not written.
+    pub fn record(&self) -> io::Result<()> {
+        freshness::record_output(&self.output)
     }
 }
 
@@ -100,6 +112,26 @@ impl Go {
             ClaimError::Io { path, source } => BuildError::Output { path, source },
         })?;
         let path = output.binary();
+        let failed = |source| BuildError::Output { path: path.clone(), source };
+        let standing = Standing::admit(output).map_err(failed)?;
+        self.build_once(settings, import_path, output, &temporary, cancel)?;
+        if let Some(standing) = standing
+            && !standing.confirm(output).map_err(failed)?
+        {
+            self.build_once(settings, import_path, output, &temporary, cancel)?;
+        }
+        Ok(Binary { output: output.clone(), path, _lock: lock })
+    }
+
+    fn build_once(
+        &self,
+        settings: &BuildSettings,
+        import_path: &ImportPath,
+        output: &OutputDir,
+        temporary: &Temporary,
+        cancel: &Cancel,
+    ) -> Result<(), BuildError> {
+        let path = output.binary();
         let mut command = self.command(&settings.dir, &settings.environment);
         command.env("GOTMPDIR", temporary.path()).args(settings.arguments(&path, import_path));
         let finished =
@@ -118,7 +150,7 @@ impl Go {
             })));
         }
         match path.metadata() {
-            Ok(_) => Ok(Binary { path, _lock: lock }),
+            Ok(_) => Ok(()),
             // Flags such as -n make go succeed without building.
             Err(source) => Err(BuildError::Output { path, source }),
         }

@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::executable::{self, Range};
 
 /// What build info begins with, at a multiple of [`ALIGN`].
@@ -23,7 +25,7 @@ const SENTINEL: usize = 16;
 const LIMIT: u64 = 64 << 20;
 
 /// What a program says about how it was built (`go version -m`).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildInfo {
     /// The version of Go, such as `go1.26.8`, with experiments behind a space.
     pub go_version: String,
@@ -38,7 +40,7 @@ pub struct BuildInfo {
 }
 
 /// A module that is in a program.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuiltModule {
     /// The module's path; of a replacement, possibly that of a directory.
     pub path: String,

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The prefix that marks an import path in YAML and on the command line.
@@ -15,7 +16,8 @@ const FALLBACK_NAME: &str = "ko-app";
 /// `example.com/app/cmd/foo`, or, as `go` takes those just as well, an
 /// absolute directory or one relative to the working directory (`./cmd/foo`).
 /// It is kept exactly as written, since images are named after it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ImportPath(String);
 
 impl ImportPath {
@@ -63,6 +65,20 @@ impl ImportPath {
         // The one letter whose lower case is two characters in Rust (U+0130)
         // is its first one in Go.
         self.0.chars().map(|letter| letter.to_lowercase().next().unwrap_or(letter)).collect()
+    }
+}
+
+impl TryFrom<String> for ImportPath {
+    type Error = ArgumentError;
+
+    fn try_from(text: String) -> Result<Self, ArgumentError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ImportPath> for String {
+    fn from(path: ImportPath) -> Self {
+        path.0
     }
 }
 

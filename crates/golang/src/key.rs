@@ -16,11 +16,14 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
 use crate::build::BuildSettings;
+use crate::environment::Environment;
+use crate::import_path::Argument;
 use crate::tool::Go;
 
 /// Changes whenever the same inputs are to have another key.
@@ -71,13 +74,7 @@ impl BuildKey {
         });
         fields.add(modified.unwrap_or_default().as_nanos().to_string());
 
-        let mut variables: Vec<_> = environment.iter().filter(|(name, _)| matters(name)).collect();
-        variables.sort_unstable();
-        fields.count(variables.len());
-        for (name, value) in variables {
-            fields.add(name);
-            fields.add(value);
-        }
+        fields.environment(environment);
         Self(hex(&fields.0.finalize()))
     }
 
@@ -92,6 +89,23 @@ impl fmt::Display for BuildKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A name for one question to `go list`, by which its answer may be remembered:
+/// where it is asked, in which environment, and the argument. It proves
+/// nothing about files, nor about which `go` answers.
+#[must_use]
+pub fn list_key(dir: &Path, environment: &Environment, argument: &Argument) -> String {
+    let mut fields = Fields(Sha256::new());
+    fields.add("go list 1");
+    fields.add(dir);
+    fields.add(match argument {
+        Argument::Local(_) => "local",
+        Argument::Path(_) => "path",
+    });
+    fields.add(argument.path().as_str());
+    fields.environment(environment);
+    hex(&fields.0.finalize())
 }
 
 /// Whether a variable may change what is built.
@@ -112,6 +126,17 @@ impl Fields {
         let bytes = field.as_ref().as_encoded_bytes();
         self.count(bytes.len());
         self.0.update(bytes);
+    }
+
+    /// The variables that may change what is built.
+    fn environment(&mut self, environment: &Environment) {
+        let mut variables: Vec<_> = environment.iter().filter(|(name, _)| matters(name)).collect();
+        variables.sort_unstable();
+        self.count(variables.len());
+        for (name, value) in variables {
+            self.add(name);
+            self.add(value);
+        }
     }
 
     pub(crate) fn count(&mut self, count: usize) {

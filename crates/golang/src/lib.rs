@@ -37,13 +37,13 @@ pub use build_info::{BuildInfo, BuildInfoError, BuildInfoProblem, BuiltModule};
 pub use cancel::{Cancel, Cancelled};
 pub use environment::{Environment, EnvironmentError};
 pub use freshness::{
-    Built, Checker, Freshness, Never, NotRecorded, Output, Reason, Record, RecordKeys, Summary,
-    VcsState, stamped_repository,
+    Built, Checker, Freshness, Never, NotRecorded, Reason, Record, RecordKeys, Summary, VcsState,
+    stamped_repository,
 };
 pub use git::{GitInfo, GitNotice, GitParts};
 pub use go_env::{GoEnv, GoEnvError};
 pub use import_path::{Argument, ArgumentError, ImportPath};
-pub use key::BuildKey;
+pub use key::{BuildKey, list_key};
 pub use list::{ListError, LoadError, Main, Module};
 pub use module_file::ModuleFile;
 pub use output::OutputDir;

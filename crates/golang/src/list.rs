@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::cancel::Cancel;
@@ -22,7 +22,7 @@ use crate::tool::Go;
 const LIMIT: usize = 64 << 20;
 
 /// A package that is a program.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Main {
     /// What it is built and named by: the argument as typed, or the package's
     /// import path where the argument was a local directory.
@@ -35,7 +35,7 @@ pub struct Main {
 }
 
 /// A Go module, as `go list` describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Module {
     /// Its path.

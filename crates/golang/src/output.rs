@@ -39,6 +39,11 @@ impl OutputDir {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_tests(root: &Path, name: &str) -> Self {
+        Self { dir: root.to_owned(), name: name.to_owned() }
+    }
+
     /// The directory.
     #[must_use]
     pub fn dir(&self) -> &Path {

@@ -52,6 +52,7 @@ pub(crate) fn options(
         environment: Environment::from_iter(process.variables().iter().cloned()),
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
         cache: cache(process, &work_dir)?,
+        rebuild: image.rebuild,
         limits: limits(image.jobs)?,
         build: BuildOptions {
             time: now(process)?,

@@ -39,10 +39,20 @@ pub(crate) fn warn(lines: &[&str]) {
     log(&format!("WARNING!\n{rule}\n{}\n{rule}", lines.join("\n\n")));
 }
 
-/// Shows what happens as ko's lines.
-pub(crate) fn observer() -> Observer {
-    Observer::new(|event| {
+/// Shows what happens as ko's lines; with `explain`, also why programs are
+/// built.
+pub(crate) fn observer(explain: bool) -> Observer {
+    Observer::new(move |event| {
         let line = match event {
+            Event::Fresh { import_path, platform } if explain => {
+                format!("{import_path} for {platform} is fresh")
+            }
+            Event::Stale { import_path, platform, reason } if explain => {
+                format!("{import_path} for {platform} is built: {reason}")
+            }
+            Event::NotRecorded { import_path, platform, reason } if explain => {
+                format!("{import_path} for {platform} will be built again: {reason}")
+            }
             Event::UsingBase { base, digest: Some(digest), import_path } => {
                 format!("Using base {base}@{digest} for {import_path}")
             }

@@ -20,7 +20,7 @@ pub use self::error::{BadReference, ResolveError};
 pub use self::files::{Input, enumerate};
 use self::files::{Loaded, load};
 use crate::error::Error;
-use crate::listing::Program;
+use crate::listing::{Memory, Program};
 use crate::run::{Engine, Published};
 
 /// What of which files is resolved.
@@ -76,7 +76,7 @@ impl Engine {
         self.start();
         let loaded = self.load(resolution.inputs).await?;
         let files = parse(&loaded, resolution.selector.as_deref(), resolution.embedded)?;
-        let programs = self.check_references(&files).await?;
+        let programs = self.check_references(&files, Memory::Used).await?;
         let unique = unique(&programs);
         let published = self.publish(&unique).await?;
         let images: HashMap<&str, &str> = programs
@@ -99,7 +99,7 @@ impl Engine {
     pub async fn check(&self, resolution: Resolution) -> Result<Resolved, Error> {
         let loaded = self.load(resolution.inputs).await?;
         let files = parse(&loaded, resolution.selector.as_deref(), resolution.embedded)?;
-        self.check_references(&files).await?;
+        self.check_references(&files, Memory::Ignored).await?;
         Ok(Resolved { replaced: replaced(&files, &HashMap::new()), published: Vec::new() })
     }
 
@@ -120,6 +120,7 @@ impl Engine {
     async fn check_references(
         &self,
         files: &[yaml::File<'_>],
+        memory: Memory,
     ) -> Result<BTreeMap<String, Program>, Error> {
         let mut arguments: BTreeMap<&str, Option<Argument>> = BTreeMap::new();
         for found in files.iter().flat_map(yaml::File::references) {
@@ -128,7 +129,7 @@ impl Engine {
             arguments.entry(&found.value).or_insert_with(|| Argument::parse(&found.value).ok());
         }
         let asked: Vec<Argument> = arguments.values().flatten().cloned().collect();
-        let mut answers = self.look_up(asked).await?.into_iter();
+        let mut answers = self.look_up(&asked, memory).await?.into_iter();
         let mut programs = BTreeMap::new();
         let mut refused = HashMap::new();
         for (reference, argument) in arguments {

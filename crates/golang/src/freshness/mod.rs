@@ -88,11 +88,12 @@ use serde::{Deserialize, Serialize};
 pub use capture::{Built, NotRecorded};
 pub use checker::Checker;
 pub use key::{RecordKeys, Summary};
-pub use output::Output;
+pub(crate) use output::{Standing, record as record_output};
 pub use reason::{Never, Reason};
 pub use vcs::{VcsState, stamped_repository};
 
 use crate::build::BuildSettings;
+use crate::cancel::Cancelled;
 use crate::tool::Go;
 use toolchain::Toolchain;
 use tree::{Dir, Single};
@@ -184,7 +185,7 @@ impl Record {
         go: &Go,
         settings: &BuildSettings,
         checker: &Checker,
-        vcs: impl FnOnce(&Path) -> VcsState,
+        vcs: impl FnOnce(&Path) -> Result<VcsState, Cancelled>,
     ) -> Freshness {
         match self.compare(go, settings, checker, vcs) {
             Ok(now) => Freshness::Fresh(now.map(Box::new)),
@@ -197,7 +198,7 @@ impl Record {
         go: &Go,
         settings: &BuildSettings,
         checker: &Checker,
-        vcs: impl FnOnce(&Path) -> VcsState,
+        vcs: impl FnOnce(&Path) -> Result<VcsState, Cancelled>,
     ) -> Result<Option<Self>, Reason> {
         if self.format != FORMAT {
             return Err(Reason::NoRecord);
@@ -231,7 +232,9 @@ impl Record {
         if let Some((stamp, ..)) = &inputs.stamp
             && let Some(repository) = stamp.needs(dir)
         {
-            stamp.compare(&repository, &vcs(&repository), environment)?;
+            let state = vcs(&repository)
+                .map_err(|Cancelled| Reason::GitFailed { problem: Cancelled.to_string() })?;
+            stamp.compare(&repository, &state, environment)?;
         }
         if settings_now.is_none() && tools.is_none() && files.is_none() {
             return Ok(None);

@@ -1,8 +1,9 @@
 //! What is known of the binary that lies in an output directory. `go` decides
 //! whether that is up to date by the build ID in its head and would take a
 //! truncated one for good; and whatever it decides, it sets the time of the
-//! file anew. So only the content counts: a binary that is not what was
-//! recorded when it was linked is removed, and `go` links again.
+//! file anew. So only the content counts: a binary that `go` left as it was
+//! must be the one that was recorded when it was linked, or it is removed, and
+//! `go` links again.
 
 use std::fs;
 use std::io;
@@ -11,69 +12,73 @@ use std::path::Path;
 use super::stat::{self, Sum};
 use crate::output::OutputDir;
 
-/// The sha256 and the size of a binary.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+/// The name of the record beside the binary's directory.
+const RECORD: &str = "sha256";
+
+/// The binary that lay in an output directory before a build.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    recorded: Recorded,
+    inode: u64,
+    device: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Recorded {
     sum: Sum,
     size: u64,
 }
 
-impl Output {
-    /// Reads a binary.
+impl Standing {
+    /// To be called before `go build`, with the lock of the directory held. A
+    /// binary of which nothing is recorded, or another size, is removed. The
+    /// record is removed in any case: should the build end early, nothing is
+    /// known of what it left.
+    pub(crate) fn admit(dir: &OutputDir) -> io::Result<Option<Self>> {
+        let record = dir.dir().join(RECORD);
+        let recorded =
+            optional(fs::read_to_string(&record))?.and_then(|text| Recorded::parse(&text));
+        optional(fs::remove_file(&record))?;
+        let binary = dir.binary();
+        let Some((_, found)) = stat::follow(&binary)? else { return Ok(None) };
+        match recorded {
+            Some(recorded) if recorded.size == found.size => {
+                Ok(Some(Self { recorded, inode: found.inode, device: found.device }))
+            }
+            _ => optional(fs::remove_file(&binary)).map(|_| None),
+        }
+    }
+
+    /// To be called after `go build`: whether what lies there is what `go`
+    /// just linked, or what was recorded. If it is neither, it is removed.
     ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn of(binary: &Path) -> io::Result<Self> {
+    /// `go` puts a binary that it links into the place of the old one, which
+    /// is another inode; one that was given back by chance only costs reading.
+    pub(crate) fn confirm(&self, dir: &OutputDir) -> io::Result<bool> {
+        let binary = dir.binary();
+        let found = stat::follow(&binary)?.map(|(_, stat)| (stat.inode, stat.device));
+        if cfg!(unix) && found != Some((self.inode, self.device)) {
+            return Ok(true);
+        }
+        let same = Recorded::of(&binary)? == self.recorded;
+        if !same {
+            fs::remove_file(&binary)?;
+        }
+        Ok(same)
+    }
+}
+
+/// Records what a build made, with the lock of the directory still held. It
+/// reads the whole binary.
+pub(crate) fn record(dir: &OutputDir) -> io::Result<()> {
+    let Recorded { sum, size } = Recorded::of(&dir.binary())?;
+    fs::write(dir.dir().join(RECORD), format!("{sum} {size}\n"))
+}
+
+impl Recorded {
+    fn of(binary: &Path) -> io::Result<Self> {
         let (sum, size) = Sum::of_file(binary)?;
         Ok(Self { sum, size })
-    }
-
-    /// Lower case hexadecimal digits.
-    #[must_use]
-    pub fn sha256(&self) -> String {
-        self.sum.to_string()
-    }
-
-    /// In bytes.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// To be called before `go build`, with the lock of the directory held:
-    /// removes the binary that lies there unless it is the one that was
-    /// recorded. The record is removed in any case: should the build end
-    /// early, nothing is known of what it left.
-    ///
-    /// # Errors
-    /// Something cannot be read or removed.
-    pub fn admit(dir: &OutputDir) -> io::Result<()> {
-        let record = dir.dir().join(RECORD);
-        let recorded = optional(fs::read_to_string(&record))?.and_then(|text| Self::parse(&text));
-        let binary = dir.binary();
-        let same = match (&recorded, binary.metadata()) {
-            // Without reading: most that is wrong has another size.
-            (Some(recorded), Ok(found)) if found.len() == recorded.size => {
-                optional(Self::of(&binary))?.as_ref() == Some(recorded)
-            }
-            _ => false,
-        };
-        optional(fs::remove_file(&record))?;
-        if !same {
-            optional(fs::remove_file(&binary))?;
-        }
-        Ok(())
-    }
-
-    /// To be called after `go build`, with the lock still held: records what
-    /// it made.
-    ///
-    /// # Errors
-    /// The binary cannot be read, or the record cannot be written.
-    pub fn record(dir: &OutputDir) -> io::Result<Self> {
-        let output = Self::of(&dir.binary())?;
-        fs::write(dir.dir().join(RECORD), format!("{} {}\n", output.sum, output.size))?;
-        Ok(output)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -82,13 +87,68 @@ impl Output {
     }
 }
 
-/// The name of the record beside the binary's directory.
-const RECORD: &str = "sha256";
-
 fn optional<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if stat::is_absent(&error) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory whose binary has this content, and is recorded if asked.
+    fn output(root: &Path, content: &str, recorded: bool) -> OutputDir {
+        let dir = OutputDir::for_tests(root, "app");
+        fs::create_dir_all(dir.binary().parent().unwrap()).unwrap();
+        fs::write(dir.binary(), content).unwrap();
+        if recorded {
+            record(&dir).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn a_binary_is_confirmed_by_content() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = output(root.path(), "a binary", true);
+        let standing = Standing::admit(&dir).unwrap().expect("it is recorded");
+        let file = fs::File::options().write(true).open(dir.binary()).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert!(standing.confirm(&dir).unwrap(), "only touched");
+
+        // In place, so that it is the same inode.
+        fs::write(dir.binary(), "a binarY").unwrap();
+        assert!(!standing.confirm(&dir).unwrap());
+        assert!(!dir.binary().exists(), "go would take it for its own");
+
+        let dir = output(root.path(), "a binary", true);
+        let standing = Standing::admit(&dir).unwrap().expect("it is recorded");
+        fs::write(dir.dir().join("new"), "another").unwrap();
+        fs::rename(dir.dir().join("new"), dir.binary()).unwrap();
+        assert!(standing.confirm(&dir).unwrap(), "as go installs what it links");
+    }
+
+    #[test]
+    fn nothing_is_admitted_that_is_not_recorded() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = output(root.path(), "a binary", true);
+        assert!(Standing::admit(&dir).unwrap().is_some());
+        assert!(Standing::admit(&dir).unwrap().is_none(), "the build did not end");
+        assert!(!dir.binary().exists());
+        for damaged in ["a bin", "a binary.", ""] {
+            let dir = output(root.path(), "a binary", true);
+            fs::write(dir.binary(), damaged).unwrap();
+            assert!(Standing::admit(&dir).unwrap().is_none(), "{damaged}");
+            assert!(!dir.binary().exists(), "{damaged}");
+        }
+        let dir = output(root.path(), "a binary", true);
+        fs::write(dir.dir().join(RECORD), "nonsense").unwrap();
+        assert!(Standing::admit(&dir).unwrap().is_none());
+        assert!(!dir.binary().exists());
+        fs::remove_dir_all(dir.dir()).unwrap();
+        assert!(Standing::admit(&dir).unwrap().is_none());
     }
 }

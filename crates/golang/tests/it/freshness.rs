@@ -6,9 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
-use golang::{
-    BuildKey, Freshness, NotRecorded, Output, OutputDir, Reason, Record, RecordKeys, Summary,
-};
+use golang::{Freshness, NotRecorded, Reason, Record, RecordKeys, Summary};
 
 use crate::fixture::{fake_go, path};
 use crate::freshness_site::{MAIN, Site, touch};
@@ -848,38 +846,4 @@ fn a_build_in_the_past_is_fresh_by_stats() {
     site.write("app/cmd/tool/main.go", &MAIN.replace("unset", "reset"));
     let said = reason(&site.check(&settled));
     assert!(said.contains("cmd/tool/main.go has changed"), "{said}");
-}
-
-#[test]
-fn outputs_are_admitted_by_content() {
-    let site = Site::new();
-    let key = BuildKey::new(&site.go, &site.settings);
-    let dir = OutputDir::new(&site.tree.join("cache"), &key, &path(&site.import_path));
-    let binary = dir.binary();
-    fs::create_dir_all(binary.parent().unwrap()).unwrap();
-    Output::admit(&dir).unwrap();
-    let write = |content: &str| fs::write(&binary, content).unwrap();
-    let whole = "a binary";
-
-    write(whole);
-    let output = Output::record(&dir).unwrap();
-    assert_eq!((output.size(), output.sha256().len()), (8, 64));
-    touch(&binary, 1_000_000_000);
-    Output::admit(&dir).unwrap();
-    assert!(binary.exists(), "only touched");
-    Output::admit(&dir).unwrap();
-    assert!(!binary.exists(), "nothing is known of what a build left that did not end");
-
-    for damaged in ["a bin", "a binarY", "a binary.", ""] {
-        write(whole);
-        Output::record(&dir).unwrap();
-        write(damaged);
-        Output::admit(&dir).unwrap();
-        assert!(!binary.exists(), "{damaged}");
-    }
-    write(whole);
-    Output::record(&dir).unwrap();
-    fs::write(dir.dir().join("sha256"), "nonsense").unwrap();
-    Output::admit(&dir).unwrap();
-    assert!(!binary.exists(), "a record that is damaged");
 }

@@ -191,7 +191,7 @@ impl Site {
     pub(crate) fn check(&self, record: &Record) -> Freshness {
         let threads = NonZero::new(2).unwrap();
         record.check(&self.go, &self.settings, &Checker::new(threads), |repository| {
-            VcsState::read(repository, &self.settings.environment, &Cancel::new()).unwrap()
+            VcsState::read(repository, &self.settings.environment, &Cancel::new())
         })
     }
 

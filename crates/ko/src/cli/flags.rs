@@ -132,6 +132,9 @@ pub(crate) struct ImageArgs {
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) disable_optimizations: bool,
+    /// Say of each program why it is built again, or that it is not.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) explain: bool,
     /// Which annotations (key=value[,key=value]) to add to the OCI manifest.
     #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
     pub(crate) image_annotation: Vec<List>,
@@ -149,6 +152,9 @@ pub(crate) struct ImageArgs {
     pub(crate) ldflags: Vec<List>,
     #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
+    /// Build every program again, even if nothing has changed since the last time.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) rebuild: bool,
     /// The SBOM media type to use (none will disable SBOM synthesis and upload).
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "spdx", value_parser = sbom)]
     pub(crate) sbom: Sbom,

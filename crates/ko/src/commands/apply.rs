@@ -26,11 +26,12 @@ pub(crate) fn apply(process: &Process, verb: &str, arguments: &ApplyArgs) -> Res
     // What kubectl does not take, it says by its exit status.
     let _ = stdin.write_all("---\n".repeat(PRIMING).as_bytes());
 
-    let resolved = session::run(options, async |engine| {
+    let resolved = session::run(options, &arguments.image, async |engine| {
         let resolved = engine.resolve(resolution, |piece| feed(&mut stdin, piece)).await;
+        // kubectl waits for the end of its input.
+        drop(stdin);
         resolved.map_err(|error| session::failed(&error))
     });
-    drop(stdin);
     // Also when ko was interrupted: kubectl got the signal too, and ends.
     let status =
         child.wait().map_err(|error| CommandError::of(&error).context("waiting for kubectl"))?;

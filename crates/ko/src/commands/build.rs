@@ -10,11 +10,12 @@ pub(crate) fn build(process: &Process, arguments: &BuildArgs) -> Result<()> {
     let options = settings::options(process, &arguments.publish, &arguments.image)?;
     let words =
         if arguments.words.is_empty() { vec![".".to_owned()] } else { arguments.words.clone() };
-    let published = session::run(options, async |engine| {
-        engine.build(&words).await.map_err(|error| session::publishing(&error))
-    })?;
-    session::write_refs(&arguments.publish, &published)?;
-    let lines: String =
-        published.iter().map(|published| format!("{}\n", published.reference)).collect();
-    ui::print(&lines)
+    session::run(options, &arguments.image, async |engine| {
+        let published = engine.build(&words).await;
+        let published = published.map_err(|error| session::publishing(&error))?;
+        session::write_refs(&arguments.publish, &published)?;
+        let lines: String =
+            published.iter().map(|published| format!("{}\n", published.reference)).collect();
+        ui::print(&lines)
+    })
 }

@@ -14,7 +14,7 @@ use crate::{settings, ui};
 pub(crate) fn resolve(process: &Process, arguments: &ResolveArgs) -> Result<()> {
     let options = settings::options(process, &arguments.publish, &arguments.image)?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
-    let resolved = session::run(options, async |engine| {
+    let resolved = session::run(options, &arguments.image, async |engine| {
         let resolved = if arguments.check {
             engine.check(resolution).await
         } else {

@@ -24,7 +24,7 @@ pub(crate) fn run(process: &Process, arguments: &RunArgs) -> Result<()> {
             "expected first arg to be positional, got {first:?}"
         )));
     }
-    let published = session::run(options, async |engine| {
+    let published = session::run(options, &arguments.image, async |engine| {
         engine.build(&arguments.words).await.map_err(|error| session::publishing(&error))
     })?;
     session::write_refs(&arguments.publish, &published)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::{Engine, Options, Published};
 
-use crate::cli::PublishArgs;
+use crate::cli::{ImageArgs, PublishArgs};
 use crate::error::{CommandError, Result};
 use crate::ui;
 
@@ -34,17 +34,29 @@ fn is_configuration(error: &engine::Error) -> bool {
     matches!(error, engine::Error::BuildDir { .. } | engine::Error::BuildConfig { .. })
 }
 
-/// Runs work of an engine until it ends or a signal ends it.
-pub(super) fn run<T>(options: Options, work: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
-    let engine = Engine::new(options, ui::observer()).map_err(|error| publishing(&error))?;
+/// Runs work of an engine until it ends or a signal ends it. What the engine
+/// then still has to keep for the next run is waited for: results should be
+/// out before.
+pub(super) fn run<T>(
+    options: Options,
+    image: &ImageArgs,
+    work: impl AsyncFnOnce(&Engine) -> Result<T>,
+) -> Result<T> {
+    let observer = ui::observer(image.explain);
+    let engine = Engine::new(options, observer).map_err(|error| publishing(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| CommandError::of(&error).context("starting threads"))?;
+    let work = async {
+        let done = work(&engine).await?;
+        engine.settle().await;
+        Ok(done)
+    };
     let done = runtime.block_on(async {
         tokio::select! {
-            done = work(&engine) => done,
+            done = work => done,
             signal = interrupted() => {
                 engine.cancel();
                 Err(CommandError::new(format!("interrupted by {signal}")))

@@ -1,0 +1,210 @@
+//! What a run knows of earlier ones: whether a program would come out the same
+//! if it were built again (*fresh*), and what that build gave. The proof is
+//! [`golang::Record`]'s; here it is kept together with the layer of the binary,
+//! looked up once per program and platform, and renewed after each build.
+
+mod capture;
+mod record;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::{join_all, try_join_all};
+use golang::{
+    BuildInfo, BuildSettings, Cancelled, Checker, Freshness, ImportPath, Reason, Record,
+    RecordKeys, VcsState,
+};
+use layer::Layer;
+use oci::Platform;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+pub(crate) use self::capture::Fact;
+use self::record::{Built, Last, Place};
+use crate::blocking::blocking;
+use crate::error::BuildFailure;
+use crate::flight::Flights;
+use crate::listing::Program;
+use crate::options::Limits;
+use crate::run::Run;
+
+/// Which program, where `go` runs for it, its configuration, its platform.
+type CheckKey = (ImportPath, PathBuf, Option<usize>, String);
+
+/// What a run has found out.
+#[derive(Debug)]
+pub(crate) struct Known {
+    checker: Checker,
+    checks: Flights<CheckKey, Result<Arc<Checked>, BuildFailure>>,
+    repositories: Flights<PathBuf, Result<VcsState, Cancelled>>,
+    captures: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// A program for a platform, how it is built, and whether it must be.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) settings: BuildSettings,
+    pub(crate) verdict: Verdict,
+    place: Place,
+}
+
+/// Whether a program must be built.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It would come out the same.
+    Fresh(Box<Made>),
+    /// It must, and why. The record is one that the next may confirm.
+    Stale(Stale, Option<Box<Record>>),
+}
+
+/// What a build gave.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub(crate) layer: Layer,
+    pub(crate) info: Arc<BuildInfo>,
+}
+
+/// Why a program is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stale {
+    /// The user wants it.
+    Forced,
+    /// Its layer has gone from the cache.
+    Layer,
+    /// What it is built from is not known to be as it was.
+    Inputs(Reason),
+}
+
+impl std::fmt::Display for Stale {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Forced => f.write_str("--rebuild"),
+            Self::Layer => f.write_str("its layer is no longer in the cache"),
+            Self::Inputs(reason) => reason.fmt(f),
+        }
+    }
+}
+
+impl Known {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            checker: Checker::new(limits.threads),
+            checks: Flights::new(),
+            repositories: Flights::new(),
+            captures: Mutex::default(),
+        }
+    }
+}
+
+impl Run {
+    /// Would all images of these programs come out as they are known to be? It
+    /// takes their bases, since these decide what platforms there are.
+    pub(crate) async fn are_fresh(self: &Arc<Self>, programs: &[Program]) -> bool {
+        let program = async |program: &Program| {
+            let (_, selected) = self.base_of(program).await.map_err(drop)?;
+            let images = selected.images().map(|image| async move {
+                let checked = self.checked(program, image.platform()).await.map_err(drop)?;
+                match checked.verdict {
+                    Verdict::Fresh(_) => Ok(()),
+                    Verdict::Stale(..) => Err(()),
+                }
+            });
+            try_join_all(images).await
+        };
+        try_join_all(programs.iter().map(program)).await.is_ok()
+    }
+
+    /// Looks whether a program must be built for a platform; once per run.
+    pub(crate) async fn checked(
+        self: &Arc<Self>,
+        program: &Program,
+        platform: &Platform,
+    ) -> Result<Arc<Checked>, BuildFailure> {
+        let Program { main, dir, config } = program;
+        let key = (main.import_path.clone(), dir.clone(), *config, platform.to_string());
+        let (run, program, platform) = (Arc::clone(self), program.clone(), platform.clone());
+        let check = self.known.checks.start(key, || async move {
+            let settings = run.settings(&program, &platform).await?;
+            let variant = run.variant(&program, &platform);
+            let work = blocking(move || {
+                let keys = RecordKeys::new(&settings, &program.main.import_path);
+                let place = Place { keys, variant };
+                let verdict = run.verdict(&place, &settings);
+                Arc::new(Checked { settings, verdict, place })
+            });
+            Ok(work.await)
+        });
+        check.await
+    }
+
+    fn verdict(self: &Arc<Self>, place: &Place, settings: &BuildSettings) -> Verdict {
+        let stale = |reason| Verdict::Stale(reason, None);
+        if self.options.rebuild {
+            return stale(Stale::Forced);
+        }
+        let Some((built, elsewhere)) = Built::load(&self.store, place) else {
+            let last = self.store.record::<Last>(&place.keys.last);
+            let reason = last.map_or(Reason::NoRecord, |last| last.reason_against(settings));
+            return stale(Stale::Inputs(reason));
+        };
+        let Built { record, layer, info } = built;
+        if !self.store.has_blob(&layer.digest, layer.size) {
+            return stale(Stale::Layer);
+        }
+        if let Some(repository) = record.repository(settings) {
+            // It answers while files are looked at.
+            drop(self.repository(&repository, settings));
+        }
+        let freshness = record.check(&self.go, settings, &self.known.checker, |repository| {
+            Handle::current().block_on(self.repository(repository, settings))
+        });
+        match freshness {
+            Freshness::Fresh(renewed) => {
+                if elsewhere || renewed.is_some() {
+                    let record = renewed.map_or(record, |renewed| *renewed);
+                    let built = Built { record, layer, info: info.clone() };
+                    // What cannot be kept is found out again.
+                    let _ = built.keep(&self.store, place);
+                }
+                Verdict::Fresh(Box::new(Made { layer, info: Arc::new(info) }))
+            }
+            Freshness::Stale(reason) => {
+                let unconfirmed = matches!(reason, Reason::Unconfirmed { .. });
+                let before = unconfirmed.then(|| Box::new(record));
+                Verdict::Stale(Stale::Inputs(reason), before)
+            }
+        }
+    }
+
+    /// The state of a repository, found out once for all programs in it.
+    fn repository(
+        self: &Arc<Self>,
+        repository: &Path,
+        settings: &BuildSettings,
+    ) -> impl Future<Output = Result<VcsState, Cancelled>> + use<> {
+        let (run, dir) = (Arc::clone(self), repository.to_owned());
+        let environment = settings.environment.clone();
+        self.known.repositories.start(repository.to_owned(), || async move {
+            blocking(move || VcsState::read(&dir, &environment, &run.cancel)).await
+        })
+    }
+
+    /// What of the layer does not follow from how the program is built.
+    fn variant(&self, program: &Program, platform: &Platform) -> String {
+        let mut variant = self.options.compression.id();
+        for byte in self.capabilities(program, platform).iter().flatten() {
+            variant.push_str(&format!(" {byte:02x}"));
+        }
+        variant
+    }
+
+    /// Waits until all that this run has learnt is kept.
+    pub(crate) async fn settle(&self) {
+        let captures = std::mem::take(&mut *self.captures());
+        join_all(captures).await;
+    }
+
+    fn captures(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.known.captures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
