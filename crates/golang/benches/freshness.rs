@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use divan::Bencher;
 use golang::{
     BuildInfo, BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, ImportPath,
-    Record, Target, VcsState,
+    Record, Survey, Target, VcsState,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -103,17 +103,20 @@ fn site() -> Site {
         .status();
     assert!(status.unwrap().success());
     let later = std::time::Duration::from_secs(60);
+    let (import_path, cancel) = (ImportPath::parse("example.com/m").unwrap(), Cancel::new());
+    // All of this was written just now, and is not to count as changed.
+    let started = SystemTime::now() + later;
+    let programs = std::slice::from_ref(&import_path);
     let built = Built {
-        go: &go,
+        survey: &Survey::make(&go, &settings, programs, started, &cancel).unwrap(),
         settings: &settings,
-        import_path: &ImportPath::parse("example.com/m").unwrap(),
+        import_path: &import_path,
         info: &BuildInfo::read(&binary).unwrap(),
-        // All of this was written just now, and is not to count as changed.
-        started: SystemTime::now() + later,
+        started,
         layer: "",
         unconfirmed: None,
     };
-    let record = Record::capture(built, &Cancel::new()).unwrap();
+    let record = Record::capture(built, &cancel).unwrap();
     let mut value = serde_json::to_value(&record).unwrap();
     let inputs = value.pointer_mut("/inputs/Ok").unwrap();
     inputs["looked"] = (inputs["looked"].as_i64().unwrap() + 60_000_000_000).into();
@@ -128,7 +131,7 @@ fn site() -> Site {
 fn check(site: &Site, record: &Record, threads: usize) -> Freshness {
     let checker = Checker::new(NonZero::new(threads).unwrap());
     record.check(&site.go, &site.settings, &checker, |repository| {
-        VcsState::read(repository, &site.settings.environment, &Cancel::new()).unwrap()
+        VcsState::read(repository, &site.settings.environment, &Cancel::new())
     })
 }
 
@@ -160,7 +163,7 @@ fn shared(bencher: Bencher<'_, '_>) {
         let checker = Checker::new(NonZero::new(2).unwrap());
         for record in &records {
             let vcs = |repository: &Path| {
-                VcsState::read(repository, &site.settings.environment, &Cancel::new()).unwrap()
+                VcsState::read(repository, &site.settings.environment, &Cancel::new())
             };
             let fresh = record.check(&site.go, &site.settings, &checker, vcs);
             assert_eq!(fresh, Freshness::Fresh(None));

@@ -40,7 +40,7 @@ pub struct BuildSettings {
 
 impl BuildSettings {
     /// The words after `go`.
-    fn arguments(&self, output: &Path, import_path: &ImportPath) -> Vec<OsString> {
+    fn arguments(&self, output: &Path, import_paths: &[&ImportPath]) -> Vec<OsString> {
         let mut words = vec!["build".into()];
         words.extend(self.flags.iter().map(Into::into));
         words.push("-trimpath".into());
@@ -50,8 +50,20 @@ impl BuildSettings {
         if !self.ldflags.is_empty() {
             words.push(format!("-ldflags={}", self.ldflags.join(" ")).into());
         }
-        words.extend(["-o".into(), output.into(), import_path.as_str().into()]);
+        words.extend(["-o".into(), output.into()]);
+        words.extend(import_paths.iter().map(|path| path.as_str().into()));
         words
+    }
+
+    /// Refuses what cannot be built, before anything is waited for.
+    pub(crate) fn validate(&self) -> Result<(), BuildError> {
+        if let Some(word) = self.flags.iter().find(|flag| is_toolexec(flag)) {
+            return Err(BuildError::Toolexec { word: word.clone() });
+        }
+        if !self.dir.is_dir() {
+            return Err(BuildError::Directory { path: self.dir.clone() });
+        }
+        Ok(())
     }
 }
 
@@ -65,7 +77,29 @@ pub struct Binary {
     _lock: Lock,
 }
 
+/// Tells whether a file is the one that was looked at before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity(u64, u64, u64, i64);
+
+impl Identity {
+    /// Of the file at a path, if there is one.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        freshness::identity(path).map(|(inode, device, size, time)| Self(inode, device, size, time))
+    }
+
+    /// Is it the same file, whatever its content and times? Where files have
+    /// no numbers, all that is known says so.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        if cfg!(unix) { (self.0, self.1) == (other.0, other.1) } else { self == other }
+    }
+}
+
 impl Binary {
+    pub(crate) fn new(output: &OutputDir, lock: Lock) -> Self {
+        Self { path: output.binary(), output: output.clone(), _lock: lock }
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -100,40 +134,48 @@ impl Go {
         output: &OutputDir,
         cancel: &Cancel,
     ) -> Result<Binary, BuildError> {
-        if let Some(word) = settings.flags.iter().find(|flag| is_toolexec(flag)) {
-            return Err(BuildError::Toolexec { word: word.clone() });
-        }
-        if !settings.dir.is_dir() {
-            return Err(BuildError::Directory { path: settings.dir.clone() });
-        }
+        settings.validate()?;
         // Bound in this order, the temporary directory goes before the lock.
-        let Claim { lock, temporary } = output.claim(cancel).map_err(|error| match error {
-            ClaimError::Cancelled => BuildError::Cancelled,
-            ClaimError::Io { path, source } => BuildError::Output { path, source },
-        })?;
-        let path = output.binary();
-        let failed = |source| BuildError::Output { path: path.clone(), source };
-        let standing = Standing::admit(output).map_err(failed)?;
-        self.build_once(settings, import_path, output, &temporary, cancel)?;
-        if let Some(standing) = standing
-            && !standing.confirm(output).map_err(failed)?
-        {
-            self.build_once(settings, import_path, output, &temporary, cancel)?;
-        }
-        Ok(Binary { output: output.clone(), path, _lock: lock })
+        let Claim { lock, temporary } = output.claim(cancel)?;
+        let standing = Standing::admit(output).map_err(at(&output.binary()))?;
+        self.build_claimed(settings, import_path, output, &temporary, standing.as_ref(), cancel)?;
+        Ok(Binary::new(output, lock))
     }
 
-    fn build_once(
+    /// Builds a program into a place that is ours.
+    pub(crate) fn build_claimed(
         &self,
         settings: &BuildSettings,
         import_path: &ImportPath,
         output: &OutputDir,
         temporary: &Temporary,
+        standing: Option<&Standing>,
         cancel: &Cancel,
     ) -> Result<(), BuildError> {
         let path = output.binary();
+        let once = || {
+            self.run_build(settings, &[import_path], &path, temporary.path(), cancel)?;
+            // Flags such as -n make go succeed without building.
+            path.metadata().map(drop).map_err(at(&path))
+        };
+        once()?;
+        match standing {
+            Some(standing) if !standing.confirm(output).map_err(at(&path))? => once(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs `go build`: to a file, or for several programs to a directory.
+    pub(crate) fn run_build(
+        &self,
+        settings: &BuildSettings,
+        import_paths: &[&ImportPath],
+        output: &Path,
+        temporary: &Path,
+        cancel: &Cancel,
+    ) -> Result<(), BuildError> {
         let mut command = self.command(&settings.dir, &settings.environment);
-        command.env("GOTMPDIR", temporary.path()).args(settings.arguments(&path, import_path));
+        command.env("GOTMPDIR", temporary).args(settings.arguments(output, import_paths));
         let finished =
             process::run(command, Streams::Joined, LIMIT, cancel).map_err(|error| match error {
                 RunError::Cancelled => BuildError::Cancelled,
@@ -141,18 +183,29 @@ impl Go {
                     BuildError::Start { program: self.program().to_owned(), source }
                 }
             })?;
-        if !finished.status.success() {
-            return Err(BuildError::Failed(Box::new(BuildFailure {
-                import_path: import_path.clone(),
-                target: settings.target.clone(),
-                status: process::status_text(finished.status),
-                output: finished.stdout.text(),
-            })));
+        if finished.status.success() {
+            return Ok(());
         }
-        match path.metadata() {
-            Ok(_) => Ok(()),
-            // Flags such as -n make go succeed without building.
-            Err(source) => Err(BuildError::Output { path, source }),
+        Err(BuildError::Failed(Box::new(BuildFailure {
+            import_path: import_paths[0].clone(),
+            target: settings.target.clone(),
+            status: process::status_text(finished.status),
+            output: finished.stdout.text(),
+        })))
+    }
+}
+
+/// What happened to a path.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> BuildError {
+    let path = path.to_owned();
+    |source| BuildError::Output { path, source }
+}
+
+impl From<ClaimError> for BuildError {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Cancelled => Self::Cancelled,
+            ClaimError::Io { path, source } => Self::Output { path, source },
         }
     }
 }

@@ -19,6 +19,7 @@ mod executable;
 mod freshness;
 mod git;
 mod go_env;
+mod group;
 mod import_path;
 mod key;
 mod list;
@@ -32,16 +33,17 @@ mod template;
 mod tool;
 mod toolexec;
 
-pub use build::{Binary, BuildError, BuildFailure, BuildSettings};
+pub use build::{Binary, BuildError, BuildFailure, BuildSettings, Identity};
 pub use build_info::{BuildInfo, BuildInfoError, BuildInfoProblem, BuiltModule};
 pub use cancel::{Cancel, Cancelled};
 pub use environment::{Environment, EnvironmentError};
 pub use freshness::{
-    Built, Checker, Freshness, Never, NotRecorded, Reason, Record, RecordKeys, Summary, VcsState,
-    stamped_repository,
+    Built, Checker, Freshness, Never, NotRecorded, Reason, Record, RecordKeys, Summary, Survey,
+    VcsState, stamped_repository,
 };
 pub use git::{GitInfo, GitNotice, GitParts};
 pub use go_env::{GoEnv, GoEnvError};
+pub use group::{Member, can_share};
 pub use import_path::{Argument, ArgumentError, ImportPath};
 pub use key::{BuildKey, list_key};
 pub use list::{ListError, LoadError, Main, Module};

@@ -179,7 +179,7 @@ fn names_file(dir: &Path, path: &ImportPath) -> bool {
 
 /// A pattern as `go` writes it back into `Match`: an absolute path cleaned,
 /// another one cleaned but for a leading `./`, a version left alone.
-fn clean(pattern: &str) -> String {
+pub(crate) fn clean(pattern: &str) -> String {
     if Path::new(pattern).is_absolute() {
         let cleaned = clean_path(&pattern.replace(std::path::MAIN_SEPARATOR, "/"));
         return cleaned.replace('/', std::path::MAIN_SEPARATOR_STR);

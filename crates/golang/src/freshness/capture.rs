@@ -1,6 +1,5 @@
-//! Making a record, after a build: `go env` (twice) and `go list -deps` tell
-//! what the build read, which is then looked at. Never before a build, and
-//! never in its way: nothing waits for a record.
+//! Making a record, after a build: what it read according to the [`Survey`] is
+//! looked at. Nothing waits for a record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,11 +12,11 @@ use super::checker::Checker;
 use super::embed::{self, Wanted};
 use super::flags::{Flags, Stamping};
 use super::modules::Modules;
-use super::packages::{self, Package};
+use super::packages::{Package, Packages};
 use super::place::Place;
 use super::reason::Never;
 use super::stat::nanos_of;
-use super::toolchain::Toolchain;
+use super::survey::{Survey, Surveyed};
 use super::tree::{Dir, Filter, Refused, Single};
 use super::vcs::{Places, Said, Stamp, Unstampable};
 use super::{FORMAT, Inputs, Nearest, Record, nearest};
@@ -27,13 +26,10 @@ use crate::cancel::{Cancel, Cancelled};
 use crate::go_env::{GoEnv, GoEnvError};
 use crate::import_path::ImportPath;
 use crate::list::ListError;
-use crate::tool::Go;
 
 /// A build that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Built<'a> {
-    /// The `go` that was run.
-    pub go: &'a Go,
     /// How it was run.
     pub settings: &'a BuildSettings,
     /// For which program.
@@ -41,6 +37,8 @@ pub struct Built<'a> {
     /// What the binary says, read while no other build could replace it, as
     /// the layer was.
     pub info: &'a BuildInfo,
+    /// What `go` says of it, asked since the build began.
+    pub survey: &'a Survey,
     /// When it was started, or earlier.
     pub started: SystemTime,
     /// What the caller finds the layer of the binary by: its diff_id.
@@ -72,6 +70,12 @@ pub enum NotRecorded {
     /// `go list` did not answer.
     #[error(transparent)]
     List(#[from] ListError),
+    /// `go list` does not know the program.
+    #[error("go list does not know {import_path}")]
+    Unlisted {
+        /// The program.
+        import_path: ImportPath,
+    },
     /// Something cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -89,7 +93,7 @@ impl From<Cancelled> for NotRecorded {
 }
 
 /// What ends a capture: a record that says never, or none at all.
-enum End {
+pub(super) enum End {
     Never(Never),
     Not(NotRecorded),
 }
@@ -133,27 +137,17 @@ impl Record {
 }
 
 fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
-    let Built { go, settings, import_path, .. } = built;
-    let (dir, environment) = (&settings.dir, &settings.environment);
+    let Built { settings, import_path, survey, .. } = built;
+    let dir = &settings.dir;
     let started = nanos_of(built.started);
     // Before anything is looked at: what changes later is younger than this.
-    let looked = nanos_of(SystemTime::now());
-    // What can be said without a process comes first.
-    Flags::parse("", &settings.flags, &settings.ldflags)?;
-
-    let env = go.env(dir, environment, cancel)?;
-    let mut local = environment.clone();
-    local.set("GOTOOLCHAIN", "local");
-    let own = go.env(dir, &local, cancel)?;
+    let looked = survey.looked;
+    let Surveyed { env, flags, toolchain, packages } =
+        survey.found.as_ref().map_err(Never::clone)?;
     let value = |name| env.get(name).unwrap_or_default();
-    if value("CGO_ENABLED") == "1" {
-        return Err(Never::Cgo.into());
-    }
-    let flags = Flags::parse(value("GOFLAGS"), &settings.flags, &settings.ldflags)?;
-    let toolchain = Toolchain::capture(go, environment, &own, &env, started)??;
 
     let (main_dir, module) = nearest(dir, "go.mod");
-    let (work_dir, work) = workspace(dir, &env);
+    let (work_dir, work) = workspace(dir, env);
     let module_root = dir.ancestors().nth(main_dir.unwrap_or_default()).unwrap_or(dir);
     let gomod = value("GOMOD");
     if module.is_none() && work_dir.is_none() || gomod.is_empty() || value("GO111MODULE") == "off" {
@@ -183,11 +177,13 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
         modules.locals.iter().map(|local| local.dir.clone()).chain([root.clone()]).collect();
     let place = |path: &Path| Place::of(path, &bases);
 
-    let packages = packages::list(go, settings, &flags, import_path, cancel)?;
+    let packages = packages
+        .of(import_path)
+        .ok_or_else(|| NotRecorded::Unlisted { import_path: import_path.clone() })?;
     let cache = PathBuf::from(value("GOMODCACHE"));
     let mut wanted = Wanted::new();
     let mut absent: BTreeSet<PathBuf> = BTreeSet::new();
-    for package in packages.iter().filter(|package| !package.standard) {
+    for package in packages.iter().copied().filter(|package| !package.standard) {
         if !package.is_cached(&cache) {
             embed::want(&mut wanted, package.dir.clone(), Filter::Sources);
             let failed = |source| NotRecorded::Read { path: package.dir.clone(), source };
@@ -224,10 +220,9 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
         singles.insert(found.at.clone(), found);
     }
 
-    let main = packages.iter().find(|package| !package.dep_only);
-    let main = main.filter(|main| !main.standard);
+    let main = Packages::main(&packages).filter(|main| !main.standard);
     let offline = (value("GOPROXY") == "off").then_some(cache.as_path());
-    let stamp = stamp(built, &flags, main, offline, started, cancel)?;
+    let stamp = stamp(built, flags, main, offline, started, cancel)?;
     if let Some((stamp, places)) = &stamp
         && let Some(repository) = stamp.needs(places.0.as_path())
     {
@@ -244,7 +239,7 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
         below: name(&Place::of(dir, [&root]))?,
         work,
         module: main_dir,
-        toolchain,
+        toolchain: toolchain.clone(),
         stamp: None,
         unconfirmed: None,
         dirs: Vec::with_capacity(wanted.len()),

@@ -76,6 +76,7 @@ mod place;
 mod reason;
 mod references;
 mod stat;
+mod survey;
 mod toolchain;
 mod tree;
 mod vcs;
@@ -88,8 +89,9 @@ use serde::{Deserialize, Serialize};
 pub use capture::{Built, NotRecorded};
 pub use checker::Checker;
 pub use key::{RecordKeys, Summary};
-pub(crate) use output::{Standing, record as record_output};
+pub(crate) use output::{Standing, identity, record as record_output};
 pub use reason::{Never, Reason};
+pub use survey::Survey;
 pub use vcs::{VcsState, stamped_repository};
 
 use crate::build::BuildSettings;

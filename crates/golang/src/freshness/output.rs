@@ -68,6 +68,12 @@ impl Standing {
     }
 }
 
+/// Inode, device, size and time of a file.
+pub(crate) fn identity(path: &Path) -> Option<(u64, u64, u64, i64)> {
+    let (_, found) = stat::follow(path).ok()??;
+    Some((found.inode, found.device, found.size, found.modified))
+}
+
 /// Records what a build made, with the lock of the directory still held. It
 /// reads the whole binary.
 pub(crate) fn record(dir: &OutputDir) -> io::Result<()> {

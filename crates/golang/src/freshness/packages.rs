@@ -1,5 +1,7 @@
-//! Which packages a program is made of: `go list -deps`, run after a build.
+//! Which packages programs are made of: one `go list -deps` for all that are
+//! built alike.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use super::flags::Flags;
 use crate::build::BuildSettings;
 use crate::cancel::Cancel;
 use crate::import_path::ImportPath;
-use crate::list::ListError;
+use crate::list::{ListError, clean};
 use crate::process::{self, RunError, Streams};
 use crate::tool::Go;
 
@@ -26,6 +28,14 @@ pub(crate) struct Package {
     #[serde(default)]
     pub(crate) dep_only: bool,
     pub(crate) module: Option<PackageModule>,
+    /// The patterns that named it.
+    #[serde(default)]
+    r#match: Vec<String>,
+    #[serde(default)]
+    imports: Vec<String>,
+    /// What imports mean where that is another path.
+    #[serde(default)]
+    import_map: HashMap<String, String>,
     #[serde(default)]
     pub(crate) embed_patterns: Vec<String>,
     #[serde(default)]
@@ -59,24 +69,60 @@ impl Package {
     }
 }
 
-/// The packages of a program, in the environment and with the flags of its
+/// The packages of several programs.
+#[derive(Debug)]
+pub(crate) struct Packages(Vec<Package>);
+
+impl Packages {
+    /// Those of one program, itself among them, without the standard library.
+    /// None if it was not asked for.
+    pub(crate) fn of(&self, program: &ImportPath) -> Option<Vec<&Package>> {
+        let pattern = clean(program.as_str());
+        let named = |package: &&Package| !package.dep_only && package.r#match.contains(&pattern);
+        let root = self.0.iter().find(named)?;
+        let by_path: HashMap<&str, &Package> =
+            self.0.iter().map(|package| (package.import_path.as_str(), package)).collect();
+        let mut reached = HashSet::from([root.import_path.as_str()]);
+        let mut open = vec![root];
+        while let Some(package) = open.pop() {
+            for import in &package.imports {
+                let path = package.import_map.get(import).unwrap_or(import).as_str();
+                if let Some(next) = by_path.get(path).filter(|next| !next.standard)
+                    && reached.insert(path)
+                {
+                    open.push(next);
+                }
+            }
+        }
+        let is_reached = |package: &&Package| reached.contains(package.import_path.as_str());
+        Some(self.0.iter().filter(is_reached).collect())
+    }
+
+    /// The package of a program.
+    pub(crate) fn main<'a>(packages: &[&'a Package]) -> Option<&'a Package> {
+        packages.last().copied()
+    }
+}
+
+/// The packages of programs, in the environment and with the flags of their
 /// build.
 pub(crate) fn list(
     go: &Go,
     settings: &BuildSettings,
     flags: &Flags,
-    import_path: &ImportPath,
+    import_paths: &[ImportPath],
     cancel: &Cancel,
-) -> Result<Vec<Package>, ListError> {
+) -> Result<Packages, ListError> {
     let mut command = go.command(&settings.dir, &settings.environment);
     command
         .args(["list", "-deps"])
-        .arg("-json=ImportPath,Dir,Standard,DepOnly,Module,EmbedPatterns,EmbedFiles")
+        .arg("-json=ImportPath,Dir,Standard,DepOnly,Module,Match,Imports,ImportMap,EmbedPatterns,EmbedFiles")
         .args(&flags.selecting)
         // Each is said in full, as GOFLAGS may ask for the opposite.
         .args(["-e=false", "-find=false", "-test=false", "-compiled=false", "-export=false"])
-        .args(["-buildvcs=false", "-pgo=off", "--", import_path.as_str()]);
-    let asked = || import_path.to_string();
+        .args(["-buildvcs=false", "-pgo=off", "--"])
+        .args(import_paths.iter().map(ImportPath::as_str));
+    let asked = || import_paths.iter().map(ImportPath::as_str).collect::<Vec<_>>().join(" ");
     let finished =
         process::run(command, Streams::Apart, LIMIT, cancel).map_err(|error| match error {
             RunError::Cancelled => ListError::Cancelled,
@@ -92,5 +138,6 @@ pub(crate) fn list(
     serde_json::Deserializer::from_slice(&finished.stdout.bytes)
         .into_iter()
         .collect::<Result<_, _>>()
+        .map(Packages)
         .map_err(|source| ListError::Output { asked: asked(), source })
 }

@@ -219,7 +219,11 @@ fn real_programs() {
         let output = place(&tree, &go, &settings, import_path);
         go.build(&settings, &path(import_path), &output, &Cancel::new())
     };
-    let first = build("example.com/App/cmd/foo").unwrap().path().to_owned();
+    let first = {
+        let binary = build("example.com/App/cmd/foo").unwrap();
+        binary.record().unwrap();
+        binary.path().to_owned()
+    };
     let content = fs::read(&first).unwrap();
     assert_eq!(content[..4], *b"\x7fELF");
     assert_eq!(content[18], 183, "machine of arm64");

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use golang::{
     BuildInfo, BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, NotRecorded,
-    Record, VcsState,
+    Record, Survey, VcsState,
 };
 
 use crate::fixture::{Tree, path, process_environment, real_go, target};
@@ -176,16 +176,20 @@ impl Site {
         started: SystemTime,
         unconfirmed: Option<&Record>,
     ) -> Result<Record, NotRecorded> {
+        let import_path = path(&self.import_path);
+        let cancel = Cancel::new();
+        let programs = std::slice::from_ref(&import_path);
+        let survey = Survey::make(&self.go, &self.settings, programs, started, &cancel)?;
         let built = Built {
-            go: &self.go,
+            survey: &survey,
             settings: &self.settings,
-            import_path: &path(&self.import_path),
+            import_path: &import_path,
             info: &BuildInfo::read(&self.tree.join("scratch")).unwrap(),
             started,
             layer: "sha256:0",
             unconfirmed,
         };
-        Record::capture(built, &Cancel::new())
+        Record::capture(built, &cancel)
     }
 
     pub(crate) fn check(&self, record: &Record) -> Freshness {

@@ -20,6 +20,7 @@ mod freshness_walk;
 mod git;
 #[cfg(unix)]
 mod go_env;
+mod group;
 mod key;
 mod list;
 #[cfg(unix)]

@@ -1,0 +1,78 @@
+//! What `go` says of programs that are being built: `go env` (twice) and `go
+//! list -deps`. It is asked while they are built, once for all that are built
+//! alike: what changes in the meantime is noticed when the files are looked at.
+
+use std::time::SystemTime;
+
+use super::capture::{End, NotRecorded};
+use super::flags::Flags;
+use super::packages::{self, Packages};
+use super::reason::Never;
+use super::stat::nanos_of;
+use super::toolchain::Toolchain;
+use crate::build::BuildSettings;
+use crate::cancel::Cancel;
+use crate::go_env::GoEnv;
+use crate::import_path::ImportPath;
+use crate::tool::Go;
+
+/// What `go` says of programs that are built alike.
+#[derive(Debug)]
+pub struct Survey {
+    /// Nothing was looked at before this; nanoseconds since 1970.
+    pub(super) looked: i64,
+    pub(super) found: Result<Surveyed, Never>,
+}
+
+#[derive(Debug)]
+pub(super) struct Surveyed {
+    pub(super) env: GoEnv,
+    pub(super) flags: Flags,
+    pub(super) toolchain: Toolchain,
+    pub(super) packages: Packages,
+}
+
+impl Survey {
+    /// Asks `go`. The builds have been started at `started` or later.
+    ///
+    /// # Errors
+    /// As [`NotRecorded`] tells.
+    pub fn make(
+        go: &Go,
+        settings: &BuildSettings,
+        import_paths: &[ImportPath],
+        started: SystemTime,
+        cancel: &Cancel,
+    ) -> Result<Self, NotRecorded> {
+        let looked = nanos_of(SystemTime::now());
+        match survey(go, settings, import_paths, nanos_of(started), cancel) {
+            Ok(found) => Ok(Self { looked, found: Ok(found) }),
+            Err(End::Never(never)) => Ok(Self { looked, found: Err(never) }),
+            Err(End::Not(reason)) => Err(reason),
+        }
+    }
+}
+
+fn survey(
+    go: &Go,
+    settings: &BuildSettings,
+    import_paths: &[ImportPath],
+    started: i64,
+    cancel: &Cancel,
+) -> Result<Surveyed, End> {
+    // What can be said without a process comes first.
+    Flags::parse("", &settings.flags, &settings.ldflags)?;
+    let (dir, environment) = (&settings.dir, &settings.environment);
+    let env = go.env(dir, environment, cancel)?;
+    let mut local = environment.clone();
+    local.set("GOTOOLCHAIN", "local");
+    let own = go.env(dir, &local, cancel)?;
+    let value = |name| env.get(name).unwrap_or_default();
+    if value("CGO_ENABLED") == "1" {
+        return Err(Never::Cgo.into());
+    }
+    let flags = Flags::parse(value("GOFLAGS"), &settings.flags, &settings.ldflags)?;
+    let toolchain = Toolchain::capture(go, environment, &own, &env, started)??;
+    let packages = packages::list(go, settings, &flags, import_paths, cancel)?;
+    Ok(Surveyed { env, flags, toolchain, packages })
+}
