@@ -17,6 +17,12 @@ const GO_BUILD: u64 = 256 * UNIT;
 /// What a layer takes while it is made: blocks in flight, in and out.
 const LAYER: u64 = 16 * UNIT;
 
+/// What linking a program may take, in bytes. `binary` is the size in bytes
+/// that it had the last time, if it was built before.
+pub(crate) fn link_weight(binary: Option<u64>) -> u64 {
+    binary.map_or(GO_BUILD, |size| GO_BUILD.max(size * 15))
+}
+
 /// Bounds a run. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
@@ -42,11 +48,10 @@ impl Budget {
         }
     }
 
-    /// Waits until a program may be built. `binary` is the size in bytes that
-    /// it had the last time, if it was built before.
-    pub(crate) async fn go_build(&self, binary: Option<u64>) -> Share {
+    /// Waits until programs may be built by one process, whose links take this
+    /// many bytes.
+    pub(crate) async fn go_build(&self, bytes: u64) -> Share {
         let job = Arc::clone(&self.jobs).acquire_owned().await.expect("never closed");
-        let bytes = binary.map_or(GO_BUILD, |size| GO_BUILD.max(size * 15));
         Share { _job: Some(job), _memory: self.memory(bytes).await }
     }
 
@@ -75,23 +80,26 @@ mod tests {
     #[tokio::test]
     async fn jobs_are_counted() {
         let budget = budget(2, u64::MAX);
-        let first = budget.go_build(None).await;
-        let second = budget.go_build(None).await;
-        assert!(budget.go_build(None).now_or_never().is_none());
+        let first = budget.go_build(link_weight(None)).await;
+        let second = budget.go_build(link_weight(None)).await;
+        assert!(budget.go_build(link_weight(None)).now_or_never().is_none());
         drop(first);
-        assert!(budget.go_build(None).now_or_never().is_some());
+        assert!(budget.go_build(link_weight(None)).now_or_never().is_some());
         drop(second);
     }
 
     #[tokio::test]
     async fn large_links_run_alone_and_small_memory_is_enough_for_one() {
         let budget = budget(8, 1 << 30);
-        let large = budget.go_build(Some(100 << 20)).await;
+        let large = budget.go_build(link_weight(Some(100 << 20))).await;
         assert!(budget.layer().now_or_never().is_none());
         drop(large);
-        let _several =
-            (budget.go_build(None).await, budget.go_build(None).await, budget.layer().await);
+        let _several = (
+            budget.go_build(link_weight(None)).await,
+            budget.go_build(link_weight(None)).await,
+            budget.layer().await,
+        );
         let tiny = super::tests::budget(1, 0);
-        drop(tiny.go_build(Some(u64::MAX / 16)).await);
+        drop(tiny.go_build(link_weight(Some(u64::MAX / 16))).await);
     }
 }

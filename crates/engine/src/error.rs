@@ -223,6 +223,13 @@ impl Error {
         ) || matches!(self, Self::Build { source, .. } if matches!(**source, BuildFailure::Cancelled))
     }
 
+    /// Did `go` refuse a program?
+    pub(crate) fn is_compile_error(&self) -> bool {
+        let Self::Build { source, .. } = self else { return false };
+        let BuildFailure::Go { source, .. } = &**source else { return false };
+        matches!(**source, golang::BuildError::Failed(_))
+    }
+
     /// What a user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

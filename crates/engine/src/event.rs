@@ -68,6 +68,15 @@ pub enum Event {
         /// For which platform.
         platform: Platform,
     },
+    /// `go build` failed. The run will, when its other programs are built.
+    Failed {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// What `go` said.
+        reason: String,
+    },
     /// A link in kodata is left out, because Windows layers have none.
     KodataLinkSkipped {
         /// Its name in kodata.

@@ -146,11 +146,7 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOption
         })
         .collect();
     for layer in [added.kodata, added.binary] {
-        let media_type = base.media_type.added_layer(layer.encoding.suffix());
-        let media_type = media_type.expect("the base has been checked to take such layers");
-        let mut descriptor = Descriptor::new(media_type, layer.digest, layer.size);
-        descriptor.annotations = layer.annotations();
-        layers.push(ImageLayer { descriptor, origin: LayerOrigin::Store });
+        layers.push(base.added(layer));
     }
     manifest.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();
     manifest.annotations.extend(annotations(options, base.named()));

@@ -10,6 +10,7 @@ mod base;
 mod blobs;
 mod blocking;
 mod budget;
+mod compile;
 mod error;
 mod event;
 mod flags;

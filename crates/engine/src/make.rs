@@ -1,20 +1,22 @@
 //! Making the artifact of a program: its base, a layer for its kodata, a layer
 //! for its binary on each platform, and the images of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use futures::future::{try_join, try_join_all};
-use golang::{Binary, BuildInfo, BuildKey, BuildSettings, Environment, Main, OutputDir};
+use futures::future::{join, try_join, try_join_all};
+use golang::{
+    BuildError, BuildInfo, BuildKey, BuildSettings, Environment, Identity, Main, OutputDir,
+};
 use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Recipe};
 use oci::{Descriptor, Platform};
 
 use crate::base::{Base, BaseImage, BaseReference, Selected};
 use crate::blocking::blocking;
+use crate::compile::{Compiling, Running};
 use crate::error::BuildFailure;
 use crate::event::Event;
-use crate::fresh::{Fact, Verdict};
+use crate::fresh::{Checked, Fact, Made, Verdict};
 use crate::image::{Added, Artifact, Image, assemble, assemble_index};
 use crate::listing::{Program, target};
 use crate::run::Run;
@@ -35,17 +37,6 @@ impl Run {
         if let Some(index) = program.config {
             let id = self.options.build.builds[index].id.clone();
             self.observer.tell(Event::UsingBuild { id, import_path: import_path.to_owned() });
-        }
-        let encoding = self.options.compression.method().encoding();
-        if let Some(image) = selected
-            .images()
-            .find(|image| image.media_type.added_layer(encoding.suffix()).is_none())
-        {
-            return Err(BuildFailure::Compression {
-                base: reference.to_string(),
-                media_type: image.media_type.clone(),
-                compression: self.options.compression.method().to_string(),
-            });
         }
         match &*selected {
             Selected::Image(image) => {
@@ -75,8 +66,19 @@ impl Run {
         &self,
         program: &Program,
     ) -> Result<(Arc<Base>, Arc<Selected>), BuildFailure> {
-        let base = self.bases.get(self.base_reference(program)).await?;
+        let reference = self.base_reference(program);
+        let base = self.bases.get(reference).await?;
         let selected = self.bases.select(&base).await?;
+        let suffix = self.options.compression.method().encoding().suffix();
+        let mut images = selected.images();
+        if let Some(image) = images.find(|image| image.media_type.added_layer(suffix).is_none()) {
+            return Err(BuildFailure::Compression {
+                base: reference.to_string(),
+                media_type: image.media_type.clone(),
+                compression: self.options.compression.method().to_string(),
+            });
+        }
+        drop(images);
         Ok((base, selected))
     }
 
@@ -85,16 +87,18 @@ impl Run {
         program: &Program,
         base: &BaseImage,
     ) -> Result<Image, BuildFailure> {
+        let checked = self.checked(program, base.platform()).await?;
         let kodata = self.kodata(program, base.platform().is_windows());
-        let binary = self.binary(program, base.platform());
-        let (kodata, (binary, program_info)) = try_join(kodata, binary).await?;
+        let binary = self.binary(program, base, &checked);
+        let (kodata, binary) = try_join(kodata, binary).await?;
+        let sbom = self.options.sbom.is_some();
         let main = &program.main;
         let added = Added {
             import_path: main.import_path.as_str(),
             name: main.import_path.base_name(),
             kodata: &kodata,
-            binary: &binary,
-            program: program_info.as_ref(),
+            binary: &binary.layer,
+            program: binary.info.as_ref().filter(|_| sbom),
         };
         Ok(assemble(base, added, &self.options.image))
     }
@@ -150,76 +154,130 @@ impl Run {
         work.await
     }
 
-    /// The layer of a program for a platform; and, where SBOMs are made, what
-    /// the program says of itself.
+    /// Brings a layer that will be needed to where it will be needed.
+    fn offer(&self, program: &Program, base: &BaseImage, layer: &Layer) {
+        for publisher in &self.publishers {
+            publisher.offer(program.main.import_path.as_str(), &base.added(layer));
+        }
+    }
+
+    /// The layer of a program for a platform, and what the program says of
+    /// itself.
     async fn binary(
         self: &Arc<Self>,
         program: &Program,
-        platform: &Platform,
-    ) -> Result<(Layer, Option<Arc<BuildInfo>>), BuildFailure> {
-        let checked = self.checked(program, platform).await?;
-        let import_path = program.main.import_path.to_string();
-        let sbom = self.options.sbom.is_some();
-        match &checked.verdict {
+        base: &BaseImage,
+        checked: &Arc<Checked>,
+    ) -> Result<Made, BuildFailure> {
+        let (import_path, platform) = (&program.main.import_path, base.platform());
+        let (path, on) = (import_path.to_string(), platform.clone());
+        let reason = match &checked.verdict {
             Verdict::Fresh(made) => {
-                let platform = platform.clone();
-                self.observer.tell(Event::Fresh { import_path, platform });
-                return Ok((made.layer, sbom.then(|| Arc::clone(&made.info))));
+                self.observer.tell(Event::Fresh { import_path: path, platform: on });
+                return Ok(Made::clone(made));
             }
-            Verdict::Stale(reason, _) => {
-                let (platform, reason) = (platform.clone(), reason.clone());
-                self.observer.tell(Event::Stale { import_path, platform, reason });
-            }
-        }
+            Verdict::Stale(reason, _) => reason.clone(),
+        };
+        self.observer.tell(Event::Stale { import_path: path, platform: on, reason });
         let key = BuildKey::new(&self.go, &checked.settings);
-        let output = OutputDir::new(&self.store.bin(), &key, &program.main.import_path);
-        let last_size = output.binary().metadata().ok().map(|found| found.len());
-        let share = self.budget.go_build(last_size).await;
-        let capabilities = self.capabilities(program, platform);
+        let (run, program, checked) = (Arc::clone(self), program.clone(), Arc::clone(checked));
+        let (base, name) = (base.clone(), (key.clone(), import_path.clone()));
+        let binary = self.binaries.start(name, || async move {
+            // Without, something else has failed.
+            let compiling = run.compiling(&key, &program.main.import_path);
+            let compiling = compiling.ok_or(BuildFailure::Cancelled)?;
+            run.finish(&program, &base, checked, compiling).await
+        });
+        binary.await
+    }
 
-        let (run, main, platform) = (Arc::clone(self), program.main.clone(), platform.clone());
-        let work = blocking(move || {
-            run.observer.tell(Event::Building {
-                import_path: main.import_path.to_string(),
-                platform: platform.clone(),
+    /// Makes the layer of a program as soon as it is compiled, sends it on its
+    /// way, and records the build.
+    async fn finish(
+        self: &Arc<Self>,
+        program: &Program,
+        base: &BaseImage,
+        checked: Arc<Checked>,
+        compiling: Compiling,
+    ) -> Result<Made, BuildFailure> {
+        let Compiling { output, mut early, mut done, run } = compiling;
+        let make = || self.made(program, base, &output);
+        // Before go has ended, if it says so. Layers of what does not count in
+        // the end are of no harm.
+        let (ahead, result) = tokio::select! {
+            biased;
+            Ok(()) = &mut early => (Some(make().await), done.await),
+            result = &mut done => (None, result),
+        };
+        let platform = || Box::new(base.platform().clone());
+        let binary = match result {
+            Ok(Ok(binary)) => Arc::new(binary),
+            Ok(Err(BuildError::Cancelled)) | Err(_) => return Err(BuildFailure::Cancelled),
+            Ok(Err(source)) => {
+                let source = Arc::new(source);
+                return Err(BuildFailure::Go { platform: platform(), source });
+            }
+        };
+        let noted = Arc::clone(&binary);
+        // A binary that is not noted is linked again, no more.
+        let note = blocking(move || noted.record());
+        let made = async {
+            match ahead {
+                Some(Ok((identity, made))) if Identity::of(binary.path()) == identity => Ok(made),
+                _ => make().await.map(|(_, made)| made),
+            }
+        };
+        let (made, _) = join(made, note).await;
+        drop(binary);
+        let made = made?;
+        if let (Ok(Running { started, survey }), Some(info)) = (run.await, &made.info) {
+            self.record(Fact {
+                import_path: program.main.import_path.clone(),
+                platform: base.platform().clone(),
+                checked,
+                started,
+                survey,
+                layer: made.layer,
+                info: Arc::clone(info),
             });
-            let started = SystemTime::now();
-            let built = run.go.build(&checked.settings, &main.import_path, &output, &run.cancel);
-            let binary = built.map_err(|source| match source {
-                golang::BuildError::Cancelled => BuildFailure::Cancelled,
-                source => BuildFailure::Go {
-                    platform: Box::new(platform.clone()),
-                    source: Arc::new(source),
-                },
-            })?;
-            // The next program may be compiled while this one is compressed.
-            drop(share);
-            let layer = std::thread::scope(|scope| {
-                // A binary that is not recorded is linked again, no more.
-                scope.spawn(|| binary.record());
-                run.binary_layer(&binary, &main, &platform, capabilities)
-            })?;
-            let info = match BuildInfo::read(binary.path()) {
-                Ok(info) => Arc::new(info),
-                Err(source) if sbom => {
+        }
+        Ok(made)
+    }
+
+    /// The layer of the binary that lies in its place, and which that was.
+    async fn made(
+        self: &Arc<Self>,
+        program: &Program,
+        base: &BaseImage,
+        output: &OutputDir,
+    ) -> Result<(Option<Identity>, Made), BuildFailure> {
+        let share = self.budget.layer().await;
+        let (run, main, path) = (Arc::clone(self), program.main.clone(), output.binary());
+        let platform = base.platform().clone();
+        let capabilities = self.capabilities(program, &platform);
+        let work = blocking(move || {
+            let _share = share;
+            let identity = Identity::of(&path);
+            let layer = run.binary_layer(&path, &main, &platform, capabilities)?;
+            let info = match BuildInfo::read(&path) {
+                Ok(info) => Some(Arc::new(info)),
+                Err(source) if run.options.sbom.is_some() => {
                     let (platform, source) = (Box::new(platform), Arc::new(source));
                     return Err(BuildFailure::BuildInfo { platform, source });
                 }
-                // Nor is it known what it was built from.
-                Err(_) => return Ok((layer, None)),
+                // Nor is it known what it was built from: it is not recorded.
+                Err(_) => None,
             };
-            drop(binary);
-            let import_path = main.import_path;
-            let program = sbom.then(|| Arc::clone(&info));
-            run.record(Fact { import_path, platform, checked, started, layer, info });
-            Ok((layer, program))
+            Ok((identity, Made { layer, info }))
         });
-        work.await
+        let made = work.await?;
+        self.offer(program, base, &made.1.layer);
+        Ok(made)
     }
 
     fn binary_layer(
         &self,
-        binary: &Binary,
+        binary: &Path,
         main: &Main,
         platform: &Platform,
         capabilities: Option<[u8; 20]>,
@@ -232,8 +290,8 @@ impl Run {
             },
         };
         let (name, family) = (main.import_path.base_name(), family(platform.is_windows()));
-        let recipe = Recipe::binary(family, name, binary.path(), capabilities).map_err(failed)?;
-        let source = format!("binary {}", binary.path().display());
+        let recipe = Recipe::binary(family, name, binary, capabilities).map_err(failed)?;
+        let source = format!("binary {}", binary.display());
         let obtained = recipe.obtain(&self.store, &self.compressor, &source, &self.stop);
         Ok(obtained.map_err(failed)?.layer)
     }

@@ -10,19 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
-use golang::{Argument, Cancel, Go, LoadError};
+use golang::{Argument, BuildKey, Cancel, Go, ImportPath, LoadError};
 use layer::{Compressor, Layer};
+use oci::Platform;
 use registry::{Client, ClientOptions};
 use store::Store;
 
 use crate::base::Bases;
 use crate::blocking::blocking;
 use crate::budget::Budget;
+use crate::compile::Compiles;
 use crate::error::{BuildFailure, Error};
 use crate::event::{Event, Observer};
 use crate::flags::Expander;
 use crate::flight::Flights;
-use crate::fresh::Known;
+use crate::fresh::{Known, Made};
 use crate::image::Artifact;
 use crate::listing::{Lister, Memory, Program, refused, unlisted};
 use crate::namer::md5_of;
@@ -48,7 +50,8 @@ pub struct Published {
     pub references: Vec<String>,
 }
 
-type Shared<T> = Flights<(PathBuf, bool), Result<T, BuildFailure>>;
+type Kodata = Flights<(PathBuf, bool), Result<Layer, BuildFailure>>;
+type Binaries = Flights<(BuildKey, ImportPath), Result<Made, BuildFailure>>;
 
 /// What all images of a run share.
 #[derive(Debug)]
@@ -61,8 +64,10 @@ pub(crate) struct Run {
     pub(crate) expander: Expander,
     pub(crate) compressor: Compressor,
     pub(crate) budget: Budget,
-    pub(crate) kodata: Shared<Layer>,
+    pub(crate) kodata: Kodata,
+    pub(crate) binaries: Binaries,
     pub(crate) known: Known,
+    pub(crate) compiles: Compiles,
     pub(crate) publishers: Vec<Box<dyn Publisher>>,
     pub(crate) cancel: Cancel,
     pub(crate) stop: Arc<AtomicBool>,
@@ -97,7 +102,9 @@ impl Engine {
                 .with(options.compression),
             budget: Budget::new(options.limits),
             kodata: Flights::new(),
+            binaries: Flights::new(),
             known: Known::new(options.limits),
+            compiles: Compiles::default(),
             publishers: publishers(&options, clients.destination, &store, &observer),
             cancel,
             stop: Arc::new(AtomicBool::new(false)),
@@ -201,6 +208,7 @@ impl Engine {
             }
         }
         run.prepare_sboms()?;
+        run.compile(programs).await;
         let names = file_names(programs);
         let made = programs.iter().zip(&names).map(|(program, name)| run.make(program, name));
         let made = join_all(made).await;
@@ -360,7 +368,27 @@ impl Run {
             }
             Ok(artifact)
         };
-        made.await.inspect_err(|_| self.cancel())
+        made.await.inspect_err(|error: &Error| {
+            // What other programs come to is kept for the next run.
+            if error.is_compile_error() {
+                self.tell_failure(error);
+            } else {
+                self.cancel();
+            }
+        })
+    }
+
+    /// Tells at once what is wrong with a program, where others go on.
+    fn tell_failure(&self, error: &Error) {
+        if let Error::Build { import_path, source } = error
+            && let BuildFailure::Go { platform, source } = &**source
+        {
+            self.observer.tell(Event::Failed {
+                import_path: import_path.to_string(),
+                platform: Platform::clone(platform),
+                reason: source.to_string(),
+            });
+        }
     }
 
     /// Sees to it that SBOMs can be written where they are wanted.

@@ -108,7 +108,8 @@ fn site() -> Site {
     let started = SystemTime::now() + later;
     let programs = std::slice::from_ref(&import_path);
     let built = Built {
-        survey: &Survey::make(&go, &settings, programs, started, &cancel).unwrap(),
+        survey: &Survey::make(&go, &settings, programs, &std::env::temp_dir(), started, &cancel)
+            .unwrap(),
         settings: &settings,
         import_path: &import_path,
         info: &BuildInfo::read(&binary).unwrap(),

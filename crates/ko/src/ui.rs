@@ -62,6 +62,9 @@ pub(crate) fn observer(explain: bool) -> Observer {
             Event::Building { import_path, platform } => {
                 format!("Building {import_path} for {platform}")
             }
+            Event::Failed { import_path, platform, reason } => {
+                format!("building {import_path} for {platform} failed: {reason}")
+            }
             Event::KodataLinkSkipped { name } => {
                 format!("skipping symlink in kodata for windows: {name}")
             }

@@ -77,6 +77,15 @@ impl Store {
         Ok(Lock { _file: file })
     }
 
+    /// A directory for what somebody works on, removed when dropped.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn temp_dir(&self) -> Result<tempfile::TempDir, StoreError> {
+        let dir = self.root.join("tmp");
+        tempfile::tempdir_in(&dir).map_err(at("creating a directory in", &dir))
+    }
+
     fn temp(&self) -> Result<tempfile::NamedTempFile, StoreError> {
         let dir = self.root.join("tmp");
         tempfile::NamedTempFile::new_in(&dir).map_err(at("creating a file in", &dir))

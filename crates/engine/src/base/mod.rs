@@ -7,6 +7,7 @@ mod reference;
 
 use std::sync::Arc;
 
+use layer::Layer;
 use oci::{
     Descriptor, Digest, ImageConfig, Index, Manifest, MediaType, Platform, PlatformMatcher,
     Reference, Repository,
@@ -16,9 +17,9 @@ use registry::Client;
 pub use self::error::BaseError;
 pub(crate) use self::fetch::Bases;
 pub use self::reference::BaseReference;
-use crate::image::empty_manifest;
 #[cfg(test)]
 use crate::image::platform_of;
+use crate::image::{ImageLayer, LayerOrigin, empty_manifest};
 use crate::static_base::STATIC_BASE;
 
 /// Where the layers of a base are.
@@ -68,6 +69,15 @@ impl BaseImage {
     /// What it is for.
     pub(crate) fn platform(&self) -> &Platform {
         &self.platform
+    }
+
+    /// A layer of ours as it is put on this base.
+    pub(crate) fn added(&self, layer: &Layer) -> ImageLayer {
+        let media_type = self.media_type.added_layer(layer.encoding.suffix());
+        let media_type = media_type.expect("the base has been checked to take such layers");
+        let mut descriptor = Descriptor::new(media_type, layer.digest, layer.size);
+        descriptor.annotations = layer.annotations();
+        ImageLayer { descriptor, origin: LayerOrigin::Store }
     }
 
     /// A base as it might have been fetched.

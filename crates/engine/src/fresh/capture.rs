@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use golang::{BuildInfo, ImportPath, NotRecorded, Record};
+use golang::{BuildInfo, ImportPath, Record, Survey};
 use layer::Layer;
 use oci::Platform;
 
 use super::record::{Built, Last};
 use super::{Checked, Verdict};
+use crate::blocking::blocking;
+use crate::compile::{Surveyed, Unsurveyed};
 use crate::event::Event;
 use crate::run::Run;
 
@@ -20,6 +22,7 @@ pub(crate) struct Fact {
     pub(crate) platform: Platform,
     pub(crate) checked: Arc<Checked>,
     pub(crate) started: SystemTime,
+    pub(crate) survey: Surveyed,
     pub(crate) layer: Layer,
     pub(crate) info: Arc<BuildInfo>,
 }
@@ -28,43 +31,42 @@ impl Run {
     /// Starts to record a build.
     pub(crate) fn record(self: &Arc<Self>, fact: Fact) {
         let run = Arc::clone(self);
-        let capture = tokio::task::spawn_blocking(move || run.capture(&fact));
+        let capture = tokio::spawn(async move {
+            let survey = fact.survey.clone().await;
+            blocking(move || run.capture(&fact, survey)).await;
+        });
         self.captures().push(capture);
     }
 
-    fn capture(&self, fact: &Fact) {
-        let Fact { import_path, platform, checked, started, layer, info } = fact;
+    fn capture(&self, fact: &Fact, survey: Result<Arc<Survey>, Unsurveyed>) {
+        let Fact { import_path, platform, checked, started, layer, info, .. } = fact;
         let Checked { settings, verdict, place } = &**checked;
+        // What cannot be kept costs a build.
+        let _ = self.store.put_record(&place.keys.last, &Last::of(settings));
         let unconfirmed = match verdict {
             Verdict::Stale(_, before) => before.as_deref(),
             Verdict::Fresh(_) => None,
         };
-        let built = golang::Built {
-            go: &self.go,
-            settings,
-            import_path,
-            info,
-            started: *started,
-            layer: &layer.diff_id.to_string(),
-            unconfirmed,
-        };
-        // What cannot be kept costs a build.
-        let _ = self.store.put_record(&place.keys.last, &Last::of(settings));
-        let reason = match Record::capture(built, &self.cancel) {
-            Ok(record) => {
-                let built = Built { record, layer: *layer, info: BuildInfo::clone(info) };
-                match built.keep(&self.store, place) {
-                    Ok(()) => return,
-                    Err(error) => error.to_string(),
-                }
-            }
-            Err(NotRecorded::Cancelled) => return,
-            Err(reason) => reason.to_string(),
-        };
-        self.observer.tell(Event::NotRecorded {
-            import_path: import_path.to_string(),
-            platform: platform.clone(),
-            reason,
+        let recorded = survey.and_then(|survey| {
+            let built = golang::Built {
+                survey: &survey,
+                settings,
+                import_path,
+                info,
+                started: *started,
+                layer: &layer.diff_id.to_string(),
+                unconfirmed,
+            };
+            let record = Record::capture(built, &self.cancel).map_err(Unsurveyed::from)?;
+            let built = Built { record, layer: *layer, info: BuildInfo::clone(info) };
+            built.keep(&self.store, place).map_err(|error| Unsurveyed::from(error.to_string()))
         });
+        if let Err(Unsurveyed::Reason(reason)) = recorded {
+            self.observer.tell(Event::NotRecorded {
+                import_path: import_path.to_string(),
+                platform: platform.clone(),
+                reason,
+            });
+        }
     }
 }

@@ -61,7 +61,8 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone)]
 pub(crate) struct Made {
     pub(crate) layer: Layer,
-    pub(crate) info: Arc<BuildInfo>,
+    /// What the program says of itself, if anything.
+    pub(crate) info: Option<Arc<BuildInfo>>,
 }
 
 /// Why a program is built.
@@ -166,7 +167,7 @@ impl Run {
                     // What cannot be kept is found out again.
                     let _ = built.keep(&self.store, place);
                 }
-                Verdict::Fresh(Box::new(Made { layer, info: Arc::new(info) }))
+                Verdict::Fresh(Box::new(Made { layer, info: Some(Arc::new(info)) }))
             }
             Freshness::Stale(reason) => {
                 let unconfirmed = matches!(reason, Reason::Unconfirmed { .. });

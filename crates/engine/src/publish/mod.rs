@@ -20,7 +20,7 @@ pub(crate) use self::layout::LayoutPublisher;
 pub(crate) use self::none::NonePublisher;
 pub(crate) use self::registry::RegistryPublisher;
 use crate::error::registry_hint;
-use crate::image::Artifact;
+use crate::image::{Artifact, ImageLayer};
 use crate::options::Destination;
 
 /// A destination.
@@ -43,6 +43,10 @@ pub(crate) trait Publisher: Debug + Send + Sync {
         import_path: &'a str,
         artifact: &'a Artifact,
     ) -> BoxFuture<'a, Result<(), PublishError>>;
+
+    /// Told of a layer that an image will most likely have, long before there
+    /// is an image: time to send it.
+    fn offer(&self, _import_path: &str, _layer: &ImageLayer) {}
 
     /// Must artifacts become visible one after the other?
     fn in_order(&self) -> bool {

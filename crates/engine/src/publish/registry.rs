@@ -121,12 +121,7 @@ impl RegistryPublisher {
     async fn blobs_of(&self, repository: &Repository, image: &Image) -> Result<(), PublishError> {
         let layers =
             image.layers.iter().filter(|layer| !layer.descriptor.media_type.is_nondistributable());
-        let layers = layers.map(|layer| {
-            let (pusher, repository, layer) =
-                (Arc::clone(&self.pusher), repository.clone(), layer.clone());
-            let key = (repository.full_name(), layer.descriptor.digest);
-            self.blobs.start(key, || async move { pusher.layer(&repository, &layer).await })
-        });
+        let layers = layers.map(|layer| self.layer(repository, layer));
         let config = {
             let (pusher, repository) = (Arc::clone(&self.pusher), repository.clone());
             let (descriptor, config) =
@@ -136,6 +131,18 @@ impl RegistryPublisher {
                 .start(key, || async move { pusher.config(&repository, &descriptor, config).await })
         };
         try_join(try_join_all(layers), config).await.map(drop)
+    }
+
+    /// A layer on its way.
+    fn layer(
+        &self,
+        repository: &Repository,
+        layer: &ImageLayer,
+    ) -> impl Future<Output = Result<(), PublishError>> + use<> {
+        let (pusher, layer) = (Arc::clone(&self.pusher), layer.clone());
+        let (key, repository) =
+            ((repository.full_name(), layer.descriptor.digest), repository.clone());
+        self.blobs.start(key, || async move { pusher.layer(&repository, &layer).await })
     }
 
     async fn tag_all(
@@ -180,6 +187,13 @@ impl Publisher for RegistryPublisher {
             drop(self.head(&reference));
         }
         Ok(())
+    }
+
+    fn offer(&self, import_path: &str, layer: &ImageLayer) {
+        // Whatever is wrong with the name was said when it was prepared.
+        if let Ok(repository) = self.destination.repository_of(import_path) {
+            drop(self.layer(&repository, layer));
+        }
     }
 
     fn upload<'a>(

@@ -2,6 +2,7 @@
 //! list -deps`. It is asked while they are built, once for all that are built
 //! alike: what changes in the meantime is noticed when the files are looked at.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::capture::{End, NotRecorded};
@@ -33,7 +34,8 @@ pub(super) struct Surveyed {
 }
 
 impl Survey {
-    /// Asks `go`. The builds have been started at `started` or later.
+    /// Asks `go`, whose temporary files go below `temporary`. The builds have
+    /// been started at `started` or later.
     ///
     /// # Errors
     /// As [`NotRecorded`] tells.
@@ -41,11 +43,14 @@ impl Survey {
         go: &Go,
         settings: &BuildSettings,
         import_paths: &[ImportPath],
+        temporary: &Path,
         started: SystemTime,
         cancel: &Cancel,
     ) -> Result<Self, NotRecorded> {
         let looked = nanos_of(SystemTime::now());
-        match survey(go, settings, import_paths, nanos_of(started), cancel) {
+        let mut settings = settings.clone();
+        settings.environment.set("GOTMPDIR", temporary);
+        match survey(go, &settings, import_paths, nanos_of(started), cancel) {
             Ok(found) => Ok(Self { looked, found: Ok(found) }),
             Err(End::Never(never)) => Ok(Self { looked, found: Err(never) }),
             Err(End::Not(reason)) => Err(reason),

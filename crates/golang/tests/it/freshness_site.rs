@@ -179,7 +179,14 @@ impl Site {
         let import_path = path(&self.import_path);
         let cancel = Cancel::new();
         let programs = std::slice::from_ref(&import_path);
-        let survey = Survey::make(&self.go, &self.settings, programs, started, &cancel)?;
+        let survey = Survey::make(
+            &self.go,
+            &self.settings,
+            programs,
+            &std::env::temp_dir(),
+            started,
+            &cancel,
+        )?;
         let built = Built {
             survey: &survey,
             settings: &self.settings,

@@ -110,7 +110,7 @@ fn one_listing_answers_for_all_words_of_a_module() {
     let lists: Vec<_> = calls.iter().filter(|call| call.starts_with("list ")).collect();
     assert_eq!(lists.len(), 1, "{calls:#?}");
     let builds = calls.iter().filter(|call| call.starts_with("build ")).count();
-    assert_eq!((builds, calls.len()), (3, 4), "{calls:#?}");
+    assert_eq!(builds, 1, "{calls:#?}");
 }
 
 #[test]
