@@ -12,6 +12,7 @@ mod destinations;
 mod engines;
 mod errors;
 mod fixture;
+mod groups;
 mod images;
 mod leftovers;
 mod login;
