@@ -1,10 +1,17 @@
 //! Blobs: content that is named by its digest.
+//!
+//! A blob is large, and looked for far more often than it is read, so that its
+//! digest cannot be checked each time. What shows that nobody has written to it
+//! since is its modification time: it is set to one that follows from the
+//! digest, which no write leaves in place. A file with another time is hashed;
+//! it gets the time back if it is what its name says, and is removed else.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, FileTimes};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use oci::Digest;
+use oci::{Digest, Hasher};
 
 use crate::error::at;
 use crate::{Store, StoreError};
@@ -15,10 +22,41 @@ impl Store {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
-    /// Is the blob here, with this size? A file of another size is a torn
-    /// write of a crashed machine, and as good as absent.
+    /// Is the blob here, whole and unchanged? What is not is removed: a torn
+    /// write of a crashed machine, or a damaged file.
     pub fn has_blob(&self, digest: &Digest, size: u64) -> bool {
-        fs::metadata(self.blob_path(digest)).is_ok_and(|found| found.len() == size)
+        let path = self.blob_path(digest);
+        let Ok(found) = fs::metadata(&path) else { return false };
+        if found.len() == size && found.modified().is_ok_and(|time| time == mark(digest)) {
+            return true;
+        }
+        found.len() == size && self.verify_blob(digest)
+    }
+
+    /// Reads a blob and compares it with its digest, whatever its time says.
+    /// One that is damaged is removed.
+    pub fn verify_blob(&self, digest: &Digest) -> bool {
+        let path = self.blob_path(digest);
+        let sound = File::open(&path).and_then(|mut file| {
+            let mut hasher = Hasher::new();
+            let mut buffer = vec![0; 256 << 10];
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => break,
+                    read => hasher.update(&buffer[..read]),
+                }
+            }
+            if hasher.digest() != *digest {
+                return Ok(false);
+            }
+            // Without the mark it is read again the next time, no more.
+            let _ = set_mark(&file, digest);
+            Ok(true)
+        });
+        if matches!(sound, Ok(false)) {
+            let _ = fs::remove_file(&path);
+        }
+        sound.unwrap_or(false)
     }
 
     /// Opens a blob, if it is here with this size.
@@ -74,6 +112,17 @@ impl Store {
     }
 }
 
+/// The modification time of an unchanged blob: whole even seconds, which every
+/// file system can keep, between 2001 and 2035.
+fn mark(digest: &Digest) -> SystemTime {
+    let seed = digest.hex().bytes().take(8).fold(0_u64, |sum, byte| sum * 31 + u64::from(byte));
+    UNIX_EPOCH + Duration::from_secs(1_000_000_000 + seed % 524_288 * 2_048)
+}
+
+fn set_mark(file: &File, digest: &Digest) -> io::Result<()> {
+    file.set_times(FileTimes::new().set_modified(mark(digest)))
+}
+
 /// A blob that is being written. Dropped without [`commit`](Self::commit), it
 /// leaves nothing behind.
 #[derive(Debug)]
@@ -92,6 +141,8 @@ impl BlobWriter {
         let path = self.store.blob_path(digest);
         let temp =
             self.file.into_inner().map_err(|error| at("writing", &path)(error.into_error()))?;
+        // Without the mark it is read again when it is looked for.
+        let _ = set_mark(temp.as_file(), digest);
         temp.persist(&path).map_err(|error| at("renaming to", &path)(error.error))?;
         Ok(())
     }

@@ -14,6 +14,7 @@ use store::Store;
 use super::{PublishError, Publisher};
 use crate::base::BaseSource;
 use crate::blobs::provide;
+use crate::blocking::blocking;
 use crate::event::{Event, Observer};
 use crate::flight::Flights;
 use crate::image::{Artifact, Image, ImageLayer, LayerOrigin};
@@ -254,8 +255,20 @@ impl Pusher {
         match self.client.push_blob(repository, descriptor, source, from, hint).await {
             Ok(_) => Ok(()),
             Err(RegistryError::NoBlob { digest }) => Err(PublishError::Missing { digest }),
+            // The registry may have seen that it is damaged.
+            Err(_) if self.is_damaged(descriptor, source).await => {
+                Err(PublishError::Missing { digest: descriptor.digest })
+            }
             Err(source) => Err(pushing(repository, Arc::new(source))),
         }
+    }
+
+    async fn is_damaged(&self, descriptor: &Descriptor, source: &BlobSource) -> bool {
+        if !matches!(source, BlobSource::Store(_)) {
+            return false;
+        }
+        let (store, digest) = (self.store.clone(), descriptor.digest);
+        !blocking(move || store.verify_blob(&digest)).await
     }
 
     pub(super) async fn put(

@@ -78,6 +78,32 @@ fn a_torn_blob_is_as_good_as_absent() {
 }
 
 #[test]
+fn a_damaged_blob_is_noticed_by_its_time_and_removed() {
+    let (_dir, store) = store();
+    let digest = store.put_blob(b"content").unwrap();
+    let path = store.blob_path(&digest);
+    fs::write(&path, b"c0ntent").unwrap();
+    assert!(!store.has_blob(&digest, 7));
+    assert!(!path.exists());
+
+    // Only touched, or copied without its time: it is read, once.
+    store.put_blob(b"content").unwrap();
+    let marked = path.metadata().unwrap().modified().unwrap();
+    fs::write(&path, b"content").unwrap();
+    assert_ne!(path.metadata().unwrap().modified().unwrap(), marked);
+    assert!(store.has_blob(&digest, 7));
+    assert_eq!(path.metadata().unwrap().modified().unwrap(), marked);
+
+    // What a disk did by itself shows only when it is read.
+    fs::write(&path, b"c0ntent").unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(marked).unwrap();
+    assert!(store.has_blob(&digest, 7));
+    assert!(!store.verify_blob(&digest));
+    assert!(!path.exists());
+}
+
+#[test]
 fn records_are_found_by_kind_key_and_version() {
     let (_dir, store) = store();
     assert_eq!(store.record::<Answer>("question"), None);
