@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use stat::Stat;
+
 use crate::tar::{Header, HeaderError, Kind};
 
 /// An entry to be. Owner, group and times are zero and the mode is 0555, as
@@ -24,7 +26,7 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
     Directory,
-    File { path: PathBuf, size: u64 },
+    File { path: PathBuf, size: u64, stat: Option<Stat> },
     Bytes(Arc<[u8]>),
 }
 
@@ -50,7 +52,15 @@ impl Entry {
     /// bytes now and still has them when the layer is made. Links are
     /// followed.
     pub fn file(name: impl Into<Vec<u8>>, path: impl Into<PathBuf>, size: u64) -> Self {
-        Self::new(name.into(), Content::File { path: path.into(), size })
+        Self::new(name.into(), Content::File { path: path.into(), size, stat: None })
+    }
+
+    /// With what the file system said of the file before it was read.
+    pub(crate) fn stat(mut self, now: Stat) -> Self {
+        if let Content::File { stat, .. } = &mut self.content {
+            *stat = Some(now);
+        }
+        self
     }
 
     /// A regular file whose bytes are in memory.

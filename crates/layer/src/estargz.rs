@@ -65,7 +65,7 @@ impl Recipe {
         } else {
             entries.insert(0, landmark(NO_PREFETCH));
         }
-        Self { entries, prefetch: self.prefetch }
+        Self { entries, prefetch: self.prefetch, looked: self.looked }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::entry::Entry;
 use crate::os;
@@ -101,6 +102,7 @@ impl Recipe {
     /// See [`KodataError`].
     pub fn kodata(options: &KodataOptions) -> Result<Kodata, KodataError> {
         let KodataOptions { dir, family, mtime, .. } = options;
+        let looked = stat::nanos_of(SystemTime::now());
         let (dirs, name): (&[&str], _) = match family {
             Family::Unix => (&["/var", "/var/run", "/var/run/ko"], "/var/run/ko"),
             Family::Windows => (
@@ -121,7 +123,8 @@ impl Recipe {
             walk.descend(dir, &start, name.as_bytes())?;
         }
         let Walk { entries, skipped_links, .. } = walk;
-        Ok(Kodata { recipe: Self::new(entries), skipped_links })
+        let recipe = Self { looked: Some(looked), ..Self::new(entries) };
+        Ok(Kodata { recipe, skipped_links })
     }
 }
 
@@ -219,8 +222,11 @@ impl Walk {
             self.entries.push(Entry::directory(name.clone()).mtime(self.mtime));
             self.descend(path, real, &name)
         } else if kind.is_file() {
-            let size = fs::metadata(real).map_err(at("looking at", path))?.len();
-            self.entries.push(self.family.file(name, real, size).mtime(self.mtime));
+            let gone = || io::Error::from(io::ErrorKind::NotFound);
+            let found = stat::follow(real).and_then(|found| found.ok_or_else(gone));
+            let (_, stat) = found.map_err(at("looking at", path))?;
+            let file = self.family.file(name, real, stat.size).mtime(self.mtime).stat(stat);
+            self.entries.push(file);
             Ok(())
         } else {
             Err(KodataError::Special { path: path.to_owned(), kind: os::special(kind) })

@@ -20,6 +20,7 @@ mod error;
 mod estargz;
 mod gzip;
 mod kodata;
+mod look;
 mod os;
 mod pipeline;
 mod produce;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use oci::{DiffId, Digest, Hasher};
 use serde::{Deserialize, Serialize};
+use stat::Sum;
 use store::{BlobWriter, Record, Store};
 
 use crate::compression::{Encoding, Method};
@@ -47,16 +48,20 @@ impl Record for Layer {
     const VERSION: u32 = 2;
 }
 
-/// What a source gave last time. It says only that looking for the content
-/// before compressing it may pay; what the content is, is found out.
+/// What a source gave last time. If it looks as it did then, its content is the
+/// same. Else this says only that finding out the content before compressing it
+/// may pay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Source {
     content: DiffId,
+    /// What the recipe and its files looked like.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    look: Option<Sum>,
 }
 
 impl Record for Source {
     const KIND: &'static str = "layer-source";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 }
 
 /// A layer, and how it came.
@@ -154,10 +159,11 @@ impl Recipe {
     }
 
     /// Gets the layer, from the store if it is there. `source` is the caller's
-    /// name for where the content comes from: content that came from there
-    /// before, for the same compression, is hashed first, since it is most
-    /// likely the same, and compressed only if no such layer of it is in the
-    /// store. New content is hashed and compressed in one pass.
+    /// name for where the content comes from. What came from there before, for
+    /// the same compression, is not read again if the file system says that it
+    /// is unchanged; else it is hashed first, since it is most likely the same,
+    /// and compressed only if no such layer of it is in the store. New content
+    /// is hashed and compressed in one pass.
     ///
     /// # Errors
     /// As those of [`write`](Self::write).
@@ -172,19 +178,23 @@ impl Recipe {
         let id = compression.id();
         let source = format!("{id} {source}");
         let key = |content: DiffId| format!("{content} {id}");
+        let look = self.look();
         if let Some(last) = store.record::<Source>(&source) {
-            let content = self.content(compression.method(), stop)?;
+            let content = match look {
+                Some(_) if look == last.look => last.content,
+                _ => self.content(compression.method(), stop)?,
+            };
             let known = store.record::<Layer>(&key(content));
             if let Some(layer) = known.filter(|layer| store.has_blob(&layer.digest, layer.size)) {
-                if last.content != content {
-                    store.put_record(&source, &Source { content })?;
+                if last != (Source { content, look }) {
+                    store.put_record(&source, &Source { content, look })?;
                 }
                 return Ok(Obtained { layer, reused: true });
             }
         }
         let (layer, content) = self.make(store, compressor, stop)?;
         store.put_record(&key(content), &layer)?;
-        store.put_record(&source, &Source { content })?;
+        store.put_record(&source, &Source { content, look })?;
         Ok(Obtained { layer, reused: false })
     }
 }

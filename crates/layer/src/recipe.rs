@@ -46,12 +46,15 @@ pub struct Recipe {
     /// Does a container need all of it as soon as it starts? Runtimes that
     /// fetch layers lazily fetch such a layer at once.
     pub(crate) prefetch: bool,
+    /// Files were not looked at before this, if that is known; nanoseconds since
+    /// 1970.
+    pub(crate) looked: Option<i64>,
 }
 
 impl Recipe {
     /// A layer of these entries, in this order.
     pub fn new(entries: Vec<Entry>) -> Self {
-        Self { entries, prefetch: false }
+        Self { entries, prefetch: false, looked: None }
     }
 
     /// The layer of a program: `name` in `/ko-app`, its bytes from the file at
@@ -85,6 +88,6 @@ impl Recipe {
             file = file.pax("SCHILY.xattr.security.capability", capabilities);
         }
         entries.push(file);
-        Ok(Self { entries, prefetch: true })
+        Ok(Self { entries, prefetch: true, looked: None })
     }
 }

@@ -75,7 +75,7 @@ impl Recipe {
             match &entry.content {
                 Content::Directory => {}
                 Content::Bytes(bytes) => sink.put(bytes)?,
-                Content::File { path, size } => copy(path, *size, sink, stop)?,
+                Content::File { path, size, .. } => copy(path, *size, sink, stop)?,
             }
             sink.put(&tar::END[..tar::padding(size)])?;
         }

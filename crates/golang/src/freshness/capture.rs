@@ -15,7 +15,6 @@ use super::modules::Modules;
 use super::packages::{Package, Packages};
 use super::place::Place;
 use super::reason::Never;
-use super::stat::nanos_of;
 use super::survey::{Survey, Surveyed};
 use super::tree::{Dir, Filter, Refused, Single};
 use super::vcs::{Places, Said, Stamp, Unstampable};
@@ -26,6 +25,7 @@ use crate::cancel::{Cancel, Cancelled};
 use crate::go_env::{GoEnv, GoEnvError};
 use crate::import_path::ImportPath;
 use crate::list::ListError;
+use stat::nanos_of;
 
 /// A build that has ended.
 #[derive(Debug, Clone, Copy)]

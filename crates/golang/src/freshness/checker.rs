@@ -10,8 +10,8 @@ use std::thread;
 use std::time::SystemTime;
 
 use super::reason::Reason;
-use super::stat::{self, Stat};
 use super::tree::{Dir, Seen, Single};
+use stat::{self, Stat};
 
 /// How many directories a thread takes at a time.
 const SHARE: usize = 16;

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::reason::Reason;
-use super::stat::Sum;
 use crate::build::BuildSettings;
 use crate::import_path::ImportPath;
 use crate::key::{Fields, matters};
+use stat::Sum;
 
 /// Changes whenever a record of the same key would mean something else.
 const VERSION: &str = "freshness 1";

@@ -75,7 +75,6 @@ mod packages;
 mod place;
 mod reason;
 mod references;
-mod stat;
 mod survey;
 mod toolchain;
 mod tree;

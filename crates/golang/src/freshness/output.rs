@@ -9,8 +9,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::stat::{self, Sum};
 use crate::output::OutputDir;
+use stat::{self, Sum};
 
 /// The name of the record beside the binary's directory.
 const RECORD: &str = "sha256";

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::reason::{Never, Reason};
-use super::stat::{self, Stat, Sum};
 use crate::environment::Environment;
+use stat::{self, Stat, Sum};
 
 /// The files as they are read.
 #[derive(Debug, Default)]

@@ -9,13 +9,13 @@ use super::capture::{End, NotRecorded};
 use super::flags::Flags;
 use super::packages::{self, Packages};
 use super::reason::Never;
-use super::stat::nanos_of;
 use super::toolchain::Toolchain;
 use crate::build::BuildSettings;
 use crate::cancel::Cancel;
 use crate::go_env::GoEnv;
 use crate::import_path::ImportPath;
 use crate::tool::Go;
+use stat::nanos_of;
 
 /// What `go` says of programs that are built alike.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::checker::{Checker, Trust};
 use super::reason::{Never, Reason};
-use super::stat::Content;
 use super::tree::{Refused, Seen, Single};
 use crate::environment::Environment;
 use crate::go_env::GoEnv;
 use crate::tool::{self, Go};
+use stat::Content;
 
 /// What is recorded of a toolchain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

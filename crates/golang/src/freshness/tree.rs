@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checker::Trust;
 use super::reason::Reason;
-use super::stat::{self, Content, Folder, Kind, Stat};
+use stat::{self, Content, Folder, Kind, Stat};
 
 /// Endings of the files that `go` takes for sources of a package (its
 /// documentation, "go/build": `Package`).

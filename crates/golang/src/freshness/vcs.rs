@@ -20,12 +20,12 @@ use sha2::{Digest, Sha256};
 
 use super::reason::{Never, Reason};
 use super::references::References;
-use super::stat::{Stat, Sum};
 use super::versions::Versions;
 use crate::cancel::{Cancel, Cancelled};
 use crate::environment::Environment;
 use crate::process::{self, RunError, Streams};
 use crate::tool;
+use stat::{Stat, Sum};
 
 /// How much of an answer is kept: its head has what is needed.
 const LIMIT: usize = 64 << 10;

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
-use super::stat;
 
 /// How much of a commit's name is in a pseudo-version.
 const SHORT: usize = 12;

@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
-use layer::{Family, Kodata, KodataError, KodataOptions, Recipe};
+use layer::{Family, Kodata, KodataError, KodataOptions, LayerError, Recipe};
 
 use crate::go::{self, GoEntry};
-use crate::tools::tar_of;
+use crate::tools::{GO_ON, compressor, store, tar_of};
 
 /// A directory for a repository, with a `kodata` some way down.
 struct Tree {
@@ -307,4 +308,46 @@ fn what_is_no_file_is_named() {
     let options = KodataOptions { allowed_root: Some("/".into()), ..tree.options() };
     let error = Recipe::kodata(&options).unwrap_err();
     assert!(matches!(error, KodataError::Special { kind: "a device", .. }), "{error:?}");
+}
+
+/// Files that nobody has changed for a while: the sources of this crate, which
+/// were there before it was compiled.
+fn settled(mtime: i64) -> Recipe {
+    let options = KodataOptions {
+        dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        family: Family::Unix,
+        mtime,
+        allowed_root: None,
+    };
+    Recipe::kodata(&options).unwrap().recipe
+}
+
+#[test]
+fn what_looks_the_same_is_not_read_again() {
+    let (dir, store) = store();
+    let compressor = compressor(1);
+    let first = settled(0).obtain(&store, &compressor, "kodata", &GO_ON).unwrap();
+    // Whoever reads a file is stopped at once.
+    let stopped = AtomicBool::new(true);
+    let again = settled(0).obtain(&store, &compressor, "kodata", &stopped).unwrap();
+    assert_eq!((again.reused, again.layer), (true, first.layer));
+    let other = settled(1).obtain(&store, &compressor, "kodata", &stopped);
+    assert!(matches!(other, Err(LayerError::Cancelled)), "other entries");
+
+    // A file that was just written may be written again without a trace.
+    let kodata = dir.path().join("kodata");
+    fs::create_dir(&kodata).unwrap();
+    fs::write(kodata.join("f"), "new").unwrap();
+    let recipe = || {
+        let options = KodataOptions {
+            dir: kodata.clone(),
+            family: Family::Unix,
+            mtime: 0,
+            allowed_root: None,
+        };
+        Recipe::kodata(&options).unwrap().recipe
+    };
+    let _ = recipe().obtain(&store, &compressor, "new", &GO_ON).unwrap();
+    let again = recipe().obtain(&store, &compressor, "new", &stopped);
+    assert!(matches!(again, Err(LayerError::Cancelled)), "it is read");
 }

@@ -1,6 +1,11 @@
 //! What a file system says of a file without its content being read, and
-//! whether that can be believed. Everything of this module that depends on the
-//! operating system is at its end.
+//! whether that can be believed. Whoever keeps something that was found out
+//! from files (a build, a layer) proves with this that they are as they were.
+//! It knows nothing of what the files are for.
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(not(unix), path = "portable.rs")]
+mod system;
 
 use std::fmt;
 use std::fs::File;
@@ -11,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-pub(crate) use system::{Folder, follow, is_local};
+pub use system::{Folder, follow, is_local};
 
 /// The coarsest clock among file systems: FAT counts in two seconds. A file
 /// that was changed this short a time before it was looked at may be changed
@@ -30,12 +35,17 @@ const TICK: Duration = Duration::from_millis(20);
 /// Written as an array: a record has thousands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Fields", into = "Fields")]
-pub(crate) struct Stat {
-    pub(crate) size: u64,
-    pub(crate) modified: i64,
-    pub(crate) changed: i64,
-    pub(crate) inode: u64,
-    pub(crate) device: u64,
+pub struct Stat {
+    /// In bytes.
+    pub size: u64,
+    /// When the content was changed, or said to be.
+    pub modified: i64,
+    /// When anything was changed; the system sets it. 0 where it is not known.
+    pub changed: i64,
+    /// The number of the file; 0 where it has none.
+    pub inode: u64,
+    /// The number of the file system; 0 where it has none.
+    pub device: u64,
 }
 
 type Fields = (u64, i64, i64, u64, u64);
@@ -56,12 +66,12 @@ impl Stat {
     /// Whether every later change of the file shows in its times, if it was
     /// looked at no earlier than at `looked`. A time in the future may come
     /// again.
-    pub(crate) fn is_settled(&self, looked: i64) -> bool {
+    pub fn is_settled(&self, looked: i64) -> bool {
         self.latest() < looked.saturating_sub(nanos(COARSE))
     }
 
     /// Whether the file may have been changed at `started` or later.
-    pub(crate) fn may_be_since(&self, started: i64) -> bool {
+    pub fn may_be_since(&self, started: i64) -> bool {
         let margin = if self.is_coarse() { COARSE } else { TICK };
         self.latest() >= started.saturating_sub(nanos(margin))
     }
@@ -80,7 +90,7 @@ impl Stat {
 }
 
 /// Nanoseconds since 1970; what does not fit is the nearest that does.
-pub(crate) fn nanos_of(time: SystemTime) -> i64 {
+pub fn nanos_of(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => nanos(since),
         Err(before) => -nanos(before.duration()),
@@ -93,13 +103,17 @@ fn nanos(duration: Duration) -> i64 {
 
 /// What a name in a directory stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A regular file.
     #[serde(rename = "f")]
     File,
+    /// A directory.
     #[serde(rename = "d")]
     Dir,
+    /// A symbolic link.
     #[serde(rename = "l")]
     Link,
+    /// A device, a pipe, a socket.
     #[serde(rename = "o")]
     Other,
 }
@@ -120,15 +134,16 @@ impl From<std::fs::FileType> for Kind {
 
 /// A sha256, written as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sum([u8; 32]);
+pub struct Sum([u8; 32]);
 
 impl Sum {
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    /// Of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
     /// The sum of a file's content, and how long that is.
-    pub(crate) fn of_file(path: &Path) -> io::Result<(Self, u64)> {
+    pub fn of_file(path: &Path) -> io::Result<(Self, u64)> {
         let mut file = File::open(path)?;
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 64 << 10];
@@ -146,7 +161,8 @@ impl Sum {
         }
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads the 64 digits.
+    pub fn parse(text: &str) -> Option<Self> {
         let digits = text.as_bytes();
         if digits.len() != 64 {
             return None;
@@ -199,9 +215,11 @@ impl<'de> Deserialize<'de> for Sum {
 /// What was read of a file: its stat, taken after the content was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(Stat, Sum)", into = "(Stat, Sum)")]
-pub(crate) struct Content {
-    pub(crate) stat: Stat,
-    pub(crate) sum: Sum,
+pub struct Content {
+    /// The stat.
+    pub stat: Stat,
+    /// The sum of the content.
+    pub sum: Sum,
 }
 
 impl From<(Stat, Sum)> for Content {
@@ -217,7 +235,7 @@ impl From<Content> for (Stat, Sum) {
 }
 
 /// Reads a file, through symbolic links; `None` where no regular file is.
-pub(crate) fn read(path: &Path) -> io::Result<Option<Content>> {
+pub fn read(path: &Path) -> io::Result<Option<Content>> {
     match follow(path)? {
         Some((Kind::File, _)) => {}
         _ => return Ok(None),
@@ -230,164 +248,8 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Content>> {
 }
 
 /// Whether an error says that nothing is there.
-pub(crate) fn is_absent(error: &io::Error) -> bool {
+pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-#[cfg(unix)]
-mod system {
-    use std::ffi::OsStr;
-    use std::io;
-    use std::os::fd::OwnedFd;
-    use std::path::Path;
-
-    use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags};
-
-    use super::{Kind, Stat, is_absent};
-
-    /// A directory that is open: names in it are looked at without walking
-    /// its path again.
-    #[derive(Debug)]
-    pub(crate) struct Folder(OwnedFd);
-
-    impl Folder {
-        /// Opens a directory, through symbolic links; `None` where none is.
-        pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
-            let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-            absent(fs::openat(CWD, path, flags, Mode::empty()).map_err(Into::into))
-                .map(|fd| fd.map(Self))
-        }
-
-        pub(crate) fn stat(&self) -> io::Result<Stat> {
-            Ok(stat(&fs::fstat(&self.0)?).1)
-        }
-
-        /// Looks at a name in the directory, not through symbolic links.
-        pub(crate) fn look(&self, name: &str) -> io::Result<Option<(Kind, Stat)>> {
-            let found = fs::statat(&self.0, OsStr::new(name), AtFlags::SYMLINK_NOFOLLOW);
-            Ok(absent(found.map_err(Into::into))?.map(|found| stat(&found)))
-        }
-    }
-
-    /// Looks at a path, through symbolic links.
-    pub(crate) fn follow(path: &Path) -> io::Result<Option<(Kind, Stat)>> {
-        Ok(absent(fs::stat(path).map_err(Into::into))?.map(|found| stat(&found)))
-    }
-
-    fn absent<T>(found: io::Result<T>) -> io::Result<Option<T>> {
-        match found {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    #[allow(
-        clippy::unnecessary_cast,
-        clippy::cast_possible_wrap,
-        clippy::cast_sign_loss,
-        trivial_numeric_casts,
-        reason = "the fields have other types on other systems"
-    )]
-    fn stat(found: &fs::Stat) -> (Kind, Stat) {
-        let time = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000) + nanos;
-        let kind = match FileType::from_raw_mode(found.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Dir,
-            FileType::Symlink => Kind::Link,
-            _ => Kind::Other,
-        };
-        let stat = Stat {
-            size: found.st_size as u64,
-            modified: time(found.st_mtime as i64, found.st_mtime_nsec as i64),
-            changed: time(found.st_ctime as i64, found.st_ctime_nsec as i64),
-            inode: found.st_ino as u64,
-            device: found.st_dev as u64,
-        };
-        (kind, stat)
-    }
-
-    /// Whether the attributes of files on the file system of a path are its
-    /// own, and not what another machine said some seconds ago. Only those
-    /// are that are known to be.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn is_local(path: &Path) -> bool {
-        /// The magic numbers of ext2 to ext4, XFS, Btrfs, ZFS, F2FS, bcachefs,
-        /// JFS, tmpfs, ramfs, overlayfs, SquashFS and EROFS.
-        const LOCAL: [u64; 12] = [
-            0xEF53,
-            0x5846_5342,
-            0x9123_683E,
-            0x2FC1_2FC1,
-            0xF2F5_2010,
-            0xCA45_1A4E,
-            0x3153_464A,
-            0x0102_1994,
-            0x8584_58F6,
-            0x794C_7630,
-            0x7371_7368,
-            0xE0F5_E1E2,
-        ];
-        // The type is signed on some machines, and the upper half then noise.
-        #[allow(clippy::cast_sign_loss, reason = "magic numbers are 32 bits")]
-        fs::statfs(path).is_ok_and(|found| LOCAL.contains(&(found.f_type as u64 & 0xFFFF_FFFF)))
-    }
-
-    /// Systems whose file systems we cannot tell apart.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn is_local(_path: &Path) -> bool {
-        false
-    }
-}
-
-#[cfg(not(unix))]
-mod system {
-    use std::fs::Metadata;
-    use std::io;
-    use std::path::{Path, PathBuf};
-
-    use super::{Kind, Stat, is_absent, nanos_of};
-
-    /// A directory, by its path.
-    #[derive(Debug)]
-    pub(crate) struct Folder(PathBuf);
-
-    impl Folder {
-        pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
-            Ok(follow(path)?.filter(|(kind, _)| *kind == Kind::Dir).map(|_| Self(path.to_owned())))
-        }
-
-        pub(crate) fn stat(&self) -> io::Result<Stat> {
-            Ok(stat(&self.0.metadata()?).1)
-        }
-
-        pub(crate) fn look(&self, name: &str) -> io::Result<Option<(Kind, Stat)>> {
-            absent(self.0.join(name).symlink_metadata())
-        }
-    }
-
-    pub(crate) fn follow(path: &Path) -> io::Result<Option<(Kind, Stat)>> {
-        absent(path.metadata())
-    }
-
-    fn absent(found: io::Result<Metadata>) -> io::Result<Option<(Kind, Stat)>> {
-        match found {
-            Ok(found) => Ok(Some(stat(&found))),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn stat(found: &Metadata) -> (Kind, Stat) {
-        let modified = found.modified().map(nanos_of).unwrap_or_default();
-        let stat = Stat { size: found.len(), modified, changed: 0, inode: 0, device: 0 };
-        (found.file_type().into(), stat)
-    }
-
-    /// No inode, no change time: content decides.
-    pub(crate) fn is_local(_path: &Path) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]
