@@ -288,7 +288,11 @@ fn sbom(process: &Process, arguments: &ImageArgs) -> Result<Option<SbomOptions>>
     Ok(Some(SbomOptions {
         format,
         version: VERSION.to_owned(),
-        dir: Some(PathBuf::from(&arguments.sbom_dir)).filter(|dir| !dir.as_os_str().is_empty()),
+        dir: Some(&arguments.sbom_dir).filter(|dir| !dir.is_empty()).map(|dir| {
+            // Files are told of without `./`, as in ko.
+            let path = Path::new(dir);
+            path.strip_prefix(".").unwrap_or(path).to_owned()
+        }),
         repository: repository.transpose()?,
     }))
 }

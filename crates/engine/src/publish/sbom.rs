@@ -37,7 +37,7 @@ impl AttachedRecord {
 impl Record for AttachedRecord {
     const KIND: &'static str = "attached-sbom";
     /// To be raised whenever the bytes of documents change.
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 impl RegistryPublisher {

@@ -98,7 +98,10 @@ pub(super) fn image(facts: &ImageFacts<'_>, version: &str) -> Vec<u8> {
     let main = of_module(&mut names, &facts.main);
     relationships.push(related(&image, "CONTAINS", &main));
     // Without the version, which is that of the image.
-    packages.push(package(main.clone(), facts.main.name.clone(), facts.main.purl.clone()));
+    packages.push(SpdxPackage {
+        comment: facts.main.comment.clone(),
+        ..package(main.clone(), facts.main.name.clone(), facts.main.purl.clone())
+    });
     for dep in &facts.deps {
         let id = of_module(&mut names, dep);
         relationships.push(related(&main, "DEPENDS_ON", &id));

@@ -163,13 +163,13 @@ impl Case {
     }
 
     /// Expects ko to fail with `phrase` and ours to push `image`, a path
-    /// below the registry, as `latest`.
+    /// below the registry, as `latest`, with an SBOM.
     pub(crate) fn works(self, phrase: &'static str, image: &str, reason: &'static str) -> Case {
         self.fails(phrase)
             .differs(&format!("error {phrase}"), Some("not said, for nothing failed"), reason)
             .differs("exit code", Some("0"), reason)
             .differs("stdout", Some(&format!("{{host}}/{image}@[{image}:latest]")), reason)
-            .differs(&format!("tags {image}"), Some("latest"), reason)
+            .differs(&format!("tags {image}"), Some(&format!("[{image}:latest].sbom latest")), reason)
     }
 
     /// Expects ko to push `image`, a path below the registry, as `latest`, and

@@ -18,13 +18,37 @@ pub(crate) struct Finding {
     pub(crate) notes: Vec<String>,
 }
 
+/// What ours knows of earlier runs of the same case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// Nothing.
+    None,
+    /// An earlier run made the same images.
+    Same,
+}
+
+/// Why a line that ko prints for each build may be missing.
+pub(crate) const FRESH: &str =
+    "an image that is fresh is not built again, and nothing says that it is";
+
+/// Whether a difference is that ours builds nothing that is fresh.
+fn is_fresh(field: &str, ours: Option<&String>, memory: Memory) -> bool {
+    memory == Memory::Same && ours.is_none() && field.starts_with("stderr Building ")
+}
+
 /// Lists what differs and should not.
-pub(crate) fn compare(scene: &Scene<'_>, ko: &Observation, ours: &Observation) -> Vec<Finding> {
+pub(crate) fn compare(
+    scene: &Scene<'_>,
+    ko: &Observation,
+    ours: &Observation,
+    memory: Memory,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut unused: Vec<_> = scene.case.differences.iter().collect();
-    let fields: BTreeSet<&String> = ko.fields.keys().chain(ours.fields.keys()).collect();
+    let (theirs, mine) = (ko.fields_beside(ours), ours.fields_beside(ko));
+    let fields: BTreeSet<&String> = theirs.keys().chain(mine.keys()).collect();
     for field in fields {
-        let (theirs, mine) = (ko.fields.get(field), ours.fields.get(field));
+        let (theirs, mine) = (theirs.get(field), mine.get(field));
         if theirs == mine {
             continue;
         }
@@ -34,6 +58,7 @@ pub(crate) fn compare(scene: &Scene<'_>, ko: &Observation, ours: &Observation) -
         });
         match named {
             Some(at) => drop(unused.remove(at)),
+            None if is_fresh(field, mine, memory) => {}
             None => findings.push(Finding {
                 field: field.clone(),
                 ko: theirs.cloned(),

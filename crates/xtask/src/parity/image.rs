@@ -38,6 +38,11 @@ impl<'a> Images<'a> {
         self.blobs.get(digest).cloned().unwrap_or_else(|| digest.to_owned())
     }
 
+    /// Notes that something that is no image uses blobs.
+    pub(crate) fn know(&mut self, digests: [String; 2]) {
+        self.blobs.extend(digests.map(|digest| (digest.clone(), digest)));
+    }
+
     /// Whether an image uses a blob, or a base does.
     pub(crate) fn is_known(&self, digest: &str) -> bool {
         self.blobs.contains_key(digest) || self.base_blobs.contains(digest)

@@ -25,17 +25,24 @@ impl Labels {
         self.0.get(digest).map(String::as_str)
     }
 
-    /// Writes names in place of the digests in a text. A digest that nothing
-    /// is known to have stays, and so differs from whatever ko printed.
+    /// Writes names in place of the digests in a text, also of those that
+    /// have a dash for the colon. A digest that nothing is known to have
+    /// stays, and so differs from whatever ko printed.
     pub(crate) fn apply(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some(at) = rest.find("sha256:") {
+        while let Some(at) = rest.find("sha256") {
             let (before, found) = rest.split_at(at);
             out.push_str(before);
             let hex = found.bytes().skip(7).take_while(u8::is_ascii_hexdigit).count();
+            if hex == 0 || !found[6..].starts_with([':', '-']) {
+                let (word, after) = found.split_at("sha256".len());
+                out.push_str(word);
+                rest = after;
+                continue;
+            }
             let (digest, after) = found.split_at(7 + hex);
-            match self.get(digest) {
+            match self.get(&digest.replace('-', ":")) {
                 Some(label) => {
                     out.push('[');
                     out.push_str(label);
@@ -61,8 +68,9 @@ mod tests {
         let mut labels = Labels::default();
         labels.insert(&known, "out:latest");
         labels.insert(&known, "another name");
-        let text = format!("a@{known}\nb@{unknown} sha256: {known}0");
-        let want = format!("a@[out:latest]\nb@{unknown} sha256: {known}0");
+        let dashed = known.replace(':', "-");
+        let text = format!("a@{known}\nb@{unknown} sha256: {known}0 {dashed}.sbom sha256é");
+        let want = format!("a@[out:latest]\nb@{unknown} sha256: {known}0 [out:latest].sbom sha256é");
         assert_eq!(labels.apply(&text), want);
     }
 }

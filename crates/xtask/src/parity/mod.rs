@@ -1,5 +1,6 @@
-//! `cargo xtask parity`: the same `ko build` by ko 0.19.1 and by ours, against
-//! the same registry, must leave the same images and say the same things. A
+//! `cargo xtask parity`: the same command by ko 0.19.1 and by ours, against
+//! the same registry, must leave the same images and SBOMs, say the same
+//! things, and send the same to kubectl. A
 //! case ([`case`]) is data; a run ([`mod@run`]) of each tool is looked at
 //! ([`observe`]) and compared field by field ([`compare`]). That the
 //! comparison can fail is shown by mistakes made on purpose ([`breakage`]).
@@ -18,7 +19,9 @@ mod observe;
 mod project;
 mod random;
 mod run;
+mod sbom;
 mod source;
+mod stream;
 mod suite;
 mod tar_diff;
 

@@ -7,14 +7,18 @@ use super::image::Images;
 use super::json;
 use super::label::Labels;
 use super::run::{Run, Scene};
+use super::sbom::attachment::{self, Attachment};
+use super::sbom::rule::Tool;
+use super::sbom::{self, Document};
 use super::source::{self, Layout, Repository};
+use super::stream;
 use super::tar_diff::Entry;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use testkit::sha256;
 
 /// The lines of progress that are compared; others are a tool's own.
-const PROGRESS: [&str; 8] = [
+const PROGRESS: [&str; 9] = [
     "Using base ",
     "Using build config ",
     "Building ",
@@ -23,7 +27,11 @@ const PROGRESS: [&str; 8] = [
     "Published ",
     "Saving ",
     "Saved ",
+    "Writing SBOM to ",
 ];
+
+/// What files of which the data counts end with.
+const STREAM: &str = ".stdin.yaml";
 
 /// A run, seen.
 #[derive(Debug, Default)]
@@ -33,12 +41,31 @@ pub(crate) struct Observation {
     /// The entries of the layers that were added, by the field that has their
     /// diff_id.
     pub(crate) tars: BTreeMap<String, Vec<Entry>>,
+    /// SBOMs, by the field that they are in.
+    pub(crate) sboms: BTreeMap<String, Document>,
     /// stdout, line by line as it was printed, with names for digests.
     pub(crate) lines: Vec<String>,
 }
 
-/// Looks at a run, while the registry holds what it pushed.
-pub(crate) fn observe(scene: &Scene<'_>, run: &Run) -> Observation {
+impl Observation {
+    /// Returns all fields, those of SBOMs included: of a document that is
+    /// there on both sides in different formats only the format, for nothing
+    /// else can be compared.
+    pub(crate) fn fields_beside(&self, other: &Observation) -> BTreeMap<String, String> {
+        let mut fields = self.fields.clone();
+        for (name, document) in &self.sboms {
+            fields.insert(format!("{name} format"), document.format.clone());
+            let same = other.sboms.get(name).is_none_or(|other| other.format == document.format);
+            for (field, value) in document.fields.iter().filter(|_| same) {
+                fields.insert(format!("{name} {field}"), value.clone());
+            }
+        }
+        fields
+    }
+}
+
+/// Looks at a run of a tool, while the registry holds what it pushed.
+pub(crate) fn observe(scene: &Scene<'_>, run: &Run, tool: Tool) -> Observation {
     let layouts = layouts(run);
     let mut labels = scene.labels();
     for layout in &layouts {
@@ -49,7 +76,8 @@ pub(crate) fn observe(scene: &Scene<'_>, run: &Run) -> Observation {
     labels.extend(&run.pushed);
 
     let mut images = Images::new(&labels, &scene.base_blobs);
-    registry(scene, &mut images);
+    let mut seen = Sboms { scene, tool, labels: &labels, documents: BTreeMap::new() };
+    registry(scene, &mut images, &mut seen);
     for layout in &layouts {
         for (number, digest) in roots(layout).iter().enumerate() {
             images.look(layout, digest, &format!("{}[{number}]", layout.dir));
@@ -57,12 +85,54 @@ pub(crate) fn observe(scene: &Scene<'_>, run: &Run) -> Observation {
     }
     for (path, content) in &run.files {
         let layout = layouts.iter().find(|layout| path.starts_with(&format!("{}/", layout.dir)));
+        if sbom::is_file(path) {
+            seen.document(&format!("file {path}"), content);
+            continue;
+        }
         file(&mut images, &labels, path, content, layout.is_some());
     }
 
-    let mut seen = Observation { fields: images.fields, tars: images.tars, lines: Vec::new() };
+    let sboms = seen.documents;
+    let (fields, tars) = (images.fields, images.tars);
+    let mut seen = Observation { fields, tars, sboms, lines: Vec::new() };
     printed(scene, run, &labels, &mut seen);
     seen
+}
+
+/// Collects SBOMs.
+#[derive(Debug)]
+struct Sboms<'a> {
+    scene: &'a Scene<'a>,
+    tool: Tool,
+    labels: &'a Labels,
+    documents: BTreeMap<String, Document>,
+}
+
+impl Sboms<'_> {
+    fn document(&mut self, field: &str, content: &[u8]) {
+        let text = String::from_utf8_lossy(content);
+        let document = Document::read(&text, self.tool, self.labels, self.scene.registry);
+        self.documents.insert(field.to_owned(), document);
+    }
+
+    /// Looks at what has a tag that names what it is about.
+    fn attached(&mut self, images: &mut Images<'_>, repository: &str, tag: &str) {
+        let registry = self.scene.registry;
+        let source = Repository { registry, name: repository };
+        let name = self.labels.apply(tag);
+        let name = name.trim_end_matches(".sbom").trim_matches(['[', ']']);
+        let field = format!("sbom {name}");
+        images.fields.insert(format!("{field} is in"), repository.to_owned());
+        let Some(attachment) = Attachment::look(&source, tag, self.labels) else {
+            images.fields.insert(field, "no image".to_owned());
+            return;
+        };
+        for (rest, value) in attachment.fields {
+            images.fields.insert(format!("{field} {rest}"), value);
+        }
+        images.know(attachment.blobs);
+        self.document(&field, &attachment.document);
+    }
 }
 
 /// Exit code, stdout, and what is compared of stderr.
@@ -73,8 +143,12 @@ fn printed(scene: &Scene<'_>, run: &Run, labels: &Labels, seen: &mut Observation
     seen.lines = labels.apply(&run.stdout).lines().map(str::to_owned).collect();
     let mut lines = seen.lines.clone();
     lines.sort();
-    let end =
+    let mut end =
         if run.stdout.is_empty() || run.stdout.ends_with('\n') { "" } else { " (no newline)" };
+    let manifests = scene.case.args.first().is_some_and(|command| command == "resolve");
+    if manifests && let Ok(documents) = stream::documents(&labels.apply(&run.stdout)) {
+        (lines, end) = (documents, "");
+    }
     seen.fields.insert("stdout".to_owned(), lines.join("\n") + end);
 
     for phrase in &scene.case.says {
@@ -123,11 +197,13 @@ fn without_time(line: &str) -> &str {
     }
 }
 
-fn registry(scene: &Scene<'_>, images: &mut Images<'_>) {
+fn registry(scene: &Scene<'_>, images: &mut Images<'_>, sboms: &mut Sboms<'_>) {
     let registry = scene.registry;
     for repository in registry.repositories() {
-        let tags = registry.tags(&repository).join(" ");
-        images.fields.insert(format!("tags {repository}"), tags);
+        let tags = registry.tags(&repository).into_iter();
+        let mut tags: Vec<String> = tags.map(|tag| sboms.labels.apply(&tag)).collect();
+        tags.sort();
+        images.fields.insert(format!("tags {repository}"), tags.join(" "));
     }
     if !scene.case.fails.is_empty() {
         // What was pushed before the failure is no result.
@@ -136,6 +212,17 @@ fn registry(scene: &Scene<'_>, images: &mut Images<'_>) {
     for (repository, tag) in scene.tags() {
         let source = Repository { registry, name: &repository };
         images.look(&source, &tag, &format!("{repository}:{tag}"));
+    }
+    for (repository, tag) in scene.sboms() {
+        sboms.attached(images, &repository, &tag);
+    }
+    // What has an SBOM and lost its tag to another image.
+    for digest in scene.sboms().iter().filter_map(|(_, tag)| attachment::subject(tag)) {
+        let label = sboms.labels.get(&digest).unwrap_or_default();
+        for repository in registry.repositories().iter().filter(|name| label.starts_with(&format!("{name} "))) {
+            let source = Repository { registry, name: repository };
+            images.look(&source, &digest, label);
+        }
     }
     for repository in registry.repositories() {
         let mut blobs = registry.blobs(&repository);
@@ -181,7 +268,13 @@ fn file(images: &mut Images<'_>, labels: &Labels, path: &str, content: &[u8], in
             }
         }
         _ => {
-            images.fields.insert(field, labels.apply(&text));
+            let text = labels.apply(&text);
+            let documents = path.ends_with(STREAM).then(|| stream::documents(&text));
+            let text = match documents {
+                Some(Ok(documents)) => documents.join("\n"),
+                _ => text,
+            };
+            images.fields.insert(field, text);
         }
     }
 }

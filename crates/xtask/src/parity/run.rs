@@ -3,6 +3,7 @@
 
 use super::case::Case;
 use super::label::Labels;
+use super::sbom::attachment;
 use super::source::{self, Repository};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -87,11 +88,31 @@ impl<'a> Scene<'a> {
             let source = Repository { registry: self.registry, name: &repository };
             source::label(&source, &tag, &format!("{repository}:{tag}"), &mut labels);
         }
+        // Of an image whose tag another one has taken, its SBOM tells.
+        for digest in self.sboms().iter().filter_map(|(_, tag)| attachment::subject(tag)) {
+            for name in self.registry.repositories() {
+                let source = Repository { registry: self.registry, name: &name };
+                source::label_by_content(&source, &digest, &name, &mut labels);
+            }
+        }
         labels
     }
 
-    /// Lists the tags of the registry that are no bases.
+    /// Lists the tags of the registry that are no bases and no SBOMs.
     pub(crate) fn tags(&self) -> Vec<(String, String)> {
+        let mut found = self.all_tags();
+        found.retain(|(_, tag)| attachment::subject(tag).is_none());
+        found
+    }
+
+    /// Lists the tags of the registry that SBOMs have.
+    pub(crate) fn sboms(&self) -> Vec<(String, String)> {
+        let mut found = self.all_tags();
+        found.retain(|(_, tag)| attachment::subject(tag).is_some());
+        found
+    }
+
+    fn all_tags(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for repository in self.registry.repositories() {
             for tag in self.registry.tags(&repository) {
@@ -107,7 +128,8 @@ impl<'a> Scene<'a> {
     pub(crate) fn fill(&self, text: &str) -> String {
         let mut text = text
             .replace("{host}", self.registry.host())
-            .replace("{work}", &self.work.display().to_string());
+            .replace("{work}", &self.work.display().to_string())
+            .replace("{path}", &std::env::var("PATH").unwrap_or_default());
         for (repository, tag, fixture) in &self.case.bases {
             let name = format!("{repository}:{tag}");
             for (place, digest) in digests(&name, fixture) {
@@ -132,13 +154,8 @@ impl<'a> Scene<'a> {
         }
         let before = files(&self.work);
 
-        let (command, rest) = args.split_first().expect("a case names its command");
-        // The flag is there for the commands that make images.
-        let makes_images = ["build", "publish"].contains(&command.as_str());
-        let words = std::iter::once(self.fill(command));
-        let words = words.chain(makes_images.then(|| "--sbom=none".to_owned()));
-        let words = words.chain(rest.iter().map(|word| self.fill(word)));
-        let mut run = sandbox.run(words).cwd(&self.work).stdin(self.case.stdin);
+        let words = args.iter().map(|word| self.fill(word));
+        let mut run = sandbox.run(words).cwd(&self.work).stdin(self.fill(self.case.stdin));
         for (name, value) in env {
             run = run.env(name, value);
         }

@@ -66,3 +66,25 @@ pub(crate) fn label(source: &dyn Source, reference: &str, name: &str, labels: &m
         }
     }
 }
+
+/// Names a manifest that no tag leads to: by the digest of its config, which
+/// is the same for both tools, or that of its first child's.
+pub(crate) fn label_by_content(
+    source: &dyn Source,
+    digest: &str,
+    repository: &str,
+    labels: &mut Labels,
+) {
+    let Some((_, bytes)) = source.manifest(digest) else { return };
+    let Ok(manifest) = serde_json::from_slice::<Value>(&bytes) else { return };
+    let name = match (manifest["config"]["digest"].as_str(), manifest["manifests"].is_array()) {
+        (Some(config), _) => format!("{repository} with {config}"),
+        (None, true) => {
+            let first = manifest["manifests"][0]["digest"].as_str().unwrap_or_default();
+            label_by_content(source, first, repository, labels);
+            format!("{repository} over {}", labels.get(first).unwrap_or("nothing"))
+        }
+        (None, false) => return,
+    };
+    labels.insert(digest, &name);
+}

@@ -4,10 +4,11 @@
 use super::Programs;
 use super::breakage::{self, Breakage};
 use super::case::Case;
-use super::compare::{Finding, compare};
+use super::compare::{Finding, Memory, compare};
 use super::edit::Broken;
 use super::observe::observe;
-use super::run::Scene;
+use super::run::{Run, Scene};
+use super::sbom::rule::Tool;
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -75,14 +76,17 @@ pub(crate) fn one<'a>(
     if !case.env.iter().any(|(name, _)| *name == "KOCACHE") {
         sandbox.unset("KOCACHE");
     }
-    let ko = observe(&scene, &scene.run(&sandbox));
+    let ko = observe(&scene, &scene.run(&sandbox), Tool::Ko);
     let sandbox = scene.sandbox(&programs.ours);
     let run = scene.run(&sandbox);
-    let mut findings = compare(&scene, &ko, &observe(&scene, &run));
+    // What the case only names was pushed, and so built, before.
+    let memory = if case.pushed_by.is_some() { Memory::Same } else { Memory::None };
+    let see = |run: &Run| observe(&scene, run, Tool::Ours);
+    let mut findings = compare(&scene, &ko, &see(&run), memory);
     let found = findings.clone();
     let pushed = registry.snapshot();
     if case.fails.is_empty() {
-        let again = compare(&scene, &ko, &observe(&scene, &scene.run(&sandbox)));
+        let again = compare(&scene, &ko, &see(&scene.run(&sandbox)), Memory::Same);
         let again = again.into_iter().filter(|finding| !found.contains(finding));
         findings.extend(again.map(|finding| finding.note("with our cache filled")));
     }
@@ -93,7 +97,7 @@ pub(crate) fn one<'a>(
         registry.restore(&pushed);
         let mut broken = Broken::new(&scene, run.clone());
         (breakage.apply)(&mut broken);
-        let mut caused = compare(&scene, &ko, &observe(&scene, &broken.run));
+        let mut caused = compare(&scene, &ko, &see(&broken.run), memory);
         caused.retain(|finding| !found.contains(finding));
         mistakes.push((breakage, noticed(breakage, &caused)));
     }

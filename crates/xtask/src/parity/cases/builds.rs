@@ -104,6 +104,31 @@ fn flags() -> Vec<Case> {
     ]
 }
 
+/// What an SBOM says of the module that `example.com/dep` stands for.
+const DEP: &str = "example.com/dep  pkg:golang/example.com/dep?type=module: a local directory in place of example.com/dep v1.0.0";
+
+/// The field with what an SBOM says of a module that is replaced.
+fn replaced(image: &str) -> String {
+    format!("sbom {image}:latest replaced[0]")
+}
+
+/// A program without a module, and so without a name in ko's SBOM.
+fn standard_library() -> Case {
+    let reason = "a program without a module goes by its import path in the SBOM, where ko leaves its name empty";
+    let sbom = |rest: &str| format!("sbom out/addr2line:latest {rest}");
+    let id = "\"SPDXRef-Package-cmd.addr2line\"";
+    Case::build("module/standard-library", "cmd/addr2line -B")
+        .module(stamped)
+        .differs(&sbom("packages[2]/SPDXID"), Some(id), reason)
+        .differs(&sbom("packages[2]/name"), Some("\"cmd/addr2line\""), reason)
+        .differs(
+            &sbom("packages[2]/externalRefs[0]/referenceLocator"),
+            Some("\"pkg:golang/cmd/addr2line?type=module\""),
+            reason,
+        )
+        .differs(&sbom("relationships[2]/relatedSpdxElement"), Some(id), reason)
+}
+
 /// Where packages are.
 fn modules() -> Vec<Case> {
     let on = |name, words: &str, config: &str| {
@@ -140,16 +165,20 @@ fn modules() -> Vec<Case> {
             .module(workspace)
             .file(".ko.yaml", "builds:\n- dir: one\n  main: cmd/web\n")
             .env("GOWORK", "off"),
-        Case::build("module/dependency", "example.com/dep/cmd/tool").module(dependency),
+        Case::build("module/dependency", "example.com/dep/cmd/tool").module(dependency)
+            .differs(&replaced("out/tool-c9ea3af7e95a0ea7a6f08af627f13614"), Some(DEP), super::REPLACED),
         Case::build("module/dependency-import-path", "example.com/dep/cmd/tool -P")
-            .module(dependency),
+            .module(dependency)
+            .differs(&replaced("out/example.com/dep/cmd/tool"), Some(DEP), super::REPLACED),
         Case::build("module/vendor", "example.com/dep/cmd/tool ./cmd/web")
             .module(vendor)
-            .order(&["tool-", "web-"]),
+            .order(&["tool-", "web-"])
+            .differs(&replaced("out/tool-c9ea3af7e95a0ea7a6f08af627f13614"), Some(DEP), super::REPLACED),
         Case::build("module/vendor-off", "example.com/dep/cmd/tool")
             .module(vendor)
-            .env("GOFLAGS", "-mod=mod"),
-        Case::build("module/standard-library", "cmd/addr2line -B").module(stamped),
+            .env("GOFLAGS", "-mod=mod")
+            .differs(&replaced("out/tool-c9ea3af7e95a0ea7a6f08af627f13614"), Some(DEP), super::REPLACED),
+        standard_library(),
         Case::build("module/other-system", "./cmd/web")
             .module(elsewhere)
             .fails("importpath is not `package main`"),

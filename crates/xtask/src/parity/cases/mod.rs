@@ -3,11 +3,15 @@
 mod base;
 mod breakage;
 mod builds;
+mod capabilities;
 mod config;
 mod failure;
+mod files;
 mod go;
 mod image;
 mod kodata;
+mod kubectl;
+mod manifest;
 pub(crate) mod modules;
 mod name;
 mod other;
@@ -15,13 +19,18 @@ mod platform;
 mod publish;
 mod quirk;
 mod reference;
+mod requirements;
+mod resolve;
+mod sbom;
+mod selector;
 mod settings;
 mod setup;
 mod template;
+mod windows;
 mod words;
 
 use super::case::Case;
-pub(crate) use modules::{app, assets, hello, upper_case};
+pub(crate) use modules::{app, assets, hello, stamped, upper_case};
 use testkit::base::{Fixture, Format, Image, Index};
 
 /// Why a line that ko prints for each platform is there once.
@@ -37,12 +46,15 @@ pub(crate) const REAL_BASE: &str =
 /// Why platforms go with a variable that is set to nothing.
 pub(crate) const EMPTY_IS_UNSET: &str = "a variable that is empty is not set";
 
+/// Why an SBOM speaks of another module.
+pub(crate) const REPLACED: &str = "a module that is replaced is described as what was built";
+
 /// Why nothing is pushed when a later argument is wrong.
 pub(crate) const CHECKED_FIRST: &str = "all arguments are checked before the first is built";
 
 /// All cases, in the order in which they are run.
 pub(crate) fn all() -> Vec<Case> {
-    let subjects: [fn() -> Vec<Case>; 18] = [
+    let subjects: [fn() -> Vec<Case>; 25] = [
         kodata::cases,
         base::cases,
         platform::cases,
@@ -59,6 +71,13 @@ pub(crate) fn all() -> Vec<Case> {
         other::cases,
         quirk::cases,
         reference::cases,
+        sbom::cases,
+        capabilities::cases,
+        windows::cases,
+        resolve::cases,
+        files::cases,
+        selector::cases,
+        kubectl::cases,
         failure::cases,
         breakage::cases,
     ];

@@ -1,0 +1,185 @@
+//! In what our SBOMs differ from ko's on purpose. Each rule takes one
+//! difference out of a document, of ko's by writing what ours has to say, of
+//! ours by writing what ko says; all that is left has to be equal.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use testkit::registry::TestRegistry;
+
+/// Who made a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    Ko,
+    Ours,
+}
+
+/// A difference that is meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    /// What it is, for `docs/parity.md`.
+    pub(crate) reason: &'static str,
+    /// Whose documents it changes.
+    tool: Tool,
+    /// Changes a document; returns what cases have to expect explicitly.
+    apply: fn(&mut Value, &TestRegistry) -> Vec<String>,
+}
+
+/// All rules, in the order in which they are applied.
+pub(crate) const RULES: [Rule; 7] = [
+    Rule {
+        reason: "`downloadLocation` is `NOASSERTION`: a module need not be at the public proxy",
+        tool: Tool::Ko,
+        apply: |document, _| {
+            for package in list(document, "packages") {
+                let location = &mut package["downloadLocation"];
+                if location.as_str().is_some_and(|text| text.starts_with("https://")) {
+                    *location = json!("NOASSERTION");
+                }
+            }
+            Vec::new()
+        },
+    },
+    Rule {
+        reason: "identifiers have only the letters that SPDX allows",
+        tool: Tool::Ko,
+        apply: |document, _| {
+            rename(document, allowed);
+            Vec::new()
+        },
+    },
+    Rule { reason: CREATOR, tool: Tool::Ko, apply: |document, _| creator(document, "Tool: ko ") },
+    Rule { reason: CREATOR, tool: Tool::Ours, apply: |document, _| creator(document, "Tool: ko-") },
+    Rule {
+        reason: "the document of an index says what it describes",
+        tool: Tool::Ours,
+        apply: |document, _| {
+            let of_index = document["packages"][0]["externalRefs"][0]["referenceLocator"]
+                .as_str()
+                .is_some_and(|purl| purl.starts_with("pkg:oci/index@"));
+            if of_index && document["relationships"][0]["relationshipType"] == "DESCRIBES" {
+                list(document, "relationships").remove(0);
+            }
+            Vec::new()
+        },
+    },
+    Rule {
+        reason: "the base of an OCI index has the digest that it has, where ko names one that exists nowhere",
+        tool: Tool::Ko,
+        apply: real_base,
+    },
+    Rule {
+        reason: "a module that is replaced is described as what was built",
+        tool: Tool::Ours,
+        apply: what_was_replaced,
+    },
+];
+
+const CREATOR: &str = "the creator is `Tool: ko-<version>`";
+
+/// Applies all rules to a document of a tool.
+pub(super) fn apply(document: &mut Value, tool: Tool, registry: &TestRegistry) -> Vec<String> {
+    if !document["spdxVersion"].is_string() {
+        return Vec::new();
+    }
+    let rules = RULES.iter().filter(|rule| rule.tool == tool);
+    rules.flat_map(|rule| (rule.apply)(document, registry)).collect()
+}
+
+fn list<'a>(value: &'a mut Value, key: &str) -> &'a mut Vec<Value> {
+    if !value[key].is_array() {
+        value[key] = json!([]);
+    }
+    value[key].as_array_mut().expect("it was made one")
+}
+
+/// An identifier with a dash for each letter that SPDX does not allow.
+fn allowed(id: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    id.chars().map(|c| if allowed(c) { c } else { '-' }).collect()
+}
+
+/// Gives packages other identifiers, wherever those stand.
+fn rename(document: &mut Value, name: impl Fn(&str) -> String) {
+    let mut names = BTreeMap::new();
+    for package in list(document, "packages") {
+        let old = package["SPDXID"].as_str().unwrap_or_default().to_owned();
+        let new = name(&old);
+        package["SPDXID"] = json!(new);
+        names.insert(old, new);
+    }
+    for relationship in list(document, "relationships") {
+        for key in ["spdxElementId", "relatedSpdxElement"] {
+            if let Some(new) = relationship[key].as_str().and_then(|old| names.get(old)) {
+                relationship[key] = json!(new);
+            }
+        }
+    }
+}
+
+/// Puts a word in place of the version of the maker.
+fn creator(document: &mut Value, before: &str) -> Vec<String> {
+    let creator = &mut document["creationInfo"]["creators"][0];
+    if creator.as_str().is_some_and(|text| text.starts_with(before)) {
+        *creator = json!("Tool: ko-<version>");
+    }
+    Vec::new()
+}
+
+/// The digest that the base of an index has, for one that nothing has.
+fn real_base(document: &mut Value, registry: &TestRegistry) -> Vec<String> {
+    let base = &document["packages"][1];
+    let name = base["versionInfo"].as_str().unwrap_or_default();
+    let named = base["name"].as_str().and_then(|name| name.split_once('@'));
+    let Some((repository, digest)) = named.filter(|_| name.contains(':')) else {
+        return Vec::new();
+    };
+    let repository = repository.trim_start_matches(registry.host()).trim_start_matches('/');
+    if registry.manifest(repository, digest).is_some() {
+        return Vec::new();
+    }
+    let tag = name.rsplit(':').next().unwrap_or_default();
+    let Some(real) = registry.manifest(repository, tag) else { return Vec::new() };
+    let hex = |digest: &str| digest.trim_start_matches("sha256:").to_owned();
+    let text = document.to_string().replace(&hex(digest), &hex(&real.digest()));
+    *document = serde_json::from_str(&text).expect("digits in place of digits");
+    Vec::new()
+}
+
+/// The module that a replacement stands in for, of which ko speaks.
+fn what_was_replaced(document: &mut Value, _: &TestRegistry) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut changed = BTreeMap::new();
+    let mut relationships = list(document, "relationships").iter();
+    let main = relationships.find(|one| one["relationshipType"] == "CONTAINS");
+    let main = main.map_or(Value::Null, |one| one["relatedSpdxElement"].clone());
+    for package in list(document, "packages") {
+        let Some(comment) = package["comment"].as_str().map(str::to_owned) else { continue };
+        let Some((_, old)) = comment.split_once("in place of ") else { continue };
+        let (path, version) = old.split_once(' ').unwrap_or((old, ""));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let locator = text(&package["externalRefs"][0]["referenceLocator"]);
+        notes.push(format!(
+            "{} {} {locator}: {comment}",
+            text(&package["name"]),
+            text(&package["versionInfo"])
+        ));
+        let id = text(&package["SPDXID"]);
+        // A main module has no version, which is that of the image.
+        let mut described = json!({ "SPDXID": id, "name": path, "versionInfo": version });
+        if id == main {
+            drop(described.as_object_mut().map(|members| members.shift_remove("versionInfo")));
+        }
+        let members = package.as_object().expect("it has a comment");
+        for (key, value) in members {
+            if !["SPDXID", "name", "versionInfo", "comment", "checksums"].contains(&key.as_str()) {
+                described[key] = value.clone();
+            }
+        }
+        let purl = format!("pkg:golang/{path}@{version}?type=module");
+        described["externalRefs"][0]["referenceLocator"] = json!(purl);
+        *package = described;
+        changed.insert(id, allowed(&format!("SPDXRef-Package-{path}-{version}").replace('/', ".")));
+    }
+    rename(document, |id| changed.get(id).map_or(id, String::as_str).to_owned());
+    notes
+}
