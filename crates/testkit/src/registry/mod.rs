@@ -302,6 +302,14 @@ impl TestRegistry {
         digest
     }
 
+    /// Forgets a tag, if it is there. What it led to stays.
+    pub fn delete_tag(&self, repository: &str, tag: &str) {
+        let mut contents = self.state.storage.contents();
+        if let Some(repository) = contents.repositories.get_mut(repository) {
+            repository.tags.remove(tag);
+        }
+    }
+
     /// Returns the manifest of a tag or digest.
     #[must_use]
     pub fn manifest(&self, repository: &str, reference: &str) -> Option<Manifest> {

@@ -169,7 +169,11 @@ impl Case {
             .differs(&format!("error {phrase}"), Some("not said, for nothing failed"), reason)
             .differs("exit code", Some("0"), reason)
             .differs("stdout", Some(&format!("{{host}}/{image}@[{image}:latest]")), reason)
-            .differs(&format!("tags {image}"), Some(&format!("[{image}:latest].sbom latest")), reason)
+            .differs(
+                &format!("tags {image}"),
+                Some(&format!("[{image}:latest].sbom latest")),
+                reason,
+            )
     }
 
     /// Expects ko to push `image`, a path below the registry, as `latest`, and

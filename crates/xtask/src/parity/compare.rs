@@ -29,7 +29,7 @@ pub(crate) enum Memory {
 
 /// Why a line that ko prints for each build may be missing.
 pub(crate) const FRESH: &str =
-    "an image that is fresh is not built again, and nothing says that it is";
+    "an image that is fresh is not built again, so that no line `Building` says that it is";
 
 /// Whether a difference is that ours builds nothing that is fresh.
 fn is_fresh(field: &str, ours: Option<&String>, memory: Memory) -> bool {

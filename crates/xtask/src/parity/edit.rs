@@ -3,6 +3,7 @@
 //! and references included, so that only the mistake itself can be noticed.
 
 use super::run::{Run, Scene};
+use super::sbom::as_go_writes;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -85,6 +86,9 @@ impl<'a> Broken<'a> {
     /// Puts `new` in place of `old` in everything that was printed or written.
     pub(crate) fn replace(&mut self, old: &str, new: &str) {
         let run = &mut self.run;
+        // Also where a tag or a document has a digest without its algorithm.
+        let bare = |digest: &str| digest.trim_start_matches("sha256:").to_owned();
+        let (old, new) = (&bare(old), &bare(new));
         for text in [&mut run.stdout, &mut run.stderr] {
             *text = text.replace(old, new);
         }
@@ -164,7 +168,106 @@ impl<'a> Broken<'a> {
         let text = text.to_owned();
         let new =
             self.scene.registry.put_manifest(&self.repository, &reference, &old.media_type, text);
+        self.follow(&old.digest(), &new);
         self.replace(&old.digest(), &new);
+    }
+
+    /// Lets SBOMs speak of `new` where they spoke of `old`.
+    fn follow(&self, old: &str, new: &str) {
+        for (repository, tag) in self.scene.sboms() {
+            let (old, new) = (&old["sha256:".len()..], &new["sha256:".len()..]);
+            self.attach(&repository, &tag, &tag.replace(old, new), |text| text.replace(old, new));
+        }
+    }
+
+    /// Changes the document about the image or index that is tagged, or that
+    /// of a child.
+    pub(crate) fn sbom(&mut self, child: Option<usize>, change: impl FnOnce(&mut Value)) {
+        self.sbom_text(child, |text| {
+            let mut document = serde_json::from_str(&text).expect("a document is JSON");
+            change(&mut document);
+            as_go_writes(&document)
+        });
+    }
+
+    /// Changes the text of a document.
+    pub(crate) fn sbom_text(
+        &mut self,
+        child: Option<usize>,
+        change: impl FnOnce(String) -> String,
+    ) {
+        let tag = self.sbom_tag(child);
+        self.attach(&self.repository, &tag, &tag, change);
+    }
+
+    /// Puts the document of the image that is tagged below another tag, or
+    /// none.
+    pub(crate) fn move_sbom(&mut self, to: Option<&str>) {
+        let tag = self.sbom_tag(None);
+        if let Some(to) = to {
+            self.attach(&self.repository, &tag, to, |text| text);
+        }
+        self.scene.registry.delete_tag(&self.repository, &tag);
+    }
+
+    /// Changes the manifest of an SBOM.
+    pub(crate) fn sbom_manifest(&mut self, change: impl FnOnce(&mut Value)) {
+        let tag = self.sbom_tag(None);
+        let manifest = self.scene.registry.manifest(&self.repository, &tag);
+        let manifest = manifest.expect("the case attaches SBOMs");
+        let mut value = manifest.json();
+        change(&mut value);
+        let registry = self.scene.registry;
+        registry.put_manifest(&self.repository, &tag, &manifest.media_type, value.to_string());
+    }
+
+    /// Changes the config of an SBOM.
+    pub(crate) fn sbom_config(&mut self, change: impl FnOnce(&mut Value)) {
+        let (registry, repository) = (self.scene.registry, self.repository.clone());
+        self.sbom_manifest(|manifest| {
+            let digest = manifest["config"]["digest"].as_str().expect("an SBOM has a config");
+            let config = registry.blob(&repository, digest).expect("it was pushed");
+            let mut config: Value = serde_json::from_slice(&config).expect("a config is JSON");
+            change(&mut config);
+            let config = config.to_string();
+            manifest["config"]["size"] = config.len().into();
+            manifest["config"]["digest"] = registry.put_blob(&repository, config.as_bytes()).into();
+        });
+    }
+
+    fn sbom_tag(&self, child: Option<usize>) -> String {
+        let root = self.scene.registry.manifest(&self.repository, &self.tag);
+        let root = root.expect("the case pushes an image");
+        let digest = match child {
+            Some(child) => root.json()["manifests"][child]["digest"].clone(),
+            None => root.digest().into(),
+        };
+        format!("{}.sbom", digest.as_str().expect("a digest").replace(':', "-"))
+    }
+
+    /// Attaches what a changed document is in place of what it was.
+    fn attach(
+        &self,
+        repository: &str,
+        from: &str,
+        to: &str,
+        change: impl FnOnce(String) -> String,
+    ) {
+        let registry = self.scene.registry;
+        let manifest = registry.manifest(repository, from).expect("it was attached");
+        let mut value = manifest.json();
+        let digest = value["layers"][0]["digest"].as_str().expect("an SBOM has a layer").to_owned();
+        let document = registry.blob(repository, &digest).expect("it was pushed");
+        let document = change(String::from_utf8(document).expect("a document is text"));
+        let layer = registry.put_blob(repository, document.as_bytes());
+        let config = value["config"]["digest"].as_str().expect("an SBOM has a config");
+        let config = registry.blob(repository, config).expect("it was pushed");
+        let config = String::from_utf8_lossy(&config).replace(&digest, &layer);
+        value["layers"][0]["size"] = document.len().into();
+        value["layers"][0]["digest"] = layer.into();
+        value["config"]["digest"] = registry.put_blob(repository, config.as_bytes()).into();
+        registry.delete_tag(repository, from);
+        registry.put_manifest(repository, to, &manifest.media_type, value.to_string());
     }
 }
 

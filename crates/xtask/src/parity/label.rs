@@ -70,7 +70,8 @@ mod tests {
         labels.insert(&known, "another name");
         let dashed = known.replace(':', "-");
         let text = format!("a@{known}\nb@{unknown} sha256: {known}0 {dashed}.sbom sha256é");
-        let want = format!("a@[out:latest]\nb@{unknown} sha256: {known}0 [out:latest].sbom sha256é");
+        let want =
+            format!("a@[out:latest]\nb@{unknown} sha256: {known}0 [out:latest].sbom sha256é");
         assert_eq!(labels.apply(&text), want);
     }
 }

@@ -122,12 +122,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     suite::run(&cases, &programs, jobs, options.breakages)
 }
 
-/// Every third case, and all that a mistake is made in.
+/// Every fifth case, and all that a mistake is made in.
 fn core(cases: Vec<Case>) -> Vec<Case> {
-    let needed = |case: &Case| breakage::ALL.iter().any(|one| one.case == case.name);
+    let needed = |case: &Case| breakage::all().any(|one| one.case == case.name);
     let numbered = cases.into_iter().enumerate();
     numbered
-        .filter(|(number, case)| number % 3 == 0 || needed(case))
+        .filter(|(number, case)| number % 5 == 0 || needed(case))
         .map(|(_, case)| case)
         .collect()
 }

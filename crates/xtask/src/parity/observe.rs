@@ -120,7 +120,8 @@ impl Sboms<'_> {
         let registry = self.scene.registry;
         let source = Repository { registry, name: repository };
         let name = self.labels.apply(tag);
-        let name = name.trim_end_matches(".sbom").trim_matches(['[', ']']);
+        let name = name.trim_start_matches('[').trim_end_matches(".sbom");
+        let name = name.strip_suffix(']').unwrap_or(name);
         let field = format!("sbom {name}");
         images.fields.insert(format!("{field} is in"), repository.to_owned());
         let Some(attachment) = Attachment::look(&source, tag, self.labels) else {
@@ -146,8 +147,9 @@ fn printed(scene: &Scene<'_>, run: &Run, labels: &Labels, seen: &mut Observation
     let mut end =
         if run.stdout.is_empty() || run.stdout.ends_with('\n') { "" } else { " (no newline)" };
     let manifests = scene.case.args.first().is_some_and(|command| command == "resolve");
-    if manifests && let Ok(documents) = stream::documents(&labels.apply(&run.stdout)) {
-        (lines, end) = (documents, "");
+    if manifests && let Ok(documents) = stream::documents(&run.stdout) {
+        lines = documents.iter().map(|document| labels.apply(document)).collect();
+        end = "";
     }
     seen.fields.insert("stdout".to_owned(), lines.join("\n") + end);
 
@@ -219,7 +221,9 @@ fn registry(scene: &Scene<'_>, images: &mut Images<'_>, sboms: &mut Sboms<'_>) {
     // What has an SBOM and lost its tag to another image.
     for digest in scene.sboms().iter().filter_map(|(_, tag)| attachment::subject(tag)) {
         let label = sboms.labels.get(&digest).unwrap_or_default();
-        for repository in registry.repositories().iter().filter(|name| label.starts_with(&format!("{name} "))) {
+        for repository in
+            registry.repositories().iter().filter(|name| label.starts_with(&format!("{name} ")))
+        {
             let source = Repository { registry, name: repository };
             images.look(&source, &digest, label);
         }
@@ -268,13 +272,12 @@ fn file(images: &mut Images<'_>, labels: &Labels, path: &str, content: &[u8], in
             }
         }
         _ => {
-            let text = labels.apply(&text);
             let documents = path.ends_with(STREAM).then(|| stream::documents(&text));
             let text = match documents {
                 Some(Ok(documents)) => documents.join("\n"),
-                _ => text,
+                _ => text.into_owned(),
             };
-            images.fields.insert(field, text);
+            images.fields.insert(field, labels.apply(&text));
         }
     }
 }

@@ -93,7 +93,9 @@ fn tagged(tag: Option<&Tag>) -> String {
 fn is_string(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let word = ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "<<"];
-    let number = lower.trim_start_matches(['+', '-', '.']).starts_with(|c: char| c.is_ascii_digit());
+    let digits = lower.trim_start_matches(['+', '-', '.']);
+    let number = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_hexdigit() || "xo_.+-:tz ".contains(c));
     !word.contains(&lower.as_str()) && !number && !lower.ends_with(".inf") && lower != ".nan"
 }
 
@@ -111,7 +113,7 @@ mod tests {
             ("a: &x b\nc: *x\n", vec![r#"{"a": &1 "b", "c": *1}"#]),
             ("a: !foo b\nc: !!str d\n", vec![r#"{"a": !<!foo> "b", "c": "d"}"#]),
             ("---\n---\na: 1\n---\n", vec!["(1 empty)", "{\"a\": 1}", "(1 empty)"]),
-            ("- yes\n- 0x1\n- v1\n", vec![r#"[yes, 0x1, "v1"]"#]),
+            ("- yes\n- 0x1\n- v1\n- 1:2/x\n", vec![r#"[yes, 0x1, "v1", "1:2/x"]"#]),
         ] {
             assert_eq!(documents(text).unwrap(), want, "{text}");
         }

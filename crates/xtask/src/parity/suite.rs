@@ -92,8 +92,7 @@ pub(crate) fn one<'a>(
     }
 
     let mut mistakes = Vec::new();
-    for breakage in breakage::ALL.iter().filter(|breakage| breakages && breakage.case == case.name)
-    {
+    for breakage in breakage::all().filter(|breakage| breakages && breakage.case == case.name) {
         registry.restore(&pushed);
         let mut broken = Broken::new(&scene, run.clone());
         (breakage.apply)(&mut broken);

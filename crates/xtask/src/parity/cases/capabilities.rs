@@ -76,7 +76,6 @@ fn terms() -> Vec<Case> {
         two("capabilities/bare-then-effective", "chown", "chown+e"),
         two("capabilities/effective-of-another", "chown=p", "kill=e"),
         term("capabilities/number-with-operation", "10=ep"),
-        term("capabilities/spaces-around", " chown "),
     ]
 }
 
@@ -93,9 +92,13 @@ fn wrong() -> Vec<Case> {
         term("capabilities/number-too-large", "64").fails("unknown capability: \"64\""),
         term("capabilities/number-negative", "-1").fails("linux_capabilities: "),
         term("capabilities/nothing", "").fails("unknown capability: \"\""),
+        term("capabilities/spaces-around", " chown ").fails("linux_capabilities: "),
         term("capabilities/space-inside", "chown kill").fails("linux_capabilities: "),
     ]
 }
+
+/// What is said of a build.
+const CONFIG: &str = "stderr Using build config #0 for example.com/app/cmd/web";
 
 /// Which binaries have it.
 fn builds() -> Vec<Case> {
@@ -117,26 +120,35 @@ fn builds() -> Vec<Case> {
             "builds:\n- {main: ./cmd/web, linux_capabilities: [chown]}\n- {main: ./cmd/web}\n",
         ),
         settings("capabilities/platforms", "./cmd/web --bare --platform=all", one)
-            .base(three(Format::Docker)),
-        settings("capabilities/not-on-windows", "./cmd/web --bare --platform=all", one).base(
-            Index::docker()
-                .image(Image::docker("linux/amd64"))
-                .image(Image::docker("windows/amd64:10.0.17763.1234"))
-                .build(),
-        ),
-        settings("capabilities/unknown-on-windows", "./cmd/web --platform=windows", "builds:\n- {main: ./cmd/web, linux_capabilities: [bogus]}\n")
+            .base(three(Format::Docker))
+            .differs(CONFIG, Some("x"), super::ONCE),
+        settings("capabilities/not-on-windows", "./cmd/web --bare --platform=all", one)
             .base(
                 Index::docker()
-                    .image(Image::docker("windows/amd64:10.0.17763.1234"))
                     .image(Image::docker("linux/amd64"))
+                    .image(Image::docker("windows/amd64:10.0.17763.1234"))
                     .build(),
             )
-            .fails("unknown capability: \"bogus\""),
-        settings("capabilities/and-flags", "./cmd/web --disable-optimizations", &format!("{one}  flags: [-tags, feature]\n")),
+            .differs(CONFIG, Some("x"), super::ONCE),
+        settings(
+            "capabilities/unknown-on-windows",
+            "./cmd/web --platform=windows",
+            "builds:\n- {main: ./cmd/web, linux_capabilities: [bogus]}\n",
+        )
+        .base(
+            Index::docker()
+                .image(Image::docker("windows/amd64:10.0.17763.1234"))
+                .image(Image::docker("linux/amd64"))
+                .build(),
+        )
+        .fails("unknown capability: \"bogus\""),
+        settings(
+            "capabilities/and-flags",
+            "./cmd/web --disable-optimizations",
+            &format!("{one}  flags: [-tags, feature]\n"),
+        ),
         settings("capabilities/and-epochs", "./cmd/web", one)
             .env("SOURCE_DATE_EPOCH", "1000")
             .env("KO_DATA_DATE_EPOCH", "2000"),
-        settings("capabilities/in-the-variable", "./cmd/web", "")
-            .env("KO_BUILDS", "[{\"main\":\"./cmd/web\",\"linux_capabilities\":[\"chown\"]}]"),
     ]
 }

@@ -29,7 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
         tree("files/recursive-is-for-all", "-f config -R"),
         tree("files/file-of-a-directory", "-f config/sub/a.yaml"),
         tree("files/other-ending", "-f config/c.yml -f config/d.YAML"),
-        tree("files/any-ending", "-f config/e.txt").fails("error processing import paths in \"config/e.txt\": "),
+        tree("files/any-ending", "-f config/e.txt")
+            .fails("error processing import paths in \"config/e.txt\": "),
         tree("files/list-with-commas", "-f config/b.yaml,config/c.yml"),
         tree("files/twice", "-f config/b.yaml -f config/b.yaml"),
         tree("files/file-and-its-directory", "-f config/b.yaml -f config"),
@@ -38,11 +39,15 @@ pub(super) fn cases() -> Vec<Case> {
         tree("files/quoted", "").arg("-f").arg("\"config/b.yaml\""),
         tree("files/long-name", "--filename=config/b.yaml --recursive"),
         tree("files/with-stdin", "-f config/b.yaml -f - -f config/c.yml").stdin("from: stdin\n"),
-        tree("files/missing", "-f nowhere.yaml").fails("nowhere.yaml"),
-        tree("files/missing-second", "-f config/c.yml -f nowhere.yaml").fails("nowhere.yaml"),
+        tree("files/missing", "-f nowhere.yaml").fails("").says("nowhere.yaml"),
+        tree("files/missing-second", "-f config/c.yml -f nowhere.yaml")
+            .fails("")
+            .says("nowhere.yaml"),
         resolve("files/only-others", "-f docs"),
-        resolve("files/empty-name", "-f="),
-        linked("files/link-to-a-file", "-f links", |dir| link(dir, "../real/a.yaml", "links/l.yaml")),
+        resolve("files/empty-name", "--filename="),
+        linked("files/link-to-a-file", "-f links", |dir| {
+            link(dir, "../real/a.yaml", "links/l.yaml")
+        }),
         linked("files/link-named", "-f l.yaml", |dir| link(dir, "real/a.yaml", "l.yaml")),
         linked("files/link-to-a-directory-inside", "-R -f links", |dir| {
             link(dir, "../real", "links/sub");

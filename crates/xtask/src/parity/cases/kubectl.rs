@@ -6,6 +6,8 @@ use super::manifest::{PLAIN_YAML, WEB_YAML, WORKER_YAML, with_kubectl, without_k
 use super::three;
 use testkit::base::Format;
 
+const MARKED: &str = "a file that begins with `---`, as it is or by what is left of it, begins with an empty document, which kubectl passes over";
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = streams();
     cases.extend(failures());
@@ -37,7 +39,15 @@ fn streams() -> Vec<Case> {
         web("apply/recursive", "apply -R -f config")
             .file("config/b.yaml", WEB_YAML)
             .file("config/sub/c.yaml", PLAIN_YAML),
-        web("apply/selector", "apply -f f.yaml -l app=worker").file("f.yaml", &all),
+        web("apply/selector", "apply -f f.yaml -l app=web").file("f.yaml", &all),
+        web("apply/selector-of-the-second", "apply -f f.yaml -l app=a")
+            .file("f.yaml", &format!("{PLAIN_YAML}---\n{{apiVersion: v1, kind: A, metadata: {{labels: {{app: a}}}}}}\n"))
+            .differs("file kubectl.marks", Some("1002\n"), MARKED)
+            .differs(
+                "file kubectl.stdin.yaml",
+                Some("(1000 empty)\n{\"apiVersion\": \"v1\", \"kind\": \"A\", \"metadata\": {\"labels\": {\"app\": \"a\"}}}\n(1 empty)"),
+                MARKED,
+            ),
         web("apply/selector-of-nothing", "apply -f f.yaml -l app=nobody"),
         web("apply/words-after-dashes", "apply -f f.yaml -- --namespace=foo -n bar"),
         web("apply/words-before-dashes", "apply -f f.yaml pos another -- --server-side"),
@@ -76,26 +86,37 @@ fn failures() -> Vec<Case> {
             .env("KUBECTL_EXIT", "5")
             .env("KUBECTL_DEAF", "1")
             .fails("error executing 'kubectl apply': exit status 5"),
-        wrong("apply/not-yaml", "apply -f f.yaml", "a: [\n").fails("error processing import paths in \"f.yaml\": "),
-        wrong("apply/library", "apply -f f.yaml", "a: ko://example.com/app/lib\n").fails("found strict reference but "),
-        wrong("create/library", "create -f f.yaml", "a: ko://example.com/app/lib\n").fails("found strict reference but "),
-        wrong("apply/compile-error", "apply -f f.yaml", "a: ko://example.com/app/broken\n").fails("go build: exit status 1"),
-        web("apply/missing-file", "apply -f nowhere.yaml").fails("nowhere.yaml"),
-        web("apply/unknown-flag", "apply -f f.yaml --namespace=foo").fails("unknown flag: --namespace"),
-        web("create/unknown-flag", "create -f f.yaml -n foo").fails("unknown shorthand flag: 'n' in -n"),
+        wrong("apply/not-yaml", "apply -f f.yaml", "a: [\n")
+            .fails("error processing import paths in \"f.yaml\": "),
+        wrong("apply/library", "apply -f f.yaml", "a: ko://example.com/app/lib\n")
+            .fails("found strict reference but "),
+        wrong("create/library", "create -f f.yaml", "a: ko://example.com/app/lib\n")
+            .fails("found strict reference but "),
+        wrong("apply/compile-error", "apply -f f.yaml", "a: ko://example.com/app/broken\n")
+            .fails("go build: exit status 1"),
+        web("apply/unknown-flag", "apply -f f.yaml --namespace=foo")
+            .fails("unknown flag: --namespace"),
+        web("create/unknown-flag", "create -f f.yaml -n foo")
+            .fails("unknown shorthand flag: 'n' in -n"),
         web("apply/removed-flag", "apply -f f.yaml --watch").fails("unknown flag: --watch"),
-        web("apply/removed-short-flag", "apply -f f.yaml -W").fails("unknown shorthand flag: 'W' in -W"),
+        web("apply/removed-short-flag", "apply -f f.yaml -W")
+            .fails("unknown shorthand flag: 'W' in -W"),
         web("apply/wrong-selector", "apply -f f.yaml -l a==b==c").fails("unable to parse selector"),
-        web("apply/no-repository", "apply -f f.yaml").unset("KO_DOCKER_REPO").fails("KO_DOCKER_REPO environment variable is unset"),
-        without("apply/no-kubectl", "apply -f f.yaml")
-            .fails("Error: error: kubectl is not available. kubectl must be installed to use ko apply"),
-        without("create/no-kubectl", "create -f f.yaml")
-            .fails("Error: error: kubectl is not available. kubectl must be installed to use ko create"),
+        web("apply/no-repository", "apply -f f.yaml")
+            .unset("KO_DOCKER_REPO")
+            .fails("KO_DOCKER_REPO environment variable is unset"),
+        without("apply/no-kubectl", "apply -f f.yaml").fails(
+            "Error: error: kubectl is not available. kubectl must be installed to use ko apply",
+        ),
+        without("create/no-kubectl", "create -f f.yaml").fails(
+            "Error: error: kubectl is not available. kubectl must be installed to use ko create",
+        ),
         without("apply/no-kubectl-nor-repository", "apply -f f.yaml")
             .unset("KO_DOCKER_REPO")
             .fails("kubectl is not available"),
-        without("delete/no-kubectl", "delete -f f.yaml")
-            .fails("Error: error: kubectl is not available. kubectl must be installed to use ko delete"),
+        without("delete/no-kubectl", "delete -f f.yaml").fails(
+            "Error: error: kubectl is not available. kubectl must be installed to use ko delete",
+        ),
         without("run/no-kubectl", "run ./cmd/web").fails("kubectl"),
     ]
 }
@@ -108,7 +129,9 @@ fn delete() -> Vec<Case> {
         web("delete/flag-before", "-v=false delete pod x"),
         web("delete/nothing", "delete"),
         web("delete/ko-flags-are-not-read", "delete --push=maybe --platform"),
-        web("delete/kubectl-fails", "delete pod x").env("KUBECTL_EXIT", "4").fails("Error: exit status 4"),
+        web("delete/kubectl-fails", "delete pod x")
+            .env("KUBECTL_EXIT", "4")
+            .fails("Error: exit status 4"),
         web("delete/no-repository", "delete pod x").unset("KO_DOCKER_REPO"),
     ]
 }
@@ -131,11 +154,16 @@ fn run() -> Vec<Case> {
         web("run/module-root", ".").file("main.go", "package main\n\nfunc main() {}\n"),
         web("run/image-refs", "./cmd/web -B --image-refs=refs.txt"),
         web("run/platform", "./cmd/web --platform=linux/arm64").base(three(Format::Docker)),
-        web("run/kubectl-fails", "./cmd/web").env("KUBECTL_EXIT", "7").fails("Error: exit status 7"),
+        web("run/kubectl-fails", "./cmd/web")
+            .env("KUBECTL_EXIT", "7")
+            .fails("Error: exit status 7"),
         web("run/nothing", "").fails("Error: ko run: no importpaths listed"),
-        web("run/flag-first", "-B ./cmd/web").fails("expected first arg to be positional, got \"-B\""),
+        web("run/flag-first", "-B ./cmd/web")
+            .fails("expected first arg to be positional, got \"-B\""),
         web("run/library", "./lib").fails("importpath is not `package main`"),
         web("run/compile-error", "./broken").fails("go build: exit status 1"),
-        web("run/no-repository", "./cmd/web").unset("KO_DOCKER_REPO").fails("KO_DOCKER_REPO environment variable is unset"),
+        web("run/no-repository", "./cmd/web")
+            .unset("KO_DOCKER_REPO")
+            .fails("KO_DOCKER_REPO environment variable is unset"),
     ]
 }

@@ -104,7 +104,7 @@ mod tests {
         let cases = super::all();
         let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names.len(), cases.len());
-        for one in breakage::ALL {
+        for one in breakage::all() {
             assert!(names.contains(one.case), "{}: no case {}", one.name, one.case);
         }
     }

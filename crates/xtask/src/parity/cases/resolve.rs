@@ -40,9 +40,18 @@ fn references() -> Vec<Case> {
         text("resolve/in-a-comment", "# REF\na: b # REF\n"),
         text("resolve/in-many-lines", "a: |\n  first\n  REF\n"),
         text("resolve/question-mark", "? REF\n: b\n? [REF]\n: c\n"),
-        text("resolve/folded-long", &format!("a: REF\nb: {}\nc: '{}'\n", "word ".repeat(60), "x y ".repeat(60))),
-        text("resolve/values-of-all-kinds", "a: REF\nb: [1, 0x10, 0o7, 1e3, .inf, yes, ~, null, '', 2024-01-02, 1_000, 012]\n"),
-        text("resolve/letters-of-all-kinds", "a: REF\n'日本': é\n\"😀\": \"\\u00e9\\t\\n\\\\ 😀\"\n"),
+        text(
+            "resolve/folded-long",
+            &format!("a: REF\nb: {}\nc: '{}'\n", "word ".repeat(60), "x y ".repeat(60)),
+        ),
+        text(
+            "resolve/values-of-all-kinds",
+            "a: REF\nb: [1, 0x10, 0o7, 1e3, .inf, yes, ~, null, '', 2024-01-02, 1_000, 012]\n",
+        ),
+        text(
+            "resolve/letters-of-all-kinds",
+            "a: REF\n'日本': é\n\"😀\": \"\\u00e9\\t\\n\\\\ 😀\"\n",
+        ),
         text("resolve/same-key-twice", "a: REF\na: b\n"),
         text("resolve/indented-otherwise", "a:\n    - REF\n    -   b:   c\n"),
         text("resolve/relative-path", "a: ko://./cmd/web\n"),
@@ -72,7 +81,10 @@ fn streams() -> Vec<Case> {
         text("resolve/literal-at-the-end", "a: REF\nb: |\n  text\n"),
         text("resolve/marker-with-content", "--- {a: REF}\n--- b\n"),
         text("resolve/marker-first", "---\na: REF\n"),
-        text("resolve/list-of-objects", &format!("apiVersion: v1\nkind: List\nitems:\n- image: {REF}\n- b: 1\n")),
+        text(
+            "resolve/list-of-objects",
+            &format!("apiVersion: v1\nkind: List\nitems:\n- image: {REF}\n- b: 1\n"),
+        ),
         resolve("resolve/stdin", "-f -").stdin(WEB_YAML),
         resolve("resolve/stdin-empty", "-f -"),
         resolve("resolve/no-files", ""),
@@ -91,36 +103,49 @@ fn refused() -> Vec<Case> {
     let parsing = "error processing import paths in \"f.yaml\": ";
     let reference = "found strict reference but ";
     vec![
-        text("resolve/not-yaml", "a: b: c\n").fails(parsing).fails("mapping values are not allowed in this context"),
+        text("resolve/not-yaml", "a: b: c\n")
+            .fails(parsing)
+            .fails("mapping values are not allowed in this context"),
         text("resolve/unclosed", "a: [REF\n").fails(parsing),
         text("resolve/tab", "a:\n\t- b\n").fails(parsing),
         text("resolve/unknown-alias", "a: *nowhere\n").fails(parsing),
         text("resolve/second-document-wrong", "a: REF\n---\nb: [\n").fails(parsing),
         text("resolve/json-without-marker", "{\"a\": \"REF\"}\n{\"b\": 1}\n").fails(parsing),
-        text("resolve/library", "a: ko://example.com/app/lib\n")
-            .fails(reference)
-            .fails("ko://example.com/app/lib is not a valid import path: importpath is not `package main`"),
+        text("resolve/library", "a: ko://example.com/app/lib\n").fails(reference).fails(
+            "ko://example.com/app/lib is not a valid import path: importpath is not `package main`",
+        ),
         text("resolve/missing-package", "a: ko://example.com/app/nobody\n").fails(reference),
         text("resolve/empty-reference", "a: ko://\n").fails(reference),
         text("resolve/other-module", "a: ko://github.com/nobody/nothing\n").fails(reference),
         text("resolve/space-in-reference", "a: ko://example.com/app/cmd/web x\n").fails(reference),
-        text("resolve/one-of-two", "a: REF\nb: ko://example.com/app/lib\n").fails("app/lib is not a valid import path"),
-        text("resolve/compile-error", "a: ko://example.com/app/broken\n").fails("go build: exit status 1"),
-        resolve("resolve/positional", "-f f.yaml extra").file("f.yaml", WEB_YAML).fails("unknown command \"extra\" for \"ko resolve\""),
-        resolve("resolve/unknown-flag", "-f f.yaml --nope").file("f.yaml", WEB_YAML).fails("unknown flag: --nope"),
-        resolve("resolve/no-repository", "-f f.yaml").file("f.yaml", WEB_YAML).unset("KO_DOCKER_REPO").fails("KO_DOCKER_REPO environment variable is unset"),
+        text("resolve/one-of-two", "a: REF\nb: ko://example.com/app/lib\n")
+            .fails("app/lib is not a valid import path"),
+        text("resolve/compile-error", "a: ko://example.com/app/broken\n")
+            .fails("go build: exit status 1"),
+        resolve("resolve/positional", "-f f.yaml extra")
+            .file("f.yaml", WEB_YAML)
+            .fails("unknown command \"extra\" for \"ko resolve\""),
+        resolve("resolve/unknown-flag", "-f f.yaml --nope")
+            .file("f.yaml", WEB_YAML)
+            .fails("unknown flag: --nope"),
+        resolve("resolve/no-repository", "-f f.yaml")
+            .file("f.yaml", WEB_YAML)
+            .unset("KO_DOCKER_REPO")
+            .fails("KO_DOCKER_REPO environment variable is unset"),
     ]
 }
 
 /// What flags of images do here.
 fn images() -> Vec<Case> {
-    let web = |name, words: &str| resolve(name, &format!("-f f.yaml {words}")).file("f.yaml", WEB_YAML);
+    let web =
+        |name, words: &str| resolve(name, &format!("-f f.yaml {words}")).file("f.yaml", WEB_YAML);
     let both = format!("{WEB_YAML}---\n{WORKER_YAML}");
     vec![
         web("resolve/tag", "-t v1"),
         web("resolve/tags", "-t v1,v2"),
         web("resolve/tag-only", "-t v1 --tag-only"),
-        web("resolve/tag-only-latest", "--tag-only").fails("latest tag cannot be used in tag-only references"),
+        web("resolve/tag-only-latest", "--tag-only")
+            .fails("latest tag cannot be used in tag-only references"),
         web("resolve/bare", "--bare"),
         web("resolve/base-import-paths", "-B"),
         web("resolve/preserve-import-paths", "-P"),
@@ -131,8 +156,10 @@ fn images() -> Vec<Case> {
         web("resolve/no-sbom", "--sbom=none"),
         web("resolve/sbom-dir", "--sbom-dir=sboms"),
         web("resolve/image-refs", "--image-refs=refs.txt"),
-        resolve("resolve/image-refs-of-two", "-f f.yaml -B --image-refs=refs.txt").file("f.yaml", &both),
+        resolve("resolve/image-refs-twice", "-f f.yaml -f f.yaml --image-refs=refs.txt")
+            .file("f.yaml", WEB_YAML),
         resolve("resolve/jobs", "-f f.yaml -j 1").file("f.yaml", &both),
-        web("resolve/configured", "").file(".ko.yaml", "builds:\n- {main: ./cmd/web, ldflags: [-s, -w]}\n"),
+        web("resolve/configured", "")
+            .file(".ko.yaml", "builds:\n- {main: ./cmd/web, ldflags: [-s, -w]}\n"),
     ]
 }

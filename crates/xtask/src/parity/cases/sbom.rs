@@ -63,7 +63,8 @@ fn modules() -> Vec<Case> {
     };
     vec![
         on("sbom/required", required),
-        on("sbom/required-not-used", required).file("cmd/web/main.go", "package main\n\nfunc main() {}\n"),
+        on("sbom/required-not-used", required)
+            .file("cmd/web/main.go", "package main\n\nfunc main() {}\n"),
         on("sbom/required-of-one-of-two", required).arg("./cmd/worker"),
         on("sbom/required-stripped", required).arg("--ldflags=-s").arg("--ldflags=-w"),
         on("sbom/required-twice", required).arg("--platform=all").base(three(Format::Docker)),
@@ -111,12 +112,14 @@ fn bases() -> Vec<Case> {
         on("sbom/docker-base", Image::docker("linux/amd64").build()),
         on("sbom/base-without-time", oci().created(None).build()),
         on("sbom/base-with-fraction", oci().created(Some("2024-01-02T03:04:05.9Z")).build()),
-        on("sbom/base-of-a-base", oci().annotation("org.opencontainers.image.base.name", "x").build()),
+        on(
+            "sbom/base-of-a-base",
+            oci().annotation("org.opencontainers.image.base.name", "x").build(),
+        ),
         by("sbom/base-by-digest", "{host}/base@{digest:base:latest}"),
         by("sbom/base-by-tag-and-digest", "{host}/base:latest@{digest:base:latest}"),
-        by("sbom/base-of-an-index", "{host}/base@{digest:base:latest[1]}").base(
-            Index::oci().image(Image::oci("linux/arm64")).image(oci()).build(),
-        ),
+        by("sbom/base-of-an-index", "{host}/base@{digest:base:latest[1]}")
+            .base(Index::oci().image(Image::oci("linux/arm64")).image(oci()).build()),
         by("sbom/base-with-a-tag", "{host}/base:v1.2_3").base_at("base", "v1.2_3", oci().build()),
         by("sbom/base-in-a-path", "{host}/a/b/base").base_at("a/b/base", "latest", oci().build()),
     ]
@@ -132,11 +135,16 @@ fn indexes() -> Vec<Case> {
         all("sbom/index-of-one", "--platform=linux/arm64", three(Format::Docker)),
         all("sbom/index-none", "--platform=all --sbom=none", three(Format::Docker)),
         all("sbom/index-tags", "--platform=all -t v1,v2", three(Format::Docker)),
-        all("sbom/index-layout", "--platform=all --push=false --oci-layout-path=layout", three(Format::Docker)),
+        all(
+            "sbom/index-layout",
+            "--platform=all --push=false --oci-layout-path=layout",
+            three(Format::Docker),
+        ),
         all("sbom/index-by-digest", "--platform=all", three(Format::Docker))
             .env("KO_DEFAULTBASEIMAGE", "{host}/base@{digest:base:latest}"),
         all("sbom/index-of-windows", "--platform=all --sbom-dir=s", windows()),
-        all("sbom/index-epoch", "--platform=all", three(Format::Docker)).env("SOURCE_DATE_EPOCH", "7"),
+        all("sbom/index-epoch", "--platform=all", three(Format::Docker))
+            .env("SOURCE_DATE_EPOCH", "7"),
     ]
 }
 
@@ -179,20 +187,24 @@ fn names() -> Vec<Case> {
 
 /// Where they are attached.
 fn repositories() -> Vec<Case> {
-    let to = |name, words: &str, repository: &str| web(name, words).env("COSIGN_REPOSITORY", repository);
+    let to =
+        |name, words: &str, repository: &str| web(name, words).env("COSIGN_REPOSITORY", repository);
     vec![
         to("sbom/repository", "", "{host}/signatures"),
         to("sbom/repository-below", "", "{host}/a/b/c"),
         to("sbom/repository-of-the-image", "", "{host}/out"),
         to("sbom/repository-empty", "", ""),
         to("sbom/repository-none", "--sbom=none", "{host}/signatures"),
-        to("sbom/repository-index", "--platform=all", "{host}/signatures").base(three(Format::Docker)),
-        to("sbom/repository-of-two", "./cmd/worker", "{host}/signatures").order(&["web-", "worker-"]),
+        to("sbom/repository-index", "--platform=all", "{host}/signatures")
+            .base(three(Format::Docker)),
+        to("sbom/repository-of-two", "./cmd/worker", "{host}/signatures")
+            .order(&["web-", "worker-"]),
         to("sbom/repository-and-directory", "--sbom-dir=s", "{host}/signatures"),
         to("sbom/repository-wrong", "", "Not A Repository")
             .fails("error creating publisher: ")
             .fails("COSIGN_REPOSITORY"),
         to("sbom/repository-with-tag", "", "{host}/signatures:v1").fails("COSIGN_REPOSITORY"),
-        to("sbom/repository-not-pushed", "--push=false", "{host}/signatures").pushed_by("./cmd/web"),
+        to("sbom/repository-not-pushed", "--push=false", "{host}/signatures")
+            .pushed_by("./cmd/web"),
     ]
 }

@@ -49,13 +49,28 @@ fn objects() -> Vec<Case> {
         on("selector/list", &list),
         on("selector/list-that-gets-empty", &list.replace("app: web", "app: other")),
         on("selector/list-of-a-kind", &list.replace("kind: List", "kind: ThingList")),
-        on("selector/dropped-is-not-checked", &format!("{WEB_YAML}---\n{}", WORKER_YAML.replace("cmd/worker", "lib"))),
-        on("selector/dropped-is-not-built", &format!("{PLAIN_YAML}---\n{WEB_YAML}---\n{WORKER_YAML}")),
-        on("selector/empty-documents", &format!("---\n---\n{WEB_YAML}---\n# nothing\n---\n{PLAIN_YAML}")),
+        on(
+            "selector/dropped-is-not-checked",
+            &format!("{WEB_YAML}---\n{}", WORKER_YAML.replace("cmd/worker", "lib")),
+        ),
+        on(
+            "selector/dropped-is-not-built",
+            &format!("{PLAIN_YAML}---\n{WEB_YAML}---\n{WORKER_YAML}"),
+        ),
+        on(
+            "selector/empty-documents",
+            &format!("---\n---\n{WEB_YAML}---\n# nothing\n---\n{PLAIN_YAML}"),
+        ),
         on("selector/no-labels", &format!("{PLAIN_YAML}---\n{WEB_YAML}")),
         on("selector/labels-null", "apiVersion: v1\nkind: A\nmetadata:\n  labels:\n"),
-        on("selector/json", "{\"apiVersion\": \"v1\", \"kind\": \"A\", \"metadata\": {\"labels\": {\"app\": \"web\"}}}\n"),
-        on("selector/quoted-labels", "apiVersion: 'v1'\nkind: \"A\"\nmetadata:\n  'labels':\n    \"app\": 'web'\n"),
+        on(
+            "selector/json",
+            "{\"apiVersion\": \"v1\", \"kind\": \"A\", \"metadata\": {\"labels\": {\"app\": \"web\"}}}\n",
+        ),
+        on(
+            "selector/quoted-labels",
+            "apiVersion: 'v1'\nkind: \"A\"\nmetadata:\n  'labels':\n    \"app\": 'web'\n",
+        ),
         on("selector/several-files", WEB_YAML).arg("-f").arg("g.yaml").file("g.yaml", WORKER_YAML),
     ]
 }
@@ -75,7 +90,8 @@ fn refused() -> Vec<Case> {
         on("selector/no-object", "a: b\n").fails("yaml doesn't represent a k8s object"),
         on("selector/no-kind", "apiVersion: v1\n").fails("yaml doesn't represent a k8s object"),
         on("selector/scalar", "text\n").fails("yaml doesn't represent a k8s object"),
-        on("selector/list-without-items", "apiVersion: v1\nkind: List\n").fails("yaml is not a valid k8s list"),
+        on("selector/list-without-items", "apiVersion: v1\nkind: List\n")
+            .fails("yaml is not a valid k8s list"),
         on("selector/list-of-no-objects", "apiVersion: v1\nkind: List\nitems:\n- a: 1\n")
             .fails("yaml doesn't represent a k8s object"),
     ]

@@ -8,8 +8,8 @@ mod surface;
 
 pub(super) use help::check;
 
-use super::breakage;
 use super::case::Case;
+use super::{breakage, compare, sbom};
 use crate::error::{Error, Result};
 use crate::{setup, step};
 use std::collections::BTreeMap;
@@ -62,6 +62,7 @@ fn text(cases: &[Case]) -> String {
     rows(&mut text, "Configuration keys", "key", &settings::KEYS);
     rows(&mut text, "Files", "file", &settings::FILES);
     quirk_rows(&mut text);
+    rules(&mut text);
     differences(&mut text, cases);
     text
 }
@@ -104,6 +105,23 @@ fn quirk_rows(text: &mut String) {
     }
 }
 
+/// What is different in every case in which it comes up.
+fn rules(text: &mut String) {
+    text.push_str(
+        "\n## Differences in every case\n\n\
+         Cases run with the defaults of both tools, SBOMs included. Those are\n\
+         compared as data: where they are, their media types, every value, and the order of the\n\
+         keys, after these rules. What `ko resolve` prints and what kubectl gets is compared as YAML\n\
+         data. Compressed layers are compared entry by entry, and names stand for the digests of\n\
+         what contains them.\n\n",
+    );
+    let mut reasons: Vec<&str> = sbom::rule::RULES.iter().map(|rule| rule.reason).collect();
+    reasons.dedup();
+    for reason in reasons.into_iter().chain([compare::FRESH]) {
+        let _ = writeln!(text, "- {reason}");
+    }
+}
+
 /// What cases name, by reason.
 fn differences(text: &mut String, cases: &[Case]) {
     let mut reasons: BTreeMap<&str, (usize, Vec<&str>)> = BTreeMap::new();
@@ -124,7 +142,7 @@ fn differences(text: &mut String, cases: &[Case]) {
          a failure unless the case names it, field and value; {named} are named.\n\n\
          | reason | fields | cases |\n|---|---|---|\n",
         cases.len(),
-        breakage::ALL.len(),
+        breakage::all().count(),
     );
     for (reason, (fields, names)) in reasons {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();

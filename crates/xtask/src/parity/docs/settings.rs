@@ -1,7 +1,7 @@
 //! The variables, keys and files that ko reads.
 
 use super::Answer::{Better, Different, Open, Same};
-use super::{IN_THE_IMAGE, KUBERNETES, LOCAL, Row};
+use super::{KUBERNETES, LOCAL, Row};
 
 pub(super) const VARIABLES: [Row; 31] = [
     (
@@ -36,7 +36,7 @@ pub(super) const VARIABLES: [Row; 31] = [
     ("GOFLAGS", Same),
     ("CGO_ENABLED, GOAMD64 and other variables of go", Same),
     ("GOPACKAGESDRIVER", Different("packages are listed by go alone")),
-    ("COSIGN_REPOSITORY", Open(IN_THE_IMAGE)),
+    ("COSIGN_REPOSITORY", Same),
     ("DOCKER_CONFIG", Same),
     ("DOCKER_AUTH_CONFIG", Better("counts also without a docker configuration")),
     ("REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME, HOME", Same),
@@ -64,7 +64,7 @@ pub(super) const KEYS: [Row; 14] = [
     ("builds[].flags", Same),
     ("builds[].ldflags", Same),
     ("builds[].env", Same),
-    ("builds[].linux_capabilities", Open(IN_THE_IMAGE)),
+    ("builds[].linux_capabilities", Same),
 ];
 
 pub(super) const FILES: [Row; 9] = [

@@ -82,8 +82,16 @@ pub(super) const FLAGS: [Flag; 35] = [
     flag("--push", IMAGES, Better("names that are only printed are those that would be pushed")),
     flag("--push (of ko auth token)", TOKEN, Same),
     flag("-R, --recursive", MANIFESTS, Open(KUBERNETES)),
-    flag("--sbom", IMAGES, Open(IN_THE_IMAGE)),
-    flag("--sbom-dir", IMAGES, Open(IN_THE_IMAGE)),
+    flag(
+        "--sbom",
+        IMAGES,
+        Better("CycloneDX is back; an unknown format is an error; what is said is below"),
+    ),
+    flag(
+        "--sbom-dir",
+        IMAGES,
+        Better("programs of the same name do not overwrite each other's files"),
+    ),
     flag("-l, --selector", MANIFESTS, Open(KUBERNETES)),
     flag("--tag-only", IMAGES, Same),
     flag(

@@ -2,6 +2,7 @@
 //! difference out of a document, of ko's by writing what ours has to say, of
 //! ours by writing what ko says; all that is left has to be equal.
 
+use super::super::cases::REPLACED;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use testkit::registry::TestRegistry;
@@ -67,11 +68,7 @@ pub(crate) const RULES: [Rule; 7] = [
         tool: Tool::Ko,
         apply: real_base,
     },
-    Rule {
-        reason: "a module that is replaced is described as what was built",
-        tool: Tool::Ours,
-        apply: what_was_replaced,
-    },
+    Rule { reason: REPLACED, tool: Tool::Ours, apply: what_was_replaced },
 ];
 
 const CREATOR: &str = "the creator is `Tool: ko-<version>`";

@@ -1,31 +1,8 @@
-//! Proves that the comparison can fail: mistakes that an implementation could
-//! make, each applied to what ours pushed and printed, and each to be
-//! reported for the right field.
+//! Mistakes in images, indexes and layouts, and in what is printed of them.
 
-use super::edit::Broken;
+use super::super::edit::Broken;
+use super::{Breakage, breakage};
 use serde_json::{Value, json};
-
-/// A deliberate mistake.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Breakage {
-    /// What is wrong.
-    pub(crate) name: &'static str,
-    /// The case that has to notice.
-    pub(crate) case: &'static str,
-    /// What a field, or a note on it, that is reported has to contain.
-    pub(crate) reported: &'static str,
-    /// Makes the mistake.
-    pub(crate) apply: fn(&mut Broken<'_>),
-}
-
-const fn breakage(
-    name: &'static str,
-    case: &'static str,
-    reported: &'static str,
-    apply: fn(&mut Broken<'_>),
-) -> Breakage {
-    Breakage { name, case, reported, apply }
-}
 
 const IMAGE: &str = "breakage/image";
 const INDEX: &str = "breakage/index";
@@ -34,8 +11,8 @@ const REFS: &str = "publish/image-refs-index";
 const LAYOUT: &str = "publish/layout-and-push";
 const FAILURE: &str = "failure/not-main";
 
-/// All mistakes.
-pub(crate) const ALL: &[Breakage] = &[
+/// The mistakes.
+pub(super) const ALL: &[Breakage] = &[
     breakage("mode of the binary 0755", IMAGE, "/ko-app/web: mode", |broken| {
         broken.image(|parts| parts.header("/ko-app/web", |header| header.set_mode(0o755)));
     }),
