@@ -3,8 +3,6 @@
 use std::io::{self, Write};
 use std::process::{ChildStdin, Command, Stdio};
 
-use tokio::sync::oneshot;
-
 use super::{kubectl, resolve, session};
 use crate::cli::ApplyArgs;
 use crate::environment::Process;
@@ -28,43 +26,20 @@ pub(crate) fn apply(process: &Process, verb: &str, arguments: &ApplyArgs) -> Res
     // What kubectl does not take, it says by its exit status.
     let _ = stdin.write_all("---\n".repeat(PRIMING).as_bytes());
 
-    let (sender, failure) = oneshot::channel();
-    let ended = std::thread::spawn(move || {
-        let status = child.wait();
-        if status.as_ref().is_ok_and(|status| !status.success()) {
-            // Nobody listens any more if everything is published.
-            let _ = sender.send(());
-        }
-        status
-    });
-
-    let mut in_vain = false;
     let resolved = session::run(options, &arguments.image, async |engine| {
-        let resolved = tokio::select! {
-            resolved = engine.resolve(resolution, |piece| feed(&mut stdin, piece)) => resolved,
-            Ok(()) = failure => {
-                // Nothing would become of the images.
-                engine.cancel();
-                in_vain = true;
-                return Err(CommandError::new("kubectl failed"));
-            }
-        };
+        let resolved = engine.resolve(resolution, |piece| feed(&mut stdin, piece)).await;
         // kubectl waits for the end of its input.
         drop(stdin);
         resolved.map_err(|error| session::failed(&error))
     });
     // Also when ko was interrupted: kubectl got the signal too, and ends.
-    let status = ended.join().expect("waiting does not panic");
-    let status = status.map_err(|error| CommandError::of(&error).context("waiting for kubectl"))?;
-    let refused = kubectl::check(status)
-        .map_err(|how| CommandError::new(format!("error executing 'kubectl {verb}': {how}")));
-    if in_vain {
-        return refused;
-    }
+    let status =
+        child.wait().map_err(|error| CommandError::of(&error).context("waiting for kubectl"))?;
     let resolved = resolved?;
     resolve::tell(&arguments.files, &resolved)?;
     session::write_refs(&arguments.publish, &resolved.published)?;
-    refused
+    kubectl::check(status)
+        .map_err(|how| CommandError::new(format!("error executing 'kubectl {verb}': {how}")))
 }
 
 /// A kubectl that has ended takes nothing more: its exit status counts.

@@ -147,3 +147,17 @@ impl fmt::Display for Finding {
         self.notes.iter().try_for_each(|note| writeln!(f, "      - {note}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Memory, is_fresh};
+
+    #[test]
+    fn only_a_second_run_may_say_less() {
+        let (said, built) = ("x".to_owned(), "stderr Building example.com/app for linux/amd64");
+        assert!(is_fresh(built, None, Memory::Same));
+        assert!(!is_fresh(built, None, Memory::None));
+        assert!(!is_fresh(built, Some(&said), Memory::Same));
+        assert!(!is_fresh("stderr Using base a for b", None, Memory::Same));
+    }
+}

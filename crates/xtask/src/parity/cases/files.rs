@@ -46,7 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
         resolve("files/only-others", "-f docs"),
         resolve("files/empty-name", "--filename="),
         linked("files/link-to-a-file", "-f links", |dir| {
-            link(dir, "../real/a.yaml", "links/l.yaml")
+            link(dir, "../real/a.yaml", "links/l.yaml");
         }),
         linked("files/link-named", "-f l.yaml", |dir| link(dir, "real/a.yaml", "l.yaml")),
         linked("files/link-to-a-directory-inside", "-R -f links", |dir| {

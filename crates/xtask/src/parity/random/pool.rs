@@ -84,7 +84,7 @@ pub(super) static BASES: [Base; 6] = [
     },
 ];
 
-pub(super) static FLAGS: [&str; 40] = [
+pub(super) static FLAGS: [&str; 42] = [
     "-P",
     "-B",
     "--bare",
@@ -125,6 +125,8 @@ pub(super) static FLAGS: [&str; 40] = [
     "-j1",
     "-v=false",
     "--sbom=none",
+    "--sbom=spdx",
+    "--sbom-dir=sboms",
 ];
 
 pub(super) static VARIABLES: [(&str, &str); 19] = [
@@ -149,7 +151,7 @@ pub(super) static VARIABLES: [(&str, &str); 19] = [
     ("GOARCH", ""),
 ];
 
-pub(super) static SETTINGS: [&str; 22] = [
+pub(super) static SETTINGS: [&str; 24] = [
     "defaultFlags: [-tags, feature]\n",
     "defaultFlags: -v\n",
     "DefaultFlags: []\n",
@@ -169,6 +171,8 @@ pub(super) static SETTINGS: [&str; 22] = [
     "builds: [{dir: cmd, main: ./web/main.go, env: [GOAMD64=v3]}]\n",
     "builds: [{dir: tools, main: ./cmd/gen, ldflags: -X main.version={{.Timestamp}}}]\n",
     "builds: [{main: ./cmd/web, ldflags: ['-X main.version={{.Git.ShortCommit}}-{{.Git.TreeState}}']}]\n",
+    "builds: [{main: ./cmd/web, linux_capabilities: [net_bind_service]}]\n",
+    "builds: [{main: ./cmd/web, linux_capabilities: chown=ep}, {main: cmd/worker}]\n",
     "unknown: [1, 2]\n",
     "builds: []\n",
     "DEFAULTLDFLAGS: [-X main.commit=c]\n",

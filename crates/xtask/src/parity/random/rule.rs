@@ -1,7 +1,7 @@
 //! Differences that are meant, wherever they come up.
 
 use super::super::case::Case;
-use super::super::cases::{CHECKED_FIRST, EMPTY_IS_UNSET, MODULE_FOUND, ONCE, REAL_BASE};
+use super::super::cases::{CHECKED_FIRST, EMPTY_IS_UNSET, MODULE_FOUND, ONCE, REAL_BASE, REPLACED};
 use super::super::compare::Finding;
 use super::draw::{Draw, Element};
 
@@ -17,6 +17,9 @@ pub(super) fn of(draw: &Draw, case: &Case, finding: &Finding) -> Option<&'static
     let base_digest = "annotations/org.opencontainers.image.base.digest";
     if draw.base.oci_index && field.ends_with(base_digest) {
         return Some(REAL_BASE);
+    }
+    if field.contains(" replaced[") && said.contains(": a local directory in place of ") {
+        return Some(REPLACED);
     }
     if field.starts_with("stderr Using build config ") && ours == Some("x") {
         return Some(ONCE);

@@ -67,3 +67,16 @@ impl Attachment {
         Some(Attachment { fields, document, blobs })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::subject;
+
+    #[test]
+    fn tags_name_what_they_are_about() {
+        assert_eq!(subject("sha256-0a1b.sbom").as_deref(), Some("sha256:0a1b"));
+        for tag in ["latest", "sha256-0a1b.sig", "0a1b.sbom"] {
+            assert_eq!(subject(tag), None);
+        }
+    }
+}

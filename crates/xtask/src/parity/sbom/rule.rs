@@ -180,3 +180,90 @@ fn what_was_replaced(document: &mut Value, _: &TestRegistry) -> Vec<String> {
     rename(document, |id| changed.get(id).map_or(id, String::as_str).to_owned());
     notes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Tool, apply};
+    use serde_json::{Value, json};
+    use testkit::base::Image;
+    use testkit::registry::TestRegistry;
+    use testkit::sha256;
+
+    fn document(id: &str, creator: &str, module: &Value, describes: bool) -> Value {
+        let mut relationships = vec![
+            json!({"spdxElementId": "i", "relationshipType": "CONTAINS", "relatedSpdxElement": "m"}),
+            json!({"spdxElementId": "m", "relationshipType": "DEPENDS_ON", "relatedSpdxElement": id}),
+        ];
+        if describes {
+            relationships.insert(0, json!({"relationshipType": "DESCRIBES"}));
+        }
+        json!({
+            "spdxVersion": "SPDX-2.3",
+            "creationInfo": {"creators": [creator]},
+            "packages": [
+                {"SPDXID": "i", "externalRefs": [{"referenceLocator": "pkg:oci/index@x"}]},
+                {"SPDXID": "m"},
+                module,
+            ],
+            "relationships": relationships,
+        })
+    }
+
+    #[test]
+    fn what_is_meant_makes_documents_equal() {
+        let registry = TestRegistry::start();
+        let purl = |purl: &str| json!([{"referenceLocator": purl}]);
+        let mut ko = document(
+            "SPDXRef-Package-a.b.c-v1.0.0+x",
+            "Tool: ko v0.19.1",
+            &json!({
+                "SPDXID": "SPDXRef-Package-a.b.c-v1.0.0+x",
+                "name": "a.b/c",
+                "versionInfo": "v1.0.0+x",
+                "downloadLocation": "https://p/c.zip",
+                "externalRefs": purl("pkg:golang/a.b/c@v1.0.0+x?type=module"),
+            }),
+            false,
+        );
+        let mut ours = document(
+            "SPDXRef-Package-d.e-v2",
+            "Tool: ko-1.2.3",
+            &json!({
+                "SPDXID": "SPDXRef-Package-d.e-v2",
+                "name": "d.e",
+                "versionInfo": "v2",
+                "downloadLocation": "NOASSERTION",
+                "comment": "in place of a.b/c v1.0.0+x",
+                "checksums": [],
+                "externalRefs": purl("pkg:golang/d.e@v2?type=module"),
+            }),
+            true,
+        );
+        assert_eq!(apply(&mut ko, Tool::Ko, &registry), Vec::<String>::new());
+        let notes = apply(&mut ours, Tool::Ours, &registry);
+        assert_eq!(notes, ["d.e v2 pkg:golang/d.e@v2?type=module: in place of a.b/c v1.0.0+x"]);
+        assert_eq!(ko.to_string(), ours.to_string());
+    }
+
+    #[test]
+    fn only_a_digest_that_exists_nowhere_is_replaced() {
+        let registry = TestRegistry::start();
+        let base = Image::oci("linux/amd64").build();
+        base.push(&registry, "base", "v1");
+        let host = registry.host();
+        let named = |digest: &str| {
+            let base = json!({"SPDXID": "b", "name": format!("{host}/base@{digest}"), "versionInfo": format!("{host}/base:v1")});
+            json!({"spdxVersion": "SPDX-2.3", "packages": [{"SPDXID": "i"}, base], "relationships": []})
+        };
+        let real = named(&base.digest())["packages"][1].clone();
+        for digest in [sha256(b"nowhere"), base.digest()] {
+            let mut document = named(&digest);
+            apply(&mut document, Tool::Ko, &registry);
+            assert_eq!(document["packages"][1], real);
+        }
+        // Ours has to be right by itself.
+        let mut document = named(&sha256(b"nowhere"));
+        apply(&mut document, Tool::Ours, &registry);
+        assert_ne!(document["packages"][1], real);
+    }
+}
