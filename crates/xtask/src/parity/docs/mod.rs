@@ -109,11 +109,10 @@ fn quirk_rows(text: &mut String) {
 fn rules(text: &mut String) {
     text.push_str(
         "\n## Differences in every case\n\n\
-         Cases run with the defaults of both tools, SBOMs included. Those are\n\
-         compared as data: where they are, their media types, every value, and the order of the\n\
-         keys, after these rules. What `ko resolve` prints and what kubectl gets is compared as YAML\n\
-         data. Compressed layers are compared entry by entry, and names stand for the digests of\n\
-         what contains them.\n\n",
+         Cases run with the defaults of both tools, SBOMs included. Those are compared as data: where\n\
+         they are, their media types, every value and the order of the keys, after these rules. What\n\
+         `ko resolve` prints and what kubectl gets is compared as YAML data. Compressed layers are\n\
+         compared entry by entry, and names stand for the digests of what contains them.\n\n",
     );
     let mut reasons: Vec<&str> = sbom::rule::RULES.iter().map(|rule| rule.reason).collect();
     reasons.dedup();

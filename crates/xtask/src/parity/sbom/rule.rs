@@ -32,8 +32,9 @@ pub(crate) const RULES: [Rule; 7] = [
         tool: Tool::Ko,
         apply: |document, _| {
             for package in list(document, "packages") {
-                let location = &mut package["downloadLocation"];
-                if location.as_str().is_some_and(|text| text.starts_with("https://")) {
+                if let Some(location) = package.get_mut("downloadLocation")
+                    && location.as_str().is_some_and(|text| text.starts_with("https://"))
+                {
                     *location = json!("NOASSERTION");
                 }
             }
@@ -99,10 +100,10 @@ fn allowed(id: &str) -> String {
 fn rename(document: &mut Value, name: impl Fn(&str) -> String) {
     let mut names = BTreeMap::new();
     for package in list(document, "packages") {
-        let old = package["SPDXID"].as_str().unwrap_or_default().to_owned();
-        let new = name(&old);
-        package["SPDXID"] = json!(new);
-        names.insert(old, new);
+        if let Some(Value::String(id)) = package.get_mut("SPDXID") {
+            let new = name(id);
+            names.insert(std::mem::replace(id, new.clone()), new);
+        }
     }
     for relationship in list(document, "relationships") {
         for key in ["spdxElementId", "relatedSpdxElement"] {
@@ -115,8 +116,9 @@ fn rename(document: &mut Value, name: impl Fn(&str) -> String) {
 
 /// Puts a word in place of the version of the maker.
 fn creator(document: &mut Value, before: &str) -> Vec<String> {
-    let creator = &mut document["creationInfo"]["creators"][0];
-    if creator.as_str().is_some_and(|text| text.starts_with(before)) {
+    if let Some(creator) = document.pointer_mut("/creationInfo/creators/0")
+        && creator.as_str().is_some_and(|text| text.starts_with(before))
+    {
         *creator = json!("Tool: ko-<version>");
     }
     Vec::new()
