@@ -76,6 +76,16 @@ fn spdx_of_an_image() {
 }
 
 #[test]
+fn a_main_module_that_is_replaced_says_so() {
+    let by = module("../tool", "", "", None);
+    let main = Some(module("a.b/tool", "v1.0.0", "", Some(by)));
+    let image = image("linux/amd64", BuildInfo { main, ..program(Vec::new()) });
+    let text = document(Subject::Image(&image), SbomFormat::Spdx);
+    let comment = r#""comment": "a local directory in place of a.b/tool v1.0.0""#;
+    assert!(text.contains(comment), "{text}");
+}
+
+#[test]
 fn cyclonedx_of_an_image() {
     let image = image("linux/amd64", program(deps()));
     let names = [(image.digest, "<image>"), (Digest::of(b"base"), "<base>")];
