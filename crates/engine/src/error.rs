@@ -194,6 +194,24 @@ pub enum BuildFailure {
         #[source]
         source: Arc<golang::BuildInfoError>,
     },
+    /// There is no debugger for the platform.
+    #[error("{platform}: building Delve")]
+    Debugger {
+        /// The platform.
+        platform: Box<Platform>,
+        /// Why not.
+        #[source]
+        source: Arc<golang::DelveError>,
+    },
+    /// The layer of the debugger could not be made.
+    #[error("{platform}: layer of Delve")]
+    DebuggerLayer {
+        /// The platform.
+        platform: Box<Platform>,
+        /// Why not.
+        #[source]
+        source: Arc<LayerError>,
+    },
     /// What is in kodata cannot be in a layer.
     #[error("tarring kodata")]
     Kodata {
@@ -253,13 +271,18 @@ impl BuildFailure {
                 Some(DISK_FULL.to_owned())
             }
             Self::Go { source, .. } => source.hint().map(str::to_owned),
+            Self::Debugger { source, .. } => source.hint().map(str::to_owned),
             Self::BuildInfo { .. } => Some("--sbom=none builds images without an SBOM".to_owned()),
             Self::Template(source) => source.hint(),
             Self::Kodata { source } if matches!(**source, KodataError::Escapes { .. }) => Some(
                 "set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what the link leads to"
                     .to_owned(),
             ),
-            Self::Layer { source, .. } | Self::KodataLayer { source, .. } if source.is_full() => {
+            Self::Layer { source, .. }
+            | Self::DebuggerLayer { source, .. }
+            | Self::KodataLayer { source, .. }
+                if source.is_full() =>
+            {
                 Some(DISK_FULL.to_owned())
             }
             _ => None,

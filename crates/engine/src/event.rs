@@ -77,6 +77,11 @@ pub enum Event {
         /// What `go` said.
         reason: String,
     },
+    /// The debugger is built.
+    BuildingDebugger {
+        /// For which platform.
+        platform: Platform,
+    },
     /// A link in kodata is left out, because Windows layers have none.
     KodataLinkSkipped {
         /// Its name in kodata.

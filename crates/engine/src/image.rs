@@ -11,6 +11,7 @@ use oci::{
 };
 
 use crate::base::{BaseImage, BaseSource};
+use crate::debug::Debugger;
 
 /// Names the base image in the annotations of images made from it (OCI
 /// image-spec, "Annotations").
@@ -125,6 +126,8 @@ pub(crate) struct Added<'a> {
     pub(crate) name: &'a str,
     pub(crate) kodata: &'a Layer,
     pub(crate) binary: &'a Layer,
+    /// What runs the binary, if it is debugged.
+    pub(crate) debugger: Option<&'a Debugger>,
     /// What the binary says of itself, where SBOMs are made.
     pub(crate) program: Option<&'a Arc<BuildInfo>>,
 }
@@ -145,7 +148,8 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOption
             origin: LayerOrigin::Base(Arc::clone(&base.source)),
         })
         .collect();
-    for layer in [added.kodata, added.binary] {
+    let debugger = added.debugger.map(|debugger| &debugger.layer);
+    for layer in [added.kodata, added.binary].into_iter().chain(debugger) {
         layers.push(base.added(layer));
     }
     manifest.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();
@@ -208,7 +212,7 @@ fn config_of(
     options: &ImageOptions,
     windows: bool,
 ) -> ImageConfig {
-    let Added { import_path, name, kodata, binary, .. } = added;
+    let Added { import_path, name, kodata, binary, debugger, .. } = added;
     let mut image = base.config.clone();
     "github.com/ko-build/ko".clone_into(&mut image.author);
     if let Some(created) = &options.created {
@@ -229,6 +233,11 @@ fn config_of(
         .history
         .push(history(format!("go build output, at /ko-app/{name}"), options.created.as_ref()));
     image.rootfs.diff_ids.extend([kodata.diff_id, binary.diff_id]);
+    if let Some(debugger) = debugger {
+        let comment = "Delve debugger, at /ko-app/dlv".to_owned();
+        image.history.push(history(comment, options.created.as_ref()));
+        image.rootfs.diff_ids.push(debugger.layer.diff_id);
+    }
 
     let (entrypoint, path, data) = if windows {
         (format!(r"C:\ko-app\{name}"), r"C:\ko-app", r"C:\var\run\ko")
@@ -236,7 +245,10 @@ fn config_of(
         (format!("/ko-app/{name}"), "/ko-app", "/var/run/ko")
     };
     let config = &mut image.config;
-    config.entrypoint = vec![entrypoint];
+    config.entrypoint = match debugger {
+        Some(debugger) => debugger.entrypoint.clone(),
+        None => vec![entrypoint],
+    };
     config.cmd.clear();
     match config.env.iter_mut().find(|entry| entry.starts_with("PATH=")) {
         // A colon on Windows too: this is what ko writes.
@@ -318,6 +330,7 @@ mod tests {
             name: "foo",
             kodata: &kodata,
             binary: &binary,
+            debugger: None,
             program: None,
         };
         assemble(base, added, options)

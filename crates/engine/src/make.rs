@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::future::{join, try_join, try_join_all};
+use futures::future::{join, try_join_all, try_join3};
 use golang::{
     BuildError, BuildInfo, BuildKey, BuildSettings, Environment, Identity, Main, OutputDir,
 };
@@ -90,7 +90,8 @@ impl Run {
         let checked = self.checked(program, base.platform()).await?;
         let kodata = self.kodata(program, base.platform().is_windows());
         let binary = self.binary(program, base, &checked);
-        let (kodata, binary) = try_join(kodata, binary).await?;
+        let debugger = self.debugger(program, base.platform());
+        let (kodata, binary, debugger) = try_join3(kodata, binary, debugger).await?;
         let sbom = self.options.sbom.is_some();
         let main = &program.main;
         let added = Added {
@@ -98,6 +99,7 @@ impl Run {
             name: main.import_path.base_name(),
             kodata: &kodata,
             binary: &binary.layer,
+            debugger: debugger.as_ref(),
             program: binary.info.as_ref().filter(|_| sbom),
         };
         Ok(assemble(base, added, &self.options.image))

@@ -13,6 +13,7 @@ use oci::{PlatformMatcher, Tag};
 use registry::Keychain;
 
 use crate::base::BaseReference;
+use crate::debug::DebugOptions;
 use crate::image::ImageOptions;
 use crate::namer::Namer;
 use crate::sbom::SbomOptions;
@@ -44,6 +45,8 @@ pub struct Options {
     pub kodata_root: Option<PathBuf>,
     /// How layers are compressed.
     pub compression: Compression,
+    /// How programs are debugged, if images have a debugger.
+    pub debug: Option<DebugOptions>,
     /// What goes into every image.
     pub image: ImageOptions,
     /// How SBOMs are made; not at all without.

@@ -20,6 +20,7 @@ use crate::base::Bases;
 use crate::blocking::blocking;
 use crate::budget::Budget;
 use crate::compile::Compiles;
+use crate::debug::Debuggers;
 use crate::error::{BuildFailure, Error};
 use crate::event::{Event, Observer};
 use crate::flags::Expander;
@@ -66,6 +67,7 @@ pub(crate) struct Run {
     pub(crate) budget: Budget,
     pub(crate) kodata: Kodata,
     pub(crate) binaries: Binaries,
+    pub(crate) debuggers: Debuggers,
     pub(crate) known: Known,
     pub(crate) compiles: Compiles,
     pub(crate) publishers: Vec<Box<dyn Publisher>>,
@@ -103,6 +105,7 @@ impl Engine {
             budget: Budget::new(options.limits),
             kodata: Flights::new(),
             binaries: Flights::new(),
+            debuggers: Debuggers::new(),
             known: Known::new(options.limits),
             compiles: Compiles::default(),
             publishers: publishers(&options, clients.destination, &store, &observer),

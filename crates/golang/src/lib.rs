@@ -3,8 +3,8 @@
 //! ([`Environment`], [`Target`]), which packages are programs
 //! ([`Go::list`]), what templates in its flags stand for ([`Template`],
 //! [`GoEnv`], [`GitInfo`]), building one of them into a place of its own
-//! ([`Go::build`], [`OutputDir`], [`BuildKey`]), and what it then says of
-//! itself ([`BuildInfo`]).
+//! ([`Go::build`], [`OutputDir`], [`BuildKey`]), what it then says of itself
+//! ([`BuildInfo`]), and the debugger that may run it ([`Go::build_delve`]).
 //!
 //! Everything here is plain blocking code, meant to be called on worker
 //! threads; a [`Cancel`] ends it from another thread. The crate reads neither
@@ -14,6 +14,7 @@
 mod build;
 mod build_info;
 mod cancel;
+mod delve;
 mod environment;
 mod executable;
 mod freshness;
@@ -36,6 +37,7 @@ mod toolexec;
 pub use build::{Binary, BuildError, BuildFailure, BuildSettings, Identity};
 pub use build_info::{BuildInfo, BuildInfoError, BuildInfoProblem, BuiltModule};
 pub use cancel::{Cancel, Cancelled};
+pub use delve::{Delve, DelveError, DelveVersion, DelveVersionError};
 pub use environment::{Environment, EnvironmentError};
 pub use freshness::{
     Built, Checker, Freshness, Never, NotRecorded, Reason, Record, RecordKeys, Summary, Survey,

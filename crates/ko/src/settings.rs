@@ -7,9 +7,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use engine::{
-    BaseReference, BuildOptions, Compression, Destination, Environment, ImageOptions, Layout,
-    Limits, Method, Namer, Network, Options, PlatformMatcher, Registry, Repository, SbomOptions,
-    Tag, Timestamp, keychain,
+    BaseReference, BuildOptions, Compression, DebugOptions, Destination, Environment, ImageOptions,
+    Layout, Limits, Method, Namer, Network, Options, PlatformMatcher, Registry, Repository,
+    SbomOptions, Tag, Timestamp, keychain,
 };
 
 use crate::cli::{ImageArgs, PublishArgs, VERSION, elements};
@@ -56,7 +56,7 @@ pub(crate) fn options(
         limits: limits(image.jobs)?,
         build: BuildOptions {
             time: now(process)?,
-            disable_optimizations: image.disable_optimizations,
+            disable_optimizations: image.disable_optimizations || image.debug,
             ..builder.build
         },
         platforms: builder.platforms,
@@ -64,6 +64,7 @@ pub(crate) fn options(
         base_overrides: builder.base_overrides,
         kodata_root: process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root)),
         compression: compression(process, image)?,
+        debug: debug(image)?,
         image: builder.image,
         sbom,
         destination,
@@ -313,6 +314,25 @@ fn compression(process: &Process, arguments: &ImageArgs) -> Result<Compression> 
     Compression::new(method, arguments.compression_level).map_err(|error| {
         CommandError::new(format!("invalid argument for \"--compression-level\" flag: {error}"))
     })
+}
+
+/// How programs are debugged, if they are. What is wrong is an error also where
+/// nothing is debugged.
+fn debug(arguments: &ImageArgs) -> Result<Option<DebugOptions>> {
+    let wrong = |value: &str, flag: &str, reason: &str| {
+        CommandError::new(format!("invalid argument {value:?} for \"{flag}\" flag: {reason}"))
+    };
+    let port = u16::try_from(arguments.debug_port).ok().filter(|port| *port != 0);
+    let port = port.ok_or_else(|| {
+        let value = arguments.debug_port.to_string();
+        wrong(&value, "--debug-port", "must be from 1 to 65535")
+    })?;
+    let version = &arguments.debug_version;
+    let version = version.parse().map_err(|error: engine::DelveVersionError| {
+        wrong(version, "--debug-version", &error.to_string())
+    })?;
+    let options = DebugOptions { version, port, start: arguments.debug_continue };
+    Ok(arguments.debug.then_some(options))
 }
 
 fn limits(jobs: i64) -> Result<Limits> {

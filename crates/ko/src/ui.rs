@@ -65,6 +65,7 @@ pub(crate) fn observer(explain: bool) -> Observer {
             Event::Failed { import_path, platform, reason } => {
                 format!("building {import_path} for {platform} failed: {reason}")
             }
+            Event::BuildingDebugger { platform } => format!("Building Delve for {platform}"),
             Event::KodataLinkSkipped { name } => {
                 format!("skipping symlink in kodata for windows: {name}")
             }

@@ -61,6 +61,7 @@ impl Fixture {
             base_overrides: [].into(),
             kodata_root: None,
             compression: Compression::default(),
+            debug: None,
             image: ImageOptions::default(),
             sbom: None,
             destination: Destination {

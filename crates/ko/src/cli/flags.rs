@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::num::IntErrorKind;
 
 use clap::Args;
-use engine::SbomFormat;
+use engine::{DelveVersion, SbomFormat};
 
 use super::csv;
 
@@ -129,6 +129,18 @@ pub(crate) struct ImageArgs {
     /// The level of the compression: 1 to 9, with zstd 1 to 22.
     #[arg(verbatim_doc_comment, long, value_name = "int", value_parser = integer)]
     pub(crate) compression_level: Option<i64>,
+    /// Include Delve debugger into image and wrap around ko-app. This debugger will listen to port 40000.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) debug: bool,
+    /// With --debug, start the program at once instead of waiting for a debugger.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) debug_continue: bool,
+    /// With --debug, the port that Delve listens to.
+    #[arg(verbatim_doc_comment, long, value_name = "int", default_value = "40000", value_parser = integer)]
+    pub(crate) debug_port: i64,
+    /// With --debug, the version of Delve.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = DelveVersion::DEFAULT)]
+    pub(crate) debug_version: String,
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) disable_optimizations: bool,

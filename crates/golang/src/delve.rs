@@ -1,0 +1,410 @@
+//! Delve, the debugger: it is built from its module, at a version that the
+//! caller names, in a temporary module that requires it. `go install` would
+//! not do: it refuses to put what it builds for another platform where it is
+//! told to. What the user wants of their own programs (`GOFLAGS`, a workspace,
+//! experiments) is kept out; where modules come from (`GOPROXY` and its kin,
+//! `go env -w`) is not.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::build::{Binary, BuildError, BuildSettings, at};
+use crate::cancel::Cancel;
+use crate::environment::Environment;
+use crate::freshness::Standing;
+use crate::import_path::ImportPath;
+use crate::key::BuildKey;
+use crate::output::{Claim, OutputDir};
+use crate::process::{self, RunError, Streams};
+use crate::sys;
+use crate::target::{Target, TargetError};
+use crate::tool::Go;
+
+/// Delve's module.
+const MODULE: &str = "github.com/go-delve/delve";
+
+/// Its program.
+const PACKAGE: &str = "github.com/go-delve/delve/cmd/dlv";
+
+/// The temporary module. Its name is in nothing that is built; its version of
+/// Go is raised to Delve's by `go get`.
+const GO_MOD: &str = "module ko.invalid/delve\n\ngo 1.21\n";
+
+/// How much of what `go get` says is kept.
+const LIMIT: usize = 1 << 20;
+
+/// Variables that are set whatever the user has in the environment or has
+/// written with `go env -w`, which only a value that is not empty overrides.
+const FIXED: [(&str, &str); 6] = [
+    ("GOFLAGS", "-mod=mod"),
+    ("GO111MODULE", "on"),
+    ("GOWORK", "off"),
+    ("GOFIPS140", "off"),
+    ("GOAMD64", "v1"),
+    ("GOARM64", "v8.0"),
+];
+
+/// A released version of Delve: `v1.27.2`. Branches and `latest` are none, as
+/// they are something else tomorrow.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DelveVersion(String);
+
+impl DelveVersion {
+    /// The one that is taken where none is named.
+    pub const DEFAULT: &'static str = "v1.27.2";
+}
+
+impl Default for DelveVersion {
+    fn default() -> Self {
+        Self(Self::DEFAULT.to_owned())
+    }
+}
+
+/// Go's canonical versions (semver.org with a `v` in front), without build
+/// metadata, of major version 1: another one would be another module.
+impl FromStr for DelveVersion {
+    type Err = DelveVersionError;
+
+    fn from_str(text: &str) -> Result<Self, DelveVersionError> {
+        let number = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits && (text == "0" || !text.starts_with('0'))
+        };
+        let word = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let is_version = |text: &str| {
+            let (release, pre) = match text.split_once('-') {
+                Some((release, pre)) => (release, Some(pre)),
+                None => (text, None),
+            };
+            let parts: Vec<&str> = release.split('.').collect();
+            parts.len() == 3
+                && parts.iter().all(|part| number(part))
+                && parts[0] == "1"
+                && pre.is_none_or(|pre| pre.split('.').all(word))
+        };
+        match text.strip_prefix('v') {
+            Some(version) if is_version(version) => Ok(Self(text.to_owned())),
+            _ => Err(DelveVersionError { text: text.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for DelveVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that is no version of Delve.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text:?} is not a version of Delve, such as {}", DelveVersion::DEFAULT)]
+pub struct DelveVersionError {
+    /// The text.
+    text: String,
+}
+
+/// A version of Delve for a target, and how it is built.
+#[derive(Debug, Clone)]
+pub struct Delve {
+    version: DelveVersion,
+    package: ImportPath,
+    settings: BuildSettings,
+}
+
+impl Delve {
+    /// `process` is the user's environment.
+    ///
+    /// # Errors
+    /// The target's variant has no words in Go.
+    pub fn new(
+        version: DelveVersion,
+        target: Target,
+        process: &Environment,
+    ) -> Result<Self, TargetError> {
+        Ok(Self {
+            package: ImportPath::parse(PACKAGE).expect("it is an import path"),
+            settings: BuildSettings {
+                // Where the module is does not matter, what it requires does.
+                dir: PathBuf::from(format!("{MODULE}@{version}")),
+                environment: environment(&target, process)?,
+                target,
+                flags: Vec::new(),
+                ldflags: vec!["-s".to_owned(), "-w".to_owned()],
+                disable_optimizations: false,
+            },
+            version,
+        })
+    }
+
+    /// What tells this from another Delve: version, target, `go`, environment.
+    #[must_use]
+    pub fn key(&self, go: &Go) -> BuildKey {
+        BuildKey::new(go, &self.settings)
+    }
+
+    /// Where its binary goes, below the absolute `root`.
+    #[must_use]
+    pub fn output(&self, root: &Path, go: &Go) -> OutputDir {
+        OutputDir::new(root, &self.key(go), &self.package)
+    }
+}
+
+fn environment(target: &Target, process: &Environment) -> Result<Environment, TargetError> {
+    // There is no value that means "as the toolchain has it".
+    let dropped = OsStr::new("GOEXPERIMENT");
+    let kept = process.iter().filter(|(name, _)| !sys::same_variable(name, dropped));
+    let mut all: Environment = kept.collect();
+    for (name, value) in FIXED {
+        all.set(name, value);
+    }
+    for (name, value) in target.variables()? {
+        all.set(name, value);
+    }
+    Ok(all)
+}
+
+impl Go {
+    /// Builds Delve into `output`: two processes, one that gets modules, and
+    /// one that compiles.
+    ///
+    /// # Errors
+    /// As [`DelveError`] tells.
+    pub fn build_delve(
+        &self,
+        delve: &Delve,
+        output: &OutputDir,
+        cancel: &Cancel,
+    ) -> Result<Binary, DelveError> {
+        // Bound in this order, the temporary directory goes before the lock.
+        let Claim { lock, temporary } = output.claim(cancel).map_err(BuildError::from)?;
+        let dir = temporary.path().join("module");
+        let go_mod = dir.join("go.mod");
+        fs::create_dir(&dir)
+            .and_then(|()| fs::write(&go_mod, GO_MOD))
+            .map_err(|source| DelveError::Module { path: go_mod, source })?;
+        let settings = BuildSettings { dir, ..delve.settings.clone() };
+        self.get_delve(&delve.version, &settings, cancel)?;
+        let standing = Standing::admit(output).map_err(at(&output.binary()))?;
+        let (package, standing) = (&delve.package, standing.as_ref());
+        self.build_claimed(&settings, package, output, &temporary, standing, cancel)?;
+        Ok(Binary::new(output, lock))
+    }
+
+    /// Makes the module require Delve, and gets the modules of its packages.
+    fn get_delve(
+        &self,
+        version: &DelveVersion,
+        settings: &BuildSettings,
+        cancel: &Cancel,
+    ) -> Result<(), DelveError> {
+        let mut command = self.command(&settings.dir, &settings.environment);
+        command.arg("get").arg(format!("{PACKAGE}@{version}"));
+        let finished =
+            process::run(command, Streams::Joined, LIMIT, cancel).map_err(|error| match error {
+                RunError::Cancelled => BuildError::Cancelled,
+                RunError::Io(source) => {
+                    BuildError::Start { program: self.program().to_owned(), source }
+                }
+            })?;
+        if finished.status.success() {
+            return Ok(());
+        }
+        Err(DelveError::Get {
+            version: version.clone(),
+            status: process::status_text(finished.status),
+            output: without_progress(&finished.stdout.text()),
+        })
+    }
+}
+
+/// What `go` says beside what it is just doing.
+fn without_progress(output: &str) -> String {
+    let progress = |line: &str| {
+        ["go: downloading ", "go: added ", "go: upgraded "]
+            .iter()
+            .any(|word| line.starts_with(word))
+    };
+    let lines: Vec<&str> = output.lines().filter(|line| !progress(line)).collect();
+    lines.join("\n")
+}
+
+/// Why there is no Delve.
+#[derive(Debug, Error)]
+pub enum DelveError {
+    /// The temporary module cannot be written.
+    #[error("writing {}", path.display())]
+    Module {
+        /// Its file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Delve's modules are not to be had.
+    #[error("getting Delve {version}: go get: {status}: {output}")]
+    Get {
+        /// The version.
+        version: DelveVersion,
+        /// How `go` ended: `exit status 1`.
+        status: String,
+        /// What it said, without its progress.
+        output: String,
+    },
+    /// It does not compile, or nothing could be run.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+impl DelveError {
+    /// Was the work cancelled?
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Build(BuildError::Cancelled))
+    }
+
+    /// What a user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        let Self::Get { output, .. } = self else {
+            let Self::Build(error) = self else { return None };
+            return error.hint();
+        };
+        let says = |words: &[&str]| words.iter().any(|word| output.contains(word));
+        Some(if says(&["module lookup disabled"]) {
+            "Delve is built from its module, and GOPROXY forbids to get it: allow a proxy once, \
+             until it is in the cache"
+        } else if says(&["requires go >="]) {
+            "name an older version with --debug-version, or let go get the toolchain that this \
+             one needs (GOTOOLCHAIN=auto)"
+        } else if says(&[
+            "unknown revision",
+            "invalid version",
+            "no matching versions",
+            ": 404 ",
+            ": 403 ",
+            ": 410 ",
+        ]) {
+            "is there such a version? `go list -m -versions github.com/go-delve/delve` lists them; \
+             without --debug-version one is taken that is known to work"
+        } else {
+            "Delve is built from its module, which go gets from GOPROXY: check that it can be \
+             reached"
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_releases_of_the_first_major_version() {
+        for text in [
+            DelveVersion::DEFAULT,
+            "v1.0.0",
+            "v1.22.1-rc.1",
+            "v1.26.0-0.20250101000000-0123456789ab",
+        ] {
+            assert_eq!(text.parse::<DelveVersion>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "v",
+            "latest",
+            "master",
+            "1.27.2",
+            "v1",
+            "v1.27",
+            "v1.27.2.1",
+            "v01.2.3",
+            "v1.02.3",
+            "v2.0.0",
+            "v1.27.2+meta",
+            "v1.2.3-",
+            "v1.2.3-a..b",
+            "v1.2.3 ",
+            "v1.2.3\n",
+            "v1.2.-3",
+        ] {
+            let error = text.parse::<DelveVersion>().unwrap_err().to_string();
+            assert_eq!(error, format!("{text:?} is not a version of Delve, such as v1.27.2"));
+        }
+    }
+
+    fn amd64() -> Target {
+        Target { os: "linux".into(), arch: "amd64".into(), variant: String::new() }
+    }
+
+    #[test]
+    fn the_environment_is_the_user_s_but_for_what_changes_programs() {
+        let user = [
+            ("HOME", "/h"),
+            ("GOPROXY", "https://proxy"),
+            ("GOFLAGS", "-mod=vendor -toolexec=x"),
+            ("GOWORK", "/w/go.work"),
+            ("GOOS", "darwin"),
+            ("GOARCH", "arm64"),
+            ("GOAMD64", "v4"),
+            ("CGO_ENABLED", "1"),
+            ("GOEXPERIMENT", "jsonv2"),
+        ];
+        let user: Environment = user.into_iter().collect();
+        let shown = |target: &Target, name: &str| {
+            let all = environment(target, &user).unwrap();
+            all.get(name).map(|value| value.to_string_lossy().into_owned())
+        };
+        for (name, want) in [
+            ("HOME", Some("/h")),
+            ("GOPROXY", Some("https://proxy")),
+            ("GOFLAGS", Some("-mod=mod")),
+            ("GOWORK", Some("off")),
+            ("GOOS", Some("linux")),
+            ("GOARCH", Some("amd64")),
+            ("GOAMD64", Some("v1")),
+            ("CGO_ENABLED", Some("0")),
+            ("GOEXPERIMENT", None),
+        ] {
+            assert_eq!(shown(&amd64(), name).as_deref(), want, "{name}");
+        }
+        let v3 = Target { variant: "v3".into(), ..amd64() };
+        assert_eq!(shown(&v3, "GOAMD64").as_deref(), Some("v3"));
+    }
+
+    #[test]
+    fn what_fails_has_a_hint() {
+        let hint = |output: &str| {
+            let error = DelveError::Get {
+                version: DelveVersion::default(),
+                status: "exit status 1".into(),
+                output: output.into(),
+            };
+            error.hint().unwrap()
+        };
+        for (output, part) in [
+            ("go: x: module lookup disabled by GOPROXY=off", "GOPROXY forbids"),
+            (
+                "go: x requires go >= 1.25.0 (running go 1.22.0; GOTOOLCHAIN=local)",
+                "an older version",
+            ),
+            ("go: x: reading https://p/v1.99.0.info: 404 Not Found", "is there such a version?"),
+            ("go: x: invalid version: unknown revision v1.99.0", "is there such a version?"),
+            ("go: x: dial tcp: lookup proxy: no such host", "can be reached"),
+        ] {
+            assert!(hint(output).contains(part), "{output}: {}", hint(output));
+        }
+    }
+
+    #[test]
+    fn progress_is_no_reason() {
+        let output = "go: downloading a v1\ngo: upgraded go 1.21 => 1.25\ngo: a@v1: no";
+        assert_eq!(without_progress(output), "go: a@v1: no");
+    }
+}
