@@ -8,6 +8,7 @@ mod arguments;
 mod bases;
 mod completion;
 mod config;
+mod debug;
 mod destinations;
 mod engines;
 mod errors;
