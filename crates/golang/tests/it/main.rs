@@ -8,6 +8,8 @@ mod build_info;
 #[cfg(unix)]
 mod cancel;
 #[cfg(unix)]
+mod delve;
+#[cfg(unix)]
 mod find;
 mod fixture;
 #[cfg(unix)]

@@ -106,7 +106,10 @@ pub(super) const QUIRKS: [(&str, Fate); 55] = [
         "a base that cannot be fetched is fetched again, with a strange notice",
         Mended("requests are retried where that can help"),
     ),
-    ("Delve is cloned at its newest, again and again", Open(IN_THE_IMAGE)),
+    (
+        "Delve is cloned at its newest, again and again",
+        Mended("a module at a pinned version, built once and kept"),
+    ),
     ("an image that is in a layout is listed again", Kept),
     ("`ko completion` prints help", Mended("prints the script for bash")),
     ("`ko login` drops keys of the docker configuration", Mended("they are kept")),

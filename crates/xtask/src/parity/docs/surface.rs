@@ -56,7 +56,13 @@ pub(super) const FLAGS: [Flag; 35] = [
     flag("-v, --verbose", &[], Different("taken everywhere; nothing more is shown yet")),
     flag("--bare", IMAGES, Same),
     flag("-B, --base-import-paths", IMAGES, Same),
-    flag("--debug", IMAGES, Open(IN_THE_IMAGE)),
+    flag(
+        "--debug",
+        IMAGES,
+        Better(
+            "Delve is of a pinned version (`--debug-version`) and built once; it works without git",
+        ),
+    ),
     flag("--disable-optimizations", IMAGES, Same),
     flag("-f, --filename", MANIFESTS, Open(KUBERNETES)),
     flag("-H, --header", TOKEN, Same),
