@@ -52,12 +52,20 @@ fn spied(name: &str, words: &str) -> Case {
         .env("KO_GO_PATH", "{work}/go.sh")
 }
 
+const NO_DEBUGGER: &str = "image for platform \"linux/arm/v7\" will be built without debugging enabled because debugging is not supported for that platform";
+
 fn logged() -> Vec<Case> {
     let with = |name, config: &str| spied(name, "").file(".ko.yaml", config);
     vec![
         spied("go/path", ""),
         spied("go/platforms", "--platform=all").base(three(Format::Docker)),
         spied("go/disable-optimizations", "--disable-optimizations"),
+        // Where there is a debugger ko clones its newest commit from the network,
+        // so that only the rest can be compared.
+        spied("go/debug-off", "--debug=false"),
+        spied("go/debug-elsewhere", "--debug --platform=linux/arm/v7")
+            .base(three(Format::Docker))
+            .says(NO_DEBUGGER),
         spied("go/ldflags", "--ldflags=-s --ldflags=-w"),
         spied("go/everything", "--disable-optimizations --ldflags=-s")
             .file(".ko.yaml", "defaultFlags: [-v, -trimpath]\n"),
