@@ -12,6 +12,7 @@
 
 pub mod base;
 mod digest;
+pub mod kube;
 pub mod module;
 mod random;
 pub mod registry;

@@ -9,6 +9,7 @@
 
 mod bench;
 mod error;
+mod kube;
 mod parity;
 mod setup;
 mod step;
@@ -30,6 +31,8 @@ enum Task {
     Test(test::Options),
     /// Measures ko and ours at the same work, in turns
     Bench(bench::Options),
+    /// Runs the tests that need a Kubernetes API server, or such a server
+    Kube(kube::Options),
     /// Builds the same images with ko 0.19.1 and with ours, and compares them
     Parity(parity::Options),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Kube(options) => kube::run(&options),
         Task::Parity(options) => parity::run(&options),
     };
     match done {

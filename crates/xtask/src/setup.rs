@@ -1,9 +1,10 @@
 //! What the tests need beside Rust, Go and git: Debian packages, the ko that
-//! ours is compared with, further releases of Go, and Python packages that
-//! know what SBOMs look like. What is there already is left alone.
+//! ours is compared with, further releases of Go, Kubernetes' API server, and
+//! Python packages that know what SBOMs look like. What is there already is
+//! left alone.
 
 use crate::error::{Error, Result};
-use crate::step;
+use crate::{kube, step};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,10 +12,11 @@ use std::process::Command;
 pub(crate) const KO_VERSION: &str = "v0.19.1";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("bsdtar", "libarchive-tools"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
+    ("etcd", "etcd-server"),
     ("iptables", "iptables"),
     ("pigz", "pigz"),
     ("python3", "python3-venv"),
@@ -38,7 +40,8 @@ pub(crate) fn run() -> Result<()> {
     for toolchain in TOOLCHAINS {
         install_toolchain(toolchain)?;
     }
-    install_python_packages()
+    install_python_packages()?;
+    kube::prepare()
 }
 
 /// Where [`run`] puts ko.
@@ -46,7 +49,8 @@ pub(crate) fn ko_path() -> PathBuf {
     step::tools().join("ko")
 }
 
-fn packages() -> Result<()> {
+/// Installs the programs that are missing.
+pub(crate) fn packages() -> Result<()> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Daemons live where only root looks.
     let dirs: Vec<PathBuf> =
