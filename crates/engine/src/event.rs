@@ -13,6 +13,17 @@ use crate::fresh::Stale;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// A reference stands inside a longer string (`--embedded`).
+    EmbeddedReference {
+        /// The reference, with `ko://`.
+        reference: String,
+        /// The file, as the user named it.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
     /// The base image of an import path is known.
     UsingBase {
         /// The base as the user wrote it.

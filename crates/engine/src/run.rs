@@ -232,6 +232,11 @@ impl Engine {
         &self.run.options.work_dir
     }
 
+    /// Who is told what happens.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.run.observer
+    }
+
     /// Who asks.
     pub(crate) fn user_agent(&self) -> &str {
         &self.run.options.network.user_agent

@@ -1,11 +1,13 @@
 //! The one error that a user sees: what failed, why, and what to do.
 
 use std::error::Error as StdError;
+use std::io;
 
 /// An error on its way to the user.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     message: String,
+    unread: bool,
     hint: Option<String>,
 }
 
@@ -13,7 +15,7 @@ pub(crate) type Result<T> = std::result::Result<T, CommandError>;
 
 impl CommandError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), unread: false, hint: None }
     }
 
     /// An error with its causes, from the outside in, as Go programs print
@@ -31,6 +33,18 @@ impl CommandError {
             source = cause.source();
         }
         Self::new(message)
+    }
+
+    /// What was written to stdout could not be. A reader that has gone away
+    /// (`| head`) is no failure to talk about.
+    pub(crate) fn stdout(error: &io::Error) -> Self {
+        let unread = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { unread, ..Self::of(error).context("writing to stdout") }
+    }
+
+    /// Has the reader of stdout gone away?
+    pub(crate) fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// Says what was being done.

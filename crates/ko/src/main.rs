@@ -8,6 +8,7 @@ mod config;
 mod environment;
 mod error;
 mod settings;
+mod signals;
 mod system;
 mod ui;
 
@@ -17,10 +18,14 @@ use crate::cli::{Command, Parsed};
 use crate::environment::Process;
 use crate::error::Result;
 
+/// What a shell says of a process that SIGPIPE ended, as it ends others.
+const UNREAD: u8 = 128 + 13;
+
 fn main() -> ExitCode {
     let process = Process::read();
     match run(&process) {
         Ok(code) => code,
+        Err(error) if error.is_unread() => ExitCode::from(UNREAD),
         Err(error) => {
             ui::fail(&error);
             ExitCode::FAILURE
@@ -40,18 +45,19 @@ fn run(process: &Process) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
+    let verbose = cli.verbose;
     match cli.command {
-        Command::Apply(arguments) => commands::apply(process, "apply", &arguments)?,
+        Command::Apply(arguments) => commands::apply(process, verbose, "apply", &arguments)?,
         Command::Auth(arguments) => return commands::auth(process, &arguments),
-        Command::Build(arguments) => commands::build(process, &arguments)?,
+        Command::Build(arguments) => commands::build(process, verbose, &arguments)?,
         Command::Completion(arguments) => ui::print(&cli::script(arguments.shell))?,
         Command::Config(arguments) => commands::config(process, &arguments)?,
-        Command::Create(arguments) => commands::apply(process, "create", &arguments)?,
+        Command::Create(arguments) => commands::apply(process, verbose, "create", &arguments)?,
         Command::Delete(_) => commands::delete(process)?,
         Command::Help { words } => commands::help(&words)?,
         Command::Login(arguments) => commands::login(process, &arguments)?,
-        Command::Resolve(arguments) => commands::resolve(process, &arguments)?,
-        Command::Run(arguments) => commands::run(process, &arguments)?,
+        Command::Resolve(arguments) => commands::resolve(process, verbose, &arguments)?,
+        Command::Run(arguments) => commands::run(process, verbose, &arguments)?,
         Command::Version { .. } => ui::print(&format!("{}\n", cli::VERSION))?,
     }
     Ok(ExitCode::SUCCESS)

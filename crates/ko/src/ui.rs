@@ -11,7 +11,7 @@ use crate::error::{CommandError, Result};
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| CommandError::of(&error).context("writing to stdout"))
+    written.map_err(|error| CommandError::stdout(&error))
 }
 
 /// Writes something that is no result, as it is.
@@ -39,11 +39,14 @@ pub(crate) fn warn(lines: &[&str]) {
     log(&format!("WARNING!\n{rule}\n{}\n{rule}", lines.join("\n\n")));
 }
 
-/// Shows what happens as ko's lines; with `explain`, also why programs are
-/// built.
-pub(crate) fn observer(explain: bool) -> Observer {
+/// Shows what happens as ko's lines; with `verbose`, also what `--embedded`
+/// found, and with `explain`, why programs are built.
+pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
     Observer::new(move |event| {
         let line = match event {
+            Event::EmbeddedReference { reference, file, line, column } if verbose => {
+                format!("Found {reference} inside a string: {file}:{line}:{column}")
+            }
             Event::Fresh { import_path, platform } if explain => {
                 format!("{import_path} for {platform} is fresh")
             }

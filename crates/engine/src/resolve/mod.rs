@@ -20,6 +20,7 @@ pub use self::error::{BadReference, ResolveError};
 pub use self::files::{Input, enumerate};
 use self::files::{Loaded, load};
 use crate::error::Error;
+use crate::event::Event;
 use crate::listing::{Memory, Program};
 use crate::run::{Engine, Published};
 
@@ -76,6 +77,7 @@ impl Engine {
         self.start();
         let loaded = self.load(resolution.inputs).await?;
         let files = parse(&loaded, resolution.selector.as_deref(), resolution.embedded)?;
+        self.tell_embedded(&files);
         let programs = self.check_references(&files, Memory::Used).await?;
         let unique = unique(&programs);
         let published = self.publish(&unique).await?;
@@ -99,6 +101,7 @@ impl Engine {
     pub async fn check(&self, resolution: Resolution) -> Result<Resolved, Error> {
         let loaded = self.load(resolution.inputs).await?;
         let files = parse(&loaded, resolution.selector.as_deref(), resolution.embedded)?;
+        self.tell_embedded(&files);
         self.check_references(&files, Memory::Ignored).await?;
         Ok(Resolved { replaced: replaced(&files, &HashMap::new()), published: Vec::new() })
     }
@@ -114,6 +117,21 @@ impl Engine {
         };
         let loaded = join_all(inputs.into_iter().map(load)).await;
         loaded.into_iter().collect::<Result<_, _>>().map_err(Error::Resolve)
+    }
+
+    /// What `--embedded` found beyond ko's references, before it is judged.
+    fn tell_embedded(&self, files: &[yaml::File<'_>]) {
+        for file in files {
+            let embedded = file.references().iter();
+            for found in embedded.filter(|found| found.extent == yaml::Extent::Embedded) {
+                self.observer().tell(Event::EmbeddedReference {
+                    reference: found.value.clone(),
+                    file: file.name().to_owned(),
+                    line: found.position.line,
+                    column: found.position.column,
+                });
+            }
+        }
     }
 
     /// The program of each reference; or all that are none.

@@ -1,11 +1,16 @@
-//! `kubectl`: where it is, and running it.
+//! `kubectl`: where it is, running it, and the signals that are meant for it.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
 
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
+use crate::signals::{Signals, hand_on};
 
 /// Finds kubectl in PATH.
 pub(super) fn find(process: &Process, command: &str) -> Result<PathBuf> {
@@ -23,12 +28,70 @@ fn path_entries(path: &OsStr) -> impl Iterator<Item = PathBuf> {
     std::env::split_paths(path).filter(|dir| dir.is_absolute())
 }
 
-/// Runs kubectl in the foreground, and waits for it. A Ctrl-C of the terminal
-/// reaches it by itself.
-pub(super) fn run(mut command: Command) -> Result<()> {
-    let status =
-        command.status().map_err(|error| CommandError::of(&error).context("running kubectl"))?;
+/// Runs kubectl in the foreground, and waits for it.
+pub(super) fn run(command: Command) -> Result<()> {
+    let status = Running::start(command)?.wait()?;
     check(status).map_err(CommandError::new)
+}
+
+/// A kubectl that was started. A thread waits for its end, and hands on the
+/// signals that we get and it does not, from the beginning to the end: a
+/// kubectl that is told to end decides by itself when and how.
+#[derive(Debug)]
+pub(super) struct Running {
+    thread: JoinHandle<io::Result<ExitStatus>>,
+    failed: oneshot::Receiver<()>,
+}
+
+impl Running {
+    /// Starts it.
+    pub(super) fn start(command: Command) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| CommandError::of(&error).context("starting threads"))?;
+        let begun = {
+            let _inside = runtime.enter();
+            // Before there is a child that could miss one.
+            let signals = Signals::listen();
+            tokio::process::Command::from(command).spawn().map(|child| (signals, child))
+        };
+        let (mut signals, mut child) =
+            begun.map_err(|error| CommandError::of(&error).context("running kubectl"))?;
+        let (tell, failed) = oneshot::channel();
+        let watch = async move {
+            let status = loop {
+                tokio::select! {
+                    status = child.wait() => break status,
+                    signal = signals.next() => {
+                        if let Some(id) = child.id() {
+                            hand_on(signal, id);
+                        }
+                    }
+                }
+            };
+            if status.as_ref().is_ok_and(|status| !status.success()) {
+                // Nobody may want to know.
+                let _ = tell.send(());
+            }
+            status
+        };
+        let thread = std::thread::spawn(move || runtime.block_on(watch));
+        Ok(Self { thread, failed })
+    }
+
+    /// Waits until it has ended, and not well; for ever if it ends well.
+    pub(super) async fn failed(&mut self) {
+        if (&mut self.failed).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits for its end.
+    pub(super) fn wait(self) -> Result<ExitStatus> {
+        let status = self.thread.join().expect("waiting does not panic");
+        status.map_err(|error| CommandError::of(&error).context("waiting for kubectl"))
+    }
 }
 
 /// How a child ended, as Go says it, unless it went well.
@@ -40,8 +103,21 @@ pub(super) fn check(status: ExitStatus) -> std::result::Result<(), String> {
     {
         use std::os::unix::process::ExitStatusExt as _;
         if let Some(signal) = status.signal() {
-            return Err(format!("signal: {signal}"));
+            return Err(format!("signal: {}", name(signal)));
         }
     }
     Err(format!("exit status {}", status.code().unwrap_or(1)))
+}
+
+/// What Go calls a signal: those that users see.
+#[cfg(unix)]
+fn name(signal: i32) -> String {
+    match signal {
+        1 => "hangup".to_owned(),
+        2 => "interrupt".to_owned(),
+        9 => "killed".to_owned(),
+        13 => "broken pipe".to_owned(),
+        15 => "terminated".to_owned(),
+        other => other.to_string(),
+    }
 }

@@ -11,10 +11,11 @@ use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{settings, ui};
 
-pub(crate) fn resolve(process: &Process, arguments: &ResolveArgs) -> Result<()> {
+pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs) -> Result<()> {
     let options = settings::options(process, &arguments.publish, &arguments.image)?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
-    let resolved = session::run(options, &arguments.image, async |engine| {
+    let observer = ui::observer(verbose, arguments.image.explain);
+    let resolved = session::run(options, observer, async |engine| {
         let resolved = if arguments.check {
             engine.check(resolution).await
         } else {
@@ -25,7 +26,12 @@ pub(crate) fn resolve(process: &Process, arguments: &ResolveArgs) -> Result<()> 
                 Err(error) => Err(engine::Error::Resolve(engine::ResolveError::Write(error))),
             })
         };
-        resolved.map_err(|error| session::failed(&error))
+        resolved.map_err(|error| match &error {
+            engine::Error::Resolve(engine::ResolveError::Write(error)) => {
+                CommandError::stdout(error)
+            }
+            _ => session::failed(&error),
+        })
     })?;
     if arguments.check {
         return Ok(());

@@ -12,7 +12,7 @@ use crate::{settings, ui};
 /// How kubectl runs it: attached, and gone afterwards.
 const FLAGS: [&str; 4] = ["--attach", "--rm", "--restart=Never", "--log-flush-frequency=1s"];
 
-pub(crate) fn run(process: &Process, arguments: &RunArgs) -> Result<()> {
+pub(crate) fn run(process: &Process, verbose: bool, arguments: &RunArgs) -> Result<()> {
     if arguments.words.is_empty() {
         return Err(CommandError::new("ko run: no importpaths listed"));
     }
@@ -24,7 +24,8 @@ pub(crate) fn run(process: &Process, arguments: &RunArgs) -> Result<()> {
             "expected first arg to be positional, got {first:?}"
         )));
     }
-    let published = session::run(options, &arguments.image, async |engine| {
+    let observer = ui::observer(verbose, arguments.image.explain);
+    let published = session::run(options, observer, async |engine| {
         engine.build(&arguments.words).await.map_err(|error| session::publishing(&error))
     })?;
     session::write_refs(&arguments.publish, &published)?;

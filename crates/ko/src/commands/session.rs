@@ -5,11 +5,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{Engine, Options, Published};
+use engine::{Engine, Observer, Options, Published};
 
-use crate::cli::{ImageArgs, PublishArgs};
+use crate::cli::PublishArgs;
 use crate::error::{CommandError, Result};
-use crate::ui;
+use crate::signals::Signals;
 
 /// How long a run that was interrupted may take to clean up.
 const GRACE: Duration = Duration::from_secs(15);
@@ -39,10 +39,9 @@ fn is_configuration(error: &engine::Error) -> bool {
 /// out before.
 pub(super) fn run<T>(
     options: Options,
-    image: &ImageArgs,
+    observer: Observer,
     work: impl AsyncFnOnce(&Engine) -> Result<T>,
 ) -> Result<T> {
-    let observer = ui::observer(image.explain);
     let engine = Engine::new(options, observer).map_err(|error| publishing(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -55,11 +54,12 @@ pub(super) fn run<T>(
         Ok(done)
     };
     let done = runtime.block_on(async {
+        let mut signals = Signals::listen();
         tokio::select! {
             done = work => done,
-            signal = interrupted() => {
+            signal = signals.next() => {
                 engine.cancel();
-                Err(CommandError::new(format!("interrupted by {signal}")))
+                Err(CommandError::new(format!("interrupted by {}", signal.name())))
             }
         }
     });
@@ -67,27 +67,6 @@ pub(super) fn run<T>(
     // Children and threads end by themselves now; temporary files go with them.
     runtime.shutdown_timeout(GRACE);
     done
-}
-
-/// Waits for a signal that asks the process to end, and names it.
-#[cfg(unix)]
-async fn interrupted() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).expect("these signals can be caught");
-    let (mut interrupt, mut terminate) =
-        (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
-    tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
-    }
-}
-
-#[cfg(not(unix))]
-async fn interrupted() -> &'static str {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => "Ctrl-C",
-        Err(_) => std::future::pending().await,
-    }
 }
 
 /// Writes `--image-refs`: one reference per line.

@@ -15,6 +15,8 @@ mod errors;
 mod fixture;
 mod groups;
 mod images;
+mod kubectl;
+mod kubernetes;
 mod leftovers;
 mod login;
 mod manifests;

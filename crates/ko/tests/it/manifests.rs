@@ -1,10 +1,9 @@
-//! `ko resolve` and the commands that hand its output to kubectl.
+//! `ko resolve`: what is on stdout, and what was done for it.
 
 use std::fs;
-use std::path::PathBuf;
 
 use crate::fixture::Fixture;
-use crate::spy::{Spy, write_executable};
+use crate::spy::Spy;
 
 const POD: &str = "\
 # a comment that stays
@@ -21,34 +20,6 @@ fn fixture() -> Fixture {
     let fixture = Fixture::new();
     let _ = fixture.module().file("config/pod.yaml", POD).library("lib");
     fixture
-}
-
-/// A kubectl that writes down what it gets, and ends with a status.
-struct Kubectl {
-    dir: PathBuf,
-}
-
-impl Kubectl {
-    fn new(fixture: &Fixture, status: u8) -> Self {
-        let dir = fixture.sandbox.root().join("kubectl");
-        fs::create_dir(&dir).unwrap();
-        let place = dir.display();
-        let script = format!(
-            "#!/bin/sh\necho \"$*\" >'{place}/argv'\ncase \"$*\" in *'-f -'*) cat >'{place}/stdin' ;; esac\nexit {status}\n"
-        );
-        write_executable(&dir.join("kubectl"), &script);
-        Self { dir }
-    }
-
-    fn path(&self) -> String {
-        #[allow(clippy::disallowed_methods, reason = "the real go is in it")]
-        let path = std::env::var("PATH").unwrap();
-        format!("{}:{path}", self.dir.display())
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.dir.join(name)).unwrap()
-    }
 }
 
 #[test]
@@ -72,6 +43,12 @@ fn embedded_references_are_opt_in_and_told() {
     assert_eq!((&map[0]["line"], &map[0]["embedded"]), (&7.into(), &false.into()));
     assert_eq!((&map[1]["line"], &map[1]["embedded"]), (&8.into(), &true.into()));
     assert_eq!(map[0]["image"], map[1]["image"]);
+
+    let told = "Found ko://example.com/app inside a string: config/pod.yaml:8:22\n";
+    assert!(!output.stderr.contains(told), "{}", output.stderr);
+    let words = ["resolve", "-v", "--check", "-f", "config/pod.yaml", "--embedded"];
+    let output = fixture.sandbox.run(words).output().success();
+    assert_eq!(output.stderr.matches(told).count(), 1, "{}", output.stderr);
 }
 
 #[test]
@@ -142,85 +119,4 @@ fn stdin_files_and_no_files() {
         "{}",
         output.stderr
     );
-}
-
-#[test]
-fn apply_streams_to_kubectl() {
-    let fixture = fixture();
-    let kubectl = Kubectl::new(&fixture, 0);
-    let words = ["apply", "-f", "config", "pos", "--", "--namespace=dev"];
-    let _ = fixture.sandbox.run(words).env("PATH", kubectl.path()).output().success();
-    assert_eq!(kubectl.read("argv"), "apply -f - pos --namespace=dev\n");
-    let stdin = kubectl.read("stdin");
-    let manifest = stdin.strip_prefix(&"---\n".repeat(1000)).unwrap();
-    assert!(manifest.starts_with("# a comment that stays\n") && manifest.contains("@sha256:"));
-}
-
-#[test]
-fn kubectl_s_failure_is_ours() {
-    let fixture = fixture();
-    let kubectl = Kubectl::new(&fixture, 3);
-    let run = fixture.sandbox.run(["create", "-f", "config"]).env("PATH", kubectl.path());
-    let output = run.output().failure(1);
-    assert!(output.stderr.ends_with("Error: error executing 'kubectl create': exit status 3\n"));
-    assert_eq!(kubectl.read("argv"), "create -f -\n");
-}
-
-#[test]
-fn a_failed_resolution_ends_kubectl_s_input() {
-    let fixture = fixture();
-    let kubectl = Kubectl::new(&fixture, 0);
-    let _ = fixture.module().file("config/z.yaml", "a: ko://example.com/none\n");
-    let run = fixture.sandbox.run(["apply", "-f", "config"]).env("PATH", kubectl.path());
-    let output = run.output().failure(1);
-    assert!(output.stderr.contains("found strict reference but ko://example.com/none"));
-    assert_eq!(kubectl.read("stdin"), "---\n".repeat(1000));
-}
-
-#[test]
-fn without_kubectl() {
-    let fixture = fixture();
-    for command in ["apply", "create", "delete"] {
-        let output =
-            fixture.sandbox.run([command, "-f", "x"]).env("PATH", "/nowhere").output().failure(1);
-        assert_eq!(
-            output.stderr,
-            format!(
-                "Error: error: kubectl is not available. kubectl must be installed to use ko {command}\n"
-            )
-        );
-    }
-}
-
-#[test]
-fn delete_hands_everything_over() {
-    let fixture = fixture();
-    let kubectl = Kubectl::new(&fixture, 4);
-    let words = ["delete", "-f", "config", "--namespace", "dev", "-l", "a=b"];
-    let output = fixture.sandbox.run(words).env("PATH", kubectl.path()).output().failure(1);
-    assert_eq!(output.stderr, "Error: exit status 4\n");
-    assert_eq!(kubectl.read("argv"), "delete -f config --namespace dev -l a=b\n");
-}
-
-#[test]
-fn run_starts_a_pod() {
-    let fixture = fixture();
-    let kubectl = Kubectl::new(&fixture, 0);
-    let words = ["run", ".", "--tags=v1", "--namespace", "gone", "--", "-n", "dev", "--", "--flag"];
-    let output = fixture.sandbox.run(words).env("PATH", kubectl.path()).output().success();
-    let argv = kubectl.read("argv");
-    let words: Vec<&str> = argv.split_whitespace().collect();
-    let [run, pod, image_flag, image, rest @ ..] = &words[..] else { panic!("{argv}") };
-    assert_eq!((*run, *image_flag), ("run", "--image"));
-    assert!(pod.starts_with("app-") && image.contains(&format!("/out/{pod}:v1@sha256:")), "{argv}");
-    assert_eq!(
-        rest.join(" "),
-        "--attach --rm --restart=Never --log-flush-frequency=1s -n dev -- --flag"
-    );
-    assert!(output.stderr.contains(" Running \"ko://example.com/app\"\n"), "{}", output.stderr);
-
-    let output = fixture.sandbox.run(["run"]).output().failure(1);
-    assert!(output.stderr.ends_with("Error: ko run: no importpaths listed\n"), "{}", output.stderr);
-    let output = fixture.sandbox.run(["run", "--push=false", "."]).output().failure(1);
-    assert!(output.stderr.contains("expected first arg to be positional, got \"--push=false\""));
 }

@@ -2,6 +2,7 @@
 //! own, on loopback, and gone when it is dropped.
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{self, OpenptFlags};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -41,6 +42,16 @@ pub(crate) fn run(command: &mut Command) -> Vec<u8> {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {stderr}");
     output.stdout
+}
+
+/// A terminal without anybody in front of it: what is written to the file is
+/// typed, and the path is where a program opens it.
+pub(crate) fn terminal() -> (fs::File, String) {
+    let keyboard = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    pty::grantpt(&keyboard).unwrap();
+    pty::unlockpt(&keyboard).unwrap();
+    let name = pty::ptsname(&keyboard, Vec::new()).unwrap();
+    (keyboard.into(), name.into_string().unwrap())
 }
 
 /// The reference implementation of a registry.

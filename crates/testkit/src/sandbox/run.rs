@@ -14,11 +14,12 @@ pub struct Run<'a> {
     sandbox: &'a Sandbox,
     command: Command,
     stdin: Vec<u8>,
+    stdout: Option<Stdio>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(sandbox: &'a Sandbox, command: Command) -> Run<'a> {
-        Run { sandbox, command, stdin: Vec::new() }
+        Run { sandbox, command, stdin: Vec::new(), stdout: None }
     }
 
     /// Sets a variable.
@@ -49,6 +50,13 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Gives it a standard output, which is collected otherwise.
+    #[must_use]
+    pub fn stdout(mut self, stdout: Stdio) -> Run<'a> {
+        self.stdout = Some(stdout);
+        self
+    }
+
     /// Starts it, and gives it back while it runs: for tests that interrupt.
     ///
     /// # Panics
@@ -58,7 +66,7 @@ impl<'a> Run<'a> {
         let started = self
             .command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(self.stdout.unwrap_or_else(Stdio::piped))
             .stderr(Stdio::piped())
             .spawn();
         let mut child = match started {
@@ -71,8 +79,8 @@ impl<'a> Run<'a> {
         // or end without reading, which is its right.
         std::thread::spawn(move || stdin.write_all(&input).ok());
         Running {
-            stdout: collect(child.stdout.take().expect("stdout is a pipe")),
-            stderr: collect(child.stderr.take().expect("stderr is a pipe")),
+            stdout: collect(child.stdout.take()),
+            stderr: collect(child.stderr.take()),
             memory: Watch::start(child.id()),
             child,
             root: self.sandbox.root.display().to_string(),
@@ -89,9 +97,11 @@ impl<'a> Run<'a> {
     }
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+/// Reads what there is to read; nothing if it goes elsewhere.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
+        let Some(mut pipe) = pipe else { return bytes };
         pipe.read_to_end(&mut bytes).expect("the other end of a pipe only ends");
         bytes
     })

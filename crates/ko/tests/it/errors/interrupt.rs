@@ -1,31 +1,20 @@
 //! Ctrl-C, at any moment: the command ends by itself, with nothing left and no
 //! tag moved.
 
-use super::last_words;
+use super::{last_words, wait_for};
 use crate::fixture::Fixture;
 use crate::leftovers;
 use crate::spy::{Spy, write_executable};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use testkit::registry::{Class, TestRegistry};
 use testkit::sandbox::{Output, Running};
 
 /// Longer than any test waits.
 const FOREVER: Duration = Duration::from_secs(3600);
 
-/// Waits for something that must come, however slow the machine.
-#[track_caller]
-fn wait_for(what: &str, mut come: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !come() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn interrupt(running: Running, signal: Signal) -> Output {
+pub(crate) fn interrupt(running: Running, signal: Signal) -> Output {
     let pid = Pid::from_raw(running.id().try_into().unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
     running.wait()
@@ -33,7 +22,7 @@ fn interrupt(running: Running, signal: Signal) -> Output {
 
 /// A compiler that never ends, once it was started for a package of ours: a
 /// child of the real `go`, with files of the real `go` around it.
-fn endless_compiler(fixture: &Fixture) -> Spy {
+pub(crate) fn endless_compiler(fixture: &Fixture) -> Spy {
     let started = fixture.sandbox.root().join("started");
     let wrapper = fixture.sandbox.root().join("wrapper");
     let script = format!(
@@ -49,7 +38,7 @@ fn endless_compiler(fixture: &Fixture) -> Spy {
     Spy::with_script(&fixture.sandbox, &insert)
 }
 
-fn started(fixture: &Fixture) -> bool {
+pub(crate) fn started(fixture: &Fixture) -> bool {
     fixture.sandbox.root().join("started").exists()
 }
 

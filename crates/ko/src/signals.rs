@@ -1,0 +1,111 @@
+//! The signals that ask the process to end, and handing them on to a child.
+
+#[cfg(unix)]
+pub(crate) use self::unix::{Signals, hand_on};
+
+#[cfg(not(unix))]
+pub(crate) use self::portable::{Signals, hand_on};
+
+/// A signal that asks the process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C, or SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Signal {
+    /// Its name on this system.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt if cfg!(unix) => "SIGINT",
+            Self::Interrupt => "Ctrl-C",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use rustix::process::{Pid, getpgrp, kill_process};
+    use rustix::termios::tcgetpgrp;
+    use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+    use super::Signal;
+
+    /// The signals from now on. None of them ends the process any more, also
+    /// when this is gone.
+    #[derive(Debug)]
+    pub(crate) struct Signals {
+        interrupt: Stream,
+        terminate: Stream,
+    }
+
+    impl Signals {
+        /// Begins to listen; inside of a runtime.
+        pub(crate) fn listen() -> Self {
+            let listen = |kind| signal(kind).expect("these signals can be caught");
+            Self {
+                interrupt: listen(SignalKind::interrupt()),
+                terminate: listen(SignalKind::terminate()),
+            }
+        }
+
+        /// Waits for the next one.
+        pub(crate) async fn next(&mut self) -> Signal {
+            tokio::select! {
+                _ = self.interrupt.recv() => Signal::Interrupt,
+                _ = self.terminate.recv() => Signal::Terminate,
+            }
+        }
+    }
+
+    /// Sends a signal that we got to a child that has not been waited for,
+    /// unless it got the signal itself.
+    pub(crate) fn hand_on(signal: Signal, child: u32) {
+        if signal == Signal::Interrupt && in_foreground() {
+            return;
+        }
+        let signal = match signal {
+            Signal::Interrupt => rustix::process::Signal::INT,
+            Signal::Terminate => rustix::process::Signal::TERM,
+        };
+        if let Some(pid) = i32::try_from(child).ok().and_then(Pid::from_raw) {
+            // It may have ended by now.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Are we in the group of processes that a terminal sends Ctrl-C to? Our
+    /// children are in the same.
+    fn in_foreground() -> bool {
+        let terminal = std::fs::File::open("/dev/tty");
+        terminal.is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
+    }
+}
+
+/// Where there are no signals but Ctrl-C, which reaches all processes of a
+/// console.
+#[cfg(not(unix))]
+mod portable {
+    use super::Signal;
+
+    #[derive(Debug)]
+    pub(crate) struct Signals;
+
+    impl Signals {
+        pub(crate) fn listen() -> Self {
+            Self
+        }
+
+        pub(crate) async fn next(&mut self) -> Signal {
+            match tokio::signal::ctrl_c().await {
+                Ok(()) => Signal::Interrupt,
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+
+    pub(crate) fn hand_on(_: Signal, _: u32) {}
+}
