@@ -5,7 +5,7 @@
 //! Everything is made here: a registry in this process, a base, a module.
 //! Each contender has a repository and a cache of its own; Go's build cache is
 //! shared and warm. After each run the result is checked: exit status 0, and
-//! one line on stdout.
+//! images on stdout.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -17,6 +17,11 @@ use testkit::sandbox::Sandbox;
 
 use crate::error::{Error, Result};
 use crate::step;
+
+/// The file of [`Scenario::Yaml`], and how many documents with a reference it
+/// has.
+const MANIFESTS: &str = "release.yaml";
+const REFERENCES: usize = 130;
 
 /// What `cargo xtask bench` takes.
 #[derive(Debug, clap::Args)]
@@ -52,11 +57,20 @@ enum Scenario {
     KodataFirst,
     /// The same, unchanged.
     KodataNoop,
+    /// 6 MB of manifests in 130 documents, each of which refers to the one
+    /// program, which is unchanged.
+    Yaml,
 }
 
 impl Scenario {
-    const ALL: [Self; 5] =
-        [Self::NoopSmall, Self::NoopPlatforms, Self::Edit, Self::KodataFirst, Self::KodataNoop];
+    const ALL: [Self; 6] = [
+        Self::NoopSmall,
+        Self::NoopPlatforms,
+        Self::Edit,
+        Self::KodataFirst,
+        Self::KodataNoop,
+        Self::Yaml,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -65,14 +79,27 @@ impl Scenario {
             Self::Edit => "edit-small",
             Self::KodataFirst => "kodata-4-platforms-first",
             Self::KodataNoop => "kodata-4-platforms-noop",
+            Self::Yaml => "yaml-130-refs",
         }
     }
 
     fn platforms(self) -> &'static str {
         match self {
-            Self::NoopSmall | Self::Edit => "linux/amd64",
+            Self::NoopSmall | Self::Edit | Self::Yaml => "linux/amd64",
             Self::NoopPlatforms | Self::KodataFirst | Self::KodataNoop => "all",
         }
+    }
+
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Yaml => &["resolve", "-f", MANIFESTS],
+            _ => &["build", "."],
+        }
+    }
+
+    /// The images that stdout has to name.
+    fn images(self) -> usize {
+        if self == Self::Yaml { REFERENCES } else { 1 }
     }
 
     fn has_kodata(self) -> bool {
@@ -130,7 +157,11 @@ fn measure(scenario: Scenario, options: &Options, ours: &PathBuf) -> Result<()> 
         .iter()
         .map(|contender| {
             let module = Module::new(contender.sandbox.work(), "example.com/app").main(".");
-            if scenario.has_kodata() { module.kodata(".", 200, 10_000) } else { module }
+            match scenario {
+                Scenario::Yaml => module.file(MANIFESTS, manifests()),
+                _ if scenario.has_kodata() => module.kodata(".", 200, 10_000),
+                _ => module,
+            }
         })
         .collect();
 
@@ -178,8 +209,8 @@ fn once(
 ) -> Result<f64> {
     let host = registry.host();
     let platform = format!("--platform={}", scenario.platforms());
-    let words =
-        ["build", ".", "--bare", &platform].into_iter().chain(contender.extra.iter().copied());
+    let flags = ["--bare", &platform].into_iter().chain(contender.extra.iter().copied());
+    let words = scenario.words().iter().copied().chain(flags);
     let start = Instant::now();
     let output = contender
         .sandbox
@@ -188,7 +219,7 @@ fn once(
         .env("KO_DEFAULTBASEIMAGE", format!("{host}/base"))
         .output();
     let seconds = start.elapsed().as_secs_f64();
-    if output.code != Some(0) || output.stdout.lines().count() != 1 {
+    if output.code != Some(0) || output.stdout.matches("@sha256:").count() != scenario.images() {
         return Err(Error::Missing(format!("{} failed:\n{}", contender.name, output.stderr)));
     }
     contender.memory = contender.memory.max(output.peak_memory.unwrap_or_default());
@@ -202,6 +233,30 @@ fn edit(module: &Module, contender: &str, round: usize) -> Result<()> {
         "package main\n\nfunc main() {{\n\tprintln(\"edit {round} for {contender}\")\n}}\n"
     );
     std::fs::write(&path, text).map_err(|source| Error::File { path, source })
+}
+
+/// Definitions of resources as projects release them, 46 kB each.
+fn manifests() -> String {
+    let sentence =
+        "                Selects the nodes on which the thing runs, unless they are reserved.\n";
+    let field = |number: usize| {
+        format!(
+            "            field{number}:\n              description: |-\n{}              \
+             type: object\n              required: [key]\n              properties:\n                \
+             key:\n                  type: string\n",
+            sentence.repeat(6)
+        )
+    };
+    let fields: String = (0..66).map(field).collect();
+    let document = |number: usize| {
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  \
+             name: things{number}.example.com\nspec:\n  image: ko://example.com/app\n  \
+             versions:\n  - name: v1\n    schema:\n      openAPIV3Schema:\n        \
+             spec:\n          properties:\n{fields}"
+        )
+    };
+    (0..REFERENCES).map(document).collect::<Vec<_>>().join("---\n")
 }
 
 fn empty(dir: &PathBuf) -> Result<()> {
@@ -250,6 +305,13 @@ fn load() -> String {
 #[cfg(test)]
 mod tests {
     use super::median;
+
+    #[test]
+    fn manifests_have_the_size_that_the_scenario_names() {
+        let text = super::manifests();
+        assert_eq!(text.matches("ko://").count(), super::REFERENCES);
+        assert_eq!(text.len() / 100_000, 60, "{}", text.len());
+    }
 
     #[test]
     fn medians() {
