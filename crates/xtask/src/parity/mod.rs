@@ -69,6 +69,10 @@ pub(crate) struct Options {
     /// The platforms to build a repository for [default: what it configures]
     #[arg(long, value_name = "LIST", requires = "project")]
     platform: Option<String>,
+    /// Resolves the manifests below a directory of the repository, instead of building what
+    /// they name
+    #[arg(long, value_name = "DIR", requires = "project")]
+    resolve: Option<String>,
     /// Cases at a time [default: the number of processors]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -113,7 +117,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.unwrap_or(processors).max(1);
     if let Some(source) = &options.project {
-        return project::run(source, options.platform.as_deref(), &programs);
+        return project::run(source, options, &programs);
     }
     if let Some(count) = options.random {
         return random::run(count, options.seed, &programs, jobs);

@@ -33,8 +33,6 @@ pub(super) enum Answer {
 type Row = (&'static str, Answer);
 
 /// The open issues.
-const IN_THE_IMAGE: &str = "what else is in the image";
-const KUBERNETES: &str = "Kubernetes";
 const LOCAL: &str = "local destinations";
 
 /// Writes the file.

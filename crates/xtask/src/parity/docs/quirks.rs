@@ -11,7 +11,7 @@ pub(super) enum Fate {
     Open(&'static str),
 }
 
-use super::{IN_THE_IMAGE, KUBERNETES, LOCAL};
+use super::LOCAL;
 use Fate::{Kept, Mended, Open};
 
 /// How a table says it.
@@ -73,14 +73,14 @@ pub(super) const QUIRKS: [(&str, Fate); 55] = [
     ("`-trimpath` always", Kept),
     ("a comma splits `--ldflags`", Kept),
     ("any word but `none` is an SBOM", Mended("an unknown format is an error")),
-    ("`ko run` wants the path first, and swallows unknown flags", Open(KUBERNETES)),
-    ("`ko delete` passes everything on, and fails with 1", Open(KUBERNETES)),
-    ("`ko apply` sends empty documents first", Open(KUBERNETES)),
-    ("`-f` takes no URL, whatever its help says", Open(KUBERNETES)),
-    ("`-f` of a directory passes over `.yml`", Open(KUBERNETES)),
-    ("YAML is folded and indented anew", Open(KUBERNETES)),
-    ("keys are replaced like values", Open(KUBERNETES)),
-    ("JSON documents without `---` between them are refused", Open(KUBERNETES)),
+    ("`ko run` wants the path first, and swallows unknown flags", Kept),
+    ("`ko delete` passes everything on, and fails with 1", Kept),
+    ("`ko apply` sends empty documents first", Kept),
+    ("`-f` takes no URL, whatever its help says", Mended("it does")),
+    ("`-f` of a directory passes over `.yml`", Kept),
+    ("YAML is folded and indented anew", Mended("every byte outside of references stays")),
+    ("keys are replaced like values", Kept),
+    ("JSON documents without `---` between them are refused", Kept),
     ("any destination that begins with `ko.local` is the daemon", Open(LOCAL)),
     ("`-L` keeps the destination in the name", Open(LOCAL)),
     ("`PATH` is joined by a colon, for Windows too", Kept),

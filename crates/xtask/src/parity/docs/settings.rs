@@ -1,7 +1,7 @@
 //! The variables, keys and files that ko reads.
 
 use super::Answer::{Better, Different, Open, Same};
-use super::{KUBERNETES, LOCAL, Row};
+use super::{LOCAL, Row};
 
 pub(super) const VARIABLES: [Row; 31] = [
     (
@@ -47,7 +47,7 @@ pub(super) const VARIABLES: [Row; 31] = [
     ("TMPDIR", Same),
     ("DOCKER_HOST, DOCKER_API_VERSION, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY", Open(LOCAL)),
     ("KIND_CLUSTER_NAME", Open(LOCAL)),
-    ("KUBECONFIG and other variables of kubectl", Open(KUBERNETES)),
+    ("KUBECONFIG and other variables of kubectl", Same),
 ];
 
 pub(super) const KEYS: [Row; 14] = [

@@ -1,7 +1,7 @@
 //! The commands and flags of ko.
 
 use super::Answer::{Better, Different, Open, Same};
-use super::{Answer, IN_THE_IMAGE, KUBERNETES, LOCAL, Row};
+use super::{Answer, LOCAL, Row};
 
 /// A flag.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Flag {
 
 pub(super) const COMMANDS: [Row; 21] = [
     ("ko", Same),
-    ("ko apply", Open(KUBERNETES)),
+    ("ko apply", Better("waits for kubectl, whatever signal comes; stops building when it fails")),
     ("ko auth", Same),
     ("ko auth get", Better("`DOCKER_AUTH_CONFIG` counts also without a docker configuration")),
     ("ko auth login", Same),
@@ -31,12 +31,17 @@ pub(super) const COMMANDS: [Row; 21] = [
     ("ko completion fish", Same),
     ("ko completion powershell", Same),
     ("ko completion zsh", Same),
-    ("ko create", Open(KUBERNETES)),
-    ("ko delete", Open(KUBERNETES)),
+    ("ko create", Better("as `ko apply`")),
+    ("ko delete", Same),
     ("ko help", Same),
     ("ko login", Better("keeps keys of the file that it does not know")),
-    ("ko resolve", Open(KUBERNETES)),
-    ("ko run", Open(KUBERNETES)),
+    (
+        "ko resolve",
+        Better(
+            "bytes outside of references stay; all wrong references are told, before anything is built",
+        ),
+    ),
+    ("ko run", Better("programs are built in the order of the arguments, and run in it")),
     ("ko version", Different("prints our version")),
 ];
 
@@ -53,7 +58,7 @@ const fn flag(names: &'static str, commands: &'static [&'static str], answer: An
 
 pub(super) const FLAGS: [Flag; 35] = [
     flag("-h, --help", &[], Same),
-    flag("-v, --verbose", &[], Different("taken everywhere; nothing more is shown yet")),
+    flag("-v, --verbose", &[], Different("taken everywhere; shows what `--embedded` found")),
     flag("--bare", IMAGES, Same),
     flag("-B, --base-import-paths", IMAGES, Same),
     flag(
@@ -64,7 +69,7 @@ pub(super) const FLAGS: [Flag; 35] = [
         ),
     ),
     flag("--disable-optimizations", IMAGES, Same),
-    flag("-f, --filename", MANIFESTS, Open(KUBERNETES)),
+    flag("-f, --filename", MANIFESTS, Better("takes `http` and `https` URLs")),
     flag("-H, --header", TOKEN, Same),
     flag("--image-annotation", IMAGES, Same),
     flag("--image-label", IMAGES, Same),
@@ -87,7 +92,7 @@ pub(super) const FLAGS: [Flag; 35] = [
     flag("-P, --preserve-import-paths", IMAGES, Same),
     flag("--push", IMAGES, Better("names that are only printed are those that would be pushed")),
     flag("--push (of ko auth token)", TOKEN, Same),
-    flag("-R, --recursive", MANIFESTS, Open(KUBERNETES)),
+    flag("-R, --recursive", MANIFESTS, Same),
     flag(
         "--sbom",
         IMAGES,
@@ -98,7 +103,7 @@ pub(super) const FLAGS: [Flag; 35] = [
         IMAGES,
         Better("programs of the same name do not overwrite each other's files"),
     ),
-    flag("-l, --selector", MANIFESTS, Open(KUBERNETES)),
+    flag("-l, --selector", MANIFESTS, Same),
     flag("--tag-only", IMAGES, Same),
     flag(
         "-t, --tags",

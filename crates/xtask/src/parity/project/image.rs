@@ -20,6 +20,25 @@ pub(super) fn all(registry: &TestRegistry) -> BTreeMap<String, String> {
     found
 }
 
+/// What the names of what is printed begin with.
+pub(super) const PRINTED: &str = "stdout, ";
+
+/// The images on stdout, by their places among each other, and what they are.
+pub(super) fn printed(registry: &TestRegistry, stdout: &str) -> BTreeMap<String, String> {
+    let prefix = format!("{}/", registry.host());
+    let ends = |c: char| c.is_whitespace() || "\"'`,]}".contains(c);
+    let references = stdout.split(&prefix).skip(1).filter_map(|rest| rest.split(ends).next());
+    let mut found = BTreeMap::new();
+    for (place, reference) in references.enumerate() {
+        let (name, digest) = reference.split_once('@').unwrap_or((reference, ""));
+        let repository = name.split(':').next().unwrap_or_default();
+        let source = Repository { registry, name: repository };
+        let name = format!("{PRINTED}{}: {name}", place + 1);
+        found.insert(name, seen(&source, digest).to_string());
+    }
+    found
+}
+
 /// The manifest or index of a reference: diff_ids stand for layers, and what
 /// they are for images.
 fn seen(source: &Repository<'_>, reference: &str) -> Value {

@@ -5,7 +5,7 @@
 mod checkout;
 mod image;
 
-use super::Programs;
+use super::{Options, Programs};
 use crate::error::{Error, Result};
 use checkout::Checkout;
 use std::collections::BTreeMap;
@@ -64,14 +64,14 @@ const VARIABLES: [(&str, &str); 6] = [
 
 /// Compares the images of `source`: a module with its version, a directory,
 /// or `all`.
-pub(super) fn run(source: &str, platform: Option<&str>, programs: &Programs) -> Result<()> {
+pub(super) fn run(source: &str, options: &Options, programs: &Programs) -> Result<()> {
     let known: Vec<Project> =
         ALL.into_iter().filter(|one| source == "all" || one.source == source).collect();
     println!("| repository | images | result | ko, first | ours | ko, again |");
     println!("|---|---|---|---|---|---|");
     let mut wrong = Vec::new();
     let mut build = |source: &str, project: &Project| -> Result<()> {
-        let (row, equal) = compare(source, project, platform, programs)?;
+        let (row, equal) = compare(source, project, options, programs)?;
         println!("{row}");
         if !equal {
             wrong.push(source.to_owned());
@@ -95,7 +95,7 @@ pub(super) fn run(source: &str, platform: Option<&str>, programs: &Programs) -> 
 fn compare(
     source: &str,
     project: &Project,
-    platform: Option<&str>,
+    options: &Options,
     programs: &Programs,
 ) -> Result<(String, bool)> {
     let registry = TestRegistry::start();
@@ -107,16 +107,23 @@ fn compare(
         return Err(Error::Missing(format!("{source} names no image to build")));
     }
     let beginning = registry.snapshot();
+    let images: Vec<&str> = images.iter().map(String::as_str).collect();
+    let words = match &options.resolve {
+        Some(dir) => vec!["resolve", "-R", "-f", dir],
+        None => [&["build"], &images[..]].concat(),
+    };
+    let platform = options.platform.as_deref();
     let build = |program: &Path| {
         registry.restore(&beginning);
         let begun = Instant::now();
         let output = sandbox(program, registry.host())
             .run(
-                ["build", "--sbom=none", "-P"]
-                    .into_iter()
+                words
+                    .iter()
+                    .copied()
+                    .chain(["--sbom=none", "-P"])
                     .chain(platform.map(|_| "--platform"))
-                    .chain(platform)
-                    .chain(images.iter().map(String::as_str)),
+                    .chain(platform),
             )
             .cwd(checkout.dir())
             .output();
@@ -125,7 +132,9 @@ fn compare(
             let who = program.display();
             return Err(Error::Parity(format!("{who} in {source}: {}", output.stderr.trim_end())));
         }
-        Ok((image::all(&registry), took))
+        let mut found = image::all(&registry);
+        found.extend(image::printed(&registry, &output.stdout));
+        Ok((found, took))
     };
     let (ko, first) = build(&programs.ko)?;
     let (ours, mine) = build(&programs.ours)?;
@@ -141,12 +150,17 @@ fn compare(
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
     let row = format!(
         "| {source} | {} | {result} | {} | {} | {} |",
-        ko.len(),
+        tags(&ko),
         seconds(first),
         seconds(mine),
         seconds(again)
     );
     Ok((row, different.is_empty()))
+}
+
+/// The images among what was found, without the places where they are printed.
+fn tags(found: &BTreeMap<String, String>) -> usize {
+    found.keys().filter(|name| !name.starts_with(image::PRINTED)).count()
 }
 
 fn differences(ko: &BTreeMap<String, String>, ours: &BTreeMap<String, String>) -> Vec<String> {
