@@ -1,5 +1,6 @@
 //! What the tests and benchmarks of this workspace share: an OCI registry in
-//! process, base images, Go modules and a sandbox for the command.
+//! process, a Kubernetes API server, base images, Go modules and a sandbox for
+//! the command.
 //!
 //! It is a development dependency only. It knows nothing of the crates under
 //! test (digests are plain strings here), so that a mistake in them cannot

@@ -1,6 +1,8 @@
 //! `ko resolve`: what is on stdout, and what was done for it.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 
 use crate::fixture::Fixture;
 use crate::spy::Spy;
@@ -118,5 +120,49 @@ fn stdin_files_and_no_files() {
         output.stderr.starts_with("Error: error enumerating files: none.yaml: "),
         "{}",
         output.stderr
+    );
+}
+
+#[test]
+fn a_file_may_be_at_a_url() {
+    let fixture = fixture();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/pod.yaml", server.local_addr().unwrap());
+    let answers = std::thread::spawn(move || {
+        let answer = |status: &str, body: &str| {
+            let (mut stream, _) = server.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n");
+            stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+            request[0].clone()
+        };
+        [answer("200 OK", POD), answer("404 Not Found", "ko://example.com/app")]
+    });
+    let resolve = || fixture.sandbox.run(["resolve", "-f", &url]).output();
+    assert!(resolve().success().stdout.contains("@sha256:"));
+    let output = resolve().failure(1);
+    assert_eq!(output.stdout, "");
+    assert!(output.stderr.contains("404 Not Found"), "{}", output.stderr);
+    assert_eq!(answers.join().unwrap(), ["GET /pod.yaml HTTP/1.1"; 2]);
+}
+
+#[test]
+fn files_come_in_their_order() {
+    let fixture = fixture();
+    for name in ["b.yaml", "a.json", "c.yml", "sub/d.yaml", "sub/e.txt"] {
+        let _ = fixture.module().file(&format!("more/{name}"), format!("\"{name}\"\n"));
+    }
+    let resolve = |words: &str| {
+        let output = fixture.sandbox.run(words.split(' ')).output().success();
+        output.stdout.replace("\n---\n", " ")
+    };
+    assert_eq!(resolve("resolve -f more"), "\"a.json\" \"b.yaml\" ");
+    assert_eq!(resolve("resolve -R -f more"), "\"a.json\" \"b.yaml\" \"sub/d.yaml\" ");
+    assert_eq!(
+        resolve("resolve -f more/sub/e.txt,more/c.yml -f more"),
+        "\"sub/e.txt\" \"c.yml\" \"a.json\" \"b.yaml\" "
     );
 }

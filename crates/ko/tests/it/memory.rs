@@ -37,3 +37,17 @@ fn it_does_not_grow_with_the_program() {
     let size = image.manifest["layers"][2]["size"].as_u64().unwrap();
     assert!(size > 30_000_000, "{size} bytes are no large program");
 }
+
+#[test]
+fn manifests_are_held_once() {
+    let fixture = Fixture::new();
+    let line = format!("- {}\n", "a line of a manifest ".repeat(40));
+    let mut manifests = "- ko://example.com/app\n".to_owned();
+    while manifests.len() < 48 << 20 {
+        manifests += &line;
+    }
+    let size = manifests.len();
+    let output = fixture.sandbox.run(["resolve", "-f", "-"]).stdin(manifests).output().success();
+    assert!(output.stdout.len() > size);
+    assert_small(output.peak_memory.map(|peak| peak.saturating_sub(size as u64)));
+}
