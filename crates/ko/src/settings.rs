@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use engine::{
     BaseReference, BuildOptions, Compression, DebugOptions, Destination, Environment, ImageOptions,
-    Layout, Limits, Method, Namer, Network, Options, PlatformMatcher, Registry, Repository,
-    SbomOptions, Tag, Timestamp, keychain,
+    Layout, Limits, Namer, Network, Options, PlatformMatcher, Registry, Repository, SbomOptions,
+    Tag, Timestamp, keychain,
 };
 
-use crate::cli::{ImageArgs, PublishArgs, VERSION, elements};
-use crate::config::{Config, List, Located, Origin};
+use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements};
+use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{system, ui};
@@ -63,7 +63,7 @@ pub(crate) fn options(
         default_base: builder.default_base,
         base_overrides: builder.base_overrides,
         kodata_root: process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root)),
-        compression: compression(process, image)?,
+        compression: builder.compression,
         debug: debug(image)?,
         image: builder.image,
         sbom,
@@ -84,6 +84,7 @@ struct Builder {
     platforms: PlatformMatcher,
     default_base: BaseReference,
     base_overrides: BTreeMap<String, BaseReference>,
+    compression: Compression,
     image: ImageOptions,
 }
 
@@ -105,7 +106,8 @@ fn builder(
     let platforms = platforms(&wanted)?;
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
     let build = config.build_options(&ldflags)?;
-    Ok(Builder { build, platforms, default_base, base_overrides, image })
+    let compression = compression(&arguments.compression, &config).parse()?;
+    Ok(Builder { build, platforms, default_base, base_overrides, compression, image })
 }
 
 /// The bases that are configured.
@@ -170,6 +172,17 @@ pub(crate) fn platforms(wanted: &List) -> Result<PlatformMatcher> {
         let origin = wanted.items.iter().find(alone).map_or(&wanted.origin, |item| &item.origin);
         origin.error(message.message()).context("could not create default go builder")
     })
+}
+
+/// What is typed of compression, over what is configured.
+pub(crate) fn compression(arguments: &CompressionArgs, config: &Config) -> config::Compression {
+    let typed = |text: String, flag| Located::new(text, Origin::Flag(flag));
+    let method = Some(arguments.compression.clone()).filter(|method| !method.is_empty());
+    let level = arguments.compression_level.map(|level| level.to_string());
+    config.compression.clone().under(
+        method.map(|method| typed(method, "--compression")),
+        level.map(|level| typed(level, "--compression-level")),
+    )
 }
 
 fn image(process: &Process, arguments: &ImageArgs) -> Result<ImageOptions> {
@@ -296,24 +309,6 @@ fn sbom(process: &Process, arguments: &ImageArgs) -> Result<Option<SbomOptions>>
         }),
         repository: repository.transpose()?,
     }))
-}
-
-/// `--compression` and its level; else eStargz where the variable of ko's first
-/// manual asks for it.
-fn compression(process: &Process, arguments: &ImageArgs) -> Result<Compression> {
-    let estargz = process.text("GGCR_EXPERIMENT_ESTARGZ").is_some_and(|value| value == "1");
-    let method = match (arguments.compression.as_str(), estargz) {
-        ("", true) => Method::Estargz,
-        ("", false) => Method::Gzip,
-        (name, _) => name.parse().map_err(|error: engine::CompressionError| {
-            CommandError::new(format!(
-                "invalid argument {name:?} for \"--compression\" flag: {error}"
-            ))
-        })?,
-    };
-    Compression::new(method, arguments.compression_level).map_err(|error| {
-        CommandError::new(format!("invalid argument for \"--compression-level\" flag: {error}"))
-    })
 }
 
 /// How programs are debugged, if they are. What is wrong is an error also where

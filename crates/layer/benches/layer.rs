@@ -65,7 +65,10 @@ fn program_layer(bencher: Bencher<'_, '_>, threads: usize) {
 fn program_layer_as(bencher: Bencher<'_, '_>, name: &str) {
     let (method, level) = name.split_once(' ').unwrap_or((name, ""));
     let method: Method = method.parse().unwrap();
-    let compression = Compression::new(method, level.parse().ok()).unwrap();
+    let compression = match level.parse() {
+        Ok(level) => Compression::new(method, level).unwrap(),
+        Err(_) => method.into(),
+    };
     let dir = tempfile::tempdir().unwrap();
     let path = program(dir.path());
     let store = Store::open(dir.path()).unwrap();

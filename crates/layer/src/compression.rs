@@ -146,20 +146,14 @@ pub enum CompressionError {
 }
 
 impl Compression {
-    /// A method at a level, or at its own choice of one: 2 for gzip and
-    /// eStargz, 3 for zstd.
+    /// A method at a level.
     ///
     /// # Errors
     /// The method does not have that level.
-    pub fn new(method: Method, level: Option<i64>) -> Result<Self, CompressionError> {
-        let level = match (level, method.levels()) {
-            (None, _) => method.default_level(),
-            (Some(_), None) => return Err(CompressionError::NoLevels { method }),
-            (Some(level), Some(levels)) => u8::try_from(level)
-                .ok()
-                .filter(|level| levels.contains(level))
-                .ok_or(CompressionError::Level { method, level, levels })?,
-        };
+    pub fn new(method: Method, level: i64) -> Result<Self, CompressionError> {
+        let levels = method.levels().ok_or(CompressionError::NoLevels { method })?;
+        let known = u8::try_from(level).ok().filter(|level| levels.contains(level));
+        let level = known.ok_or(CompressionError::Level { method, level, levels })?;
         Ok(Self { method, level })
     }
 
@@ -192,7 +186,14 @@ impl Compression {
 
 impl Default for Compression {
     fn default() -> Self {
-        Self { method: Method::Gzip, level: GZIP_LEVEL }
+        Method::default().into()
+    }
+}
+
+/// A method at its own choice of a level: 2 for gzip and eStargz, 3 for zstd.
+impl From<Method> for Compression {
+    fn from(method: Method) -> Self {
+        Self { method, level: method.default_level() }
     }
 }
 
@@ -215,14 +216,16 @@ mod tests {
             ("none", None, "none"),
         ] {
             let method: Method = method.parse().unwrap();
-            assert_eq!(Compression::new(method, level).unwrap().id(), want);
+            let usual = || Ok(method.into());
+            let compression = level.map_or_else(usual, |level| Compression::new(method, level));
+            assert_eq!(compression.unwrap().id(), want);
         }
-        assert_eq!(Compression::default(), Compression::new(Method::Gzip, None).unwrap());
+        assert_eq!(Compression::default().id(), "gz1");
     }
 
     #[test]
     fn what_there_is_not_is_refused_in_words() {
-        let level = |method, level| Compression::new(method, Some(level)).unwrap_err().to_string();
+        let level = |method, level| Compression::new(method, level).unwrap_err().to_string();
         assert_eq!(level(Method::Gzip, 0), "gzip has no level 0: its levels are 1 to 9");
         assert_eq!(level(Method::Estargz, 10), "estargz has no level 10: its levels are 1 to 9");
         assert_eq!(level(Method::Zstd, -1), "zstd has no level -1: its levels are 1 to 22");

@@ -123,12 +123,8 @@ pub(crate) struct PublishArgs {
 /// What goes into images.
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
-    /// How to compress layers: gzip, estargz, zstd or none (default gzip).
-    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
-    pub(crate) compression: String,
-    /// The level of the compression: 1 to 9, with zstd 1 to 22.
-    #[arg(verbatim_doc_comment, long, value_name = "int", value_parser = integer)]
-    pub(crate) compression_level: Option<i64>,
+    #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
     /// Include Delve debugger into image and wrap around ko-app. This debugger will listen to port 40000.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) debug: bool,
@@ -175,10 +171,23 @@ pub(crate) struct ImageArgs {
     pub(crate) sbom_dir: OsString,
 }
 
+/// How layers are compressed.
+#[derive(Debug, Args)]
+pub(crate) struct CompressionArgs {
+    /// How to compress layers: gzip, estargz, zstd or none (default gzip).
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) compression: String,
+    /// The level of the compression: 1 to 9, with zstd 1 to 22.
+    #[arg(verbatim_doc_comment, long, value_name = "int", value_parser = integer)]
+    pub(crate) compression_level: Option<i64>,
+}
+
 /// What `ko config` was told: the flags of `ko build` that are over what is
 /// configured.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
     /// ldflags to pass to go build (may be repeated)
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) ldflags: Vec<List>,

@@ -21,8 +21,8 @@ pub(crate) use self::credentials::{
     AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,
 };
 pub(crate) use self::flags::{
-    ApplyArgs, BuildArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, PublishArgs, ResolveArgs,
-    RunArgs, elements,
+    ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs,
+    PublishArgs, ResolveArgs, RunArgs, elements,
 };
 pub(crate) use self::script::{CompletionArgs, script};
 use crate::error::{CommandError, Result};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::{ConfigArgs, elements};
-use crate::config::{self, Build, Config, List, Located, Origin};
+use crate::config::{self, Build, Compression, Config, List, Located, Origin};
 use crate::environment::Process;
 use crate::error::Result;
 use crate::{settings, ui};
@@ -23,6 +23,8 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     let _ = settings::platforms(&platforms)?;
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
     let _ = config.build_options(&ldflags)?;
+    let compression = settings::compression(&arguments.compression, &config);
+    let _ = compression.parse()?;
 
     let variable = |name: &'static str| {
         process.text(name).map(|text| Located::new(text, Origin::Variable(name)))
@@ -36,7 +38,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     };
     let go = variable("KO_GO_PATH").unwrap_or_else(|| default("go".to_owned()));
 
-    let mut text = show(&config, &platforms, &ldflags);
+    let mut text = show(&config, &platforms, &ldflags, &compression);
     for (key, value) in [("repository", repository), ("cache", cache), ("go", go)] {
         line(&mut text, &format!("{key}: "), &value);
     }
@@ -45,7 +47,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
 
 /// The configuration as YAML. Builds are shown as they are made: what they do
 /// not say themselves is what the defaults say.
-fn show(config: &Config, platforms: &List, typed: &List) -> String {
+fn show(config: &Config, platforms: &List, typed: &List, compression: &Compression) -> String {
     let over = |list: Option<&List>, default: &List| match list {
         Some(list) if !list.items.is_empty() => list.clone(),
         _ => default.clone(),
@@ -68,6 +70,10 @@ fn show(config: &Config, platforms: &List, typed: &List) -> String {
     list(&mut text, "", "defaultEnv", &config.default_env);
     list(&mut text, "", "defaultFlags", &config.default_flags);
     list(&mut text, "", "defaultLdflags", &default_ldflags);
+    line(&mut text, "compression: ", &compression.method);
+    if let Some(level) = &compression.level {
+        line(&mut text, "compressionLevel: ", level);
+    }
     text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
     for (index, build) in config.builds.iter().enumerate() {
         let own = |value: String, setting: Option<&Located<String>>| {

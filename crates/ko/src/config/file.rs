@@ -38,6 +38,15 @@ pub(crate) struct File {
     /// string is split at white space. KO_DEFAULTLDFLAGS has precedence.
     #[schemars(with = "Option<schema::List>")]
     pub(crate) default_ldflags: Option<List>,
+    /// How layers are compressed: gzip, estargz, zstd or none. Default: gzip.
+    /// --compression, KO_COMPRESSION and GGCR_EXPERIMENT_ESTARGZ have precedence.
+    #[schemars(with = "Option<schema::Scalar>")]
+    pub(crate) compression: Option<Located<String>>,
+    /// The level of the compression: 1 to 9, with zstd 1 to 22. Default: 2,
+    /// with zstd 3. --compression-level and KO_COMPRESSIONLEVEL have precedence,
+    /// and so has another compression.
+    #[schemars(with = "Option<schema::Scalar>")]
+    pub(crate) compression_level: Option<Located<String>>,
     /// How single programs are built.
     #[schemars(with = "Option<schema::Builds>")]
     pub(crate) builds: Option<Vec<Build>>,
@@ -76,13 +85,15 @@ pub(crate) struct Build {
 
 impl File {
     /// The keys.
-    pub(crate) const KEYS: [&str; 7] = [
+    pub(crate) const KEYS: [&str; 9] = [
         "defaultBaseImage",
         "baseImageOverrides",
         "defaultPlatforms",
         "defaultEnv",
         "defaultFlags",
         "defaultLdflags",
+        "compression",
+        "compressionLevel",
         "builds",
     ];
 }

@@ -4,6 +4,7 @@
 //! code.
 
 mod builds;
+mod compression;
 mod file;
 mod lookup;
 mod origin;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use engine::{BuildConfig, BuildFlags, BuildOptions};
 
+pub(crate) use compression::Compression;
 pub(crate) use file::Build;
 pub(crate) use origin::{List, Located, Origin};
 pub(crate) use schema::schema;
@@ -51,6 +53,7 @@ pub(crate) struct Config {
     pub(crate) default_env: List,
     pub(crate) default_flags: List,
     pub(crate) default_ldflags: List,
+    pub(crate) compression: Compression,
     pub(crate) builds: Vec<Build>,
     unknown: Vec<UnknownKey>,
 }
@@ -102,6 +105,7 @@ impl Config {
             default_env: list("KO_DEFAULTENV", file.default_env),
             default_flags: list("KO_DEFAULTFLAGS", file.default_flags),
             default_ldflags: list("KO_DEFAULTLDFLAGS", file.default_ldflags),
+            compression: Compression::of(file.compression, file.compression_level, variable),
             builds: file.builds.unwrap_or_default(),
             unknown,
         })

@@ -45,6 +45,7 @@ impl Reader<'_> {
         let fields = self.fields(entries, &File::KEYS)?;
         let builds = fields.get("builds").map(|node| builds::read(self, node)).transpose()?;
         let list = |key| fields.get(key).map(|node| self.list(key, node)).transpose();
+        let text = |key| fields.get(key).map(|node| self.text(key, node)).transpose();
         Ok(File {
             default_base_image: fields
                 .get("defaultBaseImage")
@@ -58,6 +59,8 @@ impl Reader<'_> {
             default_env: list("defaultEnv")?,
             default_flags: list("defaultFlags")?,
             default_ldflags: list("defaultLdflags")?,
+            compression: text("compression")?,
+            compression_level: text("compressionLevel")?,
             builds,
         })
     }
@@ -117,6 +120,18 @@ impl Reader<'_> {
                 "'{key}': error parsing \"\" as image reference: expected a string, got {}",
                 node.value.kind()
             ))),
+        }
+    }
+
+    /// A text.
+    fn text(&self, key: &str, node: &Node) -> Result<Located<String>> {
+        let origin = self.origin(node);
+        match node.value.scalar() {
+            Some(text) => Ok(Located::new(text, origin)),
+            None => {
+                let kind = node.value.kind();
+                Err(origin.error(format!("'{key}' expected a string, got {kind}")))
+            }
         }
     }
 

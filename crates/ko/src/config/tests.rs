@@ -371,3 +371,79 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_compression_brings_its_level_along() {
+    let file =
+        |method: &str, level: &str| format!("compression: {method}\ncompressionLevel: {level}\n");
+    let estargz = ("GGCR_EXPERIMENT_ESTARGZ", "1");
+    for (text, variables, want) in [
+        (String::new(), &[][..], "gzip - default"),
+        (file("zstd", ""), &[], "zstd - .ko.yaml:1"),
+        (file("zstd", "'19'"), &[], "zstd 19 .ko.yaml:1"),
+        (file("''", "9"), &[], "gzip 9 default"),
+        (file("zstd", "19"), &[("KO_COMPRESSION", "none")], "none - KO_COMPRESSION"),
+        (file("zstd", "19"), &[("KO_COMPRESSIONLEVEL", "1")], "zstd 1 .ko.yaml:1"),
+        (file("zstd", "19"), &[estargz], "estargz - GGCR_EXPERIMENT_ESTARGZ"),
+        (file("zstd", "19"), &[("GGCR_EXPERIMENT_ESTARGZ", "0")], "zstd 19 .ko.yaml:1"),
+        (String::new(), &[estargz, ("KO_COMPRESSION", "gzip")], "gzip - KO_COMPRESSION"),
+        (
+            String::new(),
+            &[estargz, ("KO_COMPRESSIONLEVEL", "6")],
+            "estargz 6 GGCR_EXPERIMENT_ESTARGZ",
+        ),
+    ] {
+        let Compression { method, level } =
+            config(Format::Yaml, &text, variables).unwrap().compression;
+        let level = level.map_or_else(|| "-".to_owned(), |level| level.value);
+        assert_eq!(format!("{} {level} {}", method.value, method.origin), want, "{text}");
+    }
+}
+
+#[test]
+fn a_compression_that_there_is_not_is_told_where_it_was_given() {
+    let error = |text: &str, variables: &[(&str, &str)]| {
+        let error = config(Format::Yaml, text, variables).unwrap().compression.parse();
+        let error = error.unwrap_err();
+        let hint = error.hint_text().unwrap_or_default();
+        format!("{} {hint}", error.message().lines().next().unwrap())
+    };
+    let hint = "the value is that of the variable";
+    let methods = "there are gzip, estargz, zstd and none";
+    for (text, variables, want) in [
+        (
+            "compression: GZIP",
+            &[][..],
+            format!("'compression': unknown compression \"GZIP\": {methods} "),
+        ),
+        (
+            "",
+            &[("KO_COMPRESSION", "xz")],
+            format!("'compression': unknown compression \"xz\": {methods} {hint} KO_COMPRESSION"),
+        ),
+        (
+            "compressionLevel: fast",
+            &[],
+            "'compressionLevel': expected a whole number, got \"fast\" ".to_owned(),
+        ),
+        (
+            "compressionLevel: 1.5",
+            &[],
+            "'compressionLevel': expected a whole number, got \"1.5\" ".to_owned(),
+        ),
+        (
+            "compression: none\ncompressionLevel: 1",
+            &[],
+            "'compressionLevel': a level of compression was given, and none has none ".to_owned(),
+        ),
+        (
+            "",
+            &[("KO_COMPRESSIONLEVEL", "10")],
+            format!(
+                "'compressionLevel': gzip has no level 10: its levels are 1 to 9 {hint} KO_COMPRESSIONLEVEL"
+            ),
+        ),
+    ] {
+        assert_eq!(error(text, variables), want);
+    }
+}

@@ -26,6 +26,8 @@ baseImageOverrides:
   Example.com/App: gcr.io/distroless/static:nonroot
 defaultFlags: -v
 DefaultLdflags: [-s, -w]
+compression: zstd
+compressionLevel: 5
 builds:
 - id: web
   main: ./cmd/web
@@ -41,7 +43,8 @@ fn the_settings_in_force_are_printed_with_their_origins() {
     let sandbox = with(CONFIG);
     let variables =
         [("KO_DEFAULTENV", "A=1 B=2"), ("KO_DOCKER_REPO", "r.example.com/x"), ("KOCACHE", "/c")];
-    let output = config(&sandbox, "--platform=linux/arm64", &variables).success();
+    let output =
+        config(&sandbox, "--platform=linux/arm64 --compression-level=9", &variables).success();
     insta::assert_snapshot!(output.stdout, @r##"
 # .ko.yaml
 defaultBaseImage: alpine # .ko.yaml:1
@@ -57,21 +60,23 @@ defaultFlags:
 defaultLdflags:
   - "-s" # .ko.yaml:5
   - "-w" # .ko.yaml:5
+compression: zstd # .ko.yaml:6
+compressionLevel: "9" # --compression-level
 builds:
-  - id: web # .ko.yaml:7
+  - id: web # .ko.yaml:9
     dir: "." # default
-    main: ./cmd/web # .ko.yaml:8
+    main: ./cmd/web # .ko.yaml:10
     flags:
-      - "-tags" # .ko.yaml:9
-      - netgo # .ko.yaml:9
+      - "-tags" # .ko.yaml:11
+      - netgo # .ko.yaml:11
     ldflags:
       - "-s" # .ko.yaml:5
       - "-w" # .ko.yaml:5
     env:
-      - VERSION=1 # .ko.yaml:11
+      - VERSION=1 # .ko.yaml:13
     linux_capabilities: [] # default
   - id: "#1" # default
-    dir: ./tools # .ko.yaml:12
+    dir: ./tools # .ko.yaml:14
     main: "." # default
     flags:
       - "-v" # .ko.yaml:4
@@ -86,7 +91,7 @@ repository: r.example.com/x # KO_DOCKER_REPO
 cache: /c # KOCACHE
 go: go # default
 "##);
-    let warning = ".ko.yaml:13: ldflag (did you mean ldflags?)";
+    let warning = ".ko.yaml:15: ldflag (did you mean ldflags?)";
     assert!(output.stderr.contains(warning), "{}", output.stderr);
 
     let output = config(&with(""), "--ldflags=-X", &[("KO_GO_PATH", "/go")]).success();
@@ -245,6 +250,36 @@ Error: error creating builder: could not create default go builder: too many sla
 1 | defaultPlatforms: [linux/amd64, linux/a/b/c]
   |                                 ^^^^^^^^^^^
 "#);
+    insta::assert_snapshot!(error("compression: xz\n"), @r#"
+exit code: 1
+--- stdout ---
+--- stderr ---
+Error: error creating builder: 'compression': unknown compression "xz": there are gzip, estargz, zstd and none
+ --> .ko.yaml:1:14
+  |
+1 | compression: xz
+  |              ^^
+"#);
+    insta::assert_snapshot!(error("compression: [zstd, 5]\n"), @"
+exit code: 1
+--- stdout ---
+--- stderr ---
+Error: error creating builder: 'compression' expected a string, got a list
+ --> .ko.yaml:1:14
+  |
+1 | compression: [zstd, 5]
+  |              ^^^^^^^^^
+");
+    insta::assert_snapshot!(error("\ncompression: zstd\ncompressionLevel: 23\n"), @"
+exit code: 1
+--- stdout ---
+--- stderr ---
+Error: error creating builder: 'compressionLevel': zstd has no level 23: its levels are 1 to 22
+ --> .ko.yaml:3:19
+  |
+3 | compressionLevel: 23
+  |                   ^^
+");
     insta::assert_snapshot!(error("defaultLdflags: ['-X main.v={{.Nope']\n"), @r#"
 exit code: 1
 --- stdout ---

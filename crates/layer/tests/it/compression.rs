@@ -14,8 +14,12 @@ use store::Store;
 use crate::oracle;
 use crate::tools::{GO_ON, bytes, compressor, files_below, store, tar_of};
 
+/// A method at a level; 0 is its own choice of one.
 pub(crate) fn compression(method: Method, level: i64) -> Compression {
-    Compression::new(method, Some(level).filter(|level| *level != 0)).unwrap()
+    match level {
+        0 => method.into(),
+        level => Compression::new(method, level).unwrap(),
+    }
 }
 
 /// Every method, and every level of DEFLATE and most of zstd.
