@@ -7,6 +7,7 @@ mod architecture;
 mod arguments;
 mod bases;
 mod completion;
+mod compression;
 mod config;
 mod debug;
 mod destinations;
