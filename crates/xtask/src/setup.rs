@@ -12,14 +12,17 @@ use std::process::Command;
 pub(crate) const KO_VERSION: &str = "v0.19.1";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("bsdtar", "libarchive-tools"),
+    ("containerd", "containerd"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
     ("etcd", "etcd-server"),
     ("iptables", "iptables"),
     ("pigz", "pigz"),
+    ("podman", "podman"),
     ("python3", "python3-venv"),
+    ("runc", "runc"),
     ("skopeo", "skopeo"),
 ];
 

@@ -9,6 +9,7 @@ mod bases;
 mod completion;
 mod compression;
 mod config;
+mod containers;
 mod debug;
 mod destinations;
 mod engines;

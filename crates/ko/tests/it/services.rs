@@ -5,7 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{self, OpenptFlags};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -159,14 +159,98 @@ impl DockerDaemon {
 impl Drop for DockerDaemon {
     fn drop(&mut self) {
         stop(&mut self.process);
-        // Name spaces of networks stay mounted after a daemon has ended, and
-        // would keep the directory from being deleted.
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        let dir = self.dir.path().display().to_string();
-        let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
-        for point in points.filter(|point| point.starts_with(&dir)) {
-            let _ = Command::new("umount").args(["--lazy", point]).status();
+        unmount(self.dir.path());
+    }
+}
+
+/// Name spaces of networks and file systems of containers may stay mounted
+/// after an engine has ended, and would keep its directory from being deleted.
+fn unmount(dir: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for point in points.filter(|point| Path::new(point).starts_with(dir)) {
+        let _ = Command::new("umount").args(["--lazy", point]).status();
+    }
+}
+
+/// A containerd that shares nothing with one that may be running.
+#[derive(Debug)]
+pub(crate) struct Containerd {
+    process: Child,
+    dir: TempDir,
+}
+
+impl Containerd {
+    pub(crate) fn start() -> Containerd {
+        // Short: a path of a socket has few bytes.
+        let dir = TempDir::with_prefix("ko-ctr-").unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let config = format!(
+            "version = 2\nroot = {:?}\nstate = {:?}\n\
+             disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
+             [grpc]\naddress = {:?}\n",
+            path("root"),
+            path("state"),
+            path("socket"),
+        );
+        fs::write(path("config.toml"), config).unwrap();
+        let log = fs::File::create(path("log")).unwrap();
+        let mut command = Command::new("containerd");
+        command.arg("--config").arg(path("config.toml"));
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let mut daemon = Containerd { process: spawn(command), dir };
+        let deadline = Instant::now() + START;
+        while !daemon.ctr().arg("version").output().unwrap().status.success() {
+            let ended = daemon.process.try_wait().unwrap();
+            let log = fs::read_to_string(daemon.dir.path().join("log")).unwrap_or_default();
+            assert!(ended.is_none() && Instant::now() < deadline, "containerd: {log}");
+            thread::sleep(Duration::from_millis(50));
         }
+        daemon
+    }
+
+    /// Begins a command line of its client.
+    pub(crate) fn ctr(&self) -> Command {
+        let mut command = Command::new("ctr");
+        command.arg("--address").arg(self.dir.path().join("socket"));
+        command
+    }
+}
+
+impl Drop for Containerd {
+    fn drop(&mut self) {
+        stop(&mut self.process);
+        unmount(self.dir.path());
+    }
+}
+
+/// Podman with images of its own. It has no daemon.
+#[derive(Debug)]
+pub(crate) struct Podman {
+    dir: TempDir,
+}
+
+impl Podman {
+    pub(crate) fn new() -> Podman {
+        Podman { dir: TempDir::with_prefix("ko-podman-").unwrap() }
+    }
+
+    /// Begins a command line.
+    pub(crate) fn podman(&self) -> Command {
+        let mut command = Command::new("podman");
+        for (flag, name) in [("--root", "root"), ("--runroot", "run"), ("--tmpdir", "tmp")] {
+            command.arg(flag).arg(self.dir.path().join(name));
+        }
+        // What every machine has: the runtime of Docker, no systemd.
+        command.args(["--runtime=runc", "--storage-driver=vfs", "--cgroup-manager=cgroupfs"]);
+        command.arg("--events-backend=none").env("HOME", self.dir.path());
+        command
+    }
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        unmount(self.dir.path());
     }
 }
 
