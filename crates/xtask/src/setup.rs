@@ -1,5 +1,5 @@
 //! What the tests need beside Rust, Go and git: Debian packages, the ko that
-//! ours is compared with, further releases of Go, Kubernetes' API server, and
+//! ours is compared with, cosign, further releases of Go, Kubernetes' API server, and
 //! Python packages that know what SBOMs look like. What is there already is
 //! left alone.
 
@@ -10,6 +10,10 @@ use std::process::Command;
 
 /// The release of ko that ours is measured against.
 pub(crate) const KO_VERSION: &str = "v0.19.1";
+
+/// The release of cosign that reads our SBOMs. Compiling it takes minutes, and
+/// happens once.
+const COSIGN_VERSION: &str = "v3.1.3";
 
 /// Programs, and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 11] = [
@@ -36,10 +40,8 @@ const PYTHON_PACKAGES: [&str; 2] =
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
     packages()?;
-    let ko = ko_path();
-    if !ko.exists() {
-        install_ko(&ko)?;
-    }
+    install_program(&format!("github.com/google/ko@{KO_VERSION}"))?;
+    install_program(&format!("github.com/sigstore/cosign/v3/cmd/cosign@{COSIGN_VERSION}"))?;
     for toolchain in TOOLCHAINS {
         install_toolchain(toolchain)?;
     }
@@ -86,12 +88,17 @@ fn as_root(program: &str, sudo: bool) -> Command {
     command
 }
 
-fn install_ko(ko: &Path) -> Result<()> {
-    let dir = ko.parent().expect("the tool is in a directory");
-    std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.to_owned(), source })?;
-    let module = format!("github.com/google/ko@{KO_VERSION}");
+/// Has Go compile a program at a version, as `package@version`, unless it is
+/// among the tools.
+fn install_program(package: &str) -> Result<()> {
+    let dir = step::tools();
+    let name = package.split('@').next().and_then(|path| path.rsplit('/').next());
+    if name.is_some_and(|name| dir.join(name).exists()) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&dir).map_err(|source| Error::File { path: dir.clone(), source })?;
     let mut go = Command::new("go");
-    go.args(["install", &module]).env("GOBIN", dir);
+    go.args(["install", package]).env("GOBIN", dir);
     step::run(go.envs([("GOENV", "off"), ("GOFLAGS", ""), ("GOTOOLCHAIN", "local")]))
 }
 

@@ -10,6 +10,7 @@ mod completion;
 mod compression;
 mod config;
 mod containers;
+mod cosign;
 mod debug;
 mod destinations;
 mod engines;
