@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::fixture::{HELLO, Tree, process_environment};
 
 /// Releases that `cargo xtask test` installs beside the machine's Go.
-const TOOLCHAINS: [&str; 2] = ["go1.24.10", "go1.25.4"];
+pub(crate) const TOOLCHAINS: [&str; 2] = ["go1.24.10", "go1.25.4"];
 
 fn go(dir: &Path, words: &[&str], variables: &[(&str, &str)]) -> Output {
     let environment: Environment = process_environment();
@@ -68,7 +68,7 @@ fn printed(info: &BuildInfo, path: &Path) -> String {
 }
 
 #[track_caller]
-fn assert_as_go_says(path: &Path) -> BuildInfo {
+pub(crate) fn assert_as_go_says(path: &Path) -> BuildInfo {
     let info = BuildInfo::read(path).unwrap();
     let said = text(go(Path::new("/"), &["version", "-m", path.to_str().unwrap()], &[]));
     assert_eq!(printed(&info, path), said);

@@ -26,6 +26,7 @@ mod group;
 mod key;
 mod list;
 #[cfg(unix)]
+mod public_programs;
 mod template;
 #[cfg(unix)]
 mod text_template;
