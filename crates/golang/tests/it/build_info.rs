@@ -118,6 +118,23 @@ fn settings_experiments_and_odd_links_are_read() {
     assert_eq!(info.main, None);
 }
 
+/// Some strippers take the table of sections away, by which the info is found.
+#[test]
+fn what_has_no_sections_is_read_as_go_reads_it() {
+    let tree = hello();
+    for arch in ["amd64", "s390x"] {
+        let path = build(&tree, &["-ldflags=-s -w", "."], &[("GOOS", "linux"), ("GOARCH", arch)]);
+        let mut file = fs::read(&path).unwrap();
+        // In the header: where the table is, how long it is, and where its
+        // names are.
+        file[40..48].fill(0);
+        file[60..64].fill(0);
+        fs::write(&path, file).unwrap();
+        let info = assert_as_go_says(&path);
+        assert_eq!(info.path, "example.com/hello", "{arch}");
+    }
+}
+
 /// A module cache as if `go` had downloaded modules; sums are what the cache
 /// says that they are.
 fn module_cache(tree: &Tree, modules: &[(&str, &str)]) {

@@ -280,6 +280,16 @@ Error: error creating builder: 'compressionLevel': zstd has no level 23: its lev
 3 | compressionLevel: 23
   |                   ^^
 ");
+    insta::assert_snapshot!(error("builds:\n- linux_capabilities: [chown=p, net_bind_servic=ep]\n"), @r#"
+exit code: 1
+--- stdout ---
+--- stderr ---
+Error: error creating builder: linux_capabilities: "net_bind_servic=ep": unknown capability: "net_bind_servic" (did you mean net_bind_service?)
+ --> .ko.yaml:2:33
+  |
+2 | - linux_capabilities: [chown=p, net_bind_servic=ep]
+  |                                 ^^^^^^^^^^^^^^^^^^
+"#);
     insta::assert_snapshot!(error("defaultLdflags: ['-X main.v={{.Nope']\n"), @r#"
 exit code: 1
 --- stdout ---

@@ -24,6 +24,7 @@ mod leftovers;
 mod login;
 mod manifests;
 mod memory;
+mod no_build_info;
 mod platforms;
 mod processes;
 mod requests;
