@@ -27,6 +27,7 @@ mod memory;
 mod no_build_info;
 mod platforms;
 mod processes;
+mod reproducible;
 mod requests;
 mod sbom;
 mod services;
