@@ -32,3 +32,4 @@ mod requests;
 mod sbom;
 mod services;
 mod spy;
+mod windows;
