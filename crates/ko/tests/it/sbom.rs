@@ -316,7 +316,7 @@ fn no_tag_moves_where_it_is_refused() {
 fn a_directory_that_cannot_be_written_is_told_first() {
     let fixture = Fixture::new();
     fs::write(fixture.sandbox.work().join("file"), "").unwrap();
-    for dir in ["file", "file/below", "/proc/nowhere"] {
+    for dir in ["file", "file/below", "/proc/nowhere", "/proc"] {
         let output = fixture.build(&format!("--sbom-dir={dir}")).output().failure(1);
         assert!(output.stderr.contains(&format!("writing SBOMs to {dir}: ")), "{}", output.stderr);
         assert!(!output.stderr.contains("Building"), "{}", output.stderr);
