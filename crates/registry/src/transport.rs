@@ -63,13 +63,36 @@ impl Request {
     }
 }
 
+/// What a client is made for.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    lane: Lane,
+    /// Is the host this machine?
+    loopback: bool,
+    /// Without TLS.
+    plain: bool,
+}
+
+impl Way {
+    const COUNT: usize = 8;
+
+    fn of(request: &Request) -> Self {
+        let (lane, url) = (request.lane, &request.url);
+        Self { lane, loopback: guard::is_loopback(url), plain: url.scheme() == "http" }
+    }
+
+    fn index(self) -> usize {
+        let upload = self.lane == Lane::Upload;
+        [upload, self.loopback, self.plain].iter().fold(0, |sum, bit| sum * 2 + usize::from(*bit))
+    }
+}
+
 /// Sends requests.
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub(crate) options: ClientOptions,
     certificates: Vec<Certificate>,
-    /// By lane, and whether the host is this machine.
-    clients: [OnceCell<reqwest::Client>; 4],
+    clients: [OnceCell<reqwest::Client>; Way::COUNT],
 }
 
 impl Transport {
@@ -85,8 +108,9 @@ impl Transport {
     /// Makes the client for a kind of request. Reading the system's
     /// certificates takes milliseconds, so it is done once, when needed, and
     /// not on a thread that others wait for.
-    async fn client(&self, lane: Lane, loopback: bool) -> Result<&reqwest::Client, RegistryError> {
-        let cell = &self.clients[usize::from(lane == Lane::Upload) * 2 + usize::from(loopback)];
+    async fn client(&self, way: Way) -> Result<&reqwest::Client, RegistryError> {
+        let Way { lane, loopback, plain } = way;
+        let cell = &self.clients[way.index()];
         let made = cell.get_or_try_init(|| async {
             let mut builder = reqwest::Client::builder()
                 .user_agent(&self.options.user_agent)
@@ -95,7 +119,10 @@ impl Transport {
                 .connect_timeout(CONNECT_TIMEOUT)
                 .tcp_keepalive(Duration::from_secs(15))
                 .tls_danger_accept_invalid_certs(self.options.skip_verify);
-            if !self.certificates.is_empty() {
+            if plain {
+                // Hundreds of files that are not needed.
+                builder = builder.tls_certs_only(std::iter::empty());
+            } else if !self.certificates.is_empty() {
                 builder = builder.tls_certs_merge(self.certificates.iter().cloned());
             }
             builder = match lane {
@@ -118,7 +145,7 @@ impl Transport {
 
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
-        let client = self.client(request.lane, guard::is_loopback(&request.url)).await?;
+        let client = self.client(Way::of(request)).await?;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());
