@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::{kube, step};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The release of ko that ours is measured against.
