@@ -27,7 +27,7 @@ impl Recipe {
             match content {
                 Content::Directory => field(&mut look, b"directory"),
                 Content::Bytes(bytes) => {
-                    field(&mut look, format!("bytes {}", Sum::of(bytes)).as_bytes())
+                    field(&mut look, format!("bytes {}", Sum::of(bytes)).as_bytes());
                 }
                 Content::File { path, stat, .. } => {
                     let stat = stat.filter(|stat| stat.is_settled(looked))?;
