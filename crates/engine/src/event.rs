@@ -63,6 +63,15 @@ pub enum Event {
         /// Why.
         reason: Stale,
     },
+    /// A part of an image is not what it was the last time.
+    Changed {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// Which part.
+        part: Part,
+    },
     /// A build could not be recorded, so that the next run makes it again.
     NotRecorded {
         /// The import path, without `ko://`.
@@ -132,6 +141,23 @@ pub enum Event {
     Saved {
         /// The import path, with `ko://`.
         import_path: String,
+    },
+}
+
+/// What an image is made of beside its program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The base image.
+    Base {
+        /// The digest of the image that it was; none of `scratch`.
+        was: Option<Digest>,
+        /// The digest of the image that it is.
+        is: Option<Digest>,
+    },
+    /// What is in `kodata`.
+    Kodata {
+        /// The directory.
+        dir: PathBuf,
     },
 }
 

@@ -33,7 +33,7 @@ mod static_base;
 pub use base::{BaseError, BaseReference};
 pub use debug::DebugOptions;
 pub use error::{BuildFailure, Error};
-pub use event::{Event, Observer};
+pub use event::{Event, Observer, Part};
 pub use fresh::Stale;
 pub use golang::{DelveVersion, DelveVersionError, Environment, Place, Template, TemplateError};
 pub use image::ImageOptions;
@@ -41,7 +41,7 @@ pub use keychain::keychain;
 pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};
 pub use namer::Namer;
 pub use oci::json;
-pub use oci::{Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
+pub use oci::{Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
 pub use options::{
     BuildConfig, BuildFlags, BuildOptions, Destination, Layout, Limits, Network, Options,
 };

@@ -92,6 +92,7 @@ impl Run {
         let binary = self.binary(program, base, &checked);
         let debugger = self.debugger(program, base.platform());
         let (kodata, binary, debugger) = try_join3(kodata, binary, debugger).await?;
+        self.compare_parts(program, base, &kodata);
         let sbom = self.options.sbom.is_some();
         let main = &program.main;
         let added = Added {

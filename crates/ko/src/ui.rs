@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use engine::{Event, Observer};
+use engine::{Digest, Event, Observer, Part};
 
 use crate::error::{CommandError, Result};
 
@@ -39,9 +39,22 @@ pub(crate) fn warn(lines: &[&str]) {
     log(&format!("WARNING!\n{rule}\n{}\n{rule}", lines.join("\n\n")));
 }
 
-/// Shows what happens as ko's lines; with `verbose`, also what `--embedded`
-/// found, and with `explain`, why programs are built.
+/// What became of a part of an image.
+fn part_text(part: &Part) -> String {
+    let digest =
+        |digest: &Option<_>| digest.map_or("none".to_owned(), |digest: Digest| digest.to_string());
+    match part {
+        Part::Base { was, is } => {
+            format!("the base was {} and is {}", digest(was), digest(is))
+        }
+        Part::Kodata { dir } => format!("{} has changed", dir.display()),
+    }
+}
+
+/// Shows what happens as ko's lines; with `explain`, also why programs are
+/// built, and with `verbose`, that and what `--embedded` found.
 pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
+    let explain = explain || verbose;
     Observer::new(move |event| {
         let line = match event {
             Event::EmbeddedReference { reference, file, line, column } if verbose => {
@@ -52,6 +65,9 @@ pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
             }
             Event::Stale { import_path, platform, reason } if explain => {
                 format!("{import_path} for {platform} is built: {reason}")
+            }
+            Event::Changed { import_path, platform, part } if explain => {
+                format!("{import_path} for {platform} is another image: {}", part_text(&part))
             }
             Event::NotRecorded { import_path, platform, reason } if explain => {
                 format!("{import_path} for {platform} will be built again: {reason}")

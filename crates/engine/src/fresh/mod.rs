@@ -4,6 +4,7 @@
 //! looked up once per program and platform, and renewed after each build.
 
 mod capture;
+mod parts;
 mod record;
 
 use std::path::{Path, PathBuf};
