@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! v1/blobs/sha256/<hex>         content, named by its digest
-//! v1/records/<kind>/<hex>.json  a record, named by the digest of its key
+//! v1/records/<kind>/<hex>.json  a record, named by the digest of its key, and
+//!                               behind it the sha256 of all before
 //! v1/locks/<name>               files that processes lock
 //! v1/bin/                       outputs of `go build`, laid out by their owner
 //! v1/tmp/                       what is being written

@@ -34,17 +34,30 @@ struct Read<T> {
     value: T,
 }
 
+/// What is between a record and the sha256 of all before.
+const END: &[u8] = b"\n";
+
+/// The JSON of a record's file, if that is as it was written: a wrong digit
+/// would be good JSON too.
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let (signed, hex) = bytes.split_at_checked(bytes.len().checked_sub(64)?)?;
+    let json = signed.strip_suffix(END)?;
+    (Digest::of(signed).hex().as_bytes() == hex).then_some(json)
+}
+
 impl Store {
     fn record_path<T: Record>(&self, key: &str) -> PathBuf {
         let name = format!("{}.json", Digest::of(key.as_bytes()).hex());
         self.root.join("records").join(T::KIND).join(name)
     }
 
-    /// Looks a record up. What cannot be read, for whatever reason, is as good
-    /// as absent: it will be found out again and written over.
+    /// Looks a record up. What cannot be read, for whatever reason, or is not
+    /// what was written, is as good as absent: it will be found out again and
+    /// written over.
     pub fn record<T: Record>(&self, key: &str) -> Option<T> {
         let bytes = fs::read(self.record_path::<T>(key)).ok()?;
-        let read: Read<T> = serde_json::from_slice(&bytes).ok()?;
+        let json = whole(&bytes)?;
+        let read: Read<T> = serde_json::from_slice(json).ok()?;
         (read.version == T::VERSION && read.key == key).then_some(read.value)
     }
 
@@ -55,7 +68,10 @@ impl Store {
     pub fn put_record<T: Record>(&self, key: &str, value: &T) -> Result<(), StoreError> {
         let path = self.record_path::<T>(key);
         let written = serde_json::to_vec(&Written { version: T::VERSION, key, value });
-        let bytes = written.map_err(io::Error::from).map_err(at("writing", &path))?;
+        let mut bytes = written.map_err(io::Error::from).map_err(at("writing", &path))?;
+        bytes.extend_from_slice(END);
+        let digest = Digest::of(&bytes);
+        bytes.extend_from_slice(digest.hex().as_bytes());
         if let Some(kind) = path.parent() {
             fs::create_dir_all(kind).map_err(at("creating", kind))?;
         }

@@ -125,6 +125,12 @@ fn a_broken_record_is_as_good_as_absent() {
         fs::write(&file, &whole[..length]).unwrap();
         assert_eq!(store.record::<Answer>("question"), None, "cut at {length}");
     }
+    for position in 0..8 * whole.len() {
+        let mut bytes = whole.clone();
+        bytes[position / 8] ^= 1 << (position % 8);
+        fs::write(&file, &bytes).unwrap();
+        assert_eq!(store.record::<Answer>("question"), None, "bit {position}");
+    }
     store.put_record("question", &Answer { value: 42 }).unwrap();
     assert_eq!(store.record("question"), Some(Answer { value: 42 }));
 }
