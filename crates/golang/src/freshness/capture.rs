@@ -15,8 +15,9 @@ use super::modules::Modules;
 use super::packages::{Package, Packages};
 use super::place::Place;
 use super::reason::Never;
+use super::said;
 use super::survey::{Survey, Surveyed};
-use super::tree::{Dir, Filter, Refused, Single};
+use super::tree::{self, Dir, Filter, Refused, Single};
 use super::vcs::{Places, Said, Stamp, Unstampable};
 use super::{FORMAT, Inputs, Nearest, Record, nearest};
 use crate::build::BuildSettings;
@@ -61,6 +62,9 @@ pub enum NotRecorded {
         /// The file.
         path: PathBuf,
     },
+    /// The modules are not what the binary says that they were.
+    #[error("modules were changed during the build")]
+    Modules,
     /// The repository is not what the binary says that it was.
     #[error("the repository was changed during the build")]
     Repository,
@@ -180,6 +184,9 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
     let packages = packages
         .of(import_path)
         .ok_or_else(|| NotRecorded::Unlisted { import_path: import_path.clone() })?;
+    if !said::agrees(built.info, &packages) {
+        return Err(NotRecorded::Modules.into());
+    }
     let cache = PathBuf::from(value("GOMODCACHE"));
     let mut wanted = Wanted::new();
     let mut absent: BTreeSet<PathBuf> = BTreeSet::new();
@@ -253,7 +260,17 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
         inputs.dirs.push(dir);
     }
     for (path, place) in &singles {
-        inputs.files.push(Single::capture(path, name(place)?, started)?);
+        let single = Single::capture(path, name(place)?, started)?;
+        if single.content.is_none() {
+            tree::absent(path, started)?;
+        }
+        inputs.files.push(single);
+    }
+    // Above the checkout, much happens in a directory that is none of ours.
+    let repository = Places { dir, package: dir, module: module_root }.repository();
+    let top = repository.as_deref().unwrap_or(module_root);
+    for dir in dir.ancestors().take_while(|dir| dir.starts_with(top)) {
+        tree::absent(&dir.join("go.work"), started)?;
     }
     confirm(&mut inputs, &root.at, built.unconfirmed);
     Ok(inputs)

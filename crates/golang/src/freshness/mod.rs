@@ -53,8 +53,11 @@
 //! input has a ctime after its beginning: the ctime is set by the system, at
 //! every change, and programs cannot set it. On network file systems it comes
 //! from another clock; there a record counts only when the content before and
-//! after a build was the same ([`Reason::Unconfirmed`]). The commit and the
-//! dirty flag are compared with what the binary itself says.
+//! after a build was the same ([`Reason::Unconfirmed`]). Of what is not there,
+//! the ctime of the directory counts that would have it: it may have been there
+//! for a while. Above the checkout, where directories change for other reasons,
+//! a `go.work` that came and went is noticed by what it does. Commit, dirty
+//! flag and modules are compared with what the binary itself says ([`said`]).
 //!
 //! # Other directories
 //!
@@ -75,6 +78,7 @@ mod packages;
 mod place;
 mod reason;
 mod references;
+mod said;
 mod survey;
 mod toolchain;
 mod tree;

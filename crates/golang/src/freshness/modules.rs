@@ -82,7 +82,8 @@ struct Directives {
 
 impl Directives {
     fn read(file: &Path) -> Self {
-        Self::parse(&fs::read_to_string(file).unwrap_or_default())
+        // Comments may be in any encoding.
+        Self::parse(&String::from_utf8_lossy(&fs::read(file).unwrap_or_default()))
     }
 
     fn parse(content: &str) -> Self {

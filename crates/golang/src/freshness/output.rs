@@ -36,8 +36,8 @@ impl Standing {
     /// known of what it left.
     pub(crate) fn admit(dir: &OutputDir) -> io::Result<Option<Self>> {
         let record = dir.dir().join(RECORD);
-        let recorded =
-            optional(fs::read_to_string(&record))?.and_then(|text| Recorded::parse(&text));
+        let recorded = optional(fs::read(&record))?
+            .and_then(|bytes| Recorded::parse(str::from_utf8(&bytes).ok()?));
         optional(fs::remove_file(&record))?;
         let binary = dir.binary();
         let Some((_, found)) = stat::follow(&binary)? else { return Ok(None) };
@@ -151,9 +151,12 @@ mod tests {
             assert!(!dir.binary().exists(), "{damaged}");
         }
         let dir = output(root.path(), "a binary", true);
-        fs::write(dir.dir().join(RECORD), "nonsense").unwrap();
-        assert!(Standing::admit(&dir).unwrap().is_none());
-        assert!(!dir.binary().exists());
+        for nonsense in [&b"nonsense"[..], b"\xff", b""] {
+            let dir = output(root.path(), "a binary", true);
+            fs::write(dir.dir().join(RECORD), nonsense).unwrap();
+            assert!(Standing::admit(&dir).unwrap().is_none());
+            assert!(!dir.binary().exists());
+        }
         fs::remove_dir_all(dir.dir()).unwrap();
         assert!(Standing::admit(&dir).unwrap().is_none());
     }

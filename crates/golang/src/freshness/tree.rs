@@ -113,6 +113,22 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Reason {
     move |error| Reason::Unreadable { path: path.clone(), problem: error.to_string() }
 }
 
+/// Refuses what is not there if it may have been there since the build began:
+/// then the directory that had it was changed.
+pub(crate) fn absent(at: &Path, started: i64) -> Result<(), Refused> {
+    for dir in at.ancestors().skip(1) {
+        match stat::follow(dir) {
+            Ok(Some((_, stat))) if stat.may_be_since(started) => {
+                return Err(Refused::Since(dir.to_owned()));
+            }
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(error) => return Err(Refused::Io(dir.to_owned(), error)),
+        }
+    }
+    Ok(())
+}
+
 /// The names of a directory that count, sorted.
 fn list(path: &Path, filter: Filter) -> Result<Vec<(String, Kind)>, Refused> {
     let failed = |error| Refused::Io(path.to_owned(), error);
@@ -143,6 +159,7 @@ impl Dir {
     ) -> Result<Self, Refused> {
         let failed = |error| Refused::Io(at.to_owned(), error);
         let Some(folder) = Folder::open(at).map_err(failed)? else {
+            absent(at, started)?;
             return Ok(Self { path, filter, listing: None });
         };
         let mut names = if filter == Filter::Named { Vec::new() } else { list(at, filter)? };

@@ -816,6 +816,40 @@ fn changes_during_the_build() {
 }
 
 #[test]
+fn what_appears_and_goes_during_the_build() {
+    let work = "go 1.24\n\nuse (\n\t./app\n\t./lib\n)\n";
+    let list = "# example.com/lib v1.0.0 => ../lib\n## explicit; go 1.24\nexample.com/lib\n\
+                # example.com/lib => ../lib\n";
+    let lib = "package lib\n\nfunc Text() string { return \"vendored\" }\n";
+    let rows: [(&str, Vec<(&str, String)>); 3] = [
+        ("w/go.work", vec![("w/go.work", work.to_owned())]),
+        // Above the checkout, where only the binary tells.
+        ("go.work", vec![("go.work", work.replace("./", "./w/"))]),
+        (
+            "w/app/vendor",
+            vec![
+                ("w/app/vendor/modules.txt", list.to_owned()),
+                ("w/app/vendor/example.com/lib/lib.go", lib.to_owned()),
+            ],
+        ),
+    ];
+    for (place, files) in rows {
+        let site = Site::new();
+        site.settle();
+        let started = SystemTime::now();
+        for (name, content) in &files {
+            site.tree.write(name, content);
+        }
+        site.binary().unwrap();
+        let place = site.tree.join(place);
+        fs::remove_dir_all(&place).or_else(|_| fs::remove_file(&place)).unwrap();
+        let error = site.capture(started, None).unwrap_err();
+        let seen = matches!(error, NotRecorded::DuringBuild { .. } | NotRecorded::Modules);
+        assert!(seen, "{}: {error}", place.display());
+    }
+}
+
+#[test]
 fn records_are_read_back() {
     let site = Site::with_git();
     let (record, _) = site.record().unwrap();

@@ -158,7 +158,8 @@ impl Site {
 
     /// The binary of now, byte by byte.
     pub(crate) fn binary(&self) -> Result<Vec<u8>, String> {
-        let output = self.tree.join("scratch");
+        self.tree.write("out/clock", "");
+        let output = self.tree.join("out/scratch");
         self.build_to(&output)?;
         Ok(fs::read(output).unwrap())
     }
@@ -191,7 +192,7 @@ impl Site {
             survey: &survey,
             settings: &self.settings,
             import_path: &import_path,
-            info: &BuildInfo::read(&self.tree.join("scratch")).unwrap(),
+            info: &BuildInfo::read(&self.tree.join("out/scratch")).unwrap(),
             started,
             layer: "sha256:0",
             unconfirmed,
@@ -210,8 +211,8 @@ impl Site {
     /// behind, as it has between the edits and the builds of people.
     pub(crate) fn settle(&self) {
         let now = || {
-            self.tree.write("clock", "");
-            let changed = fs::metadata(self.tree.join("clock")).unwrap();
+            self.tree.write("out/clock", "");
+            let changed = fs::metadata(self.tree.join("out/clock")).unwrap();
             changed.ctime() * 1_000_000_000 + changed.ctime_nsec()
         };
         let from = now();
