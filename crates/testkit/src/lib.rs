@@ -18,5 +18,6 @@ pub mod module;
 mod random;
 pub mod registry;
 pub mod sandbox;
+pub mod trace;
 
 pub use digest::sha256;

@@ -30,6 +30,9 @@ pub(crate) enum Error {
     /// The parity suite found something.
     #[error("{0}")]
     Parity(String),
+    /// The walk found something.
+    #[error("{0}")]
+    Stale(String),
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;

@@ -1,5 +1,6 @@
 //! The tasks of this repository: `cargo xtask test` runs every test there is,
-//! and `cargo xtask parity` compares the images of `ko` with ours.
+//! `cargo xtask parity` compares the
+//! images of `ko` with ours, and `cargo xtask stale` looks for old ones.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -12,6 +13,7 @@ mod error;
 mod kube;
 mod parity;
 mod setup;
+mod stale;
 mod step;
 mod test;
 
@@ -35,6 +37,8 @@ enum Task {
     Kube(kube::Options),
     /// Builds the same images with ko 0.19.1 and with ours, and compares them
     Parity(parity::Options),
+    /// Changes a workspace again and again, and looks for images that are old
+    Stale(stale::Options),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Kube(options) => kube::run(&options),
         Task::Parity(options) => parity::run(&options),
+        Task::Stale(options) => stale::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

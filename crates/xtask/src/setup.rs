@@ -16,18 +16,20 @@ pub(crate) const KO_VERSION: &str = "v0.19.1";
 const COSIGN_VERSION: &str = "v3.1.3";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("bsdtar", "libarchive-tools"),
     ("containerd", "containerd"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
     ("etcd", "etcd-server"),
+    ("faketime", "faketime"),
     ("iptables", "iptables"),
     ("pigz", "pigz"),
     ("podman", "podman"),
     ("python3", "python3-venv"),
     ("runc", "runc"),
     ("skopeo", "skopeo"),
+    ("strace", "strace"),
 ];
 
 /// Releases of Go whose programs the tests of `golang` read.

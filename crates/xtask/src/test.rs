@@ -2,7 +2,7 @@
 //! and git.
 
 use crate::error::Result;
-use crate::{parity, setup, step};
+use crate::{parity, setup, stale, step};
 use clap::{Args, ValueEnum};
 
 /// What to run.
@@ -21,6 +21,8 @@ enum Part {
     Setup,
     /// Compares our images with ko's, in a part of all cases
     Parity,
+    /// Looks for images that are old, in a short walk, then with faults
+    Stale,
     /// The tests of all crates
     Cargo,
 }
@@ -35,6 +37,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         match part {
             Part::Setup => setup::run()?,
             Part::Parity => parity::run(&parity::Options::core())?,
+            Part::Stale => {
+                stale::run(&stale::Options::short(setup::ko_path(), false))?;
+                stale::run(&stale::Options::short(setup::ko_path(), true))?;
+            }
             Part::Cargo => step::run(step::cargo().args(["test", "--workspace"]))?,
         }
     }

@@ -11,6 +11,7 @@ mod scrub;
 
 pub use run::{Output, Run, Running};
 
+use crate::trace::Trace;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -133,7 +134,26 @@ impl Sandbox {
     /// Begins a command line of the program.
     #[must_use]
     pub fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Run<'_> {
-        let mut command = Command::new(&self.program);
+        self.begin(Command::new(&self.program), args)
+    }
+
+    /// Begins a command line of the program, to be traced.
+    #[must_use]
+    pub fn run_traced<A: AsRef<OsStr>>(
+        &self,
+        trace: &Trace,
+        args: impl IntoIterator<Item = A>,
+    ) -> Run<'_> {
+        let mut command = Command::new("env");
+        command.args(trace.words()).arg(&self.program);
+        self.begin(command, args)
+    }
+
+    fn begin<A: AsRef<OsStr>>(
+        &self,
+        mut command: Command,
+        args: impl IntoIterator<Item = A>,
+    ) -> Run<'_> {
         command.args(args).env_clear().envs(&self.env).current_dir(self.work());
         Run::new(self, command)
     }

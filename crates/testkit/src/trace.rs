@@ -1,0 +1,69 @@
+//! Which processes a command starts, counted exactly: `strace` writes down
+//! each `execve` of it and of its children (Linux only). A script in the place
+//! of `go` could count as well, but a script is not the `go` of its GOROOT, and
+//! what is built by it is never fresh.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A file that `strace` writes to.
+#[derive(Debug)]
+pub struct Trace {
+    path: PathBuf,
+}
+
+impl Trace {
+    /// Names the file; it is written over by each command that is traced.
+    pub fn new(path: impl Into<PathBuf>) -> Trace {
+        Trace { path: path.into() }
+    }
+
+    /// The words before those of the command to trace.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let path = self.path.display().to_string();
+        let words = ["strace", "-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", &path];
+        words.map(str::to_owned).to_vec()
+    }
+
+    /// How often programs were started by the last command, itself included:
+    /// by the name of the file, without its directory.
+    ///
+    /// # Panics
+    /// If nothing was traced.
+    #[must_use]
+    pub fn started(&self) -> BTreeMap<String, usize> {
+        let text = std::fs::read_to_string(&self.path).expect("a command was traced");
+        let mut counts = BTreeMap::new();
+        for program in text.lines().filter_map(program) {
+            *counts.entry(program).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// What a line says that was started, unless that failed.
+fn program(line: &str) -> Option<String> {
+    if line.contains(" = -1 ") {
+        return None;
+    }
+    let (path, _) = line.split_once("execve(\"")?.1.split_once('"')?;
+    Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::program;
+
+    #[test]
+    fn lines() {
+        let started = r#"12 execve("/usr/bin/git", ["git", "status"], 0x5 /* 9 vars */) = 0"#;
+        assert_eq!(program(started).as_deref(), Some("git"));
+        for line in [
+            r#"12 execve("/bin/git", ["git"], 0x5 /* 9 vars */) = -1 ENOENT (No such file)"#,
+            "12 +++ exited with 0 +++",
+        ] {
+            assert_eq!(program(line), None, "{line}");
+        }
+    }
+}
