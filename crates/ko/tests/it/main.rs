@@ -16,6 +16,7 @@ mod destinations;
 mod engines;
 mod errors;
 mod fixture;
+mod freshness;
 mod groups;
 mod images;
 mod kubectl;
