@@ -230,7 +230,11 @@ fn real_programs() {
     let inode = first.metadata().unwrap().ino();
 
     // Up to date: go leaves the file in place.
-    let second = build("example.com/App/cmd/foo").unwrap().path().to_owned();
+    let second = {
+        let binary = build("example.com/App/cmd/foo").unwrap();
+        binary.record().unwrap();
+        binary.path().to_owned()
+    };
     assert_eq!(second, first);
     assert_eq!(second.metadata().unwrap().ino(), inode);
     assert_eq!(fs::read(&second).unwrap(), content);
