@@ -26,6 +26,12 @@ impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> Flights<K, V> {
         Self { flights: Mutex::new(HashMap::new()) }
     }
 
+    /// The work, if somebody has started it.
+    pub(crate) fn find(&self, key: &K) -> Option<Shared<BoxFuture<'static, V>>> {
+        let flights = self.flights.lock().expect("no panic while it is held");
+        flights.get(key).map(|flight| flight.work.clone())
+    }
+
     /// Starts the work now, if nobody has; the result may be awaited or not.
     /// Work that nobody waits for goes on until it ends or `self` is dropped.
     pub(crate) fn start<F>(&self, key: K, work: impl FnOnce() -> F) -> Shared<BoxFuture<'static, V>>

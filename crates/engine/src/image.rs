@@ -7,7 +7,8 @@ use std::sync::Arc;
 use golang::BuildInfo;
 use layer::Layer;
 use oci::{
-    Descriptor, Digest, History, ImageConfig, Index, Manifest, MediaType, Platform, Timestamp,
+    Descriptor, Digest, History, ImageConfig, Index, Manifest, MediaType, Platform, Repository,
+    Timestamp,
 };
 
 use crate::base::{BaseImage, BaseSource};
@@ -47,6 +48,20 @@ pub(crate) struct ImageLayer {
     pub(crate) descriptor: Descriptor,
     /// Where the bytes are.
     pub(crate) origin: LayerOrigin,
+}
+
+impl ImageLayer {
+    /// Is it of a base that lies in the same registry?
+    pub(crate) fn is_in(&self, repository: &Repository) -> bool {
+        match &self.origin {
+            LayerOrigin::Base(base) => matches!(
+                &**base,
+                BaseSource::Registry { repository: base, .. }
+                    if base.registry() == repository.registry()
+            ),
+            LayerOrigin::Store => false,
+        }
+    }
 }
 
 /// Where the bytes of a layer are.

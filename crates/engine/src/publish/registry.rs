@@ -21,6 +21,10 @@ use crate::image::{Artifact, Image, ImageLayer, LayerOrigin};
 use crate::options::Destination;
 use crate::sbom::SbomOptions;
 
+/// Layers below this many bytes are sent sooner than a token for two
+/// repositories is had.
+const SMALL: u64 = 64 << 10;
+
 type Outcome<T> = Result<T, Arc<RegistryError>>;
 
 #[derive(Debug)]
@@ -36,6 +40,9 @@ pub(crate) struct RegistryPublisher {
     /// Where this run has moved tags: what `heads` says of them is no longer
     /// true. Two programs may have one name, as with `--bare`.
     moved: Mutex<HashMap<String, Digest>>,
+    /// Where this run sends each layer first: other repositories mount it from
+    /// there.
+    homes: Mutex<HashMap<Digest, Repository>>,
     /// Blobs on their way, so that none is sent twice to one repository.
     blobs: Flights<(String, Digest), Result<(), PublishError>>,
 }
@@ -57,8 +64,8 @@ impl RegistryPublisher {
     ) -> Self {
         let pusher = Arc::new(Pusher { client, store });
         let (sboms, heads, blobs) = (Flights::new(), Flights::new(), Flights::new());
-        let moved = Mutex::default();
-        Self { pusher, destination, sbom, sboms, observer, heads, moved, blobs }
+        let (moved, homes) = (Mutex::default(), Mutex::default());
+        Self { pusher, destination, sbom, sboms, observer, heads, moved, homes, blobs }
     }
 
     /// What a tag points at, as it was when it was first asked for.
@@ -140,10 +147,23 @@ impl RegistryPublisher {
         repository: &Repository,
         layer: &ImageLayer,
     ) -> impl Future<Output = Result<(), PublishError>> + use<> {
+        let Descriptor { digest, size, .. } = layer.descriptor;
         let (pusher, layer) = (Arc::clone(&self.pusher), layer.clone());
-        let (key, repository) =
-            ((repository.full_name(), layer.descriptor.digest), repository.clone());
-        self.blobs.start(key, || async move { pusher.layer(&repository, &layer).await })
+        let (key, repository) = ((repository.full_name(), digest), repository.clone());
+        let home = self.homes().entry(digest).or_insert_with(|| repository.clone()).clone();
+        let is_elsewhere = home != repository && !layer.is_in(&repository) && size >= SMALL;
+        let first = is_elsewhere.then(|| self.blobs.find(&(home.full_name(), digest))).flatten();
+        self.blobs.start(key, || async move {
+            let beside = match first {
+                Some(first) => first.await.ok().map(|()| home),
+                None => None,
+            };
+            pusher.layer(&repository, &layer, beside).await
+        })
+    }
+
+    fn homes(&self) -> MutexGuard<'_, HashMap<Digest, Repository>> {
+        self.homes.lock().expect("no panic while it is held")
     }
 
     async fn tag_all(
@@ -216,15 +236,21 @@ impl Publisher for RegistryPublisher {
 
 impl Pusher {
     /// Our layers come from the cache. Those of a base are mounted where the
-    /// registry can do that, and only else go through this machine.
-    async fn layer(&self, repository: &Repository, layer: &ImageLayer) -> Result<(), PublishError> {
+    /// registry can do that, and only else go through this machine. `beside` is
+    /// another repository of the registry that has the layer.
+    async fn layer(
+        &self,
+        repository: &Repository,
+        layer: &ImageLayer,
+        beside: Option<Repository>,
+    ) -> Result<(), PublishError> {
         let mut source = BlobSource::Store(self.store.clone());
-        let mut from = None;
+        let mut from = beside;
         match &layer.origin {
             LayerOrigin::Base(base) => match &**base {
                 BaseSource::Registry { client, repository } => {
                     let (client, repository) = (client.clone(), repository.clone());
-                    from = Some(repository.clone());
+                    from.get_or_insert_with(|| repository.clone());
                     source = BlobSource::Remote { client, repository, store: self.store.clone() };
                 }
                 BaseSource::Static | BaseSource::Scratch => provide(layer, &self.store).await?,

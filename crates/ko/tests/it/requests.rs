@@ -150,6 +150,23 @@ fn a_blob_goes_once_to_each_repository() {
 }
 
 #[test]
+fn a_layer_of_several_images_is_sent_once_and_mounted() {
+    let fixture = Fixture::new();
+    let mut module = fixture.module().main("cmd/one").main("cmd/two").main("cmd/three");
+    // Not so small that it is sent sooner, even compressed.
+    let numbers: String = (0..50_000_u64).map(|i| format!("{:x}", i * i * 2_654_435_761)).collect();
+    for name in ["one", "two", "three"] {
+        module = module.file(&format!("cmd/{name}/kodata/numbers"), &numbers);
+    }
+    let words = "-B --sbom=none ./cmd/one ./cmd/two ./cmd/three";
+    let _ = fixture.build(words).output().success();
+    // Kodata, three binaries and three configs; the base of each, and kodata of
+    // the second and third.
+    let counts = fixture.registry.counts();
+    assert_eq!((counts.of(Class::UploadPut), counts.of(Class::Mount)), (1 + 3 + 3, 3 + 2));
+}
+
+#[test]
 fn no_tag_moves_if_one_program_fails() {
     let fixture = Fixture::new();
     let _ = fixture.module().main("cmd/one").main("cmd/two").broken_main("cmd/broken");
