@@ -58,7 +58,11 @@ const fn flag(names: &'static str, commands: &'static [&'static str], answer: An
 
 pub(super) const FLAGS: [Flag; 35] = [
     flag("-h, --help", &[], Same),
-    flag("-v, --verbose", &[], Different("taken everywhere; shows what `--embedded` found")),
+    flag(
+        "-v, --verbose",
+        &[],
+        Different("taken everywhere; shows why programs are built, and what `--embedded` found"),
+    ),
     flag("--bare", IMAGES, Same),
     flag("-B, --base-import-paths", IMAGES, Same),
     flag(
