@@ -4,7 +4,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
@@ -68,30 +68,45 @@ impl OutputDir {
             let path = path.to_owned();
             |source| ClaimError::Io { path, source }
         };
-        let bin = self.dir.join("bin");
-        fs::create_dir_all(&bin).map_err(fail(&bin))?;
-        let path = self.lock_file();
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(fail(&path))?;
+        let (bin, path) = (self.dir.join("bin"), self.lock_file());
         let lock = loop {
-            match file.try_lock() {
-                Ok(()) => break Lock(file),
-                Err(TryLockError::Error(source)) => return Err(fail(&path)(source)),
-                Err(TryLockError::WouldBlock) => {
-                    if cancel.wait_while(Some(INTERVAL), |cancelled| !cancelled) {
-                        return Err(ClaimError::Cancelled);
+            let mut options = File::options();
+            options.create(true).truncate(false).write(true);
+            let opened = fs::create_dir_all(&self.dir).and_then(|()| options.open(&path));
+            let file = match opened {
+                // Who removes outputs took the directory away in between.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_gone() => continue,
+                file => file.map_err(fail(&path))?,
+            };
+            loop {
+                match file.try_lock() {
+                    Ok(()) => break,
+                    Err(TryLockError::Error(source)) => return Err(fail(&path)(source)),
+                    Err(TryLockError::WouldBlock) => {
+                        if cancel.wait_while(Some(INTERVAL), |cancelled| !cancelled) {
+                            return Err(ClaimError::Cancelled);
+                        }
                     }
                 }
             }
+            let lock = Lock(file);
+            if lock.is_of(&path) {
+                break lock;
+            }
         };
+        fs::create_dir_all(&bin).map_err(fail(&bin))?;
+        // So it is known when the output was last used.
+        let _ = lock.0.set_modified(SystemTime::now());
         let temporary = Temporary(self.dir.join("tmp"));
         temporary.remove();
         fs::create_dir(&temporary.0).map_err(fail(&temporary.0))?;
         Ok(Claim { lock, temporary })
+    }
+
+    /// Has the directory gone, and not its root, which nobody removes?
+    fn is_gone(&self) -> bool {
+        let root = self.dir.parent().and_then(Path::parent);
+        !self.dir.exists() && root.is_some_and(Path::exists)
     }
 }
 
@@ -105,6 +120,33 @@ pub(crate) struct Claim {
 /// The lock of an output directory.
 #[derive(Debug)]
 pub(crate) struct Lock(File);
+
+impl Lock {
+    /// Takes the lock of a file, if nobody has it.
+    pub(crate) fn try_of(path: &Path) -> io::Result<Option<Self>> {
+        let file = File::options().write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file)).filter(|lock| lock.is_of(path))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Is what is locked still the file at the path, or has somebody removed
+    /// that while we waited? Where files have no numbers, it cannot be removed
+    /// while it is open.
+    fn is_of(&self, path: &Path) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let number = |found: fs::Metadata| (found.dev(), found.ino());
+            let ours = self.0.metadata().map(number).ok();
+            ours.is_some() && path.metadata().map(number).ok() == ours
+        }
+        #[cfg(not(unix))]
+        path.exists()
+    }
+}
 
 impl Drop for Lock {
     fn drop(&mut self) {

@@ -3,17 +3,22 @@
 //! truncated one for good; and whatever it decides, it sets the time of the
 //! file anew. So only the content counts: a binary that `go` left as it was
 //! must be the one that was recorded when it was linked, or it is removed, and
-//! `go` links again.
+//! `go` links again. Nor does `go` write over what does not begin as an object
+//! file; so the beginning is recorded, and compared before it looks.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
+use crate::key::hex;
 use crate::output::OutputDir;
 use stat::{self, Sum};
 
 /// The name of the record beside the binary's directory.
 const RECORD: &str = "sha256";
+
+/// So much of a file decides for `go` whether it is an object file.
+const HEAD: u64 = 64;
 
 /// The binary that lay in an output directory before a build.
 #[derive(Debug)]
@@ -27,22 +32,22 @@ pub(crate) struct Standing {
 struct Recorded {
     sum: Sum,
     size: u64,
+    /// The first bytes in hexadecimal digits.
+    head: String,
 }
 
 impl Standing {
     /// To be called before `go build`, with the lock of the directory held. A
-    /// binary of which nothing is recorded, or another size, is removed. The
-    /// record is removed in any case: should the build end early, nothing is
+    /// binary of which nothing is recorded, or another size or beginning, is
+    /// removed. The record is removed in any case: should the build end early, nothing is
     /// known of what it left.
     pub(crate) fn admit(dir: &OutputDir) -> io::Result<Option<Self>> {
-        let record = dir.dir().join(RECORD);
-        let recorded = optional(fs::read(&record))?
-            .and_then(|bytes| Recorded::parse(str::from_utf8(&bytes).ok()?));
-        optional(fs::remove_file(&record))?;
+        let recorded = Recorded::read(dir.dir())?;
+        optional(fs::remove_file(dir.dir().join(RECORD)))?;
         let binary = dir.binary();
         let Some((_, found)) = stat::follow(&binary)? else { return Ok(None) };
         match recorded {
-            Some(recorded) if recorded.size == found.size => {
+            Some(recorded) if recorded.size == found.size && recorded.head == head(&binary)? => {
                 Ok(Some(Self { recorded, inode: found.inode, device: found.device }))
             }
             _ => optional(fs::remove_file(&binary)).map(|_| None),
@@ -77,19 +82,41 @@ pub(crate) fn identity(path: &Path) -> Option<(u64, u64, u64, i64)> {
 /// Records what a build made, with the lock of the directory still held. It
 /// reads the whole binary.
 pub(crate) fn record(dir: &OutputDir) -> io::Result<()> {
-    let Recorded { sum, size } = Recorded::of(&dir.binary())?;
-    fs::write(dir.dir().join(RECORD), format!("{sum} {size}\n"))
+    let Recorded { sum, size, head } = Recorded::of(&dir.binary())?;
+    fs::write(dir.dir().join(RECORD), format!("{sum} {size} {head}\n"))
+}
+
+/// Whether the binary of a directory, whose lock is held, is the one that was
+/// recorded. It reads the whole binary.
+pub(crate) fn is_as_recorded(dir: &Path, binary: &Path) -> io::Result<bool> {
+    match Recorded::read(dir)? {
+        None => Ok(false),
+        Some(recorded) => Ok(Recorded::of(binary)? == recorded),
+    }
+}
+
+fn head(binary: &Path) -> io::Result<String> {
+    let mut head = Vec::new();
+    File::open(binary)?.take(HEAD).read_to_end(&mut head)?;
+    Ok(hex(&head))
 }
 
 impl Recorded {
     fn of(binary: &Path) -> io::Result<Self> {
         let (sum, size) = Sum::of_file(binary)?;
-        Ok(Self { sum, size })
+        Ok(Self { sum, size, head: head(binary)? })
+    }
+
+    /// What is recorded in a directory, if that can be read.
+    fn read(dir: &Path) -> io::Result<Option<Self>> {
+        let bytes = optional(fs::read(dir.join(RECORD)))?;
+        Ok(bytes.and_then(|bytes| Self::parse(str::from_utf8(&bytes).ok()?)))
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (sum, size) = text.trim_end().split_once(' ')?;
-        Some(Self { sum: Sum::parse(sum)?, size: size.parse().ok()? })
+        let (sum, rest) = text.strip_suffix('\n')?.split_once(' ')?;
+        let (size, head) = rest.split_once(' ')?;
+        Some(Self { sum: Sum::parse(sum)?, size: size.parse().ok()?, head: head.to_owned() })
     }
 }
 
@@ -144,7 +171,8 @@ mod tests {
         assert!(Standing::admit(&dir).unwrap().is_some());
         assert!(Standing::admit(&dir).unwrap().is_none(), "the build did not end");
         assert!(!dir.binary().exists());
-        for damaged in ["a bin", "a binary.", ""] {
+        // `go` refuses to write over the last, for it is no object file.
+        for damaged in ["a bin", "a binary.", "", "A binary"] {
             let dir = output(root.path(), "a binary", true);
             fs::write(dir.binary(), damaged).unwrap();
             assert!(Standing::admit(&dir).unwrap().is_none(), "{damaged}");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::git_settings::deciding;
 use super::reason::{Never, Reason};
 use crate::environment::Environment;
 use stat::{self, Stat, Sum};
@@ -37,8 +38,11 @@ impl References {
         for kind in ["tags", "replace"] {
             self.loose(&git.join("refs").join(kind), &format!("refs/{kind}"))?;
         }
-        for name in ["shallow", "info/grafts", "config", "config.worktree"] {
+        for name in ["shallow", "info/grafts"] {
             self.file(&git.join(name), name)?;
+        }
+        for name in ["config", "config.worktree"] {
+            self.settings(&git.join(name), name)?;
         }
         let variable = |name| environment.get(name).filter(|value| !value.is_empty());
         let home = variable("HOME").map(PathBuf::from);
@@ -54,7 +58,7 @@ impl References {
         ];
         for (number, path) in settings.into_iter().enumerate() {
             if let Some(path) = path {
-                self.file(&path, &format!("settings {number}"))?;
+                self.settings(&path, &format!("settings {number}"))?;
             }
         }
         for (name, value) in environment.iter() {
@@ -100,6 +104,14 @@ impl References {
 
     fn file(&mut self, path: &Path, name: &str) -> Result<(), Reason> {
         if let Some(content) = self.content(path)? {
+            self.values.insert(name.to_owned(), content);
+        }
+        Ok(())
+    }
+
+    fn settings(&mut self, path: &Path, name: &str) -> Result<(), Reason> {
+        let content = self.content(path)?.map(|content| deciding(&content)).unwrap_or_default();
+        if !content.is_empty() {
             self.values.insert(name.to_owned(), content);
         }
         Ok(())

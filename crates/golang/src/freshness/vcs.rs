@@ -10,7 +10,7 @@
 //! | `vcs.modified`, `+dirty` | any line of `git status --porcelain`, so untracked files and submodules count, ignored ones do not | the same command, but for headers |
 //! | version of the main module | HEAD, all tags, history as far as it is there, the `go.mod` at the repository's root | the names and values of all tags; `shallow`, grafts and replacements |
 //! | | with `GOPROXY=off`, the module cache | [`Versions`] |
-//! | | `log.excludeDecoration` of git's settings | the settings' files; files that they include are not followed |
+//! | | `log.excludeDecoration` of git's settings | the settings' files, but for sections that only say how to reach others; files that they include are not followed |
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,216 @@
+//! All output directories below a root, as whoever cleans up sees them: how
+//! large each is, when it was last built in, and how it is removed while others
+//! may be building. Nothing is known of how a directory came by its name.
+
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::freshness::is_as_recorded;
+use crate::output::Lock;
+
+/// An output directory and what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    dir: PathBuf,
+    /// All files, in bytes.
+    pub size: u64,
+    /// When somebody last built in it.
+    pub used: SystemTime,
+}
+
+/// What became of an output that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputState {
+    /// It is what was recorded when it was linked.
+    Sound,
+    /// It was not, or nothing was recorded, and has been removed.
+    Removed,
+    /// Somebody is building in it.
+    Busy,
+}
+
+impl Output {
+    /// All below a root. What is no output directory is not among them.
+    ///
+    /// # Errors
+    /// A directory cannot be read. What goes meanwhile is no error.
+    pub fn all(root: &Path) -> io::Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for key in entries(root)? {
+            for dir in entries(&key.path())? {
+                let dir = dir.path();
+                let Ok(lock) = dir.join("lock").metadata() else { continue };
+                let used = lock.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                all.push(Self { size: size(&dir)?, dir, used });
+            }
+        }
+        Ok(all)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Removes it, unless somebody is building in it: then it is left as it is.
+    ///
+    /// # Errors
+    /// It cannot be locked or removed.
+    pub fn remove(&self) -> io::Result<bool> {
+        let Some(lock) = self.lock()? else { return Ok(false) };
+        // The lock goes last: who waits for it finds that out, and starts anew.
+        for entry in entries(&self.dir)? {
+            if entry.file_name() != "lock" {
+                remove(&entry)?;
+            }
+        }
+        if cfg!(unix) {
+            fs::remove_file(self.dir.join("lock"))?;
+            // Not if somebody has just come back.
+            let _ = fs::remove_dir(&self.dir);
+            let _ = self.dir.parent().map(fs::remove_dir);
+        }
+        drop(lock);
+        Ok(true)
+    }
+
+    /// Reads the binary, and removes it if it is not what was recorded; also
+    /// what a `go` that was killed left behind.
+    ///
+    /// # Errors
+    /// It cannot be locked, read or removed.
+    pub fn verify(&self) -> io::Result<OutputState> {
+        let Some(_lock) = self.lock()? else { return Ok(OutputState::Busy) };
+        let leftover = self.dir.join("tmp");
+        if leftover.exists() {
+            fs::remove_dir_all(leftover)?;
+        }
+        let mut state = OutputState::Sound;
+        for binary in entries(&self.dir.join("bin"))? {
+            if !is_as_recorded(&self.dir, &binary.path())? {
+                remove(&binary)?;
+                state = OutputState::Removed;
+            }
+        }
+        Ok(state)
+    }
+
+    fn lock(&self) -> io::Result<Option<Lock>> {
+        match Lock::try_of(&self.dir.join("lock")) {
+            // It has just been removed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            lock => lock,
+        }
+    }
+}
+
+fn entries(dir: &Path) -> io::Result<Vec<DirEntry>> {
+    match fs::read_dir(dir) {
+        Ok(entries) => entries.collect(),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn remove(entry: &DirEntry) -> io::Result<()> {
+    if entry.file_type()?.is_dir() {
+        fs::remove_dir_all(entry.path())
+    } else {
+        fs::remove_file(entry.path())
+    }
+}
+
+fn size(dir: &Path) -> io::Result<u64> {
+    let mut size = 0;
+    for entry in entries(dir)? {
+        size += match entry.metadata() {
+            Ok(found) if found.is_dir() => self::size(&entry.path())?,
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        };
+    }
+    Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::Cancel;
+    use crate::freshness::record_output;
+    use crate::output::OutputDir;
+
+    fn output(root: &Path) -> OutputDir {
+        let output = OutputDir::for_tests(&root.join("key/hash"), "app");
+        drop(output.claim(&Cancel::new()).unwrap());
+        fs::write(output.binary(), "a binary").unwrap();
+        record_output(&output).unwrap();
+        output
+    }
+
+    #[test]
+    fn outputs_are_removed_unless_they_are_in_use() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(Output::all(&root.path().join("none")).unwrap(), []);
+        let output = output(root.path());
+        let all = Output::all(root.path()).unwrap();
+        let [found] = &all[..] else { panic!("{all:?}") };
+        assert_eq!(found.dir(), output.dir());
+        assert!(found.size > 8);
+
+        let claim = output.claim(&Cancel::new()).unwrap();
+        assert!(!found.remove().unwrap());
+        assert_eq!(found.verify().unwrap(), OutputState::Busy);
+        assert!(output.binary().exists());
+        drop(claim);
+        assert!(found.remove().unwrap());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        assert!(!found.remove().unwrap(), "it has gone");
+        drop(output.claim(&Cancel::new()).unwrap());
+    }
+
+    #[test]
+    fn who_waits_for_a_lock_that_goes_starts_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let output = output(root.path());
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let claim = output.claim(&Cancel::new()).unwrap();
+                        let held = output.dir().join("held");
+                        fs::File::create_new(&held).expect("only one has it");
+                        fs::remove_file(&held).unwrap();
+                        drop(claim);
+                    }
+                });
+            }
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    for output in Output::all(root.path()).unwrap() {
+                        let _ = output.remove().unwrap();
+                    }
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn what_is_not_as_recorded_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let output = output(root.path());
+        let found = Output::all(root.path()).unwrap().remove(0);
+        fs::create_dir(output.dir().join("tmp")).unwrap();
+        assert_eq!(found.verify().unwrap(), OutputState::Sound);
+        assert!(!output.dir().join("tmp").exists());
+        fs::write(output.binary(), "a binarY").unwrap();
+        assert_eq!(found.verify().unwrap(), OutputState::Removed);
+        assert!(!output.binary().exists());
+    }
+}
