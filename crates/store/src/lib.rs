@@ -8,7 +8,7 @@
 //! v1/blobs/sha256/<hex>         content, named by its digest
 //! v1/records/<kind>/<hex>.json  a record, named by the digest of its key, and
 //!                               behind it the sha256 of all before
-//! v1/locks/<name>               files that processes lock
+//! v1/locks/runs                 a file that runs lock, and who cleans up
 //! v1/bin/                       outputs of `go build`, laid out by their owner
 //! v1/tmp/                       what is being written
 //! ```
@@ -17,20 +17,32 @@
 //! whole file or none. `v1` is the version of this layout: another version
 //! uses another directory, and they leave each other alone.
 
+mod archive;
 mod blob;
 mod error;
+mod inventory;
+mod lock;
 mod record;
+mod usage;
 
-use std::fs::{self, File};
+use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+pub use archive::{ArchiveError, Imported};
 pub use blob::BlobWriter;
 pub use error::StoreError;
 use error::at;
+pub use inventory::{Entry, Kind};
+pub use lock::Lock;
 pub use record::Record;
+pub use usage::GRANULARITY;
 
 /// The layout's version, and the directory that holds it.
 const LAYOUT: &str = "v1";
+
+/// A disk without room for this many bytes is as good as full.
+const ROOM: usize = 256 << 10;
 
 /// A cache in a directory. Cheap to clone; safe to use from several threads
 /// and processes.
@@ -65,17 +77,15 @@ impl Store {
         self.root.join("bin")
     }
 
-    /// Waits for the lock of this name and holds it until the result is
-    /// dropped, or the process ends. `name` is a file name.
+    /// Writes something and removes it again: a cache that can be opened may
+    /// be read-only all the same, or full.
     ///
     /// # Errors
-    /// The lock file cannot be made, or the file system has no locks.
-    pub fn lock(&self, name: &str) -> Result<Lock, StoreError> {
-        let path = self.root.join("locks").join(name);
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(at("opening", &path))?;
-        file.lock().map_err(at("locking", &path))?;
-        Ok(Lock { _file: file })
+    /// It cannot be written.
+    pub fn try_writing(&self) -> Result<(), StoreError> {
+        let mut file = self.temp()?;
+        // Not as the temporary file, whose errors have its name.
+        file.as_file_mut().write_all(&[0; ROOM]).map_err(at("writing to", &self.root.join("tmp")))
     }
 
     /// A directory for what somebody works on, removed when dropped.
@@ -91,10 +101,4 @@ impl Store {
         let dir = self.root.join("tmp");
         tempfile::NamedTempFile::new_in(&dir).map_err(at("creating a file in", &dir))
     }
-}
-
-/// A lock that is held.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
 }

@@ -6,10 +6,11 @@ use std::io;
 use std::path::PathBuf;
 
 use oci::Digest;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::error::at;
+use crate::usage::touch;
 use crate::{Store, StoreError};
 
 /// A value that the store can keep.
@@ -45,6 +46,13 @@ fn whole(bytes: &[u8]) -> Option<&[u8]> {
     (Digest::of(signed).hex().as_bytes() == hex).then_some(json)
 }
 
+/// Is a file a record of any kind and version, whole, and that of the key by
+/// whose digest it is named?
+pub(crate) fn is_record(bytes: &[u8], hex: &str) -> bool {
+    let read = whole(bytes).and_then(|json| serde_json::from_slice::<Read<IgnoredAny>>(json).ok());
+    read.is_some_and(|read| Digest::of(read.key.as_bytes()).hex() == hex)
+}
+
 impl Store {
     fn record_path<T: Record>(&self, key: &str) -> PathBuf {
         let name = format!("{}.json", Digest::of(key.as_bytes()).hex());
@@ -55,10 +63,16 @@ impl Store {
     /// what was written, is as good as absent: it will be found out again and
     /// written over.
     pub fn record<T: Record>(&self, key: &str) -> Option<T> {
-        let bytes = fs::read(self.record_path::<T>(key)).ok()?;
-        let json = whole(&bytes)?;
-        let read: Read<T> = serde_json::from_slice(json).ok()?;
-        (read.version == T::VERSION && read.key == key).then_some(read.value)
+        let path = self.record_path::<T>(key);
+        let bytes = fs::read(&path).ok()?;
+        let read: Read<T> = serde_json::from_slice(whole(&bytes)?).ok()?;
+        if read.version != T::VERSION || read.key != key {
+            return None;
+        }
+        if let Ok(found) = fs::metadata(&path) {
+            touch(&path, &found);
+        }
+        Some(read.value)
     }
 
     /// Keeps a record, in place of one of the same key.

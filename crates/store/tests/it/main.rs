@@ -1,10 +1,11 @@
 //! The cache, as its users see it: on a real file system.
 #![allow(clippy::unwrap_used)]
 
+mod archive;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oci::Digest;
 use serde::{Deserialize, Serialize};
@@ -136,23 +137,6 @@ fn a_broken_record_is_as_good_as_absent() {
 }
 
 #[test]
-fn a_lock_lets_one_in_at_a_time() {
-    let (_dir, store) = store();
-    let inside = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..50 {
-                    let _lock = store.lock("x").unwrap();
-                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
-                    assert_eq!(inside.fetch_sub(1, Ordering::SeqCst), 1);
-                }
-            });
-        }
-    });
-}
-
-#[test]
 fn a_file_in_the_way_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cache");
@@ -160,4 +144,34 @@ fn a_file_in_the_way_is_named() {
     let error = Store::open(&path).unwrap_err();
     assert!(matches!(&error, StoreError::NotADirectory { path: named } if *named == path));
     assert_eq!(error.to_string(), format!("{} is not a directory", path.display()));
+}
+
+#[test]
+fn another_version_s_cache_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let theirs = dir.path().join("v2/blobs/sha256/x");
+    fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+    fs::write(&theirs, "theirs").unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    store.put_blob(b"ours").unwrap();
+    let entries = store.entries().unwrap();
+    let [ours] = &entries[..] else { panic!("{entries:?}") };
+    ours.remove().unwrap();
+    ours.remove().unwrap();
+    assert_eq!(store.entries().unwrap(), []);
+    assert_eq!(fs::read(theirs).unwrap(), b"theirs");
+}
+
+#[test]
+fn runs_share_and_who_cleans_up_is_alone() {
+    let (_dir, store) = store();
+    let (first, second) = (store.enter().unwrap(), store.enter().unwrap());
+    assert!(store.alone().is_none());
+    drop(first);
+    assert!(store.alone().is_none());
+    drop(second);
+    let alone = store.alone().unwrap();
+    assert!(store.alone().is_none());
+    drop(alone);
+    assert!(store.enter().is_some());
 }
