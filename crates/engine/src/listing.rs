@@ -5,15 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use golang::{
-    Argument, Cancel, Environment, Go, ImportPath, ListError, LoadError, Main, Target, list_key,
-};
+use golang::{Argument, Cancel, Environment, Go, ImportPath, ListError, LoadError, Main, Target};
 use oci::{Platform, PlatformMatcher};
-use serde::{Deserialize, Serialize};
 use store::Store;
 
 use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::memo;
 use crate::modules::Modules;
 use crate::options::BuildConfig;
 
@@ -45,15 +43,6 @@ pub(crate) struct Lister {
 pub(crate) enum Memory {
     Used,
     Ignored,
-}
-
-/// What `go list` said of an argument.
-#[derive(Debug, Serialize, Deserialize)]
-struct Listed(Main);
-
-impl store::Record for Listed {
-    const KIND: &'static str = "listed";
-    const VERSION: u32 = 1;
 }
 
 /// Where arguments are to be looked up, and what is configured for what will be
@@ -144,8 +133,7 @@ impl Lister {
         for (dir, group) in &plan.groups {
             for (asked, argument) in group {
                 let Asked::Word(position) = asked else { return None };
-                let key = list_key(dir, &plan.environment, argument);
-                let Listed(main) = self.store.record(&key)?;
+                let main = memo::recall(&self.store, dir, &plan.environment, argument)?;
                 let program = plan.program(main, dir);
                 // The proof is about the directory of the build.
                 if !share_module(dir, &program.dir) {
@@ -195,9 +183,7 @@ impl Lister {
                 self.go.list(&dir, environment, &arguments, &self.cancel).map_err(Error::List)?;
             for (argument, main) in arguments.iter().zip(&mains) {
                 if let Ok(main) = main {
-                    // What cannot be remembered is asked again.
-                    let key = list_key(&dir, environment, argument);
-                    let _ = self.store.put_record(&key, &Listed(main.clone()));
+                    memo::keep(&self.store, &dir, environment, argument, main);
                 }
             }
             answers.extend(

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures::future::{join, try_join_all, try_join3};
 use golang::{
-    BuildError, BuildInfo, BuildKey, BuildSettings, Environment, Identity, Main, OutputDir,
+    BuildError, BuildInfo, BuildKey, BuildSettings, Environment, Identity, ImportPath, Main,
+    OutputDir,
 };
 use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Recipe};
 use oci::{Descriptor, Platform};
@@ -114,17 +115,24 @@ impl Run {
     ) -> Result<Layer, BuildFailure> {
         let dir = program.main.dir.join("kodata");
         let run = Arc::clone(self);
-        let work = dir.clone();
+        let (work, import_path) = (dir.clone(), program.main.import_path.clone());
         self.kodata
-            .start((dir, windows), || async move { run.make_kodata(work, windows).await })
+            .start(
+                (dir, windows),
+                || async move { run.make_kodata(work, &import_path, windows).await },
+            )
             .await
     }
 
     async fn make_kodata(
         self: Arc<Self>,
         dir: PathBuf,
+        import_path: &ImportPath,
         windows: bool,
     ) -> Result<Layer, BuildFailure> {
+        let system = if windows { "windows" } else { "unix" };
+        let here = format!("kodata {system} {}", dir.display());
+        let anywhere = format!("kodata of {system} {import_path}");
         let share = self.budget.layer().await;
         let work = blocking(move || {
             let _share = share;
@@ -145,9 +153,8 @@ impl Run {
                 let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 self.observer.tell(Event::KodataLinkSkipped { name });
             }
-            let source =
-                format!("kodata {} {}", if windows { "windows" } else { "unix" }, dir.display());
-            let obtained = recipe.obtain(&self.store, &self.compressor, &source, &self.stop);
+            let sources = [&*here, &*anywhere];
+            let obtained = recipe.obtain_from(&self.store, &self.compressor, &sources, &self.stop);
             match obtained {
                 Ok(obtained) => Ok(obtained.layer),
                 Err(LayerError::Cancelled) => Err(BuildFailure::Cancelled),

@@ -29,6 +29,9 @@ pub struct Options {
     pub go: Option<OsString>,
     /// The root of the cache.
     pub cache: PathBuf,
+    /// Where a cache for this run is made if that one cannot be used. Without,
+    /// the run fails then.
+    pub spare: Option<PathBuf>,
     /// Build programs even if they are known to come out the same.
     pub rebuild: bool,
     /// How much may happen at once.

@@ -19,6 +19,7 @@ use store::Store;
 use crate::base::Bases;
 use crate::blocking::blocking;
 use crate::budget::Budget;
+use crate::cache::Opened;
 use crate::compile::Compiles;
 use crate::debug::Debuggers;
 use crate::error::{BuildFailure, Error};
@@ -60,6 +61,7 @@ pub(crate) struct Run {
     pub(crate) options: Options,
     pub(crate) observer: Observer,
     pub(crate) store: Store,
+    opened: Opened,
     pub(crate) go: Go,
     pub(crate) bases: Bases,
     pub(crate) expander: Expander,
@@ -81,7 +83,8 @@ impl Engine {
     /// # Errors
     /// The cache cannot be opened, or there is no `go`.
     pub fn new(options: Options, observer: Observer) -> Result<Self, Error> {
-        let store = Store::open(&options.cache)?;
+        let opened = Opened::new(&options, &observer)?;
+        let store = opened.store.clone();
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?;
         let clients = Clients::new(&options.network)?;
         let cancel = Cancel::new();
@@ -114,6 +117,7 @@ impl Engine {
             options,
             observer,
             store,
+            opened,
             go,
         };
         Ok(Self { run: Arc::new(run) })
@@ -149,10 +153,12 @@ impl Engine {
         self.publish(&programs).await
     }
 
-    /// Waits until all that was learnt for the next run is kept. Nothing that
-    /// was returned before depends on it.
+    /// Waits until all that was learnt for the next run is kept, and the cache
+    /// is within its bound. Nothing that was returned before depends on it.
     pub async fn settle(&self) {
         self.run.settle().await;
+        let run = Arc::clone(&self.run);
+        blocking(move || run.opened.tidy()).await;
     }
 
     /// Starts what will be needed whatever is built.

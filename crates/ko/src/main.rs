@@ -50,6 +50,7 @@ fn run(process: &Process) -> Result<ExitCode> {
         Command::Apply(arguments) => commands::apply(process, verbose, "apply", &arguments)?,
         Command::Auth(arguments) => return commands::auth(process, &arguments),
         Command::Build(arguments) => commands::build(process, verbose, &arguments)?,
+        Command::Cache(arguments) => commands::cache(process, &arguments)?,
         Command::Completion(arguments) => ui::print(&cli::script(arguments.shell))?,
         Command::Config(arguments) => commands::config(process, &arguments)?,
         Command::Create(arguments) => commands::apply(process, verbose, "create", &arguments)?,

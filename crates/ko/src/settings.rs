@@ -52,6 +52,8 @@ pub(crate) fn options(
         environment: Environment::from_iter(process.variables().iter().cloned()),
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
         cache: cache(process, &work_dir)?,
+        // Whoever names a cache wants that one.
+        spare: process.path("KOCACHE").is_none().then(std::env::temp_dir),
         rebuild: image.rebuild,
         limits: limits(image.jobs)?,
         build: BuildOptions {

@@ -174,12 +174,29 @@ impl Recipe {
         source: &str,
         stop: &AtomicBool,
     ) -> Result<Obtained, LayerError> {
+        self.obtain_from(store, compressor, &[source], stop)
+    }
+
+    /// The same where the source has several names, such as its path and one
+    /// that it has in every checkout. The first that is known counts.
+    ///
+    /// # Errors
+    /// As those of [`write`](Self::write).
+    pub fn obtain_from(
+        &self,
+        store: &Store,
+        compressor: &Compressor,
+        sources: &[&str],
+        stop: &AtomicBool,
+    ) -> Result<Obtained, LayerError> {
         let compression = compressor.compression();
         let id = compression.id();
-        let source = format!("{id} {source}");
+        let sources: Vec<String> = sources.iter().map(|source| format!("{id} {source}")).collect();
+        let keep =
+            |source: &Source| sources.iter().try_for_each(|name| store.put_record(name, source));
         let key = |content: DiffId| format!("{content} {id}");
         let look = self.look();
-        if let Some(last) = store.record::<Source>(&source) {
+        if let Some(last) = sources.iter().find_map(|name| store.record::<Source>(name)) {
             let content = match look {
                 Some(_) if look == last.look => last.content,
                 _ => self.content(compression.method(), stop)?,
@@ -187,14 +204,14 @@ impl Recipe {
             let known = store.record::<Layer>(&key(content));
             if let Some(layer) = known.filter(|layer| store.has_blob(&layer.digest, layer.size)) {
                 if last != (Source { content, look }) {
-                    store.put_record(&source, &Source { content, look })?;
+                    keep(&Source { content, look })?;
                 }
                 return Ok(Obtained { layer, reused: true });
             }
         }
         let (layer, content) = self.make(store, compressor, stop)?;
         store.put_record(&key(content), &layer)?;
-        store.put_record(&source, &Source { content, look })?;
+        keep(&Source { content, look })?;
         Ok(Obtained { layer, reused: false })
     }
 }

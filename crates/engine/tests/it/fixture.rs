@@ -50,6 +50,7 @@ impl Fixture {
             environment: Environment::from_iter(environment.chain(fixed)),
             go: None,
             cache: self.dir.path().join(cache),
+            spare: None,
             limits: Limits {
                 jobs: threads,
                 threads: NonZeroUsize::new(threads).unwrap(),

@@ -2,11 +2,13 @@
 //! ([`pflag`]), and its errors are told in the words that ko's users know
 //! ([`words`]).
 
+mod cache;
 mod complete;
 mod credentials;
 mod csv;
 mod flags;
 mod pflag;
+mod quantity;
 mod script;
 mod tolerant;
 mod words;
@@ -16,6 +18,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub(crate) use self::cache::{CacheArgs, CacheCommand, FileArg, PruneArgs, ShowArgs};
 pub(crate) use self::complete::{Completion, complete};
 pub(crate) use self::credentials::{
     AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,
@@ -24,6 +27,7 @@ pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs,
     PublishArgs, ResolveArgs, RunArgs, elements,
 };
+pub(crate) use self::quantity::readable;
 pub(crate) use self::script::{CompletionArgs, script};
 use crate::error::{CommandError, Result};
 
@@ -74,6 +78,12 @@ pub(crate) enum Command {
     /// importpaths. Without any, the program in the working directory is built.
     #[command(visible_alias = "publish", verbatim_doc_comment)]
     Build(Box<BuildArgs>),
+    /// Show, bound, check and move the cache.
+    ///
+    /// It is below KOCACHE, else in the user's cache directory. All of it can be
+    /// made again, and may be deleted at any time.
+    #[command(verbatim_doc_comment)]
+    Cache(CacheArgs),
     /// Generate the autocompletion script for the specified shell
     ///
     /// Without a shell, it is the one for bash: source <(ko completion)

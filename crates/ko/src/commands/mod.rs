@@ -3,6 +3,7 @@
 mod apply;
 mod auth;
 mod build;
+mod cache;
 mod config;
 mod delete;
 mod help;
@@ -15,6 +16,7 @@ mod session;
 pub(crate) use apply::apply;
 pub(crate) use auth::auth;
 pub(crate) use build::build;
+pub(crate) use cache::cache;
 pub(crate) use config::config;
 pub(crate) use delete::delete;
 pub(crate) use help::{complete, help};

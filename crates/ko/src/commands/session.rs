@@ -1,6 +1,7 @@
 //! A session with the engine: its threads, the signals that end it, and the
 //! files that tell what it published.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,24 +86,28 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
     if path.as_os_str().is_empty() {
         return Ok(());
     }
-    let write = || {
-        let dir: PathBuf = match path.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let mut temp = tempfile::Builder::new();
-        temp.prefix(".ko-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            temp.permissions(std::fs::Permissions::from_mode(0o644));
-        }
-        let mut temp = temp.tempfile_in(dir)?;
-        temp.write_all(content)?;
-        temp.persist(path)?;
-        Ok(())
+    replace_file(path, |file| file.write_all(content).map_err(|error| CommandError::of(&error)))
+        .map_err(|error| error.context(&format!("writing {}", path.display())))
+}
+
+/// Writes a file through a temporary one beside it, whole or not at all.
+pub(super) fn replace_file<T>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<T>,
+) -> Result<T> {
+    let dir: PathBuf = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        _ => PathBuf::from("."),
     };
-    write().map_err(|error: std::io::Error| {
-        CommandError::of(&error).context(&format!("writing {}", path.display()))
-    })
+    let mut temp = tempfile::Builder::new();
+    temp.prefix(".ko-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        temp.permissions(std::fs::Permissions::from_mode(0o644));
+    }
+    let mut temp = temp.tempfile_in(dir).map_err(|error| CommandError::of(&error))?;
+    let written = write(temp.as_file_mut())?;
+    temp.persist(path).map_err(|error| CommandError::of(&error.error))?;
+    Ok(written)
 }

@@ -6,6 +6,7 @@
 mod architecture;
 mod arguments;
 mod bases;
+mod cache;
 mod completion;
 mod compression;
 mod config;

@@ -102,3 +102,45 @@ Error: there is no directory for the cache
 hint: set KOCACHE to one, or HOME
 "#);
 }
+
+#[test]
+fn the_default_cache_cannot_be_written() {
+    let fixture = fixture();
+    let default = fixture.sandbox.root().join("cache/ko");
+    let build = || {
+        let run = fixture.build("--bare").env_remove("KOCACHE").output().success();
+        let words = run.snapshot();
+        let said = words.lines().filter(|line| line.contains("going on without a cache"));
+        let said = said.map(str::to_owned).collect::<Vec<_>>();
+        crate::leftovers::assert_none(&fixture.sandbox, &[]);
+        (run.stdout, said)
+    };
+    let first = build();
+    assert_eq!(first.1, Vec::<String>::new());
+
+    let mount = Mount::new(&default, "ro");
+    let read_only = build();
+    drop(mount);
+    let mount = Mount::new(&default, "size=32k");
+    let full = build();
+    drop(mount);
+    fs::remove_dir_all(&default).unwrap();
+    fs::write(&default, "").unwrap();
+    let file = build();
+    for (stdout, _) in [&read_only, &full, &file] {
+        assert_eq!(*stdout, first.0);
+    }
+    insta::assert_debug_snapshot!([read_only.1, full.1, file.1], @r#"
+[
+    [
+        "[time] going on without a cache: creating [sandbox]/cache/ko/v1/blobs/sha256 in the cache: Read-only file system (os error 30)",
+    ],
+    [
+        "[time] going on without a cache: writing to [sandbox]/cache/ko/v1/tmp in the cache: No space left on device (os error 28)",
+    ],
+    [
+        "[time] going on without a cache: [sandbox]/cache/ko is not a directory",
+    ],
+]
+"#);
+}

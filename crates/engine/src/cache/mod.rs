@@ -1,0 +1,259 @@
+//! The cache, for those who look after it: what is in it, what may go, what is
+//! damaged, and a part of it as a file for another machine. Every run bounds it
+//! by itself, once a day.
+
+mod export;
+mod opened;
+mod prune;
+mod tidy;
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use golang::{Output, OutputState};
+use store::{ArchiveError, Entry, Imported, Kind, Store, StoreError};
+
+pub(crate) use self::opened::Opened;
+pub use self::prune::{Bound, Pruned};
+
+/// A cache in a directory.
+#[derive(Debug)]
+pub struct Cache {
+    store: Store,
+}
+
+/// How much there is of something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many.
+    pub count: u64,
+    /// Together, in bytes.
+    pub bytes: u64,
+}
+
+/// What is in a cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Layers, and manifests and configs of bases.
+    pub blobs: Amount,
+    /// What was found out once.
+    pub records: Amount,
+    /// Programs as `go` linked them.
+    pub outputs: Amount,
+    /// What is being written, or was left by a run that was killed.
+    pub temporary: Amount,
+}
+
+/// What was looked at, and what of it was damaged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// What is sound.
+    pub sound: Amount,
+    /// What was not, and has been removed.
+    pub removed: Vec<PathBuf>,
+    /// Programs that are being built just now, which were not looked at.
+    pub busy: u64,
+}
+
+/// What went wrong with a cache.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// It cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An output of `go build` cannot be read or removed.
+    #[error("{path} in the cache", path = path.display())]
+    Output {
+        /// Its directory, or that of all.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// An archive cannot be written, or is refused.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+impl CacheError {
+    /// Is something wrong with the archive itself, which was refused?
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Archive(
+                ArchiveError::Foreign
+                    | ArchiveError::Version
+                    | ArchiveError::Damaged
+                    | ArchiveError::Entry { .. }
+            )
+        )
+    }
+}
+
+impl Amount {
+    fn add(&mut self, bytes: u64) {
+        self.count += 1;
+        self.bytes += bytes;
+    }
+}
+
+impl Contents {
+    /// All of it.
+    pub fn total(&self) -> Amount {
+        let Self { blobs, records, outputs, temporary } = self;
+        let mut total = Amount::default();
+        for amount in [blobs, records, outputs, temporary] {
+            total.count += amount.count;
+            total.bytes += amount.bytes;
+        }
+        total
+    }
+}
+
+/// Something in a cache that can be removed.
+#[derive(Debug, Clone)]
+enum Item {
+    File(Entry),
+    Output(Output),
+}
+
+impl Item {
+    fn size(&self) -> u64 {
+        match self {
+            Self::File(entry) => entry.size,
+            Self::Output(output) => output.size,
+        }
+    }
+
+    fn used(&self) -> SystemTime {
+        match self {
+            Self::File(entry) => entry.used,
+            Self::Output(output) => output.used,
+        }
+    }
+
+    fn is_temporary(&self) -> bool {
+        matches!(self, Self::File(entry) if entry.kind == Kind::Temporary)
+    }
+
+    /// False if somebody uses it.
+    fn remove(&self) -> Result<bool, CacheError> {
+        match self {
+            Self::File(entry) => Ok(entry.remove().map(|()| true)?),
+            Self::Output(output) => output.remove().map_err(at(output.dir())),
+        }
+    }
+}
+
+impl Cache {
+    /// Opens the cache below a directory, and makes it if there is none.
+    ///
+    /// # Errors
+    /// It is not a directory, or cannot be written.
+    pub fn open(dir: &Path) -> Result<Self, CacheError> {
+        Ok(Self { store: Store::open(dir)? })
+    }
+
+    /// Where this version of ko keeps it.
+    pub fn dir(&self) -> &Path {
+        self.store.dir()
+    }
+
+    /// What is in it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn contents(&self) -> Result<Contents, CacheError> {
+        let mut contents = Contents::default();
+        for item in items(&self.store)? {
+            let amount = match &item {
+                Item::Output(_) => &mut contents.outputs,
+                Item::File(entry) => match entry.kind {
+                    Kind::Blob => &mut contents.blobs,
+                    Kind::Record => &mut contents.records,
+                    Kind::Temporary => &mut contents.temporary,
+                },
+            };
+            amount.add(item.size());
+        }
+        Ok(contents)
+    }
+
+    /// Reads everything, and removes what is damaged: it will be made again.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn verify(&self) -> Result<Verified, CacheError> {
+        let mut verified = Verified::default();
+        for item in items(&self.store)? {
+            let sound = match &item {
+                Item::Output(output) => match output.verify().map_err(at(output.dir()))? {
+                    OutputState::Sound => true,
+                    OutputState::Removed => false,
+                    OutputState::Busy => {
+                        verified.busy += 1;
+                        continue;
+                    }
+                },
+                Item::File(entry) => {
+                    let sound = match entry.kind {
+                        Kind::Temporary => continue,
+                        Kind::Record => self.store.is_sound(entry),
+                        Kind::Blob => {
+                            let digest = self.store.digest_of(entry);
+                            digest.is_some_and(|digest| self.store.verify_blob(&digest))
+                        }
+                    };
+                    if !sound {
+                        entry.remove()?;
+                    }
+                    sound
+                }
+            };
+            if sound {
+                verified.sound.add(item.size());
+            } else {
+                verified.removed.push(match item {
+                    Item::File(entry) => entry.path,
+                    Item::Output(output) => output.dir().to_owned(),
+                });
+            }
+        }
+        Ok(verified)
+    }
+
+    /// Writes what a run needs on another machine to find that nothing has
+    /// changed: all records, and the blobs of the layers that they name.
+    ///
+    /// # Errors
+    /// The cache cannot be read, or `out` not be written.
+    pub fn export(&self, out: impl Write) -> Result<u64, CacheError> {
+        let _run = self.store.enter();
+        let wanted = export::wanted(&self.store)?;
+        Ok(self.store.export(&wanted, out)?)
+    }
+
+    /// Takes in what was exported. Whoever made that decides what is in
+    /// images: it must be trusted.
+    ///
+    /// # Errors
+    /// It is not what an export writes, whole: then nothing of it is taken. Or
+    /// the cache cannot be written.
+    pub fn import(&self, archive: impl Read) -> Result<Imported, CacheError> {
+        let _run = self.store.enter();
+        Ok(self.store.import(archive)?)
+    }
+}
+
+fn items(store: &Store) -> Result<Vec<Item>, CacheError> {
+    let bin = store.bin();
+    let outputs = Output::all(&bin).map_err(at(&bin))?;
+    let entries = store.entries()?.into_iter().map(Item::File);
+    Ok(entries.chain(outputs.into_iter().map(Item::Output)).collect())
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> CacheError {
+    let path = path.to_owned();
+    |source| CacheError::Output { path, source }
+}

@@ -1,0 +1,68 @@
+//! The cache of a run: the one that is wanted, or, where that cannot be used
+//! and nobody has asked for it by name, one for this run alone.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use store::{Lock, Store, StoreError};
+
+use super::tidy::tidy;
+use crate::event::{Event, Observer};
+use crate::options::Options;
+
+/// A cache that a run uses.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    started: SystemTime,
+    run: Mutex<Option<Lock>>,
+    /// Removed in the end.
+    temporary: Option<tempfile::TempDir>,
+}
+
+impl Opened {
+    pub(crate) fn new(options: &Options, observer: &Observer) -> Result<Self, StoreError> {
+        let started = SystemTime::now();
+        let opened = |store: Store, temporary| {
+            let run = Mutex::new(store.enter());
+            Ok(Self { store, started, run, temporary })
+        };
+        let Some(spare) = &options.spare else {
+            return opened(Store::open(&options.cache)?, None);
+        };
+        let error = match writable(&options.cache) {
+            Ok(store) => return opened(store, None),
+            Err(error) => error,
+        };
+        // What is wrong there as well is no help to anybody.
+        let Ok(temporary) = tempfile::Builder::new().prefix("ko-cache-").tempdir_in(spare) else {
+            return Err(error);
+        };
+        let Ok(store) = writable(temporary.path()) else { return Err(error) };
+        observer.tell(Event::Notice {
+            text: format!("going on without a cache: {}", in_full(&error)),
+            hint: Some("set KOCACHE to a directory that can be written".to_owned()),
+        });
+        opened(store, Some(temporary))
+    }
+
+    /// Keeps the cache within its bound, at the end of the run.
+    pub(crate) fn tidy(&self) {
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if self.temporary.is_none() {
+            tidy(&self.store, run, self.started);
+        }
+    }
+}
+
+fn writable(dir: &Path) -> Result<Store, StoreError> {
+    let store = Store::open(dir)?;
+    store.try_writing()?;
+    Ok(store)
+}
+
+fn in_full(error: &StoreError) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}

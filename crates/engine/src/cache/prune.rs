@@ -1,0 +1,138 @@
+//! Which part of a cache goes, and which stays: what was used last stays, as
+//! long as there is room.
+
+use std::time::{Duration, SystemTime};
+
+use store::Store;
+
+use super::{Amount, Cache, CacheError, Item, items};
+
+/// While runs are under way, what was used within this time may be in use.
+const IN_USE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a cache may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// As large as this, in bytes.
+    pub size: Option<u64>,
+    /// What was not used for longer goes, whatever the size.
+    pub age: Option<Duration>,
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// What went.
+    pub removed: Amount,
+    /// What is left.
+    pub left: Amount,
+    /// Runs are under way, so that what was used within a day has stayed.
+    pub busy: bool,
+}
+
+impl Cache {
+    /// Removes what was used longest ago, until the cache is within a bound,
+    /// and what killed runs left behind. It is safe while others work: what
+    /// they may be using stays.
+    ///
+    /// # Errors
+    /// Something cannot be read or removed.
+    pub fn prune(&self, bound: Bound) -> Result<Pruned, CacheError> {
+        let now = SystemTime::now();
+        match self.store.alone() {
+            Some(_alone) => prune(&self.store, bound, now, None),
+            None => {
+                let kept = now.checked_sub(IN_USE);
+                Ok(Pruned { busy: true, ..prune(&self.store, bound, now, kept)? })
+            }
+        }
+    }
+}
+
+/// Prunes; what was used since `kept` stays.
+pub(super) fn prune(
+    store: &Store,
+    bound: Bound,
+    now: SystemTime,
+    kept: Option<SystemTime>,
+) -> Result<Pruned, CacheError> {
+    let mut pruned = Pruned::default();
+    let mut items = items(store)?;
+    for item in &items {
+        pruned.left.add(item.size());
+    }
+    items.sort_by_key(Item::used);
+    let facts: Vec<_> =
+        items.iter().map(|item| (item.used(), item.size(), item.is_temporary())).collect();
+    for position in goes(&facts, bound, now, kept) {
+        let item = &items[position];
+        if item.remove()? {
+            pruned.removed.add(item.size());
+            pruned.left.count -= 1;
+            pruned.left.bytes -= item.size();
+        }
+    }
+    Ok(pruned)
+}
+
+/// Which items go, of those that are sorted by the time of their last use: that
+/// time, the size, and whether it is temporary.
+fn goes(
+    items: &[(SystemTime, u64, bool)],
+    bound: Bound,
+    now: SystemTime,
+    kept: Option<SystemTime>,
+) -> Vec<usize> {
+    let oldest = bound.age.and_then(|age| now.checked_sub(age));
+    let mut size: u64 = items.iter().map(|(_, size, _)| size).sum();
+    let mut goes = Vec::new();
+    for temporary in [true, false] {
+        for (position, (used, bytes, _)) in
+            items.iter().enumerate().filter(|(_, item)| item.2 == temporary)
+        {
+            if kept.is_some_and(|kept| *used >= kept) {
+                continue;
+            }
+            let too_old = oldest.is_some_and(|oldest| *used < oldest);
+            if temporary || too_old || bound.size.is_some_and(|bound| size > bound) {
+                size -= bytes;
+                goes.push(position);
+            }
+        }
+    }
+    goes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(days: u64) -> Duration {
+        Duration::from_secs(days * 24 * 60 * 60)
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first() {
+        let now = SystemTime::UNIX_EPOCH + days(20_000);
+        // Ages in days, by age, with sizes.
+        let goes = |bound: Bound, kept: Option<u64>| {
+            let item = |(age, size, temporary)| (now - days(age), size, temporary);
+            let items = [(40, 10, false), (9, 1, true), (5, 20, false), (0, 30, false)].map(item);
+            goes(&items, bound, now, kept.map(|age| now - days(age)))
+        };
+        let size = |size| Bound { size: Some(size), age: None };
+        assert_eq!(goes(Bound::default(), None), [1]);
+        assert_eq!(goes(size(60), None), [1]);
+        assert_eq!(goes(size(59), None), [1, 0]);
+        assert_eq!(goes(size(50), None), [1, 0]);
+        assert_eq!(goes(size(49), None), [1, 0, 2]);
+        assert_eq!(goes(size(0), None), [1, 0, 2, 3]);
+        assert_eq!(goes(size(0), Some(1)), [1, 0, 2]);
+        assert_eq!(goes(size(0), Some(10)), [0]);
+        let age = |age| Bound { size: None, age: Some(days(age)) };
+        assert_eq!(goes(age(30), None), [1, 0]);
+        assert_eq!(goes(age(5), None), [1, 0]);
+        assert_eq!(goes(age(4), Some(6)), [1, 0]);
+        assert_eq!(goes(Bound { size: Some(30), age: Some(days(100)) }, None), [1, 0, 2]);
+    }
+}

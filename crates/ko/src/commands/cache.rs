@@ -1,0 +1,168 @@
+//! `ko cache`: what is kept between runs, and what is to become of it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use engine::cache::{Amount, Bound, Cache, CacheError};
+use serde::Serialize;
+
+use super::{one, session};
+use crate::cli::{self, CacheArgs, CacheCommand, FileArg, PruneArgs, ShowArgs, readable};
+use crate::environment::Process;
+use crate::error::{CommandError, Result};
+use crate::{settings, ui};
+
+/// A file's name that stands for stdin or stdout.
+const STANDARD: &str = "-";
+
+pub(crate) fn cache(process: &Process, arguments: &CacheArgs) -> Result<()> {
+    let Some(command) = &arguments.command else {
+        ui::tell(&cli::help(&["cache".to_owned()]).0);
+        return Ok(());
+    };
+    let work_dir = settings::work_dir(process)?;
+    let cache = Cache::open(&settings::cache(process, &work_dir)?)
+        .map_err(|error| CommandError::of(&error).context("opening the cache"))?;
+    match command {
+        CacheCommand::Export(file) => export(&cache, &work_dir, file),
+        CacheCommand::Import(file) => import(&cache, &work_dir, file),
+        CacheCommand::Prune(arguments) => prune(&cache, arguments),
+        CacheCommand::Show(arguments) => show(&cache, arguments),
+        CacheCommand::Verify => verify(&cache),
+    }
+}
+
+fn failed(error: &CacheError) -> CommandError {
+    CommandError::of(error)
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Shown<'a> {
+    directory: &'a str,
+    blobs: Size,
+    records: Size,
+    outputs: Size,
+    temporary: Size,
+    total: Size,
+}
+
+#[derive(Serialize)]
+struct Size {
+    count: u64,
+    bytes: u64,
+}
+
+impl From<Amount> for Size {
+    fn from(Amount { count, bytes }: Amount) -> Self {
+        Self { count, bytes }
+    }
+}
+
+fn show(cache: &Cache, arguments: &ShowArgs) -> Result<()> {
+    let contents = cache.contents().map_err(|error| failed(&error))?;
+    let directory = cache.dir().display().to_string();
+    if arguments.json {
+        let shown = Shown {
+            directory: &directory,
+            blobs: contents.blobs.into(),
+            records: contents.records.into(),
+            outputs: contents.outputs.into(),
+            temporary: contents.temporary.into(),
+            total: contents.total().into(),
+        };
+        let json = engine::json::to_vec(&shown);
+        return ui::print(&format!("{}\n", String::from_utf8_lossy(&json)));
+    }
+    let rows = [
+        ("layers and manifests", contents.blobs),
+        ("records", contents.records),
+        ("outputs of go build", contents.outputs),
+        ("temporary files", contents.temporary),
+        ("total", contents.total()),
+    ];
+    let mut text = format!("{directory}\n");
+    for (name, Amount { count, bytes }) in rows {
+        text.push_str(&format!("{name:<20} {count:>8} {:>12}\n", readable(bytes)));
+    }
+    ui::print(&text)
+}
+
+fn prune(cache: &Cache, arguments: &PruneArgs) -> Result<()> {
+    let bound = Bound { size: arguments.max_size, age: arguments.max_age };
+    let pruned = cache.prune(bound).map_err(|error| failed(&error))?;
+    if pruned.busy {
+        ui::log("ko is running elsewhere: what was used within a day stays");
+    }
+    let (removed, left) = (pruned.removed, pruned.left);
+    ui::print(&format!(
+        "removed {} ({}), {} left ({})\n",
+        removed.count,
+        readable(removed.bytes),
+        left.count,
+        readable(left.bytes)
+    ))
+}
+
+fn verify(cache: &Cache) -> Result<()> {
+    let verified = cache.verify().map_err(|error| failed(&error))?;
+    if verified.busy > 0 {
+        ui::log(&format!("{} outputs are being built, and were not looked at", verified.busy));
+    }
+    let mut text = String::new();
+    for path in &verified.removed {
+        text.push_str(&format!("damaged, removed: {}\n", path.display()));
+    }
+    let (count, bytes) = (verified.sound.count, readable(verified.sound.bytes));
+    ui::print(&format!("{text}{count} sound ({bytes}), {} damaged\n", verified.removed.len()))
+}
+
+fn export(cache: &Cache, work_dir: &Path, file: &FileArg) -> Result<()> {
+    let name = one(&file.words)?;
+    if name == STANDARD {
+        let exported = cache.export(io::stdout().lock());
+        return exported.map(drop).map_err(|error| match broken_pipe(&error) {
+            Some(error) => CommandError::stdout(error),
+            None => failed(&error),
+        });
+    }
+    let exporting = |error: CommandError| error.context(&format!("exporting to {name}"));
+    let path = work_dir.join(name);
+    session::replace_file(&path, |file| cache.export(file).map_err(|error| failed(&error)))
+        .map(|count| ui::log(&format!("exported {count} files to {name}")))
+        .map_err(exporting)
+}
+
+/// The cause, if the reader of stdout has gone away.
+fn broken_pipe(error: &CacheError) -> Option<&io::Error> {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<io::Error>() {
+            return Some(cause).filter(|cause| cause.kind() == io::ErrorKind::BrokenPipe);
+        }
+        source = cause.source();
+    }
+    None
+}
+
+fn import(cache: &Cache, work_dir: &Path, file: &FileArg) -> Result<()> {
+    let name = one(&file.words)?;
+    let importing = |error: CommandError| error.context(&format!("importing {name}"));
+    let archive: Box<dyn Read> = if name == STANDARD {
+        Box::new(io::stdin().lock())
+    } else {
+        let opened = File::open(work_dir.join(name));
+        Box::new(opened.map_err(|error| importing(CommandError::of(&error)))?)
+    };
+    let imported = cache.import(io::BufReader::with_capacity(256 << 10, archive));
+    let imported = imported.map_err(|error| {
+        let hint = error
+            .is_refusal()
+            .then(|| "the cache is as it was: export again with ko cache export".to_owned());
+        importing(failed(&error)).hint(hint)
+    })?;
+    let (added, bytes, kept) = (imported.added, readable(imported.bytes), imported.kept);
+    ui::log(&format!("imported {added} files ({bytes}), {kept} were there"));
+    Ok(())
+}
