@@ -7,7 +7,7 @@
 
 mod breakage;
 mod case;
-mod cases;
+pub(crate) mod cases;
 mod compare;
 mod docs;
 mod edit;
@@ -16,7 +16,7 @@ mod image;
 mod json;
 mod label;
 mod observe;
-mod project;
+pub(crate) mod project;
 mod random;
 mod run;
 mod sbom;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 /// A checkout; it is deleted on drop.
 #[derive(Debug)]
-pub(super) struct Checkout {
+pub(crate) struct Checkout {
     dir: PathBuf,
     _temporary: TempDir,
 }
@@ -43,7 +43,7 @@ impl Checkout {
     }
 
     /// Where it is.
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
@@ -70,7 +70,7 @@ impl Checkout {
 }
 
 /// Asks go for a setting.
-pub(super) fn go_env(name: &str) -> String {
+pub(crate) fn go_env(name: &str) -> String {
     let output = step::output(go().args(["env", name])).expect("go is installed");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

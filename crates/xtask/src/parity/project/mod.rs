@@ -7,7 +7,7 @@ mod image;
 
 use super::{Options, Programs};
 use crate::error::{Error, Result};
-use checkout::Checkout;
+pub(crate) use checkout::{Checkout, go_env};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -61,6 +61,12 @@ const VARIABLES: [(&str, &str); 6] = [
     ("KO_DATA_DATE_EPOCH", "1700000000"),
     ("VERSION", "v0.0.0-parity"),
 ];
+
+/// Copies a module of a version, or a directory, without what [`ALL`] adds to
+/// it, and commits it. Its bases become `base` and `other` of a registry.
+pub(crate) fn check_out(source: &str, host: &str) -> Result<Checkout> {
+    Checkout::new(source, &plain(""), host)
+}
 
 /// Compares the images of `source`: a module with its version, a directory,
 /// or `all`.

@@ -1,0 +1,182 @@
+//! Who is measured: ko, ko with KOCACHE, a script of `go build` and `crane
+//! append`, and ours. Each has a copy of the fixture, a cache and a copy of
+//! Go's build cache of its own.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use testkit::registry::TestRegistry;
+use testkit::sandbox::{Run, Sandbox};
+
+use super::check::Checker;
+use super::fixture::Written;
+use super::gocache;
+use super::measure::Sample;
+use super::scenario::{Change, Scenario};
+use crate::error::{Error, Result};
+use crate::parity::project::go_env;
+
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ko,
+    KoCached,
+    Crane,
+    Ours,
+}
+
+impl Kind {
+    /// How it is called in the results.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ko => "ko",
+            Self::KoCached => "ko + KOCACHE",
+            Self::Crane => "go build + crane",
+            Self::Ours => "ours",
+        }
+    }
+
+    /// Where its images go, below the registry.
+    fn repository(self) -> &'static str {
+        match self {
+            Self::Ko => "ko",
+            Self::KoCached => "ko-cached",
+            Self::Crane => "crane",
+            Self::Ours => "ours",
+        }
+    }
+}
+
+/// What somebody would write who has neither ko nor ours.
+const SCRIPT: &str = r#"
+set -e
+go build -trimpath -o "$TMPDIR/image/ko-app/app" .
+tar -C "$TMPDIR/image" -cf "$TMPDIR/layer.tar" ko-app
+"$CRANE" append --platform linux/amd64 -b "$KO_DEFAULTBASEIMAGE" -f "$TMPDIR/layer.tar" -t "$KO_DOCKER_REPO"
+"#;
+
+/// One of them, with all that is its own.
+#[derive(Debug)]
+pub(super) struct Contender {
+    pub(super) kind: Kind,
+    sandbox: Sandbox,
+    fixture: Written,
+    go_cache: PathBuf,
+}
+
+impl Contender {
+    /// Prepares one. Go's build cache begins as a copy of `seed`, or is that
+    /// itself.
+    pub(super) fn new(
+        kind: Kind,
+        program: &Path,
+        scenario: &Scenario,
+        seed: &Path,
+        host: &str,
+    ) -> Result<Self> {
+        let shell = Path::new("sh");
+        let runs = if kind == Kind::Crane { shell } else { program };
+        let mut sandbox = Sandbox::with_go_cache(runs, seed);
+        if kind == Kind::Ko {
+            sandbox.unset("KOCACHE");
+        }
+        if kind == Kind::Crane {
+            sandbox.set("CRANE", program);
+            sandbox.set("CGO_ENABLED", "0");
+        }
+        // What the fixture needs of others is there already.
+        sandbox.set("GOMODCACHE", go_env("GOMODCACHE"));
+        sandbox.set("KO_DOCKER_REPO", format!("{host}/{}", kind.repository()));
+        sandbox.set("KO_DEFAULTBASEIMAGE", format!("{host}/base"));
+        let fixture = scenario.fixture.write(&sandbox, host)?;
+        Ok(Self { kind, sandbox, fixture, go_cache: seed.to_owned() })
+    }
+
+    /// Gives it a build cache of its own with the content of the present one.
+    pub(super) fn part_go_cache(&mut self) -> Result<()> {
+        let own = self.sandbox.root().join("go-build");
+        gocache::copy(&self.go_cache, &own)?;
+        self.sandbox.set("GOCACHE", &own);
+        self.go_cache = own;
+        Ok(())
+    }
+
+    /// Does to the fixture and the caches what the scenario wants before each
+    /// run. The same round is the same edit for all.
+    pub(super) fn prepare(&self, scenario: &Scenario, round: usize) -> Result<()> {
+        let write = |path: PathBuf, text: String| {
+            std::fs::write(&path, text).map_err(|source| Error::File { path, source })
+        };
+        let dir = &self.fixture.dir;
+        match scenario.change {
+            Change::None => Ok(()),
+            Change::Source { dir: below, package } => {
+                let text = format!(
+                    "package {package}\n\nfunc init() {{\n\tif len(edit) == 0 {{\n\t\t\
+                     panic(edit)\n\t}}\n}}\n\nvar edit = \"edit {round}\"\n"
+                );
+                write(dir.join(below).join("edited_by_bench.go"), text)
+            }
+            Change::Kodata => {
+                write(dir.join("kodata/000/00000.txt"), format!("edit {round}\n").repeat(1000))
+            }
+            Change::First => gocache::empty(&self.sandbox.kocache()),
+            Change::Cold => {
+                gocache::empty(&self.sandbox.kocache())?;
+                gocache::empty(&self.go_cache)
+            }
+        }
+    }
+
+    /// Runs it once, and checks what it left.
+    pub(super) fn run(
+        &self,
+        scenario: &Scenario,
+        registry: &TestRegistry,
+        checker: &mut Checker,
+    ) -> Result<Sample> {
+        registry.reset();
+        let (cpu, start) = (children_seconds(), Instant::now());
+        let output = self.command(scenario).cwd(&self.fixture.dir).output();
+        let seconds = start.elapsed().as_secs_f64();
+        let cpu_seconds = children_seconds().zip(cpu).map(|(after, before)| after - before);
+        let counts = registry.counts();
+        let failed = |reason: String| {
+            Error::Missing(format!("{}: {}: {reason}", scenario.name, self.kind.name()))
+        };
+        if output.code != Some(0) {
+            return Err(failed(format!("exit code {:?}\n{}", output.code, output.stderr)));
+        }
+        let images = checker.images(registry, &output.stdout, self.kind != Kind::Crane);
+        let images = images.map_err(failed)?;
+        if scenario.images.is_some_and(|want| want != images.len()) {
+            return Err(failed(format!("{} references on stdout", images.len())));
+        }
+        Ok(Sample {
+            seconds,
+            cpu_seconds,
+            memory: output.peak_memory,
+            requests: counts.total(),
+            bytes_sent: counts.bytes_in,
+            images,
+        })
+    }
+
+    fn command(&self, scenario: &Scenario) -> Run<'_> {
+        if self.kind == Kind::Crane {
+            return self.sandbox.run(["-c", SCRIPT]);
+        }
+        let platforms = format!("--platform={}", scenario.platforms);
+        self.sandbox.run(scenario.words.iter().chain([&platforms]))
+    }
+}
+
+/// The processor time of all children that have ended, and of theirs, in
+/// seconds: `cutime` and `cstime` of proc(5), in ticks of which there are a
+/// hundred per second. Known on Linux only.
+fn children_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(13).take(2).map(|field| field.parse::<f64>().ok());
+    Some(ticks.sum::<Option<f64>>()? / 100.0)
+}

@@ -1,0 +1,123 @@
+//! What is measured: a fixture, the words of the command, and what happens
+//! before each run.
+
+use super::fixture::Fixture;
+
+/// One row of the tables.
+#[derive(Debug, Clone)]
+pub(super) struct Scenario {
+    /// How it is called on the command line and in the results.
+    pub(super) name: &'static str,
+    pub(super) fixture: Fixture,
+    /// The words after `ko`.
+    pub(super) words: Vec<String>,
+    /// What `--platform` is given.
+    pub(super) platforms: &'static str,
+    /// How many references stdout has to have.
+    pub(super) images: Option<usize>,
+    pub(super) change: Change,
+    /// The delay of each answer of the registry, in milliseconds.
+    pub(super) rtt: u64,
+    /// Whether `go build` and `crane append` take part.
+    pub(super) crane: bool,
+    /// Whether each run takes minutes: it runs only if it is asked for.
+    pub(super) slow: bool,
+}
+
+/// What happens before each run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// A source file gets content that it never had: in this directory, of a
+    /// package of this name.
+    Source { dir: &'static str, package: &'static str },
+    /// A file of kodata gets content that it never had.
+    Kodata,
+    /// The tool's cache and the registry are emptied.
+    First,
+    /// The same, and Go's build cache.
+    Cold,
+}
+
+/// Tekton's 8 images, as its manifests refer to them.
+const TEKTON: [&str; 4] = ["resolve", "-R", "-f", "config"];
+const CONTROLLER: [&str; 2] = ["build", "./cmd/controller"];
+/// The package that 6 of its 8 mains import.
+const SHARED: Change = Change::Source { dir: "pkg/apis/version", package: "version" };
+const LEAF: Change = Change::Source { dir: "cmd/controller", package: "main" };
+const MAIN: Change = Change::Source { dir: ".", package: "main" };
+const APP: Change = Change::Source { dir: "cmd/app00", package: "main" };
+
+/// All scenarios that need nothing but what is made here or downloaded.
+pub(super) fn all() -> Vec<Scenario> {
+    use Fixture::{Fleet, Kodata, Manifests, Small, Tekton};
+    let app = ["build", "./cmd/app00"];
+    let small = Scenario { crane: true, ..new("noop-small", Small, &["build", "."], Change::None) };
+    let rtt = Scenario { rtt: 50, ..new("noop-rtt-50", Small, &["build", "."], Change::None) };
+    let tekton = |name, change| Scenario { images: Some(8), ..new(name, Tekton, &TEKTON, change) };
+    let platforms = |scenario| Scenario { platforms: "all", ..scenario };
+    let slow = |scenario| Scenario { slow: true, ..scenario };
+    let kodata = |name, change| new(name, Kodata, &["build", "."], change);
+    let yaml = |name, fixture, images| Scenario {
+        images: Some(images),
+        ..new(name, fixture, &["resolve", "-R", "-f", "config"], Change::None)
+    };
+    vec![
+        small,
+        rtt,
+        new("edit-small", Small, &["build", "."], MAIN),
+        new("noop-17-mb", Fleet(1), &app, Change::None),
+        platforms(new("noop-17-mb-4-platforms", Fleet(1), &app, Change::None)),
+        platforms(new("edit-17-mb-4-platforms", Fleet(1), &app, APP)),
+        yaml("noop-yaml-130-references", Manifests, super::fixture::REFERENCES),
+        yaml("noop-200-files-35-mains", Fleet(super::fixture::MAINS), super::fixture::MAINS),
+        kodata("noop-kodata", Change::None),
+        kodata("edit-kodata", Change::Kodata),
+        platforms(kodata("noop-kodata-4-platforms", Change::None)),
+        platforms(kodata("edit-kodata-4-platforms", Change::Kodata)),
+        platforms(kodata("first-kodata-4-platforms", Change::First)),
+        new("noop-tekton-nop", Tekton, &["build", "./cmd/nop"], Change::None),
+        new("noop-tekton-controller", Tekton, &CONTROLLER, Change::None),
+        tekton("noop-tekton-8", Change::None),
+        new("edit-tekton-controller", Tekton, &CONTROLLER, LEAF),
+        tekton("edit-tekton-8-leaf", LEAF),
+        tekton("edit-tekton-8-shared", SHARED),
+        slow(new("cold-tekton-controller", Tekton, &CONTROLLER, Change::Cold)),
+        slow(tekton("cold-tekton-8", Change::Cold)),
+    ]
+}
+
+/// The scenario of a project of the user's.
+pub(super) fn project(source: &str, words: &[String]) -> Scenario {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words = if words.is_empty() { &TEKTON } else { &words[..] };
+    let fixture = Fixture::Project(source.to_owned());
+    Scenario { images: None, ..new("noop-project", fixture, words, Change::None) }
+}
+
+fn new(name: &'static str, fixture: Fixture, words: &[&str], change: Change) -> Scenario {
+    Scenario {
+        name,
+        fixture,
+        words: words.iter().map(|&word| word.to_owned()).collect(),
+        platforms: "linux/amd64",
+        images: Some(1),
+        change,
+        rtt: 0,
+        crane: false,
+        slow: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_differ() {
+        let mut names: Vec<_> = super::all().iter().map(|scenario| scenario.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
