@@ -1,0 +1,4 @@
+//! What is written of a run: the shape of the JSON, and a page that is safe
+//! and whole.
+
+mod timings;
