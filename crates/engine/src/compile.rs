@@ -23,6 +23,7 @@ use crate::event::Event;
 use crate::fresh::{Checked, Verdict};
 use crate::listing::Program;
 use crate::run::Run;
+use crate::stage::{Going, Stage};
 
 /// What `go` says of the programs of a process, or why it does not.
 pub(crate) type Surveyed = Shared<BoxFuture<'static, Result<Arc<Survey>, Unsurveyed>>>;
@@ -178,7 +179,16 @@ impl Run {
         let mut weights: Vec<u64> = part.iter().map(Wanted::weight).collect();
         weights.sort_unstable_by(|one, other| other.cmp(one));
         let weight = weights.iter().take(self.options.limits.threads.get()).sum();
+        let stages = |stage| -> Vec<Going> {
+            let begin = |wanted: &Wanted| {
+                self.stage(stage, Some(&wanted.member.import_path), Some(&wanted.platform))
+            };
+            part.iter().map(begin).collect()
+        };
+        let waiting = stages(Stage::Wait);
         let share = self.budget.go_build(weight).await;
+        drop(waiting);
+        let compiling: Vec<_> = stages(Stage::Compile).into_iter().map(Some).collect();
         for Wanted { member, platform, .. } in &part {
             self.observer.tell(Event::Building {
                 import_path: member.import_path.to_string(),
@@ -199,7 +209,10 @@ impl Run {
             let _ = wanted.run.send(Running { started, survey: survey.clone() });
         }
         let build = blocking(move || {
+            // What is not announced early ends with the process.
+            let compiling = Mutex::new(compiling);
             let installed = |position: usize| {
+                drop(compiling.lock().unwrap_or_else(PoisonError::into_inner)[position].take());
                 let early: &Mutex<Option<oneshot::Sender<()>>> = &early[position];
                 let sender = early.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(sender) = sender {

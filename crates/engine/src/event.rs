@@ -8,6 +8,7 @@ use std::sync::Arc;
 use oci::{Digest, Platform};
 
 use crate::fresh::Stale;
+use crate::stage::{Edge, Work};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +143,19 @@ pub enum Event {
         /// The import path, with `ko://`.
         import_path: String,
     },
+    /// A part of the run begins or ends. The same work may begin again, also
+    /// before it has ended.
+    Stage {
+        /// Which, and for whom.
+        work: Work,
+        /// Which end of it.
+        edge: Edge,
+    },
+    /// A layer of kodata or of a program is there.
+    Layer {
+        /// Whether it was in the cache.
+        reused: bool,
+    },
 }
 
 /// What an image is made of beside its program.
@@ -169,6 +183,15 @@ impl Observer {
     /// An observer that calls a function.
     pub fn new(take: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self(Arc::new(take))
+    }
+
+    /// The same observer, before which another function sees each event.
+    #[must_use]
+    pub fn after(self, look: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self::new(move |event| {
+            look(&event);
+            self.tell(event);
+        })
     }
 
     pub(crate) fn tell(&self, event: Event) {

@@ -30,6 +30,7 @@ mod publish;
 mod resolve;
 mod run;
 mod sbom;
+mod stage;
 mod static_base;
 
 pub use base::{BaseError, BaseReference};
@@ -51,4 +52,5 @@ pub use publish::PublishError;
 pub use resolve::{BadReference, Input, Replaced, Resolution, ResolveError, Resolved, enumerate};
 pub use run::{Engine, Published};
 pub use sbom::{SbomFormat, SbomOptions};
+pub use stage::{Counters, Edge, Stage, Work};
 pub use static_base::STATIC_BASE;

@@ -9,7 +9,7 @@ use golang::{
     BuildError, BuildInfo, BuildKey, BuildSettings, Environment, Identity, ImportPath, Main,
     OutputDir,
 };
-use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Recipe};
+use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Obtained, Recipe};
 use oci::{Descriptor, Platform};
 
 use crate::base::{Base, BaseImage, BaseReference, Selected};
@@ -21,6 +21,7 @@ use crate::fresh::{Checked, Fact, Made, Verdict};
 use crate::image::{Added, Artifact, Image, assemble, assemble_index};
 use crate::listing::{Program, target};
 use crate::run::Run;
+use crate::stage::Stage;
 
 impl Run {
     pub(crate) async fn artifact(
@@ -68,8 +69,10 @@ impl Run {
         program: &Program,
     ) -> Result<(Arc<Base>, Arc<Selected>), BuildFailure> {
         let reference = self.base_reference(program);
+        let stage = self.stage(Stage::Base, Some(&program.main.import_path), None);
         let base = self.bases.get(reference).await?;
         let selected = self.bases.select(&base).await?;
+        drop(stage);
         let suffix = self.options.compression.method().encoding().suffix();
         let mut images = selected.images();
         if let Some(image) = images.find(|image| image.media_type.added_layer(suffix).is_none()) {
@@ -116,26 +119,25 @@ impl Run {
         let dir = program.main.dir.join("kodata");
         let run = Arc::clone(self);
         let (work, import_path) = (dir.clone(), program.main.import_path.clone());
-        self.kodata
-            .start(
-                (dir, windows),
-                || async move { run.make_kodata(work, &import_path, windows).await },
-            )
-            .await
+        let make = async move || run.make_kodata(&import_path, work, windows).await;
+        self.kodata.start((dir, windows), make).await
     }
 
     async fn make_kodata(
         self: Arc<Self>,
-        dir: PathBuf,
         import_path: &ImportPath,
+        dir: PathBuf,
         windows: bool,
     ) -> Result<Layer, BuildFailure> {
         let system = if windows { "windows" } else { "unix" };
         let here = format!("kodata {system} {}", dir.display());
         let anywhere = format!("kodata of {system} {import_path}");
+        let waiting = self.stage(Stage::Wait, Some(import_path), None);
         let share = self.budget.layer().await;
+        drop(waiting);
+        let stage = self.stage(Stage::Kodata, Some(import_path), None);
         let work = blocking(move || {
-            let _share = share;
+            let (_share, _stage) = (share, stage);
             let options = KodataOptions {
                 dir: dir.clone(),
                 family: family(windows),
@@ -156,7 +158,10 @@ impl Run {
             let sources = [&*here, &*anywhere];
             let obtained = recipe.obtain_from(&self.store, &self.compressor, &sources, &self.stop);
             match obtained {
-                Ok(obtained) => Ok(obtained.layer),
+                Ok(Obtained { layer, reused }) => {
+                    self.observer.tell(Event::Layer { reused });
+                    Ok(layer)
+                }
                 Err(LayerError::Cancelled) => Err(BuildFailure::Cancelled),
                 Err(source) => Err(BuildFailure::KodataLayer { dir, source: Arc::new(source) }),
             }
@@ -261,12 +266,16 @@ impl Run {
         base: &BaseImage,
         output: &OutputDir,
     ) -> Result<(Option<Identity>, Made), BuildFailure> {
-        let share = self.budget.layer().await;
-        let (run, main, path) = (Arc::clone(self), program.main.clone(), output.binary());
         let platform = base.platform().clone();
+        let stage = |stage| self.stage(stage, Some(&program.main.import_path), Some(&platform));
+        let waiting = stage(Stage::Wait);
+        let share = self.budget.layer().await;
+        drop(waiting);
+        let making = stage(Stage::Layer);
+        let (run, main, path) = (Arc::clone(self), program.main.clone(), output.binary());
         let capabilities = self.capabilities(program, &platform);
         let work = blocking(move || {
-            let _share = share;
+            let (_share, _making) = (share, making);
             let identity = Identity::of(&path);
             let layer = run.binary_layer(&path, &main, &platform, capabilities)?;
             let info = match BuildInfo::read(&path) {
@@ -303,7 +312,9 @@ impl Run {
         let recipe = Recipe::binary(family, name, binary, capabilities).map_err(failed)?;
         let source = format!("binary {}", binary.display());
         let obtained = recipe.obtain(&self.store, &self.compressor, &source, &self.stop);
-        Ok(obtained.map_err(failed)?.layer)
+        let Obtained { layer, reused } = obtained.map_err(failed)?;
+        self.observer.tell(Event::Layer { reused });
+        Ok(layer)
     }
 
     /// What the file of a program is allowed. Other systems than linux have no

@@ -33,6 +33,7 @@ use crate::namer::md5_of;
 use crate::options::{Network, Options};
 use crate::publish::{LayoutPublisher, NonePublisher, Publisher, RegistryPublisher};
 use crate::sbom::{self, Subject};
+use crate::stage::Stage;
 
 /// Builds and publishes images.
 #[derive(Debug)]
@@ -73,6 +74,8 @@ pub(crate) struct Run {
     pub(crate) known: Known,
     pub(crate) compiles: Compiles,
     pub(crate) publishers: Vec<Box<dyn Publisher>>,
+    /// Who has spoken to registries.
+    pub(crate) clients: Vec<Client>,
     pub(crate) cancel: Cancel,
     pub(crate) stop: Arc<AtomicBool>,
 }
@@ -101,6 +104,7 @@ impl Engine {
         };
         let run = Run {
             expander,
+            clients: clients.all(),
             bases: Bases::new(clients.bases, store.clone(), options.platforms.clone()),
             compressor: Compressor::new(options.limits.threads)
                 .map_err(Error::Threads)?
@@ -177,12 +181,14 @@ impl Engine {
         memory: Memory,
     ) -> Result<Vec<Result<Program, LoadError>>, Error> {
         let (lister, asked) = (self.lister(), arguments.to_vec());
+        let stage = self.run.stage(Stage::List, None, None);
         let planning = blocking(move || {
             let plan = lister.plan(&asked)?;
             let programs = if memory == Memory::Used { lister.remembered(&plan) } else { None };
             Ok::<_, Error>((lister, plan, programs))
         });
         let (lister, plan, programs) = planning.await?;
+        drop(stage);
         if let Some(programs) = programs {
             for program in &programs {
                 self.expect(program);
@@ -191,6 +197,7 @@ impl Engine {
                 return Ok(programs.into_iter().map(Ok).collect());
             }
         }
+        let _stage = self.run.stage(Stage::List, None, None);
         let listing = blocking(move || lister.look_up(plan));
         listing.await
     }
@@ -231,6 +238,11 @@ impl Engine {
             Published { import_path, reference, references }
         });
         Ok(published.collect())
+    }
+
+    /// What all images share.
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
     }
 
     /// Where relative paths start.
@@ -323,6 +335,13 @@ impl Clients {
         let destination = if network.insecure { client(true)? } else { bases.clone() };
         Ok(Self { bases, destination })
     }
+
+    /// Each that counts for itself.
+    fn all(&self) -> Vec<Client> {
+        let mut all = vec![self.bases.clone()];
+        all.extend(Some(self.destination.clone()).filter(|other| !other.is_same(&self.bases)));
+        all
+    }
 }
 
 /// The destinations in the order in which they are served; the last one's
@@ -373,6 +392,7 @@ impl Run {
                 source: Box::new(source),
             })?;
             self.write_sboms(&artifact, name)?;
+            let _stage = self.stage(Stage::Publish, Some(&program.main.import_path), None);
             for publisher in &self.publishers {
                 let uploaded = publisher.upload(program.main.import_path.as_str(), &artifact).await;
                 uploaded.map_err(|source| Error::Publish {
@@ -446,6 +466,7 @@ impl Run {
         for publisher in &self.publishers {
             let commits = programs.iter().zip(artifacts).map(|(program, artifact)| async move {
                 let import_path = &program.main.import_path;
+                let _stage = self.stage(Stage::Publish, Some(import_path), None);
                 let committed = publisher.commit(import_path.as_str(), artifact).await;
                 committed
                     .map_err(|source| Error::Publish { import_path: import_path.clone(), source })

@@ -1,7 +1,8 @@
-//! Ending work that runs on other threads. The flag only tells: each thread
+//! Ending work that runs on other threads, and knowing how much there was. The flag only tells: each thread
 //! that waits for a child sees to its own child, because only the one that
 //! reaps a process knows that its id still belongs to it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ struct Shared {
     cancelled: Mutex<bool>,
     changed: Condvar,
     grace: Duration,
+    children: AtomicU64,
 }
 
 impl Cancel {
@@ -40,6 +42,7 @@ impl Cancel {
                 cancelled: Mutex::new(false),
                 changed: Condvar::new(),
                 grace,
+                children: AtomicU64::new(0),
             }),
         }
     }
@@ -55,6 +58,17 @@ impl Cancel {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         *self.lock()
+    }
+
+    /// How many children have been started that this flag would end.
+    #[must_use]
+    pub fn children(&self) -> u64 {
+        self.shared.children.load(Ordering::Relaxed)
+    }
+
+    /// A child was started.
+    pub(crate) fn count_child(&self) {
+        self.shared.children.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How long an interrupted child may go on.

@@ -87,6 +87,7 @@ pub(crate) fn run(
     };
     command.stdin(Stdio::null()).stdout(stdout_end).stderr(stderr_end);
     let mut child = command.spawn()?;
+    cancel.count_child();
     // It holds our writing ends: while they are open no stream ends.
     drop(command);
     let stdout = Stream::read(stdout, limit);

@@ -10,6 +10,7 @@ mod error;
 mod settings;
 mod signals;
 mod system;
+mod timings;
 mod ui;
 
 use std::process::ExitCode;

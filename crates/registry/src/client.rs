@@ -21,7 +21,7 @@ use crate::retry::Attempts;
 use crate::scheme;
 use crate::scope::{Access, Scopes};
 use crate::token;
-use crate::transport::{Lane, Request, Response, Transport};
+use crate::transport::{Lane, Request, Response, Traffic, Transport};
 
 /// How often a registry may send us elsewhere for one request.
 const MAX_REDIRECTS: usize = 10;
@@ -118,6 +118,18 @@ impl Client {
             accounts: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whether one is a clone of the other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// What this client and its clones have sent and got so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.inner.transport.traffic()
     }
 
     /// Does early what the first request to a repository needs: the

@@ -40,6 +40,7 @@ pub use pull::FetchedManifest;
 pub use push::{PushHint, Pushed};
 pub use retry::RetryPolicy;
 pub use scope::Access;
+pub use transport::Traffic;
 
 /// What a keychain's methods return: a future behind a pointer, so that
 /// keychains can be chosen at run time.

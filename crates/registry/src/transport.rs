@@ -2,6 +2,7 @@
 //! first needed; nothing above this module sees the HTTP library's settings.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -87,12 +88,32 @@ impl Way {
     }
 }
 
+/// What has gone over the wire.
+#[derive(Debug, Default)]
+struct Meter {
+    requests: AtomicU64,
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+/// What a client has sent and got so far, repetitions included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// The number of requests that were answered.
+    pub requests: u64,
+    /// Bytes of their bodies.
+    pub sent: u64,
+    /// Bytes of the bodies of answers, as far as they were read.
+    pub received: u64,
+}
+
 /// Sends requests.
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub(crate) options: ClientOptions,
     certificates: Vec<Certificate>,
     clients: [OnceCell<reqwest::Client>; Way::COUNT],
+    meter: Arc<Meter>,
 }
 
 impl Transport {
@@ -102,7 +123,13 @@ impl Transport {
             let bundle = Certificate::from_pem_bundle(pem);
             certificates.extend(bundle.map_err(|error| RegistryError::Tls(Arc::new(error)))?);
         }
-        Ok(Self { options, certificates, clients: Default::default() })
+        Ok(Self { options, certificates, clients: Default::default(), meter: Arc::default() })
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Meter { requests, sent, received } = &*self.meter;
+        Traffic { requests: read(requests), sent: read(sent), received: read(received) }
     }
 
     /// Makes the client for a kind of request. Reading the system's
@@ -154,7 +181,11 @@ impl Transport {
                 builder.header(CONTENT_LENGTH, request.payload.len()).body(request.payload.open()?);
         }
         match builder.send().await {
-            Ok(inner) => Ok(Response { line: request.line(), inner }),
+            Ok(inner) => {
+                self.meter.requests.fetch_add(1, Ordering::Relaxed);
+                self.meter.sent.fetch_add(request.payload.len(), Ordering::Relaxed);
+                Ok(Response { line: request.line(), inner, meter: Arc::clone(&self.meter) })
+            }
             Err(error) => Err(RegistryError::transport(request.line(), &error)),
         }
     }
@@ -165,6 +196,7 @@ impl Transport {
 pub(crate) struct Response {
     pub(crate) line: Box<RequestLine>,
     inner: reqwest::Response,
+    meter: Arc<Meter>,
 }
 
 impl Response {
@@ -198,6 +230,9 @@ impl Response {
     /// Reads the next piece of the body.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         let chunk = self.inner.chunk().await;
+        if let Ok(Some(bytes)) = &chunk {
+            self.meter.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        }
         chunk.map_err(|error| RegistryError::transport(self.line.clone(), &error))
     }
 

@@ -28,6 +28,7 @@ use crate::flight::Flights;
 use crate::listing::Program;
 use crate::options::Limits;
 use crate::run::Run;
+use crate::stage::Stage;
 
 /// Which program, where `go` runs for it, its configuration, its platform.
 type CheckKey = (ImportPath, PathBuf, Option<usize>, String);
@@ -126,9 +127,12 @@ impl Run {
         let key = (main.import_path.clone(), dir.clone(), *config, platform.to_string());
         let (run, program, platform) = (Arc::clone(self), program.clone(), platform.clone());
         let check = self.known.checks.start(key, || async move {
+            let stage =
+                run.stage(Stage::Freshness, Some(&program.main.import_path), Some(&platform));
             let settings = run.settings(&program, &platform).await?;
             let variant = run.variant(&program, &platform);
             let work = blocking(move || {
+                let _stage = stage;
                 let keys = RecordKeys::new(&settings, &program.main.import_path);
                 let place = Place { keys, variant };
                 let verdict = run.verdict(&place, &settings);

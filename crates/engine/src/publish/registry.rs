@@ -20,6 +20,7 @@ use crate::flight::Flights;
 use crate::image::{Artifact, Image, ImageLayer, LayerOrigin};
 use crate::options::Destination;
 use crate::sbom::SbomOptions;
+use crate::stage::{Going, Stage};
 
 /// Layers below this many bytes are sent sooner than a token for two
 /// repositories is had.
@@ -106,9 +107,11 @@ impl RegistryPublisher {
         let images = async {
             match artifact {
                 _ if known => Ok(()),
-                Artifact::Image(image) => self.blobs_of(&repository, image).await,
+                Artifact::Image(image) => self.blobs_of(import_path, &repository, image).await,
                 Artifact::Index { images, .. } => {
-                    let children = images.iter().map(|image| self.child(&repository, image));
+                    let children = images.iter();
+                    let children =
+                        children.map(|image| self.child(import_path, &repository, image));
                     try_join_all(children).await.map(drop)
                 }
             }
@@ -117,19 +120,29 @@ impl RegistryPublisher {
     }
 
     /// An image of an index: by its digest, no tag.
-    async fn child(&self, repository: &Repository, image: &Image) -> Result<(), PublishError> {
+    async fn child(
+        &self,
+        import_path: &str,
+        repository: &Repository,
+        image: &Image,
+    ) -> Result<(), PublishError> {
         let reference = repository.with_digest(image.digest);
         if self.is_there(&reference, image.digest).await? {
             return Ok(());
         }
-        self.blobs_of(repository, image).await?;
+        self.blobs_of(import_path, repository, image).await?;
         self.pusher.put(&reference, &image.media_type, &image.manifest).await
     }
 
-    async fn blobs_of(&self, repository: &Repository, image: &Image) -> Result<(), PublishError> {
+    async fn blobs_of(
+        &self,
+        import_path: &str,
+        repository: &Repository,
+        image: &Image,
+    ) -> Result<(), PublishError> {
         let layers =
             image.layers.iter().filter(|layer| !layer.descriptor.media_type.is_nondistributable());
-        let layers = layers.map(|layer| self.layer(repository, layer));
+        let layers = layers.map(|layer| self.layer(import_path, repository, layer));
         let config = {
             let (pusher, repository) = (Arc::clone(&self.pusher), repository.clone());
             let (descriptor, config) =
@@ -141,9 +154,10 @@ impl RegistryPublisher {
         try_join(try_join_all(layers), config).await.map(drop)
     }
 
-    /// A layer on its way.
+    /// A layer on its way, for the program that needs it first.
     fn layer(
         &self,
+        import_path: &str,
         repository: &Repository,
         layer: &ImageLayer,
     ) -> impl Future<Output = Result<(), PublishError>> + use<> {
@@ -153,12 +167,17 @@ impl RegistryPublisher {
         let home = self.homes().entry(digest).or_insert_with(|| repository.clone()).clone();
         let is_elsewhere = home != repository && !layer.is_in(&repository) && size >= SMALL;
         let first = is_elsewhere.then(|| self.blobs.find(&(home.full_name(), digest))).flatten();
-        self.blobs.start(key, || async move {
-            let beside = match first {
-                Some(first) => first.await.ok().map(|()| home),
-                None => None,
-            };
-            pusher.layer(&repository, &layer, beside).await
+        let begin = || Going::begin(&self.observer, Stage::Upload, Some(import_path), None);
+        self.blobs.start(key, || {
+            let stage = begin();
+            async move {
+                let _stage = stage;
+                let beside = match first {
+                    Some(first) => first.await.ok().map(|()| home),
+                    None => None,
+                };
+                pusher.layer(&repository, &layer, beside).await
+            }
         })
     }
 
@@ -213,7 +232,7 @@ impl Publisher for RegistryPublisher {
     fn offer(&self, import_path: &str, layer: &ImageLayer) {
         // Whatever is wrong with the name was said when it was prepared.
         if let Ok(repository) = self.destination.repository_of(import_path) {
-            drop(self.layer(&repository, layer));
+            drop(self.layer(import_path, &repository, layer));
         }
     }
 

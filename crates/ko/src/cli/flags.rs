@@ -169,6 +169,9 @@ pub(crate) struct ImageArgs {
     /// Path to directory where the SBOM will be written.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) sbom_dir: OsString,
+    /// Path to file where a page that shows what took how long will be written, and beside it the data, as JSON.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) timings: OsString,
 }
 
 /// How layers are compressed.

@@ -32,7 +32,7 @@ pub(crate) fn apply(
     let _ = stdin.write_all("---\n".repeat(PRIMING).as_bytes());
 
     let observer = ui::observer(verbose, arguments.image.explain);
-    let resolved = session::run(options, observer, async |engine| {
+    let resolved = session::run(options, &arguments.image, observer, async |engine| {
         let resolving = engine.resolve(resolution, |piece| feed(&mut stdin, piece));
         let resolved = tokio::select! {
             resolved = resolving => Some(resolved),

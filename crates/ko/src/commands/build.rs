@@ -11,7 +11,7 @@ pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> 
     let words =
         if arguments.words.is_empty() { vec![".".to_owned()] } else { arguments.words.clone() };
     let observer = ui::observer(verbose, arguments.image.explain);
-    session::run(options, observer, async |engine| {
+    session::run(options, &arguments.image, observer, async |engine| {
         let published = engine.build(&words).await;
         let published = published.map_err(|error| session::publishing(&error))?;
         session::write_refs(&arguments.publish, &published)?;

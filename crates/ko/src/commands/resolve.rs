@@ -15,7 +15,7 @@ pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs)
     let options = settings::options(process, &arguments.publish, &arguments.image)?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
     let observer = ui::observer(verbose, arguments.image.explain);
-    let resolved = session::run(options, observer, async |engine| {
+    let resolved = session::run(options, &arguments.image, observer, async |engine| {
         let resolved = if arguments.check {
             engine.check(resolution).await
         } else {

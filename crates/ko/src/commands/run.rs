@@ -25,7 +25,7 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &RunArgs) -> Resu
         )));
     }
     let observer = ui::observer(verbose, arguments.image.explain);
-    let published = session::run(options, observer, async |engine| {
+    let published = session::run(options, &arguments.image, observer, async |engine| {
         engine.build(&arguments.words).await.map_err(|error| session::publishing(&error))
     })?;
     session::write_refs(&arguments.publish, &published)?;

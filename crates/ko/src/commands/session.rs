@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::{Engine, Observer, Options, Published};
+use tempfile::NamedTempFile;
 
-use crate::cli::PublishArgs;
+use crate::cli::{ImageArgs, PublishArgs};
 use crate::error::{CommandError, Result};
 use crate::signals::Signals;
+use crate::timings::{Recorder, Report};
 
 /// How long a run that was interrupted may take to clean up.
 const GRACE: Duration = Duration::from_secs(15);
@@ -40,9 +42,20 @@ fn is_configuration(error: &engine::Error) -> bool {
 /// out before.
 pub(super) fn run<T>(
     options: Options,
+    arguments: &ImageArgs,
     observer: Observer,
     work: impl AsyncFnOnce(&Engine) -> Result<T>,
 ) -> Result<T> {
+    let recorder = Recorder::begin(Path::new(&arguments.timings));
+    let observer = match &recorder {
+        Some(recorder) => {
+            // It is the run's last act: better known before it begins.
+            let path = recorder.path();
+            temporary(path).map_err(|error| unwritable(path, &error))?;
+            recorder.observe(observer)
+        }
+        None => observer,
+    };
     let engine = Engine::new(options, observer).map_err(|error| publishing(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -64,10 +77,15 @@ pub(super) fn run<T>(
             }
         }
     });
+    let report = recorder.map(|recorder| recorder.finish(engine.counters(), done.is_ok()));
     drop(engine);
     // Children and threads end by themselves now; temporary files go with them.
     runtime.shutdown_timeout(GRACE);
-    done
+    let written = report.iter().flat_map(Report::files);
+    let written = written.map(|(path, text)| write_file(&path, text.as_bytes()));
+    // Where both went wrong, it is the run that counts.
+    let written = written.collect::<Result<()>>();
+    done.and_then(|done| written.map(|()| done))
 }
 
 /// Writes `--image-refs`: one reference per line.
@@ -95,6 +113,18 @@ pub(super) fn replace_file<T>(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<T>,
 ) -> Result<T> {
+    let mut temp = temporary(path).map_err(|error| CommandError::of(&error))?;
+    let written = write(temp.as_file_mut())?;
+    temp.persist(path).map_err(|error| CommandError::of(&error.error))?;
+    Ok(written)
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::of(error).context(&format!("writing {}", path.display()))
+}
+
+/// A file in the place of which another may be put.
+fn temporary(path: &Path) -> std::io::Result<NamedTempFile> {
     let dir: PathBuf = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
         _ => PathBuf::from("."),
@@ -106,8 +136,5 @@ pub(super) fn replace_file<T>(
         use std::os::unix::fs::PermissionsExt as _;
         temp.permissions(std::fs::Permissions::from_mode(0o644));
     }
-    let mut temp = temp.tempfile_in(dir).map_err(|error| CommandError::of(&error))?;
-    let written = write(temp.as_file_mut())?;
-    temp.persist(path).map_err(|error| CommandError::of(&error.error))?;
-    Ok(written)
+    temp.tempfile_in(dir)
 }

@@ -34,4 +34,5 @@ mod requests;
 mod sbom;
 mod services;
 mod spy;
+mod timings;
 mod windows;
