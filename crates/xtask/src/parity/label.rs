@@ -53,7 +53,19 @@ impl Labels {
             rest = after;
         }
         out.push_str(rest);
-        out
+        self.apply_to_tags(out)
+    }
+
+    /// The same for tags that are the digits of a digest, as images have in
+    /// engines.
+    fn apply_to_tags(&self, mut text: String) -> String {
+        for (digest, label) in &self.0 {
+            let tag = digest.replace("sha256:", ":");
+            if text.contains(&tag) {
+                text = text.replace(&tag, &format!(":[{label}]"));
+            }
+        }
+        text
     }
 }
 
@@ -61,6 +73,14 @@ impl Labels {
 mod tests {
     use super::Labels;
     use testkit::sha256;
+
+    #[test]
+    fn tags_may_be_digests() {
+        let mut labels = Labels::default();
+        labels.insert(&sha256(b"known"), "out:latest");
+        let tag = sha256(b"known").replace("sha256:", "a:");
+        assert_eq!(labels.apply(&tag), "a:[out:latest]");
+    }
 
     #[test]
     fn only_known_digests_are_replaced() {

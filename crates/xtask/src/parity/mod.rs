@@ -24,6 +24,7 @@ mod source;
 mod stream;
 mod suite;
 mod tar_diff;
+mod tarball;
 
 use crate::error::{Error, Result};
 use crate::{setup, step};

@@ -13,18 +13,23 @@ use super::sbom::{self, Document};
 use super::source::{self, Layout, Repository};
 use super::stream;
 use super::tar_diff::Entry;
+use super::tarball;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use testkit::sha256;
 
 /// The lines of progress that are compared; others are a tool's own.
-const PROGRESS: [&str; 9] = [
+const PROGRESS: [&str; 13] = [
     "Using base ",
     "Using build config ",
     "Building ",
     "Publishing ",
     "Tagging ",
     "Published ",
+    "Loading ",
+    "Loaded ",
+    "Adding tag ",
+    "Added tag ",
     "Saving ",
     "Saved ",
     "Writing SBOM to ",
@@ -87,6 +92,10 @@ pub(crate) fn observe(scene: &Scene<'_>, run: &Run, tool: Tool) -> Observation {
         let layout = layouts.iter().find(|layout| path.starts_with(&format!("{}/", layout.dir)));
         if sbom::is_file(path) {
             seen.document(&format!("file {path}"), content);
+            continue;
+        }
+        if tarball::is_tarball(path) {
+            images.fields.extend(tarball::look(path, content));
             continue;
         }
         file(&mut images, &labels, path, content, layout.is_some());

@@ -9,6 +9,7 @@ mod failure;
 mod files;
 mod go;
 mod image;
+mod kind;
 mod kodata;
 mod kubectl;
 mod manifest;
@@ -25,6 +26,7 @@ mod sbom;
 mod selector;
 mod settings;
 mod setup;
+mod tarball;
 mod template;
 mod windows;
 mod words;
@@ -54,13 +56,15 @@ pub(crate) const CHECKED_FIRST: &str = "all arguments are checked before the fir
 
 /// All cases, in the order in which they are run.
 pub(crate) fn all() -> Vec<Case> {
-    let subjects: [fn() -> Vec<Case>; 25] = [
+    let subjects: [fn() -> Vec<Case>; 27] = [
         kodata::cases,
         base::cases,
         platform::cases,
         image::cases,
         name::cases,
         publish::cases,
+        tarball::cases,
+        kind::cases,
         config::cases,
         builds::cases,
         template::cases,

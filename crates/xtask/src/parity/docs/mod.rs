@@ -32,9 +32,6 @@ pub(super) enum Answer {
 /// Something of ko's, by its name.
 type Row = (&'static str, Answer);
 
-/// The open issues.
-const LOCAL: &str = "local destinations";
-
 /// Writes the file.
 pub(super) fn write(cases: &[Case]) -> Result<()> {
     let path = path();

@@ -7,19 +7,15 @@ pub(super) enum Fate {
     Kept,
     /// It is not so here, but: ...
     Mended(&'static str),
-    /// It belongs to an open issue.
-    Open(&'static str),
 }
 
-use super::LOCAL;
-use Fate::{Kept, Mended, Open};
+use Fate::{Kept, Mended};
 
 /// How a table says it.
 pub(super) fn text(fate: Fate) -> String {
     match fate {
         Kept => "kept".to_owned(),
         Mended(how) => format!("mended: {how}"),
-        Open(issue) => format!("open: {issue}"),
     }
 }
 
@@ -81,8 +77,8 @@ pub(super) const QUIRKS: [(&str, Fate); 55] = [
     ("YAML is folded and indented anew", Mended("every byte outside of references stays")),
     ("keys are replaced like values", Kept),
     ("JSON documents without `---` between them are refused", Kept),
-    ("any destination that begins with `ko.local` is the daemon", Open(LOCAL)),
-    ("`-L` keeps the destination in the name", Open(LOCAL)),
+    ("any destination that begins with `ko.local` is the daemon", Kept),
+    ("`-L` keeps the destination in the name", Kept),
     ("`PATH` is joined by a colon, for Windows too", Kept),
     ("`PATH` and `KO_DATA_PATH` are added to whatever the base has", Kept),
     ("names in layers begin with a slash, or not", Kept),

@@ -1,13 +1,13 @@
 //! The variables, keys and files that ko reads.
 
 use super::Answer::{Better, Different, Open, Same};
-use super::{LOCAL, Row};
+use super::Row;
 
 pub(super) const VARIABLES: [Row; 31] = [
     (
         "KO_DOCKER_REPO",
         Better(
-            "`oci:DIR` is a directory; `ko.local` and `kind.local` are open: local destinations",
+            "`oci:DIR` is a directory, `oci-archive:FILE` a file, `docker://`, `podman://`, `containerd://` and `kind://` are engines; nodes of a cluster are served at once",
         ),
     ),
     ("KO_CONFIG_PATH", Same),
@@ -45,8 +45,11 @@ pub(super) const VARIABLES: [Row; 31] = [
     ("HTTP_PROXY, HTTPS_PROXY, NO_PROXY", Same),
     ("SSL_CERT_FILE, SSL_CERT_DIR", Same),
     ("TMPDIR", Same),
-    ("DOCKER_HOST, DOCKER_API_VERSION, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY", Open(LOCAL)),
-    ("KIND_CLUSTER_NAME", Open(LOCAL)),
+    (
+        "DOCKER_HOST, DOCKER_API_VERSION, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY",
+        Better("without, Docker's context and the usual sockets are tried; TLS is always verified"),
+    ),
+    ("KIND_CLUSTER_NAME", Better("an unknown cluster is told with those that there are")),
     ("KUBECONFIG and other variables of kubectl", Same),
 ];
 
@@ -85,5 +88,5 @@ pub(super) const FILES: [Row; 9] = [
     ("containers/auth.json", Same),
     ("the file of --image-refs", Same),
     ("the directory of --oci-layout-path", Same),
-    ("the file of --tarball", Open(LOCAL)),
+    ("the file of --tarball", Better("names stand in the order of the tags")),
 ];

@@ -1,7 +1,7 @@
 //! The commands and flags of ko.
 
-use super::Answer::{Better, Different, Open, Same};
-use super::{Answer, LOCAL, Row};
+use super::Answer::{Better, Different, Same};
+use super::{Answer, Row};
 
 /// A flag.
 #[derive(Debug)]
@@ -82,7 +82,13 @@ pub(super) const FLAGS: [Flag; 35] = [
     flag("--insecure-registry", IMAGES, Same),
     flag("-j, --jobs", IMAGES, Better("a negative number is an error, where ko never ends")),
     flag("--ldflags", IMAGES, Better("syntax errors of templates are found first")),
-    flag("-L, --local", IMAGES, Open(LOCAL)),
+    flag(
+        "-L, --local",
+        IMAGES,
+        Better(
+            "for the engine's platform where nobody names one; layers that it has are not sent; Docker's contexts count; with `--tarball` or `--oci-layout-path` an error, where ko ignores those",
+        ),
+    ),
     flag("-m, --mount", TOKEN, Same),
     flag("--no-descriptions", SHELLS, Same),
     flag(
@@ -114,7 +120,13 @@ pub(super) const FLAGS: [Flag; 35] = [
         IMAGES,
         Better("no tag at all is an error, where ko pushes nothing and prints a reference"),
     ),
-    flag("--tarball", IMAGES, Open(LOCAL)),
+    flag(
+        "--tarball",
+        IMAGES,
+        Better(
+            "several platforms are an OCI archive that engines of one platform read too; whole or not there; a file that cannot be written is an error",
+        ),
+    ),
     flag("-u, --username", LOGIN, Same),
     flag("unknown flags", IMAGES, Better("the nearest known one is suggested")),
     flag("flags after --", IMAGES, Same),
