@@ -22,6 +22,7 @@ pub(crate) async fn provide(layer: &ImageLayer, store: &Store) -> Result<(), Pub
     match &layer.origin {
         LayerOrigin::Store => Err(PublishError::Missing { digest: *digest }),
         LayerOrigin::Base(source) => match &**source {
+            BaseSource::Engine => Err(PublishError::Missing { digest: *digest }),
             BaseSource::Scratch => unreachable!("scratch has no layers"),
             BaseSource::Static => {
                 let store = store.clone();

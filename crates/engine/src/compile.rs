@@ -128,7 +128,8 @@ impl Run {
         programs: &[Program],
     ) -> Result<Vec<(ImportPath, Platform, Arc<Checked>)>, BuildFailure> {
         let images = async |program: &Program| {
-            let (_, selected) = self.base_of(program).await?;
+            let (base, selected) = self.base_of(program).await?;
+            self.tell_base(program, &base);
             let images = selected.images().map(|image| async move {
                 let platform = image.platform().clone();
                 let checked = self.checked(program, &platform).await?;

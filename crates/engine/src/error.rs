@@ -10,6 +10,7 @@ use oci::Platform;
 use store::StoreError;
 
 use crate::base::BaseError;
+use crate::daemon::DaemonError;
 use crate::publish::PublishError;
 use crate::resolve::ResolveError;
 
@@ -121,6 +122,12 @@ pub enum Error {
         #[source]
         source: PublishError,
     },
+    /// No engine takes images.
+    #[error(transparent)]
+    Daemon(DaemonError),
+    /// A destination takes no images, or not those of this run together.
+    #[error(transparent)]
+    Destination(PublishError),
 }
 
 /// What scripts look for in messages of ko about files.
@@ -238,6 +245,7 @@ impl Error {
             Self::Cancelled
                 | Self::List(ListError::Cancelled)
                 | Self::Publish { source: PublishError::Cancelled, .. }
+                | Self::Destination(PublishError::Cancelled)
         ) || matches!(self, Self::Build { source, .. } if matches!(**source, BuildFailure::Cancelled))
     }
 
@@ -253,7 +261,8 @@ impl Error {
         match self {
             Self::Go(error) => error.hint().map(str::to_owned),
             Self::Build { source, .. } => source.hint(),
-            Self::Publish { source, .. } => source.hint(),
+            Self::Publish { source, .. } | Self::Destination(source) => source.hint(),
+            Self::Daemon(source) => source.hint(),
             Self::Store(error) if error.is_full() => Some(DISK_FULL.to_owned()),
             Self::Store(_) => Some("set KOCACHE to a directory that can be written".to_owned()),
             _ => None,
@@ -267,6 +276,7 @@ impl BuildFailure {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Base(BaseError::Pull { source, .. }) => Some(registry_hint(source, true)),
+            Self::Base(BaseError::Local { source, .. }) => source.hint(),
             Self::Base(BaseError::Store { source, .. }) if source.is_full() => {
                 Some(DISK_FULL.to_owned())
             }

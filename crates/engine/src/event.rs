@@ -133,15 +133,47 @@ pub enum Event {
         /// `name:tag`.
         reference: String,
     },
-    /// An image is being written to an OCI image layout.
-    Saving {
-        /// The import path, with `ko://`.
-        import_path: String,
+    /// An image is being loaded into an engine.
+    Loading {
+        /// `name:tag`.
+        reference: String,
     },
-    /// It is written.
+    /// An engine has refused an image without the layers that it seemed to
+    /// have: the whole image is sent.
+    SentWhole {
+        /// `name:tag`.
+        reference: String,
+        /// What it said.
+        reason: String,
+    },
+    /// An image is in an engine.
+    Loaded {
+        /// `name:tag`.
+        reference: String,
+        /// How many bytes were sent to the engine.
+        sent: u64,
+        /// How many of its layers were there, and not sent.
+        without: usize,
+    },
+    /// An image in an engine gets a tag.
+    AddingTag {
+        /// The tag.
+        tag: String,
+    },
+    /// It has the tag.
+    AddedTag {
+        /// The tag.
+        tag: String,
+    },
+    /// Images are being written to a layout or an archive.
+    Saving {
+        /// The import path, with `ko://`; of an archive its file.
+        what: String,
+    },
+    /// They are written.
     Saved {
-        /// The import path, with `ko://`.
-        import_path: String,
+        /// The import path, with `ko://`; of an archive its file.
+        what: String,
     },
     /// A part of the run begins or ends. The same work may begin again, also
     /// before it has ended.

@@ -108,6 +108,24 @@ impl Artifact {
         }
     }
 
+    /// The descriptor by which an index points at the whole.
+    pub(crate) fn descriptor(&self) -> Descriptor {
+        let (media_type, bytes) = self.top();
+        let mut descriptor = Descriptor::of(media_type.clone(), bytes);
+        if let Self::Image(image) = self {
+            descriptor.artifact_type = image.config_descriptor.media_type.to_string();
+        }
+        descriptor
+    }
+
+    /// The image for an operating system and architecture, in Go's words: the
+    /// first that fits.
+    pub(crate) fn image_for(&self, os: &str, architecture: &str) -> Option<&Image> {
+        let fits =
+            |image: &&Image| image.platform.os == os && image.platform.architecture == architecture;
+        self.images().iter().find(fits)
+    }
+
     /// All images.
     pub(crate) fn images(&self) -> &[Image] {
         match self {

@@ -12,6 +12,7 @@ mod blocking;
 mod budget;
 pub mod cache;
 mod compile;
+mod daemon;
 mod debug;
 mod error;
 mod event;
@@ -25,7 +26,9 @@ mod make;
 mod memo;
 mod modules;
 mod namer;
+mod nodes;
 mod options;
+mod platform;
 mod publish;
 mod resolve;
 mod run;
@@ -33,7 +36,8 @@ mod sbom;
 mod stage;
 mod static_base;
 
-pub use base::{BaseError, BaseReference};
+pub use base::{BaseError, BaseReference, LocalBaseError};
+pub use daemon::{DaemonError, EngineKind, EnginePlaces};
 pub use debug::DebugOptions;
 pub use error::{BuildFailure, Error};
 pub use event::{Event, Observer, Part};
@@ -43,10 +47,12 @@ pub use image::ImageOptions;
 pub use keychain::keychain;
 pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};
 pub use namer::Namer;
+pub use nodes::{Cluster, NodeError};
 pub use oci::json;
 pub use oci::{Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
 pub use options::{
-    BuildConfig, BuildFlags, BuildOptions, Destination, Layout, Limits, Network, Options,
+    Archive, BuildConfig, BuildFlags, BuildOptions, Destination, Layout, Limits, Local, Network,
+    Options,
 };
 pub use publish::PublishError;
 pub use resolve::{BadReference, Input, Replaced, Resolution, ResolveError, Resolved, enumerate};

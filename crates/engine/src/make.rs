@@ -28,18 +28,7 @@ impl Run {
         self: &Arc<Self>,
         program: &Program,
     ) -> Result<Artifact, BuildFailure> {
-        let import_path = program.main.import_path.as_str();
-        let reference = self.base_reference(program);
-        let (base, selected) = self.base_of(program).await?;
-        self.observer.tell(Event::UsingBase {
-            base: reference.to_string(),
-            digest: base.found_digest(),
-            import_path: import_path.to_owned(),
-        });
-        if let Some(index) = program.config {
-            let id = self.options.build.builds[index].id.clone();
-            self.observer.tell(Event::UsingBuild { id, import_path: import_path.to_owned() });
-        }
+        let (_, selected) = self.base_of(program).await?;
         match &*selected {
             Selected::Image(image) => {
                 Ok(Artifact::Image(Box::new(self.image(program, image).await?)))
@@ -55,6 +44,20 @@ impl Run {
                 let named = named.as_ref().map(|(name, digest)| (name.as_str(), *digest));
                 Ok(assemble_index(media_type, named, images, &self.options.image))
             }
+        }
+    }
+
+    /// Tells what a program is built upon and how: before it is compiled.
+    pub(crate) fn tell_base(&self, program: &Program, base: &Base) {
+        let import_path = program.main.import_path.as_str();
+        self.observer.tell(Event::UsingBase {
+            base: self.base_reference(program).to_string(),
+            digest: base.found_digest(),
+            import_path: import_path.to_owned(),
+        });
+        if let Some(index) = program.config {
+            let id = self.options.build.builds[index].id.clone();
+            self.observer.tell(Event::UsingBuild { id, import_path: import_path.to_owned() });
         }
     }
 

@@ -13,9 +13,13 @@ use oci::{PlatformMatcher, Tag};
 use registry::Keychain;
 
 use crate::base::BaseReference;
+use crate::daemon::{ContainerEngine, EngineKind, EnginePlaces};
 use crate::debug::DebugOptions;
+use crate::error::Error;
 use crate::image::ImageOptions;
 use crate::namer::Namer;
+use crate::nodes::Cluster;
+use crate::platform::HOST_ARCHITECTURE;
 use crate::sbom::SbomOptions;
 
 /// What a run depends on.
@@ -40,6 +44,8 @@ pub struct Options {
     pub build: BuildOptions,
     /// The platforms to build for.
     pub platforms: PlatformMatcher,
+    /// Nobody has named a platform: the engine that images are loaded into may.
+    pub engine_decides: bool,
     /// The base of import paths without an override.
     pub default_base: BaseReference,
     /// Bases by import path in lower case.
@@ -56,8 +62,32 @@ pub struct Options {
     pub sbom: Option<SbomOptions>,
     /// Where images go.
     pub destination: Destination,
+    /// Where engines may be.
+    pub engines: EnginePlaces,
     /// How registries are spoken to.
     pub network: Network,
+}
+
+impl Options {
+    /// Asks the engine that images are loaded into for its platform, if nobody
+    /// has named one.
+    ///
+    /// # Errors
+    /// No engine answers.
+    pub async fn ask_engine(&mut self) -> Result<(), Error> {
+        if let Some(local) = self.destination.local.as_ref().filter(|_| self.engine_decides) {
+            let (os, architecture) = match local {
+                Local::Engine(kind) => {
+                    let engine = ContainerEngine::find(&self.engines, *kind).await;
+                    engine.map_err(Error::Daemon)?.platform
+                }
+                Local::Cluster(_) => ("linux".to_owned(), HOST_ARCHITECTURE.to_owned()),
+            };
+            let platform = PlatformMatcher::parse(&[format!("{os}/{architecture}")]);
+            self.platforms = platform.unwrap_or_else(|_| self.platforms.clone());
+        }
+        Ok(())
+    }
 }
 
 /// How programs are built.
@@ -160,6 +190,31 @@ pub struct Destination {
     pub push: bool,
     /// Write to an OCI image layout.
     pub layout: Option<Layout>,
+    /// Write all images of the run to one file.
+    pub archive: Option<Archive>,
+    /// Load images into an engine, and nothing else.
+    pub local: Option<Local>,
+}
+
+/// What images are loaded into.
+#[derive(Debug, Clone)]
+pub enum Local {
+    /// An engine.
+    Engine(EngineKind),
+    /// One containerd or several.
+    Cluster(Cluster),
+}
+
+/// A file that all images of a run are written to.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// The file, as it is printed.
+    pub path: PathBuf,
+    /// Write an OCI archive whatever is in it, and print references to the
+    /// file. Without, as `--tarball` of ko: references are those of a registry,
+    /// and what `docker save` once wrote will do where no program has several
+    /// platforms.
+    pub oci: bool,
 }
 
 /// An OCI image layout to write to.

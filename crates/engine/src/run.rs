@@ -30,8 +30,11 @@ use crate::fresh::{Known, Made};
 use crate::image::Artifact;
 use crate::listing::{Lister, Memory, Program, refused, unlisted};
 use crate::namer::md5_of;
-use crate::options::{Network, Options};
-use crate::publish::{LayoutPublisher, NonePublisher, Publisher, RegistryPublisher};
+use crate::options::{Local, Network, Options};
+use crate::publish::{
+    ArchivePublisher, ClusterPublisher, DaemonPublisher, LayoutPublisher, NonePublisher, Publisher,
+    RegistryPublisher,
+};
 use crate::sbom::{self, Subject};
 use crate::stage::Stage;
 
@@ -105,7 +108,12 @@ impl Engine {
         let run = Run {
             expander,
             clients: clients.all(),
-            bases: Bases::new(clients.bases, store.clone(), options.platforms.clone()),
+            bases: Bases::new(
+                clients.bases,
+                store.clone(),
+                options.engines.clone(),
+                options.platforms.clone(),
+            ),
             compressor: Compressor::new(options.limits.threads)
                 .map_err(Error::Threads)?
                 .with(options.compression),
@@ -222,6 +230,9 @@ impl Engine {
                     source,
                 })?;
             }
+        }
+        for publisher in &run.publishers {
+            publisher.ready().await.map_err(Error::Destination)?;
         }
         run.prepare_sboms()?;
         run.compile(programs).await;
@@ -353,11 +364,32 @@ fn publishers(
     observer: &Observer,
 ) -> Vec<Box<dyn Publisher>> {
     let destination = &options.destination;
+    if let Some(local) = &destination.local {
+        let (destination, store, observer) = (destination.clone(), store.clone(), observer.clone());
+        return vec![match local.clone() {
+            Local::Engine(kind) => {
+                let wanted = (kind, options.engines.clone());
+                Box::new(DaemonPublisher::new(wanted, destination, store, observer))
+            }
+            Local::Cluster(cluster) => {
+                Box::new(ClusterPublisher::new(cluster, destination, store, observer))
+            }
+        }];
+    }
     let mut publishers: Vec<Box<dyn Publisher>> = Vec::new();
     if let Some(layout) = &destination.layout {
         publishers.push(Box::new(LayoutPublisher::new(
             &options.work_dir,
             layout.clone(),
+            destination.clone(),
+            store.clone(),
+            observer.clone(),
+        )));
+    }
+    if let Some(archive) = &destination.archive {
+        publishers.push(Box::new(ArchivePublisher::new(
+            &options.work_dir,
+            archive.clone(),
             destination.clone(),
             store.clone(),
             observer.clone(),
@@ -480,6 +512,7 @@ impl Run {
             } else {
                 first_error(join_all(commits).await)?
             };
+            publisher.finish().await.map_err(Error::Destination)?;
         }
         Ok(references)
     }

@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod config;
+mod destination;
 mod environment;
 mod error;
 mod settings;

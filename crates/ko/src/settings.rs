@@ -7,19 +7,15 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use engine::{
-    BaseReference, BuildOptions, Compression, DebugOptions, Destination, Environment, ImageOptions,
-    Layout, Limits, Namer, Network, Options, PlatformMatcher, Registry, Repository, SbomOptions,
-    Tag, Timestamp, keychain,
+    BaseReference, BuildOptions, Compression, DebugOptions, Environment, ImageOptions, Limits,
+    Network, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
 };
 
 use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements};
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{system, ui};
-
-/// A destination that is a directory: `KO_DOCKER_REPO=oci:DIR`.
-const LAYOUT_SCHEME: &str = "oci:";
+use crate::{destination, system, ui};
 
 /// Makes the engine's options.
 pub(crate) fn options(
@@ -43,7 +39,7 @@ pub(crate) fn options(
     let work_dir = work_dir(process)?;
     let builder = builder(process, image, &platform, &work_dir);
     let builder = builder.map_err(|error| error.context("error creating builder"))?;
-    let destination = destination(process, publish);
+    let destination = destination::read(process, publish, &work_dir);
     let sbom = sbom(process, image);
     let (destination, sbom) = destination
         .and_then(|destination| Ok((destination, sbom?)))
@@ -62,6 +58,7 @@ pub(crate) fn options(
             ..builder.build
         },
         platforms: builder.platforms,
+        engine_decides: builder.engine_decides,
         default_base: builder.default_base,
         base_overrides: builder.base_overrides,
         kodata_root: process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root)),
@@ -70,6 +67,7 @@ pub(crate) fn options(
         image: builder.image,
         sbom,
         destination,
+        engines: destination::engine_places(process, &work_dir),
         network: network(process, publish.insecure_registry),
         work_dir,
     })
@@ -84,6 +82,7 @@ pub(crate) fn work_dir(process: &Process) -> Result<PathBuf> {
 struct Builder {
     build: BuildOptions,
     platforms: PlatformMatcher,
+    engine_decides: bool,
     default_base: BaseReference,
     base_overrides: BTreeMap<String, BaseReference>,
     compression: Compression,
@@ -109,7 +108,16 @@ fn builder(
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
     let build = config.build_options(&ldflags)?;
     let compression = compression(&arguments.compression, &config).parse()?;
-    Ok(Builder { build, platforms, default_base, base_overrides, compression, image })
+    let engine_decides = matches!(wanted.origin, Origin::Default);
+    Ok(Builder {
+        build,
+        platforms,
+        engine_decides,
+        default_base,
+        base_overrides,
+        compression,
+        image,
+    })
 }
 
 /// The bases that are configured.
@@ -229,69 +237,6 @@ fn epoch(process: &Process, name: &str) -> Result<Option<(i64, Timestamp)>> {
     let time = Timestamp::from_epoch(seconds)
         .ok_or_else(|| wrong(&format!("{text}: a year before 0 or after 9999")))?;
     Ok(Some((seconds, time)))
-}
-
-fn destination(process: &Process, arguments: &PublishArgs) -> Result<Destination> {
-    let typed = process.text("KO_DOCKER_REPO").unwrap_or_default();
-    let path =
-        Some(PathBuf::from(&arguments.oci_layout_path)).filter(|path| !path.as_os_str().is_empty());
-    let mut layout = path.map(|path| Layout { path, named: false });
-    let (repository, push) = match typed.strip_prefix(LAYOUT_SCHEME) {
-        Some("") => {
-            return Err(CommandError::new("KO_DOCKER_REPO=oci: needs a directory after the colon"));
-        }
-        Some(_) if layout.is_some() => {
-            return Err(CommandError::new(
-                "--oci-layout-path and KO_DOCKER_REPO=oci: cannot both be used",
-            ));
-        }
-        Some(dir) => {
-            layout = Some(Layout { path: PathBuf::from(dir), named: true });
-            (String::new(), false)
-        }
-        None => (typed, arguments.push),
-    };
-    if push && repository.is_empty() {
-        let hint = "set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory";
-        return Err(CommandError::new("KO_DOCKER_REPO environment variable is unset")
-            .hint(Some(hint.to_owned())));
-    }
-    if !repository.is_empty() && repository.parse::<Registry>().is_err() {
-        repository.parse::<Repository>().map_err(|error| {
-            CommandError::of(&error)
-                .context(&format!("failed to parse {repository:?} as repository"))
-        })?;
-    }
-    let mut tags: Vec<Tag> = Vec::new();
-    for text in elements(&arguments.tags) {
-        let tag: Tag = text.parse().map_err(|error| CommandError::of(&error))?;
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-    }
-    if tags.is_empty() {
-        return Err(CommandError::new("--tags names no tag: nothing would be pushed"));
-    }
-    if arguments.tag_only && push {
-        match &tags[..] {
-            [tag] if *tag == Tag::latest() => {
-                return Err(CommandError::new("latest tag cannot be used in tag-only references"));
-            }
-            [_] => {}
-            _ => {
-                return Err(CommandError::new(
-                    "must specify exactly one tag to resolve images into tag-only references",
-                ));
-            }
-        }
-    }
-    let namer = match arguments {
-        PublishArgs { preserve_import_paths: true, .. } => Namer::PreserveImportPaths,
-        PublishArgs { base_import_paths: true, .. } => Namer::BaseImportPaths,
-        PublishArgs { bare: true, .. } => Namer::Bare,
-        _ => Namer::Md5,
-    };
-    Ok(Destination { repository, namer, tags, tag_only: arguments.tag_only, push, layout })
 }
 
 /// How SBOMs are made, if they are.

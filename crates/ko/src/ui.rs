@@ -52,7 +52,8 @@ fn part_text(part: &Part) -> String {
 }
 
 /// Shows what happens as ko's lines; with `explain`, also why programs are
-/// built, and with `verbose`, that and what `--embedded` found.
+/// built, and with `verbose`, that, what `--embedded` found and what was sent to
+/// an engine.
 pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
     let explain = explain || verbose;
     Observer::new(move |event| {
@@ -98,8 +99,20 @@ pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
             Event::Published { reference } => format!("Published {reference}"),
             Event::WritingSbom { path } => format!("Writing SBOM to {}", path.display()),
             Event::PublishedSbom { reference } => format!("Published SBOM {reference}"),
-            Event::Saving { import_path } => format!("Saving {import_path}"),
-            Event::Saved { import_path } => format!("Saved {import_path}"),
+            Event::Loading { reference } => format!("Loading {reference}"),
+            Event::SentWhole { reference, reason } if verbose => {
+                format!("Sending all of {reference}: {reason}")
+            }
+            Event::Loaded { reference, sent, without } if verbose => {
+                format!(
+                    "Loaded {reference}\nsent {sent} bytes, without {without} layers that were there"
+                )
+            }
+            Event::Loaded { reference, .. } => format!("Loaded {reference}"),
+            Event::AddingTag { tag } => format!("Adding tag {tag}"),
+            Event::AddedTag { tag } => format!("Added tag {tag}"),
+            Event::Saving { what } => format!("Saving {what}"),
+            Event::Saved { what } => format!("Saved {what}"),
             _ => return,
         };
         log(&line);

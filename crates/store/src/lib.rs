@@ -25,7 +25,7 @@ mod lock;
 mod record;
 mod usage;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +95,16 @@ impl Store {
     pub fn temp_dir(&self) -> Result<tempfile::TempDir, StoreError> {
         let dir = self.root.join("tmp");
         tempfile::tempdir_in(&dir).map_err(at("creating a directory in", &dir))
+    }
+
+    /// A file without a name for what somebody works on, on the disk of the
+    /// cache.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn temp_file(&self) -> Result<File, StoreError> {
+        let dir = self.root.join("tmp");
+        tempfile::tempfile_in(&dir).map_err(at("creating a file in", &dir))
     }
 
     fn temp(&self) -> Result<tempfile::NamedTempFile, StoreError> {

@@ -1,10 +1,52 @@
 //! Why a base image cannot be built upon.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use oci::{Digest, MediaType, Platform, PlatformMatcher};
 use registry::RegistryError;
 use store::StoreError;
+
+use crate::daemon::DaemonError;
+
+/// Why an engine did not give a base.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LocalBaseError {
+    /// The engine does not do as we would like.
+    #[error(transparent)]
+    Engine(#[from] DaemonError),
+    /// It has no such image.
+    #[error("the engine has no such image")]
+    Missing,
+    /// What it exports lacks a file.
+    #[error("what the engine exports has no {path}", path = path.display())]
+    Incomplete {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// What it exports cannot be read or kept.
+    #[error("reading what the engine exports")]
+    Archive(#[source] Arc<io::Error>),
+    /// The cache cannot be written.
+    #[error("keeping what the engine exports")]
+    Store(#[source] Arc<StoreError>),
+}
+
+impl LocalBaseError {
+    pub(super) fn archive(error: io::Error) -> Self {
+        Self::Archive(Arc::new(error))
+    }
+
+    /// What a user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Engine(source) => source.hint(),
+            Self::Missing => Some("`docker images` lists those that there are".to_owned()),
+            _ => None,
+        }
+    }
+}
 
 /// Why a base cannot be built upon.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -17,6 +59,15 @@ pub enum BaseError {
         /// What the registry said.
         #[source]
         source: Arc<RegistryError>,
+    },
+    /// The engine did not give it.
+    #[error("fetching base image: loading {base} from daemon")]
+    Local {
+        /// The base as the user wrote it.
+        base: String,
+        /// Why not.
+        #[source]
+        source: LocalBaseError,
     },
     /// It is of the format of 2014.
     #[error(

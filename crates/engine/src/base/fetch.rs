@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use store::{Record, Store, StoreError};
 
 use super::{
-    Base, BaseError, BaseImage, BaseReference, BaseSource, Content, Selected, named, scratch,
+    Base, BaseError, BaseImage, BaseReference, BaseSource, Content, Selected, local, named, scratch,
 };
+use crate::daemon::EnginePlaces;
 use crate::flight::Flights;
 use crate::image::platform_of;
 use crate::static_base;
@@ -56,8 +57,13 @@ pub(crate) struct Bases {
 impl Bases {
     /// Of all bases, the images that serve the `wanted` platforms will be
     /// used.
-    pub(crate) fn new(client: Client, store: Store, wanted: PlatformMatcher) -> Self {
-        let fetcher = Fetcher { client, store };
+    pub(crate) fn new(
+        client: Client,
+        store: Store,
+        engines: EnginePlaces,
+        wanted: PlatformMatcher,
+    ) -> Self {
+        let fetcher = Fetcher { client, store, engines };
         Self { fetcher, wanted, bases: Flights::new(), selections: Flights::new() }
     }
 
@@ -96,6 +102,7 @@ impl Bases {
 struct Fetcher {
     client: Client,
     store: Store,
+    engines: EnginePlaces,
 }
 
 /// A manifest or index, checked against its digest.
@@ -170,6 +177,16 @@ impl Fetcher {
                 };
                 (Arc::new(BaseSource::Static), found)
             }
+            BaseReference::Registry { reference: place, .. }
+                if place.repository().registry().as_str() == local::LOCAL =>
+            {
+                let bytes = local::fetch(&self.engines, &self.store, &place.full_name()).await;
+                let bytes = bytes
+                    .map_err(|source| BaseError::Local { base: reference.to_string(), source })?;
+                let media_type = MediaType::DOCKER_MANIFEST.into();
+                let found = Found { media_type, digest: Digest::of(&bytes), bytes };
+                (Arc::new(BaseSource::Engine), found)
+            }
             BaseReference::Registry { reference: place, .. } => {
                 let found = self.manifest(&reference, place).await?;
                 let repository = place.repository().clone();
@@ -228,13 +245,13 @@ impl Fetcher {
         let base = || reference.to_string();
         let manifest =
             Manifest::parse(&found.bytes).map_err(malformed(base(), "manifest", found.digest))?;
-        let BaseSource::Registry { repository, .. } = &**source else {
-            unreachable!("only bases of registries are fetched");
-        };
         let digest = manifest.config.digest;
         let config = match self.store.read_blob(&digest).map_err(kept(base()))? {
             Some(config) => config,
             None => {
+                let BaseSource::Registry { repository, .. } = &**source else {
+                    unreachable!("only configs of registries are left where they are");
+                };
                 let fetched =
                     self.client.blob_bytes(repository, &manifest.config, CONFIG_LIMIT).await;
                 let config = fetched.map_err(pulled(base()))?;

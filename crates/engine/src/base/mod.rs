@@ -3,6 +3,7 @@
 
 mod error;
 mod fetch;
+mod local;
 mod reference;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use oci::{
 };
 use registry::Client;
 
-pub use self::error::BaseError;
+pub use self::error::{BaseError, LocalBaseError};
 pub(crate) use self::fetch::Bases;
 pub use self::reference::BaseReference;
 #[cfg(test)]
@@ -29,6 +30,8 @@ pub(crate) enum BaseSource {
     Scratch,
     /// In ko itself.
     Static,
+    /// In the cache, out of an engine.
+    Engine,
     /// In a registry.
     Registry {
         /// The client for bases.

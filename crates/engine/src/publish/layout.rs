@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use oci::{Descriptor, Index, MediaType, json};
 use store::Store;
 
+use super::files::{at, put, replace, temp};
 use super::{PublishError, Publisher};
 use crate::blobs::provide;
 use crate::blocking::blocking;
@@ -19,11 +20,11 @@ use crate::image::{Artifact, Image};
 use crate::options::{Destination, Layout};
 
 /// The content of `oci-layout`, as ko writes it.
-const LAYOUT: &[u8] = b"{\n    \"imageLayoutVersion\": \"1.0.0\"\n}";
+pub(super) const LAYOUT: &[u8] = b"{\n    \"imageLayoutVersion\": \"1.0.0\"\n}";
 
 /// The annotation by which an image is found in a layout (OCI image-spec,
 /// "Pre-Defined Annotation Keys").
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 #[derive(Debug)]
 pub(crate) struct LayoutPublisher {
@@ -48,15 +49,11 @@ impl LayoutPublisher {
 
     /// What an image is found by.
     fn names(&self, import_path: &str) -> Vec<String> {
-        if !self.layout.named {
-            return Vec::new();
-        }
-        let name = self.destination.name(import_path);
-        self.destination.tags.iter().map(|tag| format!("{name}:{tag}")).collect()
+        if self.layout.named { self.destination.tagged(import_path) } else { Vec::new() }
     }
 
     async fn save(&self, import_path: &str, artifact: &Artifact) -> Result<(), PublishError> {
-        self.observer.tell(Event::Saving { import_path: format!("ko://{import_path}") });
+        self.observer.tell(Event::Saving { what: format!("ko://{import_path}") });
         for image in artifact.images() {
             for layer in &image.layers {
                 provide(layer, &self.store).await?;
@@ -95,7 +92,7 @@ impl Publisher for LayoutPublisher {
             let (dir, names, made) = (self.dir.clone(), self.names(import_path), artifact.clone());
             let work = blocking(move || append(&dir, &names, &made));
             work.await?;
-            self.observer.tell(Event::Saved { import_path: format!("ko://{import_path}") });
+            self.observer.tell(Event::Saved { what: format!("ko://{import_path}") });
             Ok(format!("{}@{}", self.layout.path.display(), artifact.digest()))
         };
         append.boxed()
@@ -156,11 +153,7 @@ fn append(dir: &Path, names: &[String], artifact: &Artifact) -> Result<(), Publi
         }
         Err(error) => return Err(at("reading", &path)(error)),
     };
-    let (media_type, bytes) = artifact.top();
-    let mut descriptor = Descriptor::of(media_type.clone(), bytes);
-    if let Artifact::Image(image) = artifact {
-        descriptor.artifact_type = image.config_descriptor.media_type.to_string();
-    }
+    let descriptor = artifact.descriptor();
     if names.is_empty() {
         index.manifests.push(descriptor.clone());
     }
@@ -171,48 +164,4 @@ fn append(dir: &Path, names: &[String], artifact: &Artifact) -> Result<(), Publi
         index.manifests.push(named);
     }
     replace(&path, &mut &json::to_vec_indented(&index, "   ")[..])
-}
-
-/// Writes a file that is named by its content, unless it is there.
-fn put(path: &Path, content: &mut dyn io::Read) -> Result<(), PublishError> {
-    if path.exists() { Ok(()) } else { replace(path, content) }
-}
-
-/// Writes a file by a rename, so that nobody sees half of it.
-fn replace(path: &Path, content: &mut dyn io::Read) -> Result<(), PublishError> {
-    let dir = path.parent().expect("a file in a directory");
-    let mut temp = temp(dir)?;
-    io::copy(content, &mut temp).map_err(at("writing", path))?;
-    temp.flush().map_err(at("writing", path))?;
-    temp.persist(path).map_err(|error| at("renaming to", path)(error.error))?;
-    Ok(())
-}
-
-fn temp(dir: &Path) -> Result<tempfile::NamedTempFile, PublishError> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".ko-").permissions_like_umask();
-    builder.tempfile_in(dir).map_err(at("creating a file in", dir))
-}
-
-/// Files of a layout are for everybody, as far as the umask lets them.
-trait PermissionsLikeUmask {
-    fn permissions_like_umask(&mut self) -> &mut Self;
-}
-
-impl PermissionsLikeUmask for tempfile::Builder<'_, '_> {
-    #[cfg(unix)]
-    fn permissions_like_umask(&mut self) -> &mut Self {
-        use std::os::unix::fs::PermissionsExt as _;
-        self.permissions(fs::Permissions::from_mode(0o666))
-    }
-
-    #[cfg(not(unix))]
-    fn permissions_like_umask(&mut self) -> &mut Self {
-        self
-    }
-}
-
-fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PublishError {
-    let path = path.to_owned();
-    move |source| PublishError::Layout { action, path, source: Arc::new(source) }
 }

@@ -2,6 +2,10 @@
 //! implementation of [`Publisher`]; a run has one or several, and prints what
 //! the last one says.
 
+pub(crate) mod archive;
+mod cluster;
+mod daemon;
+pub(crate) mod files;
 mod layout;
 mod none;
 mod registry;
@@ -12,15 +16,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::registry::RegistryError;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use oci::{ReferenceError, Repository, Tag};
 use store::StoreError;
 
+pub(crate) use self::archive::ArchivePublisher;
+pub(crate) use self::cluster::ClusterPublisher;
+pub(crate) use self::daemon::DaemonPublisher;
 pub(crate) use self::layout::LayoutPublisher;
 pub(crate) use self::none::NonePublisher;
 pub(crate) use self::registry::RegistryPublisher;
+use crate::daemon::DaemonError;
 use crate::error::registry_hint;
 use crate::image::{Artifact, ImageLayer};
+use crate::nodes::NodeError;
 use crate::options::Destination;
 
 /// A destination.
@@ -35,6 +45,11 @@ pub(crate) trait Publisher: Debug + Send + Sync {
     /// # Errors
     /// The import path has no name at this destination.
     fn prepare(&self, import_path: &str) -> Result<(), PublishError>;
+
+    /// Is there somebody who takes images? Asked before anything is compiled.
+    fn ready(&self) -> BoxFuture<'_, Result<(), PublishError>> {
+        std::future::ready(Ok(())).boxed()
+    }
 
     /// Brings everything that the top manifest reaches. May be called for an
     /// artifact that is there already.
@@ -59,6 +74,12 @@ pub(crate) trait Publisher: Debug + Send + Sync {
         import_path: &'a str,
         artifact: &'a Artifact,
     ) -> BoxFuture<'a, Result<String, PublishError>>;
+
+    /// Called when all artifacts of the run are committed: where they become
+    /// visible together, now.
+    fn finish(&self) -> BoxFuture<'_, Result<(), PublishError>> {
+        std::future::ready(Ok(())).boxed()
+    }
 }
 
 /// Why an image could not be published.
@@ -106,9 +127,9 @@ pub enum PublishError {
     /// The cache cannot be read or written.
     #[error("reading the cache")]
     Store(#[source] Arc<StoreError>),
-    /// The image layout cannot be written.
+    /// A file of the destination cannot be written.
     #[error("{action} {path}", path = path.display())]
-    Layout {
+    File {
         /// What was tried.
         action: &'static str,
         /// With which file.
@@ -116,6 +137,20 @@ pub enum PublishError {
         /// Why it failed.
         #[source]
         source: Arc<std::io::Error>,
+    },
+    /// The engine did not take it.
+    #[error("error loading image")]
+    Load(#[from] DaemonError),
+    /// A containerd did not take it.
+    #[error("error loading image")]
+    Node(#[from] NodeError),
+    /// No image is for the platform of the engine.
+    #[error("failed to find {platform} image in index for image: {import_path}")]
+    NoPlatform {
+        /// The engine's.
+        platform: String,
+        /// The import path.
+        import_path: String,
     },
     /// The image layout that is there is none.
     #[error("{path} is no index of an OCI image layout", path = path.display())]
@@ -137,7 +172,15 @@ impl PublishError {
                 registry_hint(source, false)
             )),
             Self::BaseLayer { source, .. } => Some(registry_hint(source, true)),
+            Self::Load(source) => source.hint(),
+            Self::Node(source) => source.hint(),
+            Self::NoPlatform { .. } => Some(
+                "--platform names it; emulated, an engine runs the image of another".to_owned(),
+            ),
             Self::Missing { .. } => Some("run ko again: it will be made again".to_owned()),
+            Self::File { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some("the disk is full: make room, or write to another one".to_owned())
+            }
             _ => None,
         }
     }
@@ -153,6 +196,12 @@ impl Destination {
     /// The name of an import path's image, as the user spells the destination.
     pub(crate) fn name(&self, import_path: &str) -> String {
         self.namer.name(&self.repository, import_path)
+    }
+
+    /// Each of its tags, behind that name.
+    pub(crate) fn tagged(&self, import_path: &str) -> Vec<String> {
+        let name = self.name(import_path);
+        self.tags.iter().map(|tag| format!("{name}:{tag}")).collect()
     }
 
     /// The same as a repository of a registry.
@@ -188,6 +237,8 @@ mod tests {
                 tag_only,
                 push: true,
                 layout: None,
+                archive: None,
+                local: None,
             };
             destination.printed(&destination.name("a/B"), digest)
         };

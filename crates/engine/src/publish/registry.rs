@@ -272,7 +272,9 @@ impl Pusher {
                     from.get_or_insert_with(|| repository.clone());
                     source = BlobSource::Remote { client, repository, store: self.store.clone() };
                 }
-                BaseSource::Static | BaseSource::Scratch => provide(layer, &self.store).await?,
+                BaseSource::Static | BaseSource::Scratch | BaseSource::Engine => {
+                    provide(layer, &self.store).await?;
+                }
             },
             LayerOrigin::Store => {}
         }

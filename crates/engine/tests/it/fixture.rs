@@ -58,6 +58,8 @@ impl Fixture {
             },
             build: BuildOptions::default(),
             platforms: PlatformMatcher::All,
+            engine_decides: false,
+            engines: engine::EnginePlaces::default(),
             default_base: format!("{host}/base").parse().unwrap(),
             base_overrides: [].into(),
             kodata_root: None,
@@ -72,6 +74,8 @@ impl Fixture {
                 tag_only: false,
                 push: true,
                 layout: None,
+                archive: None,
+                local: None,
             },
             network: Network {
                 user_agent: "test".to_owned(),

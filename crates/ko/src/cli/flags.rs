@@ -103,6 +103,9 @@ pub(crate) struct PublishArgs {
     /// Whether to skip TLS verification on the registry
     #[arg(long)]
     pub(crate) insecure_registry: bool,
+    /// Load into images to local docker daemon.
+    #[arg(verbatim_doc_comment, short = 'L', long)]
+    pub(crate) local: bool,
     /// Path to save the OCI image layout of the built images
     #[arg(long, value_name = "string", default_value = "")]
     pub(crate) oci_layout_path: OsString,
@@ -118,6 +121,9 @@ pub(crate) struct PublishArgs {
     /// Which tags to use for the produced image instead of the default 'latest' tag (may not work properly with --base-import-paths or --bare).
     #[arg(verbatim_doc_comment, short, long, value_name = "strings", default_value = "latest", value_parser = list)]
     pub(crate) tags: Vec<List>,
+    /// File to save images tarballs
+    #[arg(long, value_name = "string", default_value = "")]
+    pub(crate) tarball: OsString,
 }
 
 /// What goes into images.

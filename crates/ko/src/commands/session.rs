@@ -41,7 +41,7 @@ fn is_configuration(error: &engine::Error) -> bool {
 /// then still has to keep for the next run is waited for: results should be
 /// out before.
 pub(super) fn run<T>(
-    options: Options,
+    mut options: Options,
     arguments: &ImageArgs,
     observer: Observer,
     work: impl AsyncFnOnce(&Engine) -> Result<T>,
@@ -56,12 +56,14 @@ pub(super) fn run<T>(
         }
         None => observer,
     };
-    let engine = Engine::new(options, observer).map_err(|error| publishing(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| CommandError::of(&error).context("starting threads"))?;
+    let asked = runtime.block_on(options.ask_engine());
+    asked.map_err(|error| publishing(&error))?;
+    let engine = Engine::new(options, observer).map_err(|error| publishing(&error))?;
     let work = async {
         let done = work(&engine).await?;
         engine.settle().await;

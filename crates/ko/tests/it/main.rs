@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod archives;
 mod arguments;
 mod bases;
 mod cache;
+mod clusters;
 mod completion;
 mod compression;
 mod config;
@@ -23,6 +25,7 @@ mod images;
 mod kubectl;
 mod kubernetes;
 mod leftovers;
+mod local;
 mod login;
 mod manifests;
 mod memory;
@@ -34,5 +37,6 @@ mod requests;
 mod sbom;
 mod services;
 mod spy;
+mod tap;
 mod timings;
 mod windows;

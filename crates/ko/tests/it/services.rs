@@ -5,6 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{self, OpenptFlags};
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -115,6 +116,11 @@ pub(crate) struct DockerDaemon {
 
 impl DockerDaemon {
     pub(crate) fn start() -> DockerDaemon {
+        DockerDaemon::with(&[])
+    }
+
+    /// The same with further flags.
+    pub(crate) fn with(flags: &[String]) -> DockerDaemon {
         let dir = TempDir::with_prefix("ko-docker-").unwrap();
         let log = fs::File::create(dir.path().join("log")).unwrap();
         // Debian has it where only root's PATH looks.
@@ -130,6 +136,7 @@ impl DockerDaemon {
             .arg(format!("unix://{}", dir.path().join("socket").display()))
             .args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"])
             .args(["--userland-proxy=false", "--storage-driver=vfs"])
+            .args(flags)
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         let mut daemon = DockerDaemon { process: spawn(command), dir };
@@ -149,6 +156,11 @@ impl DockerDaemon {
         command.arg("--host").arg(format!("unix://{}", socket.display()));
         command.env("DOCKER_CONFIG", self.dir.path()).env_remove("DOCKER_HOST");
         command
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
     }
 
     fn log(&self) -> String {
@@ -212,8 +224,13 @@ impl Containerd {
     /// Begins a command line of its client.
     pub(crate) fn ctr(&self) -> Command {
         let mut command = Command::new("ctr");
-        command.arg("--address").arg(self.dir.path().join("socket"));
+        command.arg("--address").arg(self.socket());
         command
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
     }
 }
 
@@ -224,15 +241,38 @@ impl Drop for Containerd {
     }
 }
 
-/// Podman with images of its own. It has no daemon.
+/// Podman with images of its own. It has no daemon, but serves Docker's
+/// protocol if it is asked to.
 #[derive(Debug)]
 pub(crate) struct Podman {
     dir: TempDir,
+    service: Option<Child>,
 }
 
 impl Podman {
     pub(crate) fn new() -> Podman {
-        Podman { dir: TempDir::with_prefix("ko-podman-").unwrap() }
+        Podman { dir: TempDir::with_prefix("ko-podman-").unwrap(), service: None }
+    }
+
+    /// One that listens on a socket.
+    pub(crate) fn serve() -> Podman {
+        let mut podman = Podman::new();
+        let mut command = podman.podman();
+        let address = format!("unix://{}", podman.socket().display());
+        command.args(["system", "service", "--time=0", &address]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        podman.service = Some(spawn(command));
+        let deadline = Instant::now() + START;
+        while UnixStream::connect(podman.socket()).is_err() {
+            assert!(Instant::now() < deadline, "podman does not listen");
+            thread::sleep(Duration::from_millis(20));
+        }
+        podman
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
     }
 
     /// Begins a command line.
@@ -250,6 +290,9 @@ impl Podman {
 
 impl Drop for Podman {
     fn drop(&mut self) {
+        if let Some(service) = &mut self.service {
+            stop(service);
+        }
         unmount(self.dir.path());
     }
 }

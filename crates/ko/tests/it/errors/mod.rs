@@ -1,9 +1,11 @@
 //! Bad input: a clear error with its cause and a hint, exit code 1, nothing on
 //! standard output, nothing half done.
 
+mod archives;
 mod bases;
 mod cache;
 mod destinations;
+mod engines;
 pub(crate) mod interrupt;
 mod kodata;
 mod manifests;

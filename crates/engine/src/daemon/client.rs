@@ -1,0 +1,155 @@
+//! A connection with an engine.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::errors::Error as ApiError;
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{
+    ImportImageOptionsBuilder, ListImagesOptionsBuilder, TagImageOptionsBuilder,
+};
+use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt as _};
+
+use super::endpoint::{Address, Endpoint};
+use super::error::DaemonError;
+use super::group::group_of;
+use super::places::{EngineKind, EnginePlaces};
+
+/// How long an engine may take to say that it is there, in seconds.
+const HELLO: u64 = 20;
+
+/// How long it may take to take an image in.
+const LOAD: Duration = Duration::from_secs(60 * 60);
+
+/// An engine that answers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    docker: Docker,
+    endpoint: String,
+    /// Operating system and architecture of its machine, in Go's words.
+    pub(crate) platform: (String, String),
+    /// Whether it is Podman, which keeps images in a way of its own.
+    pub(crate) podman: bool,
+}
+
+impl Engine {
+    /// The first engine that answers.
+    pub(crate) async fn find(places: &EnginePlaces, kind: EngineKind) -> Result<Self, DaemonError> {
+        let version = places.docker_api_version.as_deref().map(api_version).transpose()?;
+        let (mut tried, mut group) = (Vec::new(), None);
+        for endpoint in places.endpoints(kind)? {
+            match Self::connect(&endpoint, version).await {
+                Ok(engine) => return Ok(engine),
+                Err(error) => {
+                    let reason = reason(&error);
+                    if group.is_none() && reason.contains("Permission denied") {
+                        group = endpoint.path().and_then(group_of);
+                    }
+                    tried.push(format!("{endpoint}: {reason}"));
+                }
+            }
+        }
+        Err(DaemonError::Nobody { tried, group, podman: kind == EngineKind::Podman })
+    }
+
+    async fn connect(
+        endpoint: &Endpoint,
+        version: Option<ClientVersion>,
+    ) -> Result<Self, ApiError> {
+        let wanted = version.as_ref().unwrap_or(API_DEFAULT_VERSION);
+        let docker = match endpoint.address() {
+            Address::Socket(address) => Docker::connect_with_socket(address, HELLO, wanted)?,
+            Address::Http(host) => Docker::connect_with_http(host, HELLO, wanted)?,
+            Address::Https(host, files) => {
+                Docker::connect_with_ssl(host, &files.key, &files.cert, &files.ca, HELLO, wanted)?
+            }
+        };
+        let docker = match version {
+            Some(_) => docker,
+            None => docker.negotiate_version().await?,
+        };
+        let found = docker.version().await?;
+        let podman = found.components.unwrap_or_default();
+        let podman = podman.iter().any(|component| component.name.starts_with("Podman"));
+        let platform = (found.os.unwrap_or_default(), found.arch.unwrap_or_default());
+        let docker = docker.with_timeout(LOAD);
+        Ok(Self { docker, endpoint: endpoint.to_string(), platform, podman })
+    }
+
+    /// What is wrong with what was asked of it.
+    fn failed(&self, action: impl Into<String>) -> impl FnOnce(ApiError) -> DaemonError {
+        let (engine, action) = (self.endpoint.clone(), action.into());
+        move |source| DaemonError::Api { engine, action, source: Arc::new(source) }
+    }
+
+    /// Looks at an image, by id or name.
+    pub(crate) async fn image(&self, name: &str) -> Result<Option<ImageInspect>, DaemonError> {
+        match self.docker.inspect_image(name).await {
+            Ok(found) => Ok(Some(found)),
+            Err(ApiError::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(error) => Err(self.failed(format!("looking for image {name}"))(error)),
+        }
+    }
+
+    /// The ids of its images, and the names that each has.
+    pub(super) async fn images(&self) -> Result<Vec<(String, Vec<String>)>, DaemonError> {
+        let options = ListImagesOptionsBuilder::default().build();
+        let images = self.docker.list_images(Some(options)).await;
+        let images = images.map_err(self.failed("listing images"))?;
+        Ok(images.into_iter().map(|image| (image.id, image.repo_tags)).collect())
+    }
+
+    /// Gives an image, which has this id or name, a further name.
+    pub(crate) async fn tag(
+        &self,
+        image: &str,
+        repository: &str,
+        tag: &str,
+    ) -> Result<(), DaemonError> {
+        let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
+        let tagged = self.docker.tag_image(image, Some(options)).await;
+        tagged.map_err(self.failed(format!("tagging {repository}:{tag}")))
+    }
+
+    /// An image as an archive.
+    pub(crate) fn export<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> impl Stream<Item = Result<Bytes, DaemonError>> + use<'a> {
+        self.docker.export_image(name).map_err(|error| self.failed("exporting")(error))
+    }
+
+    /// Has it take an archive in.
+    pub(super) async fn load(
+        &self,
+        archive: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Result<(), DaemonError> {
+        let options = ImportImageOptionsBuilder::default().quiet(true).build();
+        let answers = self.docker.import_image_stream(options, archive, None);
+        let told: Result<Vec<_>, ApiError> = answers.try_collect().await;
+        told.map(drop).map_err(self.failed("loading"))
+    }
+}
+
+fn api_version(version: &str) -> Result<ClientVersion, DaemonError> {
+    let wrong = || DaemonError::Version { version: version.to_owned() };
+    let (major, minor) = version.split_once('.').ok_or_else(wrong)?;
+    Ok(ClientVersion {
+        major_version: major.parse().map_err(|_| wrong())?,
+        minor_version: minor.parse().map_err(|_| wrong())?,
+    })
+}
+
+/// What lies at the bottom of an error: the layers above say little.
+fn reason(error: &ApiError) -> String {
+    let mut source = error.source();
+    let mut last = error.to_string();
+    while let Some(cause) = source {
+        last = cause.to_string();
+        source = cause.source();
+    }
+    last.trim().to_owned()
+}

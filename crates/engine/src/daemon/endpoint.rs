@@ -1,0 +1,124 @@
+//! One place where an engine may listen.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::error::DaemonError;
+
+/// Where an engine may listen, and who says so.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoint {
+    typed: String,
+    origin: Option<String>,
+    address: Address,
+}
+
+/// How it is reached.
+#[derive(Debug, Clone)]
+pub(super) enum Address {
+    /// A socket of this machine, or a pipe: with its scheme.
+    Socket(String),
+    /// HTTP on TCP: host and port.
+    Http(String),
+    /// The same with TLS.
+    Https(String, Certificates),
+}
+
+/// The files with which an engine and its client prove who they are.
+#[derive(Debug, Clone)]
+pub(super) struct Certificates {
+    pub(super) ca: PathBuf,
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+impl Certificates {
+    /// Under the names that Docker gives them.
+    pub(super) fn in_dir(dir: &Path) -> Self {
+        Self { ca: dir.join("ca.pem"), cert: dir.join("cert.pem"), key: dir.join("key.pem") }
+    }
+}
+
+impl Endpoint {
+    /// Reads what a user says, as `unix://`, `npipe://`, `tcp://`, `http://` or
+    /// `https://`.
+    pub(super) fn parse(
+        typed: &str,
+        origin: &str,
+        certificates: Option<Certificates>,
+    ) -> Result<Self, DaemonError> {
+        let refuse = |reason: &'static str| DaemonError::Address {
+            address: typed.to_owned(),
+            origin: origin.to_owned(),
+            reason,
+        };
+        let address = match typed.split_once("://") {
+            Some(("unix" | "npipe", path)) if !path.is_empty() => Address::Socket(typed.to_owned()),
+            Some(("tcp" | "http" | "https", host)) if !host.is_empty() => {
+                match (certificates, typed.starts_with("https")) {
+                    (Some(certificates), _) => Address::Https(host.to_owned(), certificates),
+                    (None, true) => return Err(refuse("https needs DOCKER_CERT_PATH")),
+                    (None, false) => Address::Http(host.to_owned()),
+                }
+            }
+            Some(("ssh", _)) => {
+                return Err(refuse(
+                    "engines behind ssh are not reached yet: forward the socket with ssh -L",
+                ));
+            }
+            _ => return Err(refuse("it is none of unix://, npipe://, tcp://, http://, https://")),
+        };
+        Ok(Self { typed: typed.to_owned(), origin: Some(origin.to_owned()), address })
+    }
+
+    /// A socket that an engine is known to make.
+    pub(super) fn socket(address: String) -> Self {
+        Self { typed: address.clone(), origin: None, address: Address::Socket(address) }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The file of a socket.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.typed.strip_prefix("unix://").map(Path::new)
+    }
+
+    #[cfg(test)]
+    pub(super) fn certificates(&self) -> Option<&Certificates> {
+        match &self.address {
+            Address::Https(_, certificates) => Some(certificates),
+            Address::Socket(_) | Address::Http(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Some(origin) => write!(f, "{} ({origin})", self.typed),
+            None => f.write_str(&self.typed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_schemes() {
+        for (typed, good) in [
+            ("unix:///var/run/docker.sock", true),
+            ("npipe:////./pipe/docker_engine", true),
+            ("tcp://127.0.0.1:2375", true),
+            ("https://there:2376", false),
+            ("ssh://there", false),
+            ("/var/run/docker.sock", false),
+            ("unix://", false),
+        ] {
+            assert_eq!(Endpoint::parse(typed, "DOCKER_HOST", None).is_ok(), good, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Why an engine cannot take images.
+
+use std::sync::Arc;
+
+use bollard::errors::Error as ApiError;
+
+/// Why an engine cannot take images.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DaemonError {
+    /// No engine answers.
+    #[error("no engine answers: tried {}", tried.join(", "))]
+    Nobody {
+        /// Where it was tried, and what came of it.
+        tried: Vec<String>,
+        /// The group that may open a socket which this user may not.
+        group: Option<String>,
+        /// Whether it is Podman that does not answer.
+        podman: bool,
+    },
+    /// An address cannot be used.
+    #[error("{address} ({origin}): {reason}")]
+    Address {
+        /// As the user wrote it.
+        address: String,
+        /// Where.
+        origin: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// There is no such context.
+    #[error("there is no Docker context {name}: there are {}", known.join(", "))]
+    Context {
+        /// Its name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// `DOCKER_API_VERSION` is no version.
+    #[error("DOCKER_API_VERSION={version} is no version such as 1.41")]
+    Version {
+        /// As it was written.
+        version: String,
+    },
+    /// The engine does not do as we would like.
+    #[error("{engine}: {action}")]
+    Api {
+        /// The engine's endpoint.
+        engine: String,
+        /// What was asked of it.
+        action: String,
+        /// What it said.
+        #[source]
+        source: Arc<ApiError>,
+    },
+}
+
+impl DaemonError {
+    /// What a user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Nobody { group: Some(group), .. } => Some(format!(
+                "the socket is for the group {group}: `sudo usermod --append --groups {group} $USER`, and log in again"
+            )),
+            Self::Nobody { podman: true, .. } => Some(
+                "start it, as with `systemctl --user start podman.socket` or `podman machine start`"
+                    .to_owned(),
+            ),
+            Self::Nobody { .. } => Some(
+                "start it, as with `sudo systemctl start docker`, Docker Desktop or `colima start`, \
+                 or set DOCKER_HOST; --tarball and KO_DOCKER_REPO=oci:DIR need no engine"
+                    .to_owned(),
+            ),
+            Self::Context { .. } => {
+                Some("`docker context ls` lists them; `docker context use` takes another".to_owned())
+            }
+            Self::Api { source, .. } if source.to_string().contains("no space left on device") => {
+                Some("the engine's disk is full: `docker system prune` makes room".to_owned())
+            }
+            Self::Address { .. } | Self::Version { .. } | Self::Api { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Container engines that speak Docker's protocol: finding one, and loading
+//! images into it without what it has already.
+
+mod archive;
+mod client;
+mod endpoint;
+mod error;
+mod group;
+mod inflate;
+mod load;
+mod places;
+
+pub(crate) use self::client::Engine as ContainerEngine;
+pub use self::error::DaemonError;
+pub(crate) use self::load::{Loaded, load};
+pub use self::places::{EngineKind, EnginePlaces};

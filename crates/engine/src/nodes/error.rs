@@ -1,0 +1,87 @@
+//! Why containerd cannot take images.
+
+use std::io;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use super::told;
+
+/// Why containerd cannot take images.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NodeError {
+    /// A program cannot be started.
+    #[error("starting {program}")]
+    Start {
+        /// Which one.
+        program: String,
+        /// Why not.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// A program has failed.
+    #[error("{program}: {status}\n{told}")]
+    Failed {
+        /// Which one.
+        program: String,
+        /// How it ended.
+        status: String,
+        /// What it said.
+        told: String,
+    },
+    /// There is no such cluster.
+    #[error("no nodes found for cluster {name:?}")]
+    NoCluster {
+        /// Its name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A node did not take an image.
+    #[error("failed to load image to node {node:?}")]
+    Load {
+        /// Which one.
+        node: String,
+        /// Why not.
+        #[source]
+        source: Box<NodeError>,
+    },
+    /// A node did not give an image a name.
+    #[error("failed to tag image on node {node:?}")]
+    Tag {
+        /// Which one.
+        node: String,
+        /// Why not.
+        #[source]
+        source: Box<NodeError>,
+    },
+}
+
+impl NodeError {
+    pub(super) fn starting(command: &Command) -> impl FnOnce(io::Error) -> Self + use<> {
+        let program = command.get_program().display().to_string();
+        |source| Self::Start { program, source: Arc::new(source) }
+    }
+
+    pub(super) fn failed(command: &Command, output: &Output) -> Self {
+        let program = command.get_program().display().to_string();
+        Self::Failed { program, status: output.status.to_string(), told: told(output) }
+    }
+
+    /// What a user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoCluster { known, .. } if known.is_empty() => {
+                Some("there is no kind cluster: `kind create cluster` makes one".to_owned())
+            }
+            Self::NoCluster { known, .. } => Some(format!(
+                "set KIND_CLUSTER_NAME to one of those that there are: {}",
+                known.join(", ")
+            )),
+            Self::Load { source, .. } | Self::Tag { source, .. } => source.hint(),
+            Self::Start { program, source } if source.kind() == io::ErrorKind::NotFound => {
+                Some(format!("install {program}, or add its directory to PATH"))
+            }
+            Self::Start { .. } | Self::Failed { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Archives: all images of a run in one file, which is written when all of
+//! them are there, and has its name when it is whole.
+
+pub(crate) mod docker;
+pub(crate) mod member;
+pub(crate) mod oci;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use store::Store;
+
+use super::files::{at, temp};
+use super::{PublishError, Publisher};
+use crate::blobs::provide;
+use crate::blocking::blocking;
+use crate::event::{Event, Observer};
+use crate::image::{Artifact, Image};
+use crate::options::{Archive, Destination};
+use crate::platform::HOST_ARCHITECTURE;
+
+#[derive(Debug)]
+pub(crate) struct ArchivePublisher {
+    file: PathBuf,
+    archive: Archive,
+    destination: Destination,
+    store: Store,
+    observer: Observer,
+    /// What goes into the file: artifacts and their names.
+    committed: Mutex<Vec<(Artifact, Vec<String>)>>,
+}
+
+impl ArchivePublisher {
+    pub(crate) fn new(
+        work_dir: &Path,
+        archive: Archive,
+        destination: Destination,
+        store: Store,
+        observer: Observer,
+    ) -> Self {
+        let (file, committed) = (work_dir.join(&archive.path), Mutex::default());
+        // As in ko, `--tag-only` is for registries.
+        let destination = Destination { tag_only: false, ..destination };
+        Self { file, archive, destination, store, observer, committed }
+    }
+
+    async fn save(&self) -> Result<(), PublishError> {
+        let what = self.archive.path.display().to_string();
+        self.observer.tell(Event::Saving { what: what.clone() });
+        let mut committed = self.committed.lock().expect("no panic while it is held").clone();
+        committed.sort_by(|(_, a), (_, b)| a.cmp(b));
+        let (file, store, oci) = (self.file.clone(), self.store.clone(), self.archive.oci);
+        let work = blocking(move || write(&file, &store, oci, &committed));
+        work.await?;
+        self.observer.tell(Event::Saved { what });
+        Ok(())
+    }
+}
+
+impl Publisher for ArchivePublisher {
+    fn prepare(&self, _: &str) -> Result<(), PublishError> {
+        Ok(())
+    }
+
+    /// The last of those that share a name has it.
+    fn in_order(&self) -> bool {
+        true
+    }
+
+    fn upload<'a>(
+        &'a self,
+        _: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), PublishError>> {
+        let provided = async move {
+            for layer in artifact.images().iter().flat_map(|image| &image.layers) {
+                provide(layer, &self.store).await?;
+            }
+            Ok(())
+        };
+        provided.boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, PublishError>> {
+        let names = self.destination.tagged(import_path);
+        let mut committed = self.committed.lock().expect("no panic while it is held");
+        committed.retain(|(_, others)| *others != names);
+        committed.push((artifact.clone(), names));
+        let reference = if self.archive.oci {
+            format!("{}@{}", self.archive.path.display(), artifact.digest())
+        } else {
+            self.destination.printed(&self.destination.name(import_path), artifact.digest())
+        };
+        std::future::ready(Ok(reference)).boxed()
+    }
+
+    fn finish(&self) -> BoxFuture<'_, Result<(), PublishError>> {
+        self.save().boxed()
+    }
+}
+
+fn write(
+    path: &Path,
+    store: &Store,
+    oci: bool,
+    artifacts: &[(Artifact, Vec<String>)],
+) -> Result<(), PublishError> {
+    let images: Option<Vec<(&Image, Vec<String>)>> = artifacts
+        .iter()
+        .map(|(artifact, names)| match artifact {
+            Artifact::Image(image) => Some((&**image, names.clone())),
+            Artifact::Index { .. } => None,
+        })
+        .collect();
+    let members = match images {
+        Some(images) if !oci => docker::members(&images),
+        _ => self::oci::members(artifacts, HOST_ARCHITECTURE),
+    };
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let temp = temp(dir)?;
+    let failed = |error| at("writing", path)(error);
+    let mut out = io::BufWriter::with_capacity(256 * 1024, temp.as_file());
+    member::write(members, store, &mut out, &failed)?;
+    out.flush().map_err(failed)?;
+    drop(out);
+    temp.persist(path).map_err(|error| at("renaming to", path)(error.error))?;
+    Ok(())
+}

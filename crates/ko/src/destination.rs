@@ -1,0 +1,298 @@
+//! Where images go, from KO_DOCKER_REPO and the flags: what cannot work is told
+//! before anything is compiled.
+
+use std::path::{Path, PathBuf};
+
+use engine::{
+    Archive, Cluster, Destination, EngineKind, EnginePlaces, Layout, Local, Namer, Registry,
+    Repository, Tag,
+};
+
+use crate::cli::{PublishArgs, elements};
+use crate::environment::Process;
+use crate::error::{CommandError, Result};
+use crate::{system, ui};
+
+/// What names begin with in an engine, where nobody says otherwise.
+const LOCAL: &str = "ko.local";
+
+/// What names begin with in a kind cluster, where nobody says otherwise.
+const KIND: &str = "kind.local";
+
+/// A cluster, by the name that kind gives it, or its usual one.
+fn kind(name: &str) -> Cluster {
+    let name = if name.is_empty() { "kind" } else { name };
+    Cluster::Kind { name: name.to_owned() }
+}
+
+/// What KO_DOCKER_REPO stands for.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// A repository of a registry, or nothing.
+    Registry(String),
+    /// `oci:DIR`: an OCI image layout.
+    Layout(PathBuf),
+    /// `oci-archive:FILE`: an OCI archive.
+    Archive(PathBuf),
+    /// `docker://[PREFIX]`, `podman://[PREFIX]`: an engine, and what names of
+    /// images begin with there.
+    Engine(EngineKind, String),
+    /// `kind://[CLUSTER]`, `containerd://[[NAMESPACE/]PREFIX]`: the nodes of a
+    /// cluster, or this machine's containerd.
+    Cluster(Cluster, String),
+}
+
+impl Place {
+    fn parse(typed: String) -> Result<Self> {
+        let path = |scheme: &str, what: &str| match typed.strip_prefix(scheme) {
+            Some("") => {
+                let message = format!("KO_DOCKER_REPO={scheme} needs a {what} after the colon");
+                Err(CommandError::new(message))
+            }
+            path => Ok(path.map(PathBuf::from)),
+        };
+        if let Some(dir) = path("oci:", "directory")? {
+            return Ok(Self::Layout(dir));
+        }
+        if let Some(file) = path("oci-archive:", "file")? {
+            return Ok(Self::Archive(file));
+        }
+        for (scheme, kind) in [("docker://", EngineKind::Docker), ("podman://", EngineKind::Podman)]
+        {
+            if let Some(prefix) = typed.strip_prefix(scheme) {
+                let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
+                return Ok(Self::Engine(kind, prefix.unwrap_or(LOCAL).to_owned()));
+            }
+        }
+        if let Some(name) = typed.strip_prefix("kind://") {
+            return Ok(Self::Cluster(kind(name), KIND.to_owned()));
+        }
+        if let Some(rest) = typed.strip_prefix("containerd://") {
+            let (namespace, prefix) = rest.split_once('/').unwrap_or(("default", rest));
+            let prefix = if prefix.is_empty() { LOCAL } else { prefix };
+            let cluster = Cluster::Containerd { namespace: namespace.to_owned() };
+            return Ok(Self::Cluster(cluster, prefix.to_owned()));
+        }
+        Ok(Self::Registry(typed))
+    }
+
+    /// What `-L` makes of it, and a repository that only stands for an engine.
+    fn localized(self, local: bool, cluster: &str) -> Result<Self> {
+        let both = |scheme: &str| {
+            let message = format!("--local and KO_DOCKER_REPO={scheme} cannot both be used");
+            Err(CommandError::new(message))
+        };
+        match self {
+            Self::Registry(repository) if local && repository.is_empty() => {
+                Ok(Self::Engine(EngineKind::Docker, LOCAL.to_owned()))
+            }
+            // As in ko, `ko.localhost` too.
+            Self::Registry(repository) if local || repository.starts_with(LOCAL) => {
+                Ok(Self::Engine(EngineKind::Docker, repository))
+            }
+            Self::Registry(repository) if repository.starts_with(KIND) => {
+                Ok(Self::Cluster(kind(cluster), repository))
+            }
+            Self::Cluster(Cluster::Kind { .. }, _) if local => both("kind://"),
+            Self::Cluster(..) if local => both("containerd://"),
+            Self::Layout(_) if local => both("oci:"),
+            Self::Archive(_) if local => both("oci-archive:"),
+            place => Ok(place),
+        }
+    }
+}
+
+/// Reads where images go, and what they are called there.
+pub(crate) fn read(
+    process: &Process,
+    arguments: &PublishArgs,
+    work_dir: &Path,
+) -> Result<Destination> {
+    let flag = |path| Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty());
+    let mut layout = flag(&arguments.oci_layout_path).map(|path| Layout { path, named: false });
+    let mut archive = flag(&arguments.tarball).map(|path| Archive { path, oci: false });
+    let both = |flag: &str, scheme: &str| {
+        let message = format!("{flag} and KO_DOCKER_REPO={scheme} cannot both be used");
+        Err(CommandError::new(message))
+    };
+    let typed = process.text("KO_DOCKER_REPO").unwrap_or_default();
+    if arguments.local && typed.contains(LOCAL) {
+        ui::warn(&[
+            "The --local flag is set and KO_DOCKER_REPO is set to ko.local",
+            "You can choose either one to build a local image.",
+            "The --local flag might be deprecated in the future.",
+        ]);
+    }
+    let cluster = process.text("KIND_CLUSTER_NAME").unwrap_or_default();
+    let mut local = None;
+    let place = Place::parse(typed)?.localized(arguments.local, &cluster)?;
+    let (repository, push) = match place {
+        Place::Engine(..) | Place::Cluster(..) if layout.is_some() || archive.is_some() => {
+            let flag = if layout.is_some() { "--oci-layout-path" } else { "--tarball" };
+            let message = format!(
+                "{flag} cannot be used here: images are loaded into an engine, and go nowhere else"
+            );
+            return Err(CommandError::new(message));
+        }
+        Place::Engine(kind, repository) => {
+            local = Some(Local::Engine(kind));
+            (repository, false)
+        }
+        Place::Cluster(cluster, repository) => {
+            local = Some(Local::Cluster(cluster));
+            (repository, false)
+        }
+        Place::Registry(repository) => (repository, arguments.push),
+        Place::Layout(_) if layout.is_some() => return both("--oci-layout-path", "oci:"),
+        Place::Layout(path) => {
+            layout = Some(Layout { path, named: true });
+            (String::new(), false)
+        }
+        Place::Archive(_) if archive.is_some() => return both("--tarball", "oci-archive:"),
+        Place::Archive(path) => {
+            archive = Some(Archive { path, oci: true });
+            (String::new(), false)
+        }
+    };
+    if push && repository.is_empty() {
+        let hint = "set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory";
+        return Err(CommandError::new("KO_DOCKER_REPO environment variable is unset")
+            .hint(Some(hint.to_owned())));
+    }
+    if !repository.is_empty() && repository.parse::<Registry>().is_err() {
+        repository.parse::<Repository>().map_err(|error| {
+            CommandError::of(&error)
+                .context(&format!("failed to parse {repository:?} as repository"))
+        })?;
+    }
+    if let Some(archive) = &archive {
+        writable(&archive.path, work_dir)?;
+    }
+    let tags = tags(arguments)?;
+    if arguments.tag_only && push {
+        match &tags[..] {
+            [tag] if *tag == Tag::latest() => {
+                return Err(CommandError::new("latest tag cannot be used in tag-only references"));
+            }
+            [_] => {}
+            _ => {
+                return Err(CommandError::new(
+                    "must specify exactly one tag to resolve images into tag-only references",
+                ));
+            }
+        }
+    }
+    let tag_only = arguments.tag_only;
+    let namer = namer(arguments);
+    Ok(Destination { repository, namer, tags, tag_only, push, layout, archive, local })
+}
+
+/// What the environment says of engines.
+pub(crate) fn engine_places(process: &Process, work_dir: &Path) -> EnginePlaces {
+    let path = |name| process.path(name).map(|path| work_dir.join(path));
+    EnginePlaces {
+        docker_host: process.text("DOCKER_HOST"),
+        docker_context: process.text("DOCKER_CONTEXT"),
+        docker_config: path("DOCKER_CONFIG"),
+        docker_cert_path: path("DOCKER_CERT_PATH"),
+        docker_tls: process.text("DOCKER_TLS_VERIFY").is_some(),
+        docker_api_version: process.text("DOCKER_API_VERSION"),
+        container_host: process.text("CONTAINER_HOST"),
+        home: system::home_dir(|name| process.path(name)),
+        runtime_dir: process.path("XDG_RUNTIME_DIR"),
+    }
+}
+
+/// Can a file of this name be made?
+fn writable(path: &Path, work_dir: &Path) -> Result<()> {
+    let full = work_dir.join(path);
+    let dir = full.parent().unwrap_or(Path::new("/"));
+    let reason = if full.is_dir() {
+        "it is a directory".to_owned()
+    } else if dir.is_dir() {
+        return Ok(());
+    } else if dir.exists() {
+        format!("{} is not a directory", dir.display())
+    } else {
+        format!("there is no directory {}", dir.display())
+    };
+    Err(CommandError::new(format!("{} cannot be written: {reason}", path.display())))
+}
+
+/// The tags, without duplicates.
+fn tags(arguments: &PublishArgs) -> Result<Vec<Tag>> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for text in elements(&arguments.tags) {
+        let tag: Tag = text.parse().map_err(|error| CommandError::of(&error))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    if tags.is_empty() {
+        return Err(CommandError::new("--tags names no tag: nothing would be pushed"));
+    }
+    Ok(tags)
+}
+
+fn namer(arguments: &PublishArgs) -> Namer {
+    match arguments {
+        PublishArgs { preserve_import_paths: true, .. } => Namer::PreserveImportPaths,
+        PublishArgs { base_import_paths: true, .. } => Namer::BaseImportPaths,
+        PublishArgs { bare: true, .. } => Namer::Bare,
+        _ => Namer::Md5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn containerd(namespace: &str, prefix: &str) -> Place {
+        let cluster = Cluster::Containerd { namespace: namespace.to_owned() };
+        Place::Cluster(cluster, prefix.to_owned())
+    }
+
+    #[test]
+    fn schemes_say_what_kind_of_place_it_is() {
+        for (typed, want) in [
+            ("r.io/a", Some(Place::Registry("r.io/a".to_owned()))),
+            ("", Some(Place::Registry(String::new()))),
+            ("oci:a b", Some(Place::Layout("a b".into()))),
+            ("oci-archive:/a.tar", Some(Place::Archive("/a.tar".into()))),
+            ("docker://", Some(Place::Engine(EngineKind::Docker, "ko.local".to_owned()))),
+            ("podman://r.io/a", Some(Place::Engine(EngineKind::Podman, "r.io/a".to_owned()))),
+            ("kind://dev", Some(Place::Cluster(kind("dev"), "kind.local".to_owned()))),
+            ("containerd://", Some(containerd("default", "ko.local"))),
+            ("containerd://team", Some(containerd("default", "team"))),
+            ("containerd://k8s.io/r.io/a", Some(containerd("k8s.io", "r.io/a"))),
+            ("oci:", None),
+            ("oci-archive:", None),
+        ] {
+            assert_eq!(Place::parse(typed.to_owned()).ok(), want, "{typed}");
+        }
+    }
+
+    #[test]
+    fn some_repositories_are_engines() {
+        let docker = |prefix: &str| Some(Place::Engine(EngineKind::Docker, prefix.to_owned()));
+        for (typed, local, want) in [
+            ("ko.local", false, docker("ko.local")),
+            ("ko.localhost/a", false, docker("ko.localhost/a")),
+            ("", true, docker("ko.local")),
+            ("r.io/a", true, docker("r.io/a")),
+            ("r.io/a", false, Some(Place::Registry("r.io/a".to_owned()))),
+            ("podman://", true, Some(Place::Engine(EngineKind::Podman, "ko.local".to_owned()))),
+            ("oci:a", true, None),
+            (
+                "kind.local/a",
+                false,
+                Some(Place::Cluster(super::kind("mine"), "kind.local/a".to_owned())),
+            ),
+            ("kind://", false, Some(Place::Cluster(super::kind("kind"), "kind.local".to_owned()))),
+            ("kind://", true, None),
+        ] {
+            let place = Place::parse(typed.to_owned()).unwrap().localized(local, "mine");
+            assert_eq!(place.ok(), want, "{typed} {local}");
+        }
+    }
+}
