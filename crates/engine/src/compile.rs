@@ -76,7 +76,8 @@ pub(crate) struct Compiles(Mutex<HashMap<(BuildKey, ImportPath), Compiling>>);
 /// A program that must be compiled, and whoever is to be told.
 struct Wanted {
     member: Member,
-    platform: Platform,
+    /// Those of all images that it is for.
+    platforms: Vec<Platform>,
     early: Mutex<Option<oneshot::Sender<()>>>,
     done: oneshot::Sender<Result<Binary, BuildError>>,
     run: oneshot::Sender<Running>,
@@ -91,6 +92,15 @@ impl Run {
         let mut groups: Vec<(BuildKey, Arc<Checked>, Vec<Wanted>)> = Vec::new();
         for (import_path, platform, checked) in stale {
             let key = BuildKey::new(&self.go, &checked.settings);
+            let same = groups.iter_mut().find(|(other, ..)| *other == key);
+            let same = same.and_then(|(.., group)| {
+                group.iter_mut().find(|wanted| wanted.member.import_path == import_path)
+            });
+            // Two images may share a binary, such as those of two Windows versions.
+            if let Some(wanted) = same {
+                wanted.platforms.push(platform);
+                continue;
+            }
             let output = OutputDir::new(&self.store.bin(), &key, &import_path);
             let (early, when_early) = oneshot::channel();
             let (done, when_done) = oneshot::channel();
@@ -101,15 +111,10 @@ impl Run {
                 done: when_done,
                 run: when_run,
             };
-            let name = (key.clone(), import_path.clone());
-            // Two images may share a binary, such as those of two Windows versions.
-            if self.compiles().contains_key(&name) {
-                continue;
-            }
-            self.compiles().insert(name, compiling);
+            self.compiles().insert((key.clone(), import_path.clone()), compiling);
             let member = Member { import_path, output };
             let early = Mutex::new(Some(early));
-            let wanted = Wanted { member, platform, early, done, run };
+            let wanted = Wanted { member, platforms: vec![platform], early, done, run };
             match groups.iter_mut().find(|(other, ..)| *other == key) {
                 Some((.., group)) => group.push(wanted),
                 None => groups.push((key, checked, vec![wanted])),
@@ -182,7 +187,7 @@ impl Run {
         let weight = weights.iter().take(self.options.limits.threads.get()).sum();
         let stages = |stage| -> Vec<Going> {
             let begin = |wanted: &Wanted| {
-                self.stage(stage, Some(&wanted.member.import_path), Some(&wanted.platform))
+                self.stage(stage, Some(&wanted.member.import_path), wanted.platforms.first())
             };
             part.iter().map(begin).collect()
         };
@@ -190,11 +195,13 @@ impl Run {
         let share = self.budget.go_build(weight).await;
         drop(waiting);
         let compiling: Vec<_> = stages(Stage::Compile).into_iter().map(Some).collect();
-        for Wanted { member, platform, .. } in &part {
-            self.observer.tell(Event::Building {
-                import_path: member.import_path.to_string(),
-                platform: platform.clone(),
-            });
+        for Wanted { member, platforms, .. } in &part {
+            for platform in platforms {
+                self.observer.tell(Event::Building {
+                    import_path: member.import_path.to_string(),
+                    platform: platform.clone(),
+                });
+            }
         }
         let started = SystemTime::now();
         let members: Vec<Member> = part.iter().map(|wanted| wanted.member.clone()).collect();
