@@ -61,7 +61,8 @@ fn cancelled_at_work(
 fn go_is_interrupted_and_may_clean_up() {
     let tree = Tree::new(&[]);
     let pipe = fifo(&tree, "pipe");
-    // The child in the background does not hear an interrupt.
+    // The child in the background does not hear an interrupt; nor does a shell
+    // that is just about to wait for it, so that this one looks again and again.
     let go = fake_go(
         &tree,
         "exec 3>\"$(dirname \"$0\")/../pipe\"\n\
@@ -69,7 +70,7 @@ fn go_is_interrupted_and_may_clean_up() {
          mkdir \"$GOTMPDIR/go-build1\"\n\
          sleep 600 &\n\
          echo at work >&3\n\
-         wait",
+         while :; do sleep 0.05; done",
     );
     let cancel = Cancel::new();
     cancelled_at_work(&tree, &go, &settings(&tree.path), &cancel, &pipe);
