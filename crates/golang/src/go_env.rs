@@ -46,9 +46,21 @@ impl Go {
         environment: &Environment,
         cancel: &Cancel,
     ) -> Result<GoEnv, GoEnvError> {
+        self.env_of(dir, environment, &[], cancel)
+    }
+
+    /// The settings of these names alone; all if there are none. For some that
+    /// are then left out, `go` would run a C compiler several times.
+    pub(crate) fn env_of(
+        &self,
+        dir: &Path,
+        environment: &Environment,
+        names: &[&str],
+        cancel: &Cancel,
+    ) -> Result<GoEnv, GoEnvError> {
         let mut command = self.command(dir, environment);
         // Values as they are: those of the plain form are quoted for a shell.
-        command.args(["env", "-json"]);
+        command.args(["env", "-json"]).args(names);
         let finished =
             process::run(command, Streams::Apart, LIMIT, cancel).map_err(|error| match error {
                 RunError::Cancelled => GoEnvError::Cancelled,

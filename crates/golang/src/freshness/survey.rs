@@ -17,6 +17,20 @@ use crate::import_path::ImportPath;
 use crate::tool::Go;
 use stat::nanos_of;
 
+/// What is asked of `go env`.
+const NAMES: [&str; 10] = [
+    "CGO_ENABLED",
+    "GO111MODULE",
+    "GOFLAGS",
+    "GOMOD",
+    "GOMODCACHE",
+    "GOPROXY",
+    "GOROOT",
+    "GOTOOLDIR",
+    "GOVERSION",
+    "GOWORK",
+];
+
 /// What `go` says of programs that are built alike.
 #[derive(Debug)]
 pub struct Survey {
@@ -68,10 +82,10 @@ fn survey(
     // What can be said without a process comes first.
     Flags::parse("", &settings.flags, &settings.ldflags)?;
     let (dir, environment) = (&settings.dir, &settings.environment);
-    let env = go.env(dir, environment, cancel)?;
+    let env = go.env_of(dir, environment, &NAMES, cancel)?;
     let mut local = environment.clone();
     local.set("GOTOOLCHAIN", "local");
-    let own = go.env(dir, &local, cancel)?;
+    let own = go.env_of(dir, &local, &NAMES, cancel)?;
     let value = |name| env.get(name).unwrap_or_default();
     if value("CGO_ENABLED") == "1" {
         return Err(Never::Cgo.into());

@@ -61,8 +61,16 @@ impl Labels {
     fn apply_to_tags(&self, mut text: String) -> String {
         for (digest, label) in &self.0 {
             let tag = digest.replace("sha256:", ":");
-            if text.contains(&tag) {
-                text = text.replace(&tag, &format!(":[{label}]"));
+            let mut from = 0;
+            while let Some(found) = text[from..].find(&tag) {
+                let (start, end) = (from + found, from + found + tag.len());
+                from = end;
+                let longer = text[end..].starts_with(|next: char| next.is_ascii_hexdigit());
+                if !longer && !text[..start].ends_with("sha256") {
+                    let label = format!(":[{label}]");
+                    text.replace_range(start..end, &label);
+                    from = start + label.len();
+                }
             }
         }
         text
