@@ -24,12 +24,13 @@ pub(crate) fn apply(
     let resolution = resolve::resolution(&options.work_dir, &arguments.files)?;
 
     let pipe = io::pipe().map_err(|error| CommandError::of(&error).context("running kubectl"));
-    let (reader, mut stdin) = pipe?;
+    let (reader, stdin) = pipe?;
+    let mut stdin = Some(stdin);
     let mut command = Command::new(program);
     command.args([verb, "-f", "-"]).args(&arguments.words).stdin(reader);
     let mut running = kubectl::Running::start(command)?;
     // What kubectl does not take, it says by its exit status.
-    let _ = stdin.write_all("---\n".repeat(PRIMING).as_bytes());
+    let _ = feed(&mut stdin, "---\n".repeat(PRIMING).as_bytes());
 
     let observer = ui::observer(verbose, arguments.image.explain);
     let resolved = session::run(options, &arguments.image, observer, async |engine| {
@@ -43,10 +44,14 @@ pub(crate) fn apply(
             }
         };
         // kubectl waits for the end of its input.
-        drop(stdin);
+        stdin = None;
         resolved.transpose().map_err(|error| session::failed(&error))
     });
-    // Also when ko was interrupted.
+    if stdin.is_some() {
+        // ko was interrupted: kubectl is to hear of that before its input ends.
+        running.told();
+    }
+    drop(stdin);
     let status = running.wait()?;
     if let Some(resolved) = resolved? {
         resolve::tell(&arguments.files, &resolved)?;
@@ -57,9 +62,9 @@ pub(crate) fn apply(
 }
 
 /// A kubectl that has ended takes nothing more: its exit status counts.
-fn feed(stdin: &mut PipeWriter, piece: &[u8]) -> io::Result<()> {
-    match stdin.write_all(piece) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+fn feed(stdin: &mut Option<PipeWriter>, piece: &[u8]) -> io::Result<()> {
+    match stdin.as_mut().map(|stdin| stdin.write_all(piece)) {
+        Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
     }
 }

@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -41,6 +43,7 @@ pub(super) fn run(command: Command) -> Result<()> {
 pub(super) struct Running {
     thread: JoinHandle<io::Result<ExitStatus>>,
     failed: oneshot::Receiver<()>,
+    told: mpsc::Receiver<()>,
 }
 
 impl Running {
@@ -59,6 +62,7 @@ impl Running {
         let (mut signals, mut child) =
             begun.map_err(|error| CommandError::of(&error).context("running kubectl"))?;
         let (tell, failed) = oneshot::channel();
+        let (telling, told) = mpsc::channel();
         let watch = async move {
             let status = loop {
                 tokio::select! {
@@ -66,6 +70,8 @@ impl Running {
                     signal = signals.next() => {
                         if let Some(id) = child.id() {
                             hand_on(signal, id);
+                            // Nobody may wait for it.
+                            let _ = telling.send(());
                         }
                     }
                 }
@@ -77,7 +83,7 @@ impl Running {
             status
         };
         let thread = std::thread::spawn(move || runtime.block_on(watch));
-        Ok(Self { thread, failed })
+        Ok(Self { thread, failed, told })
     }
 
     /// Waits until it has ended, and not well; for ever if it ends well.
@@ -85,6 +91,13 @@ impl Running {
         if (&mut self.failed).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Waits, but not long, until a signal that we got has been handed on, or it
+    /// has ended.
+    pub(super) fn told(&self) {
+        // Either way there is nothing more to wait for.
+        let _ = self.told.recv_timeout(Duration::from_secs(1));
     }
 
     /// Waits for its end.
