@@ -202,7 +202,7 @@ pub enum RegistryError {
     },
     /// The extra root certificates are no PEM, or TLS cannot be set up.
     #[error("setting up TLS")]
-    Tls(#[source] Arc<reqwest::Error>),
+    Tls(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
 impl RegistryError {

@@ -24,6 +24,7 @@ mod scope;
 mod sink;
 mod token;
 mod transport;
+mod trust;
 
 pub use answer::{ApiError, Failure};
 pub use body::BlobSource;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Method, StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::OnceCell;
 
 use crate::answer::Failure;
@@ -15,6 +17,7 @@ use crate::body::Payload;
 use crate::error::{RegistryError, RequestLine};
 use crate::guard;
 use crate::options::ClientOptions;
+use crate::trust::Trust;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -64,30 +67,6 @@ impl Request {
     }
 }
 
-/// What a client is made for.
-#[derive(Debug, Clone, Copy)]
-struct Way {
-    lane: Lane,
-    /// Is the host this machine?
-    loopback: bool,
-    /// Without TLS.
-    plain: bool,
-}
-
-impl Way {
-    const COUNT: usize = 8;
-
-    fn of(request: &Request) -> Self {
-        let (lane, url) = (request.lane, &request.url);
-        Self { lane, loopback: guard::is_loopback(url), plain: url.scheme() == "http" }
-    }
-
-    fn index(self) -> usize {
-        let upload = self.lane == Lane::Upload;
-        [upload, self.loopback, self.plain].iter().fold(0, |sum, bit| sum * 2 + usize::from(*bit))
-    }
-}
-
 /// What has gone over the wire.
 #[derive(Debug, Default)]
 struct Meter {
@@ -111,19 +90,19 @@ pub struct Traffic {
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub(crate) options: ClientOptions,
-    certificates: Vec<Certificate>,
-    clients: [OnceCell<reqwest::Client>; Way::COUNT],
+    trust: Arc<Trust>,
+    /// By lane, and whether the host is this machine.
+    clients: [OnceCell<reqwest::Client>; 4],
     meter: Arc<Meter>,
 }
 
 impl Transport {
     pub(crate) fn new(options: ClientOptions) -> Result<Self, RegistryError> {
-        let mut certificates = Vec::new();
-        for pem in &options.root_certificates {
-            let bundle = Certificate::from_pem_bundle(pem);
-            certificates.extend(bundle.map_err(|error| RegistryError::Tls(Arc::new(error)))?);
-        }
-        Ok(Self { options, certificates, clients: Default::default(), meter: Arc::default() })
+        let pem = options.root_certificates.iter();
+        let extra = pem.flat_map(|pem| CertificateDer::pem_slice_iter(pem));
+        let extra = extra.collect::<Result<_, _>>();
+        let trust = Trust::new(extra.map_err(|error| RegistryError::Tls(Arc::new(error)))?);
+        Ok(Self { options, trust, clients: Default::default(), meter: Arc::default() })
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -132,47 +111,36 @@ impl Transport {
         Traffic { requests: read(requests), sent: read(sent), received: read(received) }
     }
 
-    /// Makes the client for a kind of request. Reading the system's
-    /// certificates takes milliseconds, so it is done once, when needed, and
-    /// not on a thread that others wait for.
-    async fn client(&self, way: Way) -> Result<&reqwest::Client, RegistryError> {
-        let Way { lane, loopback, plain } = way;
-        let cell = &self.clients[way.index()];
+    /// Makes the client for a kind of request.
+    async fn client(&self, lane: Lane, loopback: bool) -> Result<&reqwest::Client, RegistryError> {
+        let cell = &self.clients[usize::from(lane == Lane::Upload) * 2 + usize::from(loopback)];
         let made = cell.get_or_try_init(|| async {
             let mut builder = reqwest::Client::builder()
                 .user_agent(&self.options.user_agent)
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)
                 .connect_timeout(CONNECT_TIMEOUT)
-                .tcp_keepalive(Duration::from_secs(15))
-                .tls_danger_accept_invalid_certs(self.options.skip_verify);
-            if plain {
-                // Hundreds of files that are not needed.
-                builder = builder.tls_certs_only(std::iter::empty());
-            } else if !self.certificates.is_empty() {
-                builder = builder.tls_certs_merge(self.certificates.iter().cloned());
-            }
-            builder = match lane {
-                Lane::Answer => builder.read_timeout(SILENCE),
-                Lane::Upload => builder.http1_only(),
+                .tcp_keepalive(Duration::from_secs(15));
+            let (settings, protocols): (_, &[&str]) = match lane {
+                Lane::Answer => (builder.read_timeout(SILENCE), &["h2", "http/1.1"]),
+                Lane::Upload => (builder.http1_only(), &["http/1.1"]),
+            };
+            builder = if self.options.skip_verify {
+                settings.tls_danger_accept_invalid_certs(true)
+            } else {
+                settings.tls_backend_preconfigured(self.trust.config(protocols))
             };
             if loopback {
                 builder = builder.no_proxy();
             }
-            let built = tokio::task::spawn_blocking(move || builder.build());
-            match built.await {
-                Ok(built) => built.map_err(|error| RegistryError::Tls(Arc::new(error))),
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                // The runtime ends, and so does who waits for this.
-                Err(_) => std::future::pending().await,
-            }
+            builder.build().map_err(|error| RegistryError::Tls(Arc::new(error)))
         });
         made.await
     }
 
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
-        let client = self.client(Way::of(request)).await?;
+        let client = self.client(request.lane, guard::is_loopback(&request.url)).await?;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());

@@ -1,5 +1,5 @@
-//! Which processes a command starts, counted exactly: `strace` writes down
-//! each `execve` of it and of its children (Linux only). A script in the place
+//! Which processes a command starts and which files it opens, counted exactly:
+//! `strace` writes down what it and its children ask of the system (Linux only). A script in the place
 //! of `go` could count as well, but a script is not the `go` of its GOROOT, and
 //! what is built by it is never fresh.
 
@@ -10,19 +10,26 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Trace {
     path: PathBuf,
+    calls: &'static str,
 }
 
 impl Trace {
     /// Names the file; it is written over by each command that is traced.
     pub fn new(path: impl Into<PathBuf>) -> Trace {
-        Trace { path: path.into() }
+        Trace { path: path.into(), calls: "trace=execve" }
+    }
+
+    /// Also which files are opened.
+    #[must_use]
+    pub fn with_files(self) -> Trace {
+        Trace { calls: "trace=execve,open,openat", ..self }
     }
 
     /// The words before those of the command to trace.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let path = self.path.display().to_string();
-        let words = ["strace", "-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", &path];
+        let words = ["strace", "-f", "-qq", "-e", self.calls, "-e", "signal=none", "-o", &path];
         words.map(str::to_owned).to_vec()
     }
 
@@ -33,13 +40,32 @@ impl Trace {
     /// If nothing was traced.
     #[must_use]
     pub fn started(&self) -> BTreeMap<String, usize> {
-        let text = std::fs::read_to_string(&self.path).expect("a command was traced");
         let mut counts = BTreeMap::new();
-        for program in text.lines().filter_map(program) {
+        for program in self.text().lines().filter_map(program) {
             *counts.entry(program).or_default() += 1;
         }
         counts
     }
+
+    /// The files that were opened by the last command, or were to be.
+    ///
+    /// # Panics
+    /// If nothing was traced.
+    #[must_use]
+    pub fn opened(&self) -> Vec<PathBuf> {
+        self.text().lines().filter_map(opened).collect()
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.path).expect("a command was traced")
+    }
+}
+
+/// What a line says that was opened, or was to be.
+fn opened(line: &str) -> Option<PathBuf> {
+    let (_, call) = line.split_once("open")?;
+    let (path, _) = call.split_once('"')?.1.split_once('"')?;
+    Some(PathBuf::from(path))
 }
 
 /// What a line says that was started, unless that failed.
@@ -53,7 +79,8 @@ fn program(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::program;
+    use super::{opened, program};
+    use std::path::Path;
 
     #[test]
     fn lines() {
@@ -65,5 +92,8 @@ mod tests {
         ] {
             assert_eq!(program(line), None, "{line}");
         }
+        let line = r#"12 openat(AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC) = 3"#;
+        assert_eq!(opened(line).as_deref(), Some(Path::new("/etc/passwd")));
+        assert_eq!(opened(started), None);
     }
 }

@@ -96,6 +96,13 @@ fn nothing_changed() {
     let requests = fixture.registry.requests();
     assert!(requests.len() <= 3, "{requests:#?}");
 
+    // A registry in plain http shows no certificate that would have to be checked.
+    let trace = Trace::new(fixture.sandbox.root().join("trace")).with_files();
+    let _ = fixture.sandbox.run_traced(&trace, &words).output().success();
+    let opened = trace.opened();
+    assert!(opened.iter().any(|path| path.ends_with("go.mod")), "{opened:#?}");
+    assert!(opened.iter().all(|path| !path.starts_with("/etc/ssl")), "{opened:#?}");
+
     commit(&fixture);
     let _ = fixture.build("--bare").output().success();
     assert_eq!(processes(&fixture, &words), (0, 1));
