@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use thiserror::Error;
 
@@ -12,7 +13,7 @@ use crate::environment::Environment;
 use crate::freshness::{self, Standing};
 use crate::import_path::ImportPath;
 use crate::output::{Claim, ClaimError, Lock, OutputDir, Temporary};
-use crate::process::{self, KILLED, RunError, Streams};
+use crate::process::{self, Finished, KILLED, RunError, Streams};
 use crate::target::Target;
 use crate::tool::Go;
 use crate::toolexec::is_toolexec;
@@ -75,24 +76,6 @@ pub struct Binary {
     output: OutputDir,
     path: PathBuf,
     _lock: Lock,
-}
-
-/// Tells whether a file is the one that was looked at before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity(u64, u64, u64, i64);
-
-impl Identity {
-    /// Of the file at a path, if there is one.
-    #[must_use]
-    pub fn of(path: &Path) -> Option<Self> {
-        freshness::identity(path).map(|(inode, device, size, time)| Self(inode, device, size, time))
-    }
-
-    /// Is it the same file, whatever its content and times? Where files have
-    /// no numbers, all that is known says so.
-    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        if cfg!(unix) { (self.0, self.1) == (other.0, other.1) } else { self == other }
-    }
 }
 
 impl Binary {
@@ -176,13 +159,7 @@ impl Go {
     ) -> Result<(), BuildError> {
         let mut command = self.command(&settings.dir, &settings.environment);
         command.env("GOTMPDIR", temporary).args(settings.arguments(output, import_paths));
-        let finished =
-            process::run(command, Streams::Joined, LIMIT, cancel).map_err(|error| match error {
-                RunError::Cancelled => BuildError::Cancelled,
-                RunError::Io(source) => {
-                    BuildError::Start { program: self.program().to_owned(), source }
-                }
-            })?;
+        let finished = self.run_joined(command, cancel)?;
         if finished.status.success() {
             return Ok(());
         }
@@ -192,6 +169,22 @@ impl Go {
             status: process::status_text(finished.status),
             output: finished.stdout.text(),
         })))
+    }
+}
+
+impl Go {
+    /// Runs a command of `go` to its end; what it says on both streams is kept.
+    pub(crate) fn run_joined(
+        &self,
+        command: Command,
+        cancel: &Cancel,
+    ) -> Result<Finished, BuildError> {
+        process::run(command, Streams::Joined, LIMIT, cancel).map_err(|error| match error {
+            RunError::Cancelled => BuildError::Cancelled,
+            RunError::Io(source) => {
+                BuildError::Start { program: self.program().to_owned(), source }
+            }
+        })
     }
 }
 

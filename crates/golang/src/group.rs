@@ -17,9 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::build::{Binary, BuildError, BuildSettings, Identity, at};
+use crate::build::{Binary, BuildError, BuildSettings, at};
 use crate::cancel::Cancel;
 use crate::freshness::Standing;
+use crate::identity::FileIdentity;
 use crate::import_path::ImportPath;
 use crate::output::{Claim, Lock, OutputDir, Temporary};
 use crate::tool::Go;
@@ -76,7 +77,7 @@ struct Claimed<'a> {
     /// Where `go` installs it.
     path: PathBuf,
     /// What lies there before, which may be nothing.
-    before: Option<Identity>,
+    before: Option<FileIdentity>,
     installed: AtomicBool,
 }
 
@@ -84,7 +85,7 @@ impl Go {
     /// Builds programs of one kind together; they must be such that
     /// [`can_share`]. `installed` is called from another thread as soon as a
     /// program lies in its place, with its position: it may be read, but counts
-    /// only if this then returns it, and its [`Identity`] is still the same.
+    /// only if this then returns it, and its [`FileIdentity`] is still the same.
     /// Programs that were up to date are not announced. The results are in the
     /// order of the members.
     pub fn build_all(
@@ -185,7 +186,7 @@ impl Go {
 impl Claimed<'_> {
     /// Puts what `go` has installed into its place, if it has.
     fn take(&self) -> Option<()> {
-        let found = Identity::of(&self.path).filter(|found| Some(*found) != self.before)?;
+        let found = FileIdentity::of(&self.path)?;
         if self.before.is_some_and(|before| before.is_same_file(&found)) {
             return None;
         }
@@ -223,7 +224,7 @@ fn prepare<'a>(
             // Without, it is linked again.
             let _ = fs::hard_link(&binary, &path);
         }
-        let before = Identity::of(&path);
+        let before = FileIdentity::of(&path);
         Ok(Claimed { member, claim, standing, path, before, installed: AtomicBool::new(false) })
     });
     claimed.collect()

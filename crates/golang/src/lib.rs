@@ -21,6 +21,7 @@ mod freshness;
 mod git;
 mod go_env;
 mod group;
+mod identity;
 mod import_path;
 mod key;
 mod list;
@@ -35,7 +36,7 @@ mod template;
 mod tool;
 mod toolexec;
 
-pub use build::{Binary, BuildError, BuildFailure, BuildSettings, Identity};
+pub use build::{Binary, BuildError, BuildFailure, BuildSettings};
 pub use build_info::{BuildInfo, BuildInfoError, BuildInfoProblem, BuiltModule};
 pub use cancel::{Cancel, Cancelled};
 pub use delve::{Delve, DelveError, DelveVersion, DelveVersionError};
@@ -47,6 +48,7 @@ pub use freshness::{
 pub use git::{GitInfo, GitNotice, GitParts};
 pub use go_env::{GoEnv, GoEnvError};
 pub use group::{Member, can_share};
+pub use identity::FileIdentity;
 pub use import_path::{Argument, ArgumentError, ImportPath};
 pub use key::{BuildKey, list_key};
 pub use list::{ListError, LoadError, Main, Module};

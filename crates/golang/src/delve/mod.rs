@@ -22,7 +22,7 @@ use crate::freshness::Standing;
 use crate::import_path::ImportPath;
 use crate::key::BuildKey;
 use crate::output::{Claim, OutputDir};
-use crate::process::{self, RunError, Streams};
+use crate::process;
 use crate::sys;
 use crate::target::{Target, TargetError};
 use crate::tool::Go;
@@ -36,9 +36,6 @@ const PACKAGE: &str = "github.com/go-delve/delve/cmd/dlv";
 /// The temporary module. Its name is in nothing that is built; its version of
 /// Go is raised to Delve's by `go get`.
 const GO_MOD: &str = "module ko.invalid/delve\n\ngo 1.21\n";
-
-/// How much of what `go get` says is kept.
-const LIMIT: usize = 1 << 20;
 
 /// Variables that are set whatever the user has in the environment or has
 /// written with `go env -w`, which only a value that is not empty overrides.
@@ -147,13 +144,7 @@ impl Go {
     ) -> Result<(), DelveError> {
         let mut command = self.command(&settings.dir, &settings.environment);
         command.arg("get").arg(format!("{PACKAGE}@{version}"));
-        let finished =
-            process::run(command, Streams::Joined, LIMIT, cancel).map_err(|error| match error {
-                RunError::Cancelled => BuildError::Cancelled,
-                RunError::Io(source) => {
-                    BuildError::Start { program: self.program().to_owned(), source }
-                }
-            })?;
+        let finished = self.run_joined(command, cancel)?;
         if finished.status.success() {
             return Ok(());
         }

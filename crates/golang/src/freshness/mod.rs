@@ -93,7 +93,7 @@ use serde::{Deserialize, Serialize};
 pub use capture::{Built, NotRecorded};
 pub use checker::Checker;
 pub use key::{RecordKeys, Summary};
-pub(crate) use output::{Standing, identity, is_as_recorded, record as record_output};
+pub(crate) use output::{Standing, is_as_recorded, record as record_output};
 pub use reason::{Never, Reason};
 pub use survey::Survey;
 pub use vcs::{VcsState, stamped_repository};

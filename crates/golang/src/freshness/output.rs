@@ -10,9 +10,11 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use stat::Sum;
+
+use crate::identity::FileIdentity;
 use crate::key::hex;
 use crate::output::OutputDir;
-use stat::{self, Sum};
 
 /// The name of the record beside the binary's directory.
 const RECORD: &str = "sha256";
@@ -24,8 +26,7 @@ const HEAD: u64 = 64;
 #[derive(Debug)]
 pub(crate) struct Standing {
     recorded: Recorded,
-    inode: u64,
-    device: u64,
+    identity: FileIdentity,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -39,16 +40,18 @@ struct Recorded {
 impl Standing {
     /// To be called before `go build`, with the lock of the directory held. A
     /// binary of which nothing is recorded, or another size or beginning, is
-    /// removed. The record is removed in any case: should the build end early, nothing is
-    /// known of what it left.
+    /// removed. The record is removed in any case: should the build end early,
+    /// nothing is known of what it left.
     pub(crate) fn admit(dir: &OutputDir) -> io::Result<Option<Self>> {
         let recorded = Recorded::read(dir.dir())?;
         optional(fs::remove_file(dir.dir().join(RECORD)))?;
         let binary = dir.binary();
-        let Some((_, found)) = stat::follow(&binary)? else { return Ok(None) };
+        let Some(identity) = FileIdentity::of(&binary) else { return Ok(None) };
         match recorded {
-            Some(recorded) if recorded.size == found.size && recorded.head == head(&binary)? => {
-                Ok(Some(Self { recorded, inode: found.inode, device: found.device }))
+            Some(recorded)
+                if recorded.size == identity.size() && recorded.head == head(&binary)? =>
+            {
+                Ok(Some(Self { recorded, identity }))
             }
             _ => optional(fs::remove_file(&binary)).map(|_| None),
         }
@@ -61,8 +64,7 @@ impl Standing {
     /// is another inode; one that was given back by chance only costs reading.
     pub(crate) fn confirm(&self, dir: &OutputDir) -> io::Result<bool> {
         let binary = dir.binary();
-        let found = stat::follow(&binary)?.map(|(_, stat)| (stat.inode, stat.device));
-        if cfg!(unix) && found != Some((self.inode, self.device)) {
+        if FileIdentity::of(&binary).is_some_and(|found| !found.is_same_file(&self.identity)) {
             return Ok(true);
         }
         let same = Recorded::of(&binary)? == self.recorded;
@@ -71,12 +73,6 @@ impl Standing {
         }
         Ok(same)
     }
-}
-
-/// Inode, device, size and time of a file.
-pub(crate) fn identity(path: &Path) -> Option<(u64, u64, u64, i64)> {
-    let (_, found) = stat::follow(path).ok()??;
-    Some((found.inode, found.device, found.size, found.modified))
 }
 
 /// Records what a build made, with the lock of the directory still held. It

@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
 
 use golang::{
-    Binary, BuildError, BuildKey, BuildSettings, Cancel, Go, Identity, Member, OutputDir, can_share,
+    Binary, BuildError, BuildKey, BuildSettings, Cancel, FileIdentity, Go, Member, OutputDir,
+    can_share,
 };
 
 use crate::fixture::{HELLO, Tree, environment, path, real_go, target};
@@ -47,12 +48,12 @@ impl Site {
         let announced = Mutex::new(Vec::new());
         let results = self.go.build_all(&self.settings, members, &Cancel::new(), &|position| {
             let path = members[position].output.binary();
-            announced.lock().unwrap().push((position, Identity::of(&path).unwrap()));
+            announced.lock().unwrap().push((position, FileIdentity::of(&path).unwrap()));
         });
         let announced = announced.into_inner().unwrap();
         for (position, identity) in &announced {
             let path = members[*position].output.binary();
-            assert_eq!(Identity::of(&path), Some(*identity), "what was announced counts");
+            assert_eq!(FileIdentity::of(&path), Some(*identity), "what was announced counts");
         }
         let mut announced: Vec<usize> =
             announced.into_iter().map(|(position, _)| position).collect();
