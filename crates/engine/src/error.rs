@@ -11,6 +11,7 @@ use store::StoreError;
 
 use crate::base::BaseError;
 use crate::daemon::DaemonError;
+use crate::event::Event;
 use crate::publish::PublishError;
 use crate::resolve::ResolveError;
 
@@ -249,11 +250,15 @@ impl Error {
         ) || matches!(self, Self::Build { source, .. } if matches!(**source, BuildFailure::Cancelled))
     }
 
-    /// Did `go` refuse a program?
-    pub(crate) fn is_compile_error(&self) -> bool {
-        let Self::Build { source, .. } = self else { return false };
-        let BuildFailure::Go { source, .. } = &**source else { return false };
-        matches!(**source, golang::BuildError::Failed(_))
+    /// The event that a program does not compile, if this is such an error.
+    pub(crate) fn compile_failure(&self) -> Option<Event> {
+        let Self::Build { import_path, source } = self else { return None };
+        let BuildFailure::Go { platform, source } = &**source else { return None };
+        matches!(**source, golang::BuildError::Failed(_)).then(|| Event::Failed {
+            import_path: import_path.to_string(),
+            platform: Platform::clone(platform),
+            reason: source.to_string(),
+        })
     }
 
     /// What a user can do about it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::{join, try_join_all, try_join3};
 use golang::{
-    BuildError, BuildInfo, BuildKey, BuildSettings, Environment, Identity, ImportPath, Main,
+    BuildError, BuildInfo, BuildKey, BuildSettings, Environment, FileIdentity, ImportPath, Main,
     OutputDir,
 };
 use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Obtained, Recipe};
@@ -241,7 +241,9 @@ impl Run {
         let note = blocking(move || noted.record());
         let made = async {
             match ahead {
-                Some(Ok((identity, made))) if Identity::of(binary.path()) == identity => Ok(made),
+                Some(Ok((identity, made))) if FileIdentity::of(binary.path()) == identity => {
+                    Ok(made)
+                }
                 _ => make().await.map(|(_, made)| made),
             }
         };
@@ -268,7 +270,7 @@ impl Run {
         program: &Program,
         base: &BaseImage,
         output: &OutputDir,
-    ) -> Result<(Option<Identity>, Made), BuildFailure> {
+    ) -> Result<(Option<FileIdentity>, Made), BuildFailure> {
         let platform = base.platform().clone();
         let stage = |stage| self.stage(stage, Some(&program.main.import_path), Some(&platform));
         let waiting = stage(Stage::Wait);
@@ -279,7 +281,7 @@ impl Run {
         let capabilities = self.capabilities(program, &platform);
         let work = blocking(move || {
             let (_share, _making) = (share, making);
-            let identity = Identity::of(&path);
+            let identity = FileIdentity::of(&path);
             let layer = run.binary_layer(&path, &main, &platform, capabilities)?;
             let info = match BuildInfo::read(&path) {
                 Ok(info) => Some(Arc::new(info)),

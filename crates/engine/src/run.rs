@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future::join_all;
 use golang::{Argument, BuildKey, Cancel, Go, ImportPath, LoadError};
 use layer::{Compressor, Layer};
-use oci::Platform;
 use registry::{Client, ClientOptions};
 use store::Store;
 
@@ -237,7 +236,9 @@ impl Engine {
         run.prepare_sboms()?;
         run.compile(programs).await;
         let names = file_names(programs);
-        let made = programs.iter().zip(&names).map(|(program, name)| run.make(program, name));
+        let several = programs.len() > 1;
+        let made = programs.iter().zip(&names);
+        let made = made.map(|(program, name)| run.make(program, name, several));
         let made = join_all(made).await;
         let artifacts = first_error(made)?;
 
@@ -414,10 +415,17 @@ impl Run {
     }
 
     /// Makes the artifact of a program and brings it to the destinations,
-    /// untagged. A failure ends the work of all others.
+    /// untagged. A failure ends the work of all others, unless it is that of a
+    /// program that does not compile.
     ///
-    /// `name` is what files about the program are called.
-    async fn make(self: &Arc<Self>, program: &Program, name: &str) -> Result<Artifact, Error> {
+    /// `name` is what files about the program are called; `several`, whether
+    /// there are others.
+    async fn make(
+        self: &Arc<Self>,
+        program: &Program,
+        name: &str,
+        several: bool,
+    ) -> Result<Artifact, Error> {
         let made = async {
             let artifact = self.artifact(program).await.map_err(|source| Error::Build {
                 import_path: program.main.import_path.clone(),
@@ -434,27 +442,12 @@ impl Run {
             }
             Ok(artifact)
         };
-        made.await.inspect_err(|error: &Error| {
-            // What other programs come to is kept for the next run.
-            if error.is_compile_error() {
-                self.tell_failure(error);
-            } else {
-                self.cancel();
-            }
+        made.await.inspect_err(|error: &Error| match error.compile_failure() {
+            // What the others come to is kept for the next run; what is wrong
+            // with this one need not wait for them.
+            Some(failure) if several => self.observer.tell(failure),
+            _ => self.cancel(),
         })
-    }
-
-    /// Tells at once what is wrong with a program, where others go on.
-    fn tell_failure(&self, error: &Error) {
-        if let Error::Build { import_path, source } = error
-            && let BuildFailure::Go { platform, source } = &**source
-        {
-            self.observer.tell(Event::Failed {
-                import_path: import_path.to_string(),
-                platform: Platform::clone(platform),
-                reason: source.to_string(),
-            });
-        }
     }
 
     /// Sees to it that SBOMs can be written where they are wanted.

@@ -205,13 +205,13 @@ pub(crate) fn engine_places(process: &Process, work_dir: &Path) -> EnginePlaces 
 
 /// Can a file of this name be made?
 fn writable(path: &Path, work_dir: &Path) -> Result<()> {
-    let full = work_dir.join(path);
-    let dir = full.parent().unwrap_or(Path::new("/"));
+    let dir = path.parent().unwrap_or(path);
+    let (full, full_dir) = (work_dir.join(path), work_dir.join(dir));
     let reason = if full.is_dir() {
         "it is a directory".to_owned()
-    } else if dir.is_dir() {
+    } else if full_dir.is_dir() {
         return Ok(());
-    } else if dir.exists() {
+    } else if full_dir.exists() {
         format!("{} is not a directory", dir.display())
     } else {
         format!("there is no directory {}", dir.display())

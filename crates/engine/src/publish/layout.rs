@@ -66,10 +66,6 @@ impl LayoutPublisher {
 }
 
 impl Publisher for LayoutPublisher {
-    fn prepare(&self, _: &str) -> Result<(), PublishError> {
-        Ok(())
-    }
-
     /// The index lists images in the order in which they were asked for.
     fn in_order(&self) -> bool {
         true

@@ -44,7 +44,9 @@ pub(crate) trait Publisher: Debug + Send + Sync {
     ///
     /// # Errors
     /// The import path has no name at this destination.
-    fn prepare(&self, import_path: &str) -> Result<(), PublishError>;
+    fn prepare(&self, _import_path: &str) -> Result<(), PublishError> {
+        Ok(())
+    }
 
     /// Is there somebody who takes images? Asked before anything is compiled.
     fn ready(&self) -> BoxFuture<'_, Result<(), PublishError>> {

@@ -20,10 +20,6 @@ impl NonePublisher {
 }
 
 impl Publisher for NonePublisher {
-    fn prepare(&self, _: &str) -> Result<(), PublishError> {
-        Ok(())
-    }
-
     fn upload<'a>(
         &'a self,
         _: &'a str,

@@ -26,6 +26,7 @@ pub(crate) fn apply(
     let pipe = io::pipe().map_err(|error| CommandError::of(&error).context("running kubectl"));
     let (reader, stdin) = pipe?;
     let mut stdin = Some(stdin);
+    let mut begun = false;
     let mut command = Command::new(program);
     command.args([verb, "-f", "-"]).args(&arguments.words).stdin(reader);
     let mut running = kubectl::Running::start(command)?;
@@ -34,6 +35,7 @@ pub(crate) fn apply(
 
     let observer = ui::observer(verbose, arguments.image.explain);
     let resolved = session::run(options, &arguments.image, observer, async |engine| {
+        begun = true;
         let resolving = engine.resolve(resolution, |piece| feed(&mut stdin, piece));
         let resolved = tokio::select! {
             resolved = resolving => Some(resolved),
@@ -47,8 +49,8 @@ pub(crate) fn apply(
         stdin = None;
         resolved.transpose().map_err(|error| session::failed(&error))
     });
-    if stdin.is_some() {
-        // ko was interrupted: kubectl is to hear of that before its input ends.
+    if begun && stdin.is_some() {
+        // It was interrupted: kubectl is to hear of that before its input ends.
         running.told();
     }
     drop(stdin);

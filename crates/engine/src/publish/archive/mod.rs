@@ -52,8 +52,8 @@ impl ArchivePublisher {
         self.observer.tell(Event::Saving { what: what.clone() });
         let mut committed = self.committed.lock().expect("no panic while it is held").clone();
         committed.sort_by(|(_, a), (_, b)| a.cmp(b));
-        let (file, store, oci) = (self.file.clone(), self.store.clone(), self.archive.oci);
-        let work = blocking(move || write(&file, &store, oci, &committed));
+        let (file, archive, store) = (self.file.clone(), self.archive.clone(), self.store.clone());
+        let work = blocking(move || write(&file, &archive, &store, &committed));
         work.await?;
         self.observer.tell(Event::Saved { what });
         Ok(())
@@ -61,10 +61,6 @@ impl ArchivePublisher {
 }
 
 impl Publisher for ArchivePublisher {
-    fn prepare(&self, _: &str) -> Result<(), PublishError> {
-        Ok(())
-    }
-
     /// The last of those that share a name has it.
     fn in_order(&self) -> bool {
         true
@@ -106,10 +102,11 @@ impl Publisher for ArchivePublisher {
     }
 }
 
+/// Writes the file, which errors call as the user does.
 fn write(
     path: &Path,
+    archive: &Archive,
     store: &Store,
-    oci: bool,
     artifacts: &[(Artifact, Vec<String>)],
 ) -> Result<(), PublishError> {
     let images: Option<Vec<(&Image, Vec<String>)>> = artifacts
@@ -120,16 +117,16 @@ fn write(
         })
         .collect();
     let members = match images {
-        Some(images) if !oci => docker::members(&images),
+        Some(images) if !archive.oci => docker::members(&images),
         _ => self::oci::members(artifacts, HOST_ARCHITECTURE),
     };
     let dir = path.parent().unwrap_or(Path::new("/"));
     let temp = temp(dir)?;
-    let failed = |error| at("writing", path)(error);
+    let failed = |error| at("writing", &archive.path)(error);
     let mut out = io::BufWriter::with_capacity(256 * 1024, temp.as_file());
     member::write(members, store, &mut out, &failed)?;
     out.flush().map_err(failed)?;
     drop(out);
-    temp.persist(path).map_err(|error| at("renaming to", path)(error.error))?;
+    temp.persist(path).map_err(|error| at("renaming to", &archive.path)(error.error))?;
     Ok(())
 }
