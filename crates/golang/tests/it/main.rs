@@ -15,13 +15,20 @@ mod fixture;
 #[cfg(unix)]
 mod freshness;
 #[cfg(unix)]
+mod freshness_rows;
+#[cfg(unix)]
+mod freshness_settings;
+#[cfg(unix)]
 mod freshness_site;
+#[cfg(unix)]
+mod freshness_times;
 #[cfg(unix)]
 mod freshness_walk;
 #[cfg(unix)]
 mod git;
 #[cfg(unix)]
 mod go_env;
+#[cfg(unix)]
 mod group;
 mod key;
 mod list;
