@@ -93,6 +93,27 @@ fn cyclonedx_of_an_image() {
     insta::assert_snapshot!(short(&document, &names));
 }
 
+#[test]
+fn a_program_of_ten_thousand_modules() {
+    let dep = |index| module(&format!("example.com/m{index}"), "v1.0.0", "", None);
+    let image = image("linux/amd64", program((0..10_000).map(dep).collect()));
+    let ids = |format, list: &str, id: &str| {
+        let text = document(Subject::Image(&image), format);
+        let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let id = |entry: &serde_json::Value| entry[id].as_str().unwrap().to_owned();
+        parsed[list].as_array().unwrap().iter().map(id).collect::<Vec<String>>()
+    };
+    for (format, list, id, others) in [
+        // The image, its base and the main module.
+        (SbomFormat::Spdx, "packages", "SPDXID", 3),
+        (SbomFormat::CycloneDx, "components", "bom-ref", 1),
+    ] {
+        let ids = ids(format, list, id);
+        let different: std::collections::HashSet<&String> = ids.iter().collect();
+        assert_eq!((ids.len(), different.len()), (10_000 + others, 10_000 + others), "{list}");
+    }
+}
+
 fn index() -> Artifact {
     let made = |platform: &str| {
         let image = image(platform, program(Vec::new()));
