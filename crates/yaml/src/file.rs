@@ -75,34 +75,8 @@ impl<'a> File<'a> {
         let name = source.name;
         let text = text::check(source.bytes)
             .map_err(|(at, problem)| Error::of_bytes(name, source.bytes, at, problem))?;
-        let mut reader = Reader {
-            text,
-            mode,
-            documents: Vec::new(),
-            references: Vec::new(),
-            open: Vec::new(),
-            end: 0,
-            boundary: None,
-            last_block: None,
-        };
-        let mut parser = parser(text);
-        while let Some(next) = parser.next_event() {
-            let (event, span) = next.map_err(|error| refusal(name, text, &error))?;
-            reader.event(&event, &span);
-        }
-        if let Some(last) = reader.documents.last_mut() {
-            last.range.end = text.len();
-        }
-        let no_tail = if reader.documents.is_empty() { 0 } else { text.len() };
-        Ok(Self {
-            name,
-            text,
-            tail: reader.boundary.unwrap_or(no_tail),
-            documents: reader.documents,
-            references: reader.references,
-            cuts: Vec::new(),
-            last_block: reader.last_block,
-        })
+        let reader = Reader::read(text, mode).map_err(|error| refusal(name, text, &error))?;
+        Ok(reader.finish(name))
     }
 
     /// What messages call it.
@@ -174,8 +148,8 @@ enum Place {
 }
 
 /// The state of one walk over a file's events.
-struct Reader<'a> {
-    text: &'a str,
+pub(crate) struct Reader<'a> {
+    pub(crate) text: &'a str,
     mode: Mode,
     documents: Vec<Document>,
     references: Vec<Found>,
@@ -187,7 +161,74 @@ struct Reader<'a> {
     last_block: Option<LastBlock>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Walks over a whole text.
+    pub(crate) fn read(text: &'a str, mode: Mode) -> Result<Self, ScanError> {
+        let mut reader = Self {
+            text,
+            mode,
+            documents: Vec::new(),
+            references: Vec::new(),
+            open: Vec::new(),
+            end: 0,
+            boundary: None,
+            last_block: None,
+        };
+        let mut parser = parser(text);
+        while let Some(next) = parser.next_event() {
+            let (event, span) = next?;
+            reader.event(&event, &span);
+        }
+        Ok(reader)
+    }
+
+    /// Adds what was read of the part of `text` that starts at `start`, with a
+    /// document, where what was read so far ends.
+    pub(crate) fn append(&mut self, part: Self, text: &str, start: usize) {
+        let moved = |range: Range<usize>| range.start + start..range.end + start;
+        let lines = memchr::memchr_iter(b'\n', &text.as_bytes()[..start]).count();
+        let documents = self.documents.len();
+        if let Some(last) = self.documents.last_mut() {
+            last.range.end = start;
+        }
+        for mut document in part.documents {
+            document.range = moved(document.range);
+            document.marker = document.marker.map(|marker| marker + start);
+            document.content += start;
+            // What stands before the first document belongs to it.
+            if self.documents.is_empty() {
+                document.range.start = 0;
+            }
+            self.documents.push(document);
+        }
+        self.references.extend(part.references.into_iter().map(|found| Found {
+            span: moved(found.span),
+            position: Position { line: found.position.line + lines, ..found.position },
+            document: found.document + documents,
+            ..found
+        }));
+        self.boundary = part.boundary.map(|boundary| boundary + start);
+        let moved = |block: LastBlock| LastBlock { header: block.header + start, ..block };
+        self.last_block = part.last_block.map(moved);
+    }
+
+    /// The file of what was read.
+    pub(crate) fn finish(mut self, name: &'a str) -> File<'a> {
+        if let Some(last) = self.documents.last_mut() {
+            last.range.end = self.text.len();
+        }
+        let no_tail = if self.documents.is_empty() { 0 } else { self.text.len() };
+        File {
+            name,
+            text: self.text,
+            tail: self.boundary.unwrap_or(no_tail),
+            documents: self.documents,
+            references: self.references,
+            cuts: Vec::new(),
+            last_block: self.last_block,
+        }
+    }
+
     fn event(&mut self, event: &Event<'_>, span: &Span) {
         match event {
             Event::DocumentStart(explicit, _) => self.document(*explicit, span),
@@ -213,7 +254,8 @@ impl Reader<'_> {
             _ => {}
         }
         let range = bytes(span);
-        if !range.is_empty() {
+        // A start that is not written has the span of what comes next.
+        if !range.is_empty() && !matches!(event, Event::DocumentStart(false, _)) {
             self.end = range.end;
         }
     }
@@ -277,10 +319,17 @@ impl Reader<'_> {
         let is_candidate = is_whole
             || (self.mode == Mode::Embedded
                 && memchr::memmem::find(value.as_bytes(), SCHEME.as_bytes()).is_some());
-        if !is_candidate && !ends_file {
+        let is_root = self.open.is_empty();
+        if !is_candidate && !ends_file && !is_root {
             return;
         }
         let header = if is_block { block::header(self.text, self.end) } else { None };
+        if is_root
+            && let Some(header) = header
+            && let Some(document) = self.documents.last_mut()
+        {
+            document.content = document.content.min(header);
+        }
         if ends_file && let Some(header) = header {
             self.last_block =
                 Some(LastBlock { header, breaks: value.is_empty() || value.ends_with('\n') });

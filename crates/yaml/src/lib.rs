@@ -52,6 +52,7 @@ mod file;
 mod found;
 mod framing;
 mod node;
+mod parts;
 mod quoted;
 mod schema;
 mod select;

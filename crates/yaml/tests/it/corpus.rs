@@ -161,6 +161,13 @@ fn real_manifests_without_references_stay_as_they_are() {
 }
 
 #[test]
+fn real_manifests_are_the_same_on_several_threads() {
+    for text in corpus().iter().map(|text| planted(text).text.join("\n")) {
+        support::assert_same_on_threads(&text);
+    }
+}
+
+#[test]
 fn real_manifests_are_selected_as_ko_selects_them() {
     let selectors =
         ["app", "!app", "app.kubernetes.io/component=controller", "kubernetes.io/bootstrapping!=x"];

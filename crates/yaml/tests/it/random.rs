@@ -313,6 +313,13 @@ proptest! {
     }
 
     #[test]
+    fn files_are_the_same_on_several_threads(first in text(), soup in soup(), last in text()) {
+        support::assert_same_on_threads(&first);
+        support::assert_same_on_threads(&[&*first, &*soup, &*last].concat());
+        support::assert_same_on_threads(&[&*first, "\n", &*last, "---\n", &*soup].concat());
+    }
+
+    #[test]
     fn any_bytes_are_parsed_or_refused(bytes in vec(any::<u8>(), 0..200)) {
         exercise(&bytes);
     }

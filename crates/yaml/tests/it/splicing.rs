@@ -31,6 +31,8 @@ fn only_references_change() {
         ("a: !foo R\nb: !!binary R\n", "a: !foo R\nb: !!binary R\n"),
         ("# R\na: x R\nb: --i=R\nc: ' R'\n", "# R\na: x R\nb: --i=R\nc: ' R'\n"),
         ("R", "I"),
+        (">\n    R\n", ">-\n    I\n"),
+        ("# c\n&a | # c\n  R\n", "# c\n&a |- # c\n  I\n"),
         ("--- R\n...\n---\n'R'\n", "--- I\n...\n---\n'I'\n"),
         ("\u{feff}a: R\r\nb: |\r\n  R\r\nc: é\r\n", "\u{feff}a: I\r\nb: |-\r\n  I\r\nc: é\r\n"),
         ("a: R\rb: |\r  R\rc: d", "a: I\rb: |-\r  I\rc: d"),

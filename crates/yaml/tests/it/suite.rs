@@ -28,6 +28,8 @@ fn we_differ_from_ko_only_where_ko_differs_from_the_specification() {
         let name = case.strip_prefix(&directory).unwrap().to_str().unwrap().to_owned();
         cases.push((name, is_yaml));
         ours.push(support::ours(&[&text], None));
+        support::assert_same_on_threads(&text);
+        support::assert_same_on_threads(&format!("a\n---\n{text}"));
     }
     assert!(ours.len() > 350, "only {} cases", ours.len());
     for ((name, is_yaml), verdict) in cases.iter().zip(support::verdicts(&ours)) {

@@ -17,6 +17,20 @@ pub(crate) fn parse_embedded(text: &str) -> Result<File<'_>, Error> {
     File::parse(&Source { name: "f.yaml", bytes: text.as_bytes() }, Mode::Embedded)
 }
 
+/// Asserts that a text is the same file, or refused in the same words, however
+/// many threads parse it.
+pub(crate) fn assert_same_on_threads(text: &str) {
+    let source = Source { name: "f.yaml", bytes: text.as_bytes() };
+    for mode in [Mode::Whole, Mode::Embedded] {
+        let alone = format!("{:?}", File::parse(&source, mode));
+        for threads in [2, 3, 16] {
+            let threads = std::num::NonZero::new(threads).unwrap();
+            let shared = format!("{:?}", File::parse_on(&source, mode, threads));
+            assert!(shared == alone, "{text}\n{alone}\n{shared}");
+        }
+    }
+}
+
 /// The file with the image of each reference.
 pub(crate) fn splice(file: &File<'_>) -> String {
     let spliced = file.splice(|found| go::image(&found.value).into()).unwrap();
