@@ -151,7 +151,7 @@ impl Engine {
         self.start();
         let arguments = words.iter().map(|word| Argument::parse(word));
         let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-        let answers = self.look_up(&arguments, Memory::Used).await;
+        let answers = self.run.look_up(&arguments, Memory::Used).await;
         let answers = answers.map_err(|error| unlisted(error, &arguments))?;
         let mut seen = HashSet::new();
         let mut programs = Vec::new();
@@ -176,44 +176,6 @@ impl Engine {
     pub(crate) fn start(&self) {
         if self.run.options.base_overrides.is_empty() {
             self.run.bases.prepare(&self.run.options.default_base);
-        }
-    }
-
-    /// Looks arguments up. What is remembered of `go list` is taken for true
-    /// where all that it depends on is fresh; else one `go list` answers for
-    /// all.
-    pub(crate) async fn look_up(
-        &self,
-        arguments: &[Argument],
-        memory: Memory,
-    ) -> Result<Vec<Result<Program, LoadError>>, Error> {
-        let (lister, asked) = (self.lister(), arguments.to_vec());
-        let stage = self.run.stage(Stage::List, None, None);
-        let planning = blocking(move || {
-            let plan = lister.plan(&asked)?;
-            let programs = if memory == Memory::Used { lister.remembered(&plan) } else { None };
-            Ok::<_, Error>((lister, plan, programs))
-        });
-        let (lister, plan, programs) = planning.await?;
-        drop(stage);
-        if let Some(programs) = programs {
-            for program in &programs {
-                self.expect(program);
-            }
-            if self.run.are_fresh(&programs).await {
-                return Ok(programs.into_iter().map(Ok).collect());
-            }
-        }
-        let _stage = self.run.stage(Stage::List, None, None);
-        let listing = blocking(move || lister.look_up(plan));
-        listing.await
-    }
-
-    /// Tells the destinations of a program that will most likely be published.
-    fn expect(&self, program: &Program) {
-        for publisher in &self.run.publishers {
-            // Whatever is wrong will be said when it matters.
-            let _ = publisher.prepare(program.main.import_path.as_str());
         }
     }
 
@@ -253,7 +215,7 @@ impl Engine {
     }
 
     /// What all images share.
-    pub(crate) fn run(&self) -> &Run {
+    pub(crate) fn run(&self) -> &Arc<Run> {
         &self.run
     }
 
@@ -270,20 +232,6 @@ impl Engine {
     /// Who asks.
     pub(crate) fn user_agent(&self) -> &str {
         &self.run.options.network.user_agent
-    }
-
-    fn lister(&self) -> Lister {
-        let options = &self.run.options;
-        Lister {
-            go: self.run.go.clone(),
-            work_dir: options.work_dir.clone(),
-            environment: options.environment.clone(),
-            platforms: options.platforms.clone(),
-            builds: options.build.builds.clone(),
-            cancel: self.run.cancel.clone(),
-            observer: self.run.observer.clone(),
-            store: self.run.store.clone(),
-        }
     }
 }
 
@@ -412,6 +360,58 @@ impl Run {
     fn cancel(&self) {
         self.stop.store(true, Ordering::Relaxed);
         self.cancel.cancel();
+    }
+
+    /// Looks arguments up. What is remembered of `go list` is taken for true
+    /// where all that it depends on is fresh; else one `go list` answers for
+    /// all.
+    pub(crate) async fn look_up(
+        self: &Arc<Self>,
+        arguments: &[Argument],
+        memory: Memory,
+    ) -> Result<Vec<Result<Program, LoadError>>, Error> {
+        let (lister, asked) = (self.lister(), arguments.to_vec());
+        let stage = self.stage(Stage::List, None, None);
+        let planning = blocking(move || {
+            let plan = lister.plan(&asked)?;
+            let programs = if memory == Memory::Used { lister.remembered(&plan) } else { None };
+            Ok::<_, Error>((lister, plan, programs))
+        });
+        let (lister, plan, programs) = planning.await?;
+        drop(stage);
+        if let Some(programs) = programs {
+            for program in &programs {
+                self.expect(program);
+            }
+            if self.are_fresh(&programs).await {
+                return Ok(programs.into_iter().map(Ok).collect());
+            }
+        }
+        let _stage = self.stage(Stage::List, None, None);
+        let listing = blocking(move || lister.look_up(plan));
+        listing.await
+    }
+
+    /// Tells the destinations of a program that will most likely be published.
+    fn expect(&self, program: &Program) {
+        for publisher in &self.publishers {
+            // Whatever is wrong will be said when it matters.
+            let _ = publisher.prepare(program.main.import_path.as_str());
+        }
+    }
+
+    fn lister(&self) -> Lister {
+        let options = &self.options;
+        Lister {
+            go: self.go.clone(),
+            work_dir: options.work_dir.clone(),
+            environment: options.environment.clone(),
+            platforms: options.platforms.clone(),
+            builds: options.build.builds.clone(),
+            cancel: self.cancel.clone(),
+            observer: self.observer.clone(),
+            store: self.store.clone(),
+        }
     }
 
     /// Makes the artifact of a program and brings it to the destinations,

@@ -6,11 +6,13 @@
 
 mod error;
 mod files;
+mod guess;
 mod url;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::num::NonZero;
 
 use futures::future::join_all;
 use golang::Argument;
@@ -19,10 +21,14 @@ use yaml::{Found, Selector};
 pub use self::error::{BadReference, ResolveError};
 pub use self::files::{Input, enumerate};
 use self::files::{Loaded, load};
+use self::guess::Guess;
 use crate::error::Error;
 use crate::event::Event;
 use crate::listing::{Memory, Program};
 use crate::run::{Engine, Published};
+
+/// From so many bytes on, threads for the documents of a file pay.
+const LARGE: usize = 256 << 10;
 
 /// What of which files is resolved.
 #[derive(Debug, Default)]
@@ -71,14 +77,12 @@ impl Engine {
     /// publication failed, or `out` did.
     pub async fn resolve(
         &self,
-        resolution: Resolution,
+        mut resolution: Resolution,
         out: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Resolved, Error> {
         self.start();
-        let loaded = self.load(resolution.inputs).await?;
-        let files = parse(&loaded, resolution.selector.as_deref(), resolution.embedded)?;
-        self.tell_embedded(&files);
-        let programs = self.check_references(&files, Memory::Used).await?;
+        let loaded = self.load(std::mem::take(&mut resolution.inputs)).await?;
+        let (files, programs) = self.plan(&loaded, &resolution, Memory::Used).await?;
         let unique = unique(&programs);
         let published = self.publish(&unique).await?;
         let images: HashMap<&str, &str> = programs
@@ -98,11 +102,9 @@ impl Engine {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
-    pub async fn check(&self, resolution: Resolution) -> Result<Resolved, Error> {
-        let loaded = self.load(resolution.inputs).await?;
-        let files = parse(&loaded, resolution.selector.as_deref(), resolution.embedded)?;
-        self.tell_embedded(&files);
-        self.check_references(&files, Memory::Ignored).await?;
+    pub async fn check(&self, mut resolution: Resolution) -> Result<Resolved, Error> {
+        let loaded = self.load(std::mem::take(&mut resolution.inputs)).await?;
+        let (files, _) = self.plan(&loaded, &resolution, Memory::Ignored).await?;
         Ok(Resolved { replaced: replaced(&files, &HashMap::new()), published: Vec::new() })
     }
 
@@ -134,10 +136,29 @@ impl Engine {
         }
     }
 
+    /// The files, parsed, and the program of each reference. What they seem to
+    /// refer to is looked up while they are parsed.
+    async fn plan<'a>(
+        &self,
+        loaded: &'a [Loaded],
+        resolution: &Resolution,
+        memory: Memory,
+    ) -> Result<(Vec<yaml::File<'a>>, BTreeMap<String, Program>), Error> {
+        // What a selector leaves out need not be there.
+        let whole = resolution.selector.is_none();
+        let guess = whole.then(|| Guess::start(self.run(), loaded, memory)).flatten();
+        let threads = self.run().options.limits.threads;
+        let files = parse(loaded, resolution, threads)?;
+        self.tell_embedded(&files);
+        let programs = self.check_references(&files, guess, memory).await?;
+        Ok((files, programs))
+    }
+
     /// The program of each reference; or all that are none.
     async fn check_references(
         &self,
         files: &[yaml::File<'_>],
+        guess: Option<Guess>,
         memory: Memory,
     ) -> Result<BTreeMap<String, Program>, Error> {
         let mut arguments: BTreeMap<&str, Option<Argument>> = BTreeMap::new();
@@ -147,7 +168,15 @@ impl Engine {
             arguments.entry(&found.value).or_insert_with(|| Argument::parse(&found.value).ok());
         }
         let asked: Vec<Argument> = arguments.values().flatten().cloned().collect();
-        let mut answers = self.look_up(&asked, memory).await?.into_iter();
+        let guessed = match guess {
+            Some(guess) => guess.answers(&asked).await,
+            None => None,
+        };
+        let answers = match guessed {
+            Some(answers) => answers,
+            None => self.run().look_up(&asked, memory).await,
+        };
+        let mut answers = answers?.into_iter();
         let mut programs = BTreeMap::new();
         let mut refused = HashMap::new();
         for (reference, argument) in arguments {
@@ -186,31 +215,34 @@ fn unique(programs: &BTreeMap<String, Program>) -> Vec<Program> {
     unique
 }
 
-/// Parses all files, several at once.
+/// Parses all files, several at once, or the documents of a single one.
 fn parse<'a>(
     loaded: &'a [Loaded],
-    selector: Option<&str>,
-    embedded: bool,
+    resolution: &Resolution,
+    threads: NonZero<usize>,
 ) -> Result<Vec<yaml::File<'a>>, Error> {
-    let selector = match selector {
+    let selector = match resolution.selector.as_deref() {
         Some(text) => {
             let parsed = Selector::parse(text);
             Some(parsed.map_err(|source| Error::Resolve(ResolveError::Selector(source)))?)
         }
         None => None,
     };
-    let mode = if embedded { yaml::Mode::Embedded } else { yaml::Mode::Whole };
+    let mode = if resolution.embedded { yaml::Mode::Embedded } else { yaml::Mode::Whole };
+    let loaded_alone = loaded.len() == 1;
     let one = |loaded: &'a Loaded| {
         let source = yaml::Source { name: &loaded.name, bytes: &loaded.bytes };
-        let mut file = yaml::File::parse(&source, mode).map_err(ResolveError::Parse)?;
+        let alone = loaded_alone && source.bytes.len() >= LARGE;
+        let threads = if alone { threads } else { NonZero::<usize>::MIN };
+        let file = yaml::File::parse_on(&source, mode, threads);
+        let mut file = file.map_err(ResolveError::Parse)?;
         if let Some(selector) = &selector {
             file.select(selector).map_err(ResolveError::Select)?;
         }
         Ok(file)
     };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let parsed: Vec<Result<yaml::File<'a>, ResolveError>> = std::thread::scope(|scope| {
-        let chunks = loaded.chunks(loaded.len().div_ceil(threads).max(1));
+        let chunks = loaded.chunks(loaded.len().div_ceil(threads.get()).max(1));
         let workers: Vec<_> = chunks
             .map(|chunk| scope.spawn(move || chunk.iter().map(one).collect::<Vec<_>>()))
             .collect();
