@@ -98,7 +98,7 @@ fn nothing_changed() {
 
     // A registry in plain http shows no certificate that would have to be checked.
     let trace = Trace::new(fixture.sandbox.root().join("trace")).with_files();
-    let _ = fixture.sandbox.run_traced(&trace, &words).output().success();
+    let _ = fixture.sandbox.run_traced(&trace, words).output().success();
     let opened = trace.opened();
     assert!(opened.iter().any(|path| path.ends_with("go.mod")), "{opened:#?}");
     assert!(opened.iter().all(|path| !path.starts_with("/etc/ssl")), "{opened:#?}");
