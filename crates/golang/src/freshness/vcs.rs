@@ -166,6 +166,9 @@ fn ask(
         return failed("there is no git in PATH".to_owned());
     };
     let mut command = tool::command(&program, repository, environment);
+    // Whoever commits meanwhile must not find the index locked, nor, if git is
+    // killed, a lock that nobody holds.
+    command.env("GIT_OPTIONAL_LOCKS", "0");
     // As go asks, which leaves what counts as a change to git's settings; the
     // headers say which commit it is.
     command.args(["status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"]);

@@ -2,14 +2,15 @@
 //! what is stamped of a repository.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
-use golang::{Reason, RecordKeys, Summary};
+use golang::{Cancel, Reason, RecordKeys, Summary, VcsState};
 
 use crate::fixture::{fake_go, path};
 use crate::freshness_rows::Want::{Fails, Fresh, Other, Same};
 use crate::freshness_rows::{check_rows, reason};
-use crate::freshness_site::Site;
+use crate::freshness_site::{Site, touch};
 
 #[test]
 fn settings_of_go() {
@@ -262,4 +263,23 @@ fn another_go() {
     other.go = fake_go(&other.tree, "exit 1");
     let said = reason(&other.check(&record));
     assert!(said.contains("the go program was") && said.contains("fake/go"), "{said}");
+}
+
+/// The index knows the old times of a file: git would write it anew.
+#[test]
+fn the_index_of_git_is_left_alone() {
+    let site = Site::with_git();
+    touch(&site.at("app/README.md"), 1_000_000_000);
+    let index = site.at(".git/index");
+    let before = (fs::metadata(&index).unwrap().ino(), fs::read(&index).unwrap());
+    let read = || {
+        let environment = &site.settings.environment;
+        VcsState::read(&site.at(""), environment, &Cancel::new()).unwrap()
+    };
+    let state = format!("{:?}", read());
+    assert!(state.contains("dirty: false"), "{state}");
+    assert_eq!((fs::metadata(&index).unwrap().ino(), fs::read(&index).unwrap()), before);
+    // Nor does it matter who is writing it.
+    fs::write(site.at(".git/index.lock"), "").unwrap();
+    assert_eq!(format!("{:?}", read()), state);
 }
