@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared, try_join_all};
+use futures::future::{BoxFuture, Shared, ready, try_join_all};
 use golang::{
     Binary, BuildError, BuildKey, BuildSettings, ImportPath, Member, NotRecorded, OutputDir,
     Survey, can_share,
@@ -76,6 +76,8 @@ pub(crate) struct Compiles(Mutex<HashMap<(BuildKey, ImportPath), Compiling>>);
 /// A program that must be compiled, and whoever is to be told.
 struct Wanted {
     member: Member,
+    /// What `go` would say of it, if that is known.
+    survey: Option<Arc<Survey>>,
     /// Those of all images that it is for.
     platforms: Vec<Platform>,
     early: Mutex<Option<oneshot::Sender<()>>>,
@@ -113,8 +115,12 @@ impl Run {
             };
             self.compiles().insert((key.clone(), import_path.clone()), compiling);
             let member = Member { import_path, output };
+            let survey = match &checked.verdict {
+                Verdict::Stale(_, before) => before.survey.clone(),
+                Verdict::Fresh(_) => None,
+            };
             let early = Mutex::new(Some(early));
-            let wanted = Wanted { member, platforms: vec![platform], early, done, run };
+            let wanted = Wanted { member, survey, platforms: vec![platform], early, done, run };
             match groups.iter_mut().find(|(other, ..)| *other == key) {
                 Some((.., group)) => group.push(wanted),
                 None => groups.push((key, checked, vec![wanted])),
@@ -205,7 +211,12 @@ impl Run {
         }
         let started = SystemTime::now();
         let members: Vec<Member> = part.iter().map(|wanted| wanted.member.clone()).collect();
-        let survey = self.survey(settings, &members, started);
+        let unknown: Vec<ImportPath> = part
+            .iter()
+            .filter(|wanted| wanted.survey.is_none())
+            .map(|wanted| wanted.member.import_path.clone())
+            .collect();
+        let asked = self.survey(settings, unknown, started);
 
         let (run, settings) = (Arc::clone(self), settings.clone());
         let mut early = Vec::new();
@@ -214,7 +225,8 @@ impl Run {
             early.push(wanted.early);
             done.push(wanted.done);
             // Whoever no longer waits has no use for it.
-            let _ = wanted.run.send(Running { started, survey: survey.clone() });
+            let survey = wanted.survey.map_or_else(|| asked.clone(), known);
+            let _ = wanted.run.send(Running { started, survey });
         }
         let build = blocking(move || {
             // What is not announced early ends with the process.
@@ -237,16 +249,16 @@ impl Run {
         }
     }
 
-    /// Starts to ask what `go` says of programs, for their records.
+    /// Starts to ask what `go` says of programs, for their records, if there
+    /// are any.
     fn survey(
         self: &Arc<Self>,
         settings: &BuildSettings,
-        members: &[Member],
+        import_paths: Vec<ImportPath>,
         started: SystemTime,
     ) -> Surveyed {
         let (run, settings) = (Arc::clone(self), settings.clone());
-        let import_paths: Vec<ImportPath> =
-            members.iter().map(|member| member.import_path.clone()).collect();
+        let any = !import_paths.is_empty();
         let ask = move || {
             let temporary = run.store.temp_dir().map_err(|error| error.to_string())?;
             let (go, dir, cancel) = (&run.go, temporary.path(), &run.cancel);
@@ -255,9 +267,15 @@ impl Run {
         };
         let asked = async move { blocking(ask).await.map(Arc::new) };
         let survey = asked.boxed().shared();
-        drop(tokio::spawn(survey.clone()));
+        if any {
+            drop(tokio::spawn(survey.clone()));
+        }
         survey
     }
+}
+
+fn known(survey: Arc<Survey>) -> Surveyed {
+    ready(Ok(survey)).boxed().shared()
 }
 
 impl Wanted {

@@ -363,8 +363,8 @@ impl Run {
     }
 
     /// Looks arguments up. What is remembered of `go list` is taken for true
-    /// where all that it depends on is fresh; else one `go list` answers for
-    /// all.
+    /// where all that it depends on is as it was; else one `go list` answers
+    /// for all.
     pub(crate) async fn look_up(
         self: &Arc<Self>,
         arguments: &[Argument],
@@ -383,7 +383,7 @@ impl Run {
             for program in &programs {
                 self.expect(program);
             }
-            if self.are_fresh(&programs).await {
+            if self.are_known(&programs).await {
                 return Ok(programs.into_iter().map(Ok).collect());
             }
         }

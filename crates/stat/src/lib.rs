@@ -236,11 +236,26 @@ impl From<Content> for (Stat, Sum) {
 
 /// Reads a file, through symbolic links; `None` where no regular file is.
 pub fn read(path: &Path) -> io::Result<Option<Content>> {
+    read_by(path, || Sum::of_file(path))
+}
+
+/// The same, with its bytes, which go into an empty buffer.
+pub fn read_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<Option<Content>> {
+    read_by(path, || {
+        let size = File::open(path)?.read_to_end(bytes)?;
+        Ok((Sum::of(bytes), size as u64))
+    })
+}
+
+fn read_by(
+    path: &Path,
+    sum: impl FnOnce() -> io::Result<(Sum, u64)>,
+) -> io::Result<Option<Content>> {
     match follow(path)? {
         Some((Kind::File, _)) => {}
         _ => return Ok(None),
     }
-    let (sum, size) = Sum::of_file(path)?;
+    let (sum, size) = sum()?;
     match follow(path)? {
         Some((Kind::File, stat)) if stat.size == size => Ok(Some(Content { stat, sum })),
         _ => Err(io::Error::other("it changes while it is read")),

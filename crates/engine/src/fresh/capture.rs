@@ -44,7 +44,7 @@ impl Run {
         // What cannot be kept costs a build.
         let _ = self.store.put_record(&place.keys.last, &Last::of(settings));
         let unconfirmed = match verdict {
-            Verdict::Stale(_, before) => before.as_deref(),
+            Verdict::Stale(_, before) => before.unconfirmed.as_deref(),
             Verdict::Fresh(_) => None,
         };
         let recorded = survey.and_then(|survey| {
@@ -57,7 +57,12 @@ impl Run {
                 layer: &layer.diff_id.to_string(),
                 unconfirmed,
             };
-            let record = Record::capture(built, &self.cancel).map_err(Unsurveyed::from)?;
+            let captured = Record::capture(built, &self.cancel);
+            let (record, outline) = captured.map_err(Unsurveyed::from)?;
+            if let Some(outline) = outline {
+                // Without, go is asked again.
+                let _ = place.keep_outline(&self.store, outline);
+            }
             let built = Built { record, layer: *layer, info: BuildInfo::clone(info) };
             built.keep(&self.store, place).map_err(|error| Unsurveyed::from(error.to_string()))
         });

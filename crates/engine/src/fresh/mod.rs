@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::{join_all, try_join_all};
 use golang::{
     BuildInfo, BuildSettings, Cancelled, Checker, Freshness, ImportPath, Reason, Record,
-    RecordKeys, VcsState,
+    RecordKeys, Survey, VcsState,
 };
 use layer::Layer;
 use oci::Platform;
@@ -55,8 +55,17 @@ pub(crate) struct Checked {
 pub(crate) enum Verdict {
     /// It would come out the same.
     Fresh(Box<Made>),
-    /// It must, and why. The record is one that the next may confirm.
-    Stale(Stale, Option<Box<Record>>),
+    /// It must, and why.
+    Stale(Stale, Before),
+}
+
+/// What is known of a program that must be built.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    /// A record that the next may confirm.
+    pub(crate) unconfirmed: Option<Box<Record>>,
+    /// What `go` would say of it, if that is what it said before.
+    pub(crate) survey: Option<Arc<Survey>>,
 }
 
 /// What a build gave.
@@ -100,16 +109,17 @@ impl Known {
 }
 
 impl Run {
-    /// Would all images of these programs come out as they are known to be? It
-    /// takes their bases, since these decide what platforms there are.
-    pub(crate) async fn are_fresh(self: &Arc<Self>, programs: &[Program]) -> bool {
+    /// Does `go list` say of these programs what it said before? It does of what
+    /// is fresh, and of what has changed in other respects. It takes their
+    /// bases, since these decide what platforms there are.
+    pub(crate) async fn are_known(self: &Arc<Self>, programs: &[Program]) -> bool {
         let program = async |program: &Program| {
             let (_, selected) = self.base_of(program).await.map_err(drop)?;
             let images = selected.images().map(|image| async move {
                 let checked = self.checked(program, image.platform()).await.map_err(drop)?;
-                match checked.verdict {
+                match &checked.verdict {
                     Verdict::Fresh(_) => Ok(()),
-                    Verdict::Stale(..) => Err(()),
+                    Verdict::Stale(_, before) => before.survey.as_ref().map(drop).ok_or(()),
                 }
             });
             try_join_all(images).await
@@ -144,7 +154,7 @@ impl Run {
     }
 
     fn verdict(self: &Arc<Self>, place: &Place, settings: &BuildSettings) -> Verdict {
-        let stale = |reason| Verdict::Stale(reason, None);
+        let stale = |reason| Verdict::Stale(reason, Before::default());
         if self.options.rebuild {
             return stale(Stale::Forced);
         }
@@ -175,9 +185,13 @@ impl Run {
                 Verdict::Fresh(Box::new(Made { layer, info: Some(Arc::new(info)) }))
             }
             Freshness::Stale(reason) => {
+                let outline = place.outline(&self.store);
+                let survey = outline.and_then(|outline| {
+                    record.survey(outline, &self.go, settings, &self.known.checker).map(Arc::new)
+                });
                 let unconfirmed = matches!(reason, Reason::Unconfirmed { .. });
-                let before = unconfirmed.then(|| Box::new(record));
-                Verdict::Stale(Stale::Inputs(reason), before)
+                let unconfirmed = unconfirmed.then(|| Box::new(record));
+                Verdict::Stale(Stale::Inputs(reason), Before { unconfirmed, survey })
             }
         }
     }

@@ -18,6 +18,15 @@ impl store::Record for Built {
     const VERSION: u32 = 1;
 }
 
+/// What `go` said of a program.
+#[derive(Debug, Serialize, Deserialize)]
+struct Said(golang::Outline);
+
+impl store::Record for Said {
+    const KIND: &'static str = "build-outline";
+    const VERSION: u32 = 1;
+}
+
 /// Which checkout's record is the last of builds made one way.
 #[derive(Debug, Serialize, Deserialize)]
 struct Anywhere {
@@ -64,6 +73,20 @@ impl Place {
 
     fn anywhere(&self) -> String {
         format!("{} {}", self.keys.anywhere, self.variant)
+    }
+
+    /// What `go` said of the program when the record of this checkout was made.
+    pub(super) fn outline(&self, store: &Store) -> Option<golang::Outline> {
+        store.record(&self.here()).map(|Said(outline)| outline)
+    }
+
+    /// Keeps what `go` said.
+    pub(super) fn keep_outline(
+        &self,
+        store: &Store,
+        outline: golang::Outline,
+    ) -> Result<(), StoreError> {
+        store.put_record(&self.here(), &Said(outline))
     }
 }
 

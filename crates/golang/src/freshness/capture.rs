@@ -12,6 +12,7 @@ use super::checker::Checker;
 use super::embed::{self, Wanted};
 use super::flags::{Flags, Stamping};
 use super::modules::Modules;
+use super::outline::{Headers, Outline};
 use super::packages::{Package, Packages};
 use super::place::Place;
 use super::reason::Never;
@@ -23,7 +24,7 @@ use super::{FORMAT, Inputs, Nearest, Record, nearest};
 use crate::build::BuildSettings;
 use crate::build_info::BuildInfo;
 use crate::cancel::{Cancel, Cancelled};
-use crate::go_env::{GoEnv, GoEnvError};
+use crate::go_env::GoEnvError;
 use crate::import_path::ImportPath;
 use crate::list::ListError;
 use stat::nanos_of;
@@ -68,6 +69,10 @@ pub enum NotRecorded {
     /// The repository is not what the binary says that it was.
     #[error("the repository was changed during the build")]
     Repository,
+    /// Imports, embedded files or modules are not what they were just before
+    /// the build.
+    #[error("what the program is made of was changed at the beginning of the build")]
+    Outline,
     /// `go env` did not answer.
     #[error(transparent)]
     Env(#[from] GoEnvError),
@@ -130,35 +135,38 @@ impl Record {
     ///
     /// # Errors
     /// As [`NotRecorded`] tells.
-    pub fn capture(built: Built<'_>, cancel: &Cancel) -> Result<Self, NotRecorded> {
-        let inputs = match inputs(built, cancel) {
-            Ok(inputs) => Ok(inputs),
-            Err(End::Never(never)) => Err(never),
+    ///
+    /// With it comes what `go` said, unless that is what was kept before.
+    pub fn capture(
+        built: Built<'_>,
+        cancel: &Cancel,
+    ) -> Result<(Self, Option<Outline>), NotRecorded> {
+        let (inputs, outline) = match inputs(built, cancel) {
+            Ok((inputs, outline)) => (Ok(inputs), outline),
+            Err(End::Never(never)) => (Err(never), None),
             Err(End::Not(reason)) => return Err(reason),
         };
-        Ok(Self { format: FORMAT, layer: built.layer.to_owned(), inputs })
+        Ok((Self { format: FORMAT, layer: built.layer.to_owned(), inputs }, outline))
     }
 }
 
-fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
+fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<(Inputs, Option<Outline>), End> {
     let Built { settings, import_path, survey, .. } = built;
     let dir = &settings.dir;
     let started = nanos_of(built.started);
     // Before anything is looked at: what changes later is younger than this.
     let looked = survey.looked;
-    let Surveyed { env, flags, toolchain, packages } =
+    let Surveyed { modes, flags, toolchain, packages } =
         survey.found.as_ref().map_err(Never::clone)?;
-    let value = |name| env.get(name).unwrap_or_default();
 
     let (main_dir, module) = nearest(dir, "go.mod");
-    let (work_dir, work) = workspace(dir, env);
+    let (work_dir, work) = workspace(dir, modes.gowork.as_deref());
     let module_root = dir.ancestors().nth(main_dir.unwrap_or_default()).unwrap_or(dir);
-    let gomod = value("GOMOD");
-    if module.is_none() && work_dir.is_none() || gomod.is_empty() || value("GO111MODULE") == "off" {
+    if module.is_none() && work_dir.is_none() || modes.gomod.is_empty() {
         return Err(Never::NoModule.into());
     }
     // In a workspace, go names no go.mod where there is none.
-    if main_dir.is_some() && module_root.join("go.mod") != Path::new(gomod) {
+    if main_dir.is_some() && module_root.join("go.mod") != Path::new(&modes.gomod) {
         return Err(Never::NoModule.into());
     }
     let root = match (&work, &work_dir) {
@@ -187,11 +195,11 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
     if !said::agrees(built.info, &packages) {
         return Err(NotRecorded::Modules.into());
     }
-    let cache = PathBuf::from(value("GOMODCACHE"));
+    let cache = &modes.gomodcache;
     let mut wanted = Wanted::new();
     let mut absent: BTreeSet<PathBuf> = BTreeSet::new();
     for package in packages.iter().copied().filter(|package| !package.standard) {
-        if !package.is_cached(&cache) {
+        if !package.is_cached(cache) {
             embed::want(&mut wanted, package.dir.clone(), Filter::Sources);
             let failed = |source| NotRecorded::Read { path: package.dir.clone(), source };
             let mut inner = BTreeSet::new();
@@ -228,7 +236,7 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
     }
 
     let main = Packages::main(&packages).filter(|main| !main.standard);
-    let offline = (value("GOPROXY") == "off").then_some(cache.as_path());
+    let offline = modes.offline.then_some(cache.as_path());
     let stamp = stamp(built, flags, main, offline, started, cancel)?;
     if let Some((stamp, places)) = &stamp
         && let Some(repository) = stamp.needs(places.0.as_path())
@@ -255,8 +263,10 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
     if let Some((stamp, (_, package, module))) = stamp {
         inputs.stamp = Some((stamp, name(&place(&package))?, name(&place(&module))?));
     }
+    let mut headers = Headers::new();
     for (path, (filter, names)) in &wanted {
-        let dir = Dir::capture(path, name(&place(path))?, *filter, names, started)?;
+        let dir = name(&place(path))?;
+        let dir = Dir::capture(path, dir, *filter, names, started, &mut headers)?;
         inputs.dirs.push(dir);
     }
     for (path, place) in &singles {
@@ -273,13 +283,26 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<Inputs, End> {
         tree::absent(&dir.join("go.work"), started)?;
     }
     confirm(&mut inputs, &root.at, built.unconfirmed);
-    Ok(inputs)
+    if let Some(before) = &survey.before {
+        return match before.agrees(&inputs, &headers) {
+            true => Ok((inputs, None)),
+            false => Err(NotRecorded::Outline.into()),
+        };
+    }
+    let outline = Outline {
+        root: root.at,
+        modes: modes.clone(),
+        flags: flags.clone(),
+        packages: Packages::only(&packages),
+        headers,
+    };
+    Ok((inputs, Some(outline)))
 }
 
 /// The file of the workspace, if there is one, and how it was found.
-fn workspace(dir: &Path, env: &GoEnv) -> (Option<PathBuf>, Nearest) {
+fn workspace(dir: &Path, gowork: Option<&str>) -> (Option<PathBuf>, Nearest) {
     let (up, found) = nearest(dir, "go.work");
-    match env.get("GOWORK") {
+    match gowork {
         Some("off") => (None, Nearest::Off),
         None | Some("") => match up {
             None => (None, Nearest::Up(None)),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
+use super::outline::Headers;
 use super::reason::Reason;
 use super::tree::{Dir, Seen, Single};
 use stat::{self, Stat};
@@ -105,6 +106,28 @@ impl Checker {
             }
         }
         Ok(moved.then(|| (now_dirs.unwrap_or_else(|| dirs.to_vec()), now_singles)))
+    }
+
+    /// Whether all is as it is recorded, or differs only in what `go list` does
+    /// not see.
+    pub(crate) fn holds(
+        &self,
+        root: &Path,
+        looked: i64,
+        dirs: &[Dir],
+        singles: &[Single],
+        headers: &Headers,
+    ) -> bool {
+        let trust = Trust { checker: self, looked };
+        let same = |single: &Single| !matches!(single.check(root, &trust), Seen::Stale(_));
+        singles.iter().all(same)
+            && dirs.iter().all(|dir| {
+                let known = self.known(root, looked, dir);
+                match known.seen.get_or_init(|| dir.check(root, &trust)) {
+                    Seen::Same | Seen::Moved(_) => true,
+                    Seen::Stale(_) => dir.holds(root, &trust, headers),
+                }
+            })
     }
 
     /// Looks at all directories; some are left out if one is stale.

@@ -2,6 +2,8 @@
 //! as harmless only if it is listed here: what is new in Go is not known until
 //! somebody looked at it.
 
+use serde::{Deserialize, Serialize};
+
 use super::reason::Never;
 
 /// Flags without a value.
@@ -15,7 +17,7 @@ const TEST_ONLY: [&str; 10] =
     ["count", "timeout", "failfast", "parallel", "short", "vet", "run", "bench", "cpu", "shuffle"];
 
 /// Whether version control is stamped (`-buildvcs`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) enum Stamping {
     /// Where the repository and its tool are there.
     #[default]
@@ -25,7 +27,7 @@ pub(crate) enum Stamping {
 }
 
 /// What flags ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Flags {
     pub(crate) stamping: Stamping,
     /// `-pgo`, where it is a file: neither `auto` nor `off`.

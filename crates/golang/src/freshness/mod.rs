@@ -72,8 +72,10 @@ mod checker;
 mod embed;
 mod flags;
 mod git_settings;
+mod header;
 mod key;
 mod modules;
+mod outline;
 mod output;
 mod packages;
 mod place;
@@ -93,6 +95,7 @@ use serde::{Deserialize, Serialize};
 pub use capture::{Built, NotRecorded};
 pub use checker::Checker;
 pub use key::{RecordKeys, Summary};
+pub use outline::Outline;
 pub(crate) use output::{Standing, is_as_recorded, record as record_output};
 pub use reason::{Never, Reason};
 pub use survey::Survey;
@@ -212,25 +215,14 @@ impl Record {
         let inputs = self.inputs.as_ref().map_err(|never| Reason::Never(never.clone()))?;
         let (dir, environment) = (&settings.dir, &settings.environment);
 
-        if nearest(dir, "go.mod").0 != inputs.module {
-            return Err(Reason::Nearest { name: "go.mod", dir: dir.clone() });
-        }
-        if let Nearest::Up(up) = inputs.work
-            && nearest(dir, "go.work").0 != up
-        {
-            return Err(Reason::Nearest { name: "go.work", dir: dir.clone() });
-        }
-        let depth = Path::new(&inputs.below).components().count();
-        let root = dir.ancestors().nth(depth).filter(|_| dir.ends_with(&inputs.below));
-        let root = root.ok_or_else(|| Reason::Nearest { name: "go.mod", dir: dir.clone() })?;
+        let root = inputs.root(dir)?;
         let places = |package: &str, module: &str| (root.join(package), root.join(module));
         if let Some((stamp, package, module)) = &inputs.stamp {
             let (package, module) = places(package, module);
             let places = Places { dir, package: &package, module: &module };
             stamp.check(places, environment)?;
         }
-        let settings_now = inputs.toolchain.check(go, environment, checker, inputs.looked)?;
-        let tools = checker.compare(root, inputs.looked, &[], inputs.toolchain.files())?;
+        let toolchain = inputs.toolchain_now(go, settings, root, checker)?;
         let files = checker.compare(root, inputs.looked, &inputs.dirs, &inputs.files)?;
         if let Some(path) = &inputs.unconfirmed {
             return Err(Reason::Unconfirmed { path: path.clone() });
@@ -242,19 +234,52 @@ impl Record {
                 .map_err(|Cancelled| Reason::GitFailed { problem: Cancelled.to_string() })?;
             stamp.compare(&repository, &state, environment)?;
         }
-        if settings_now.is_none() && tools.is_none() && files.is_none() {
+        if toolchain.is_none() && files.is_none() {
             return Ok(None);
         }
         let mut now = Inputs { looked: checker.began, ..inputs.clone() };
-        if let Some(toolchain) = settings_now {
+        if let Some(toolchain) = toolchain {
             now.toolchain = toolchain;
-        }
-        if let Some((_, files)) = tools {
-            now.toolchain = now.toolchain.with_files(files);
         }
         if let Some((dirs, files)) = files {
             (now.dirs, now.files) = (dirs, files);
         }
         Ok(Some(Self { inputs: Ok(now), ..self.clone() }))
+    }
+}
+
+impl Inputs {
+    /// The root of the checkout, if modules are found from a directory as they
+    /// were.
+    fn root<'a>(&self, dir: &'a Path) -> Result<&'a Path, Reason> {
+        let other = |name| Reason::Nearest { name, dir: dir.to_owned() };
+        if nearest(dir, "go.mod").0 != self.module {
+            return Err(other("go.mod"));
+        }
+        if let Nearest::Up(up) = self.work
+            && nearest(dir, "go.work").0 != up
+        {
+            return Err(other("go.work"));
+        }
+        let depth = Path::new(&self.below).components().count();
+        let root = dir.ancestors().nth(depth).filter(|_| dir.ends_with(&self.below));
+        root.ok_or_else(|| other("go.mod"))
+    }
+
+    /// The toolchain with the stats of now, where these are others.
+    fn toolchain_now(
+        &self,
+        go: &Go,
+        settings: &BuildSettings,
+        root: &Path,
+        checker: &Checker,
+    ) -> Result<Option<Toolchain>, Reason> {
+        let (toolchain, looked) = (&self.toolchain, self.looked);
+        let now = toolchain.check(go, &settings.environment, checker, looked)?;
+        let files = checker.compare(root, looked, &[], toolchain.files())?;
+        Ok(match files {
+            Some((_, files)) => Some(now.as_ref().unwrap_or(toolchain).with_files(files)),
+            None => now,
+        })
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::flags::Flags;
 use crate::build::BuildSettings;
@@ -17,7 +17,7 @@ use crate::tool::Go;
 /// The most that a listing may be.
 const LIMIT: usize = 256 << 20;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Package {
     pub(crate) import_path: String,
@@ -42,7 +42,7 @@ pub(crate) struct Package {
     pub(crate) embed_files: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct PackageModule {
     pub(crate) path: String,
@@ -70,7 +70,7 @@ impl Package {
 }
 
 /// The packages of several programs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(crate) struct Packages(Vec<Package>);
 
 impl Packages {
@@ -96,6 +96,11 @@ impl Packages {
         }
         let is_reached = |package: &&Package| reached.contains(package.import_path.as_str());
         Some(self.0.iter().filter(is_reached).collect())
+    }
+
+    /// Only these.
+    pub(crate) fn only(packages: &[&Package]) -> Self {
+        Self(packages.iter().copied().cloned().collect())
     }
 
     /// The package of a program.

@@ -1,18 +1,19 @@
 //! What `go` says of programs that are being built: `go env` (twice) and `go
 //! list -deps`. It is asked while they are built, once for all that are built
 //! alike: what changes in the meantime is noticed when the files are looked at.
+//! Where an [`Outline`](super::Outline) still holds, nothing is asked.
 
 use std::path::Path;
 use std::time::SystemTime;
 
 use super::capture::{End, NotRecorded};
 use super::flags::Flags;
+use super::outline::{Before, Modes};
 use super::packages::{self, Packages};
 use super::reason::Never;
 use super::toolchain::Toolchain;
 use crate::build::BuildSettings;
 use crate::cancel::Cancel;
-use crate::go_env::GoEnv;
 use crate::import_path::ImportPath;
 use crate::tool::Go;
 use stat::nanos_of;
@@ -37,11 +38,13 @@ pub struct Survey {
     /// Nothing was looked at before this; nanoseconds since 1970.
     pub(super) looked: i64,
     pub(super) found: Result<Surveyed, Never>,
+    /// What was there when it was found that nothing need be asked.
+    pub(super) before: Option<Before>,
 }
 
 #[derive(Debug)]
 pub(super) struct Surveyed {
-    pub(super) env: GoEnv,
+    pub(super) modes: Modes,
     pub(super) flags: Flags,
     pub(super) toolchain: Toolchain,
     pub(super) packages: Packages,
@@ -65,8 +68,8 @@ impl Survey {
         let mut settings = settings.clone();
         settings.environment.set("GOTMPDIR", temporary);
         match survey(go, &settings, import_paths, nanos_of(started), cancel) {
-            Ok(found) => Ok(Self { looked, found: Ok(found) }),
-            Err(End::Never(never)) => Ok(Self { looked, found: Err(never) }),
+            Ok(found) => Ok(Self { looked, found: Ok(found), before: None }),
+            Err(End::Never(never)) => Ok(Self { looked, found: Err(never), before: None }),
             Err(End::Not(reason)) => Err(reason),
         }
     }
@@ -93,5 +96,5 @@ fn survey(
     let flags = Flags::parse(value("GOFLAGS"), &settings.flags, &settings.ldflags)?;
     let toolchain = Toolchain::capture(go, environment, &own, &env, started)??;
     let packages = packages::list(go, settings, &flags, import_paths, cancel)?;
-    Ok(Surveyed { env, flags, toolchain, packages })
+    Ok(Surveyed { modes: Modes::of(&env), flags, toolchain, packages })
 }

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::checker::Trust;
+use super::header::header;
+use super::outline::Headers;
 use super::reason::Reason;
-use stat::{self, Content, Folder, Kind, Stat};
+use stat::{self, Content, Folder, Kind, Stat, Sum};
 
 /// Endings of the files that `go` takes for sources of a package (its
 /// documentation, "go/build": `Package`).
@@ -39,6 +41,17 @@ impl Filter {
             Self::Sources => kind != Kind::Dir && is_source(name),
         }
     }
+}
+
+fn is_go(name: &str) -> bool {
+    name.ends_with(".go")
+}
+
+/// Whether a file whose content has changed says the same of what belongs to a
+/// program: a Go file with the same header, or what is only embedded. Other
+/// sources may have build constraints as well.
+fn keeps_outline(name: &str, header: Option<&Sum>, other: Option<&Sum>) -> bool {
+    if is_go(name) { header.is_some() && header == other } else { !is_source(name) }
 }
 
 fn is_source(name: &str) -> bool {
@@ -149,13 +162,15 @@ fn list(path: &Path, filter: Filter) -> Result<Vec<(String, Kind)>, Refused> {
 impl Dir {
     /// Records a directory as it is, after a build that began at `started`.
     /// `embedded` are names that count, and their content with them, beside
-    /// those of the filter.
+    /// those of the filter. The headers of its source files are added to
+    /// `headers`.
     pub(crate) fn capture(
         at: &Path,
         path: String,
         filter: Filter,
         embedded: &BTreeSet<String>,
         started: i64,
+        headers: &mut Headers,
     ) -> Result<Self, Refused> {
         let failed = |error| Refused::Io(at.to_owned(), error);
         let Some(folder) = Folder::open(at).map_err(failed)? else {
@@ -176,8 +191,16 @@ impl Dir {
             let content = match kind {
                 Kind::File | Kind::Link if counts => {
                     let file = at.join(&name);
-                    let content =
-                        stat::read(&file).map_err(|error| Refused::Io(file.clone(), error))?;
+                    let mut source = Vec::new();
+                    let content = if is_go(&name) {
+                        stat::read_into(&file, &mut source)
+                    } else {
+                        stat::read(&file)
+                    };
+                    let content = content.map_err(|error| Refused::Io(file.clone(), error))?;
+                    if let Some(sum) = header(&source) {
+                        headers.insert(format!("{path}/{name}"), sum);
+                    }
                     if content.is_some_and(|content| content.stat.may_be_since(started)) {
                         return Err(Refused::Since(file));
                     }
@@ -224,6 +247,62 @@ impl Dir {
             })
         };
         content(self) == content(other)
+    }
+
+    /// Whether two looks at one directory differ only in what `go list` does
+    /// not see.
+    pub(crate) fn has_outline_of(
+        &self,
+        headers: &Headers,
+        other: &Self,
+        other_headers: &Headers,
+    ) -> bool {
+        let same = |(is, was): (&Entry, &Entry)| {
+            let (Entry(name, kind, content), Entry(was_name, was_kind, was_content)) = (is, was);
+            let key = format!("{}/{name}", self.path);
+            let sum = |content: &Option<Content>| content.map(|content| content.sum);
+            (name, kind, content.is_some()) == (was_name, was_kind, was_content.is_some())
+                && (sum(content) == sum(was_content)
+                    || keeps_outline(name, headers.get(&key), other_headers.get(&key)))
+        };
+        (&self.path, self.filter) == (&other.path, other.filter)
+            && match (&self.listing, &other.listing) {
+                (Some(is), Some(was)) => {
+                    is.entries.len() == was.entries.len()
+                        && is.entries.iter().zip(&was.entries).all(same)
+                }
+                (is, was) => is.is_none() && was.is_none(),
+            }
+    }
+
+    /// Whether what is there now differs only in what `go list` does not see.
+    pub(crate) fn holds(&self, root: &Path, trust: &Trust<'_>, headers: &Headers) -> bool {
+        let at = root.join(&self.path);
+        let (Ok(Some(folder)), Some(recorded)) = (Folder::open(&at), &self.listing) else {
+            return false;
+        };
+        let same = |entry: &Entry| match entry.compare(&folder, &at, trust) {
+            Ok(_) => true,
+            Err(Reason::Changed { path }) => {
+                let Entry(name, kind, _) = entry;
+                let is_kind = |(is, _)| is == *kind;
+                let mut source = Vec::new();
+                let now = match stat::read_into(&path, &mut source) {
+                    Ok(Some(_)) if is_go(name) => header(&source),
+                    _ => None,
+                };
+                folder.look(name).is_ok_and(|found| found.is_some_and(is_kind))
+                    && keeps_outline(
+                        name,
+                        headers.get(&format!("{}/{name}", self.path)),
+                        now.as_ref(),
+                    )
+            }
+            Err(_) => false,
+        };
+        let named =
+            self.filter == Filter::Named || self.compare_names(&at, &recorded.entries).is_ok();
+        named && recorded.entries.iter().all(same)
     }
 
     /// Compares with what is there now.

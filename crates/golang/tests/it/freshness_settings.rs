@@ -118,7 +118,7 @@ fn never() {
         site.settle();
         let started = SystemTime::now();
         let record = site.capture(started, None);
-        let record = record.unwrap_or_else(|error| panic!("{words}: {error}"));
+        let (record, _) = record.unwrap_or_else(|error| panic!("{words}: {error}"));
         let never = record.never().unwrap_or_else(|| panic!("{words}")).to_string();
         let known = never.contains(words) || words == "GOFLAGS" && never.contains("-asmflags");
         assert!(known, "{words}: {never}");

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use golang::{
     BuildInfo, BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, NotRecorded,
-    Record, Survey, VcsState,
+    Outline, Record, Survey, VcsState,
 };
 
 use crate::fixture::{Tree, path, process_environment, real_go, target};
@@ -169,35 +169,47 @@ impl Site {
         self.settle();
         let started = SystemTime::now();
         let binary = self.binary().unwrap();
-        self.capture(started, None).map(|record| (record, binary))
+        self.capture(started, None).map(|(record, _)| (record, binary))
+    }
+
+    /// What `go` says.
+    pub(crate) fn survey(&self, started: SystemTime) -> Result<Survey, NotRecorded> {
+        let (go, settings) = (&self.go, &self.settings);
+        let programs = [path(&self.import_path)];
+        let temporary = std::env::temp_dir();
+        Survey::make(go, settings, &programs, &temporary, started, &Cancel::new())
     }
 
     pub(crate) fn capture(
         &self,
         started: SystemTime,
         unconfirmed: Option<&Record>,
-    ) -> Result<Record, NotRecorded> {
-        let import_path = path(&self.import_path);
-        let cancel = Cancel::new();
-        let programs = std::slice::from_ref(&import_path);
-        let survey = Survey::make(
-            &self.go,
-            &self.settings,
-            programs,
-            &std::env::temp_dir(),
-            started,
-            &cancel,
-        )?;
+    ) -> Result<(Record, Option<Outline>), NotRecorded> {
+        self.capture_by(&self.survey(started)?, started, unconfirmed)
+    }
+
+    pub(crate) fn capture_by(
+        &self,
+        survey: &Survey,
+        started: SystemTime,
+        unconfirmed: Option<&Record>,
+    ) -> Result<(Record, Option<Outline>), NotRecorded> {
         let built = Built {
-            survey: &survey,
+            survey,
             settings: &self.settings,
-            import_path: &import_path,
+            import_path: &path(&self.import_path),
             info: &BuildInfo::read(&self.tree.join("out/scratch")).unwrap(),
             started,
             layer: "sha256:0",
             unconfirmed,
         };
-        Record::capture(built, &cancel)
+        Record::capture(built, &Cancel::new())
+    }
+
+    /// What an outline says, if it holds.
+    pub(crate) fn remembered(&self, record: &Record, outline: Outline) -> Option<Survey> {
+        let checker = Checker::new(NonZero::<usize>::MIN);
+        record.survey(outline, &self.go, &self.settings, &checker)
     }
 
     pub(crate) fn check(&self, record: &Record) -> Freshness {
@@ -205,6 +217,21 @@ impl Site {
         record.check(&self.go, &self.settings, &Checker::new(threads), |repository| {
             VcsState::read(repository, &self.settings.environment, &Cancel::new())
         })
+    }
+
+    /// Whether an outline is nothing, or leads to the same record as what `go`
+    /// says now, after a build that was started at `started`. Whether it held.
+    pub(crate) fn outline_is_right(
+        &self,
+        remembered: Option<&Survey>,
+        started: SystemTime,
+        record: &Record,
+    ) -> bool {
+        let Some(survey) = remembered else { return false };
+        let (by_outline, outline) = self.capture_by(survey, started, None).unwrap();
+        assert!(outline.is_none());
+        assert_eq!(timeless(&by_outline), timeless(record));
+        true
     }
 
     /// Until the file system's clock has left the time of the last change well
@@ -218,6 +245,15 @@ impl Site {
         let from = now();
         while now() < from + 40_000_000 {}
     }
+}
+
+/// A record without the time at which it was made.
+fn timeless(record: &Record) -> serde_json::Value {
+    let mut value = serde_json::to_value(record).unwrap();
+    if let Some(looked) = value.pointer_mut("/inputs/Ok/looked") {
+        *looked = 0.into();
+    }
+    value
 }
 
 fn settings(tree: &Tree) -> BuildSettings {

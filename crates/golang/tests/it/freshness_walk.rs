@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use golang::{Freshness, NotRecorded, Reason, Record};
+use golang::{Freshness, NotRecorded, Outline, Reason, Record};
 
 use crate::freshness_site::{FILES, MAIN, Site, touch};
 
@@ -196,11 +196,13 @@ struct Tally {
     needless: usize,
     failed: usize,
     unrecorded: usize,
+    /// Without `go` being asked.
+    remembered: usize,
 }
 
 fn walk(seed: u64, steps: usize) -> Tally {
     let mut walk = Walk { site: Site::with_git(), dice: Dice(seed) };
-    let mut known: Option<(Record, Vec<u8>)> = None;
+    let mut known: Option<(Record, Vec<u8>, Outline)> = None;
     let mut tally = Tally::default();
     let mut kinds = Vec::new();
     for step in 0..steps {
@@ -217,7 +219,7 @@ fn walk(seed: u64, steps: usize) -> Tally {
             &kinds[kinds.len().saturating_sub(6)..]
         );
         let mut last = None;
-        if let Some((record, binary)) = &mut known {
+        if let Some((record, binary, _)) = &mut known {
             // Also: as if it had been long ago.
             let asked = if walk.dice.roll(2) == 0 { settled(record) } else { record.clone() };
             match walk.site.check(&asked) {
@@ -236,6 +238,9 @@ fn walk(seed: u64, steps: usize) -> Tally {
                 }
             }
         }
+        let remembered = known
+            .as_ref()
+            .and_then(|(record, _, outline)| walk.site.remembered(record, outline.clone()));
         walk.site.settle();
         let started = SystemTime::now();
         let Ok(binary) = walk.site.binary() else {
@@ -244,13 +249,15 @@ fn walk(seed: u64, steps: usize) -> Tally {
             continue;
         };
         tally.stale += 1;
-        if last.is_some() && known.as_ref().is_some_and(|(_, known)| *known == binary) {
+        if last.is_some() && known.as_ref().is_some_and(|(_, known, _)| *known == binary) {
             tally.needless += 1;
         }
         match walk.site.capture(started, None) {
-            Ok(record) => {
+            Ok((record, outline)) => {
                 assert_eq!(record.never(), None, "{at}");
-                known = Some((record, binary));
+                tally.remembered +=
+                    usize::from(walk.site.outline_is_right(remembered.as_ref(), started, &record));
+                known = outline.map(|outline| (record, binary, outline));
             }
             Err(NotRecorded::Repository | NotRecorded::DuringBuild { .. }) => {
                 tally.unrecorded += 1;
@@ -273,5 +280,5 @@ fn fresh_is_what_go_would_build() {
     let steps = usize::try_from(setting("FRESHNESS_STEPS", 60)).unwrap();
     let tally = walk(setting("FRESHNESS_SEED", 20_261_124), steps);
     println!("{tally:?}");
-    assert!(tally.fresh > 0 && tally.stale > 0, "{tally:?}");
+    assert!(tally.fresh > 0 && tally.stale > 0 && tally.remembered > 0, "{tally:?}");
 }

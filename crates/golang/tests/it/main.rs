@@ -14,6 +14,7 @@ mod find;
 mod fixture;
 #[cfg(unix)]
 mod freshness;
+mod freshness_outline;
 #[cfg(unix)]
 mod freshness_rows;
 #[cfg(unix)]
