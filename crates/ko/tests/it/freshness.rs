@@ -114,6 +114,28 @@ fn nothing_changed() {
     assert_eq!(trace.started().get("git"), None);
 }
 
+/// Neither is what to build looked up, nor what it was built from.
+#[test]
+fn an_edit_costs_one_go() {
+    let fixture = fixture();
+    let words = ["build", "--bare"];
+    let first = fixture.build("--bare").output().success();
+    let edit = |text: &str| {
+        let _ = fixture.module().file("main.go", text);
+        settle();
+    };
+    edit("package main\n\nfunc main() { println(\"edited\") }\n");
+    assert_eq!(processes(&fixture, &words), (1, 0));
+    let second = fixture.build("--bare").output().success();
+    assert_ne!(second.stdout, first.stdout);
+    assert_eq!(processes(&fixture, &words), (0, 0), "the record is as good as any");
+
+    edit("package main\n\nimport \"os\"\n\nfunc main() { os.Exit(0) }\n");
+    let (go, git) = processes(&fixture, &words);
+    assert!(go > 2, "what an import brings must be asked: {go}");
+    assert_eq!(git, 0);
+}
+
 #[test]
 fn several_programs_and_platforms_cost_one_git() {
     let fixture = fixture();
