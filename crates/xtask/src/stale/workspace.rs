@@ -328,7 +328,10 @@ impl Workspace {
 
     /// Whether ko 0.19.1 refuses what ours builds.
     pub(super) fn is_beyond_ko(&self) -> bool {
-        self.words.contains_key("compression") || self.has("app/kodata/out.txt")
+        self.words.contains_key("compression")
+            || self.has("app/kodata/out.txt")
+            // It runs go with GO111MODULE=off as well, which refuses that.
+            || self.env.get("GOFLAGS").is_some_and(|value| value.contains("-modfile"))
     }
 
     /// All variables of a contender but those that are its own.
