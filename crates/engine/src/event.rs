@@ -202,8 +202,10 @@ pub enum Part {
     },
     /// What is in `kodata`.
     Kodata {
-        /// The directory.
-        dir: PathBuf,
+        /// A file that has changed; the directory where it is not known.
+        path: PathBuf,
+        /// How many more have.
+        others: usize,
     },
 }
 

@@ -9,7 +9,7 @@ use golang::{
     BuildError, BuildInfo, BuildKey, BuildSettings, Environment, FileIdentity, ImportPath, Main,
     OutputDir,
 };
-use layer::{Family, Kodata, KodataOptions, Layer, LayerError, Obtained, Recipe};
+use layer::{Family, KodataOptions, Layer, LayerError, Obtained, Recipe};
 use oci::{Descriptor, Platform};
 
 use crate::base::{Base, BaseImage, BaseReference, Selected};
@@ -17,11 +17,18 @@ use crate::blocking::blocking;
 use crate::compile::{Compiling, Running};
 use crate::error::BuildFailure;
 use crate::event::Event;
-use crate::fresh::{Checked, Fact, Made, Verdict};
+use crate::fresh::{Checked, Different, Fact, Made, Verdict, compare_kodata};
 use crate::image::{Added, Artifact, Image, assemble, assemble_index};
 use crate::listing::{Program, target};
 use crate::run::Run;
 use crate::stage::Stage;
+
+/// The layer of a kodata directory, and why it is another one than the last.
+#[derive(Debug, Clone)]
+pub(crate) struct Kodata {
+    pub(crate) layer: Layer,
+    pub(crate) different: Option<Different>,
+}
 
 impl Run {
     pub(crate) async fn artifact(
@@ -105,7 +112,7 @@ impl Run {
         let added = Added {
             import_path: main.import_path.as_str(),
             name: main.import_path.base_name(),
-            kodata: &kodata,
+            kodata: &kodata.layer,
             binary: &binary.layer,
             debugger: debugger.as_ref(),
             program: binary.info.as_ref().filter(|_| sbom),
@@ -118,7 +125,7 @@ impl Run {
         self: &Arc<Self>,
         program: &Program,
         windows: bool,
-    ) -> Result<Layer, BuildFailure> {
+    ) -> Result<Kodata, BuildFailure> {
         let dir = program.main.dir.join("kodata");
         let run = Arc::clone(self);
         let (work, import_path) = (dir.clone(), program.main.import_path.clone());
@@ -131,7 +138,7 @@ impl Run {
         import_path: &ImportPath,
         dir: PathBuf,
         windows: bool,
-    ) -> Result<Layer, BuildFailure> {
+    ) -> Result<Kodata, BuildFailure> {
         let system = if windows { "windows" } else { "unix" };
         let here = format!("kodata {system} {}", dir.display());
         let anywhere = format!("kodata of {system} {import_path}");
@@ -152,7 +159,7 @@ impl Run {
                     .map_or(0, |(seconds, _)| *seconds),
                 allowed_root: self.options.kodata_root.clone(),
             };
-            let Kodata { recipe, skipped_links } = Recipe::kodata(&options)
+            let layer::Kodata { recipe, skipped_links } = Recipe::kodata(&options)
                 .map_err(|source| BuildFailure::Kodata { source: Arc::new(source) })?;
             for link in skipped_links {
                 let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -163,7 +170,8 @@ impl Run {
             match obtained {
                 Ok(Obtained { layer, reused }) => {
                     self.observer.tell(Event::Layer { reused });
-                    Ok(layer)
+                    let different = compare_kodata(&self.store, &here, layer.diff_id, &recipe);
+                    Ok(Kodata { layer, different })
                 }
                 Err(LayerError::Cancelled) => Err(BuildFailure::Cancelled),
                 Err(source) => Err(BuildFailure::KodataLayer { dir, source: Arc::new(source) }),

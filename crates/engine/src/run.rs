@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use golang::{Argument, BuildKey, Cancel, Go, ImportPath, LoadError};
-use layer::{Compressor, Layer};
+use layer::Compressor;
 use registry::{Client, ClientOptions};
 use store::Store;
 
@@ -28,6 +28,7 @@ use crate::flight::Flights;
 use crate::fresh::{Known, Made};
 use crate::image::Artifact;
 use crate::listing::{Lister, Memory, Program, refused, unlisted};
+use crate::make::Kodata;
 use crate::namer::md5_of;
 use crate::options::{Local, Network, Options};
 use crate::publish::{
@@ -55,7 +56,7 @@ pub struct Published {
     pub references: Vec<String>,
 }
 
-type Kodata = Flights<(PathBuf, bool), Result<Layer, BuildFailure>>;
+type KodataLayers = Flights<(PathBuf, bool), Result<Kodata, BuildFailure>>;
 type Binaries = Flights<(BuildKey, ImportPath), Result<Made, BuildFailure>>;
 
 /// What all images of a run share.
@@ -70,7 +71,7 @@ pub(crate) struct Run {
     pub(crate) expander: Expander,
     pub(crate) compressor: Compressor,
     pub(crate) budget: Budget,
-    pub(crate) kodata: Kodata,
+    pub(crate) kodata: KodataLayers,
     pub(crate) binaries: Binaries,
     pub(crate) debuggers: Debuggers,
     pub(crate) known: Known,

@@ -47,7 +47,13 @@ fn part_text(part: &Part) -> String {
         Part::Base { was, is } => {
             format!("the base was {} and is {}", digest(was), digest(is))
         }
-        Part::Kodata { dir } => format!("{} has changed", dir.display()),
+        Part::Kodata { path, others: 0 } => format!("{} has changed", path.display()),
+        Part::Kodata { path, others: 1 } => {
+            format!("{} and another one have changed", path.display())
+        }
+        Part::Kodata { path, others } => {
+            format!("{} and {others} others have changed", path.display())
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! looked up once per program and platform, and renewed after each build.
 
 mod capture;
+mod kodata;
 mod parts;
 mod record;
 
@@ -21,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 pub(crate) use self::capture::Fact;
+pub(crate) use self::kodata::{Different, compare as compare_kodata};
 use self::record::{Built, Last, Place};
 use crate::blocking::blocking;
 use crate::error::BuildFailure;

@@ -1,13 +1,13 @@
 //! What an image was made of beside its program, so that it can be said why it
 //! is another one although the program is fresh. Nothing depends on it.
 
-use layer::Layer;
 use oci::{DiffId, Digest, Platform};
 use serde::{Deserialize, Serialize};
 
 use crate::base::BaseImage;
 use crate::event::{Event, Part};
 use crate::listing::Program;
+use crate::make::Kodata;
 use crate::run::Run;
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,11 +23,12 @@ impl store::Record for Parts {
 
 impl Run {
     /// Tells which parts of an image are not those of the last time.
-    pub(crate) fn compare_parts(&self, program: &Program, base: &BaseImage, kodata: &Layer) {
+    pub(crate) fn compare_parts(&self, program: &Program, base: &BaseImage, kodata: &Kodata) {
         let import_path = program.main.import_path.to_string();
         let platform: &Platform = base.platform();
         let key = format!("{import_path} {platform} {}", program.dir.display());
-        let is = Parts { base: base.named().map(|(_, digest)| digest), kodata: kodata.diff_id };
+        let is =
+            Parts { base: base.named().map(|(_, digest)| digest), kodata: kodata.layer.diff_id };
         let was: Option<Parts> = self.store.record(&key);
         if was.as_ref() == Some(&is) {
             return;
@@ -41,7 +42,11 @@ impl Run {
                 tell(Part::Base { was: was.base, is: is.base });
             }
             if was.kodata != is.kodata {
-                tell(Part::Kodata { dir: program.main.dir.join("kodata") });
+                let mut path = program.main.dir.join("kodata");
+                let different = kodata.different.as_ref();
+                path.extend(different.map(|different| &different.name));
+                let others = different.map_or(0, |different| different.others);
+                tell(Part::Kodata { path, others });
             }
         }
         // Without, nothing is said the next time.

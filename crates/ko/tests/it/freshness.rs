@@ -300,6 +300,28 @@ fn a_fresh_program_in_another_image() {
 }
 
 #[test]
+fn what_changed_in_kodata_is_named() {
+    let fixture = fixture();
+    let module = fixture.module().file("kodata/a/one.txt", "1").file("kodata/a/two.txt", "2");
+    let explained = || {
+        settle();
+        let output = fixture.build("--bare --sbom=none --explain").output().success();
+        let line = output.stderr.lines().find_map(|line| line.split_once("/kodata"));
+        line.map(|(_, rest)| rest.to_owned())
+    };
+    assert_eq!(explained(), None);
+    let module = module.file("kodata/a/two.txt", "2, edited");
+    assert_eq!(explained().as_deref(), Some("/a/two.txt has changed"));
+    let module = module.file("kodata/new.txt", "new").file("kodata/a/two.txt", "2");
+    assert_eq!(explained().as_deref(), Some("/new.txt and another one have changed"));
+    let _ = module.file("kodata/b/c/d.txt", "d");
+    assert_eq!(explained().as_deref(), Some("/b and 2 others have changed"));
+    assert_eq!(explained(), None);
+    fs::remove_file(fixture.sandbox.work().join("kodata/page.txt")).unwrap();
+    assert_eq!(explained().as_deref(), Some("/page.txt has changed"));
+}
+
+#[test]
 fn a_date_is_another_one_each_time() {
     let fixture = fixture();
     let template =
