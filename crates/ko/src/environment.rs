@@ -7,10 +7,20 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use crate::error::{CommandError, Result};
 
 /// More than this nobody types or pipes in, in bytes.
 const MAX_INPUT: u64 = 1 << 20;
+
+/// The local time zone. Where it is a file, the directories of all zones are not
+/// searched for its name.
+pub(crate) fn time_zone() -> TimeZone {
+    let file = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok());
+    let zone = file.flatten().and_then(|file| TimeZone::tzif("Local", &file).ok());
+    zone.unwrap_or_else(TimeZone::system)
+}
 
 /// What the process was given when it started.
 #[derive(Debug)]

@@ -2,9 +2,12 @@
 #![allow(clippy::print_stderr, reason = "this is the one place that writes to the terminal")]
 
 use std::io::Write as _;
+use std::sync::LazyLock;
 
 use engine::{Digest, Event, Observer, Part};
+use jiff::{Timestamp, tz::TimeZone};
 
+use crate::environment::time_zone;
 use crate::error::{CommandError, Result};
 
 /// Writes a result.
@@ -29,7 +32,8 @@ pub(crate) fn fail(error: &CommandError) {
 
 /// Writes a line of progress, with the local time in front, as ko does.
 pub(crate) fn log(text: &str) {
-    let now = jiff::ZonedDateTime::now();
+    static ZONE: LazyLock<TimeZone> = LazyLock::new(time_zone);
+    let now = Timestamp::now().to_zoned_datetime(ZONE.clone());
     eprintln!("{} {text}", now.strftime("%Y/%m/%d %H:%M:%S"));
 }
 
