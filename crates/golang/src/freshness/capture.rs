@@ -130,7 +130,7 @@ impl From<Refused> for End {
 }
 
 impl Record {
-    /// Records what a build read. A record may also say that builds of this kind are never
+    /// Records what a build read, as the checker of this run sees it. A record may also say that builds of this kind are never
     /// fresh: keep it, for its sentence.
     ///
     /// # Errors
@@ -139,9 +139,10 @@ impl Record {
     /// With it comes what `go` said, unless that is what was kept before.
     pub fn capture(
         built: Built<'_>,
+        checker: &Checker,
         cancel: &Cancel,
     ) -> Result<(Self, Option<Outline>), NotRecorded> {
-        let (inputs, outline) = match inputs(built, cancel) {
+        let (inputs, outline) = match inputs(built, checker, cancel) {
             Ok((inputs, outline)) => (Ok(inputs), outline),
             Err(End::Never(never)) => (Err(never), None),
             Err(End::Not(reason)) => return Err(reason),
@@ -150,7 +151,11 @@ impl Record {
     }
 }
 
-fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<(Inputs, Option<Outline>), End> {
+fn inputs(
+    built: Built<'_>,
+    checker: &Checker,
+    cancel: &Cancel,
+) -> Result<(Inputs, Option<Outline>), End> {
     let Built { settings, import_path, survey, .. } = built;
     let dir = &settings.dir;
     let started = nanos_of(built.started);
@@ -263,10 +268,13 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<(Inputs, Option<Outline>)
     if let Some((stamp, (_, package, module))) = stamp {
         inputs.stamp = Some((stamp, name(&place(&package))?, name(&place(&module))?));
     }
+    if let Some(before) = &survey.before {
+        before.teach(&root.at, checker);
+    }
     let mut headers = Headers::new();
     for (path, (filter, names)) in &wanted {
         let dir = name(&place(path))?;
-        let dir = Dir::capture(path, dir, *filter, names, started, &mut headers)?;
+        let dir = Dir::capture(path, dir, *filter, names, started, checker, &mut headers)?;
         inputs.dirs.push(dir);
     }
     for (path, place) in &singles {
@@ -282,7 +290,7 @@ fn inputs(built: Built<'_>, cancel: &Cancel) -> Result<(Inputs, Option<Outline>)
     for dir in dir.ancestors().take_while(|dir| dir.starts_with(top)) {
         tree::absent(&dir.join("go.work"), started)?;
     }
-    confirm(&mut inputs, &root.at, built.unconfirmed);
+    confirm(&mut inputs, &root.at, checker, built.unconfirmed);
     if let Some(before) = &survey.before {
         return match before.agrees(&inputs, &headers) {
             true => Ok((inputs, None)),
@@ -390,8 +398,7 @@ fn stamp(
 /// Where another machine's clock makes the times of files, they do not prove
 /// that nothing changed during the build. That the content is the same as
 /// before it does.
-fn confirm(inputs: &mut Inputs, root: &Path, before: Option<&Record>) {
-    let checker = Checker::new(std::num::NonZero::<usize>::MIN);
+fn confirm(inputs: &mut Inputs, root: &Path, checker: &Checker, before: Option<&Record>) {
     let dirs = inputs
         .dirs
         .iter()

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use super::outline::Headers;
 use super::reason::Reason;
+use super::sums::Sums;
 use super::tree::{Dir, Seen, Single};
 use stat::{self, Stat};
 
@@ -28,6 +29,8 @@ pub struct Checker {
     /// By path; a record that says something else of it is another entry.
     dirs: Mutex<HashMap<PathBuf, Vec<Arc<Known>>>>,
     local: Mutex<HashMap<u64, bool>>,
+    /// What is recorded of content, for other records of this run.
+    pub(crate) sums: Sums,
 }
 
 /// Directories and files as they are now.
@@ -62,6 +65,7 @@ impl Checker {
             began: stat::nanos_of(SystemTime::now()),
             dirs: Mutex::default(),
             local: Mutex::default(),
+            sums: Sums::default(),
         }
     }
 

@@ -82,6 +82,7 @@ mod place;
 mod reason;
 mod references;
 mod said;
+mod sums;
 mod survey;
 mod toolchain;
 mod tree;

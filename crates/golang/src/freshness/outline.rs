@@ -4,7 +4,7 @@
 //! is: they change what functions do, not what is imported.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use stat::Sum;
@@ -99,6 +99,13 @@ impl Record {
 }
 
 impl Before {
+    /// Tells a checker what is known of the content of files.
+    pub(super) fn teach(&self, root: &Path, checker: &Checker) {
+        for dir in &self.inputs.dirs {
+            dir.teach(root, self.inputs.looked, &self.headers, checker);
+        }
+    }
+
     /// Whether what was recorded after the build is what was there when the
     /// outline held, as far as it counts for that. What came in between was
     /// there before the build, and left no trace.

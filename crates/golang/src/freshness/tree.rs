@@ -6,14 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::checker::Trust;
+use super::checker::{Checker, Trust};
 use super::header::header;
 use super::outline::Headers;
 use super::reason::Reason;
-use stat::{self, Content, Folder, Kind, Stat, Sum};
+use super::sums::Known;
+use stat::{self, Content, Folder, Kind, Stat, Sum, nanos_of};
 
 /// Endings of the files that `go` takes for sources of a package (its
 /// documentation, "go/build": `Package`).
@@ -41,6 +43,31 @@ impl Filter {
             Self::Sources => kind != Kind::Dir && is_source(name),
         }
     }
+}
+
+/// Reads a file, through symbolic links, unless it is known already.
+fn read(folder: &Folder, name: &str, file: &Path, checker: &Checker) -> io::Result<Option<Known>> {
+    let now = folder.look(name)?;
+    if let Some((Kind::File, stat)) = now
+        && checker.is_local(stat.device, file)
+        && let Some(known) = checker.sums.find(file, &stat)
+    {
+        return Ok(Some(known));
+    }
+    let looked = nanos_of(SystemTime::now());
+    let mut source = Vec::new();
+    let content = if is_go(name) { stat::read_into(file, &mut source) } else { stat::read(file) };
+    let Some(content) = content? else { return Ok(None) };
+    let known = Known { content, header: header(&source), looked };
+    if matches!(now, Some((Kind::File, _))) {
+        checker.sums.add(file.to_owned(), known);
+    }
+    Ok(Some(known))
+}
+
+/// By what the header of a file is known.
+fn key(dir: &str, name: &str) -> String {
+    format!("{dir}/{name}")
 }
 
 fn is_go(name: &str) -> bool {
@@ -170,6 +197,7 @@ impl Dir {
         filter: Filter,
         embedded: &BTreeSet<String>,
         started: i64,
+        checker: &Checker,
         headers: &mut Headers,
     ) -> Result<Self, Refused> {
         let failed = |error| Refused::Io(at.to_owned(), error);
@@ -191,16 +219,12 @@ impl Dir {
             let content = match kind {
                 Kind::File | Kind::Link if counts => {
                     let file = at.join(&name);
-                    let mut source = Vec::new();
-                    let content = if is_go(&name) {
-                        stat::read_into(&file, &mut source)
-                    } else {
-                        stat::read(&file)
-                    };
-                    let content = content.map_err(|error| Refused::Io(file.clone(), error))?;
-                    if let Some(sum) = header(&source) {
-                        headers.insert(format!("{path}/{name}"), sum);
+                    let known = read(&folder, &name, &file, checker)
+                        .map_err(|error| Refused::Io(file.clone(), error))?;
+                    if let Some(sum) = known.and_then(|known| known.header) {
+                        headers.insert(key(&path, &name), sum);
                     }
+                    let content = known.map(|known| known.content);
                     if content.is_some_and(|content| content.stat.may_be_since(started)) {
                         return Err(Refused::Since(file));
                     }
@@ -216,6 +240,19 @@ impl Dir {
             return Err(Refused::Since(at.to_owned()));
         }
         Ok(Self { path, filter, listing: Some(Listing { stat, entries }) })
+    }
+
+    /// Tells a checker what was read of files at `looked` or later.
+    pub(crate) fn teach(&self, root: &Path, looked: i64, headers: &Headers, checker: &Checker) {
+        let at = root.join(&self.path);
+        let listing =
+            self.listing.iter().filter(|listing| checker.is_local(listing.stat.device, &at));
+        for Entry(name, kind, content) in listing.flat_map(|listing| &listing.entries) {
+            if let (Kind::File, Some(content)) = (kind, *content) {
+                let header = headers.get(&key(&self.path, name)).copied();
+                checker.sums.add(at.join(name), Known { content, header, looked });
+            }
+        }
     }
 
     /// What of it is on which device, to ask whether its times are to be
@@ -259,7 +296,7 @@ impl Dir {
     ) -> bool {
         let same = |(is, was): (&Entry, &Entry)| {
             let (Entry(name, kind, content), Entry(was_name, was_kind, was_content)) = (is, was);
-            let key = format!("{}/{name}", self.path);
+            let key = key(&self.path, name);
             let sum = |content: &Option<Content>| content.map(|content| content.sum);
             (name, kind, content.is_some()) == (was_name, was_kind, was_content.is_some())
                 && (sum(content) == sum(was_content)
@@ -292,11 +329,7 @@ impl Dir {
                     _ => None,
                 };
                 folder.look(name).is_ok_and(|found| found.is_some_and(is_kind))
-                    && keeps_outline(
-                        name,
-                        headers.get(&format!("{}/{name}", self.path)),
-                        now.as_ref(),
-                    )
+                    && keeps_outline(name, headers.get(&key(&self.path, name)), now.as_ref())
             }
             Err(_) => false,
         };

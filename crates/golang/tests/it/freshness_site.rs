@@ -203,18 +203,16 @@ impl Site {
             layer: "sha256:0",
             unconfirmed,
         };
-        Record::capture(built, &Cancel::new())
+        Record::capture(built, &checker(), &Cancel::new())
     }
 
     /// What an outline says, if it holds.
     pub(crate) fn remembered(&self, record: &Record, outline: Outline) -> Option<Survey> {
-        let checker = Checker::new(NonZero::<usize>::MIN);
-        record.survey(outline, &self.go, &self.settings, &checker)
+        record.survey(outline, &self.go, &self.settings, &checker())
     }
 
     pub(crate) fn check(&self, record: &Record) -> Freshness {
-        let threads = NonZero::new(2).unwrap();
-        record.check(&self.go, &self.settings, &Checker::new(threads), |repository| {
+        record.check(&self.go, &self.settings, &checker(), |repository| {
             VcsState::read(repository, &self.settings.environment, &Cancel::new())
         })
     }
@@ -254,6 +252,11 @@ fn timeless(record: &Record) -> serde_json::Value {
         *looked = 0.into();
     }
     value
+}
+
+/// That of a run that begins now.
+fn checker() -> Checker {
+    Checker::new(NonZero::new(2).unwrap())
 }
 
 fn settings(tree: &Tree) -> BuildSettings {
