@@ -117,7 +117,8 @@ fn site() -> Site {
         layer: "",
         unconfirmed: None,
     };
-    let (record, _) = Record::capture(built, &Checker::new(NonZero::<usize>::MIN), &cancel).unwrap();
+    let (record, _) =
+        Record::capture(built, &Checker::new(NonZero::<usize>::MIN), &cancel).unwrap();
     let mut value = serde_json::to_value(&record).unwrap();
     let inputs = value.pointer_mut("/inputs/Ok").unwrap();
     inputs["looked"] = (inputs["looked"].as_i64().unwrap() + 60_000_000_000).into();

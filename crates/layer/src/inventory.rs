@@ -47,14 +47,16 @@ impl Inventory {
 mod tests {
     use super::*;
 
+    type Files = &'static [(&'static str, i64)];
+
     #[test]
     fn what_is_first_is_most_likely_why() {
-        let files = |files: &[(&str, i64)]| {
+        let files = |files: Files| {
             let stat = |changed| Stat { size: 1, modified: 0, changed, inode: 1, device: 1 };
             Inventory(files.iter().map(|(name, at)| ((*name).into(), Some(stat(*at)))).collect())
         };
         let was = files(&[("a", 1), ("b", 1), ("c", 1)]);
-        let rows: [(&[(&str, i64)], &[&str]); 5] = [
+        let rows: [(Files, &[&str]); 5] = [
             (&[("a", 1), ("b", 1), ("c", 1)], &[]),
             (&[("a", 1), ("b", 2), ("c", 1)], &["b"]),
             (&[("a", 2), ("b", 2), ("c", 3)], &["c", "a", "b"]),
