@@ -1,7 +1,7 @@
 //! Which processes a command starts and which files it opens, counted exactly:
-//! `strace` writes down what it and its children ask of the system (Linux only). A script in the place
-//! of `go` could count as well, but a script is not the `go` of its GOROOT, and
-//! what is built by it is never fresh.
+//! `strace` writes down what it and its children ask of the system (Linux only).
+//! A script in the place of `go` could count as well, but a script is not the
+//! `go` of its GOROOT, and what is built by it is never fresh.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 pub struct Trace {
     path: PathBuf,
     calls: &'static str,
+    alone: bool,
 }
 
 impl Trace {
     /// Names the file; it is written over by each command that is traced.
     pub fn new(path: impl Into<PathBuf>) -> Trace {
-        Trace { path: path.into(), calls: "trace=execve" }
+        Trace { path: path.into(), calls: "trace=execve", alone: false }
     }
 
     /// Also which files are opened.
@@ -25,12 +26,21 @@ impl Trace {
         Trace { calls: "trace=execve,open,openat", ..self }
     }
 
+    /// Only what the command does itself: of other programs no more than that
+    /// it starts them.
+    #[must_use]
+    pub fn alone(self) -> Trace {
+        Trace { alone: true, ..self }
+    }
+
     /// The words before those of the command to trace.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let path = self.path.display().to_string();
         let words = ["strace", "-f", "-qq", "-e", self.calls, "-e", "signal=none", "-o", &path];
-        words.map(str::to_owned).to_vec()
+        // Whoever becomes another program is left to itself from then on.
+        let leave: &[&str] = if self.alone { &["-b", "execve"] } else { &[] };
+        words.iter().chain(leave).map(|&word| word.to_owned()).collect()
     }
 
     /// How often programs were started by the last command, itself included:

@@ -34,7 +34,7 @@ fn fixture() -> Fixture {
 
 /// Until the clock has left the last edit behind, as it has between the edits
 /// and the builds of people: what was edited while a build ran is built again.
-fn settle() {
+pub(crate) fn settle() {
     let edited = SystemTime::now();
     while edited.elapsed().unwrap() < Duration::from_millis(40) {}
 }
@@ -70,7 +70,7 @@ fn git(fixture: &Fixture, words: &[&str]) {
     assert!(output.status.success(), "{words:?}: {output:?}");
 }
 
-fn commit(fixture: &Fixture) {
+pub(crate) fn commit(fixture: &Fixture) {
     git(fixture, &["init", "-q"]);
     git(fixture, &["add", "-A"]);
     git(fixture, &["commit", "-q", "--allow-empty", "-m", "a commit"]);

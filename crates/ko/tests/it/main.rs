@@ -14,6 +14,7 @@ mod compression;
 mod config;
 mod containers;
 mod cosign;
+mod counters;
 mod debug;
 mod destinations;
 mod engines;

@@ -1,0 +1,222 @@
+//! What runs cost, counted exactly: the processes that are started, the files
+//! that are opened, what registries are asked and sent, and that the command
+//! itself stays small. Time is never measured: it follows from these.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::base::{Image, Index};
+use testkit::registry::{Class, Contents, TestRegistry};
+use testkit::trace::Trace;
+
+use crate::fixture::Fixture;
+use crate::freshness::{commit, settle};
+
+/// The most that the command itself may have resident, in bytes, also where it
+/// is not optimised.
+const MEMORY: u64 = 64 << 20;
+
+const PLATFORMS: [&str; 4] = ["linux/amd64", "linux/arm64", "linux/ppc64le", "linux/s390x"];
+const MAINS: [&str; 4] = ["cmd/one", "cmd/two", "cmd/three", "cmd/four"];
+
+/// What a run costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Costs {
+    /// Starts of `go` and of `git` by the command.
+    go: usize,
+    git: usize,
+    /// How often the command opens files and directories of the checkout, and
+    /// of the cache.
+    sources: usize,
+    cache: usize,
+    /// All requests, and those among them that bring blobs and manifests.
+    requests: u64,
+    blobs: u64,
+    manifests: u64,
+}
+
+/// How it is called; the words; what changes before; what it then costs.
+type Row = (&'static str, &'static str, Change, Costs);
+
+/// Something that changes before a run, differently each round.
+type Change = fn(&Scene, usize);
+
+/// Four programs, of which the first has kodata, and manifests with 60
+/// references to them, committed; and a registry with nothing but their base.
+struct Scene {
+    fixture: Fixture,
+    empty: Contents,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let base = PLATFORMS.iter().fold(Index::oci(), |index, it| index.image(Image::oci(it)));
+        let fixture = Fixture::on(TestRegistry::start(), &base.build());
+        let mut module = fixture.module().library("shared").kodata("cmd/one", 1, 20);
+        for dir in MAINS {
+            let source = "package main\n\nimport library \"example.com/app/shared\"\n\n\
+                          func main() { println(library.Answer) }\n";
+            module = module.file(&format!("{dir}/main.go"), source);
+        }
+        for file in 0..10 {
+            let line = |main| format!("- image: ko://example.com/app/{main}\n");
+            let six = (0..6).map(|at| line(MAINS[(file + at) % MAINS.len()]));
+            module = module.file(&format!("config/{file}.yaml"), six.collect::<String>());
+        }
+        commit(&fixture);
+        // Until the times of files prove something on the coarsest of clocks:
+        // what is younger is read each time.
+        let written = Instant::now();
+        while written.elapsed() < Duration::from_millis(2100) {
+            thread::yield_now();
+        }
+        let empty = fixture.registry.snapshot();
+        Scene { fixture, empty }
+    }
+
+    /// What the words cost after a change: once as the registry and the kernel
+    /// see it, and once, after another change, as it can be traced.
+    fn costs(&self, words: &[&str], change: Change, mut round: impl FnMut() -> usize) -> Costs {
+        let sandbox = &self.fixture.sandbox;
+        // Once more, since what a build notes of files that were just written
+        // is not trusted.
+        self.prepare(change, round());
+        for _ in 0..2 {
+            let _ = sandbox.run(words).output().success();
+        }
+        self.prepare(change, round());
+        let output = sandbox.run(words).output().success();
+        let peak = output.peak_memory.expect("Linux tells the peak of a process");
+        assert!((1 << 20..MEMORY).contains(&peak), "{words:?}: {peak} bytes");
+        let counts = self.fixture.registry.counts();
+        // Nothing is sent that the registry has, and nothing twice.
+        assert_eq!(counts.bytes_in, self.arrived(), "{words:?}");
+
+        self.prepare(change, round());
+        let trace = Trace::new(sandbox.root().join("trace")).with_files().alone();
+        let _ = sandbox.run_traced(&trace, words).output().success();
+        let (started, opened) = (trace.started(), trace.opened());
+        let of = |program: &str| started.get(program).copied().unwrap_or_default();
+        let below = |dir: PathBuf| opened.iter().filter(|path| path.starts_with(&dir)).count();
+        Costs {
+            go: of("go"),
+            git: of("git"),
+            sources: below(sandbox.work()),
+            cache: below(sandbox.kocache()),
+            requests: counts.total(),
+            blobs: counts.of(Class::UploadPut),
+            manifests: counts.of(Class::ManifestPut),
+        }
+    }
+
+    fn prepare(&self, change: Change, round: usize) {
+        change(self, round);
+        settle();
+        self.fixture.registry.reset();
+    }
+
+    /// The size of all that was put, each blob and manifest once.
+    fn arrived(&self) -> u64 {
+        let registry = &self.fixture.registry;
+        let mut sizes = BTreeMap::new();
+        for put in registry.requests().into_iter().filter(|request| request.method == "PUT") {
+            let path = put.path.strip_prefix("/v2/").unwrap();
+            let size = match path.split_once("/manifests/") {
+                Some((repository, name)) => {
+                    registry.manifest(repository, name).unwrap().bytes.len()
+                }
+                None => {
+                    let (repository, _) = path.split_once("/blobs/").unwrap();
+                    let (_, digest) = put.query.rsplit_once("digest=").unwrap();
+                    registry.blob(repository, &digest.replace("%3A", ":")).unwrap().len()
+                }
+            };
+            sizes.insert((put.path, put.query), size as u64);
+        }
+        sizes.values().sum()
+    }
+}
+
+fn nothing(_: &Scene, _: usize) {}
+
+fn leaf(scene: &Scene, round: usize) {
+    let source = format!("package main\n\nfunc init() {{ println(\"edit {round}\") }}\n");
+    let _ = scene.fixture.module().file("cmd/two/edit.go", source);
+}
+
+fn kodata(scene: &Scene, round: usize) {
+    let text = format!("edit {round}\n");
+    let _ = scene.fixture.module().file("cmd/one/kodata/000/00000.txt", text);
+}
+
+fn first(scene: &Scene, _: usize) {
+    let _ = fs::remove_dir_all(scene.fixture.sandbox.kocache());
+    scene.fixture.registry.restore(&scene.empty);
+}
+
+#[test]
+fn a_run_costs_what_it_must() {
+    let four = "build -B ./cmd/one ./cmd/two ./cmd/three ./cmd/four";
+    let costs = |go, git, sources, cache, requests, blobs, manifests| Costs {
+        go,
+        git,
+        sources,
+        cache,
+        requests,
+        blobs,
+        manifests,
+    };
+    let rows: [Row; 11] = [
+        // One git for all. What the tag of the base points at, and the tags of
+        // the image and its SBOM. Of kodata only the directories are opened.
+        ("one, unchanged", "build -B ./cmd/one", nothing, costs(0, 1, 14, 15, 3, 0, 0)),
+        ("four, unchanged", four, nothing, costs(0, 1, 20, 36, 6, 0, 0)),
+        (
+            "four platforms, unchanged",
+            "build -B --platform=all ./cmd/one",
+            nothing,
+            costs(0, 1, 14, 34, 3, 0, 0),
+        ),
+        // The four programs, and the directory and the ten files, each once.
+        ("60 references, unchanged", "resolve -B -f config", nothing, costs(0, 1, 35, 36, 6, 0, 0)),
+        // A binary, a config, a manifest, and the same of the SBOM.
+        ("one of one edited", "build -B ./cmd/two", leaf, costs(1, 2, 35, 44, 17, 4, 2)),
+        // The same, and what the other three cost unchanged.
+        ("one of four edited", four, leaf, costs(1, 2, 48, 86, 20, 4, 2)),
+        (
+            "four platforms, edited",
+            "build -B --platform=all ./cmd/two",
+            leaf,
+            costs(4, 5, 100, 145, 67, 18, 10),
+        ),
+        // Nothing is built; the layer of the program stays where it is.
+        ("kodata edited", "build -B ./cmd/one", kodata, costs(0, 1, 55, 35, 17, 4, 2)),
+        (
+            "kodata of four platforms edited",
+            "build -B --platform=all ./cmd/one",
+            kodata,
+            costs(0, 1, 58, 76, 61, 15, 10),
+        ),
+        ("first build of one", "build -B ./cmd/one", first, costs(5, 1, 44, 92, 22, 5, 2)),
+        ("first build of four", four, first, costs(5, 4, 100, 250, 76, 20, 8)),
+    ];
+    let scene = Scene::new();
+    let mut rounds = 0..;
+    let mut wrong = String::new();
+    for (name, words, change, want) in rows {
+        let words: Vec<&str> = words.split(' ').collect();
+        let mut costs = scene.costs(&words, change, || rounds.next().unwrap());
+        // What is read beside `go` is read once or twice, as threads meet: these
+        // two are bounds there.
+        if want.go > 0 && costs.sources <= want.sources && costs.cache <= want.cache {
+            (costs.sources, costs.cache) = (want.sources, want.cache);
+        }
+        if costs != want {
+            wrong += &format!("{name}:\n  {costs:?}, not\n  {want:?}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "what is less is a new bound:\n{wrong}");
+}
