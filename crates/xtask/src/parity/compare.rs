@@ -96,7 +96,22 @@ pub(crate) fn compare(
     }
     findings.extend(success(scene, ko));
     findings.extend(order(scene, ours));
+    findings.extend(larger_layers(ko, ours));
     findings
+}
+
+/// Layers that are larger to send than ko's.
+fn larger_layers(ko: &Observation, ours: &Observation) -> Vec<Finding> {
+    let larger = ours.sizes.iter().filter_map(|(field, &ours)| {
+        let &theirs = ko.sizes.get(field)?;
+        (ours > theirs).then(|| Finding {
+            field: field.clone(),
+            ko: Some(format!("{theirs} bytes")),
+            ours: Some(format!("{ours} bytes")),
+            notes: Vec::new(),
+        })
+    });
+    larger.collect()
 }
 
 /// A case that ko cannot do proves nothing, unless it says so.
@@ -150,7 +165,7 @@ impl fmt::Display for Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{Memory, is_fresh};
+    use super::{Memory, Observation, is_fresh, larger_layers};
 
     #[test]
     fn only_a_second_run_may_say_less() {
@@ -159,5 +174,16 @@ mod tests {
         assert!(!is_fresh(built, None, Memory::None));
         assert!(!is_fresh(built, Some(&said), Memory::Same));
         assert!(!is_fresh("stderr Using base a for b", None, Memory::Same));
+    }
+
+    #[test]
+    fn no_layer_is_larger_to_send() {
+        let seen = |size| Observation {
+            sizes: [("layers[1]/digest".to_owned(), size)].into(),
+            ..Observation::default()
+        };
+        assert!(larger_layers(&seen(100), &seen(100)).is_empty());
+        assert!(larger_layers(&Observation::default(), &seen(100)).is_empty());
+        assert_eq!(larger_layers(&seen(100), &seen(101)).len(), 1);
     }
 }

@@ -16,6 +16,8 @@ use testkit::sha256;
 pub(crate) struct Images<'a> {
     pub(crate) fields: BTreeMap<String, String>,
     pub(crate) tars: BTreeMap<String, Vec<Entry>>,
+    /// How many bytes have to be sent for each layer that was added.
+    pub(crate) sizes: BTreeMap<String, usize>,
     labels: &'a Labels,
     base_blobs: &'a BTreeSet<String>,
     /// Names of blobs that images were seen to use.
@@ -27,6 +29,7 @@ impl<'a> Images<'a> {
         Images {
             fields: BTreeMap::new(),
             tars: BTreeMap::new(),
+            sizes: BTreeMap::new(),
             labels,
             base_blobs,
             blobs: BTreeMap::new(),
@@ -149,9 +152,12 @@ impl<'a> Images<'a> {
             return "gzip of several members".to_owned();
         }
         match tar_diff::entries(&tar) {
-            Ok(entries) => self.tars.insert(field.to_owned(), entries),
+            Ok(entries) => {
+                self.tars.insert(field.to_owned(), entries);
+                self.sizes.insert(field.to_owned(), blob.len());
+            }
             Err(error) => return format!("no tar: {error}"),
-        };
+        }
         let diff_id = sha256(&tar);
         if described == Some(&diff_id) {
             format!("diff_id {diff_id}")

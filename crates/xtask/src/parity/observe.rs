@@ -46,6 +46,8 @@ pub(crate) struct Observation {
     /// The entries of the layers that were added, by the field that has their
     /// diff_id.
     pub(crate) tars: BTreeMap<String, Vec<Entry>>,
+    /// The compressed sizes of added layers by their fields, in bytes.
+    pub(crate) sizes: BTreeMap<String, usize>,
     /// SBOMs, by the field that they are in.
     pub(crate) sboms: BTreeMap<String, Document>,
     /// stdout, line by line as it was printed, with names for digests.
@@ -102,8 +104,8 @@ pub(crate) fn observe(scene: &Scene<'_>, run: &Run, tool: Tool) -> Observation {
     }
 
     let sboms = seen.documents;
-    let (fields, tars) = (images.fields, images.tars);
-    let mut seen = Observation { fields, tars, sboms, lines: Vec::new() };
+    let (fields, tars, sizes) = (images.fields, images.tars, images.sizes);
+    let mut seen = Observation { fields, tars, sizes, sboms, lines: Vec::new() };
     printed(scene, run, &labels, &mut seen);
     seen
 }
