@@ -267,7 +267,10 @@ impl BuildError {
             Self::Failed(failure)
                 if failure.status == KILLED || failure.output.contains(KILLED) =>
             {
-                Some("the system may have run out of memory: build fewer images at once (-j)")
+                Some(
+                    "the system may have run out of memory: build fewer images at once (-j 1), \
+                     have go do less at a time (GOFLAGS=-p=1), or allow more memory",
+                )
             }
             Self::Failed(failure) if failure.output.contains(NO_SPACE) => Some(
                 "a disk that go writes to is full: make room, or set KOCACHE and GOCACHE to \

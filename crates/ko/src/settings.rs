@@ -15,6 +15,7 @@ use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements};
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
+use crate::memory::memory;
 use crate::{destination, system, ui};
 
 /// Makes the engine's options.
@@ -289,7 +290,7 @@ fn limits(jobs: i64) -> Result<Limits> {
             return Err(CommandError::new(message));
         }
     };
-    Ok(Limits { jobs, threads, memory: system::memory() })
+    Ok(Limits { jobs, threads, memory: memory() })
 }
 
 /// `$KOCACHE`, else the platform's cache directory.

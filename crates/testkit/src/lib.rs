@@ -12,6 +12,7 @@
 )]
 
 pub mod base;
+pub mod cgroup;
 mod digest;
 pub mod kube;
 pub mod module;

@@ -26,6 +26,7 @@ mod images;
 mod kubectl;
 mod kubernetes;
 mod leftovers;
+mod limits;
 mod local;
 mod login;
 mod manifests;

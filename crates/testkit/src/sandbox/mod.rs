@@ -144,8 +144,19 @@ impl Sandbox {
         trace: &Trace,
         args: impl IntoIterator<Item = A>,
     ) -> Run<'_> {
+        self.run_under(&trace.words(), args)
+    }
+
+    /// Begins a command line of the program, behind the words of another that
+    /// becomes it, or runs it.
+    #[must_use]
+    pub fn run_under<A: AsRef<OsStr>>(
+        &self,
+        words: &[String],
+        args: impl IntoIterator<Item = A>,
+    ) -> Run<'_> {
         let mut command = Command::new("env");
-        command.args(trace.words()).arg(&self.program);
+        command.args(words).arg(&self.program);
         self.begin(command, args)
     }
 
