@@ -173,14 +173,7 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOption
     let mut manifest = base.manifest.clone();
     manifest.subject = None;
     manifest.set_config(&config);
-    let mut layers: Vec<ImageLayer> = manifest
-        .layers
-        .iter()
-        .map(|layer| ImageLayer {
-            descriptor: layer.clone(),
-            origin: LayerOrigin::Base(Arc::clone(&base.source)),
-        })
-        .collect();
+    let mut layers: Vec<ImageLayer> = base.layers().collect();
     let debugger = added.debugger.map(|debugger| &debugger.layer);
     for layer in [added.kodata, added.binary].into_iter().chain(debugger) {
         layers.push(base.added(layer));

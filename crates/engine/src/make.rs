@@ -18,7 +18,7 @@ use crate::compile::{Compiling, Running};
 use crate::error::BuildFailure;
 use crate::event::Event;
 use crate::fresh::{Checked, Different, Fact, Made, Verdict, compare_kodata};
-use crate::image::{Added, Artifact, Image, assemble, assemble_index};
+use crate::image::{Added, Artifact, Image, ImageLayer, assemble, assemble_index};
 use crate::listing::{Program, target};
 use crate::run::Run;
 use crate::stage::Stage;
@@ -102,7 +102,18 @@ impl Run {
         base: &BaseImage,
     ) -> Result<Image, BuildFailure> {
         let checked = self.checked(program, base.platform()).await?;
-        let kodata = self.kodata(program, base.platform().is_windows());
+        // Of an image that is the same again nothing is sent.
+        let changes = matches!(checked.verdict, Verdict::Stale(..));
+        if changes {
+            base.layers().for_each(|layer| self.offer(program, &layer));
+        }
+        let kodata = async {
+            let kodata = self.kodata(program, base.platform().is_windows()).await?;
+            if changes {
+                self.offer(program, &base.added(&kodata.layer));
+            }
+            Ok(kodata)
+        };
         let binary = self.binary(program, base, &checked);
         let debugger = self.debugger(program, base.platform());
         let (kodata, binary, debugger) = try_join3(kodata, binary, debugger).await?;
@@ -181,9 +192,9 @@ impl Run {
     }
 
     /// Brings a layer that will be needed to where it will be needed.
-    fn offer(&self, program: &Program, base: &BaseImage, layer: &Layer) {
+    fn offer(&self, program: &Program, layer: &ImageLayer) {
         for publisher in &self.publishers {
-            publisher.offer(program.main.import_path.as_str(), &base.added(layer));
+            publisher.offer(program.main.import_path.as_str(), layer);
         }
     }
 
@@ -303,7 +314,7 @@ impl Run {
             Ok((identity, Made { layer, info }))
         });
         let made = work.await?;
-        self.offer(program, base, &made.1.layer);
+        self.offer(program, &base.added(&made.1.layer));
         Ok(made)
     }
 

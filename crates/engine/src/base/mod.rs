@@ -74,6 +74,14 @@ impl BaseImage {
         &self.platform
     }
 
+    /// Its layers.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = ImageLayer> {
+        self.manifest.layers.iter().map(|layer| ImageLayer {
+            descriptor: layer.clone(),
+            origin: LayerOrigin::Base(Arc::clone(&self.source)),
+        })
+    }
+
     /// A layer of ours as it is put on this base.
     pub(crate) fn added(&self, layer: &Layer) -> ImageLayer {
         let media_type = self.media_type.added_layer(layer.encoding.suffix());

@@ -140,8 +140,7 @@ impl RegistryPublisher {
         repository: &Repository,
         image: &Image,
     ) -> Result<(), PublishError> {
-        let layers =
-            image.layers.iter().filter(|layer| !layer.descriptor.media_type.is_nondistributable());
+        let layers = image.layers.iter().filter(|layer| is_sent(layer));
         let layers = layers.map(|layer| self.layer(import_path, repository, layer));
         let config = {
             let (pusher, repository) = (Arc::clone(&self.pusher), repository.clone());
@@ -231,7 +230,9 @@ impl Publisher for RegistryPublisher {
 
     fn offer(&self, import_path: &str, layer: &ImageLayer) {
         // Whatever is wrong with the name was said when it was prepared.
-        if let Ok(repository) = self.destination.repository_of(import_path) {
+        if let Ok(repository) = self.destination.repository_of(import_path)
+            && is_sent(layer)
+        {
             drop(self.layer(import_path, &repository, layer));
         }
     }
@@ -328,6 +329,11 @@ impl Pusher {
             self.client.push_manifest(reference, media_type, Bytes::copy_from_slice(bytes)).await;
         put.map(drop).map_err(|source| pushing(reference.repository(), Arc::new(source)))
     }
+}
+
+/// Some layers of Windows bases stay where they are.
+fn is_sent(layer: &ImageLayer) -> bool {
+    !layer.descriptor.media_type.is_nondistributable()
 }
 
 fn pushing(repository: &Repository, source: Arc<RegistryError>) -> PublishError {

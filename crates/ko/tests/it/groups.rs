@@ -5,7 +5,8 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use testkit::registry::Class;
+use testkit::base::Image;
+use testkit::registry::{Class, TestRegistry};
 
 use crate::fixture::Fixture;
 use crate::spy::Spy;
@@ -16,22 +17,29 @@ fn fixture() -> Fixture {
     fixture
 }
 
-#[test]
-fn a_binary_is_sent_while_go_goes_on() {
-    let fixture = fixture();
+/// Lets a build run with a command of `go` that is held where a script says
+/// `WAIT`, and lets it go on as soon as the registry has seen something: if it
+/// never does, the build fails.
+fn build_until(
+    fixture: &Fixture,
+    words: &str,
+    (command, script): (&str, &str),
+    seen: impl Fn() -> bool,
+) -> Spy {
     let arrived = fixture.sandbox.root().join("arrived");
-    // A go that does not end before somebody has seen a blob, or a minute is over.
-    let wait = format!(
-        "if [ \"$1\" = build ]; then\n\"$go\" \"$@\"\n\
-         for i in $(seq 600); do [ -e '{}' ] && exit 0; sleep 0.1; done\nexit 7\nfi",
-        arrived.display()
+    let wait = "for i in $(seq 600); do [ -e \"$arrived\" ] && break; sleep 0.1; done\n\
+                [ -e \"$arrived\" ] || exit 7";
+    let lines = format!(
+        "arrived='{}'\nif [ \"$1\" = {command} ]; then\n{}\nfi",
+        arrived.display(),
+        script.replace("WAIT", wait)
     );
-    let spy = Spy::with_script(&fixture.sandbox, &wait);
+    let spy = Spy::with_script(&fixture.sandbox, &lines);
     thread::scope(|scope| {
-        let run = fixture.build("-B ./cmd/one ./cmd/two").env("KO_GO_PATH", spy.program());
+        let run = fixture.build(words).env("KO_GO_PATH", spy.program());
         let run = scope.spawn(move || run.output());
         while !run.is_finished() {
-            if fixture.registry.counts().of(Class::UploadPut) > 0 {
+            if seen() {
                 assert_eq!(fixture.registry.counts().of(Class::ManifestPut), 0, "go may yet fail");
                 fs::write(&arrived, "").unwrap();
                 break;
@@ -40,8 +48,54 @@ fn a_binary_is_sent_while_go_goes_on() {
         }
         let _ = run.join().unwrap().success();
     });
+    spy
+}
+
+#[test]
+fn a_binary_is_sent_while_go_goes_on() {
+    let fixture = fixture();
+    let held = ("build", "\"$go\" \"$@\"\nWAIT\nexit 0");
+    // Kodata, and a binary.
+    let seen = || fixture.registry.counts().of(Class::UploadPut) > 1;
+    let spy = build_until(&fixture, "-B ./cmd/one ./cmd/two", held, seen);
     let builds = spy.calls().into_iter().filter(|call| call.starts_with("build ")).count();
     assert_eq!(builds, 1);
+}
+
+#[test]
+fn a_base_is_asked_for_while_go_lists() {
+    let fixture = fixture();
+    let seen = || {
+        let asked = fixture.registry.requests_of(Class::ManifestGet);
+        asked.iter().any(|asked| asked.path.starts_with("/v2/base/"))
+    };
+    let _ = build_until(&fixture, "-B ./cmd/one", ("list", "WAIT"), seen);
+}
+
+#[test]
+fn bases_and_kodata_are_sent_before_go_has_begun() {
+    let fixture = fixture();
+    let _ = fixture.module().kodata("cmd/one", 1, 3);
+    let counts = || fixture.registry.counts();
+    let seen = || {
+        let heads = fixture.registry.requests_of(Class::ManifestHead);
+        let tag = heads.iter().any(|head| head.path == "/v2/out/one/manifests/latest");
+        // What the tag is now, the layer of the base, and kodata.
+        tag && counts().of(Class::Mount) == 1 && counts().of(Class::UploadPut) == 1
+    };
+    let _ = build_until(&fixture, "-B --sbom=none ./cmd/one", ("build", "WAIT"), seen);
+    // The binary and the config came after it, and nothing came twice.
+    assert_eq!((counts().of(Class::Mount), counts().of(Class::UploadPut)), (1, 3));
+}
+
+#[test]
+fn a_base_of_another_registry_is_copied_before_go_has_begun() {
+    let other = TestRegistry::start();
+    Image::oci("linux/amd64").layers(2, 200_000).build().push(&other, "base", "latest");
+    let mut fixture = fixture();
+    fixture.sandbox.set("KO_DEFAULTBASEIMAGE", format!("{}/base", other.host()));
+    let seen = || fixture.registry.counts().of(Class::UploadPut) == 3;
+    let _ = build_until(&fixture, "-B --sbom=none ./cmd/one", ("build", "WAIT"), seen);
 }
 
 #[test]
