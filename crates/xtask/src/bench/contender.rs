@@ -5,10 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use testkit::cgroup::Cgroup;
 use testkit::registry::TestRegistry;
 use testkit::sandbox::{Run, Sandbox};
 
 use super::check::Checker;
+use super::checkout;
 use super::fixture::Written;
 use super::gocache;
 use super::measure::Sample;
@@ -120,6 +122,14 @@ impl Contender {
             Change::Kodata => {
                 write(dir.join("kodata/000/00000.txt"), format!("edit {round}\n").repeat(1000))
             }
+            Change::Checkout => {
+                checkout::renew(&self.sandbox, dir)?;
+                // What it has before the first round is of another build cache.
+                if self.kind == Kind::Ours && round > 0 {
+                    checkout::import_cache(&self.sandbox)?;
+                }
+                Ok(())
+            }
             Change::First => gocache::empty(&self.sandbox.kocache()),
             Change::Cold => {
                 gocache::empty(&self.sandbox.kocache())?;
@@ -137,13 +147,19 @@ impl Contender {
     ) -> Result<Sample> {
         registry.reset();
         let (cpu, start) = (children_seconds(), Instant::now());
-        let output = self.command(scenario).cwd(&self.fixture.dir).output();
+        let group = scenario.memory.map(Cgroup::new);
+        let under = group.as_ref().map(Cgroup::words).unwrap_or_default();
+        let output = self.command(scenario, &under).cwd(&self.fixture.dir).output();
         let seconds = start.elapsed().as_secs_f64();
         let cpu_seconds = children_seconds().zip(cpu).map(|(after, before)| after - before);
         let counts = registry.counts();
         let failed = |reason: String| {
             Error::Missing(format!("{}: {}: {reason}", scenario.name, self.kind.name()))
         };
+        if let Some(group) = &group {
+            let (peak, kills) = (group.peak() as f64 / 1e6, group.kills());
+            eprintln!("{}: {peak:.0} MB of all processes, {kills} killed", scenario.name);
+        }
         if output.code != Some(0) {
             return Err(failed(format!("exit code {:?}\n{}", output.code, output.stderr)));
         }
@@ -162,12 +178,12 @@ impl Contender {
         })
     }
 
-    fn command(&self, scenario: &Scenario) -> Run<'_> {
+    fn command(&self, scenario: &Scenario, under: &[String]) -> Run<'_> {
         if self.kind == Kind::Crane {
             return self.sandbox.run(["-c", SCRIPT]);
         }
         let platforms = format!("--platform={}", scenario.platforms);
-        self.sandbox.run(scenario.words.iter().chain([&platforms]))
+        self.sandbox.run_under(under, scenario.words.iter().chain([&platforms]))
     }
 }
 

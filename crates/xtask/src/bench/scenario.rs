@@ -20,6 +20,9 @@ pub(super) struct Scenario {
     pub(super) rtt: u64,
     /// Whether `go build` and `crane append` take part.
     pub(super) crane: bool,
+    /// The memory of all processes together, in bytes, which a control group
+    /// bounds: that takes root. Only ours takes part.
+    pub(super) memory: Option<u64>,
     /// Whether each run takes minutes: it runs only if it is asked for.
     pub(super) slow: bool,
 }
@@ -34,6 +37,9 @@ pub(super) enum Change {
     Source { dir: &'static str, package: &'static str },
     /// A file of kodata gets content that it never had.
     Kodata,
+    /// The same commit is checked out anew: every file is new. Ours has a cache
+    /// that was imported.
+    Checkout,
     /// The tool's cache and the registry are emptied.
     First,
     /// The same, and Go's build cache.
@@ -63,6 +69,7 @@ pub(super) fn all() -> Vec<Scenario> {
         images: Some(images),
         ..new(name, fixture, &["resolve", "-R", "-f", "config"], Change::None)
     };
+    let forty = slow(yaml("first-40-mains-in-2-gib", Fleet(40), 40));
     vec![
         small,
         rtt,
@@ -80,9 +87,12 @@ pub(super) fn all() -> Vec<Scenario> {
         new("noop-tekton-nop", Tekton, &["build", "./cmd/nop"], Change::None),
         new("noop-tekton-controller", Tekton, &CONTROLLER, Change::None),
         tekton("noop-tekton-8", Change::None),
+        Scenario { change: Change::Checkout, ..yaml("checkout-8-mains", Fleet(8), 8) },
+        tekton("checkout-tekton-8", Change::Checkout),
         new("edit-tekton-controller", Tekton, &CONTROLLER, LEAF),
         tekton("edit-tekton-8-leaf", LEAF),
         tekton("edit-tekton-8-shared", SHARED),
+        Scenario { change: Change::First, memory: Some(2 << 30), ..forty },
         slow(new("cold-tekton-controller", Tekton, &CONTROLLER, Change::Cold)),
         slow(tekton("cold-tekton-8", Change::Cold)),
     ]
@@ -106,6 +116,7 @@ fn new(name: &'static str, fixture: Fixture, words: &[&str], change: Change) -> 
         change,
         rtt: 0,
         crane: false,
+        memory: None,
         slow: false,
     }
 }
