@@ -36,6 +36,9 @@ pub struct Options {
     /// Where a cache for this run is made if that one cannot be used. Without,
     /// the run fails then.
     pub spare: Option<PathBuf>,
+    /// How many bytes of the cache may be left at the end of a run. What the
+    /// run itself used stays, even if that alone is more.
+    pub cache_size: u64,
     /// Build programs even if they are known to come out the same.
     pub rebuild: bool,
     /// How much may happen at once.

@@ -11,7 +11,7 @@ use engine::{
     Network, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
 };
 
-use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements};
+use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements, size};
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
@@ -51,6 +51,7 @@ pub(crate) fn options(
         cache: cache(process, &work_dir)?,
         // Whoever names a cache wants that one.
         spare: process.path("KOCACHE").is_none().then(std::env::temp_dir),
+        cache_size: cache_size(process)?,
         rebuild: image.rebuild,
         limits: limits(image.jobs)?,
         build: BuildOptions {
@@ -310,6 +311,25 @@ pub(crate) fn cache(process: &Process, work_dir: &Path) -> Result<PathBuf> {
             .hint(Some("set KOCACHE to one, or HOME".to_owned()))
     })
 }
+
+/// How large the cache may be, in bytes: `$KOCACHE_MAX_SIZE`. Without, several
+/// large repositories with all that they need fit: eight programs of 7 to 119
+/// MB take 0.7 GB.
+pub(crate) fn cache_size(process: &Process) -> Result<u64> {
+    let text = cache_size_text(process).value;
+    size(&text).map_err(|reason| CommandError::new(format!("{CACHE_SIZE} is {text:?}: {reason}")))
+}
+
+/// The same as it is said.
+pub(crate) fn cache_size_text(process: &Process) -> Located<String> {
+    match process.text(CACHE_SIZE) {
+        Some(text) => Located::new(text, Origin::Variable(CACHE_SIZE)),
+        None => Located::new("10GiB".to_owned(), Origin::Default),
+    }
+}
+
+/// The variable that bounds the cache.
+const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 
 fn network(process: &Process, insecure: bool) -> Network {
     let keychain = keychain(credential_sources(process));

@@ -15,6 +15,7 @@ use crate::options::Options;
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) store: Store,
+    size: u64,
     started: SystemTime,
     run: Mutex<Option<Lock>>,
     /// Removed in the end.
@@ -26,7 +27,7 @@ impl Opened {
         let started = SystemTime::now();
         let opened = |store: Store, temporary| {
             let run = Mutex::new(store.enter());
-            Ok(Self { store, started, run, temporary })
+            Ok(Self { store, size: options.cache_size, started, run, temporary })
         };
         let Some(spare) = &options.spare else {
             return opened(Store::open(&options.cache)?, None);
@@ -51,7 +52,7 @@ impl Opened {
     pub(crate) fn tidy(&self) {
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
         if self.temporary.is_none() {
-            tidy(&self.store, run, self.started);
+            tidy(&self.store, self.size, run, self.started);
         }
     }
 }

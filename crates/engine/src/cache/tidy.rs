@@ -1,50 +1,50 @@
 //! The bound that every cache has by itself. It is looked at at the end of a
 //! run, once a day, since that means to look at every file.
 
-use std::fs::File;
+use std::fs;
 use std::time::{Duration, SystemTime};
 
 use store::{GRANULARITY, Lock, Store};
 
 use super::prune::{Bound, prune};
 
-/// Several large repositories with all that they need fit: eight programs of
-/// 7 to 119 MB take 0.7 GB.
-const BOUND: Bound =
-    Bound { size: Some(10 << 30), age: Some(Duration::from_secs(30 * 24 * 60 * 60)) };
+/// How long something stays that nobody uses.
+const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How often the bound is looked at.
 const INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The file whose time says when that was.
+/// The file whose time says when that was, and whose content, for which size.
 const STAMP: &str = "tidied";
 
-/// Keeps a cache within its bound at the end of a run that began at `started`
+/// Keeps a cache within `size` bytes at the end of a run that began at `started`
 /// and holds `run`. What the run used stays, even if that alone is more. If
-/// another run is under way, that one will see to it, or the next.
+/// another run is under way, that one will see to it, or the next. Another size
+/// than the last time counts at once.
 ///
 /// What goes wrong here is no failure of the run.
-pub(crate) fn tidy(store: &Store, run: Option<Lock>, started: SystemTime) {
+pub(crate) fn tidy(store: &Store, size: u64, run: Option<Lock>, started: SystemTime) {
     let stamp = store.dir().join(STAMP);
     let now = SystemTime::now();
     let last = stamp.metadata().and_then(|found| found.modified());
-    // One that lies in the future says nothing.
-    if last.is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age < INTERVAL)) {
+    let same = fs::read_to_string(&stamp).is_ok_and(|text| text == size.to_string());
+    // A time that lies in the future says nothing.
+    if same && last.is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age < INTERVAL)) {
         return;
     }
     drop(run);
     let Some(_alone) = store.alone() else { return };
-    let options = File::options().create(true).truncate(false).write(true).open(&stamp);
-    if options.and_then(|file| file.set_modified(now)).is_err() {
+    if fs::write(&stamp, size.to_string()).is_err() {
         return;
     }
     let kept = started.checked_sub(GRANULARITY);
-    let _ = prune(store, BOUND, now, kept);
+    let bound = Bound { size: Some(size), age: Some(AGE) };
+    let _ = prune(store, bound, now, kept);
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::FileTimes;
+    use std::fs::{File, FileTimes};
 
     use super::*;
 
@@ -64,17 +64,22 @@ mod tests {
         let new = blob(b"new", Duration::ZERO);
 
         let other = store.enter();
-        tidy(&store, store.enter(), now);
+        tidy(&store, 1000, store.enter(), now);
         assert!(old.exists(), "another run is under way");
         drop(other);
         // A run of more than a month, which began with this.
-        tidy(&store, store.enter(), now - month);
+        tidy(&store, 1000, store.enter(), now - month);
         assert!(old.exists() && new.exists(), "this run may have used it");
-        tidy(&store, store.enter(), now);
+        tidy(&store, 1000, store.enter(), now);
         assert!(old.exists(), "it is not a day ago");
         let stamp = File::options().write(true).open(store.dir().join(STAMP)).unwrap();
         stamp.set_modified(now - INTERVAL).unwrap();
-        tidy(&store, store.enter(), now);
+        tidy(&store, 1000, store.enter(), now);
         assert!(!old.exists() && new.exists());
+        let later = now + Duration::from_secs(2 * 60 * 60);
+        tidy(&store, 1000, store.enter(), later);
+        assert!(new.exists(), "it is not a day ago");
+        tidy(&store, 1, store.enter(), later);
+        assert!(!new.exists(), "another size is a reason");
     }
 }

@@ -45,6 +45,7 @@ impl Fixture {
             [("GOENV", "off"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", ""), ("GOPROXY", "off")];
         let fixed = fixed.map(|(name, value)| (name.into(), value.into()));
         Options {
+            cache_size: u64::MAX,
             rebuild: false,
             work_dir: self.dir.path().join("module"),
             environment: Environment::from_iter(environment.chain(fixed)),

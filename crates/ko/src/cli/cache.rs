@@ -32,9 +32,9 @@ pub(crate) enum CacheCommand {
     Import(FileArg),
     /// Remove what was used longest ago.
     ///
-    /// Without flags, only what runs that were killed left behind. Every run
-    /// keeps the cache below 10GiB by itself, and removes what was not used for
-    /// 30 days.
+    /// Without flags, only what runs that were killed left behind. Runs keep the
+    /// cache below KOCACHE_MAX_SIZE by themselves, which is 10GiB if it is not
+    /// set, and remove what was not used for 30 days.
     #[command(verbatim_doc_comment)]
     Prune(PruneArgs),
     /// Print where the cache is, and what is in it.

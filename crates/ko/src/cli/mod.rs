@@ -27,7 +27,7 @@ pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs,
     PublishArgs, ResolveArgs, RunArgs, elements,
 };
-pub(crate) use self::quantity::readable;
+pub(crate) use self::quantity::{readable, size};
 pub(crate) use self::script::{CompletionArgs, script};
 use crate::error::{CommandError, Result};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// The text is something else.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|char: char| char.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor: f64 = match unit.to_ascii_lowercase().as_str() {

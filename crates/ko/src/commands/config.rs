@@ -36,10 +36,14 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
         Some(_) => Located::new(cache, Origin::Variable("KOCACHE")),
         None => default(cache),
     };
+    let _ = settings::cache_size(process)?;
+    let cache_size = settings::cache_size_text(process);
     let go = variable("KO_GO_PATH").unwrap_or_else(|| default("go".to_owned()));
 
     let mut text = show(&config, &platforms, &ldflags, &compression);
-    for (key, value) in [("repository", repository), ("cache", cache), ("go", go)] {
+    let rest =
+        [("repository", repository), ("cache", cache), ("cacheMaxSize", cache_size), ("go", go)];
+    for (key, value) in rest {
         line(&mut text, &format!("{key}: "), &value);
     }
     ui::print(&text)

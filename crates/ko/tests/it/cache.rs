@@ -2,9 +2,10 @@
 //! machine, and damaged.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use testkit::registry::Class;
@@ -12,6 +13,7 @@ use testkit::registry::Class;
 use crate::fixture::Fixture;
 use crate::leftovers::assert_none;
 use crate::services::run;
+use crate::spy::Spy;
 
 /// All files below a directory.
 fn files(dir: &Path) -> BTreeSet<PathBuf> {
@@ -174,6 +176,67 @@ fn a_cache_is_shown_and_pruned() {
         let stderr = prune(&[words]).failure(1).stderr;
         assert_eq!(stderr, format!("Error: invalid argument {want}\n"));
     }
+}
+
+/// Makes everything in the cache look as if it had been used two days ago.
+fn age(dir: &Path) {
+    let time = SystemTime::now() - Duration::from_secs(2 * 24 * 60 * 60);
+    for path in files(dir) {
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_times(FileTimes::new().set_accessed(time).set_modified(time)).unwrap();
+    }
+}
+
+#[test]
+fn pruning_beside_a_run_takes_nothing_from_it() {
+    let fixture = Fixture::new();
+    let sandbox = &fixture.sandbox;
+    let _ = fixture.module().main("cmd/tool").kodata(".", 1, 3).kodata("cmd/tool", 1, 5);
+    let words = "-B . ./cmd/tool";
+    let first = fixture.build(words).output().success();
+    age(&sandbox.kocache().join("v1"));
+    // In the middle of the next run: nothing has been used for days but what
+    // that has used.
+    let (ko, log) = (env!("CARGO_BIN_EXE_ko"), sandbox.root().join("pruned"));
+    let prune = format!("'{ko}' cache prune --max-size=0 >>'{0}' 2>>'{0}'", log.display());
+    let spy = Spy::with_script(sandbox, &format!("[ \"$1\" != build ] || {prune}"));
+    // Two links, so that pruning meets the layers of the first as well.
+    let run = fixture.build(&format!("{words} -j 1 --rebuild")).env("KO_GO_PATH", spy.program());
+    let again = run.output().success();
+    assert_eq!(again.stdout, first.stdout);
+    let pruned = fs::read_to_string(&log).unwrap();
+    let line = pruned.lines().find(|line| line.starts_with("removed ")).unwrap();
+    assert!(!line.starts_with("removed 0 ") && !line.contains(" 0 left"), "{pruned}");
+    assert!(pruned.contains("what was used within a day stays"), "{pruned}");
+    let third = fixture.build(words).output().success();
+    assert_eq!(third.stdout, first.stdout);
+}
+
+#[test]
+fn a_run_keeps_the_cache_within_the_size_that_is_set() {
+    let fixture = Fixture::new();
+    let cache = fixture.sandbox.kocache().join("v1");
+    let layer = || {
+        let layers = fixture.built("out", "latest").manifest["layers"].clone();
+        let digest = layers.as_array().unwrap().last().unwrap()["digest"].clone();
+        cache.join("blobs").join(digest.as_str().unwrap().replace(':', "/"))
+    };
+    let _ = fixture.build("--bare").output().success();
+    let old = layer();
+    age(&cache);
+    let _ = fixture.module().file("new.go", "package main\n\nfunc init() { println() }\n");
+    let build = |size: &str| fixture.build("--bare").env("KOCACHE_MAX_SIZE", size).output();
+    let _ = build("2GiB").success();
+    assert!(old.exists() && layer() != old, "there is room");
+    age(&cache);
+    let _ = build("1kB").success();
+    assert!(!old.exists(), "nobody has used it for days");
+    let tidied = fs::read_to_string(cache.join("tidied")).unwrap();
+    assert_eq!(tidied, "1000");
+
+    let stderr = build("many").failure(1).stderr;
+    let want = "KOCACHE_MAX_SIZE is \"many\": want a size such as 500MB or 2GiB";
+    assert!(stderr.contains(want), "{stderr}");
 }
 
 #[test]

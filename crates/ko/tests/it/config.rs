@@ -89,6 +89,7 @@ builds:
     linux_capabilities: [] # default
 repository: r.example.com/x # KO_DOCKER_REPO
 cache: /c # KOCACHE
+cacheMaxSize: "10GiB" # default
 go: go # default
 "##);
     let warning = ".ko.yaml:15: ldflag (did you mean ldflags?)";
