@@ -16,7 +16,7 @@ pub(crate) const KO_VERSION: &str = "v0.19.1";
 const COSIGN_VERSION: &str = "v3.1.3";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("bsdtar", "libarchive-tools"),
     ("containerd", "containerd"),
     ("docker-registry", "docker-registry"),
@@ -30,6 +30,7 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("runc", "runc"),
     ("skopeo", "skopeo"),
     ("strace", "strace"),
+    ("umoci", "umoci"),
 ];
 
 /// Releases of Go whose programs the tests of `golang` read.

@@ -1,7 +1,5 @@
 //! A connection with an engine.
 
-use std::error::Error as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
@@ -14,7 +12,7 @@ use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
 
 use super::endpoint::{Address, Endpoint};
-use super::error::DaemonError;
+use super::error::{DaemonError, reason};
 use super::group::group_of;
 use super::places::{EngineKind, EnginePlaces};
 
@@ -82,7 +80,7 @@ impl Engine {
     /// What is wrong with what was asked of it.
     fn failed(&self, action: impl Into<String>) -> impl FnOnce(ApiError) -> DaemonError {
         let (engine, action) = (self.endpoint.clone(), action.into());
-        move |source| DaemonError::Api { engine, action, source: Arc::new(source) }
+        move |source| DaemonError::of(engine, action, source)
     }
 
     /// Looks at an image, by id or name.
@@ -141,15 +139,4 @@ fn api_version(version: &str) -> Result<ClientVersion, DaemonError> {
         major_version: major.parse().map_err(|_| wrong())?,
         minor_version: minor.parse().map_err(|_| wrong())?,
     })
-}
-
-/// What lies at the bottom of an error: the layers above say little.
-fn reason(error: &ApiError) -> String {
-    let mut source = error.source();
-    let mut last = error.to_string();
-    while let Some(cause) = source {
-        last = cause.to_string();
-        source = cause.source();
-    }
-    last.trim().to_owned()
 }

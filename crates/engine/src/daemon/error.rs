@@ -1,5 +1,6 @@
 //! Why an engine cannot take images.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use bollard::errors::Error as ApiError;
@@ -52,9 +53,29 @@ pub enum DaemonError {
         #[source]
         source: Arc<ApiError>,
     },
+    /// The connection with the engine broke: it was stopped, or has died.
+    #[error("{engine}: {action}: the connection broke: {reason}")]
+    Broken {
+        /// The engine's endpoint.
+        engine: String,
+        /// What was asked of it.
+        action: String,
+        /// How it broke.
+        reason: String,
+    },
 }
 
 impl DaemonError {
+    /// What was asked of an engine has failed.
+    pub(super) fn of(engine: String, action: String, source: ApiError) -> Self {
+        match source {
+            ApiError::HyperLegacyError { .. }
+            | ApiError::HyperResponseError { .. }
+            | ApiError::IOError { .. } => Self::Broken { engine, action, reason: reason(&source) },
+            _ => Self::Api { engine, action, source: Arc::new(source) },
+        }
+    }
+
     /// What a user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
@@ -76,7 +97,21 @@ impl DaemonError {
             Self::Api { source, .. } if source.to_string().contains("no space left on device") => {
                 Some("the engine's disk is full: `docker system prune` makes room".to_owned())
             }
+            Self::Broken { .. } => {
+                Some("see whether the engine runs, and why not, and run ko again".to_owned())
+            }
             Self::Address { .. } | Self::Version { .. } | Self::Api { .. } => None,
         }
     }
+}
+
+/// What lies at the bottom of an error: the layers above say little.
+pub(super) fn reason(error: &ApiError) -> String {
+    let mut source = error.source();
+    let mut last = error.to_string();
+    while let Some(cause) = source {
+        last = cause.to_string();
+        source = cause.source();
+    }
+    last.trim().to_owned()
 }

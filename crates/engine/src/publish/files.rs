@@ -7,17 +7,20 @@ use std::sync::Arc;
 
 use super::PublishError;
 
-/// Writes a file that is named by its content, unless it is there.
-pub(super) fn put(path: &Path, content: &mut dyn io::Read) -> Result<(), PublishError> {
-    if path.exists() { Ok(()) } else { replace(path, content) }
+/// Writes a file that is named by its content, unless it is there. One of
+/// another size is none: whoever wrote it has not come to its end.
+pub(super) fn put(path: &Path, size: u64, content: &mut dyn io::Read) -> Result<(), PublishError> {
+    let there = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == size);
+    if there { Ok(()) } else { replace(path, content) }
 }
 
 /// Writes a file by a rename, so that nobody sees half of it.
 pub(super) fn replace(path: &Path, content: &mut dyn io::Read) -> Result<(), PublishError> {
     let dir = path.parent().expect("a file in a directory");
-    let mut temp = temp(dir)?;
-    io::copy(content, &mut temp).map_err(at("writing", path))?;
-    temp.flush().map_err(at("writing", path))?;
+    let temp = temp(dir)?;
+    // Errors of the file itself do not name it: nobody knows its name.
+    let mut file = temp.as_file();
+    io::copy(content, &mut file).and_then(|_| file.flush()).map_err(at("writing", path))?;
     temp.persist(path).map_err(|error| at("renaming to", path)(error.error))?;
     Ok(())
 }

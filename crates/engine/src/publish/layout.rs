@@ -103,7 +103,7 @@ fn write(dir: &Path, store: &Store, artifact: &Artifact) -> Result<(), PublishEr
         write_image(&blobs, store, image)?;
     }
     let (_, bytes) = artifact.top();
-    put(&blobs.join(artifact.digest().hex()), &mut &*bytes)
+    put(&blobs.join(artifact.digest().hex()), bytes.len() as u64, &mut &*bytes)
 }
 
 fn write_image(blobs: &Path, store: &Store, image: &Image) -> Result<(), PublishError> {
@@ -116,10 +116,14 @@ fn write_image(blobs: &Path, store: &Store, image: &Image) -> Result<(), Publish
             }
             return Err(PublishError::Missing { digest: *digest });
         };
-        put(&blobs.join(digest.hex()), &mut file)?;
+        put(&blobs.join(digest.hex()), *size, &mut file)?;
     }
-    put(&blobs.join(image.config_descriptor.digest.hex()), &mut &image.config[..])?;
-    put(&blobs.join(image.digest.hex()), &mut &image.manifest[..])
+    for (digest, bytes) in
+        [(image.config_descriptor.digest, &image.config), (image.digest, &image.manifest)]
+    {
+        put(&blobs.join(digest.hex()), bytes.len() as u64, &mut &bytes[..])?;
+    }
+    Ok(())
 }
 
 /// Adds the artifact to `index.json`, which is made where there is none, under

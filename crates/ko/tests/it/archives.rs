@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use testkit::sandbox::Sandbox;
@@ -143,7 +144,7 @@ fn archives(sandbox: &Sandbox) -> Vec<(String, String)> {
 }
 
 /// What the program writes, wherever that is.
-fn said(mut command: std::process::Command) -> String {
+fn said(mut command: Command) -> String {
     let output = command.output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{command:?}: {stderr}");
@@ -210,5 +211,38 @@ fn skopeo_reads_them() {
         let config = skopeo(&[&chosen, "inspect", "--config", &from]);
         let config: Value = serde_json::from_slice(&config).unwrap();
         assert_eq!(config["architecture"], architecture);
+    }
+}
+
+#[test]
+fn umoci_unpacks_layouts_and_archives() {
+    let mut sandbox = program();
+    sandbox.set("KO_DOCKER_REPO", "oci:images");
+    for words in ["-t plain --compression=none", "-t gzip", "-t lazy --compression=estargz"] {
+        let _ = build(&sandbox, &format!("-B {words}")).output().success();
+    }
+    let run_archive = build(&sandbox, "-B -t archived");
+    let _ = run_archive.env("KO_DOCKER_REPO", "oci-archive:a.tar").output().success();
+    let (work, unpacked) = (sandbox.work(), sandbox.root().join("unpacked"));
+    let archive = File::open(work.join("a.tar")).unwrap();
+    tar::Archive::new(archive).unpack(&unpacked).unwrap();
+
+    let images = work.join("images");
+    for (layout, tag) in [
+        (&images, "app:plain"),
+        (&images, "app:gzip"),
+        (&images, "app:lazy"),
+        (&unpacked, "app:archived"),
+    ] {
+        let bundle = sandbox.root().join(tag.replace(':', "-"));
+        let image = format!("{}:{tag}", layout.display());
+        let mut umoci = Command::new("umoci");
+        run(umoci.args(["unpack", "--image", &image]).arg(&bundle));
+        let config = fs::read(bundle.join("config.json")).unwrap();
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        assert_eq!(config["process"]["args"], json!(["/ko-app/app"]), "{tag}");
+        let root = bundle.join("rootfs");
+        assert_eq!(said(Command::new(root.join("ko-app/app"))), "hello from app\n");
+        assert_eq!(fs::read_to_string(root.join("var/run/ko/text")).unwrap(), "hello");
     }
 }

@@ -111,6 +111,7 @@ impl Drop for DockerRegistry {
 #[derive(Debug)]
 pub(crate) struct DockerDaemon {
     process: Child,
+    flags: Vec<String>,
     dir: TempDir,
 }
 
@@ -121,32 +122,74 @@ impl DockerDaemon {
 
     /// The same with further flags.
     pub(crate) fn with(flags: &[String]) -> DockerDaemon {
+        DockerDaemon::start_in(TempDir::with_prefix("ko-docker-").unwrap(), flags)
+    }
+
+    /// One whose images lie on a disk of this size, as `mount` writes it.
+    pub(crate) fn on_disk(size: &str) -> DockerDaemon {
         let dir = TempDir::with_prefix("ko-docker-").unwrap();
-        let log = fs::File::create(dir.path().join("log")).unwrap();
+        let data = dir.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let _ = run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(data));
+        DockerDaemon::start_in(dir, &[])
+    }
+
+    /// Gives its disk another size.
+    pub(crate) fn resize_disk(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let _ = run(Command::new("mount").args(["-o", &options]).arg(self.dir.path().join("data")));
+    }
+
+    fn start_in(dir: TempDir, flags: &[String]) -> DockerDaemon {
+        let process = DockerDaemon::launch(dir.path(), flags);
+        let mut daemon = DockerDaemon { process, flags: flags.to_vec(), dir };
+        daemon.wait();
+        daemon
+    }
+
+    fn launch(dir: &Path, flags: &[String]) -> Child {
+        let log = fs::File::create(dir.join("log")).unwrap();
         // Debian has it where only root's PATH looks.
         let installed = PathBuf::from("/usr/sbin/dockerd");
         let program = if installed.exists() { installed } else { "dockerd".into() };
         let mut command = Command::new(program);
         for (flag, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")]
         {
-            command.arg(flag).arg(dir.path().join(name));
+            command.arg(flag).arg(dir.join(name));
         }
         command
             .arg("--host")
-            .arg(format!("unix://{}", dir.path().join("socket").display()))
+            .arg(format!("unix://{}", dir.join("socket").display()))
             .args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"])
             .args(["--userland-proxy=false", "--storage-driver=vfs"])
             .args(flags)
             .stdout(log.try_clone().unwrap())
             .stderr(log);
-        let mut daemon = DockerDaemon { process: spawn(command), dir };
+        spawn(command)
+    }
+
+    /// Waits until it answers.
+    fn wait(&mut self) {
         let deadline = Instant::now() + START;
-        while !daemon.docker().arg("version").output().unwrap().status.success() {
-            let ended = daemon.process.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "dockerd: {}", daemon.log());
+        while !self.docker().arg("version").output().unwrap().status.success() {
+            let ended = self.process.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "dockerd: {}", self.log());
             thread::sleep(Duration::from_millis(50));
         }
-        daemon
+    }
+
+    /// Stops it, as its service manager would; clients lose their connections.
+    pub(crate) fn stop(&mut self) {
+        stop(&mut self.process);
+    }
+
+    /// Stops it, and starts it again on what it left.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.process = DockerDaemon::launch(self.dir.path(), &self.flags);
+        self.wait();
     }
 
     /// Begins a command line of its client.

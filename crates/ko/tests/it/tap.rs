@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -45,8 +46,21 @@ impl Tap {
     }
 }
 
+/// Connects with the engine. One that starts is waited for, as by the socket
+/// that systemd keeps for Docker.
+fn connect(engine: &Path) -> Option<UnixStream> {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        match UnixStream::connect(engine) {
+            Ok(server) => return Some(server),
+            Err(_) if Instant::now() > deadline => return None,
+            Err(_) => thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
 fn serve(mut client: UnixStream, engine: &Path, hook: Hook, sent: Arc<AtomicU64>) {
-    let Ok(mut server) = UnixStream::connect(engine) else { return };
+    let Some(mut server) = connect(engine) else { return };
     let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
     thread::spawn(move || {
         let _ = std::io::copy(&mut answers, &mut back);

@@ -42,13 +42,21 @@ fn a_full_disk_leaves_what_was_there() {
     let out = fixture.sandbox.work().join("out");
     let mount = Mount::new(&out, "size=64k");
     fs::write(out.join("a.tar"), "before").unwrap();
-    let words = fails(fixture.build("--bare --push=false --tarball=out/a.tar"));
-    insta::assert_snapshot!(words, @r"
+    for (repository, words) in [
+        ("r.io/out", "--bare --push=false --tarball=out/a.tar"),
+        ("r.io/out", "--bare --push=false --tarball=out/a.tar --platform=linux/amd64,linux/arm64"),
+        ("oci-archive:out/a.tar", ""),
+    ] {
+        let words = fails(fixture.build(words).env("KO_DOCKER_REPO", repository));
+        insta::allow_duplicates! {
+                            insta::assert_snapshot!(words, @r"
 Error: failed to publish images: writing out/a.tar: No space left on device (os error 28)
 hint: the disk is full: make room, or write to another one
 ");
-    assert_eq!(fs::read_to_string(out.join("a.tar")).unwrap(), "before");
-    assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+                        }
+        assert_eq!(fs::read_to_string(out.join("a.tar")).unwrap(), "before");
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+    }
     drop(mount);
 }
 

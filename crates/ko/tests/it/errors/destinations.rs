@@ -1,10 +1,12 @@
 //! Registries that do not take an image.
 
+use super::cache::Mount;
 use super::fails;
 use crate::fixture::Fixture;
 use serde_json::json;
 use std::fs;
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use testkit::base::Image;
 use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry};
 
@@ -98,4 +100,50 @@ fn a_layout_that_cannot_be_written() {
     let _ = fixture.module().file("layout/index.json", "not JSON");
     let words = "--push=false --oci-layout-path=layout";
     insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: [sandbox]/work/layout/index.json is no index of an OCI image layout: expected ident at line 1 column 2");
+}
+
+/// The blobs of a layout, each of which is what its name says.
+#[track_caller]
+fn whole_blobs(layout: &Path) -> usize {
+    let blobs = fs::read_dir(layout.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
+    let check = |path: PathBuf| {
+        let digest = testkit::sha256(&fs::read(&path).unwrap());
+        assert!(path.ends_with(digest.trim_start_matches("sha256:")), "{}", path.display());
+    };
+    blobs.map(check).count()
+}
+
+#[test]
+fn a_layout_on_a_full_disk_keeps_what_it_has() {
+    let mut fixture = to(TestRegistry::start());
+    fixture.sandbox.set("KO_DOCKER_REPO", "oci:out/images");
+    let out = fixture.sandbox.work().join("out");
+    let mount = Mount::new(&out, "size=2m");
+    let _ = fixture.build("--bare -t before").output().success();
+    let layout = out.join("images");
+    let index = fs::read(layout.join("index.json")).unwrap();
+    assert_eq!(whole_blobs(&layout), 4);
+    let _ = fixture.module().kodata(".", 4, 4);
+    let words = fails(fixture.build("--bare -t after"));
+    let start = "Error: failed to publish images: error publishing ko://example.com/app: writing [sandbox]/work/out/images/blobs/sha256/[digest]: ";
+    let end = "No space left on device (os error 28)\nhint: the disk is full: make room, or write to another one\n";
+    assert_eq!(words, format!("{start}{end}"));
+    assert_eq!(fs::read(layout.join("index.json")).unwrap(), index);
+    whole_blobs(&layout);
+    drop(mount);
+}
+
+#[test]
+fn a_blob_of_a_layout_that_was_cut_short_is_written_again() {
+    let mut fixture = to(TestRegistry::start());
+    fixture.sandbox.set("KO_DOCKER_REPO", "oci:images");
+    let _ = fixture.build("--bare").output().success();
+    let layout = fixture.sandbox.work().join("images");
+    for blob in fs::read_dir(layout.join("blobs/sha256")).unwrap() {
+        let path = blob.unwrap().path();
+        let blob = fs::read(&path).unwrap();
+        fs::write(&path, &blob[..blob.len() / 2]).unwrap();
+    }
+    let _ = fixture.build("--bare").output().success();
+    assert_eq!(whole_blobs(&layout), 4);
 }

@@ -8,6 +8,7 @@ mod destinations;
 mod engines;
 pub(crate) mod interrupt;
 mod kodata;
+mod local;
 mod manifests;
 mod programs;
 mod settings;
