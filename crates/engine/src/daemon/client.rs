@@ -37,24 +37,28 @@ impl Engine {
     /// The first engine that answers.
     pub(crate) async fn find(places: &EnginePlaces, kind: EngineKind) -> Result<Self, DaemonError> {
         let version = places.docker_api_version.as_deref().map(api_version).transpose()?;
-        let (mut tried, mut group) = (Vec::new(), None);
+        let (mut tried, mut group, mut ssh) = (Vec::new(), None, None);
         for endpoint in places.endpoints(kind)? {
-            match Self::connect(&endpoint, version).await {
+            match Self::connect(&endpoint, kind, version).await {
                 Ok(engine) => return Ok(engine),
                 Err(error) => {
                     let reason = reason(&error);
                     if group.is_none() && reason.contains("Permission denied") {
                         group = endpoint.path().and_then(group_of);
                     }
+                    if let Address::Ssh(host) = endpoint.address() {
+                        ssh = Some(host.check(kind));
+                    }
                     tried.push(format!("{endpoint}: {reason}"));
                 }
             }
         }
-        Err(DaemonError::Nobody { tried, group, podman: kind == EngineKind::Podman })
+        Err(DaemonError::Nobody { tried, group, podman: kind == EngineKind::Podman, ssh })
     }
 
     async fn connect(
         endpoint: &Endpoint,
+        kind: EngineKind,
         version: Option<ClientVersion>,
     ) -> Result<Self, ApiError> {
         let wanted = version.as_ref().unwrap_or(API_DEFAULT_VERSION);
@@ -64,6 +68,7 @@ impl Engine {
             Address::Https(host, files) => {
                 Docker::connect_with_ssl(host, &files.key, &files.cert, &files.ca, HELLO, wanted)?
             }
+            Address::Ssh(host) => host.connect(kind, HELLO, wanted)?,
         };
         let docker = match version {
             Some(_) => docker,

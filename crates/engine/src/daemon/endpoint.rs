@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::DaemonError;
+use super::ssh::SshHost;
 
 /// Where an engine may listen, and who says so.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub(super) enum Address {
     Http(String),
     /// The same with TLS.
     Https(String, Certificates),
+    /// Through ssh.
+    Ssh(SshHost),
 }
 
 /// The files with which an engine and its client prove who they are.
@@ -40,15 +43,15 @@ impl Certificates {
 }
 
 impl Endpoint {
-    /// Reads what a user says, as `unix://`, `npipe://`, `tcp://`, `http://` or
-    /// `https://`.
+    /// Reads what a user says, as `unix://`, `npipe://`, `tcp://`, `http://`,
+    /// `https://` or `ssh://`.
     pub(super) fn parse(
         typed: &str,
         origin: &str,
         certificates: Option<Certificates>,
     ) -> Result<Self, DaemonError> {
         let refuse = |reason: &'static str| DaemonError::Address {
-            address: typed.to_owned(),
+            address: without_password(typed),
             origin: origin.to_owned(),
             reason,
         };
@@ -61,12 +64,12 @@ impl Endpoint {
                     (None, false) => Address::Http(host.to_owned()),
                 }
             }
-            Some(("ssh", _)) => {
+            Some(("ssh", host)) => Address::Ssh(SshHost::parse(host).map_err(refuse)?),
+            _ => {
                 return Err(refuse(
-                    "engines behind ssh are not reached yet: forward the socket with ssh -L",
+                    "it is none of unix://, npipe://, tcp://, http://, https://, ssh://",
                 ));
             }
-            _ => return Err(refuse("it is none of unix://, npipe://, tcp://, http://, https://")),
         };
         Ok(Self { typed: typed.to_owned(), origin: Some(origin.to_owned()), address })
     }
@@ -89,8 +92,22 @@ impl Endpoint {
     pub(super) fn certificates(&self) -> Option<&Certificates> {
         match &self.address {
             Address::Https(_, certificates) => Some(certificates),
-            Address::Socket(_) | Address::Http(_) => None,
+            Address::Socket(_) | Address::Http(_) | Address::Ssh(_) => None,
         }
+    }
+}
+
+/// An address that may be shown.
+fn without_password(typed: &str) -> String {
+    let password = || {
+        let (before, _) = typed.rsplit_once('@')?;
+        let start = before.find("://").map_or(0, |at| at + 3);
+        let (user, _) = before[start..].split_once(':')?;
+        Some(start + user.len() + 1..before.len())
+    };
+    match password() {
+        Some(password) => format!("{}…{}", &typed[..password.start], &typed[password.end..]),
+        None => typed.to_owned(),
     }
 }
 
@@ -114,11 +131,24 @@ mod tests {
             ("npipe:////./pipe/docker_engine", true),
             ("tcp://127.0.0.1:2375", true),
             ("https://there:2376", false),
-            ("ssh://there", false),
+            ("ssh://there", true),
+            ("ssh://me:secret@there", false),
+            ("ssh://", false),
             ("/var/run/docker.sock", false),
             ("unix://", false),
         ] {
             assert_eq!(Endpoint::parse(typed, "DOCKER_HOST", None).is_ok(), good, "{typed}");
+        }
+    }
+    #[test]
+    fn passwords_are_not_shown() {
+        for (typed, shown) in [
+            ("ssh://me:secret@there:1/x", "ssh://me:…@there:1/x"),
+            ("ssh://me@there:1/x", "ssh://me@there:1/x"),
+            ("me:secret@there", "me:…@there"),
+            ("unix://", "unix://"),
+        ] {
+            assert_eq!(without_password(typed), shown);
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum DaemonError {
         group: Option<String>,
         /// Whether it is Podman that does not answer.
         podman: bool,
+        /// The command that shows whether one behind ssh is reached.
+        ssh: Option<String>,
     },
     /// An address cannot be used.
     #[error("{address} ({origin}): {reason}")]
@@ -82,6 +84,9 @@ impl DaemonError {
             Self::Nobody { group: Some(group), .. } => Some(format!(
                 "the socket is for the group {group}: `sudo usermod --append --groups {group} $USER`, and log in again"
             )),
+            Self::Nobody { ssh: Some(command), .. } => {
+                Some(format!("`{command}` shows whether it is reached, and runs"))
+            }
             Self::Nobody { podman: true, .. } => Some(
                 "start it, as with `systemctl --user start podman.socket` or `podman machine start`"
                     .to_owned(),

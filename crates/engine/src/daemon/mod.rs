@@ -9,6 +9,7 @@ mod group;
 mod inflate;
 mod load;
 mod places;
+mod ssh;
 
 pub(crate) use self::client::Engine as ContainerEngine;
 pub use self::error::DaemonError;

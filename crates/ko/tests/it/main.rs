@@ -39,6 +39,7 @@ mod requests;
 mod sbom;
 mod services;
 mod spy;
+mod ssh;
 mod tap;
 mod timings;
 mod windows;

@@ -17,7 +17,7 @@ fn told_before_anything_is_built() {
     );
     for (repository, words, host, context, want) in [
         ("", "-L", "unix:///nowhere", "", format!("failed to publish images: no engine answers: tried unix:///nowhere (DOCKER_HOST): Socket not found: /nowhere\n{start}")),
-        ("docker://", "", "ssh://there", "", "failed to publish images: ssh://there (DOCKER_HOST): engines behind ssh are not reached yet: forward the socket with ssh -L\n".to_owned()),
+        ("docker://", "", "ssh://me:secret@there", "", "failed to publish images: ssh://me:…@there (DOCKER_HOST): ssh takes no passwords: use a key or an agent\n".to_owned()),
         ("ko.local", "", "", "away", "failed to publish images: there is no Docker context away: there are default\nhint: `docker context ls` lists them; `docker context use` takes another\n".to_owned()),
         ("ko.local", "--tarball=a.tar", "", "", format!("error creating publisher: {needs}")),
         ("oci:x", "-L", "", "", "error creating publisher: --local and KO_DOCKER_REPO=oci: cannot both be used\n".to_owned()),

@@ -1,0 +1,258 @@
+//! Engines behind ssh: the system's `ssh` runs the engine's own client there,
+//! which passes bytes on to the engine's socket. Keys, agents and hosts are
+//! thus ssh's, as it is configured.
+
+use std::io;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bollard::{BollardRequest, ClientVersion, Docker, errors::Error as ApiError};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, MaybeDone, maybe_done};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_service::Service;
+
+use super::places::EngineKind;
+
+/// How many tunnels there are at once: a server takes few newcomers at a time
+/// (`sshd_config(5)`, `MaxStartups`).
+const TUNNELS: usize = 4;
+
+/// A machine behind ssh, and the socket there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SshHost {
+    user: Option<String>,
+    host: String,
+    port: Option<u16>,
+    /// The usual one without.
+    socket: Option<String>,
+}
+
+impl SshHost {
+    /// Reads what is behind `ssh://`: `[USER@]HOST[:PORT][/SOCKET]`.
+    pub(super) fn parse(typed: &str) -> Result<Self, &'static str> {
+        if typed.contains(['?', '#']) {
+            return Err("it is not ssh://[USER@]HOST[:PORT][/SOCKET]");
+        }
+        let (authority, socket) = match typed.find('/') {
+            Some(at) => typed.split_at(at),
+            None => (typed, ""),
+        };
+        let (user, server) = match authority.rsplit_once('@') {
+            Some((user, server)) => (Some(user), server),
+            None => (None, authority),
+        };
+        if user.is_some_and(|user| user.contains(':')) {
+            return Err("ssh takes no passwords: use a key or an agent");
+        }
+        let (host, port) = match server.rsplit_once(':') {
+            Some((host, port)) if !server.ends_with(']') => {
+                (host, Some(port.parse().map_err(|_| "its port is no number")?))
+            }
+            _ => (server, None),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() || user.is_some_and(str::is_empty) {
+            return Err("it is not ssh://[USER@]HOST[:PORT][/SOCKET]");
+        }
+        Ok(Self {
+            user: user.map(str::to_owned),
+            host: host.to_owned(),
+            port,
+            socket: Some(socket).filter(|socket| socket.len() > 1).map(str::to_owned),
+        })
+    }
+
+    /// The words for `ssh`, which runs the engine's client with further ones.
+    fn words(&self, kind: EngineKind, client: &[&str]) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(user) = &self.user {
+            words.extend(["-l".to_owned(), user.clone()]);
+        }
+        if let Some(port) = self.port {
+            words.extend(["-p".to_owned(), port.to_string()]);
+        }
+        words.extend(["--".to_owned(), self.host.clone()]);
+        let (program, flag) = match kind {
+            EngineKind::Docker => ("docker", "--host"),
+            EngineKind::Podman => ("podman", "--url"),
+        };
+        words.push(program.to_owned());
+        if let Some(socket) = &self.socket {
+            // A shell reads it there.
+            let socket = socket.replace('\'', r"'\''");
+            words.extend([flag.to_owned(), format!("'unix://{socket}'")]);
+        }
+        words.extend(client.iter().map(|&word| word.to_owned()));
+        words
+    }
+
+    /// A command by which a user sees whether the engine is reached.
+    pub(super) fn check(&self, kind: EngineKind) -> String {
+        format!("ssh {}", self.words(kind, &["version"]).join(" "))
+    }
+
+    /// A client of the engine there. Nothing is started before it is used.
+    pub(super) fn connect(
+        &self,
+        kind: EngineKind,
+        timeout: u64,
+        version: &ClientVersion,
+    ) -> Result<Docker, ApiError> {
+        let tunnels = Arc::new(Semaphore::new(TUNNELS));
+        let quiet = ["-T", "-o", "ConnectTimeout=15"].map(str::to_owned);
+        let words = [&quiet, &self.words(kind, &["system", "dial-stdio"])[..]].concat();
+        let connector = Connector { words: words.into(), tunnels };
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let transport = move |request: BollardRequest| {
+            client.request(request).map(|answer| answer.map_err(ApiError::from))
+        };
+        // The engine is asked under a name, as every server is; any will do.
+        Docker::connect_with_custom_transport(transport, Some("http://docker"), timeout, version)
+    }
+}
+
+/// Makes tunnels.
+#[derive(Debug, Clone)]
+struct Connector {
+    words: Arc<[String]>,
+    tunnels: Arc<Semaphore>,
+}
+
+/// All addresses lie behind the same tunnel.
+impl<Uri> Service<Uri> for Connector {
+    type Response = TokioIo<Tunnel>;
+    type Error = io::Error;
+    type Future = BoxFuture<'static, io::Result<TokioIo<Tunnel>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let Self { words, tunnels } = self.clone();
+        async move {
+            let permit = tunnels.acquire_owned().await.map_err(io::Error::other)?;
+            Tunnel::open(&words, permit).map(TokioIo::new)
+        }
+        .boxed()
+    }
+}
+
+/// A running `ssh`: what is written goes to the engine, and what is read comes
+/// from it. It ends with the tunnel.
+struct Tunnel {
+    input: Option<ChildStdin>,
+    output: ChildStdout,
+    /// What it said, if it came to no good end.
+    end: MaybeDone<BoxFuture<'static, Option<String>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Tunnel {
+    fn open(words: &[String], permit: OwnedSemaphorePermit) -> io::Result<Self> {
+        let mut ssh = Command::new("ssh");
+        ssh.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = ssh
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| io::Error::new(error.kind(), format!("starting ssh: {error}")))?;
+        let input = Some(child.stdin.take().expect("it is piped"));
+        let output = child.stdout.take().expect("it is piped");
+        let end = async move {
+            let output = match child.wait_with_output().await {
+                Ok(output) => output,
+                Err(error) => return Some(error.to_string()),
+            };
+            let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            let told = if told.is_empty() { output.status.to_string() } else { told };
+            (!output.status.success()).then_some(told)
+        };
+        Ok(Self { input, output, end: maybe_done(end.boxed()), _permit: permit })
+    }
+
+    /// What the end of the process says; there is no more to read or write.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.input = None;
+        ready!(self.end.poll_unpin(cx));
+        let told = Pin::new(&mut self.end).output_mut().and_then(|told| told.as_ref());
+        Poll::Ready(told.map_or(Ok(()), |told| Err(io::Error::other(told.clone()))))
+    }
+}
+
+impl AsyncRead for Tunnel {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.output).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before { Poll::Ready(Ok(())) } else { self.poll_end(cx) }
+    }
+}
+
+impl AsyncWrite for Tunnel {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(input) = &mut self.input {
+            match ready!(Pin::new(input).poll_write(cx, bytes)) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => return Poll::Ready(written),
+            }
+        }
+        ready!(self.poll_end(cx))?;
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.input.as_mut().map_or(Poll::Ready(Ok(())), |input| Pin::new(input).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.input = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Connection for Tunnel {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_what_ssh_is_told() {
+        for (typed, words) in [
+            ("there", "-- there docker version"),
+            ("there/", "-- there docker version"),
+            ("me@there:2222", "-l me -p 2222 -- there docker version"),
+            ("[::1]:22", "-p 22 -- ::1 docker version"),
+            ("[::1]", "-- ::1 docker version"),
+            ("there/it's.sock", r"-- there docker --host 'unix:///it'\''s.sock' version"),
+        ] {
+            let command = SshHost::parse(typed).unwrap().check(EngineKind::Docker);
+            assert_eq!(command, format!("ssh {words}"), "{typed}");
+        }
+        let podman = SshHost::parse("core@there:5/run/podman.sock").unwrap();
+        let command = "ssh -l core -p 5 -- there podman --url 'unix:///run/podman.sock' version";
+        assert_eq!(podman.check(EngineKind::Podman), command);
+        for typed in ["", "@there", "me@", "me:secret@there", "there:port", "there?x", "there#x"] {
+            assert!(SshHost::parse(typed).is_err(), "{typed}");
+        }
+    }
+}
