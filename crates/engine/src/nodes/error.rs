@@ -28,6 +28,12 @@ pub enum NodeError {
         /// What it said.
         told: String,
     },
+    /// A blob was removed while an image was imported that needs it.
+    #[error("sha256:{blob} was removed while the image was imported")]
+    Collected {
+        /// The digits of its digest.
+        blob: String,
+    },
     /// There is no such cluster.
     #[error("no nodes found for cluster {name:?}")]
     NoCluster {
@@ -81,7 +87,7 @@ impl NodeError {
             Self::Start { program, source } if source.kind() == io::ErrorKind::NotFound => {
                 Some(format!("install {program}, or add its directory to PATH"))
             }
-            Self::Start { .. } | Self::Failed { .. } => None,
+            Self::Start { .. } | Self::Failed { .. } | Self::Collected { .. } => None,
         }
     }
 }

@@ -1,5 +1,12 @@
-//! Importing an image: blobs that containerd has are left out. If it then
-//! finds that one is missing, it says so, and all of them are sent.
+//! Importing an image: blobs that containerd has are left out.
+//!
+//! What `ctr images import` brings is under a lease of its own until the image
+//! has its name. What is left out is under none, and may be collected until the
+//! new manifest refers to it; `ctr` has no way to put it under one. If it is
+//! gone then, the import fails, but only if it has to be unpacked: where its
+//! snapshot is still there, containerd would have an image without it. So it
+//! is asked again afterwards, when nothing of a named image is collected any
+//! more. If something is missing, all is sent.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -36,25 +43,49 @@ pub(crate) fn import(
     image: &Image,
     reference: &str,
 ) -> Result<Imported, PublishError> {
-    let there = node.run(&["content", "ls", "--quiet"]).map_err(loading(node))?;
-    let there: HashSet<&str> =
-        there.lines().filter_map(|line| line.trim().strip_prefix("sha256:")).collect();
+    let there = blobs(node)?;
     let all = || {
         let named = (Artifact::Image(Box::new(image.clone())), vec![reference.to_owned()]);
         let mut members = oci::members(&[named], "");
         members.retain(|member| member.path != MANIFEST);
         members
     };
-    let (mut missing, before) = (all(), all().len());
-    missing.retain(|member| member.path.strip_prefix(BLOBS).is_none_or(|hex| !there.contains(hex)));
-    let without = before - missing.len();
-    match attempt(node, store, missing) {
+    let is_there = |member: &Member| {
+        member.path.strip_prefix(BLOBS).is_some_and(|digits| there.contains(digits))
+    };
+    let (left_out, missing): (Vec<Member>, Vec<Member>) = all().into_iter().partition(is_there);
+    let without = left_out.len();
+    let short = attempt(node, store, missing).and_then(|sent| {
+        still_there(node, &left_out)?;
+        Ok(sent)
+    });
+    match short {
         Ok(sent) => Ok(Imported { sent, without, detour: None }),
         Err(PublishError::Node(error)) if without > 0 => {
             let sent = attempt(node, store, all())?;
             Ok(Imported { sent, without: 0, detour: Some(error) })
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The blobs that a node has, by the digits of their digests.
+fn blobs(node: &Node) -> Result<HashSet<String>, NodeError> {
+    let listed = node.run(&["content", "ls", "--quiet"]).map_err(loading(node))?;
+    let digits = listed.lines().filter_map(|line| line.trim().strip_prefix("sha256:"));
+    Ok(digits.map(str::to_owned).collect())
+}
+
+/// Whether the blobs that were left out are where they were.
+fn still_there(node: &Node, left_out: &[Member]) -> Result<(), NodeError> {
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    let there = blobs(node)?;
+    let mut digits = left_out.iter().filter_map(|member| member.path.strip_prefix(BLOBS));
+    match digits.find(|&digits| !there.contains(digits)) {
+        Some(digits) => Err(loading(node)(NodeError::Collected { blob: digits.to_owned() })),
+        None => Ok(()),
     }
 }
 

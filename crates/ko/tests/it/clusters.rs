@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use testkit::sandbox::{Output, Sandbox};
@@ -163,4 +164,72 @@ fn this_machine_s_containerd_needs_no_cluster() {
     container.args(["--namespace=team", "run", "--rm", "--net-host", "--snapshotter=native"]);
     let output = container.args(["r.io/x/app:latest", "one"]).output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "hello from app\n");
+}
+
+/// A `ctr` that once, before an import, removes the images of a name.
+fn removing_ctr(sandbox: &mut Sandbox, trigger: &Path) {
+    let bin = sandbox.root().join("ctr-bin");
+    fs::create_dir_all(&bin).unwrap();
+    let found =
+        String::from_utf8(run(Command::new("sh").args(["-c", "command -v ctr; echo $PATH"])));
+    let found = found.unwrap();
+    let [ctr, path] = found.lines().collect::<Vec<_>>()[..] else { panic!("{found}") };
+    let script = format!(
+        r#"#!/bin/sh
+case "$*" in
+*" images import "*)
+    if [ -e {trigger} ]; then
+        {ctr} images rm --sync $(cat {trigger}) >&2
+        rm {trigger}
+    fi ;;
+esac
+exec {ctr} "$@"
+"#,
+        trigger = trigger.display()
+    );
+    fs::write(bin.join("ctr"), script).unwrap();
+    fs::set_permissions(bin.join("ctr"), fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.set("PATH", format!("{}:{path}", bin.display()));
+}
+
+#[test]
+fn blobs_that_are_collected_meanwhile_are_sent_after_all() {
+    let containerd = Containerd::start();
+    let mut sandbox = sandbox();
+    let trigger = sandbox.root().join("remove");
+    let _ = module(&sandbox).main(".").kodata(".", 1, 10);
+    removing_ctr(&mut sandbox, &trigger);
+    sandbox.set("KO_DEFAULTBASEIMAGE", "ko.static");
+    sandbox.set("CONTAINERD_ADDRESS", containerd.socket());
+    sandbox.set("CONTAINERD_SNAPSHOTTER", "native");
+    sandbox.set("KO_DOCKER_REPO", "containerd://default/r.io/x");
+    let names = || {
+        let names = run(containerd.ctr().args(["images", "ls", "--quiet"]));
+        String::from_utf8(names).unwrap()
+    };
+    // An unpacked layer stays where a container uses it, and is missed where
+    // none does.
+    for (held, word) in [(false, "one"), (true, "two")] {
+        let output = build(&sandbox, "-B").output().success();
+        if held {
+            let create = ["containers", "create", "--snapshotter=native"];
+            run(containerd.ctr().args(create).args([output.stdout.trim_end(), "holder"]));
+        }
+        let main = format!("package main\n\nfunc main() {{\n\tprintln(\"{word}\")\n}}\n");
+        fs::write(sandbox.work().join("main.go"), main).unwrap();
+        fs::write(&trigger, names()).unwrap();
+        let output = build(&sandbox, "-B -v").output().success();
+        let reference = output.stdout.trim_end();
+        assert!(!trigger.exists() && names().contains(reference));
+        let whole = format!("Sending all of {reference}: ");
+        assert!(output.stderr.contains(&whole), "{}", output.stderr);
+        let check = run(containerd.ctr().args(["images", "check", "--snapshotter=native"]));
+        let check = String::from_utf8(check).unwrap();
+        let status = check.lines().find(|line| line.starts_with(reference)).unwrap();
+        assert!(status.contains(" complete (4/4) "), "{status}");
+        let mut container = containerd.ctr();
+        container.args(["run", "--rm", "--net-host", "--snapshotter=native"]);
+        let output = container.args([reference, word]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{word}\n"));
+    }
 }
