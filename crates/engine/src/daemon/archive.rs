@@ -16,6 +16,7 @@ use crate::image::Image;
 use crate::publish::PublishError;
 use crate::publish::archive::docker::{Listed, manifest};
 use crate::publish::archive::member::{self, Content, Member};
+use crate::publish::archive::oci as oci_archive;
 use crate::publish::files::at;
 
 /// What is sent at once.
@@ -24,11 +25,21 @@ const CHUNK: usize = 256 * 1024;
 /// How many of those are written ahead.
 const AHEAD: usize = 4;
 
+/// What an archive is like.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    /// As of `docker save`, with layers as they are on the engine's disk.
+    Docker,
+    /// An image layout, with the manifest and the layers of a registry.
+    Oci,
+}
+
 /// An image as it is asked for: without its lowest layers, if the engine has
 /// them.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) image: Arc<Image>,
+    pub(super) form: Form,
     /// `name:tag`.
     pub(super) reference: String,
     /// How many layers are left out.
@@ -39,6 +50,16 @@ pub(super) struct Request {
 impl Request {
     /// Writes the archive. Whoever cannot send what is written says why.
     fn write(&self, out: &mut ChannelWriter) -> Result<(), PublishError> {
+        let members = match self.form {
+            Form::Docker => self.docker_members()?,
+            Form::Oci => self.oci_members(),
+        };
+        let failed = |error| at("sending", self.reference.as_ref())(error);
+        member::write(members, &self.store, out, &failed)?;
+        out.flush().map_err(failed)
+    }
+
+    fn docker_members(&self) -> Result<Vec<Member>, PublishError> {
         let image = &self.image;
         let name = |blob: &Descriptor| match blob.digest == image.config_descriptor.digest {
             true => format!("{}.json", blob.digest.hex()),
@@ -56,9 +77,17 @@ impl Request {
                 members.push(Member::new(path, inflate(layer, &self.store)?));
             }
         }
-        let failed = |error| at("sending", self.reference.as_ref())(error);
-        member::write(members, &self.store, out, &failed)?;
-        out.flush().map_err(failed)
+        Ok(members)
+    }
+
+    fn oci_members(&self) -> Vec<Member> {
+        let left_out: Vec<String> = self.image.layers[..self.without]
+            .iter()
+            .map(|layer| oci_archive::path(layer.descriptor.digest))
+            .collect();
+        let mut members = oci_archive::of_one(&self.image, &self.reference);
+        members.retain(|member| !left_out.contains(&member.path));
+        members
     }
 }
 

@@ -3,8 +3,10 @@
 //! An engine knows an image by the digest of its config: one that it has only
 //! gets a name. Of one that it has not, the lowest layers are left out of the
 //! archive if some image there has the same: Docker opens the file of a layer
-//! only if it does not know all diff_ids up to it. If it then finds that it
-//! lacks one, it changes nothing, and the whole image is sent.
+//! only if it does not know all diff_ids up to it. Podman reads such archives
+//! whole, but of an image layout only the layers that it does not know by their
+//! digests. If an engine then finds that it lacks one, it changes nothing, and
+//! the whole image is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +15,7 @@ use futures::{StreamExt as _, stream};
 use oci::ImageConfig;
 use store::Store;
 
-use super::archive::{Request, Sending, send};
+use super::archive::{Form, Request, Sending, send};
 use super::client::Engine;
 use super::error::DaemonError;
 use crate::blobs::provide;
@@ -52,7 +54,9 @@ pub(crate) async fn load(
         return Ok(Loaded::default());
     }
     let without = known_layers(engine, image, repository).await?;
-    let request = Request { image: Arc::clone(image), reference, without, store: store.clone() };
+    let form = if engine.podman { Form::Oci } else { Form::Docker };
+    let store = store.clone();
+    let request = Request { image: Arc::clone(image), form, reference, without, store };
     let mut detour = None;
     if without > 0 {
         match attempt(engine, request.clone()).await {
@@ -96,8 +100,7 @@ async fn known_layers(
     let Ok(config) = ImageConfig::parse(&image.config) else { return Ok(0) };
     let wanted: Vec<String> =
         config.rootfs.diff_ids.iter().map(|diff_id| diff_id.digest().to_string()).collect();
-    // Podman wants every layer to be in the archive.
-    if engine.podman || wanted.len() != image.layers.len() {
+    if wanted.len() != image.layers.len() {
         return Ok(0);
     }
     let mut images = engine.images().await?;

@@ -15,9 +15,8 @@ use store::Store;
 
 use super::error::NodeError;
 use super::{Node, told};
-use crate::image::{Artifact, Image};
+use crate::image::Image;
 use crate::publish::PublishError;
-use crate::publish::archive::docker::MANIFEST;
 use crate::publish::archive::member::{self, Member};
 use crate::publish::archive::oci;
 use crate::publish::files::at;
@@ -44,12 +43,7 @@ pub(crate) fn import(
     reference: &str,
 ) -> Result<Imported, PublishError> {
     let there = blobs(node)?;
-    let all = || {
-        let named = (Artifact::Image(Box::new(image.clone())), vec![reference.to_owned()]);
-        let mut members = oci::members(&[named], "");
-        members.retain(|member| member.path != MANIFEST);
-        members
-    };
+    let all = || oci::of_one(image, reference);
     let is_there = |member: &Member| {
         member.path.strip_prefix(BLOBS).is_some_and(|digits| there.contains(digits))
     };

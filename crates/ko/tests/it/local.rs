@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
@@ -104,18 +105,26 @@ fn docker_loads_what_it_has_not() {
     crate::leftovers::assert_none(&sandbox, &[]);
 }
 
-#[test]
-fn a_layer_that_vanishes_is_sent_after_all() {
-    let daemon = DockerDaemon::start();
-    let (armed, mut remove) = (AtomicBool::new(false), daemon.docker());
-    remove.args(["rmi", "--force", &format!("ko.local/{NAME}:old")]);
-    let remove = std::sync::Mutex::new(remove);
-    let armed = std::sync::Arc::new(armed);
-    let trigger = std::sync::Arc::clone(&armed);
-    let tap = Tap::new(&daemon.socket(), move |request| {
+/// A tap that, once it is armed, has something removed before an image is
+/// loaded.
+fn removing_tap(engine: &Path, remove: Command) -> (Tap, Arc<AtomicBool>) {
+    let armed = Arc::new(AtomicBool::new(false));
+    let (trigger, remove) = (Arc::clone(&armed), Mutex::new(remove));
+    let tap = Tap::new(engine, move |request| {
         if request.contains("/images/load") && trigger.swap(false, Ordering::SeqCst) {
             run(&mut remove.lock().unwrap());
         }
+    });
+    (tap, armed)
+}
+
+#[test]
+fn a_layer_that_vanishes_is_sent_after_all() {
+    let daemon = DockerDaemon::start();
+    let (tap, armed) = removing_tap(&daemon.socket(), {
+        let mut remove = daemon.docker();
+        remove.args(["rmi", "--force", &format!("ko.local/{NAME}:old")]);
+        remove
     });
     let sandbox = program(&unix(&tap.socket()));
     let before = build(&sandbox, "-L -t old").output().success();
@@ -161,20 +170,51 @@ fn podman_loads_them_too() {
     }
     let output = build(&sandbox, "-v -t v1").output().success();
     assert!(output.stderr.contains("\nsent 0 bytes, "), "{}", output.stderr);
-    // Docker's protocol finds it as well.
+    // Docker's protocol finds it as well. What has changed is sent, as a
+    // registry would get it.
     edit(&sandbox, "goodbye");
-    let run = build(&sandbox, "-B").env("KO_DOCKER_REPO", "ko.local");
-    let output = run.env("DOCKER_HOST", unix(&podman.socket())).output().success();
+    let tap = Tap::new(&podman.socket(), |_| {});
+    let run_tapped = build(&sandbox, "-B -v").env("KO_DOCKER_REPO", "ko.local");
+    let output = run_tapped.env("DOCKER_HOST", unix(&tap.socket())).output().success();
+    assert!(output.stderr.contains(", without 2 layers that were there"), "{}", output.stderr);
+    let pushed = build(&sandbox, "").env("KO_DOCKER_REPO", "oci:layout").output();
+    let blobs = sandbox.work().join("layout/blobs/sha256");
+    let layer = fs::read_dir(blobs).unwrap().map(|blob| blob.unwrap().metadata().unwrap().len());
+    let (sent, layer) = (tap.sent(), layer.max().unwrap());
+    assert!(sent > layer && sent * 10 < layer * 11, "{sent} of {layer}");
+    let (reference, digest) = (output.stdout.trim_end(), pushed.success().stdout);
+    let mut inspect = podman.podman();
+    let inspected = run(inspect.args(["image", "inspect", "--format={{.Digest}}", reference]));
+    assert!(digest.ends_with(&format!("@{}", String::from_utf8(inspected).unwrap())), "{digest}");
     let mut container = podman.podman();
-    container.args(["image", "exists", output.stdout.trim_end()]);
-    assert!(container.status().unwrap().success());
+    let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
+    container.args(["run", "--rm", "--network=host"]).args(limits).arg(reference);
+    assert!(said(container).ends_with("goodbye\n"));
+}
+
+#[test]
+fn podman_gets_layers_that_vanish_too() {
+    let podman = Podman::serve();
+    let mut remove = podman.podman();
+    remove.args(["rmi", "--all", "--force"]);
+    let (tap, armed) = removing_tap(&podman.socket(), remove);
+    let mut sandbox = program("unix:///nowhere");
+    sandbox.set("CONTAINER_HOST", unix(&tap.socket()));
+    sandbox.set("KO_DOCKER_REPO", "podman://");
+    let _ = build(&sandbox, "").output().success();
+    edit(&sandbox, "goodbye");
+    armed.store(true, Ordering::SeqCst);
+    let output = build(&sandbox, "-v").output().success();
+    let reference = output.stdout.trim_end();
+    assert!(output.stderr.contains(&format!("Sending all of {reference}: ")), "{}", output.stderr);
+    run(podman.podman().args(["image", "exists", reference]));
 }
 
 #[test]
 fn an_image_of_the_engine_is_a_base() {
     let daemon = DockerDaemon::start();
-    let exports = std::sync::Arc::new(AtomicUsize::new(0));
-    let counter = std::sync::Arc::clone(&exports);
+    let exports = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&exports);
     let tap = Tap::new(&daemon.socket(), move |request| {
         counter.fetch_add(usize::from(request.ends_with("/get")), Ordering::SeqCst);
     });

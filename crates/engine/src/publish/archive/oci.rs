@@ -13,7 +13,8 @@ use crate::publish::layout::{LAYOUT, REF_NAME};
 /// `images/annotations.go`).
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
-fn path(digest: Digest) -> String {
+/// Where a blob lies.
+pub(crate) fn path(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
@@ -48,6 +49,14 @@ pub(crate) fn members(artifacts: &[(Artifact, Vec<String>)], architecture: &str)
     }
     members.push(Member::new("index.json", Content::Bytes(json::to_vec(&index))));
     members.push(docker::manifest(&listed));
+    members
+}
+
+/// An archive of one image with one name, for engines that know OCI.
+pub(crate) fn of_one(image: &Image, name: &str) -> Vec<Member> {
+    let named = (Artifact::Image(Box::new(image.clone())), vec![name.to_owned()]);
+    let mut members = members(&[named], "");
+    members.retain(|member| member.path != docker::MANIFEST);
     members
 }
 
