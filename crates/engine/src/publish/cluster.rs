@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join_all};
 use store::Store;
 
-use super::{PublishError, Publisher};
+use super::{PublishError, Publisher, in_a_line};
 use crate::blobs::provide;
 use crate::blocking::blocking;
 use crate::event::{Event, Observer};
@@ -80,7 +80,7 @@ impl ClusterPublisher {
             sent += bytes;
             without += blobs;
             if let Some(reason) = detour {
-                let (reference, reason) = (reference.clone(), reason.to_string());
+                let (reference, reason) = (reference.clone(), in_a_line(&reason));
                 self.observer.tell(Event::SentWhole { reference, reason });
             }
         }

@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use store::Store;
 
-use super::{PublishError, Publisher};
+use super::{PublishError, Publisher, in_a_line};
 use crate::daemon::{ContainerEngine, DaemonError, EngineKind, EnginePlaces, Loaded, load};
 use crate::event::{Event, Observer};
 use crate::flight::Flights;
@@ -75,7 +75,7 @@ impl DaemonPublisher {
         let Loaded { sent, without, detour } =
             load(&engine, &self.store, &image, &name, &tag).await?;
         if let Some(reason) = detour {
-            let (reference, reason) = (reference.clone(), reason.to_string());
+            let (reference, reason) = (reference.clone(), in_a_line(&reason));
             self.observer.tell(Event::SentWhole { reference, reason });
         }
         self.observer.tell(Event::Loaded { reference, sent, without });

@@ -188,6 +188,17 @@ impl PublishError {
     }
 }
 
+/// An error that does not end the run, with its causes, in one line.
+fn in_a_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text.trim().replace('\n', " ")
+}
+
 impl From<StoreError> for PublishError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))

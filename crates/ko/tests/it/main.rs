@@ -23,6 +23,7 @@ mod fixture;
 mod freshness;
 mod groups;
 mod images;
+mod kind;
 mod kubectl;
 mod kubernetes;
 mod leftovers;
