@@ -100,7 +100,7 @@ impl DaemonError {
                 Some("`docker context ls` lists them; `docker context use` takes another".to_owned())
             }
             Self::Api { source, .. } if source.to_string().contains("no space left on device") => {
-                Some("the engine's disk is full: `docker system prune` makes room".to_owned())
+                Some("the engine's disk is full: `docker system prune`, or Podman's, makes room".to_owned())
             }
             Self::Broken { .. } => {
                 Some("see whether the engine runs, and why not, and run ko again".to_owned())

@@ -87,6 +87,9 @@ impl NodeError {
             Self::Start { program, source } if source.kind() == io::ErrorKind::NotFound => {
                 Some(format!("install {program}, or add its directory to PATH"))
             }
+            Self::Failed { told, .. } if told.contains("no space left on device") => {
+                Some("containerd's disk is full: `ctr images rm` makes room".to_owned())
+            }
             Self::Start { .. } | Self::Failed { .. } | Self::Collected { .. } => None,
         }
     }

@@ -166,8 +166,8 @@ fn this_machine_s_containerd_needs_no_cluster() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "hello from app\n");
 }
 
-/// A `ctr` that once, before an import, removes the images of a name.
-fn removing_ctr(sandbox: &mut Sandbox, trigger: &Path) {
+/// A `ctr` that once, before an import, runs what a file says.
+fn meddling_ctr(sandbox: &mut Sandbox, trigger: &Path) {
     let bin = sandbox.root().join("ctr-bin");
     fs::create_dir_all(&bin).unwrap();
     let found =
@@ -179,8 +179,8 @@ fn removing_ctr(sandbox: &mut Sandbox, trigger: &Path) {
 case "$*" in
 *" images import "*)
     if [ -e {trigger} ]; then
-        {ctr} images rm --sync $(cat {trigger}) >&2
-        rm {trigger}
+        mv {trigger} {trigger}.taken
+        ctr={ctr} sh {trigger}.taken >&2
     fi ;;
 esac
 exec {ctr} "$@"
@@ -195,14 +195,9 @@ exec {ctr} "$@"
 #[test]
 fn blobs_that_are_collected_meanwhile_are_sent_after_all() {
     let containerd = Containerd::start();
-    let mut sandbox = sandbox();
+    let mut sandbox = program(&containerd);
     let trigger = sandbox.root().join("remove");
-    let _ = module(&sandbox).main(".").kodata(".", 1, 10);
-    removing_ctr(&mut sandbox, &trigger);
-    sandbox.set("KO_DEFAULTBASEIMAGE", "ko.static");
-    sandbox.set("CONTAINERD_ADDRESS", containerd.socket());
-    sandbox.set("CONTAINERD_SNAPSHOTTER", "native");
-    sandbox.set("KO_DOCKER_REPO", "containerd://default/r.io/x");
+    meddling_ctr(&mut sandbox, &trigger);
     let names = || {
         let names = run(containerd.ctr().args(["images", "ls", "--quiet"]));
         String::from_utf8(names).unwrap()
@@ -217,7 +212,8 @@ fn blobs_that_are_collected_meanwhile_are_sent_after_all() {
         }
         let main = format!("package main\n\nfunc main() {{\n\tprintln(\"{word}\")\n}}\n");
         fs::write(sandbox.work().join("main.go"), main).unwrap();
-        fs::write(&trigger, names()).unwrap();
+        let images = names().replace('\n', " ");
+        fs::write(&trigger, format!("$ctr images rm --sync {images}")).unwrap();
         let output = build(&sandbox, "-B -v").output().success();
         let reference = output.stdout.trim_end();
         assert!(!trigger.exists() && names().contains(reference));
@@ -233,7 +229,58 @@ fn blobs_that_are_collected_meanwhile_are_sent_after_all() {
         assert!(status.contains(" complete (4/4) "), "{status}");
         let mut container = containerd.ctr();
         container.args(["run", "--rm", "--net-host", "--snapshotter=native"]);
-        let output = container.args([reference, word]).output().unwrap();
-        assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{word}\n"));
+        run(container.args([reference, word]));
     }
+}
+
+/// A program for a containerd.
+fn program(containerd: &Containerd) -> Sandbox {
+    let mut sandbox = sandbox();
+    let _ = module(&sandbox).main(".").kodata(".", 1, 10);
+    sandbox.set("KO_DEFAULTBASEIMAGE", "ko.static");
+    sandbox.set("CONTAINERD_ADDRESS", containerd.socket());
+    sandbox.set("CONTAINERD_SNAPSHOTTER", "native");
+    sandbox.set("KO_DOCKER_REPO", "containerd://default/r.io/x");
+    sandbox
+}
+
+/// The program is there, and runs.
+fn runs(containerd: &Containerd, output: &Output) {
+    let mut container = containerd.ctr();
+    container.args(["run", "--rm", "--net-host", "--snapshotter=native"]);
+    run(container.args([output.stdout.trim_end(), "app"]));
+}
+
+const NOT_LOADED: &str =
+    "error loading image: failed to load image to node \"containerd\": ctr: exit status: 1\n";
+
+#[test]
+fn a_containerd_whose_disk_is_full_takes_the_image_when_there_is_room() {
+    let containerd = Containerd::on_disk("2m");
+    let sandbox = program(&containerd);
+    let error = build(&sandbox, "-B").output().failure(1).stderr;
+    assert!(error.contains(NOT_LOADED), "{error}");
+    let hint = "\nhint: containerd's disk is full: `ctr images rm` makes room\n";
+    assert!(error.contains("no space left on device") && error.ends_with(hint), "{error}");
+    containerd.resize_disk("200m");
+    runs(&containerd, &build(&sandbox, "-B").output().success());
+}
+
+#[test]
+fn a_containerd_that_stops_is_told_of() {
+    let mut containerd = Containerd::start();
+    let mut sandbox = program(&containerd);
+    let trigger = sandbox.root().join("stop");
+    meddling_ctr(&mut sandbox, &trigger);
+    // Its parent does not wait for it yet: it stays as a zombie, without a socket.
+    let stop = format!(
+        "kill {0}; while grep -q '^State:.[^Z]' /proc/{0}/status; do sleep 0.1; done",
+        containerd.id()
+    );
+    fs::write(&trigger, stop).unwrap();
+    let error = build(&sandbox, "-B").output().failure(1).stderr;
+    let socket = containerd.socket().display().to_string();
+    assert!(error.contains(NOT_LOADED) && error.contains(&socket), "{error}");
+    containerd.restart();
+    runs(&containerd, &build(&sandbox, "-B").output().success());
 }

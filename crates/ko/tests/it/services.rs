@@ -128,18 +128,13 @@ impl DockerDaemon {
     /// One whose images lie on a disk of this size, as `mount` writes it.
     pub(crate) fn on_disk(size: &str) -> DockerDaemon {
         let dir = TempDir::with_prefix("ko-docker-").unwrap();
-        let data = dir.path().join("data");
-        fs::create_dir(&data).unwrap();
-        let _ = run(Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(data));
+        mount_disk(&dir.path().join("data"), size);
         DockerDaemon::start_in(dir, &[])
     }
 
     /// Gives its disk another size.
     pub(crate) fn resize_disk(&self, size: &str) {
-        let options = format!("remount,size={size}");
-        let _ = run(Command::new("mount").args(["-o", &options]).arg(self.dir.path().join("data")));
+        resize_disk(&self.dir.path().join("data"), size);
     }
 
     fn start_in(dir: TempDir, flags: &[String]) -> DockerDaemon {
@@ -218,6 +213,18 @@ impl Drop for DockerDaemon {
     }
 }
 
+/// Mounts a disk of its own, which [`unmount`] finds.
+fn mount_disk(dir: &Path, size: &str) {
+    fs::create_dir(dir).unwrap();
+    let options = format!("size={size}");
+    let _ = run(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir));
+}
+
+fn resize_disk(dir: &Path, size: &str) {
+    let options = format!("remount,size={size}");
+    let _ = run(Command::new("mount").args(["-o", &options]).arg(dir));
+}
+
 /// Name spaces of networks and file systems of containers may stay mounted
 /// after an engine has ended, and would keep its directory from being deleted.
 fn unmount(dir: &Path) {
@@ -238,7 +245,22 @@ pub(crate) struct Containerd {
 impl Containerd {
     pub(crate) fn start() -> Containerd {
         // Short: a path of a socket has few bytes.
+        Containerd::start_in(TempDir::with_prefix("ko-ctr-").unwrap())
+    }
+
+    /// One whose content lies on a disk of this size, as `mount` writes it.
+    pub(crate) fn on_disk(size: &str) -> Containerd {
         let dir = TempDir::with_prefix("ko-ctr-").unwrap();
+        mount_disk(&dir.path().join("root"), size);
+        Containerd::start_in(dir)
+    }
+
+    /// Gives its disk another size.
+    pub(crate) fn resize_disk(&self, size: &str) {
+        resize_disk(&self.dir.path().join("root"), size);
+    }
+
+    fn start_in(dir: TempDir) -> Containerd {
         let path = |name: &str| dir.path().join(name);
         let config = format!(
             "version = 2\nroot = {:?}\nstate = {:?}\n\
@@ -249,19 +271,41 @@ impl Containerd {
             path("socket"),
         );
         fs::write(path("config.toml"), config).unwrap();
-        let log = fs::File::create(path("log")).unwrap();
+        let process = Containerd::launch(dir.path());
+        let mut daemon = Containerd { process, dir };
+        daemon.wait();
+        daemon
+    }
+
+    fn launch(dir: &Path) -> Child {
+        let log = fs::File::create(dir.join("log")).unwrap();
         let mut command = Command::new("containerd");
-        command.arg("--config").arg(path("config.toml"));
+        command.arg("--config").arg(dir.join("config.toml"));
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        let mut daemon = Containerd { process: spawn(command), dir };
+        spawn(command)
+    }
+
+    /// Waits until it answers.
+    fn wait(&mut self) {
         let deadline = Instant::now() + START;
-        while !daemon.ctr().arg("version").output().unwrap().status.success() {
-            let ended = daemon.process.try_wait().unwrap();
-            let log = fs::read_to_string(daemon.dir.path().join("log")).unwrap_or_default();
+        while !self.ctr().arg("version").output().unwrap().status.success() {
+            let ended = self.process.try_wait().unwrap();
+            let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
             assert!(ended.is_none() && Instant::now() < deadline, "containerd: {log}");
             thread::sleep(Duration::from_millis(50));
         }
-        daemon
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Starts it again on what it left.
+    pub(crate) fn restart(&mut self) {
+        stop(&mut self.process);
+        self.process = Containerd::launch(self.dir.path());
+        self.wait();
     }
 
     /// Begins a command line of its client.
@@ -299,7 +343,23 @@ impl Podman {
 
     /// One that listens on a socket.
     pub(crate) fn serve() -> Podman {
-        let mut podman = Podman::new();
+        Podman::new().listen()
+    }
+
+    /// The same, with its images on a disk of this size, as `mount` writes it.
+    pub(crate) fn serve_on_disk(size: &str) -> Podman {
+        let podman = Podman::new();
+        mount_disk(&podman.dir.path().join("root"), size);
+        podman.listen()
+    }
+
+    /// Gives its disk another size.
+    pub(crate) fn resize_disk(&self, size: &str) {
+        resize_disk(&self.dir.path().join("root"), size);
+    }
+
+    fn listen(self) -> Podman {
+        let mut podman = self;
         let mut command = podman.podman();
         let address = format!("unix://{}", podman.socket().display());
         command.args(["system", "service", "--time=0", &address]);

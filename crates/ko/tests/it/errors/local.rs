@@ -10,7 +10,7 @@ use testkit::sandbox::{Output, Sandbox};
 
 use super::last_words;
 use crate::fixture::{build, module, sandbox};
-use crate::services::DockerDaemon;
+use crate::services::{DockerDaemon, Podman, run};
 use crate::tap::Tap;
 
 /// How an error of an engine begins.
@@ -107,12 +107,29 @@ fn an_engine_whose_disk_is_full_takes_the_image_when_there_is_room() {
     let words = last_words(&output);
     let start = format!("{NOT_LOADED}: {engine}: loading: ");
     assert!(words.starts_with(&start), "{words}");
-    let end = "no space left on device\nhint: the engine's disk is full: `docker system prune` makes room\n";
+    let end = "no space left on device\nhint: the engine's disk is full: `docker system prune`, or Podman's, makes room\n";
     assert!(words.ends_with(end), "{words}");
 
     daemon.resize_disk("400m");
     let output = build(&sandbox, "-L").output().success();
     says(&daemon, &output, "hello from app\n");
+}
+
+#[test]
+fn podman_on_a_full_disk_takes_the_image_when_there_is_room() {
+    let podman = Podman::serve_on_disk("2m");
+    let mut sandbox = program(&podman.socket());
+    sandbox.set("CONTAINER_HOST", format!("unix://{}", podman.socket().display()));
+    sandbox.set("KO_DOCKER_REPO", "podman://");
+    let words = last_words(&build(&sandbox, "").output());
+    let start =
+        format!("{NOT_LOADED}: unix://{} (CONTAINER_HOST): loading: ", podman.socket().display());
+    assert!(words.starts_with(&start) && words.contains("no space left on device"), "{words}");
+    let end = "\nhint: the engine's disk is full: `docker system prune`, or Podman's, makes room\n";
+    assert!(words.ends_with(end), "{words}");
+    podman.resize_disk("200m");
+    let output = build(&sandbox, "").output().success();
+    let _ = run(podman.podman().args(["image", "exists", output.stdout.trim_end()]));
 }
 
 /// A user with no rights.
