@@ -80,7 +80,11 @@ pub(super) fn run<T>(
         }
     });
     let report = recorder.map(|recorder| recorder.finish(engine.counters(), done.is_ok()));
-    drop(engine);
+    {
+        // Whoever had a connection gives it back, which takes a runtime.
+        let _context = runtime.enter();
+        drop(engine);
+    }
     // Children and threads end by themselves now; temporary files go with them.
     runtime.shutdown_timeout(GRACE);
     let written = report.iter().flat_map(Report::files);
