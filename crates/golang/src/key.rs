@@ -108,12 +108,15 @@ pub fn list_key(dir: &Path, environment: &Environment, argument: &Argument) -> S
     hex(&fields.0.finalize())
 }
 
+/// Variables of go that only say where it keeps what it can make again.
+const PLACES: [&str; 2] = ["GOCACHE", "GOTMPDIR"];
+
 /// Whether a variable may change what is built.
 pub(crate) fn matters(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else {
         return false;
     };
-    let go = name.starts_with("GO") && !name.starts_with("GOOGLE_") && name != "GOTMPDIR";
+    let go = name.starts_with("GO") && !name.starts_with("GOOGLE_") && !PLACES.contains(&name);
     go || name.starts_with("CGO_") || VARIABLES.contains(&name)
 }
 

@@ -60,7 +60,7 @@ fn the_rest_has_none() {
     let go = real_go();
     let key = BuildKey::new(&go, &settings());
     let mut other = settings();
-    for name in ["HOME", "PWD", "GOTMPDIR", "GOOGLE_APPLICATION_CREDENTIALS", "X"] {
+    for name in ["HOME", "PWD", "GOCACHE", "GOTMPDIR", "GOOGLE_APPLICATION_CREDENTIALS", "X"] {
         other.environment.set(name, "/elsewhere");
     }
     // Set again, a variable is elsewhere in the order.

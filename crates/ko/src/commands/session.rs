@@ -38,8 +38,8 @@ fn is_configuration(error: &engine::Error) -> bool {
 }
 
 /// Runs work of an engine until it ends or a signal ends it. What the engine
-/// then still has to keep for the next run is waited for: results should be
-/// out before.
+/// then still has to keep for the next run is waited for, and a signal ends
+/// only that: results should be out before.
 pub(super) fn run<T>(
     mut options: Options,
     arguments: &ImageArgs,
@@ -64,20 +64,22 @@ pub(super) fn run<T>(
     let asked = runtime.block_on(options.ask_engine());
     asked.map_err(|error| publishing(&error))?;
     let engine = Engine::new(options, observer).map_err(|error| publishing(&error))?;
-    let work = async {
-        let done = work(&engine).await?;
-        engine.settle().await;
-        Ok(done)
-    };
     let done = runtime.block_on(async {
         let mut signals = Signals::listen();
-        tokio::select! {
-            done = work => done,
+        let done = tokio::select! {
+            done = work(&engine) => done?,
             signal = signals.next() => {
                 engine.cancel();
-                Err(CommandError::new(format!("interrupted by {}", signal.name())))
+                let message = format!("interrupted by {}", signal.name());
+                return Err(CommandError::new(message));
             }
+        };
+        tokio::select! {
+            () = engine.settle() => {}
+            // The results are out. What is not kept is found out again.
+            _ = signals.next() => engine.cancel(),
         }
+        Ok(done)
     });
     let report = recorder.map(|recorder| recorder.finish(engine.counters(), done.is_ok()));
     {

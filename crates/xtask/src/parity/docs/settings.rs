@@ -33,7 +33,12 @@ pub(super) const VARIABLES: [Row; 31] = [
         "GOOS, GOARCH, GOARM",
         Better("empty is not set; GOARM is for arm alone; one alone changes nothing in the binary"),
     ),
-    ("GOFLAGS", Same),
+    (
+        "GOFLAGS",
+        Better(
+            "with `-modfile`, ko refuses what it must look up itself: `.`, and all with `builds`",
+        ),
+    ),
     ("CGO_ENABLED, GOAMD64 and other variables of go", Same),
     ("GOPACKAGESDRIVER", Different("packages are listed by go alone")),
     ("COSIGN_REPOSITORY", Same),
