@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::future::{join, try_join_all, try_join3};
+use futures::future::{try_join_all, try_join3};
 use golang::{
     BuildError, BuildInfo, BuildKey, BuildSettings, Environment, FileIdentity, ImportPath, Main,
     OutputDir,
@@ -238,7 +238,8 @@ impl Run {
         compiling: Compiling,
     ) -> Result<Made, BuildFailure> {
         let Compiling { output, mut early, mut done, run } = compiling;
-        let make = || self.made(program, base, &output);
+        let before = FileIdentity::of(&output.binary());
+        let make = || self.made(program, base, &output, before);
         // Before go has ended, if it says so. Layers of what does not count in
         // the end are of no harm.
         let (ahead, result) = tokio::select! {
@@ -248,26 +249,18 @@ impl Run {
         };
         let platform = || Box::new(base.platform().clone());
         let binary = match result {
-            Ok(Ok(binary)) => Arc::new(binary),
+            Ok(Ok(binary)) => binary,
             Ok(Err(BuildError::Cancelled)) | Err(_) => return Err(BuildFailure::Cancelled),
             Ok(Err(source)) => {
                 let source = Arc::new(source);
                 return Err(BuildFailure::Go { platform: platform(), source });
             }
         };
-        let noted = Arc::clone(&binary);
-        // A binary that is not noted is linked again, no more.
-        let note = blocking(move || noted.record());
-        let made = async {
-            match ahead {
-                Some(Ok((identity, made))) if FileIdentity::of(binary.path()) == identity => {
-                    Ok(made)
-                }
-                _ => make().await.map(|(_, made)| made),
-            }
+        let made = match ahead {
+            Some(Ok((identity, made))) if FileIdentity::of(binary.path()) == identity => Ok(made),
+            _ => make().await.map(|(_, made)| made),
         };
-        let (made, _) = join(made, note).await;
-        drop(binary);
+        self.note(binary);
         let made = made?;
         if let (Ok(Running { started, survey }), Some(info)) = (run.await, &made.info) {
             self.record(Fact {
@@ -289,6 +282,7 @@ impl Run {
         program: &Program,
         base: &BaseImage,
         output: &OutputDir,
+        before: Option<FileIdentity>,
     ) -> Result<(Option<FileIdentity>, Made), BuildFailure> {
         let platform = base.platform().clone();
         let stage = |stage| self.stage(stage, Some(&program.main.import_path), Some(&platform));
@@ -301,7 +295,8 @@ impl Run {
         let work = blocking(move || {
             let (_share, _making) = (share, making);
             let identity = FileIdentity::of(&path);
-            let layer = run.binary_layer(&path, &main, &platform, capabilities)?;
+            let same = identity.zip(before).is_some_and(|(is, was)| is.is_same_file(&was));
+            let layer = run.binary_layer(&path, &main, &platform, capabilities, !same)?;
             let info = match BuildInfo::read(&path) {
                 Ok(info) => Some(Arc::new(info)),
                 Err(source) if run.options.sbom.is_some() => {
@@ -324,6 +319,7 @@ impl Run {
         main: &Main,
         platform: &Platform,
         capabilities: Option<[u8; 20]>,
+        is_new: bool,
     ) -> Result<Layer, BuildFailure> {
         let failed = |source: LayerError| match source {
             LayerError::Cancelled => BuildFailure::Cancelled,
@@ -335,7 +331,13 @@ impl Run {
         let (name, family) = (main.import_path.base_name(), family(platform.is_windows()));
         let recipe = Recipe::binary(family, name, binary, capabilities).map_err(failed)?;
         let source = format!("binary {}", binary.display());
-        let obtained = recipe.obtain(&self.store, &self.compressor, &source, &self.stop);
+        let (store, compressor, stop) = (&self.store, &self.compressor, &self.stop);
+        // What go has linked again has most likely other content.
+        let obtained = if is_new {
+            recipe.obtain_new(store, compressor, &source, stop)
+        } else {
+            recipe.obtain(store, compressor, &source, stop)
+        };
         let Obtained { layer, reused } = obtained.map_err(failed)?;
         self.observer.tell(Event::Layer { reused });
         Ok(layer)

@@ -23,8 +23,10 @@ impl FileIdentity {
     }
 
     /// Is it the same file, whatever its content and times? Where files have
-    /// no numbers, all that is known says so.
-    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+    /// no numbers, all that is known says so. `go` puts another file in the
+    /// place of an output that it links again, and only touches others.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
         let number = |identity: &Self| (identity.0.inode, identity.0.device);
         if cfg!(unix) { number(self) == number(other) } else { self == other }
     }

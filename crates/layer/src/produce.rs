@@ -177,6 +177,22 @@ impl Recipe {
         self.obtain_from(store, compressor, &[source], stop)
     }
 
+    /// The same of content that is most likely new: it is compressed in the
+    /// first pass.
+    ///
+    /// # Errors
+    /// As those of [`write`](Self::write).
+    pub fn obtain_new(
+        &self,
+        store: &Store,
+        compressor: &Compressor,
+        source: &str,
+        stop: &AtomicBool,
+    ) -> Result<Obtained, LayerError> {
+        let names = Names::new(&[source], compressor);
+        self.obtain_made(store, compressor, &names, self.look(), stop)
+    }
+
     /// The same where the source has several names, such as its path and one
     /// that it has in every checkout. The first that is known counts.
     ///
@@ -189,30 +205,60 @@ impl Recipe {
         sources: &[&str],
         stop: &AtomicBool,
     ) -> Result<Obtained, LayerError> {
-        let compression = compressor.compression();
-        let id = compression.id();
-        let sources: Vec<String> = sources.iter().map(|source| format!("{id} {source}")).collect();
-        let keep =
-            |source: &Source| sources.iter().try_for_each(|name| store.put_record(name, source));
-        let key = |content: DiffId| format!("{content} {id}");
+        let names = Names::new(sources, compressor);
         let look = self.look();
-        if let Some(last) = sources.iter().find_map(|name| store.record::<Source>(name)) {
+        if let Some(last) = names.sources.iter().find_map(|name| store.record::<Source>(name)) {
             let content = match look {
                 Some(_) if look == last.look => last.content,
-                _ => self.content(compression.method(), stop)?,
+                _ => self.content(compressor.compression().method(), stop)?,
             };
-            let known = store.record::<Layer>(&key(content));
+            let known = store.record::<Layer>(&names.layer(content));
             if let Some(layer) = known.filter(|layer| store.has_blob(&layer.digest, layer.size)) {
                 if last != (Source { content, look }) {
-                    keep(&Source { content, look })?;
+                    names.keep(store, &Source { content, look })?;
                 }
                 return Ok(Obtained { layer, reused: true });
             }
         }
+        self.obtain_made(store, compressor, &names, look, stop)
+    }
+
+    fn obtain_made(
+        &self,
+        store: &Store,
+        compressor: &Compressor,
+        names: &Names,
+        look: Option<Sum>,
+        stop: &AtomicBool,
+    ) -> Result<Obtained, LayerError> {
         let (layer, content) = self.make(store, compressor, stop)?;
-        store.put_record(&key(content), &layer)?;
-        keep(&Source { content, look })?;
+        store.put_record(&names.layer(content), &layer)?;
+        names.keep(store, &Source { content, look })?;
         Ok(Obtained { layer, reused: false })
+    }
+}
+
+/// By what a layer and its source are known, for one compression.
+struct Names {
+    id: String,
+    sources: Vec<String>,
+}
+
+impl Names {
+    fn new(sources: &[&str], compressor: &Compressor) -> Self {
+        let id = compressor.compression().id();
+        let sources = sources.iter().map(|source| format!("{id} {source}")).collect();
+        Self { id, sources }
+    }
+
+    /// A layer of this content.
+    fn layer(&self, content: DiffId) -> String {
+        format!("{content} {}", self.id)
+    }
+
+    fn keep(&self, store: &Store, source: &Source) -> Result<(), LayerError> {
+        let mut names = self.sources.iter();
+        Ok(names.try_for_each(|name| store.put_record(name, source))?)
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{join_all, try_join_all};
 use golang::{
-    BuildInfo, BuildSettings, Cancelled, Checker, Freshness, ImportPath, Reason, Record,
+    Binary, BuildInfo, BuildSettings, Cancelled, Checker, Freshness, ImportPath, Reason, Record,
     RecordKeys, Survey, VcsState,
 };
 use layer::Layer;
@@ -218,6 +218,13 @@ impl Run {
             variant.push_str(&format!(" {byte:02x}"));
         }
         variant
+    }
+
+    /// Starts to record the content of a binary, for the next run: without, it
+    /// is linked again, no more. No other build replaces it meanwhile.
+    pub(crate) fn note(&self, binary: Binary) {
+        let note = tokio::spawn(async move { _ = blocking(move || binary.record()).await });
+        self.captures().push(note);
     }
 
     /// Waits until all that this run has learnt is kept.
