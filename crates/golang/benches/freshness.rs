@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use divan::Bencher;
 use golang::{
     BuildInfo, BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, ImportPath,
-    Record, Survey, Target, VcsState,
+    Index, Record, Survey, Target, VcsState,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -133,7 +133,7 @@ fn site() -> Site {
 fn check(site: &Site, record: &Record, threads: usize) -> Freshness {
     let checker = Checker::new(NonZero::new(threads).unwrap());
     record.check(&site.go, &site.settings, &checker, |repository| {
-        VcsState::read(repository, &site.settings.environment, &Cancel::new())
+        VcsState::read(repository, &site.settings.environment, Index::Left, &Cancel::new())
     })
 }
 
@@ -165,7 +165,7 @@ fn shared(bencher: Bencher<'_, '_>) {
         let checker = Checker::new(NonZero::new(2).unwrap());
         for record in &records {
             let vcs = |repository: &Path| {
-                VcsState::read(repository, &site.settings.environment, &Cancel::new())
+                VcsState::read(repository, &site.settings.environment, Index::Left, &Cancel::new())
             };
             let fresh = record.check(&site.go, &site.settings, &checker, vcs);
             assert_eq!(fresh, Freshness::Fresh(None));

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use stat::Stat;
 
 /// Tells whether a file is the one that was looked at before, and unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileIdentity(Stat);
 
 impl FileIdentity {

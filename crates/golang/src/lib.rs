@@ -42,8 +42,8 @@ pub use cancel::{Cancel, Cancelled};
 pub use delve::{Delve, DelveError, DelveVersion, DelveVersionError};
 pub use environment::{Environment, EnvironmentError};
 pub use freshness::{
-    Built, Checker, Freshness, Never, NotRecorded, Outline, Reason, Record, RecordKeys, Summary,
-    Survey, VcsState, stamped_repository,
+    Built, Checker, Freshness, Index, Never, NotRecorded, Outline, Reason, Record, RecordKeys,
+    Summary, Survey, VcsState, stamped_repository,
 };
 pub use git::{GitInfo, GitNotice, GitParts};
 pub use go_env::{GoEnv, GoEnvError};

@@ -83,12 +83,18 @@ impl Go {
 }
 
 /// A call of a program that sees the given environment alone, in `dir`, which
-/// `PWD` names as well.
+/// `PWD` names as well. A git that it is, or starts, leaves the index as it is:
+/// whoever commits meanwhile must not find that locked, nor, if git is killed, a
+/// lock that nobody holds.
 pub(crate) fn command(program: &Path, dir: &Path, environment: &Environment) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir).env_clear().envs(environment.iter()).env("PWD", dir);
+    command.env(OPTIONAL_LOCKS, "0");
     command
 }
+
+/// The variable by which git takes no lock that it can do without.
+pub(crate) const OPTIONAL_LOCKS: &str = "GIT_OPTIONAL_LOCKS";
 
 /// Looks for a program in the absolute directories of the environment's `PATH`.
 pub(crate) fn find_in_path(name: &OsStr, environment: &Environment) -> Option<PathBuf> {

@@ -7,6 +7,7 @@ mod capture;
 mod kodata;
 mod parts;
 mod record;
+mod repository;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -207,7 +208,7 @@ impl Run {
         let (run, dir) = (Arc::clone(self), repository.to_owned());
         let environment = settings.environment.clone();
         self.known.repositories.start(repository.to_owned(), || async move {
-            blocking(move || VcsState::read(&dir, &environment, &run.cancel)).await
+            blocking(move || repository::read(&run, &dir, &environment)).await
         })
     }
 

@@ -100,7 +100,7 @@ pub use outline::Outline;
 pub(crate) use output::{Standing, is_as_recorded, record as record_output};
 pub use reason::{Never, Reason};
 pub use survey::Survey;
-pub use vcs::{VcsState, stamped_repository};
+pub use vcs::{Index, VcsState, stamped_repository};
 
 use crate::build::BuildSettings;
 use crate::cancel::Cancelled;

@@ -107,6 +107,16 @@ struct Answer {
     changed: Option<Stat>,
 }
 
+/// What git may do with its index when it is asked for changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Index {
+    /// It is left as it is, and never locked.
+    Left,
+    /// What git finds out about files is written to it. In a fresh checkout or a
+    /// copied one, git reads files again each time until that has been done.
+    Refreshed,
+}
+
 impl VcsState {
     /// Asks git about a repository, in the environment of a build: the
     /// process's own unless a configuration adds variables for git.
@@ -116,9 +126,10 @@ impl VcsState {
     pub fn read(
         repository: &Path,
         environment: &Environment,
+        index: Index,
         cancel: &Cancel,
     ) -> Result<Self, Cancelled> {
-        let answer = match ask(repository, environment, cancel)? {
+        let answer = match ask(repository, environment, index, cancel)? {
             Err(reason) => Err(reason),
             Ok((head, dirty)) => {
                 let mut references = References::default();
@@ -159,6 +170,7 @@ fn view(environment: &Environment) -> Sum {
 fn ask(
     repository: &Path,
     environment: &Environment,
+    index: Index,
     cancel: &Cancel,
 ) -> Result<Result<(String, bool), Reason>, Cancelled> {
     let failed = |problem: String| Ok(Err(Reason::GitFailed { problem }));
@@ -166,9 +178,9 @@ fn ask(
         return failed("there is no git in PATH".to_owned());
     };
     let mut command = tool::command(&program, repository, environment);
-    // Whoever commits meanwhile must not find the index locked, nor, if git is
-    // killed, a lock that nobody holds.
-    command.env("GIT_OPTIONAL_LOCKS", "0");
+    if index == Index::Refreshed {
+        command.env(tool::OPTIONAL_LOCKS, "1");
+    }
     // As go asks, which leaves what counts as a change to git's settings; the
     // headers say which commit it is.
     command.args(["status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"]);
@@ -288,7 +300,7 @@ impl Stamp {
             let name = name.to_owned();
             return Ok(Err(Unstampable::Never(Never::GitVariable { name })));
         }
-        let answer = match VcsState::read(&repository, environment, cancel)?.answer {
+        let answer = match VcsState::read(&repository, environment, Index::Left, cancel)?.answer {
             Ok(answer) => answer,
             Err(Reason::Never(never)) => return Ok(Err(Unstampable::Never(never))),
             Err(_) => return Ok(Err(Unstampable::During)),

@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use golang::{
-    BuildInfo, BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, NotRecorded,
-    Outline, Record, Survey, VcsState,
+    BuildInfo, BuildSettings, Built, Cancel, Checker, Environment, Freshness, Go, Index,
+    NotRecorded, Outline, Record, Survey, VcsState,
 };
 
 use crate::fixture::{Tree, path, process_environment, real_go, target};
@@ -213,7 +213,7 @@ impl Site {
 
     pub(crate) fn check(&self, record: &Record) -> Freshness {
         record.check(&self.go, &self.settings, &checker(), |repository| {
-            VcsState::read(repository, &self.settings.environment, &Cancel::new())
+            VcsState::read(repository, &self.settings.environment, Index::Left, &Cancel::new())
         })
     }
 
