@@ -14,6 +14,7 @@
 pub mod base;
 pub mod cgroup;
 mod digest;
+pub mod edit;
 pub mod kube;
 pub mod module;
 mod random;

@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::fixture::Fixture;
 use testkit::base::Image;
+use testkit::edit::edited;
 use testkit::trace::Trace;
 
 const PROGRAM: &str =
@@ -32,16 +33,9 @@ fn fixture() -> Fixture {
     fixture
 }
 
-/// Until the clock has left the last edit behind, as it has between the edits
-/// and the builds of people: what was edited while a build ran is built again.
-pub(crate) fn settle() {
-    let edited = SystemTime::now();
-    while edited.elapsed().unwrap() < Duration::from_millis(40) {}
-}
-
 /// Builds with words and variables.
 fn build_with(fixture: &Fixture, words: &str, variables: &[(&str, &str)]) -> Built {
-    settle();
+    edited();
     let mut run = fixture.build(&format!("--bare --sbom=none --explain {words}"));
     for (name, value) in variables {
         run = run.env(name, value);
@@ -68,6 +62,7 @@ fn git(fixture: &Fixture, words: &[&str]) {
     command.env("HOME", fixture.sandbox.home()).env("GIT_CONFIG_NOSYSTEM", "1");
     let output = command.current_dir(fixture.sandbox.work()).output().unwrap();
     assert!(output.status.success(), "{words:?}: {output:?}");
+    edited();
 }
 
 pub(crate) fn commit(fixture: &Fixture) {
@@ -120,10 +115,7 @@ fn an_edit_costs_one_go() {
     let fixture = fixture();
     let words = ["build", "--bare"];
     let first = fixture.build("--bare").output().success();
-    let edit = |text: &str| {
-        let _ = fixture.module().file("main.go", text);
-        settle();
-    };
+    let edit = |text: &str| _ = fixture.module().file("main.go", text);
     edit("package main\n\nfunc main() { println(\"edited\") }\n");
     assert_eq!(processes(&fixture, &words), (1, 0));
     let second = fixture.build("--bare").output().success();
@@ -304,7 +296,7 @@ fn what_changed_in_kodata_is_named() {
     let fixture = fixture();
     let module = fixture.module().file("kodata/a/one.txt", "1").file("kodata/a/two.txt", "2");
     let explained = || {
-        settle();
+        edited();
         let output = fixture.build("--bare --sbom=none --explain").output().success();
         let line = output.stderr.lines().find_map(|line| line.split_once("/kodata"));
         line.map(|(_, rest)| rest.to_owned())
@@ -353,7 +345,7 @@ fn a_copied_checkout_is_fresh_by_its_content() {
     let status = Command::new("cp").arg("-r").arg(fixture.sandbox.work()).arg(&copy).status();
     assert!(status.unwrap().success());
     let run = |text: &str| {
-        settle();
+        edited();
         let run = fixture.build("--bare --sbom=none --explain").cwd(&copy);
         let output = run.output().success();
         assert!(output.stderr.contains(text), "{}", output.stderr);
