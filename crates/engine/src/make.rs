@@ -179,9 +179,10 @@ impl Run {
             let sources = [&*here, &*anywhere];
             let obtained = recipe.obtain_from(&self.store, &self.compressor, &sources, &self.stop);
             match obtained {
-                Ok(Obtained { layer, reused }) => {
+                Ok(Obtained { layer, reused, same }) => {
                     self.observer.tell(Event::Layer { reused });
-                    let different = compare_kodata(&self.store, &here, layer.diff_id, &recipe);
+                    let compare = || compare_kodata(&self.store, &here, &recipe);
+                    let different = if same { None } else { compare() };
                     Ok(Kodata { layer, different })
                 }
                 Err(LayerError::Cancelled) => Err(BuildFailure::Cancelled),
@@ -338,7 +339,7 @@ impl Run {
         } else {
             recipe.obtain(store, compressor, &source, stop)
         };
-        let Obtained { layer, reused } = obtained.map_err(failed)?;
+        let Obtained { layer, reused, .. } = obtained.map_err(failed)?;
         self.observer.tell(Event::Layer { reused });
         Ok(layer)
     }

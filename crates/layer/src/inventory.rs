@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use stat::Stat;
 
-use crate::entry::Content;
+use crate::entry::{Content, Entry};
 use crate::recipe::Recipe;
 
 /// The entries of a [`Recipe`] by their names in the tar, and what the file
@@ -17,7 +17,7 @@ pub struct Inventory(BTreeMap<String, Option<Stat>>);
 impl Inventory {
     /// Of what a recipe takes.
     pub fn of(recipe: &Recipe) -> Self {
-        let entry = |entry: &crate::entry::Entry| {
+        let entry = |entry: &Entry| {
             let stat = match &entry.content {
                 Content::File { stat, .. } => *stat,
                 Content::Directory | Content::Bytes(_) => None,

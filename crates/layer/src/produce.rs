@@ -71,6 +71,8 @@ pub struct Obtained {
     pub layer: Layer,
     /// Was its blob in the store before?
     pub reused: bool,
+    /// Did its source give the same content last time?
+    pub same: bool,
 }
 
 impl Recipe {
@@ -217,12 +219,13 @@ impl Recipe {
                 if last != (Source { content, look }) {
                     names.keep(store, &Source { content, look })?;
                 }
-                return Ok(Obtained { layer, reused: true });
+                return Ok(Obtained { layer, reused: true, same: content == last.content });
             }
         }
         self.obtain_made(store, compressor, &names, look, stop)
     }
 
+    /// Makes the layer, and remembers it.
     fn obtain_made(
         &self,
         store: &Store,
@@ -234,7 +237,7 @@ impl Recipe {
         let (layer, content) = self.make(store, compressor, stop)?;
         store.put_record(&names.layer(content), &layer)?;
         names.keep(store, &Source { content, look })?;
-        Ok(Obtained { layer, reused: false })
+        Ok(Obtained { layer, reused: false, same: false })
     }
 }
 
