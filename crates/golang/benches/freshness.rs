@@ -1,5 +1,5 @@
 //! What it costs to prove that nothing changed: a program of 7,000 files in
-//! 1,400 directories. `cargo bench -p golang`
+//! 1,400 directories, and how it grows. `cargo bench -p golang`
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -19,6 +19,8 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 const DIRS: usize = 1_400;
+
+/// In each of them.
 const FILES: usize = 5;
 
 /// About as long as a source file of Kubernetes is on average.
@@ -77,7 +79,7 @@ fn directory(root: &Path, number: usize) -> Value {
 
 /// A record of a program that was built, to which a tree is added that would
 /// take minutes to compile.
-fn site() -> Site {
+fn site(dirs: usize) -> Site {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().canonicalize().unwrap();
     fs::write(root.join("go.mod"), "module example.com/m\n\ngo 1.24\n").unwrap();
@@ -122,10 +124,10 @@ fn site() -> Site {
     let mut value = serde_json::to_value(&record).unwrap();
     let inputs = value.pointer_mut("/inputs/Ok").unwrap();
     inputs["looked"] = (inputs["looked"].as_i64().unwrap() + 60_000_000_000).into();
-    let dirs = inputs["dirs"].as_array_mut().unwrap();
-    dirs.extend((0..DIRS).map(|number| directory(&root, number)));
+    let found = inputs["dirs"].as_array_mut().unwrap();
+    found.extend((0..dirs).map(|number| directory(&root, number)));
     // What is in the root was written after it was recorded.
-    dirs.retain(|dir| dir["p"] != "");
+    found.retain(|dir| dir["p"] != "");
     let record = value.to_string();
     Site { _dir: dir, go, settings, record }
 }
@@ -139,15 +141,25 @@ fn check(site: &Site, record: &Record, threads: usize) -> Freshness {
 
 #[divan::bench(args = [1, 2, 4])]
 fn by_stats(bencher: Bencher<'_, '_>, threads: usize) {
-    let site = site();
+    let site = site(DIRS);
     let record: Record = serde_json::from_str(&site.record).unwrap();
     assert_eq!(check(&site, &record, threads), Freshness::Fresh(None));
     bencher.bench_local(|| check(&site, &record, threads));
 }
 
+/// As many directories, each with as many files as the others.
+#[divan::bench(args = [1_400, 5_600, 20_000], sample_count = 20)]
+fn by_number_of_directories(bencher: Bencher<'_, '_>, dirs: usize) {
+    let site = site(dirs);
+    let record: Record = serde_json::from_str(&site.record).unwrap();
+    bencher.bench_local(|| {
+        assert_eq!(check(&site, &record, 2), Freshness::Fresh(None));
+    });
+}
+
 #[divan::bench]
 fn by_content(bencher: Bencher<'_, '_>) {
-    let site = site();
+    let site = site(DIRS);
     // Made when all that is there had just been changed.
     let mut value: Value = serde_json::from_str(&site.record).unwrap();
     value["inputs"]["Ok"]["looked"] = 0.into();
@@ -158,7 +170,7 @@ fn by_content(bencher: Bencher<'_, '_>) {
 /// Eight programs that share all of it.
 #[divan::bench]
 fn shared(bencher: Bencher<'_, '_>) {
-    let site = site();
+    let site = site(DIRS);
     let records: Vec<Record> =
         (0..8).map(|_| serde_json::from_str(&site.record).unwrap()).collect();
     bencher.bench_local(|| {
@@ -175,6 +187,6 @@ fn shared(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn read_record(bencher: Bencher<'_, '_>) {
-    let site = site();
+    let site = site(DIRS);
     bencher.bench_local(|| serde_json::from_str::<Record>(&site.record).unwrap());
 }
