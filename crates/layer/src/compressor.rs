@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use crate::blocks::Known;
 use crate::compression::{Compression, GZIP_LEVEL, Method};
 use crate::gzip::GzipWriter;
 use crate::pipeline::Piece;
@@ -70,11 +71,21 @@ impl Compressor {
     /// # Errors
     /// The writer's.
     pub fn gzip<W: Write>(&self, out: W) -> io::Result<GzipWriter<W>> {
+        self.gzip_from(None, out)
+    }
+
+    /// The same, taking blocks that are known, if any are, and telling in the
+    /// end which blocks there are.
+    pub(crate) fn gzip_from<W: Write>(
+        &self,
+        known: Option<Arc<Known>>,
+        out: W,
+    ) -> io::Result<GzipWriter<W>> {
         let level = match self.compression.method() {
             Method::Gzip | Method::Estargz => self.compression.level(),
             Method::Zstd | Method::None => GZIP_LEVEL,
         };
-        GzipWriter::new(self.clone(), level, out)
+        GzipWriter::new(self.clone(), level, out, known)
     }
 
     /// How many pieces of a layer may be away at a time: enough to keep every
@@ -141,7 +152,7 @@ mod tests {
     fn a_panic_is_an_error_and_the_thread_goes_on() {
         let pool = pool(1);
         assert!(pool.submit(Block::broken()).recv().is_err());
-        assert!(pool.submit(Block::new(GZIP_LEVEL)).recv().is_ok());
+        assert!(pool.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
     }
 
     #[test]
@@ -150,7 +161,7 @@ mod tests {
         let jobs = Arc::downgrade(&pool.pool);
         let clone = pool.clone();
         drop(pool);
-        assert!(clone.submit(Block::new(GZIP_LEVEL)).recv().is_ok());
+        assert!(clone.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
         // Dropping waits for the threads: it would hang if they went on.
         drop(clone);
         assert!(jobs.upgrade().is_none());

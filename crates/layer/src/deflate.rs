@@ -11,8 +11,12 @@
 //! byte behind the dictionary's end, a byte of whatever the stream compressed
 //! before. So every block has a stream of its own, whose window is zeroed.
 
-use flate2::{Compress, Compression, FlushCompress, Status};
+use std::sync::Arc;
 
+use flate2::{Compress, Compression, FlushCompress, Status};
+use stat::Sum;
+
+use crate::blocks::Known;
 use crate::pipeline::Piece;
 
 /// How much is compressed at once. Up to 1 MiB a larger block is no faster and
@@ -35,21 +39,29 @@ pub(crate) struct Block {
     len: usize,
     /// Is this the end of the stream?
     last: bool,
+    /// Where it may be found compressed. Without, nothing is looked for, and no
+    /// sums are made.
+    known: Option<Arc<Known>>,
     /// The compressed content.
     pub(crate) output: Vec<u8>,
+    /// The sum of all that decides the output, and that of the output: of
+    /// blocks that may be used again.
+    pub(crate) sums: Option<(Sum, Sum)>,
     /// The checksum of the content.
     pub(crate) crc: crc32fast::Hasher,
 }
 
 impl Block {
-    pub(crate) fn new(level: u8) -> Self {
+    pub(crate) fn new(level: u8, known: Option<Arc<Known>>) -> Self {
         Self {
             level,
+            known,
             buffer: vec![0; WINDOW + BLOCK],
             history: 0,
             len: 0,
             last: false,
             output: Vec::new(),
+            sums: None,
             crc: crc32fast::Hasher::new(),
         }
     }
@@ -104,6 +116,18 @@ impl Piece for Block {
         self.crc.reset();
         self.crc.update(content);
 
+        // Those in the middle of a stream are all of one size behind a history
+        // or, the first, without: the bytes tell which.
+        let known = self.known.as_ref().filter(|_| !self.last);
+        let key = known.map(|_| Sum::of(&self.buffer[WINDOW - self.history..]));
+        let found = known
+            .zip(key)
+            .and_then(|(known, key)| known.read(&key, &mut self.output).map(|sum| (key, sum)));
+        self.sums = found;
+        if found.is_some() {
+            return;
+        }
+
         let mut stream = Compress::new(Compression::new(self.level.into()), false);
         if self.history > 0 {
             let history = &self.buffer[WINDOW - self.history..WINDOW];
@@ -123,6 +147,7 @@ impl Piece for Block {
             }
         };
         assert!(done && stream.total_in() == self.len as u64, "a block outgrew its bound");
+        self.sums = key.map(|key| (key, Sum::of(&self.output)));
     }
 }
 
@@ -134,7 +159,7 @@ mod tests {
     impl Block {
         /// A block whose compression panics.
         pub(crate) fn broken() -> Self {
-            Self { len: usize::MAX - WINDOW, ..Self::new(GZIP_LEVEL) }
+            Self { len: usize::MAX - WINDOW, ..Self::new(GZIP_LEVEL, None) }
         }
     }
 
@@ -149,14 +174,14 @@ mod tests {
     #[test]
     fn what_does_not_compress_stays_in_its_bound() {
         for level in 1..=9 {
-            let mut block = Block::new(level);
+            let mut block = Block::new(level, None);
             for (at, byte) in block.room().iter_mut().enumerate() {
                 *byte = noise(at);
             }
             block.advance(BLOCK);
             block.compress();
             assert!(block.output.len() > BLOCK, "level {level}");
-            let mut next = Block::new(level);
+            let mut next = Block::new(level, None);
             next.follow(&block);
             next.end();
             next.compress();
@@ -170,7 +195,7 @@ mod tests {
     fn a_block_does_not_depend_on_the_block_before_it_on_the_thread() {
         const PHRASE: &[u8] = b"abcZ is how a phrase begins that is worth a reference";
         let block = |content: &[u8]| {
-            let mut block = Block::new(GZIP_LEVEL);
+            let mut block = Block::new(GZIP_LEVEL, None);
             block.history = WINDOW;
             for (at, byte) in block.buffer[..WINDOW].iter_mut().enumerate() {
                 *byte = noise(at);

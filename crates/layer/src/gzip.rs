@@ -4,7 +4,9 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::Arc;
 
+use crate::blocks::{Blocks, Known, Place};
 use crate::compressor::Compressor;
 use crate::deflate::Block;
 use crate::pipeline::{Piece as _, Pipeline};
@@ -15,6 +17,10 @@ use crate::pipeline::{Piece as _, Pipeline};
 pub struct GzipWriter<W> {
     out: W,
     level: u8,
+    /// Where blocks may be found compressed.
+    known: Option<Arc<Known>>,
+    /// Those that may be found here the next time.
+    blocks: Blocks,
     /// How many bytes went out.
     written: u64,
     /// Where each member begins of which the beginning is written.
@@ -30,13 +36,20 @@ pub struct GzipWriter<W> {
 }
 
 impl<W: Write> GzipWriter<W> {
-    pub(crate) fn new(compressor: Compressor, level: u8, out: W) -> io::Result<Self> {
+    pub(crate) fn new(
+        compressor: Compressor,
+        level: u8,
+        out: W,
+        known: Option<Arc<Known>>,
+    ) -> io::Result<Self> {
         let mut writer = Self {
             out,
             level,
+            blocks: Blocks::default(),
             written: 0,
             members: Vec::new(),
-            block: Block::new(level),
+            block: Block::new(level, known.clone()),
+            known,
             away: Pipeline::new(compressor),
             spare: None,
             crc: crc32fast::Hasher::new(),
@@ -80,7 +93,12 @@ impl<W: Write> GzipWriter<W> {
     ///
     /// # Errors
     /// The writer's; or a thread panicked.
-    pub fn finish(mut self) -> io::Result<W> {
+    pub fn finish(self) -> io::Result<W> {
+        self.finish_blocks().map(|(out, _)| out)
+    }
+
+    /// The same, with the blocks that may be found again.
+    pub(crate) fn finish_blocks(mut self) -> io::Result<(W, Blocks)> {
         // The last block stays on this thread: what fits into one block costs
         // no hand-over, and the others are still busy with the blocks before.
         self.block.end();
@@ -89,7 +107,7 @@ impl<W: Write> GzipWriter<W> {
         self.crc.combine(&self.block.crc);
         self.out.write_all(&self.block.output)?;
         self.end_member()?;
-        Ok(self.out)
+        Ok((self.out, self.blocks))
     }
 
     /// A block to go on with.
@@ -97,7 +115,7 @@ impl<W: Write> GzipWriter<W> {
         if self.away.is_full() {
             self.take_back()?;
         }
-        Ok(self.spare.take().unwrap_or_else(|| Block::new(self.level)))
+        Ok(self.spare.take().unwrap_or_else(|| Block::new(self.level, self.known.clone())))
     }
 
     /// Hands the block in, and goes on with the next one.
@@ -111,6 +129,10 @@ impl<W: Write> GzipWriter<W> {
         let Some(block) = self.away.take_back()? else { return Ok(false) };
         self.crc.combine(&block.crc);
         self.out.write_all(&block.output)?;
+        if let Some((key, sum)) = block.sums {
+            let size = u32::try_from(block.output.len()).expect("little more than a block");
+            self.blocks.0.push(Place { key, at: self.written, size, sum });
+        }
         self.written += block.output.len() as u64;
         if block.is_last() {
             self.end_member()?;
@@ -166,5 +188,45 @@ impl<W: Write> Write for GzipWriter<W> {
 impl<W> fmt::Debug for GzipWriter<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GzipWriter").field("away", &self.away.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compression::GZIP_LEVEL;
+    use crate::deflate::BLOCK;
+    use std::num::NonZeroUsize;
+
+    /// What stands in the other blob is taken, and nothing is compressed.
+    #[test]
+    fn known_blocks_are_taken_if_they_are_sound() {
+        let pool = Compressor::new(NonZeroUsize::MIN).unwrap();
+        let content: Vec<u8> = (0..3 * BLOCK).map(|at| (at / 999 * 7) as u8).collect();
+        let write = |known| {
+            let mut out = GzipWriter::new(pool.clone(), GZIP_LEVEL, Vec::new(), known).unwrap();
+            out.write_all(&content).unwrap();
+            out.finish_blocks().unwrap()
+        };
+        assert_eq!(write(None).1, Blocks::default(), "without, no sums are made");
+        let (bytes, blocks) = write(Some(Arc::new(Known::default())));
+        assert_eq!(bytes, write(None).0);
+        assert_eq!(blocks.0.len(), 2, "all but the last");
+
+        // In place of the second block are other bytes.
+        let place = blocks.0[1];
+        let (start, end) = (place.at as usize, place.at as usize + place.size as usize);
+        let mut other = bytes.clone();
+        other[start..end].fill(b'x');
+        let known = |sum| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&other).unwrap();
+            Some(Arc::new(Known::new(file, Blocks(vec![blocks.0[0], Place { sum, ..place }]))))
+        };
+        let sum = stat::Sum::of(&other[start..end]);
+        let (taken, found) = write(known(sum));
+        assert_eq!(taken[start..end], other[start..end]);
+        assert_eq!(found.0, [blocks.0[0], Place { sum, ..place }]);
+        assert_eq!(write(known(place.sum)), (bytes, blocks));
     }
 }

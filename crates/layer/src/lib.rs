@@ -11,6 +11,7 @@
 //! to ko's; only eStargz adds entries to it. What is around it is our own, and
 //! its version is [`Compression::id`].
 
+mod blocks;
 mod capabilities;
 mod compression;
 mod compressor;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use oci::{DiffId, Digest, Hasher};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use stat::Sum;
 use store::{BlobWriter, Record, Store};
 
+use crate::blocks::{Blocks, Known};
 use crate::compression::{Encoding, Method};
 use crate::compressor::Compressor;
 use crate::error::LayerError;
@@ -98,56 +100,59 @@ impl Recipe {
         compressor: &Compressor,
         stop: &AtomicBool,
     ) -> Result<Layer, LayerError> {
-        self.make(store, compressor, stop).map(|(layer, _)| layer)
+        self.make(store, compressor, None, stop).map(|made| made.layer)
     }
 
-    /// The layer, and the digest of its content.
     fn make(
         &self,
         store: &Store,
         compressor: &Compressor,
+        known: Option<Known>,
         stop: &AtomicBool,
-    ) -> Result<(Layer, DiffId), LayerError> {
+    ) -> Result<Made, LayerError> {
         let output = Output { blob: store.blob_writer()?, hasher: Hasher::new() };
         let compression = compressor.compression();
-        let (Output { blob, hasher }, content, diff_id, toc) = match compression.method() {
+        let (Output { blob, hasher }, content, diff_id, toc, blocks) = match compression.method() {
             Method::Gzip => {
-                let gzip = compressor.gzip(output).map_err(write_failed)?;
-                self.encode(EncoderSink::new(gzip), stop)?
+                let gzip = compressor.gzip_from(known.map(Arc::new), output);
+                let sink = EncoderSink::new(gzip.map_err(write_failed)?);
+                let ((output, blocks), diff_id) = self.encode(sink, stop)?;
+                (output, diff_id, diff_id, None, blocks)
             }
             Method::Zstd => {
                 let zstd = ZstdWriter::new(compressor.clone(), compression.level(), output);
-                self.encode(EncoderSink::new(zstd), stop)?
+                let (output, diff_id) = self.encode(EncoderSink::new(zstd), stop)?;
+                (output, diff_id, diff_id, None, Blocks::default())
             }
             Method::None => {
                 let mut sink = PlainSink::new(output);
                 self.stream(&mut sink, stop)?;
                 let output = sink.finish().map_err(write_failed)?;
                 let diff_id = DiffId::new(output.hasher.digest());
-                (output, diff_id, diff_id, None)
+                (output, diff_id, diff_id, None, Blocks::default())
             }
             Method::Estargz => {
                 let gzip = compressor.gzip(output).map_err(write_failed)?;
                 let mut sink = EstargzSink::new(gzip);
                 self.with_landmark().stream_entries(&mut sink, stop)?;
                 let Finished { out, content, diff_id, toc } = sink.finish()?;
-                (out, content, diff_id, Some(toc))
+                (out, content, diff_id, Some(toc), Blocks::default())
             }
         };
         let encoding = compression.method().encoding();
         let (digest, size) = (hasher.digest(), hasher.size());
         blob.commit(&digest)?;
-        Ok((Layer { digest, size, diff_id, encoding, toc }, content))
+        let layer = Layer { digest, size, diff_id, encoding, toc };
+        Ok(Made { layer, content, blocks })
     }
 
     fn encode<E: Encoder>(
         &self,
         mut sink: EncoderSink<E>,
         stop: &AtomicBool,
-    ) -> Result<(E::Out, DiffId, DiffId, Option<Toc>), LayerError> {
+    ) -> Result<(E::Out, DiffId), LayerError> {
         self.stream(&mut sink, stop)?;
-        let (out, diff_id) = sink.finish().map_err(write_failed)?;
-        Ok((out, diff_id, diff_id, None))
+        sink.finish().map_err(write_failed)
     }
 
     /// Finds out the digest under which a layer of this content is known.
@@ -164,8 +169,9 @@ impl Recipe {
     /// name for where the content comes from. What came from there before, for
     /// the same compression, is not read again if the file system says that it
     /// is unchanged; else it is hashed first, since it is most likely the same,
-    /// and compressed only if no such layer of it is in the store. New content
-    /// is hashed and compressed in one pass.
+    /// and compressed only if no such layer of it is in the store, and of that
+    /// what was not in its last layer. New content is hashed and compressed in
+    /// one pass.
     ///
     /// # Errors
     /// As those of [`write`](Self::write).
@@ -192,7 +198,8 @@ impl Recipe {
         stop: &AtomicBool,
     ) -> Result<Obtained, LayerError> {
         let names = Names::new(&[source], compressor);
-        self.obtain_made(store, compressor, &names, self.look(), stop)
+        let last = names.last(store).and_then(|last| names.layer_of(store, last.content));
+        self.obtain_made(store, compressor, &names, (self.look(), last), stop)
     }
 
     /// The same where the source has several names, such as its path and one
@@ -209,36 +216,51 @@ impl Recipe {
     ) -> Result<Obtained, LayerError> {
         let names = Names::new(sources, compressor);
         let look = self.look();
-        if let Some(last) = names.sources.iter().find_map(|name| store.record::<Source>(name)) {
+        let mut last_layer = None;
+        if let Some(last) = names.last(store) {
             let content = match look {
                 Some(_) if look == last.look => last.content,
                 _ => self.content(compressor.compression().method(), stop)?,
             };
-            let known = store.record::<Layer>(&names.layer(content));
+            let known = names.layer_of(store, content);
             if let Some(layer) = known.filter(|layer| store.has_blob(&layer.digest, layer.size)) {
                 if last != (Source { content, look }) {
                     names.keep(store, &Source { content, look })?;
                 }
                 return Ok(Obtained { layer, reused: true, same: content == last.content });
             }
+            last_layer = names.layer_of(store, last.content);
         }
-        self.obtain_made(store, compressor, &names, look, stop)
+        self.obtain_made(store, compressor, &names, (look, last_layer), stop)
     }
 
-    /// Makes the layer, and remembers it.
+    /// Makes the layer, with what can be taken from the last one of its
+    /// source, and remembers it.
     fn obtain_made(
         &self,
         store: &Store,
         compressor: &Compressor,
         names: &Names,
-        look: Option<Sum>,
+        (look, last): (Option<Sum>, Option<Layer>),
         stop: &AtomicBool,
     ) -> Result<Obtained, LayerError> {
-        let (layer, content) = self.make(store, compressor, stop)?;
+        let known = last.and_then(|last| names.known(store, &last)).unwrap_or_default();
+        let Made { layer, content, blocks } = self.make(store, compressor, Some(known), stop)?;
         store.put_record(&names.layer(content), &layer)?;
+        if blocks != Blocks::default() {
+            store.put_record(&names.blocks(&layer.digest), &blocks)?;
+        }
         names.keep(store, &Source { content, look })?;
         Ok(Obtained { layer, reused: false, same: false })
     }
+}
+
+/// A layer that was made just now, the digest of its content, and the blocks
+/// that may be used again.
+struct Made {
+    layer: Layer,
+    content: DiffId,
+    blocks: Blocks,
 }
 
 /// By what a layer and its source are known, for one compression.
@@ -257,6 +279,26 @@ impl Names {
     /// A layer of this content.
     fn layer(&self, content: DiffId) -> String {
         format!("{content} {}", self.id)
+    }
+
+    fn layer_of(&self, store: &Store, content: DiffId) -> Option<Layer> {
+        store.record(&self.layer(content))
+    }
+
+    /// The blocks of this blob.
+    fn blocks(&self, blob: &Digest) -> String {
+        format!("{blob} {}", self.id)
+    }
+
+    /// The blob of a layer, if there is one whose blocks are known.
+    fn known(&self, store: &Store, Layer { digest, size, .. }: &Layer) -> Option<Known> {
+        let blocks = store.record(&self.blocks(digest))?;
+        Some(Known::new(store.open_blob(digest, *size).ok()??, blocks))
+    }
+
+    /// What the source gave last time.
+    fn last(&self, store: &Store) -> Option<Source> {
+        self.sources.iter().find_map(|name| store.record(name))
     }
 
     fn keep(&self, store: &Store, source: &Source) -> Result<(), LayerError> {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use oci::{DiffId, Hasher};
 
+use crate::blocks::Blocks;
 use crate::entry::{Content, Entry};
 use crate::error::LayerError;
 use crate::gzip::GzipWriter;
@@ -164,7 +165,7 @@ pub(crate) trait Encoder {
 }
 
 impl<W: Write> Encoder for GzipWriter<W> {
-    type Out = W;
+    type Out = (W, Blocks);
 
     fn room(&mut self) -> io::Result<&mut [u8]> {
         self.room()
@@ -174,8 +175,8 @@ impl<W: Write> Encoder for GzipWriter<W> {
         self.advance(n)
     }
 
-    fn finish(self) -> io::Result<W> {
-        self.finish()
+    fn finish(self) -> io::Result<(W, Blocks)> {
+        self.finish_blocks()
     }
 }
 

@@ -133,7 +133,7 @@ impl From<std::fs::FileType> for Kind {
 }
 
 /// A sha256, written as 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sum([u8; 32]);
 
 impl Sum {

@@ -195,3 +195,53 @@ fn a_full_disk_is_known_as_such_and_leaves_nothing() {
     fs::write(&path, "small").unwrap();
     recipe(&path).obtain(&store, &compressor(1), "a", &GO_ON).unwrap();
 }
+
+/// The layers of a source after each edit are those that a store makes that
+/// knows nothing of the source.
+#[test]
+fn a_layer_is_the_same_with_blocks_of_the_last_one() {
+    type Edit = fn(&mut Vec<u8>);
+    let edits: [Edit; 8] = [
+        |content| content[700_000] ^= 1,
+        |content| content[0] ^= 1,
+        |content| *content.last_mut().unwrap() ^= 1,
+        |content| content.truncate(1_500_000),
+        |content| content.insert(400_000, b'x'),
+        |content| content.extend(bytes(900_000)),
+        |content| content.rotate_left(256 * 1024),
+        |content| content.truncate(100),
+    ];
+    let (dir, kept) = store();
+    let compressor = compressor(2);
+    let path = dir.path().join("f");
+    let mut content = bytes(2_000_000);
+    fs::write(&path, &content).unwrap();
+    let mut last = recipe(&path).obtain(&kept, &compressor, "a", &GO_ON).unwrap().layer;
+    // With the last blob as it was, torn, wrong in one bit, and lost.
+    for round in 0..4 {
+        for edit in edits {
+            let blob = kept.blob_path(&last.digest);
+            match round {
+                0 => {}
+                1 => fs::File::options().write(true).open(&blob).unwrap().set_len(60).unwrap(),
+                2 => {
+                    let mut bytes = fs::read(&blob).unwrap();
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 1;
+                    fs::write(&blob, bytes).unwrap();
+                }
+                _ => fs::remove_file(&blob).unwrap(),
+            }
+            edit(&mut content);
+            // A content that was there before would be taken whole.
+            content.push(round);
+            fs::write(&path, &content).unwrap();
+            let made = recipe(&path).obtain_new(&kept, &compressor, "a", &GO_ON).unwrap();
+            let (_dir, empty) = store();
+            assert_eq!(made.layer, recipe(&path).write(&empty, &compressor, &GO_ON).unwrap());
+            assert!(kept.verify_blob(&made.layer.digest));
+            last = made.layer;
+        }
+        content = bytes(2_000_000);
+    }
+}
