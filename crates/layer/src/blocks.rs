@@ -42,7 +42,7 @@ impl From<Place> for (Sum, u64, u32, Sum) {
 /// The blocks of a blob. As a record, they are known by its digest and the
 /// version of the compression.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Blocks(pub(crate) Vec<Place>);
+pub struct Blocks(pub(crate) Vec<Place>);
 
 impl store::Record for Blocks {
     const KIND: &'static str = "layer-blocks";

@@ -32,6 +32,7 @@ mod tar;
 mod toc;
 mod zstandard;
 
+pub use blocks::Blocks;
 pub use capabilities::{Capabilities, CapabilityError};
 pub use compression::{Compression, CompressionError, Encoding, Method};
 pub use compressor::Compressor;

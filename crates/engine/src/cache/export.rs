@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fs;
 
-use layer::Layer;
+use layer::{Blocks, Layer};
 use oci::Digest;
 use store::{Entry, Kind, Record as _, Store, StoreError};
 
@@ -17,7 +17,8 @@ const SMALL: u64 = 1 << 20;
 /// Blobs and records, in this order.
 pub(super) fn wanted(store: &Store) -> Result<Vec<Entry>, StoreError> {
     let mut reached = HashSet::new();
-    let (mut blobs, mut records, mut layers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut blobs, mut records) = (Vec::new(), Vec::new());
+    let (mut layers, mut blocks) = (Vec::new(), Vec::new());
     for entry in store.entries()? {
         let kind = entry.path.parent().and_then(|dir| dir.file_name());
         match entry.kind {
@@ -26,8 +27,11 @@ pub(super) fn wanted(store: &Store) -> Result<Vec<Entry>, StoreError> {
             Kind::Record => {
                 let text = fs::read_to_string(&entry.path).unwrap_or_default();
                 // There is one for each content that a layer was ever made of.
+                let all = || digests(&text).collect::<Vec<_>>();
                 if kind == Some(Layer::KIND.as_ref()) {
-                    layers.push((entry, digests(&text).collect::<Vec<_>>()));
+                    layers.push((entry, all()));
+                } else if kind == Some(Blocks::KIND.as_ref()) {
+                    blocks.push((entry, all()));
                 } else {
                     reached.extend(digests(&text));
                     records.push(entry);
@@ -38,6 +42,11 @@ pub(super) fn wanted(store: &Store) -> Result<Vec<Entry>, StoreError> {
     for (entry, digests) in layers {
         if digests.iter().any(|digest| reached.contains(digest)) {
             reached.extend(digests);
+            records.push(entry);
+        }
+    }
+    for (entry, digests) in blocks {
+        if digests.iter().any(|digest| reached.contains(digest)) {
             records.push(entry);
         }
     }
@@ -82,6 +91,7 @@ mod tests {
             });
             let layer: Layer = serde_json::from_value(value).unwrap();
             store.put_record(&record, &layer).unwrap();
+            store.put_record(&format!("{digest} gz1"), &Blocks::default()).unwrap();
             if last {
                 store.put_record("program", &Last(content)).unwrap();
             }
@@ -93,6 +103,6 @@ mod tests {
         let blobs: HashSet<_> = wanted.iter().filter_map(|entry| store.digest_of(entry)).collect();
         assert_eq!(blobs, HashSet::from([new, small]));
         assert!(!blobs.contains(&old));
-        assert_eq!(wanted.iter().filter(|entry| entry.kind == Kind::Record).count(), 2);
+        assert_eq!(wanted.iter().filter(|entry| entry.kind == Kind::Record).count(), 3);
     }
 }
