@@ -1,6 +1,6 @@
 //! What the tests and benchmarks of this workspace share: an OCI registry in
-//! process, a Kubernetes API server, base images, Go modules and a sandbox for
-//! the command.
+//! process, a Kubernetes API server, engines, base images, Go modules and a
+//! sandbox for the command.
 //!
 //! It is a development dependency only. It knows nothing of the crates under
 //! test (digests are plain strings here), so that a mistake in them cannot
@@ -14,12 +14,17 @@
 pub mod base;
 pub mod cgroup;
 mod digest;
+pub mod docker;
 pub mod edit;
+pub mod kind;
 pub mod kube;
 pub mod module;
 mod random;
 pub mod registry;
 pub mod sandbox;
+pub mod service;
+#[cfg(unix)]
+pub mod tap;
 pub mod trace;
 
 pub use digest::sha256;

@@ -7,9 +7,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use testkit::registry::Class;
 use testkit::sandbox::Sandbox;
+use testkit::service::wait_for;
 
 use crate::errors::interrupt::{endless_compiler, interrupt, started};
-use crate::errors::wait_for;
 use crate::fixture::{Fixture, module};
 use crate::leftovers;
 use crate::services;

@@ -9,8 +9,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use testkit::kube::{ApiServer, kubectl};
 use testkit::sandbox::Run;
+use testkit::service::wait_for;
 
-use crate::errors::wait_for;
 use crate::fixture::Fixture;
 use crate::kubectl::path_with;
 use crate::services;

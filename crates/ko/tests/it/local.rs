@@ -11,10 +11,10 @@ use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use testkit::sandbox::Sandbox;
+use testkit::tap::Tap;
 
 use crate::fixture::{build, module, sandbox};
 use crate::services::{DockerDaemon, Podman, run};
-use crate::tap::Tap;
 
 /// The name of `example.com/app` with the md5 of its import path.
 const NAME: &str = "app-263362754691983312e964463bd3e953";

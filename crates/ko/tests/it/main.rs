@@ -41,6 +41,5 @@ mod sbom;
 mod services;
 mod spy;
 mod ssh;
-mod tap;
 mod timings;
 mod windows;

@@ -1,7 +1,6 @@
 //! The real programs that images have to work with, each in a directory of its
 //! own, on loopback, and gone when it is dropped.
 
-use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{self, OpenptFlags};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,38 +11,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// How long a service may take to start, however slow the machine.
-const START: Duration = Duration::from_secs(120);
-
-/// Starts a program or says how to get it.
-fn spawn(mut command: Command) -> Child {
-    let program = command.get_program().display().to_string();
-    command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| {
-        panic!("{program}: {error}: `cargo xtask test` installs what the tests need")
-    })
-}
-
-/// Ends a child as its service manager would, and waits for it.
-fn stop(child: &mut Child) {
-    let pid = Pid::from_child(child);
-    if child.try_wait().is_ok_and(|status| status.is_none()) {
-        let _ = kill_process(pid, Signal::TERM);
-    }
-    let _ = child.wait();
-}
-
-/// Runs a program to its end; it must succeed. Returns its standard output.
-#[track_caller]
-pub(crate) fn run(command: &mut Command) -> Vec<u8> {
-    let output = command.output().unwrap_or_else(|error| {
-        let program = command.get_program().display();
-        panic!("{program}: {error}: `cargo xtask test` installs what the tests need")
-    });
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {stderr}");
-    output.stdout
-}
+pub(crate) use testkit::docker::DockerDaemon;
+pub(crate) use testkit::service::run;
+use testkit::service::{START, mount_disk, resize_disk, spawn, stop, unmount};
 
 /// A terminal without anybody in front of it: what is written to the file is
 /// typed, and the path is where a program opens it.
@@ -104,134 +74,6 @@ impl DockerRegistry {
 impl Drop for DockerRegistry {
     fn drop(&mut self) {
         stop(&mut self.process);
-    }
-}
-
-/// A Docker daemon that shares nothing with one that may be running.
-#[derive(Debug)]
-pub(crate) struct DockerDaemon {
-    process: Child,
-    flags: Vec<String>,
-    dir: TempDir,
-}
-
-impl DockerDaemon {
-    pub(crate) fn start() -> DockerDaemon {
-        DockerDaemon::with(&[])
-    }
-
-    /// The same with further flags.
-    pub(crate) fn with(flags: &[String]) -> DockerDaemon {
-        DockerDaemon::start_in(TempDir::with_prefix("ko-docker-").unwrap(), flags)
-    }
-
-    /// One whose images lie on a disk of this size, as `mount` writes it.
-    pub(crate) fn on_disk(size: &str) -> DockerDaemon {
-        let dir = TempDir::with_prefix("ko-docker-").unwrap();
-        mount_disk(&dir.path().join("data"), size);
-        DockerDaemon::start_in(dir, &[])
-    }
-
-    /// Gives its disk another size.
-    pub(crate) fn resize_disk(&self, size: &str) {
-        resize_disk(&self.dir.path().join("data"), size);
-    }
-
-    fn start_in(dir: TempDir, flags: &[String]) -> DockerDaemon {
-        let process = DockerDaemon::launch(dir.path(), flags);
-        let mut daemon = DockerDaemon { process, flags: flags.to_vec(), dir };
-        daemon.wait();
-        daemon
-    }
-
-    fn launch(dir: &Path, flags: &[String]) -> Child {
-        let log = fs::File::create(dir.join("log")).unwrap();
-        // Debian has it where only root's PATH looks.
-        let installed = PathBuf::from("/usr/sbin/dockerd");
-        let program = if installed.exists() { installed } else { "dockerd".into() };
-        let mut command = Command::new(program);
-        for (flag, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")]
-        {
-            command.arg(flag).arg(dir.join(name));
-        }
-        command
-            .arg("--host")
-            .arg(format!("unix://{}", dir.join("socket").display()))
-            .args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"])
-            .args(["--userland-proxy=false", "--storage-driver=vfs"])
-            .args(flags)
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        spawn(command)
-    }
-
-    /// Waits until it answers.
-    fn wait(&mut self) {
-        let deadline = Instant::now() + START;
-        while !self.docker().arg("version").output().unwrap().status.success() {
-            let ended = self.process.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "dockerd: {}", self.log());
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Stops it, as its service manager would; clients lose their connections.
-    pub(crate) fn stop(&mut self) {
-        stop(&mut self.process);
-    }
-
-    /// Stops it, and starts it again on what it left.
-    pub(crate) fn restart(&mut self) {
-        self.stop();
-        self.process = DockerDaemon::launch(self.dir.path(), &self.flags);
-        self.wait();
-    }
-
-    /// Begins a command line of its client.
-    pub(crate) fn docker(&self) -> Command {
-        let mut command = Command::new("docker");
-        let socket = self.dir.path().join("socket");
-        command.arg("--host").arg(format!("unix://{}", socket.display()));
-        command.env("DOCKER_CONFIG", self.dir.path()).env_remove("DOCKER_HOST");
-        command
-    }
-
-    /// Where it listens.
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.dir.path().join("socket")
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
-    }
-}
-
-impl Drop for DockerDaemon {
-    fn drop(&mut self) {
-        stop(&mut self.process);
-        unmount(self.dir.path());
-    }
-}
-
-/// Mounts a disk of its own, which [`unmount`] finds.
-fn mount_disk(dir: &Path, size: &str) {
-    fs::create_dir(dir).unwrap();
-    let options = format!("size={size}");
-    let _ = run(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir));
-}
-
-fn resize_disk(dir: &Path, size: &str) {
-    let options = format!("remount,size={size}");
-    let _ = run(Command::new("mount").args(["-o", &options]).arg(dir));
-}
-
-/// Name spaces of networks and file systems of containers may stay mounted
-/// after an engine has ended, and would keep its directory from being deleted.
-fn unmount(dir: &Path) {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
-    for point in points.filter(|point| Path::new(point).starts_with(dir)) {
-        let _ = Command::new("umount").args(["--lazy", point]).status();
     }
 }
 

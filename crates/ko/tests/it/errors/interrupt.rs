@@ -1,7 +1,7 @@
 //! Ctrl-C, at any moment: the command ends by itself, with nothing left and no
 //! tag moved.
 
-use super::{last_words, wait_for};
+use super::last_words;
 use crate::fixture::Fixture;
 use crate::leftovers;
 use crate::spy::{Spy, write_executable};
@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 use testkit::registry::{Class, TestRegistry};
 use testkit::sandbox::{Output, Running};
+use testkit::service::wait_for;
 
 /// Longer than any test waits.
 const FOREVER: Duration = Duration::from_secs(3600);

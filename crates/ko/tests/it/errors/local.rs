@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use testkit::sandbox::{Output, Sandbox};
+use testkit::tap::Tap;
 
 use super::last_words;
 use crate::fixture::{build, module, sandbox};
 use crate::services::{DockerDaemon, Podman, run};
-use crate::tap::Tap;
 
 /// How an error of an engine begins.
 const NOT_LOADED: &str =

@@ -13,8 +13,6 @@ mod manifests;
 mod programs;
 mod settings;
 
-use std::thread;
-use std::time::{Duration, Instant};
 use testkit::sandbox::{Output, Run};
 
 /// Runs to a failure, and returns the last words: all after the progress.
@@ -30,15 +28,5 @@ fn last_words(output: &Output) -> String {
     match snapshot.split_once("\nError: ") {
         Some((_, words)) => format!("Error: {words}"),
         None => panic!("no error was told: {snapshot}"),
-    }
-}
-
-/// Waits for something that must come, however slow the machine.
-#[track_caller]
-pub(crate) fn wait_for(what: &str, mut come: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !come() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(5));
     }
 }

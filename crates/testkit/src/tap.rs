@@ -12,10 +12,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::service::START;
+
 type Hook = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A tap. Its threads end with the process.
-pub(crate) struct Tap {
+#[derive(Debug)]
+pub struct Tap {
     dir: TempDir,
     sent: Arc<AtomicU64>,
 }
@@ -23,9 +26,12 @@ pub(crate) struct Tap {
 impl Tap {
     /// On an engine's socket. `hook` is told of each request, by its first
     /// line, before the engine is.
-    pub(crate) fn new(engine: &Path, hook: impl Fn(&str) + Send + Sync + 'static) -> Tap {
-        let dir = TempDir::with_prefix("ko-tap-").unwrap();
-        let listener = UnixListener::bind(dir.path().join("socket")).unwrap();
+    ///
+    /// # Panics
+    /// If there can be no socket.
+    pub fn new(engine: &Path, hook: impl Fn(&str) + Send + Sync + 'static) -> Tap {
+        let dir = TempDir::with_prefix("ko-tap-").expect("a temporary directory");
+        let listener = UnixListener::bind(dir.path().join("socket")).expect("a new socket");
         let sent = Arc::new(AtomicU64::new(0));
         let (engine, hook, counter) = (engine.to_owned(), Arc::new(hook), Arc::clone(&sent));
         thread::spawn(move || {
@@ -36,12 +42,14 @@ impl Tap {
         Tap { dir, sent }
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
+    /// Where clients of the engine have to connect.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
         self.dir.path().join("socket")
     }
 
     /// How many bytes were sent since this was last asked.
-    pub(crate) fn sent(&self) -> u64 {
+    pub fn sent(&self) -> u64 {
         self.sent.swap(0, Ordering::SeqCst)
     }
 }
@@ -49,7 +57,7 @@ impl Tap {
 /// Connects with the engine. One that starts is waited for, as by the socket
 /// that systemd keeps for Docker.
 fn connect(engine: &Path) -> Option<UnixStream> {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + START;
     loop {
         match UnixStream::connect(engine) {
             Ok(server) => return Some(server),
@@ -61,7 +69,7 @@ fn connect(engine: &Path) -> Option<UnixStream> {
 
 fn serve(mut client: UnixStream, engine: &Path, hook: Hook, sent: Arc<AtomicU64>) {
     let Some(mut server) = connect(engine) else { return };
-    let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    let (Ok(mut answers), Ok(mut back)) = (server.try_clone(), client.try_clone()) else { return };
     thread::spawn(move || {
         let _ = std::io::copy(&mut answers, &mut back);
         let _ = back.shutdown(Shutdown::Both);
