@@ -23,7 +23,7 @@ mod random;
 pub mod registry;
 pub mod sandbox;
 pub mod service;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "tap_elsewhere.rs")]
 pub mod tap;
 pub mod trace;
 

@@ -59,11 +59,6 @@ pub(crate) fn ko_path() -> PathBuf {
 
 /// Installs the programs that are missing.
 pub(crate) fn packages() -> Result<()> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Daemons live where only root looks.
-    let dirs: Vec<PathBuf> =
-        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).collect();
-    let present = |program: &str| dirs.iter().any(|dir| dir.join(program).is_file());
     let missing: Vec<(&str, &str)> =
         PROGRAMS.into_iter().filter(|(program, _)| !present(program)).collect();
     if missing.is_empty() {
@@ -79,6 +74,28 @@ pub(crate) fn packages() -> Result<()> {
     let sudo = !is_root()? && present("sudo");
     step::run(as_root("apt-get", sudo).arg("update"))?;
     step::run(as_root("apt-get", sudo).args(["install", "--yes"]).args(packages))
+}
+
+/// Whether a program is installed.
+fn present(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Daemons live where only root looks.
+    let daemons = ["/usr/sbin".into(), "/sbin".into()];
+    std::env::split_paths(&path).chain(daemons).any(|dir| dir.join(program).is_file())
+}
+
+/// Fails if no Docker daemon can be started here, for `what` needs one.
+pub(crate) fn need_docker(what: &str) -> Result<()> {
+    let missing = ["dockerd", "docker", "containerd", "runc"].into_iter().find(|one| !present(one));
+    if let Some(program) = missing {
+        return Err(Error::Missing(format!(
+            "{what} need {program}: `cargo xtask test --only setup` installs it"
+        )));
+    }
+    if is_root()? {
+        return Ok(());
+    }
+    Err(Error::Missing(format!("{what} start a Docker daemon, which takes root")))
 }
 
 fn is_root() -> Result<bool> {

@@ -15,6 +15,7 @@ use super::fixture::Written;
 use super::gocache;
 use super::measure::Sample;
 use super::scenario::{Change, Scenario};
+use super::target::Target;
 use crate::error::{Error, Result};
 use crate::parity::project::go_env;
 
@@ -63,6 +64,7 @@ pub(super) struct Contender {
     pub(super) kind: Kind,
     sandbox: Sandbox,
     fixture: Written,
+    target: Target,
     go_cache: PathBuf,
 }
 
@@ -91,7 +93,8 @@ impl Contender {
         sandbox.set("KO_DOCKER_REPO", format!("{host}/{}", kind.repository()));
         sandbox.set("KO_DEFAULTBASEIMAGE", format!("{host}/base"));
         let fixture = scenario.fixture.write(&sandbox, host)?;
-        Ok(Self { kind, sandbox, fixture, go_cache: seed.to_owned() })
+        let target = Target::start(scenario.to, &mut sandbox)?;
+        Ok(Self { kind, sandbox, fixture, target, go_cache: seed.to_owned() })
     }
 
     /// Gives it a build cache of its own with the content of the present one.
@@ -146,6 +149,7 @@ impl Contender {
         checker: &mut Checker,
     ) -> Result<Sample> {
         registry.reset();
+        let _ = self.target.sent();
         let (cpu, start) = (children_seconds(), Instant::now());
         let group = scenario.memory.map(Cgroup::new);
         let under = group.as_ref().map(Cgroup::words).unwrap_or_default();
@@ -163,7 +167,10 @@ impl Contender {
         if output.code != Some(0) {
             return Err(failed(format!("exit code {:?}\n{}", output.code, output.stderr)));
         }
-        let images = checker.images(registry, &output.stdout, self.kind != Kind::Crane);
+        let sent = self.target.sent();
+        let left = (output.stdout.as_str(), &*self.fixture.dir);
+        let complete = self.kind != Kind::Crane;
+        let images = self.target.images(checker, registry, left, complete);
         let images = images.map_err(failed)?;
         if scenario.images.is_some_and(|want| want != images.len()) {
             return Err(failed(format!("{} references on stdout", images.len())));
@@ -173,7 +180,7 @@ impl Contender {
             cpu_seconds,
             memory: output.peak_memory,
             requests: counts.total(),
-            bytes_sent: counts.bytes_in,
+            bytes_sent: sent.unwrap_or(counts.bytes_in),
             images,
         })
     }

@@ -2,6 +2,7 @@
 //! before each run.
 
 use super::fixture::Fixture;
+use super::target::{TARBALL, To};
 
 /// One row of the tables.
 #[derive(Debug, Clone)]
@@ -13,6 +14,10 @@ pub(super) struct Scenario {
     pub(super) words: Vec<String>,
     /// What `--platform` is given.
     pub(super) platforms: &'static str,
+    /// Where the images go.
+    pub(super) to: To,
+    /// The size of a layer of the base, in bytes. A large base has one platform.
+    pub(super) base: usize,
     /// How many references stdout has to have.
     pub(super) images: Option<usize>,
     pub(super) change: Change,
@@ -23,7 +28,8 @@ pub(super) struct Scenario {
     /// The memory of all processes together, in bytes, which a control group
     /// bounds: that takes root. Only ours takes part.
     pub(super) memory: Option<u64>,
-    /// Whether each run takes minutes: it runs only if it is asked for.
+    /// Whether each run takes minutes, or root and engines: it runs only if it is
+    /// asked for.
     pub(super) slow: bool,
 }
 
@@ -53,6 +59,8 @@ const CONTROLLER: [&str; 2] = ["build", "./cmd/controller"];
 const SHARED: Change = Change::Source { dir: "pkg/apis/version", package: "version" };
 const LEAF: Change = Change::Source { dir: "cmd/controller", package: "main" };
 const MAIN: Change = Change::Source { dir: ".", package: "main" };
+/// The programs of an archive.
+const THREE: [&str; 4] = ["build", "./cmd/app00", "./cmd/app01", "./cmd/app02"];
 const APP: Change = Change::Source { dir: "cmd/app00", package: "main" };
 
 /// All scenarios that need nothing but what is made here or downloaded.
@@ -69,6 +77,14 @@ pub(super) fn all() -> Vec<Scenario> {
         images: Some(images),
         ..new(name, fixture, &["resolve", "-R", "-f", "config"], Change::None)
     };
+    let local = |name, to, words: &[&str], change| {
+        slow(Scenario { to, ..new(name, Fleet(3), words, change) })
+    };
+    let load = ["build", "-L", "./cmd/app00"];
+    let edit = local("local-edit-docker", To::Docker, &load, APP);
+    let archive = format!("--tarball={TARBALL}");
+    let archive = [&THREE[..], &["--push=false", &archive]].concat();
+    let archive = local("local-tarball-3", To::Tarball, &archive, Change::None);
     let forty = slow(yaml("first-40-mains-in-2-gib", Fleet(40), 40));
     vec![
         small,
@@ -93,6 +109,10 @@ pub(super) fn all() -> Vec<Scenario> {
         tekton("edit-tekton-8-leaf", LEAF),
         tekton("edit-tekton-8-shared", SHARED),
         Scenario { change: Change::First, memory: Some(2 << 30), ..forty },
+        local("local-noop-docker", To::Docker, &load, Change::None),
+        Scenario { base: 200_000_000, ..edit },
+        local("local-edit-kind-3-nodes", To::Kind(3), &app, APP),
+        Scenario { images: Some(3), ..archive },
         slow(new("cold-tekton-controller", Tekton, &CONTROLLER, Change::Cold)),
         slow(tekton("cold-tekton-8", Change::Cold)),
     ]
@@ -112,6 +132,8 @@ fn new(name: &'static str, fixture: Fixture, words: &[&str], change: Change) -> 
         fixture,
         words: words.iter().map(|&word| word.to_owned()).collect(),
         platforms: "linux/amd64",
+        to: To::Registry,
+        base: 200_000,
         images: Some(1),
         change,
         rtt: 0,
