@@ -32,16 +32,19 @@ pub struct Cluster {
     daemon: DockerDaemon,
     name: &'static str,
     nodes: Vec<String>,
+    snapshotter: &'static str,
     _dir: TempDir,
 }
 
 impl Cluster {
-    /// Starts a control plane and workers, named as kind names them.
+    /// Starts a control plane and workers, named as kind names them, which
+    /// unpack images with a snapshotter of containerd: `overlayfs` as kind's do,
+    /// or `native`, which also works on file systems that are an overlay.
     ///
     /// # Panics
     /// If one does not start.
     #[must_use]
-    pub fn start(name: &'static str, nodes: usize) -> Cluster {
+    pub fn start(name: &'static str, nodes: usize, snapshotter: &'static str) -> Cluster {
         let dir = TempDir::with_prefix("ko-kind-").expect("a temporary directory");
         let runtime = dir.path().join("runtime");
         fs::write(&runtime, RUNTIME).expect("the directory is ours");
@@ -49,7 +52,7 @@ impl Cluster {
         let flag = format!("--add-runtime=node={}", runtime.display());
         let daemon = DockerDaemon::with(&[flag, "--default-runtime=node".to_owned()]);
         import_image(&daemon, dir.path());
-        let mut cluster = Cluster { daemon, name, nodes: Vec::new(), _dir: dir };
+        let mut cluster = Cluster { daemon, name, nodes: Vec::new(), snapshotter, _dir: dir };
         for number in 0..nodes {
             let (node, role) = match number {
                 0 => (format!("{name}-control-plane"), "control-plane"),
@@ -76,7 +79,8 @@ impl Cluster {
         docker.args(["run", "--detach", "--privileged", "--network=host", "--name", node]);
         docker.args(["--label", &format!("io.x-k8s.kind.cluster={}", self.name)]);
         docker.args(["--label", &format!("io.x-k8s.kind.role={role}")]);
-        docker.args(["--env=CONTAINERD_SNAPSHOTTER=native", "--volume=/var/lib/containerd"]);
+        docker.arg(format!("--env=CONTAINERD_SNAPSHOTTER={}", self.snapshotter));
+        docker.arg("--volume=/var/lib/containerd");
         docker.args(["--tmpfs=/run", "--tmpfs=/tmp"]);
         for dir in ["/usr", "/bin", "/lib", "/lib64"] {
             if Path::new(dir).exists() {

@@ -51,7 +51,7 @@ fn sent(output: &Output) -> (u64, u64) {
 
 #[test]
 fn nodes_get_images_and_only_what_they_have_not() {
-    let kind = Cluster::start(CLUSTER, 2);
+    let kind = Cluster::start(CLUSTER, 2, "native");
     let sandbox = program(&kind);
     ends_with(&sandbox, 7);
     let output = build(&sandbox, "-v -t v1,v2").output().success();

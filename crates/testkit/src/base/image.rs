@@ -16,6 +16,7 @@ pub struct Image {
     annotations: Map<String, Value>,
     layers: usize,
     layer_size: usize,
+    noise: bool,
     history: bool,
     foreign: Option<String>,
     seed: String,
@@ -76,6 +77,7 @@ impl Image {
             annotations: Map::new(),
             layers: 1,
             layer_size: 64,
+            noise: false,
             history: true,
             foreign: None,
             seed: platform.to_owned(),
@@ -87,6 +89,13 @@ impl Image {
     pub fn layers(mut self, count: usize, size: usize) -> Image {
         self.layers = count;
         self.layer_size = size;
+        self
+    }
+
+    /// Has files in the layers that deflate cannot shorten.
+    #[must_use]
+    pub fn noise(mut self) -> Image {
+        self.noise = true;
         self
     }
 
@@ -209,7 +218,8 @@ impl Image {
             diff_ids.push(made.diff_id);
         }
         for number in 0..self.layers {
-            let made = Layer::new(&self.seed, number, self.layer_size);
+            let make = if self.noise { Layer::noise } else { Layer::new };
+            let made = make(&self.seed, number, self.layer_size);
             layers.push(part(layer, &made.gzip).descriptor());
             diff_ids.push(made.diff_id);
             blobs.push(made.gzip);

@@ -18,6 +18,15 @@ impl Layer {
     /// bytes that belongs to this layer of this image alone.
     pub(crate) fn new(name: &str, number: usize, size: usize) -> Layer {
         let content = Random::named(&format!("{name} {number}")).text(size);
+        Layer::with(number, &content)
+    }
+
+    /// The same with a file that deflate cannot shorten.
+    pub(crate) fn noise(name: &str, number: usize, size: usize) -> Layer {
+        Layer::with(number, &Random::named(&format!("{name} {number}")).noise(size))
+    }
+
+    fn with(number: usize, content: &[u8]) -> Layer {
         let mut tar = tar::Builder::new(Vec::new());
         let mut entry = |path: &str, kind, mode, content: &[u8]| {
             let mut header = tar::Header::new_ustar();
@@ -30,7 +39,7 @@ impl Layer {
         };
         entry("base/", tar::EntryType::Directory, 0o755, b"");
         let path = format!("base/layer-{number}");
-        entry(&path, tar::EntryType::Regular, 0o644, &content);
+        entry(&path, tar::EntryType::Regular, 0o644, content);
         let tar = tar.into_inner().expect("a vector takes everything");
         let mut gzip: GzEncoder<Vec<u8>> =
             GzBuilder::new().mtime(0).write(Vec::new(), Compression::fast());

@@ -16,7 +16,8 @@ pub(super) struct Scenario {
     pub(super) platforms: &'static str,
     /// Where the images go.
     pub(super) to: To,
-    /// The size of a layer of the base, in bytes. A large base has one platform.
+    /// The size of a layer of the base, in bytes. A large one has one platform,
+    /// and deflate does not shorten it.
     pub(super) base: usize,
     /// How many references stdout has to have.
     pub(super) images: Option<usize>,
@@ -82,6 +83,7 @@ pub(super) fn all() -> Vec<Scenario> {
     };
     let load = ["build", "-L", "./cmd/app00"];
     let edit = local("local-edit-docker", To::Docker, &load, APP);
+    let nodes = local("local-edit-kind-3-nodes", To::Kind(3), &app, APP);
     let archive = format!("--tarball={TARBALL}");
     let archive = [&THREE[..], &["--push=false", &archive]].concat();
     let archive = local("local-tarball-3", To::Tarball, &archive, Change::None);
@@ -111,7 +113,7 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario { change: Change::First, memory: Some(2 << 30), ..forty },
         local("local-noop-docker", To::Docker, &load, Change::None),
         Scenario { base: 200_000_000, ..edit },
-        local("local-edit-kind-3-nodes", To::Kind(3), &app, APP),
+        Scenario { base: 200_000_000, ..nodes },
         Scenario { images: Some(3), ..archive },
         slow(new("cold-tekton-controller", Tekton, &CONTROLLER, Change::Cold)),
         slow(tekton("cold-tekton-8", Change::Cold)),

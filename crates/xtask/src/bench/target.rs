@@ -63,7 +63,7 @@ impl Target {
                 Target::Docker { daemon, tap }
             }
             To::Kind(nodes) => {
-                let cluster = Cluster::start("kind", nodes);
+                let cluster = Cluster::start("kind", nodes, "overlayfs");
                 let tap = reach(cluster.daemon());
                 sandbox.set("KO_DOCKER_REPO", "kind.local");
                 Target::Kind { cluster, tap }
@@ -124,7 +124,7 @@ fn on_all_nodes(cluster: &Cluster, reference: &str) -> std::result::Result<Strin
     let mut found = BTreeSet::new();
     for node in cluster.nodes() {
         let ctr = |words: &[&str]| printed(cluster.ctr(node).args(words));
-        let checked = ctr(&["images", "check", "--snapshotter=native"])?;
+        let checked = ctr(&["images", "check"])?;
         let checked = String::from_utf8_lossy(&checked).into_owned();
         let line = checked.lines().find(|line| line.starts_with(reference));
         let line = line.ok_or_else(|| format!("{node} has no {reference}"))?;

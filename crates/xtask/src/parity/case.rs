@@ -29,6 +29,8 @@ pub(crate) struct Case {
     /// Arguments that push what this case only names, so that the digests it
     /// prints can be verified.
     pub(crate) pushed_by: Option<Vec<String>>,
+    /// Whether a Docker daemon, `{engine}`, is the case's while it runs.
+    pub(crate) engine: bool,
     /// What the message of an expected failure contains; empty for a success.
     pub(crate) fails: Vec<&'static str>,
     /// Whether it is ours alone that fails.
@@ -77,6 +79,7 @@ impl Case {
                 ("KO_DEFAULTBASEIMAGE", Some("{host}/base".to_owned())),
             ],
             pushed_by: None,
+            engine: false,
             fails: Vec::new(),
             refuses: false,
             says: Vec::new(),
@@ -130,6 +133,11 @@ impl Case {
     pub(crate) fn pushed_by(mut self, words: &str) -> Case {
         self.pushed_by = Some(split(&format!("build {words}")));
         self
+    }
+
+    /// Has a Docker daemon.
+    pub(crate) fn on_engine(self) -> Case {
+        Case { engine: true, ..self }
     }
 
     /// Expects a failure whose message contains `phrase`; called again, that

@@ -11,6 +11,7 @@ pub(crate) mod cases;
 mod compare;
 mod docs;
 mod edit;
+mod engine;
 mod glob;
 mod image;
 mod json;
@@ -113,6 +114,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if cases.is_empty() {
         return Err(Error::Missing("no case matches; --list shows them".to_owned()));
+    }
+    if cases.iter().any(|case| case.engine) {
+        setup::need_docker("the cases `local/*`")?;
     }
     let programs = Programs { ko: oracle(options)?, ours: ours(options)? };
     let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -103,6 +103,9 @@ pub(crate) fn observe(scene: &Scene<'_>, run: &Run, tool: Tool) -> Observation {
         file(&mut images, &labels, path, content, layout.is_some());
     }
 
+    for (name, image) in &run.loaded {
+        images.fields.insert(format!("engine {}", labels.apply(name)), image.clone());
+    }
     let sboms = seen.documents;
     let (fields, tars, sizes) = (images.fields, images.tars, images.sizes);
     let mut seen = Observation { fields, tars, sizes, sboms, lines: Vec::new() };

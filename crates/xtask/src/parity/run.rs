@@ -2,6 +2,7 @@
 //! same environment for both tools, each from the same beginning.
 
 use super::case::Case;
+use super::engine::{Engine, Held};
 use super::label::Labels;
 use super::sbom::attachment;
 use super::source::{self, Repository};
@@ -22,6 +23,8 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
     /// New or changed files of the working directory, by relative path.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// The images of the Docker daemon, as [`Held::images`] has them.
+    pub(crate) loaded: BTreeMap<String, String>,
     /// The manifests of a second run, which pushed what this one only names.
     pub(crate) pushed: Labels,
 }
@@ -31,6 +34,7 @@ pub(crate) struct Run {
 pub(crate) struct Scene<'a> {
     pub(crate) case: &'a Case,
     pub(crate) registry: &'a TestRegistry,
+    engine: Option<Held<'a>>,
     _dir: TempDir,
     work: PathBuf,
     beginning: Contents,
@@ -41,8 +45,9 @@ pub(crate) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Replaces what the registry holds by the bases of a case.
-    pub(crate) fn new(case: &'a Case, registry: &'a TestRegistry) -> Scene<'a> {
+    /// Replaces what the registry holds by the bases of a case, and waits for
+    /// the Docker daemon if it needs that.
+    pub(crate) fn new(case: &'a Case, registry: &'a TestRegistry, engine: &'a Engine) -> Scene<'a> {
         registry.restore(&Contents::default());
         let mut base_blobs = BTreeSet::new();
         let mut base_tags = BTreeSet::new();
@@ -54,7 +59,8 @@ impl<'a> Scene<'a> {
         let dir = TempDir::with_prefix("parity-").expect("a temporary directory");
         let work = dir.path().canonicalize().expect("the directory was just created").join("work");
         let beginning = registry.snapshot();
-        Scene { case, registry, _dir: dir, work, beginning, base_blobs, base_tags }
+        let engine = case.engine.then(|| engine.hold());
+        Scene { case, registry, engine, _dir: dir, work, beginning, base_blobs, base_tags }
     }
 
     /// Creates what a tool keeps between its runs.
@@ -129,6 +135,7 @@ impl<'a> Scene<'a> {
         let mut text = text
             .replace("{host}", self.registry.host())
             .replace("{work}", &self.work.display().to_string())
+            .replace("{engine}", &self.engine.as_ref().map(Held::host).unwrap_or_default())
             .replace("{path}", &std::env::var("PATH").unwrap_or_default());
         for (repository, tag, fixture) in &self.case.bases {
             let name = format!("{repository}:{tag}");
@@ -141,6 +148,9 @@ impl<'a> Scene<'a> {
 
     fn command(&self, sandbox: &Sandbox, args: &[String], env: &[(&str, String)]) -> Run {
         self.registry.restore(&self.beginning);
+        if let Some(engine) = &self.engine {
+            engine.empty();
+        }
         if self.work.exists() {
             fs::remove_dir_all(&self.work).expect("the directory is ours");
         }
@@ -168,6 +178,7 @@ impl<'a> Scene<'a> {
             stdout: output.stdout,
             stderr: output.stderr,
             files,
+            loaded: self.engine.as_ref().map(Held::images).unwrap_or_default(),
             pushed: Labels::default(),
         }
     }

@@ -6,6 +6,7 @@ use super::breakage::{self, Breakage};
 use super::case::Case;
 use super::compare::{Finding, Memory, compare};
 use super::edit::Broken;
+use super::engine::Engine;
 use super::observe::observe;
 use super::run::{Run, Scene};
 use super::sbom::rule::Tool;
@@ -41,15 +42,15 @@ enum Noticed {
 /// Runs all cases and, if wanted, makes all mistakes that they can notice.
 pub(crate) fn run(cases: &[Case], programs: &Programs, jobs: usize, breakages: bool) -> Result<()> {
     let begun = Instant::now();
-    let next = AtomicUsize::new(0);
+    let (next, engine) = (AtomicUsize::new(0), Engine::default());
     let (sender, outcomes) = mpsc::channel();
     let outcomes: Vec<Outcome<'_>> = std::thread::scope(|scope| {
         for _ in 0..jobs.min(cases.len()) {
-            let (sender, next) = (sender.clone(), &next);
+            let (sender, next, engine) = (sender.clone(), &next, &engine);
             scope.spawn(move || {
                 let registry = TestRegistry::start();
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = one(case, &registry, programs, breakages);
+                    let outcome = one(case, &registry, engine, programs, breakages);
                     if sender.send(outcome).is_err() {
                         break;
                     }
@@ -66,11 +67,12 @@ pub(crate) fn run(cases: &[Case], programs: &Programs, jobs: usize, breakages: b
 pub(crate) fn one<'a>(
     case: &'a Case,
     registry: &TestRegistry,
+    engine: &Engine,
     programs: &Programs,
     breakages: bool,
 ) -> Outcome<'a> {
     let begun = Instant::now();
-    let scene = Scene::new(case, registry);
+    let scene = Scene::new(case, registry, engine);
     let mut sandbox = scene.sandbox(&programs.ko);
     // With it ko uploads blobs of the base that it would mount otherwise.
     if !case.env.iter().any(|(name, _)| *name == "KOCACHE") {

@@ -12,6 +12,7 @@ mod image;
 mod kind;
 mod kodata;
 mod kubectl;
+mod local;
 mod manifest;
 pub(crate) mod modules;
 mod name;
@@ -56,7 +57,7 @@ pub(crate) const CHECKED_FIRST: &str = "all arguments are checked before the fir
 
 /// All cases, in the order in which they are run.
 pub(crate) fn all() -> Vec<Case> {
-    let subjects: [fn() -> Vec<Case>; 27] = [
+    let subjects: [fn() -> Vec<Case>; 28] = [
         kodata::cases,
         base::cases,
         platform::cases,
@@ -64,6 +65,7 @@ pub(crate) fn all() -> Vec<Case> {
         name::cases,
         publish::cases,
         tarball::cases,
+        local::cases,
         kind::cases,
         config::cases,
         builds::cases,

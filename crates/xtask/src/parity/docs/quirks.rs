@@ -20,7 +20,7 @@ pub(super) fn text(fate: Fate) -> String {
 }
 
 /// The quirks, in the order of their numbers.
-pub(super) const QUIRKS: [(&str, Fate); 55] = [
+pub(super) const QUIRKS: [(&str, Fate); 56] = [
     ("lines on stdout come in any order", Mended("in the order of the arguments")),
     ("nothing is printed if a later argument fails", Kept),
     (
@@ -109,4 +109,8 @@ pub(super) const QUIRKS: [(&str, Fate); 55] = [
     ("an image that is in a layout is listed again", Kept),
     ("`ko completion` prints help", Mended("prints the script for bash")),
     ("`ko login` drops keys of the docker configuration", Mended("they are kept")),
+    (
+        "the history of a base of the daemon is upside down, and its authors are the image's",
+        Mended("as the base has it"),
+    ),
 ];

@@ -9,6 +9,7 @@ mod rule;
 use super::Programs;
 use super::case::Case;
 use super::compare::Finding;
+use super::engine::Engine;
 use super::run::Scene;
 use super::suite;
 use crate::error::{Error, Result};
@@ -96,7 +97,8 @@ fn differences(
     named: &mut BTreeMap<&'static str, usize>,
 ) -> (Case, Vec<Finding>) {
     let mut case = draw.case();
-    let scene = Scene::new(&case, registry);
+    let engine = Engine::default();
+    let scene = Scene::new(&case, registry, &engine);
     let mut sandbox = scene.sandbox(&programs.ko);
     sandbox.unset("KOCACHE");
     let run = scene.run(&sandbox);
@@ -105,7 +107,7 @@ fn differences(
         let stage = STAGES.into_iter().find(|stage| run.stderr.contains(stage));
         case.fails.push(stage.expect("the last is in every text"));
     }
-    let mut found = suite::one(&case, registry, programs, false).findings;
+    let mut found = suite::one(&case, registry, &engine, programs, false).findings;
     found.retain(|finding| match rule::of(draw, &case, finding) {
         Some(rule) => {
             *named.entry(rule).or_default() += 1;
