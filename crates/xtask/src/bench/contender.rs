@@ -115,10 +115,12 @@ impl Contender {
         let dir = &self.fixture.dir;
         match scenario.change {
             Change::None => Ok(()),
-            Change::Source { dir: below, package } => {
+            Change::Source { dir: below, package } | Change::Longer { dir: below, package } => {
+                let longer = matches!(scenario.change, Change::Longer { .. });
+                let statements = "println(edit); ".repeat(if longer { 10 * round } else { 0 });
                 let text = format!(
                     "package {package}\n\nfunc init() {{\n\tif len(edit) == 0 {{\n\t\t\
-                     panic(edit)\n\t}}\n}}\n\nvar edit = \"edit {round}\"\n"
+                     {statements}panic(edit)\n\t}}\n}}\n\nvar edit = \"edit {round}\"\n"
                 );
                 write(dir.join(below).join("edited_by_bench.go"), text)
             }

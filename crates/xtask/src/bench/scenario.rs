@@ -39,9 +39,12 @@ pub(super) struct Scenario {
 pub(super) enum Change {
     /// Nothing.
     None,
-    /// A source file gets content that it never had: in this directory, of a
-    /// package of this name.
+    /// A constant in a source file gets a value that it never had: in this
+    /// directory, of a package of this name.
     Source { dir: &'static str, package: &'static str },
+    /// The same, and the code gets longer, so that its addresses change
+    /// everywhere in the program.
+    Longer { dir: &'static str, package: &'static str },
     /// A file of kodata gets content that it never had.
     Kodata,
     /// The same commit is checked out anew: every file is new. Ours has a cache
@@ -59,6 +62,7 @@ const CONTROLLER: [&str; 2] = ["build", "./cmd/controller"];
 /// The package that 6 of its 8 mains import.
 const SHARED: Change = Change::Source { dir: "pkg/apis/version", package: "version" };
 const LEAF: Change = Change::Source { dir: "cmd/controller", package: "main" };
+const LONGER: Change = Change::Longer { dir: "cmd/controller", package: "main" };
 const MAIN: Change = Change::Source { dir: ".", package: "main" };
 /// The programs of an archive.
 const THREE: [&str; 4] = ["build", "./cmd/app00", "./cmd/app01", "./cmd/app02"];
@@ -108,6 +112,7 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario { change: Change::Checkout, ..yaml("checkout-8-mains", Fleet(8), 8) },
         tekton("checkout-tekton-8", Change::Checkout),
         new("edit-tekton-controller", Tekton, &CONTROLLER, LEAF),
+        new("edit-tekton-controller-longer", Tekton, &CONTROLLER, LONGER),
         tekton("edit-tekton-8-leaf", LEAF),
         tekton("edit-tekton-8-shared", SHARED),
         Scenario { change: Change::First, memory: Some(2 << 30), ..forty },
