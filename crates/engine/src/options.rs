@@ -178,14 +178,6 @@ pub struct Limits {
     pub memory: u64,
 }
 
-impl Limits {
-    /// Is there memory for two links of the largest programs, of 100 MB, on each
-    /// processor?
-    pub(crate) fn is_roomy(&self) -> bool {
-        self.memory / self.threads.get() as u64 >= 3 << 30
-    }
-}
-
 /// Where images go, and what they are called there.
 #[derive(Debug, Clone)]
 pub struct Destination {

@@ -91,8 +91,7 @@ impl Engine {
     pub fn new(options: Options, observer: Observer) -> Result<Self, Error> {
         let opened = Opened::new(&options, &observer)?;
         let store = opened.store.clone();
-        let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?
-            .with_room(options.limits.is_roomy());
+        let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?;
         let clients = Clients::new(&options.network)?;
         let cancel = Cancel::new();
         let expander = Expander {

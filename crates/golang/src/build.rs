@@ -100,12 +100,6 @@ impl Binary {
     }
 }
 
-/// How much compiler and linker may allocate, in percent of what is alive,
-/// before they collect; without, it is 100. They are done a tenth earlier where
-/// all is compiled, with a third more memory at most, and a fortieth where all is
-/// linked, with as much more.
-const RELAXED: &str = "200";
-
 impl Go {
     /// Builds a program into its place. A build of the same program with the
     /// same settings that is still running elsewhere is waited for.
@@ -165,9 +159,6 @@ impl Go {
     ) -> Result<(), BuildError> {
         let mut command = self.command(&settings.dir, &settings.environment);
         command.env("GOTMPDIR", temporary).args(settings.arguments(output, import_paths));
-        if self.has_room && settings.environment.get("GOGC").is_none() {
-            command.env("GOGC", RELAXED);
-        }
         let finished = self.run_joined(command, cancel)?;
         if finished.status.success() {
             return Ok(());

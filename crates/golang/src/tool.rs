@@ -16,8 +16,6 @@ use crate::sys;
 pub struct Go {
     program: PathBuf,
     pub(crate) identity: Identity,
-    /// Whether builds may take more memory to be done earlier.
-    pub(crate) has_room: bool,
 }
 
 /// The file that is behind the program's name.
@@ -65,16 +63,9 @@ impl Go {
         match read() {
             // The name is kept as found: version managers are one program
             // under many names, and look at the one by which they are called.
-            Ok(identity) => Ok(Self { program, identity, has_room: false }),
+            Ok(identity) => Ok(Self { program, identity }),
             Err(source) => Err(FindError::Unreadable { path: program, source }),
         }
-    }
-
-    /// The same, told whether there is memory to spare. What it builds is the
-    /// same with and without.
-    #[must_use]
-    pub fn with_room(self, has_room: bool) -> Self {
-        Self { has_room, ..self }
     }
 
     /// The path of the program, as found.

@@ -30,23 +30,6 @@ fn place(tree: &Tree, go: &Go, settings: &BuildSettings, import_path: &str) -> O
 const WRITE_OUTPUT: &str = "while [ $# -gt 2 ]; do shift; done; echo binary >\"$1\"";
 
 #[test]
-fn memory_to_spare_is_used_unless_somebody_has_said_how_much() {
-    let tree = Tree::new(&[("src/x", "")]);
-    let script = format!("echo \"<$GOGC>\" >>\"$(dirname \"$0\")/gogc\"\n{WRITE_OUTPUT}");
-    let go = fake_go(&tree, &script).with_room(true);
-    let mut settings = settings(tree.join("src"));
-    for said in [None, Some("50"), Some("")] {
-        settings.environment = [("PATH", "/usr/bin:/bin")].into_iter().collect();
-        if let Some(said) = said {
-            settings.environment.set("GOGC", said);
-        }
-        let output = place(&tree, &go, &settings, "example.com/app");
-        go.build(&settings, &path("example.com/app"), &output, &Cancel::new()).unwrap();
-    }
-    assert_eq!(tree.read("fake/gogc"), "<200>\n<50>\n<>\n");
-}
-
-#[test]
 fn words_environment_and_directory() {
     let tree = Tree::new(&[("src/x", ""), ("home/x", "")]);
     let go = fake_go(
@@ -90,9 +73,7 @@ fn words_environment_and_directory() {
     ] {
         assert!(seen.contains(&want), "{want} in {seen:?}");
     }
-    for not in ["HOME=", "GOGC="] {
-        assert!(!seen.iter().any(|line| line.starts_with(not)), "{seen:?}");
-    }
+    assert!(!seen.iter().any(|line| line.starts_with("HOME=")), "{seen:?}");
     assert!(!tree.join("fake/stdin").exists(), "no standard input");
     assert!(!work.exists());
 
