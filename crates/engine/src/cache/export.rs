@@ -26,8 +26,9 @@ pub(super) fn wanted(store: &Store) -> Result<Vec<Entry>, StoreError> {
             Kind::Blob => blobs.push(entry),
             Kind::Record => {
                 let text = fs::read_to_string(&entry.path).unwrap_or_default();
-                // There is one for each content that a layer was ever made of.
                 let all = || digests(&text).collect::<Vec<_>>();
+                // There is one for each content that a layer was ever made of,
+                // and for each of their blobs.
                 if kind == Some(Layer::KIND.as_ref()) {
                     layers.push((entry, all()));
                 } else if kind == Some(Blocks::KIND.as_ref()) {
