@@ -31,7 +31,7 @@ pub struct Grant {
 impl Grant {
     /// The token, under whichever name it came.
     pub fn any(&self) -> &Secret {
-        if self.token.expose().is_empty() { &self.access_token } else { &self.token }
+        if self.token.is_empty() { &self.access_token } else { &self.token }
     }
 }
 

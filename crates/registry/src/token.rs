@@ -46,7 +46,7 @@ impl Token {
 
 /// The header for user and password (RFC 7617).
 pub(crate) fn basic(user: &str, password: &Secret) -> HeaderValue {
-    let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
+    let pair = STANDARD.encode([user.as_bytes(), b":", password.bytes()].concat());
     let value = HeaderValue::try_from(format!("Basic {pair}"));
     sensitive(value.expect("base64 is visible ASCII"))
 }
@@ -115,7 +115,7 @@ fn exchange(challenge: &Bearer, scopes: &Scopes, identity: &Secret) -> Request {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("client_id", "ko");
     form.append_pair("grant_type", "refresh_token");
-    form.append_pair("refresh_token", identity.expose());
+    form.append_pair("refresh_token", &identity.expose());
     form.append_pair("scope", &scopes.texts().join(" "));
     if let Some(service) = &challenge.service {
         form.append_pair("service", service);
@@ -169,7 +169,7 @@ async fn read(mut response: Response) -> Result<Token, RegistryError> {
     let Ok(grant) = serde_json::from_slice::<Grant>(&bytes) else {
         return Err(response.protocol("the bearer response is not the expected JSON"));
     };
-    let given = |token: &&Secret| !token.expose().is_empty();
+    let given = |token: &&Secret| !token.is_empty();
     let Some(token) = [&grant.access_token, &grant.token].into_iter().find(given) else {
         return Err(response.protocol("no token in bearer response"));
     };

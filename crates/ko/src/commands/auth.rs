@@ -1,6 +1,7 @@
 //! `ko auth`: who docker's configuration says we are. Credentials from
 //! elsewhere do not count here.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ struct Found<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     username: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    secret: &'a str,
+    secret: Cow<'a, str>,
 }
 
 fn get(process: &Process, arguments: &GetArgs) -> Result<ExitCode> {
@@ -57,7 +58,7 @@ fn get(process: &Process, arguments: &GetArgs) -> Result<ExitCode> {
         Credential::Basic { user, password } => Found { username: user, secret: password.expose() },
         Credential::IdentityToken(token) => Found { username: "<token>", secret: token.expose() },
         // Helpers have no way to say this.
-        Credential::RegistryToken(_) => Found { username: "", secret: "" },
+        Credential::RegistryToken(_) => Found { username: "", secret: "".into() },
     };
     print_json(&found)?;
     Ok(ExitCode::SUCCESS)
@@ -74,10 +75,10 @@ fn logout(process: &Process, arguments: &LogoutArgs) -> Result<()> {
 /// A token as go-containerregistry prints it.
 #[derive(Serialize)]
 struct Token<'a> {
-    token: &'a str,
+    token: Cow<'a, str>,
     #[serde(skip_serializing_if = "str::is_empty")]
-    access_token: &'a str,
-    refresh_token: &'a str,
+    access_token: Cow<'a, str>,
+    refresh_token: Cow<'a, str>,
     expires_in: u64,
 }
 

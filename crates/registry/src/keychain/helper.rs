@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
+use super::config::{self, Members};
 use super::{Credential, KeychainError, Secret};
 
 /// What a helper says when it works and has nothing.
@@ -19,13 +21,26 @@ const NOT_FOUND: &str = "credentials not found in native keychain";
 /// More than this a helper does not have to say, in bytes.
 const MAX_OUTPUT: u64 = 64 * 1024;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default)]
 struct Answer {
-    #[serde(default)]
     username: String,
-    #[serde(default)]
-    secret: String,
+    secret: Secret,
+}
+
+impl Members for Answer {
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name.to_ascii_lowercase().as_str() {
+            "username" => config::set(&mut self.username, map),
+            "secret" => config::set(&mut self.secret, map),
+            _ => map.next_value::<IgnoredAny>().map(drop),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        config::members(deserializer)
+    }
 }
 
 /// What is given to a helper to keep.
@@ -85,13 +100,13 @@ impl<'a> Helper<'a> {
         user: &str,
         password: &Secret,
     ) -> Result<(), KeychainError> {
-        let entry = Entry { server_url: key, username: user, secret: password.expose() };
+        let entry = Entry { server_url: key, username: user, secret: &password.expose() };
         let input = serde_json::to_string(&entry).expect("three texts are JSON");
         let (failed, output) = self.ask("store", key, &input).await?;
         let said = String::from_utf8_lossy(&output);
         match failed {
             // It knows the secret, and may repeat it.
-            Some(status) if said.contains(password.expose()) => {
+            Some(status) if said.contains(&*password.expose()) => {
                 Err(self.failed("storing", key, &status, "{"))
             }
             Some(status) => Err(self.failed("storing", key, &status, &said)),
@@ -119,7 +134,10 @@ impl<'a> Helper<'a> {
                 key: key.to_owned(),
                 limit: self.limit,
             })?
-            .map_err(|source| KeychainError::Run { program: self.program.clone(), source })
+            .map_err(|source| KeychainError::Run {
+                program: self.program.clone(),
+                source: source.into(),
+            })
     }
 
     /// Dropped in the middle, it kills the program.
@@ -170,14 +188,14 @@ impl<'a> Helper<'a> {
             }
             return Err(self.failed("getting", key, &status, text));
         }
-        let answer: Answer = serde_json::from_str(text).map_err(|_| {
+        let answer: Option<Answer> = config::read(output).map_err(|_| {
             self.error("getting", key, "its output is not the expected JSON".into())
         })?;
-        let secret = Secret::new(answer.secret);
-        Ok(match (answer.username.as_str(), secret.expose()) {
-            ("", "") => Credential::Anonymous,
-            ("<token>", _) => Credential::IdentityToken(secret),
-            _ => Credential::Basic { user: answer.username, password: secret },
+        let Answer { username, secret } = answer.unwrap_or_default();
+        Ok(match username.as_str() {
+            "" if secret.is_empty() => Credential::Anonymous,
+            "<token>" => Credential::IdentityToken(secret),
+            _ => Credential::Basic { user: username, password: secret },
         })
     }
 }

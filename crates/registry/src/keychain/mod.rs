@@ -1,11 +1,13 @@
 //! Keychains: who we are to a registry. A keychain knows nothing of tokens and
 //! challenges; it finds what the user has stored.
 
+mod config;
 mod docker;
 mod github;
 mod helper;
 mod store;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,24 +16,46 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use oci::Repository;
+use serde::Deserialize;
 
 pub use docker::{DockerConfig, DockerPlaces};
 pub use github::GitHub;
 pub use store::{CredentialStore, Kept};
 
-/// A password or token. It cannot be printed.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(String);
+/// A password or token. It cannot be printed. A password need not be text: it
+/// is sent as the bytes that were stored.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Secret(Vec<u8>);
 
 impl Secret {
     /// Hides a text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().into_bytes())
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_owned())
     }
 
     /// The text itself, for those who send it.
-    pub fn expose(&self) -> &str {
+    pub fn expose(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Is there nothing to hide?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        Ok(Self::new(text.unwrap_or_default()))
     }
 }
 
@@ -67,8 +91,8 @@ pub enum Credential {
 }
 
 /// Why a keychain could not say. Names files, keys and programs, never what
-/// they hold.
-#[derive(Debug, thiserror::Error)]
+/// they hold. Cheap to clone, because those who ask a helper share its failure.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum KeychainError {
     /// A file is there but cannot be read.
     #[error("reading {path}", path = path.display())]
@@ -77,7 +101,7 @@ pub enum KeychainError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// A file cannot be written.
     #[error("writing {path}", path = path.display())]
@@ -86,7 +110,7 @@ pub enum KeychainError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// A user's name that cannot be told from the password behind it
     /// (RFC 7617, section 2).
@@ -128,7 +152,7 @@ pub enum KeychainError {
         program: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// The helper has failed, or its answer cannot be read.
     #[error("error {doing} credentials for {key:?} from {program:?}: {problem}")]

@@ -7,16 +7,18 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use oci::Registry;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess};
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value};
 
-use super::docker::{host_of, key_of, malformed};
+use super::config::{self, File, Members, Question, Scope, key_of, malformed};
 use super::helper::Helper;
 use super::{KeychainError, Secret};
 
@@ -75,29 +77,30 @@ impl CredentialStore {
         if user.contains(':') {
             return Err(KeychainError::User { user: user.to_owned() });
         }
-        let key = key_of(registry);
-        let helper = self.helper(key)?;
+        let kept =
+            self.with_helper(registry, async |helper, key| helper.store(key, user, password).await);
+        let kept = kept.await?;
         let mut entry = Map::new();
-        if let Some(helper) = &helper {
-            helper.store(key, user, password).await?;
-        } else {
-            let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
+        if kept == Kept::InFile {
+            let pair = STANDARD.encode([user.as_bytes(), b":", password.bytes()].concat());
             entry.insert("auth".to_owned(), pair.into());
         }
         self.change(|auths| {
             // An entry stays even if a helper has the credential: it tells
             // other programs that there is one.
-            let old = auths.entry(key).or_insert_with(|| Map::new().into());
+            let old = auths.entry(key_of(registry)).or_insert_with(|| Map::new().into());
             match old.as_object_mut() {
                 Some(old) => {
-                    old.retain(|name, _| !CREDENTIALS.contains(&name.as_str()));
+                    old.retain(|name, _| {
+                        !CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential))
+                    });
                     old.extend(entry);
                 }
                 None => *old = entry.into(),
             }
             true
         })?;
-        Ok(if helper.is_some() { Kept::ByHelper } else { Kept::InFile })
+        Ok(kept)
     }
 
     /// Forgets who we are in a registry. If nobody knew, that is well too.
@@ -105,45 +108,29 @@ impl CredentialStore {
     /// # Errors
     /// The file or the helper fails; then the file is as before.
     pub async fn erase(&self, registry: &Registry) -> Result<(), KeychainError> {
-        let key = key_of(registry);
-        if let Some(helper) = self.helper(key)? {
-            helper.erase(key).await?;
-        }
+        self.with_helper(registry, async |helper, key| helper.erase(key).await).await?;
         self.change(|auths| {
             let before = auths.len();
-            auths.retain(|name, _| name != key && host_of(name) != key);
+            auths.retain(|name, _| !Scope::of(name).is(registry, ""));
             auths.len() < before
         })
     }
 
-    /// The helper that the file names for a key.
-    fn helper(&self, key: &str) -> Result<Option<Helper<'_>>, KeychainError> {
-        #[derive(Deserialize, Default)]
-        #[serde(default)]
-        struct Helpers {
-            #[serde(rename = "credHelpers")]
-            by_key: Option<Map<String, Value>>,
-            #[serde(rename = "credsStore")]
-            store: Option<String>,
-        }
+    /// Has the helper of a registry do something, if the file names one.
+    async fn with_helper(
+        &self,
+        registry: &Registry,
+        act: impl AsyncFnOnce(&Helper<'_>, &str) -> Result<(), KeychainError>,
+    ) -> Result<Kept, KeychainError> {
         let place = self.file.display().to_string();
-        let text = self.read(&self.file)?;
-        let helpers = match &text {
-            Some(text) => {
-                serde_json::from_slice(text).map_err(|error| malformed(&place, &error))?
-            }
-            None => Helpers::default(),
+        let text = self.read(&self.file)?.unwrap_or_default();
+        let file = File::parse(&text, &place)?;
+        let Some(Question { helper, key }) = file.helper(registry) else {
+            return Ok(Kept::InFile);
         };
-        let named = match helpers.by_key.as_ref().and_then(|helpers| helpers.get(key)) {
-            Some(Value::String(name)) => Some(name.clone()),
-            Some(_) => {
-                let problem = format!("credHelpers[{key:?}] is not a string");
-                return Err(KeychainError::Malformed { place, problem });
-            }
-            None => helpers.store,
-        };
-        let named = named.filter(|name| !name.is_empty());
-        named.map(|name| Helper::find(&name, &self.path, self.helper_limit, &place)).transpose()
+        let helper = Helper::find(helper, &self.path, self.helper_limit, &place)?;
+        act(&helper, &key).await?;
+        Ok(Kept::ByHelper)
     }
 
     /// Changes `auths`. `change` says whether there is anything to write.
@@ -152,7 +139,8 @@ impl CredentialStore {
         change: impl FnOnce(&mut Map<String, Value>) -> bool,
     ) -> Result<(), KeychainError> {
         let place = self.file.display().to_string();
-        let unwritable = |source| KeychainError::Write { path: self.file.clone(), source };
+        let unwritable =
+            |source| KeychainError::Write { path: self.file.clone(), source: Arc::new(source) };
         let target = target(&self.file).map_err(unwritable)?;
         let dir = target.parent().unwrap_or(Path::new(""));
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
@@ -160,26 +148,22 @@ impl CredentialStore {
         let _lock = system::lock(dir);
 
         let mut root = match self.read(&target)? {
-            Some(text) => serde_json::from_slice::<Map<String, Value>>(&text)
-                .map_err(|error| malformed(&place, &error))?,
-            None => Map::new(),
+            Some(text) => serde_json::from_slice::<Option<Root>>(&text)
+                .map_err(|error| malformed(&place, &error))?
+                .unwrap_or_default(),
+            None => Root::default(),
         };
-        if root.get("auths").is_none_or(Value::is_null) {
-            root.shift_insert(0, "auths".to_owned(), Map::new().into());
-        }
-        let Some(auths) = root.get_mut("auths").and_then(Value::as_object_mut) else {
-            let problem = "auths is not an object".to_owned();
-            return Err(KeychainError::Malformed { place, problem });
-        };
-        if !change(auths) {
+        if !change(&mut root.auths) {
             return Ok(());
         }
+        let root = root.members();
         replace(&target, dir, &pretty(&root)).map_err(unwritable)
     }
 
     /// The file's text; nothing if it is not there, or empty.
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, KeychainError> {
-        let unreadable = |source| KeychainError::Read { path: self.file.clone(), source };
+        let unreadable =
+            |source| KeychainError::Read { path: self.file.clone(), source: Arc::new(source) };
         match fs::metadata(path) {
             Ok(found) if found.is_file() => {}
             // Opening a pipe would wait, and replacing a device would break
@@ -190,6 +174,44 @@ impl CredentialStore {
         }
         let text = fs::read(path).map_err(unreadable)?;
         Ok((!text.trim_ascii().is_empty()).then_some(text))
+    }
+}
+
+/// A file's members, in their order. There may be several `auths`, in any case:
+/// their entries count together.
+#[derive(Default)]
+struct Root {
+    others: Map<String, Value>,
+    auths: Map<String, Value>,
+    /// Where among the others the first `auths` stands.
+    at: Option<usize>,
+}
+
+impl Root {
+    fn members(mut self) -> Map<String, Value> {
+        self.others.shift_insert(self.at.unwrap_or(0), "auths".to_owned(), self.auths.into());
+        self.others
+    }
+}
+
+impl Members for Root {
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        if !name.eq_ignore_ascii_case("auths") {
+            self.others.insert(name.to_owned(), map.next_value()?);
+            return Ok(());
+        }
+        self.at.get_or_insert(self.others.len());
+        match map.next_value::<Option<Map<String, Value>>>()? {
+            Some(more) => self.auths.extend(more),
+            None => self.auths.clear(),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Root {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        config::members(deserializer)
     }
 }
 

@@ -119,15 +119,29 @@ async fn which_entry_counts() {
             .collect();
         format!(r#"{{"auths":{{{}}},"unknown":[1]}}"#, list.join(","))
     };
+    let teams = &[("r.io/a-team", "a:x"), ("r.io/team", "team:x"), ("r.io/team/deep", "deep:x")];
     for (text, name, want) in [
         (entries(&[("r.io", "host:x"), ("r.io/org/app", "repo:x")]), "r.io/org/app", "repo"),
-        (entries(&[("r.io", "host:x"), ("r.io/org", "org:x")]), "r.io/org/app", "host"),
         (entries(&[("https://r.io/v2/", "url:x")]), "r.io/app", "url"),
         (entries(&[("http://r.io:5000", "port:x")]), "r.io:5000/app", "port"),
         (entries(&[("r.io:5000", "port:x")]), "r.io/app", "nobody"),
+        (entries(&[("R.io", "upper:x")]), "r.io/app", "nobody"),
+        (entries(&[("[::1]:5000/team", "six:x")]), "[::1]:5000/team/app", "six"),
+        // A namespace is for what is below it, and the nearest counts.
+        (entries(&[("r.io", "host:x"), ("r.io/org", "org:x")]), "r.io/org/app", "org"),
+        (entries(&[("r.io", "host:x"), ("r.io/org", "org:x")]), "r.io/organ/app", "host"),
+        (entries(teams), "r.io/team/app", "team"),
+        (entries(teams), "r.io/team/deep/er/app", "deep"),
+        (entries(teams), "r.io/team", "team"),
+        (entries(teams), "r.io/teams/app", "nobody"),
+        (entries(teams), "r.io/app", "nobody"),
+        (entries(&[("r.io/team/app/", "slash:x")]), "r.io/team/app", "slash"),
+        (entries(&[("https://r.io/team", "url:x")]), "r.io/app", "url"),
+        (entries(&[("r.io/v1/", "old:x")]), "r.io/app", "old"),
         (entries(&[("https://index.docker.io/v1/", "hub:x")]), "alpine", "hub"),
         (entries(&[("https://index.docker.io/v1/", "hub:x")]), "docker.io/user/app", "hub"),
-        (entries(&[("docker.io", "hub:x")]), "alpine", "nobody"),
+        (entries(&[("docker.io", "hub:x")]), "alpine", "hub"),
+        (entries(&[("docker.io", "hub:x"), ("docker.io/user", "mine:x")]), "user/app", "mine"),
         ("{}".to_owned(), "r.io/app", "nobody"),
         (r#"{"auths":null,"credHelpers":null}"#.to_owned(), "r.io/app", "nobody"),
         (r#"{"auths":{"r.io":{}}}"#.to_owned(), "r.io/app", "nobody"),
@@ -254,19 +268,22 @@ fn answer(user: &str, secret: &str) -> String {
 }
 
 #[tokio::test]
-async fn helpers_are_asked_for_repository_and_host() {
+async fn helpers_are_asked_about_registries_and_repositories_that_are_named() {
     let helpers = Helpers::new(
-        r#"{"auths":{"r.io":{"auth":"never"}},"credsStore":"all","credHelpers":{"gcr.io":"one"}}"#,
+        r#"{"auths":{"r.io":{"auth":"never"},"r.io/a":{"auth":"never"}},"credSstore":"all",
+        "credHelpers":{"gcr.io":"one","gcr.io/named":"two"}}"#,
     );
     helpers.install(
         "all",
         &format!("case $key in r.io) {};; *) {NOT_FOUND};; esac", answer("u", "s")),
     );
-    helpers.install("one", &answer("<token>", "id"));
+    helpers.install("one", r#"echo '{"username":"<token>","SECRET":"id"} and more'"#);
+    helpers.install("two", NOT_FOUND);
     let keychain = DockerConfig::new(helpers.places.clone());
     for (name, want) in [
         ("r.io/a", basic("u", "s")),
         ("r.io/b", basic("u", "s")),
+        ("gcr.io/named", Credential::IdentityToken(Secret::new("id"))),
         ("gcr.io/a", Credential::IdentityToken(Secret::new("id"))),
         ("quay.io/a", Credential::Anonymous),
         ("alpine", Credential::Anonymous),
@@ -274,17 +291,7 @@ async fn helpers_are_asked_for_repository_and_host() {
         assert_eq!(keychain.resolve(&repository(name)).await.unwrap(), want, "{name}");
     }
     let log = std::fs::read_to_string(helpers.log()).unwrap();
-    let keys = [
-        "r.io/a",
-        "r.io",
-        "r.io/b",
-        "gcr.io/a",
-        "gcr.io",
-        "quay.io/a",
-        "quay.io",
-        "index.docker.io/library/alpine",
-        "https://index.docker.io/v1/",
-    ];
+    let keys = ["r.io", "gcr.io/named", "gcr.io", "quay.io", "https://index.docker.io/v1/"];
     let want: String = keys.map(|key| format!("get {key}\n")).concat();
     assert_eq!(log, want);
 }
@@ -303,13 +310,66 @@ async fn helpers_that_fail() {
         helpers.install("bad", &script);
         let error = resolve(&helpers.places, "r.io/app").await.unwrap_err();
         let text = error.to_string();
-        let start = r#"error getting credentials for "r.io/app" from "docker-credential-bad": "#;
+        let start = r#"error getting credentials for "r.io" from "docker-credential-bad": "#;
         assert!(text.starts_with(start) && text.contains(want), "{text}");
         assert!(!format!("{error:?} {text}").contains(PASSWORD));
     }
     let helpers = Helpers::new(r#"{"credsStore":"empty"}"#);
     helpers.install("empty", &answer("", ""));
     assert_eq!(resolve(&helpers.places, "r.io/app").await.unwrap(), Credential::Anonymous);
+}
+
+#[tokio::test]
+async fn helpers_and_entries_beside_each_other() {
+    let config = format!(
+        r#"{{"auths":{{"r.io":{{"auth":"{host}"}},"r.io/team":{{"auth":"{team}"}},
+        "f.io":{{"auth":"{host}"}},"f.io/team":{{"auth":"{team}"}}}},
+        "credHelpers":{{"f.io":"","docker.io":"box"}}STORE}}"#,
+        host = encoded("host:x"),
+        team = encoded("team:x"),
+    );
+    let user = async |store: &str, name: &str| {
+        let helpers = Helpers::new(&config.replace("STORE", store));
+        helpers.install("box", r#"printf '{"Username":"box %s","Secret":"x"}' "$key""#);
+        match resolve(&helpers.places, name).await.unwrap() {
+            Credential::Basic { user, .. } => user,
+            _ => "nobody".to_owned(),
+        }
+    };
+    for (name, alone, with_store) in [
+        ("r.io/app", "host", "box r.io"),
+        ("r.io/team/app", "team", "box r.io"),
+        // The file is named as its own helper.
+        ("f.io/app", "host", "host"),
+        ("f.io/team/app", "team", "team"),
+        // As podman calls Docker Hub.
+        ("alpine", "box docker.io", "box docker.io"),
+    ] {
+        assert_eq!(user("", name).await, alone, "{name}");
+        assert_eq!(user(r#","credsStore":"box""#, name).await, with_store, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_repositories_are_one_question() {
+    for (script, good) in [
+        (answer("u", "s"), true),
+        (NOT_FOUND.to_owned(), true),
+        ("echo 'store is locked'; exit 1".to_owned(), false),
+    ] {
+        for config in [r#"{"credsStore":"box"}"#, r#"{"credHelpers":{"r.io":"box"}}"#] {
+            let helpers = Helpers::new(config);
+            helpers.install("box", &script);
+            let keychain = &DockerConfig::new(helpers.places.clone());
+            let asked = (0..100).map(|n| async move {
+                keychain.resolve(&repository(&format!("r.io/team/app{n}"))).await
+            });
+            for found in futures::future::join_all(asked).await {
+                assert_eq!(found.is_ok(), good);
+            }
+            assert_eq!(std::fs::read_to_string(helpers.log()).unwrap(), "get r.io\n");
+        }
+    }
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn a_token_that_is_configured_is_the_token() {
     let registry = bearer();
     let client = client(Credential::RegistryToken(Secret::new("own")));
     let grant = client.token(&repository(&registry, "app"), Access::Pull, &[]).await.unwrap();
-    assert_eq!((grant.any().expose(), grant.expires_in), ("own", None));
+    assert_eq!((&*grant.any().expose(), grant.expires_in), ("own", None));
 }
 
 #[tokio::test]
