@@ -182,7 +182,8 @@ impl Client {
         });
         let (base, auth) = found.await?;
         if endpoint.auth().is_none() {
-            endpoint.learn(auth);
+            endpoint.learn(auth.clone());
+            endpoint.pinged.get(|| std::future::ready(Ok(auth)).boxed()).await?;
         }
         Ok(base)
     }
@@ -216,8 +217,9 @@ impl Client {
         scopes: Scopes,
         rejected: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, RegistryError> {
-        let Some(auth) = endpoint.auth() else {
-            return Ok(None);
+        let auth = match self.scheme(endpoint, repository) {
+            None | Some(AuthScheme::Open) => return Ok(None),
+            Some(auth) => auth,
         };
         let credential = self.credential(repository).await?;
         match (auth, credential) {
@@ -256,79 +258,117 @@ impl Client {
         Ok(token.header)
     }
 
+    /// How a repository is spoken to, as far as is known. A registry that is
+    /// open to strangers may be so for this repository, or not.
+    fn scheme(&self, endpoint: &Endpoint, repository: &Repository) -> Option<AuthScheme> {
+        let of_registry = || endpoint.auth().filter(|auth| !matches!(auth, AuthScheme::Open));
+        self.account(repository).auth().or_else(of_registry)
+    }
+
     /// Sends a request and returns the answer, whatever its status. A
-    /// challenge is met once.
+    /// challenge is met once, or twice if it was not expected.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
         let endpoint = self.endpoint(call.repository.registry());
         let base = self.base(&endpoint).await?;
         let mut scopes = Scopes::of(call.repository, call.access, call.from);
+        let mut first = None;
         if endpoint.auth().is_none() {
-            let first = endpoint.first.lock().await;
-            if endpoint.auth().is_none() {
-                let response = self.hop(call, &endpoint, &base, None).await?;
-                let (auth, enough) = self.meet(&base, call.repository, &response).await?;
-                if let AuthScheme::Bearer(challenge) = &auth {
-                    scopes.extend(&challenge.scopes);
-                }
-                endpoint.learn(auth);
-                if enough {
-                    return Ok(response);
-                }
-                response.discard().await;
-            }
-            drop(first);
+            first = Some(endpoint.first.lock().await).filter(|_| endpoint.auth().is_none());
         }
-        let shown =
+        let known = self.scheme(&endpoint, call.repository);
+        let as_stranger = matches!(known, None | Some(AuthScheme::Open));
+        let mut shown =
             self.authorization(&endpoint, &base, call.repository, scopes.clone(), None).await?;
-        let response = self.hop(call, &endpoint, &base, shown.as_ref()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED
-            || !guard::same_origin(response.url(), &base)
-        {
-            return Ok(response);
+        let mut response = self.hop(call, &endpoint, &base, shown.as_ref()).await?;
+        for _ in 0..if as_stranger { 2 } else { 1 } {
+            if !self.is_challenge(&endpoint, &base, call.repository, &response).await? {
+                break;
+            }
+            drop(first.take());
+            let auth = self.scheme(&endpoint, call.repository);
+            if let Some(AuthScheme::Bearer(challenge)) = &auth {
+                scopes.extend(&challenge.scopes);
+            }
+            let (scopes, rejected) = (scopes.clone(), shown.as_ref());
+            let again =
+                self.authorization(&endpoint, &base, call.repository, scopes, rejected).await?;
+            if again == shown {
+                break;
+            }
+            response.discard().await;
+            response = self.hop(call, &endpoint, &base, again.as_ref()).await?;
+            shown = again;
         }
-        // A challenge that we cannot meet is a plain 401.
-        let Ok(auth) = AuthScheme::of(response.headers()) else {
-            return Ok(response);
-        };
-        if let AuthScheme::Bearer(challenge) = &auth {
-            scopes.extend(&challenge.scopes);
-        }
-        endpoint.learn(auth);
-        let again =
-            self.authorization(&endpoint, &base, call.repository, scopes, shown.as_ref()).await?;
-        if again == shown {
-            return Ok(response);
-        }
-        response.discard().await;
-        self.hop(call, &endpoint, &base, again.as_ref()).await
+        Ok(response)
     }
 
-    /// Learns from the answer to the first request, which was anonymous, how
-    /// the registry is spoken to, and says whether that answer is the one
-    /// that was asked for. Some registries hide what is private instead of
-    /// asking who we are: then, if we are somebody, they are asked outright.
-    async fn meet(
+    /// Learns from an answer how a repository is spoken to, and says whether
+    /// it is to be asked again, as somebody. Some registries hide from
+    /// strangers what is private instead of asking who they are: where we are
+    /// somebody, the registry is asked how to say so. If it has no opinion, we
+    /// say it outright, unless strangers have been let in here before.
+    async fn is_challenge(
         &self,
+        endpoint: &Endpoint,
         base: &Url,
         repository: &Repository,
         response: &Response,
-    ) -> Result<(AuthScheme, bool), RegistryError> {
-        match response.status() {
-            StatusCode::UNAUTHORIZED if guard::same_origin(response.url(), base) => {
-                match AuthScheme::of(response.headers()) {
-                    Ok(auth) => Ok((auth, false)),
-                    Err(problem) => {
-                        Err(RegistryError::Protocol { request: response.line.clone(), problem })
+    ) -> Result<bool, RegistryError> {
+        let account = self.account(repository);
+        let known = self.scheme(endpoint, repository);
+        let at_home = guard::same_origin(response.url(), base);
+        let auth = match (response.status(), &known) {
+            (StatusCode::UNAUTHORIZED, _) if at_home => match AuthScheme::of(response.headers()) {
+                Ok(auth) => auth,
+                Err(problem) if endpoint.auth().is_none() => {
+                    let request = response.line.clone();
+                    return Err(RegistryError::Protocol { request, problem });
+                }
+                // A challenge that we cannot meet is a plain 401.
+                Err(_) => return Ok(false),
+            },
+            (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, None | Some(AuthScheme::Open))
+                if at_home && self.credential(repository).await? != Credential::Anonymous =>
+            {
+                match (self.pinged(endpoint, base).await?, known) {
+                    (AuthScheme::Open, Some(_)) => return Ok(false),
+                    (AuthScheme::Open, None) => {
+                        endpoint.learn(AuthScheme::Open);
+                        account.learn(AuthScheme::Basic);
+                        return Ok(true);
                     }
+                    (auth, _) => auth,
                 }
             }
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
-                if self.credential(repository).await? != Credential::Anonymous =>
-            {
-                Ok((scheme::ping(&self.inner.transport, base).await?, false))
+            (status, None) => {
+                endpoint.learn(AuthScheme::Open);
+                if status.is_success() {
+                    account.learn(AuthScheme::Open);
+                }
+                return Ok(false);
             }
-            _ => Ok((AuthScheme::Open, true)),
-        }
+            _ => return Ok(false),
+        };
+        endpoint.learn(auth.clone());
+        account.learn(auth);
+        Ok(true)
+    }
+
+    /// What the registry says to `GET /v2/`; it need not answer strangers.
+    async fn pinged(&self, endpoint: &Endpoint, base: &Url) -> Result<AuthScheme, RegistryError> {
+        let pinged = endpoint.pinged.get(|| {
+            let (transport, base) = (Arc::clone(&self.inner.transport), base.clone());
+            async move {
+                match scheme::ping(&transport, &base).await {
+                    Err(error) if error.failure().is_some() && !error.is_transient() => {
+                        Ok(AuthScheme::Open)
+                    }
+                    found => found,
+                }
+            }
+            .boxed()
+        });
+        pinged.await
     }
 
     /// Sends a request, and follows where it is redirected, if it only reads.

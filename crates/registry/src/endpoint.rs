@@ -23,6 +23,8 @@ pub(crate) struct Endpoint {
     /// registry said to that.
     pub(crate) found: Flight<(Url, AuthScheme)>,
     auth: Mutex<Option<AuthScheme>>,
+    /// What it has said to `GET /v2/` when a repository seemed to be hidden.
+    pub(crate) pinged: Flight<AuthScheme>,
     /// Held by the first request to a registry that has not been asked
     /// anything, so that the others need not be refused as well.
     pub(crate) first: tokio::sync::Mutex<()>,
@@ -38,6 +40,7 @@ impl Endpoint {
             registry,
             found: Flight::default(),
             auth: Mutex::default(),
+            pinged: Flight::default(),
             first: tokio::sync::Mutex::default(),
             requests: Semaphore::new(options.max_requests.max(1)),
             transfers: Semaphore::new(options.max_transfers.max(1)),
@@ -49,13 +52,18 @@ impl Endpoint {
         self.auth.lock().expect("no holder of this lock panics")
     }
 
-    /// How it is spoken to, as far as is known.
+    /// How it is spoken to, as far as is known. That it is open is known of
+    /// what has been asked for alone: see [`Account::auth`].
     pub(crate) fn auth(&self) -> Option<AuthScheme> {
         self.lock().clone()
     }
 
+    /// A challenge counts for the whole registry, from then on.
     pub(crate) fn learn(&self, auth: AuthScheme) {
-        *self.lock() = Some(auth);
+        let mut known = self.lock();
+        if known.is_none() || !matches!(auth, AuthScheme::Open) {
+            *known = Some(auth);
+        }
     }
 
     /// Waits until one more request may be under way.
@@ -73,10 +81,21 @@ impl Endpoint {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) credential: Flight<Credential>,
+    auth: Mutex<Option<AuthScheme>>,
     token: Mutex<(Scopes, Arc<Flight<Token>>)>,
 }
 
 impl Account {
+    /// How this repository is spoken to, if its own answers have told. A
+    /// registry may have public repositories and others.
+    pub(crate) fn auth(&self) -> Option<AuthScheme> {
+        self.auth.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(crate) fn learn(&self, auth: AuthScheme) {
+        *self.auth.lock().expect("no holder of this lock panics") = Some(auth);
+    }
+
     /// The token that covers `wanted`, and what it is to be good for. The
     /// scopes only grow, so that there is one token to a repository; but one
     /// that could not be had does not spoil the next.

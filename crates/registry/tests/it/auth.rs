@@ -22,10 +22,14 @@ fn registry(bearer: Bearer) -> TestRegistry {
 /// A registry that is not pinged, with its name.
 fn unpinged(auth: Auth) -> (TestRegistry, String, ClientOptions) {
     let registry = TestRegistry::builder().tls(Protocol::Http1).auth(auth).start();
+    let (host, options) = by_another_name(&registry);
+    (registry, host, options)
+}
+
+fn by_another_name(registry: &TestRegistry) -> (String, ClientOptions) {
     let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
     let options = ClientOptions { root_certificates: vec![ca], ..options() };
-    let host = registry.host().replace("127.0.0.1", "127.1");
-    (registry, host, options)
+    (registry.host().replace("127.0.0.1", "127.1"), options)
 }
 
 #[tokio::test]
@@ -94,6 +98,68 @@ async fn a_registry_that_hides_instead_of_asking_is_asked() {
     let fetched = client.manifest(&format!("{host}/app:v1").parse().unwrap()).await.unwrap();
     assert_eq!(fetched.media_type, *media_type);
     assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestGet, 2)]);
+}
+
+/// Some registries tell strangers who want a private repository that there is
+/// none, and let them read public ones.
+#[tokio::test]
+async fn public_and_private_repositories_in_one_registry() {
+    let media_type = MediaType::from(MediaType::OCI_MANIFEST);
+    let password = || Auth::Basic { user: USER.to_owned(), password: PASSWORD.to_owned() };
+    for (hides, auth) in [
+        (false, password()),
+        (true, password()),
+        (false, Auth::Bearer(bearer())),
+        (true, Auth::Bearer(bearer())),
+    ] {
+        let is_basic = matches!(auth, Auth::Basic { .. });
+        for order in [["open", "app", "open"], ["app", "open", "app"], ["none", "open", "app"]] {
+            let builder = TestRegistry::builder().tls(Protocol::Http1).auth(auth.clone());
+            let registry = builder.public("open").public("none").hides(hides).start();
+            for name in ["open", "app"] {
+                registry.put_manifest(name, "v1", MediaType::OCI_MANIFEST, "{}");
+            }
+            let (host, options) = by_another_name(&registry);
+            let client = Client::new(options, Arc::new(Fixed(basic()))).unwrap();
+            let name = |path: &str| format!("{host}/{path}:v1").parse().unwrap();
+            for path in order {
+                let found = client.head_manifest(&name(path), Access::Pull).await.unwrap();
+                assert_eq!(found.is_some(), path != "none", "{order:?} hides={hides}");
+            }
+            // What is public to readers is not for everybody to write.
+            client.push_manifest(&name("open"), &media_type, "{}".into()).await.unwrap();
+            let shown = |request: &testkit::registry::Recorded| {
+                request.path.contains("/open/") && request.header("authorization").is_some()
+            };
+            let reads = registry.requests_of(Class::ManifestHead);
+            if order[0] == "open" && is_basic {
+                assert!(!reads.iter().any(shown), "{reads:#?}");
+            }
+            assert!(registry.counts().of(Class::Ping) <= 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_open_registry_is_shown_nothing() {
+    for pinged in [false, true] {
+        let builder = TestRegistry::builder();
+        let registry = if pinged { builder } else { builder.tls(Protocol::Http1) }.start();
+        let (host, options) = match pinged {
+            true => (registry.host().to_owned(), options()),
+            false => by_another_name(&registry),
+        };
+        registry.put_manifest("app", "v1", MediaType::OCI_MANIFEST, "{}");
+        let client = Client::new(options, Arc::new(Fixed(basic()))).unwrap();
+        for (tag, there) in [("v1", true), ("v2", false), ("v1", true), ("v3", false)] {
+            let name = format!("{host}/app:{tag}").parse().unwrap();
+            let found = client.head_manifest(&name, Access::Push).await.unwrap();
+            assert_eq!(found.is_some(), there);
+        }
+        // That a tag is missing is a reason to ask the registry, once.
+        assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 4)]);
+        assert!(registry.requests().iter().all(|r| r.header("authorization").is_none()));
+    }
 }
 
 #[tokio::test]
@@ -261,7 +327,7 @@ async fn a_source_that_must_not_be_read_is_not_mounted() {
 #[tokio::test]
 async fn a_realm_elsewhere_gets_no_credentials() {
     for (realm, reason) in [
-        ("http://127.0.0.1:1/token", "a private address that is not the registry's"),
+        ("http://169.254.169.254/token", "a private address that is not the registry's"),
         ("https://10.0.0.1/token", "a private address that is not the registry's"),
         ("ftp://auth.example/token", "neither https nor http"),
     ] {

@@ -121,6 +121,21 @@ impl Builder {
         self
     }
 
+    /// Lets strangers read a repository.
+    #[must_use]
+    pub fn public(mut self, repository: &str) -> Builder {
+        self.settings.public.push(repository.to_owned());
+        self
+    }
+
+    /// Answers strangers with 404 instead of asking who they are, except at
+    /// `GET /v2/`. The default is to ask.
+    #[must_use]
+    pub fn hides(mut self, hide: bool) -> Builder {
+        self.settings.hides = hide;
+        self
+    }
+
     /// Starts the registry on a free port of 127.0.0.1.
     ///
     /// # Panics
@@ -182,6 +197,8 @@ impl TestRegistry {
                 check_manifests: true,
                 referrers: true,
                 mounts: true,
+                public: Vec::new(),
+                hides: false,
             },
             auth: Auth::None,
             rtt: Duration::ZERO,

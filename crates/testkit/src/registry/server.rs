@@ -7,12 +7,13 @@ use super::contents::Storage;
 use super::fault::{Fault, Faults};
 use super::log::{Entry, Log};
 use super::reply::Reply;
-use super::route::{Route, Target};
+use super::route::{Route, Scope, Target};
 use super::{blobs, manifests, tls};
 use hyper::body::Incoming;
+use hyper::header::AUTHORIZATION;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::io;
 use std::net::TcpListener;
@@ -32,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) check_manifests: bool,
     pub(crate) referrers: bool,
     pub(crate) mounts: bool,
+    pub(crate) public: Vec<String>,
+    pub(crate) hides: bool,
 }
 
 /// What all connections share.
@@ -99,6 +102,20 @@ impl State {
         Ok(finish(reply, &head.method, entry))
     }
 
+    /// Returns what is told to those who have no right to `scopes`.
+    fn refusal(&self, headers: &HeaderMap, scopes: &[Scope]) -> Option<Reply> {
+        let stranger = !headers.contains_key(AUTHORIZATION);
+        let is_public = |scope: &Scope| {
+            self.settings.public.iter().any(|name| *scope == Scope::repository(name, &["pull"]))
+        };
+        if stranger && !scopes.is_empty() && scopes.iter().all(is_public) {
+            return None;
+        }
+        let challenge = self.authority.challenge(headers, scopes, &self.origin)?;
+        let hidden = stranger && self.settings.hides && !scopes.is_empty();
+        Some(if hidden { Reply::new(StatusCode::NOT_FOUND) } else { challenge })
+    }
+
     async fn answer(
         &self,
         head: &hyper::http::request::Parts,
@@ -113,8 +130,8 @@ impl State {
         let headers = &head.headers;
         if !matches!(route.target, Target::Token) {
             let scopes = route.scopes(&head.method);
-            if let Some(challenge) = self.authority.challenge(headers, &scopes, &self.origin) {
-                return Ok(challenge);
+            if let Some(refusal) = self.refusal(headers, &scopes) {
+                return Ok(refusal);
             }
         }
         Ok(match (&route.target, head.method.as_str()) {
