@@ -2,29 +2,77 @@
 //! over, must not turn us against the network that we run in, and must not
 //! make us show a secret to somebody else.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
 
-/// Is the host an address of this machine or of a private network, written as
-/// a number? Names are not resolved: that is for the network's own DNS.
-fn is_private(url: &Url) -> bool {
-    fn v4(ip: Ipv4Addr) -> bool {
-        ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
+/// What is behind an address that is not of the public network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Private {
+    /// This machine.
+    Loopback,
+    /// A company's network, or a provider's.
+    Network,
+    /// The link, where clouds tell machines their secrets, and what has no
+    /// meaning elsewhere.
+    Link,
+}
+
+/// Where clouds tell machines their secrets beside the link: Alibaba's and
+/// Amazon's.
+const METADATA: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+];
+
+/// Whose address is the host, written as a number? Names are not resolved:
+/// that is for the network's own DNS, as it is for ko.
+fn private(url: &Url) -> Option<Private> {
+    fn v4(ip: Ipv4Addr) -> Option<Private> {
+        if ip.is_loopback() {
+            return Some(Private::Loopback);
+        }
+        if METADATA.contains(&ip.into()) {
+            return Some(Private::Link);
+        }
+        // 100.64.0.0/10 (RFC 6598) is in use by providers, and by clouds and
+        // overlay networks inside.
+        let [a, b, ..] = ip.octets();
+        if ip.is_private() || a == 100 && b & 0xc0 == 64 {
+            return Some(Private::Network);
+        }
+        let is_link = ip.is_link_local() || ip.is_unspecified() || ip.is_multicast();
+        is_link.then_some(Private::Link)
     }
-    let host = url.host_str().unwrap_or_default();
     // `Url` has brought all spellings of IPv4 addresses into one form.
-    if let Ok(ip) = host.parse() {
-        return v4(ip);
-    }
-    let Ok(ip) = host.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>() else {
-        return false;
+    let host = url.host_str().unwrap_or_default();
+    let ip = match host.trim_matches(['[', ']']).parse().ok()? {
+        IpAddr::V4(ip) => return v4(ip),
+        IpAddr::V6(ip) => ip,
     };
-    ip.is_loopback()
-        || ip.is_unspecified()
-        || ip.is_unique_local()
-        || ip.is_unicast_link_local()
-        || ip.to_ipv4_mapped().is_some_and(v4)
+    if ip.is_loopback() {
+        Some(Private::Loopback)
+    } else if METADATA.contains(&ip.into()) {
+        Some(Private::Link)
+    } else if ip.is_unique_local() {
+        Some(Private::Network)
+    } else if ip.is_unicast_link_local() || ip.is_unspecified() || ip.is_multicast() {
+        Some(Private::Link)
+    } else {
+        carried(ip).and_then(v4)
+    }
+}
+
+/// The IPv4 address that an IPv6 address leads to: one that is written as
+/// IPv6 (RFC 4291), or behind NAT64 (RFC 6052) or 6to4 (RFC 3056).
+fn carried(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = ip.segments();
+    let (high, low) = match (a, b, c, d, e, f) {
+        (0, 0, 0, 0, 0, 0 | 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => (g, h),
+        (0x2002, ..) => (b, c),
+        _ => return None,
+    };
+    Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }
 
 /// Is it this machine, by name or number? Such hosts are never behind a proxy.
@@ -45,7 +93,7 @@ pub(crate) fn check_redirect(from: &Url, target: &Url) -> Result<(), &'static st
     if !matches!(target.scheme(), "https" | "http") {
         return Err("it is neither https nor http");
     }
-    if is_private(target) && from.host() != target.host() {
+    if private(target).is_some() && from.host() != target.host() {
         return Err("it is a private address on another host");
     }
     Ok(())
@@ -61,7 +109,9 @@ pub(crate) fn check_location(origin: &Url, target: &Url) -> Result<(), &'static 
 }
 
 /// May credentials be sent to `realm`, the token server of the registry at
-/// `origin`, or of the token server that redirects there?
+/// `origin`, or of the token server that redirects there? A registry that is
+/// itself on a private address may have it on another of the same kind, as
+/// where a company has both on one machine.
 pub(crate) fn check_realm(origin: &Url, realm: &Url) -> Result<(), &'static str> {
     match realm.scheme() {
         "https" => {}
@@ -69,12 +119,16 @@ pub(crate) fn check_realm(origin: &Url, realm: &Url) -> Result<(), &'static str>
         "http" => return Err("credentials are not sent over plain http"),
         _ => return Err("it is neither https nor http"),
     }
-    let same = (origin.host(), origin.port_or_known_default())
-        == (realm.host(), realm.port_or_known_default());
-    if is_private(realm) && !same {
-        return Err("it is a private address that is not the registry's");
+    let of_origin = match private(origin) {
+        None if is_loopback(origin) => Some(Private::Loopback),
+        found => found,
+    };
+    match private(realm) {
+        None => Ok(()),
+        Some(_) if origin.host() == realm.host() => Ok(()),
+        Some(kind) if kind != Private::Link && of_origin == Some(kind) => Ok(()),
+        Some(_) => Err("it is a private address that is not the registry's"),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -87,22 +141,42 @@ mod tests {
 
     #[test]
     fn private_addresses() {
-        for (text, want) in [
-            ("http://10.0.0.1/", true),
-            ("http://127.1/", true),
-            ("http://2130706433/", true),
-            ("http://169.254.169.254/latest", true),
-            ("http://0.0.0.0/", true),
-            ("http://[::1]/", true),
-            ("http://[fe80::1]/", true),
-            ("http://[fd00::1]:80/", true),
-            ("http://[::ffff:10.0.0.1]/", true),
-            ("http://8.8.8.8/", false),
-            ("http://[2001:db8::1]/", false),
-            ("http://localhost/", false),
-            ("http://r.io/", false),
+        use Private::{Link, Loopback, Network};
+        for (host, want) in [
+            ("10.0.0.1", Some(Network)),
+            ("172.31.0.1", Some(Network)),
+            ("127.1", Some(Loopback)),
+            ("2130706433", Some(Loopback)),
+            ("169.254.169.254", Some(Link)),
+            ("0.0.0.0", Some(Link)),
+            ("224.0.0.1", Some(Link)),
+            // Behind a provider's NAT.
+            ("100.63.255.255", None),
+            ("100.64.0.0", Some(Network)),
+            ("100.100.100.200", Some(Link)),
+            ("100.127.255.255", Some(Network)),
+            ("100.128.0.0", None),
+            ("[::1]", Some(Loopback)),
+            ("[::]", Some(Link)),
+            ("[fe80::1]", Some(Link)),
+            ("[ff02::1]", Some(Link)),
+            ("[fd00::1]", Some(Network)),
+            ("[fd00:ec2::254]", Some(Link)),
+            // IPv4 in other clothes.
+            ("[::ffff:10.0.0.1]", Some(Network)),
+            ("[::ffff:8.8.8.8]", None),
+            ("[::10.0.0.1]", Some(Network)),
+            ("[64:ff9b::10.0.0.1]", Some(Network)),
+            ("[64:ff9b::a9fe:a9fe]", Some(Link)),
+            ("[64:ff9b::8.8.8.8]", None),
+            ("[2002:7f00:1::]", Some(Loopback)),
+            ("[2002:808:808::]", None),
+            ("8.8.8.8", None),
+            ("[2001:db8::1]", None),
+            ("localhost", None),
+            ("r.io", None),
         ] {
-            assert_eq!(is_private(&url(text)), want, "{text}");
+            assert_eq!(private(&url(&format!("http://{host}:80/"))), want, "{host}");
         }
     }
 
@@ -142,7 +216,19 @@ mod tests {
             ("https://r.io", "https://auth.r.io/token", true),
             ("https://r.io", "http://auth.r.io/token", false),
             ("http://10.0.0.1:5000", "http://10.0.0.1:5000/token", true),
-            ("http://10.0.0.1:5000", "http://10.0.0.1:5001/token", false),
+            ("http://10.0.0.1:5000", "http://10.0.0.1:5001/token", true),
+            ("http://10.0.0.1:5000", "http://192.168.0.1:5001/token", true),
+            ("http://10.0.0.1:5000", "http://127.0.0.1:5001/token", false),
+            ("http://10.0.0.1:5000", "http://169.254.169.254/token", false),
+            ("http://169.254.0.1", "http://169.254.169.254/token", false),
+            ("http://169.254.0.1", "http://169.254.0.1:81/token", true),
+            ("http://100.64.0.1", "http://100.100.100.200/token", false),
+            ("http://localhost:5000", "http://127.0.0.1:5001/token", true),
+            ("http://localhost:5000", "http://10.0.0.1/token", false),
+            ("https://[fd00::1]", "https://[fd00::2]/token", true),
+            ("https://100.64.0.1", "https://100.64.0.2/token", true),
+            ("https://r.io", "https://100.100.100.200/token", false),
+            ("https://r.io", "https://[64:ff9b::a00:1]/token", false),
             ("http://10.0.0.1:5000", "http://auth.lan/token", true),
             ("https://r.io", "https://127.0.0.1/token", false),
             ("https://10.0.0.1", "https://10.0.0.1:443/token", true),

@@ -105,11 +105,13 @@ impl File {
         })
     }
 
-    /// Do the entries about this repository count? Not if everything is kept
-    /// by a helper.
-    pub(super) fn keeps(&self, registry: &Registry, path: &str) -> bool {
+    /// Do entries about a registry or a path of it count? Not where a helper
+    /// keeps what is known of the registry; but for ko, and so here, one that
+    /// is for this registry alone is asked after the repository's own entry.
+    pub(super) fn keeps(&self, registry: &Registry, path: &str, is_repository: bool) -> bool {
         let here = |path| self.named(registry, path).is_some_and(|named| !named.is_one());
-        self.creds_store.is_empty() || here(path) || here("")
+        self.helper(registry).is_none()
+            || is_repository && (self.creds_store.is_empty() || here(path))
     }
 
     /// Who the entries of `auths` say that we are in a registry, or below a

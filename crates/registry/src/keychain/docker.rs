@@ -127,16 +127,17 @@ impl DockerConfig {
         let Loaded { environment, file, place } = loaded;
         let mut below = path;
         loop {
+            let is_repository = below == path && !path.is_empty();
             let found = match environment.entry(registry, below, AUTH_CONFIG)? {
                 Credential::Anonymous => {
                     let question = match below {
                         "" => file.helper(registry),
-                        _ if below == path => file.helper_of_repository(registry, path),
+                        _ if is_repository => file.helper_of_repository(registry, path),
                         _ => None,
                     };
                     match question {
                         Some(question) => self.ask(question, place).await?,
-                        None if file.keeps(registry, below) => {
+                        None if file.keeps(registry, below, is_repository) => {
                             file.entry(registry, below, place)?
                         }
                         None => Credential::Anonymous,

@@ -323,8 +323,9 @@ async fn helpers_that_fail() {
 async fn helpers_and_entries_beside_each_other() {
     let config = format!(
         r#"{{"auths":{{"r.io":{{"auth":"{host}"}},"r.io/team":{{"auth":"{team}"}},
-        "f.io":{{"auth":"{host}"}},"f.io/team":{{"auth":"{team}"}}}},
-        "credHelpers":{{"f.io":"","docker.io":"box"}}STORE}}"#,
+        "f.io":{{"auth":"{host}"}},"f.io/team":{{"auth":"{team}"}},
+        "h.io/team":{{"auth":"{team}"}},"h.io/team/own":{{"auth":"{team}"}}}},
+        "credHelpers":{{"f.io":"","h.io":"box","docker.io":"box"}}STORE}}"#,
         host = encoded("host:x"),
         team = encoded("team:x"),
     );
@@ -342,6 +343,9 @@ async fn helpers_and_entries_beside_each_other() {
         // The file is named as its own helper.
         ("f.io/app", "host", "host"),
         ("f.io/team/app", "team", "team"),
+        // A helper of a registry knows more than the file, but of a repository.
+        ("h.io/team/app", "box h.io", "box h.io"),
+        ("h.io/team/own", "team", "box h.io"),
         // As podman calls Docker Hub.
         ("alpine", "box docker.io", "box docker.io"),
     ] {
