@@ -16,6 +16,7 @@ use crate::endpoint::{Account, Endpoint};
 use crate::error::RegistryError;
 use crate::guard;
 use crate::keychain::{Credential, Keychain};
+use crate::learn::is_open;
 use crate::options::ClientOptions;
 use crate::retry::Attempts;
 use crate::scheme;
@@ -152,7 +153,7 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) fn transport(&self) -> &Transport {
+    pub(crate) fn transport(&self) -> &Arc<Transport> {
         &self.inner.transport
     }
 
@@ -165,7 +166,7 @@ impl Client {
         remembered(&self.inner.endpoints, registry, new)
     }
 
-    fn account(&self, repository: &Repository) -> Arc<Account> {
+    pub(crate) fn account(&self, repository: &Repository) -> Arc<Account> {
         remembered(&self.inner.accounts, repository, Account::default)
     }
 
@@ -217,9 +218,9 @@ impl Client {
         scopes: Scopes,
         rejected: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, RegistryError> {
-        let auth = match self.scheme(endpoint, repository) {
-            None | Some(AuthScheme::Open) => return Ok(None),
-            Some(auth) => auth,
+        let auth = self.scheme(endpoint, repository);
+        let Some(auth) = auth.filter(|auth| !is_open(Some(auth))) else {
+            return Ok(None);
         };
         let credential = self.credential(repository).await?;
         match (auth, credential) {
@@ -258,13 +259,6 @@ impl Client {
         Ok(token.header)
     }
 
-    /// How a repository is spoken to, as far as is known. A registry that is
-    /// open to strangers may be so for this repository, or not.
-    fn scheme(&self, endpoint: &Endpoint, repository: &Repository) -> Option<AuthScheme> {
-        let of_registry = || endpoint.auth().filter(|auth| !matches!(auth, AuthScheme::Open));
-        self.account(repository).auth().or_else(of_registry)
-    }
-
     /// Sends a request and returns the answer, whatever its status. A
     /// challenge is met once, or twice if it was not expected.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
@@ -275,18 +269,18 @@ impl Client {
         if endpoint.auth().is_none() {
             first = Some(endpoint.first.lock().await).filter(|_| endpoint.auth().is_none());
         }
-        let known = self.scheme(&endpoint, call.repository);
-        let as_stranger = matches!(known, None | Some(AuthScheme::Open));
+        let mut known = self.scheme(&endpoint, call.repository);
+        let was_open = is_open(known.as_ref());
         let mut shown =
             self.authorization(&endpoint, &base, call.repository, scopes.clone(), None).await?;
         let mut response = self.hop(call, &endpoint, &base, shown.as_ref()).await?;
-        for _ in 0..if as_stranger { 2 } else { 1 } {
-            if !self.is_challenge(&endpoint, &base, call.repository, &response).await? {
+        for _ in 0..if was_open { 2 } else { 1 } {
+            if !self.is_challenge(&endpoint, &base, call.repository, &known, &response).await? {
                 break;
             }
             drop(first.take());
-            let auth = self.scheme(&endpoint, call.repository);
-            if let Some(AuthScheme::Bearer(challenge)) = &auth {
+            known = self.scheme(&endpoint, call.repository);
+            if let Some(AuthScheme::Bearer(challenge)) = &known {
                 scopes.extend(&challenge.scopes);
             }
             let (scopes, rejected) = (scopes.clone(), shown.as_ref());
@@ -300,75 +294,6 @@ impl Client {
             shown = again;
         }
         Ok(response)
-    }
-
-    /// Learns from an answer how a repository is spoken to, and says whether
-    /// it is to be asked again, as somebody. Some registries hide from
-    /// strangers what is private instead of asking who they are: where we are
-    /// somebody, the registry is asked how to say so. If it has no opinion, we
-    /// say it outright, unless strangers have been let in here before.
-    async fn is_challenge(
-        &self,
-        endpoint: &Endpoint,
-        base: &Url,
-        repository: &Repository,
-        response: &Response,
-    ) -> Result<bool, RegistryError> {
-        let account = self.account(repository);
-        let known = self.scheme(endpoint, repository);
-        let at_home = guard::same_origin(response.url(), base);
-        let auth = match (response.status(), &known) {
-            (StatusCode::UNAUTHORIZED, _) if at_home => match AuthScheme::of(response.headers()) {
-                Ok(auth) => auth,
-                Err(problem) if endpoint.auth().is_none() => {
-                    let request = response.line.clone();
-                    return Err(RegistryError::Protocol { request, problem });
-                }
-                // A challenge that we cannot meet is a plain 401.
-                Err(_) => return Ok(false),
-            },
-            (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, None | Some(AuthScheme::Open))
-                if at_home && self.credential(repository).await? != Credential::Anonymous =>
-            {
-                match (self.pinged(endpoint, base).await?, known) {
-                    (AuthScheme::Open, Some(_)) => return Ok(false),
-                    (AuthScheme::Open, None) => {
-                        endpoint.learn(AuthScheme::Open);
-                        account.learn(AuthScheme::Basic);
-                        return Ok(true);
-                    }
-                    (auth, _) => auth,
-                }
-            }
-            (status, None) => {
-                endpoint.learn(AuthScheme::Open);
-                if status.is_success() {
-                    account.learn(AuthScheme::Open);
-                }
-                return Ok(false);
-            }
-            _ => return Ok(false),
-        };
-        endpoint.learn(auth.clone());
-        account.learn(auth);
-        Ok(true)
-    }
-
-    /// What the registry says to `GET /v2/`; it need not answer strangers.
-    async fn pinged(&self, endpoint: &Endpoint, base: &Url) -> Result<AuthScheme, RegistryError> {
-        let pinged = endpoint.pinged.get(|| {
-            let (transport, base) = (Arc::clone(&self.inner.transport), base.clone());
-            async move {
-                match scheme::ping(&transport, &base).await {
-                    Err(error) if error.failure().is_some() && !error.is_transient() => {
-                        Ok(AuthScheme::Open)
-                    }
-                    found => found,
-                }
-            }
-            .boxed()
-        });
-        pinged.await
     }
 
     /// Sends a request, and follows where it is redirected, if it only reads.

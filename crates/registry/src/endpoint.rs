@@ -60,10 +60,7 @@ impl Endpoint {
 
     /// A challenge counts for the whole registry, from then on.
     pub(crate) fn learn(&self, auth: AuthScheme) {
-        let mut known = self.lock();
-        if known.is_none() || !matches!(auth, AuthScheme::Open) {
-            *known = Some(auth);
-        }
+        replace(&mut self.lock(), auth);
     }
 
     /// Waits until one more request may be under way.
@@ -74,6 +71,13 @@ impl Endpoint {
     /// Waits until one more blob may be under way.
     pub(crate) async fn transfer(&self) -> SemaphorePermit<'_> {
         self.transfers.acquire().await.expect("the semaphore is never closed")
+    }
+}
+
+/// Once there was a challenge, an answer without one takes nothing back.
+fn replace(known: &mut Option<AuthScheme>, auth: AuthScheme) {
+    if known.is_none() || !matches!(auth, AuthScheme::Open) {
+        *known = Some(auth);
     }
 }
 
@@ -93,7 +97,7 @@ impl Account {
     }
 
     pub(crate) fn learn(&self, auth: AuthScheme) {
-        *self.auth.lock().expect("no holder of this lock panics") = Some(auth);
+        replace(&mut self.auth.lock().expect("no holder of this lock panics"), auth);
     }
 
     /// The token that covers `wanted`, and what it is to be good for. The

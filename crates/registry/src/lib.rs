@@ -15,6 +15,7 @@ mod flight;
 mod grant;
 mod guard;
 mod keychain;
+mod learn;
 mod options;
 mod pull;
 mod push;

@@ -4,16 +4,15 @@
 //! `docs/reference/credentials.md` compares them.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 use std::path::Path;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use oci::Registry;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess};
 
+use super::json::{Members, add, members, read, set};
 use super::{Credential, KeychainError, Secret};
 
 /// How Docker Hub is called in configurations.
@@ -187,7 +186,7 @@ pub(super) struct Scope<'a> {
 impl<'a> Scope<'a> {
     pub(super) fn of(key: &'a str) -> Self {
         let (rest, is_url) = match key.split_once("://") {
-            Some((_, rest)) => (rest, true),
+            Some((_, rest)) => (rest.split(['?', '#']).next().unwrap_or_default(), true),
             None => (key, false),
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -230,69 +229,6 @@ pub(super) fn malformed(place: &str, error: &serde_json::Error) -> KeychainError
         place: place.to_owned(),
         problem: format!("line {}, column {}", error.line(), error.column().max(1)),
     }
-}
-
-/// Reads the first JSON value of a text, as Go's decoder does: what follows is
-/// not looked at, and bytes that are no UTF-8 are replaced.
-pub(super) fn read<T: for<'de> Deserialize<'de>>(
-    text: &[u8],
-) -> Result<Option<T>, serde_json::Error> {
-    let text = String::from_utf8_lossy(text);
-    Option::deserialize(&mut serde_json::Deserializer::from_str(&text))
-}
-
-/// An object that is read as Go reads it into a struct: names count in any
-/// case, of several the last, and `null` changes nothing.
-pub(super) trait Members: Default {
-    /// Takes a member.
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
-}
-
-/// Reads an object.
-pub(super) fn members<'de, T: Members, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    struct Object<T>(PhantomData<T>);
-    impl<'de, T: Members> Visitor<'de> for Object<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-            let mut object = T::default();
-            while let Some(name) = map.next_key::<String>()? {
-                object.member(&name, &mut map)?;
-            }
-            Ok(object)
-        }
-    }
-    deserializer.deserialize_map(Object(PhantomData))
-}
-
-/// Reads a member into its place.
-pub(super) fn set<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
-    place: &mut T,
-    map: &mut A,
-) -> Result<(), A::Error> {
-    if let Some(value) = map.next_value()? {
-        *place = value;
-    }
-    Ok(())
-}
-
-/// Reads a member whose own members are added to those that are there; `null`
-/// takes them all away.
-fn add<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
-    place: &mut BTreeMap<String, T>,
-    map: &mut A,
-) -> Result<(), A::Error> {
-    match map.next_value::<Option<BTreeMap<String, T>>>()? {
-        Some(more) => place.extend(more),
-        None => place.clear(),
-    }
-    Ok(())
 }
 
 impl Members for File {
@@ -347,6 +283,7 @@ mod tests {
             ("https://r.io", "r.io", ""),
             ("http://r.io:5000/team", "r.io:5000", ""),
             ("https://me@r.io/v2", "r.io", ""),
+            ("oci://r.io?x/y", "r.io", ""),
             ("https://[::1]:5000/v1/", "[::1]:5000", ""),
             // So is what older tools wrote without the scheme.
             ("r.io/v1/", "r.io", ""),

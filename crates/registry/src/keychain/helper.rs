@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use super::config::{self, Members};
+use super::json::{self, Members};
 use super::{Credential, KeychainError, Secret};
 
 /// What a helper says when it works and has nothing.
@@ -30,8 +30,8 @@ struct Answer {
 impl Members for Answer {
     fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name.to_ascii_lowercase().as_str() {
-            "username" => config::set(&mut self.username, map),
-            "secret" => config::set(&mut self.secret, map),
+            "username" => json::set(&mut self.username, map),
+            "secret" => json::set(&mut self.secret, map),
             _ => map.next_value::<IgnoredAny>().map(drop),
         }
     }
@@ -39,7 +39,7 @@ impl Members for Answer {
 
 impl<'de> Deserialize<'de> for Answer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        config::members(deserializer)
+        json::members(deserializer)
     }
 }
 
@@ -188,7 +188,7 @@ impl<'a> Helper<'a> {
             }
             return Err(self.failed("getting", key, &status, text));
         }
-        let answer: Option<Answer> = config::read(output).map_err(|_| {
+        let answer: Option<Answer> = json::read(output).map_err(|_| {
             self.error("getting", key, "its output is not the expected JSON".into())
         })?;
         let Answer { username, secret } = answer.unwrap_or_default();

@@ -5,6 +5,7 @@ mod config;
 mod docker;
 mod github;
 mod helper;
+mod json;
 mod store;
 
 use std::borrow::Cow;

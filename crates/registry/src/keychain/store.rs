@@ -18,8 +18,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess};
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value};
 
-use super::config::{self, File, Members, Question, Scope, key_of, malformed};
+use super::config::{File, Question, Scope, key_of, malformed};
 use super::helper::Helper;
+use super::json::{self, Members};
 use super::{KeychainError, Secret};
 
 /// What of an entry says who we are.
@@ -211,7 +212,7 @@ impl Members for Root {
 
 impl<'de> Deserialize<'de> for Root {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        config::members(deserializer)
+        json::members(deserializer)
     }
 }
 

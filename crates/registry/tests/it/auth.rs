@@ -126,6 +126,16 @@ async fn public_and_private_repositories_in_one_registry() {
                 let found = client.head_manifest(&name(path), Access::Pull).await.unwrap();
                 assert_eq!(found.is_some(), path != "none", "{order:?} hides={hides}");
             }
+            // Those who ask at once learn from each other.
+            let asked = (0..20).map(|n| {
+                let name = format!("{host}/more:{n}").parse().unwrap();
+                registry.put_manifest("more", &n.to_string(), MediaType::OCI_MANIFEST, "{}");
+                let client = client.clone();
+                async move { client.head_manifest(&name, Access::Pull).await }
+            });
+            for found in futures::future::join_all(asked).await {
+                assert!(found.unwrap().is_some(), "{order:?} hides={hides}");
+            }
             // What is public to readers is not for everybody to write.
             client.push_manifest(&name("open"), &media_type, "{}".into()).await.unwrap();
             let shown = |request: &testkit::registry::Recorded| {

@@ -20,7 +20,7 @@ pub(super) fn text(fate: Fate) -> String {
 }
 
 /// The quirks, in the order of their numbers.
-pub(super) const QUIRKS: [(&str, Fate); 56] = [
+pub(super) const QUIRKS: [(&str, Fate); 58] = [
     ("lines on stdout come in any order", Mended("in the order of the arguments")),
     ("nothing is printed if a later argument fails", Kept),
     (
@@ -93,7 +93,10 @@ pub(super) const QUIRKS: [(&str, Fate); 56] = [
         Mended("the tag moves when all images of the run are there, just before theirs"),
     ),
     ("a docker configuration at home makes one of `DOCKER_CONFIG` empty", Kept),
-    ("a credential helper is asked for the repository first", Kept),
+    (
+        "a credential helper is asked for the repository first",
+        Mended("for the registry, once; for a repository only if `credHelpers` names it"),
+    ),
     ("`qualifying local import` names no path", Mended("the path is named")),
     ("a package that is missing is `not package main`", Mended("go's own words follow")),
     ("`.ko.json` comes before `.ko.yaml`", Kept),
@@ -112,5 +115,13 @@ pub(super) const QUIRKS: [(&str, Fate); 56] = [
     (
         "the history of a base of the daemon is upside down, and its authors are the image's",
         Mended("as the base has it"),
+    ),
+    (
+        "of several keys of one registry that have paths, one is used, at random",
+        Mended("a path is a namespace: it counts below it, and the longest first"),
+    ),
+    (
+        "a registry on a private address cannot have its token server on another port",
+        Mended("it can, and on another address of the same kind"),
     ),
 ];

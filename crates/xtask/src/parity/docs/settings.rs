@@ -89,8 +89,13 @@ pub(super) const FILES: [Row; 9] = [
         "go.mod, go.work, vendor/",
         Better("the module that has a program is found without configuration"),
     ),
-    ("~/.docker/config.json", Better("`ko login` keeps what it does not know")),
-    ("containers/auth.json", Same),
+    (
+        "~/.docker/config.json",
+        Better(
+            "`ko login` keeps what it does not know; what counts is in `reference/credentials.md`",
+        ),
+    ),
+    ("containers/auth.json", Better("namespaces count, and podman's names of Docker Hub")),
     ("the file of --image-refs", Same),
     ("the directory of --oci-layout-path", Same),
     ("the file of --tarball", Better("names stand in the order of the tags")),

@@ -1,0 +1,109 @@
+//! What answers teach of how a repository is spoken to: some registries have
+//! public repositories and others, and hide those from strangers.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use oci::Repository;
+use reqwest::{StatusCode, Url};
+
+use crate::challenge::AuthScheme;
+use crate::client::Client;
+use crate::endpoint::Endpoint;
+use crate::error::RegistryError;
+use crate::keychain::Credential;
+use crate::transport::Response;
+use crate::{guard, scheme};
+
+/// May strangers ask, as far as is known?
+pub(crate) fn is_open(auth: Option<&AuthScheme>) -> bool {
+    matches!(auth, None | Some(AuthScheme::Open))
+}
+
+impl Client {
+    /// How a repository is spoken to, as far as is known. A registry that is
+    /// open to strangers may be so for this repository, or not.
+    pub(crate) fn scheme(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+    ) -> Option<AuthScheme> {
+        let of_registry = || endpoint.auth().filter(|auth| !is_open(Some(auth)));
+        self.account(repository).auth().or_else(of_registry)
+    }
+
+    /// Learns from an answer how a repository is spoken to, and says whether
+    /// it is to be asked again, as somebody; `known` is what was known when it
+    /// was asked. Some registries hide from
+    /// strangers what is private instead of asking who they are: where we are
+    /// somebody, the registry is asked how to say so. If it has no opinion, we
+    /// say it outright, unless strangers have been let in here before.
+    pub(crate) async fn is_challenge(
+        &self,
+        endpoint: &Endpoint,
+        base: &Url,
+        repository: &Repository,
+        known: &Option<AuthScheme>,
+        response: &Response,
+    ) -> Result<bool, RegistryError> {
+        let account = self.account(repository);
+        let at_home = guard::same_origin(response.url(), base);
+        let auth = match (response.status(), known) {
+            (StatusCode::UNAUTHORIZED, _) if at_home => match AuthScheme::of(response.headers()) {
+                Ok(auth) => auth,
+                Err(problem) if endpoint.auth().is_none() => {
+                    let request = response.line.clone();
+                    return Err(RegistryError::Protocol { request, problem });
+                }
+                // A challenge that we cannot meet is a plain 401.
+                Err(_) => return Ok(false),
+            },
+            (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, None | Some(AuthScheme::Open))
+                if at_home && self.credential(repository).await? != Credential::Anonymous =>
+            {
+                let pinged = self.pinged(endpoint, base).await?;
+                // Another request may have learnt more in the meantime.
+                if !is_open(self.scheme(endpoint, repository).as_ref()) {
+                    return Ok(true);
+                }
+                match (pinged, known) {
+                    (AuthScheme::Open, Some(_)) => return Ok(false),
+                    (AuthScheme::Open, None) => {
+                        endpoint.learn(AuthScheme::Open);
+                        account.learn(AuthScheme::Basic);
+                        return Ok(true);
+                    }
+                    (auth, _) => auth,
+                }
+            }
+            (status, None) => {
+                endpoint.learn(AuthScheme::Open);
+                if status.is_success() {
+                    account.learn(AuthScheme::Open);
+                }
+                return Ok(false);
+            }
+            _ => return Ok(false),
+        };
+        endpoint.learn(auth.clone());
+        account.learn(auth);
+        Ok(true)
+    }
+
+    /// What the registry says to `GET /v2/`; it need not answer strangers.
+    async fn pinged(&self, endpoint: &Endpoint, base: &Url) -> Result<AuthScheme, RegistryError> {
+        let pinged = endpoint.pinged.get(|| {
+            let (transport, base) = (Arc::clone(self.transport()), base.clone());
+            async move {
+                match scheme::ping(&transport, &base).await {
+                    Err(error) if error.failure().is_some() && !error.is_transient() => {
+                        Ok(AuthScheme::Open)
+                    }
+                    found => found,
+                }
+            }
+            .boxed()
+        });
+        pinged.await
+    }
+}
