@@ -35,6 +35,12 @@ pub enum LayerError {
         /// The size that the recipe says.
         size: u64,
     },
+    /// Something else has taken the place of a file since the recipe was made.
+    #[error("{path} has been replaced by another file", path = path.display())]
+    Replaced {
+        /// Where the file was.
+        path: PathBuf,
+    },
     /// The compressed bytes could not be written to the store.
     #[error("writing a layer to the cache")]
     Write {
@@ -55,7 +61,11 @@ impl LayerError {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
             Self::Store(error) => error.is_full(),
-            Self::Cancelled | Self::Header(_) | Self::Read { .. } | Self::Changed { .. } => false,
+            Self::Cancelled
+            | Self::Header(_)
+            | Self::Read { .. }
+            | Self::Changed { .. }
+            | Self::Replaced { .. } => false,
         }
     }
 }

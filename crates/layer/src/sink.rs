@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use oci::{DiffId, Hasher};
+use stat::Stat;
 
 use crate::blocks::Blocks;
 use crate::entry::{Content, Entry};
@@ -76,7 +77,9 @@ impl Recipe {
             match &entry.content {
                 Content::Directory => {}
                 Content::Bytes(bytes) => sink.put(bytes)?,
-                Content::File { path, size, .. } => copy(path, *size, sink, stop)?,
+                Content::File { path, size, stat } => {
+                    copy(open(path, stat.as_ref())?, path, *size, sink, stop)?;
+                }
             }
             sink.put(&tar::END[..tar::padding(size)])?;
         }
@@ -84,27 +87,44 @@ impl Recipe {
     }
 }
 
+/// Opens a file. If it was looked at before, it must be the same one: a link
+/// that has taken its place may lead anywhere, and a pipe has no end.
+fn open(path: &Path, seen: Option<&Stat>) -> Result<File, LayerError> {
+    let failed = failed(path, "opening");
+    let Some(seen) = seen else { return File::open(path).map_err(failed) };
+    match stat::open(path).map_err(failed)? {
+        Some((file, stat::Kind::File, now)) if now.is_same_file(seen) => Ok(file),
+        _ => Err(LayerError::Replaced { path: path.to_owned() }),
+    }
+}
+
+fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> LayerError {
+    let path = path.to_owned();
+    move |source| LayerError::Read { action, path, source }
+}
+
 /// Sends exactly `size` bytes of a file, which must have no more and no less.
-fn copy(path: &Path, size: u64, sink: &mut impl Sink, stop: &AtomicBool) -> Result<(), LayerError> {
-    let failed = |action| {
-        let path = path.to_owned();
-        move |source| LayerError::Read { action, path, source }
-    };
+fn copy(
+    mut file: File,
+    path: &Path,
+    size: u64,
+    sink: &mut impl Sink,
+    stop: &AtomicBool,
+) -> Result<(), LayerError> {
     let changed = || LayerError::Changed { path: path.to_owned(), size };
-    let mut file = File::open(path).map_err(failed("opening"))?;
     let mut left = size;
     while left > 0 {
         check(stop)?;
         let room = sink.room().map_err(write_failed)?;
         let want = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let n = read(&mut file, &mut room[..want]).map_err(failed("reading"))?;
+        let n = read(&mut file, &mut room[..want]).map_err(failed(path, "reading"))?;
         if n == 0 {
             return Err(changed());
         }
         sink.advance(n);
         left -= n as u64;
     }
-    match read(&mut file, &mut [0]).map_err(failed("reading"))? {
+    match read(&mut file, &mut [0]).map_err(failed(path, "reading"))? {
         0 => Ok(()),
         _ => Err(changed()),
     }

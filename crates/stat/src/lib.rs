@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-pub use system::{Folder, follow, is_local};
+pub use system::{Folder, follow, is_local, open};
 
 /// The coarsest clock among file systems: FAT counts in two seconds. A file
 /// that was changed this short a time before it was looked at may be changed
@@ -63,6 +63,11 @@ impl From<Stat> for Fields {
 }
 
 impl Stat {
+    /// Whether this is the same file as another, whatever became of its content.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     /// Whether every later change of the file shows in its times, if it was
     /// looked at no earlier than at `looked`. A time in the future may come
     /// again.

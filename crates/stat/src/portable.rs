@@ -1,7 +1,7 @@
 //! What any system says of files: no inode and no change time, so that content
 //! decides.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,17 @@ pub fn follow(path: &Path) -> io::Result<Option<(Kind, Stat)>> {
     absent(path.metadata())
 }
 
+/// Opens what a path names for reading, and says what it is. `None` if a
+/// symbolic link is there.
+pub fn open(path: &Path) -> io::Result<Option<(File, Kind, Stat)>> {
+    if path.symlink_metadata()?.is_symlink() {
+        return Ok(None);
+    }
+    let file = File::open(path)?;
+    let (kind, stat) = stat(&file.metadata()?);
+    Ok(Some((file, kind, stat)))
+}
+
 fn absent(found: io::Result<Metadata>) -> io::Result<Option<(Kind, Stat)>> {
     match found {
         Ok(found) => Ok(Some(stat(&found))),
@@ -47,7 +58,6 @@ fn stat(found: &Metadata) -> (Kind, Stat) {
     (found.file_type().into(), stat)
 }
 
-/// No inode, no change time: content decides.
 /// Is what the file system says to be trusted?
 pub fn is_local(_path: &Path) -> bool {
     false

@@ -1,11 +1,13 @@
 //! What Unix systems say of files.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::{Kind, Stat, is_absent};
 
@@ -37,6 +39,18 @@ impl Folder {
 /// Looks at a path, through symbolic links.
 pub fn follow(path: &Path) -> io::Result<Option<(Kind, Stat)>> {
     Ok(absent(fs::stat(path).map_err(Into::into))?.map(|found| stat(&found)))
+}
+
+/// Opens what a path names for reading, and says what it is. A pipe is not
+/// waited for. `None` if a symbolic link is there.
+pub fn open(path: &Path) -> io::Result<Option<(File, Kind, Stat)>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match fs::openat(CWD, path, flags | OFlags::NOCTTY, Mode::empty()) {
+        Err(Errno::LOOP) => return Ok(None),
+        file => file?,
+    };
+    let (kind, stat) = stat(&fs::fstat(&file)?);
+    Ok(Some((file.into(), kind, stat)))
 }
 
 fn absent<T>(found: io::Result<T>) -> io::Result<Option<T>> {

@@ -351,3 +351,52 @@ fn what_looks_the_same_is_not_read_again() {
     let again = recipe().obtain(&store, &compressor, "new", &stopped);
     assert!(matches!(again, Err(LayerError::Cancelled)), "it is read");
 }
+
+#[test]
+fn only_the_file_that_was_seen_is_read() {
+    type Swap = fn(&Path, &Path);
+    let swaps: [(&str, Swap); 5] = [
+        ("a pipe", |file, _| assert!(Command::new("mkfifo").arg(file).status().unwrap().success())),
+        ("a link", |file, outside| symlink(outside.join("f"), file).unwrap()),
+        ("a link to where it went", |file, _| {
+            fs::write(file.with_file_name("moved"), "12345").unwrap();
+            symlink("moved", file).unwrap();
+        }),
+        ("another file", |file, outside| {
+            fs::copy(outside.join("f"), file).unwrap();
+        }),
+        ("a directory", |file, _| fs::create_dir(file).unwrap()),
+    ];
+    for (what, swap) in swaps {
+        let tree = Tree::new();
+        tree.file("dir/f", "12345").file("../outside/f", "stole");
+        let (file, outside) = (tree.kodata().join("dir/f"), tree.repo().join("cmd/app/outside"));
+        let recipe = tree.walk().unwrap().recipe;
+        recipe.diff_id(&GO_ON).unwrap();
+        // Kept, so that no other file gets its number.
+        fs::rename(&file, tree.repo().join("before")).unwrap();
+        swap(&file, &outside);
+        let result = recipe.diff_id(&GO_ON);
+        let Err(LayerError::Replaced { path }) = result else { panic!("{what}: {result:?}") };
+        assert_eq!(path, file, "{what}");
+    }
+
+    // A directory above that becomes a link, and a link that comes to lead elsewhere.
+    let tree = Tree::new();
+    tree.file("dir/f", "12345").file("../outside/f", "stole").link("to", "dir/f");
+    let recipe = tree.walk().unwrap().recipe;
+    recipe.diff_id(&GO_ON).unwrap();
+    fs::remove_file(tree.kodata().join("to")).unwrap();
+    tree.link("to", "../outside/f");
+    recipe.diff_id(&GO_ON).unwrap();
+    fs::rename(tree.kodata().join("dir"), tree.kodata().join("was")).unwrap();
+    tree.link("dir", "../outside");
+    assert!(matches!(recipe.diff_id(&GO_ON), Err(LayerError::Replaced { .. })));
+
+    // Content that changes in place is another matter.
+    let tree = Tree::new();
+    tree.file("f", "12345");
+    let recipe = tree.walk().unwrap().recipe;
+    tree.file("f", "123456");
+    assert!(matches!(recipe.diff_id(&GO_ON), Err(LayerError::Changed { size: 5, .. })));
+}
