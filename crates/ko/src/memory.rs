@@ -8,12 +8,27 @@ use std::path::Path;
 /// as much as anybody could want: then only the number of jobs bounds a run.
 pub(crate) fn memory() -> u64 {
     let read = |path: &Path| fs::read_to_string(path).ok();
-    let machine = read(Path::new("/proc/meminfo")).and_then(|text| total(&text));
+    let machine = machine(read);
     let group = read(Path::new("/proc/self/cgroup")).and_then(|text| limit(&text, read));
     machine.into_iter().chain(group).min().unwrap_or(u64::MAX)
 }
 
+/// What the machine has.
+#[cfg(target_os = "linux")]
+fn machine(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    total(&read(Path::new("/proc/meminfo"))?)
+}
+
+/// What the machine has, where there is no `/proc`.
+#[cfg(not(target_os = "linux"))]
+fn machine(_read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_memory_specifics(sysinfo::MemoryRefreshKind::nothing().with_ram());
+    Some(system.total_memory()).filter(|bytes| *bytes > 0)
+}
+
 /// The `MemTotal` of `/proc/meminfo`, in bytes.
+#[cfg(any(target_os = "linux", test))]
 fn total(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
