@@ -22,6 +22,11 @@ pub(crate) fn time_zone() -> TimeZone {
     zone.unwrap_or_else(TimeZone::system)
 }
 
+/// Where temporary files go.
+pub(crate) fn temp_dir() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// What the process was given when it started.
 #[derive(Debug)]
 pub(crate) struct Process {

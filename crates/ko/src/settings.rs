@@ -13,7 +13,7 @@ use engine::{
 
 use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements, size};
 use crate::config::{self, Config, List, Located, Origin};
-use crate::environment::Process;
+use crate::environment::{self, Process};
 use crate::error::{CommandError, Result};
 use crate::memory::memory;
 use crate::{destination, system, ui};
@@ -50,7 +50,7 @@ pub(crate) fn options(
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
         cache: cache(process, &work_dir)?,
         // Whoever names a cache wants that one.
-        spare: process.path("KOCACHE").is_none().then(std::env::temp_dir),
+        spare: process.path("KOCACHE").is_none().then(environment::temp_dir),
         cache_size: cache_size(process)?,
         rebuild: image.rebuild,
         limits: limits(image.jobs)?,
