@@ -1,5 +1,6 @@
 //! Which `go` is run, and how a call of it begins. No call is made here.
 
+use std::env::consts::EXE_SUFFIX;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,11 +43,12 @@ impl Go {
     ) -> Result<Self, FindError> {
         let name = program.filter(|program| !program.is_empty()).unwrap_or(OsStr::new("go"));
         if Path::new(name).components().count() > 1 || Path::new(name).is_absolute() {
-            let program: PathBuf = dir.join(name).components().collect();
-            if !sys::is_executable(&program) {
-                return Err(FindError::NotExecutable { path: program });
-            }
-            return Self::at(program);
+            let path = |name: OsString| -> PathBuf { dir.join(name).components().collect() };
+            let mut files = file_names(name, EXE_SUFFIX).map(path);
+            return match files.find(|file| sys::is_executable(file)) {
+                Some(program) => Self::at(program),
+                None => Err(FindError::NotExecutable { path: path(name.to_owned()) }),
+            };
         }
         match find_in_path(name, environment) {
             Some(program) => Self::at(program),
@@ -101,16 +103,19 @@ pub(crate) fn find_in_path(name: &OsStr, environment: &Environment) -> Option<Pa
     let path = environment.get("PATH").unwrap_or_default();
     std::env::split_paths(path)
         .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(with_suffix(name)))
+        .flat_map(|folder| file_names(name, EXE_SUFFIX).map(move |file| folder.join(file)))
         .find(|program| sys::is_executable(program))
 }
 
-fn with_suffix(name: &OsStr) -> OsString {
-    let mut name = name.to_owned();
-    if Path::new(&name).extension().is_none() {
-        name.push(std::env::consts::EXE_SUFFIX);
-    }
-    name
+/// What the file of a program may be called, the likeliest first: its name may
+/// lack the suffix of programs. What comes behind a dot is not always one:
+/// `go1.22.3` is a name.
+fn file_names(name: &OsStr, suffix: &str) -> impl Iterator<Item = OsString> {
+    let as_it_is = suffix.is_empty() || Path::new(name).extension().is_some();
+    let mut with_suffix = name.to_owned();
+    with_suffix.push(suffix);
+    let with_suffix = (!suffix.is_empty()).then_some(with_suffix);
+    as_it_is.then(|| name.to_owned()).into_iter().chain(with_suffix)
 }
 
 /// Why there is no `go`.
@@ -150,6 +155,26 @@ impl FindError {
                 Some("KO_GO_PATH is the path of the go program, not of its directory")
             }
             Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_may_lack_the_suffix_of_their_system() {
+        for (name, suffix, want) in [
+            ("go", ".exe", &["go.exe"][..]),
+            ("go1.22.3", ".exe", &["go1.22.3", "go1.22.3.exe"]),
+            ("go.exe", ".exe", &["go.exe", "go.exe.exe"]),
+            ("go.bat", ".exe", &["go.bat", "go.bat.exe"]),
+            ("bin/go", ".exe", &["bin/go.exe"]),
+            ("go", "", &["go"]),
+            ("go1.22.3", "", &["go1.22.3"]),
+        ] {
+            assert!(file_names(OsStr::new(name), suffix).eq(want.iter().copied()), "{name}");
         }
     }
 }
