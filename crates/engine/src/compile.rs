@@ -103,7 +103,8 @@ impl Run {
                 wanted.platforms.push(platform);
                 continue;
             }
-            let output = OutputDir::new(&self.store.bin(), &key, &import_path);
+            let output = OutputDir::new(&self.store.bin(), &key, &import_path)
+                .discarding(self.options.rebuild);
             let (early, when_early) = oneshot::channel();
             let (done, when_done) = oneshot::channel();
             let (run, when_run) = oneshot::channel();

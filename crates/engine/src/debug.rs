@@ -132,7 +132,7 @@ impl Run {
         if let Some(layer) = self.debugger_made(&key) {
             return Ok(layer);
         }
-        let output = delve.output(&self.store.bin(), &self.go);
+        let output = delve.output(&self.store.bin(), &self.go).discarding(self.options.rebuild);
         let last_size = output.binary().metadata().ok().map(|found| found.len());
         let share = self.budget.go_build(link_weight(last_size)).await;
         let work = blocking(move || {
@@ -156,8 +156,9 @@ impl Run {
                 LayerError::Cancelled => BuildFailure::Cancelled,
                 source => BuildFailure::DebuggerLayer { platform, source: Arc::new(source) },
             })?;
-            // Where the binary cannot be used again it is linked again, no more.
-            let _ = binary.record();
+            // It is built without cgo, and with no flags of the user. Where the
+            // binary cannot be used again it is linked again, no more.
+            let _ = binary.record(true);
             Ok(layer)
         });
         work.await

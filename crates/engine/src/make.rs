@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::{try_join_all, try_join3};
 use golang::{
     BuildError, BuildInfo, BuildKey, BuildSettings, Environment, FileIdentity, ImportPath, Main,
-    OutputDir,
+    OutputDir, Reason,
 };
 use layer::{Family, KodataOptions, Layer, LayerError, Obtained, Recipe};
 use oci::{Descriptor, Platform};
@@ -17,7 +17,7 @@ use crate::blocking::blocking;
 use crate::compile::{Compiling, Running};
 use crate::error::BuildFailure;
 use crate::event::Event;
-use crate::fresh::{Checked, Different, Fact, Made, Verdict, compare_kodata};
+use crate::fresh::{Checked, Different, Fact, Made, Stale, Verdict, compare_kodata};
 use crate::image::{Added, Artifact, Image, ImageLayer, assemble, assemble_index};
 use crate::listing::{Program, target};
 use crate::run::Run;
@@ -240,7 +240,12 @@ impl Run {
     ) -> Result<Made, BuildFailure> {
         let Compiling { output, mut early, mut done, run } = compiling;
         let before = FileIdentity::of(&output.binary());
-        let make = || self.made(program, base, &output, before);
+        // What is linked again in any case is most likely the same.
+        let likely_same = matches!(
+            checked.verdict,
+            Verdict::Stale(Stale::Forced | Stale::Inputs(Reason::Never(_)), _)
+        );
+        let make = || self.made(program, base, &output, before, likely_same);
         // Before go has ended, if it says so. Layers of what does not count in
         // the end are of no harm.
         let (ahead, result) = tokio::select! {
@@ -261,9 +266,10 @@ impl Run {
             Some(Ok((identity, made))) if FileIdentity::of(binary.path()) == identity => Ok(made),
             _ => make().await.map(|(_, made)| made),
         };
-        self.note(binary);
+        let running = run.await.ok();
+        self.note(binary, running.as_ref().map(|running| running.survey.clone()));
         let made = made?;
-        if let (Ok(Running { started, survey }), Some(info)) = (run.await, &made.info) {
+        if let (Some(Running { started, survey }), Some(info)) = (running, &made.info) {
             self.record(Fact {
                 import_path: program.main.import_path.clone(),
                 platform: base.platform().clone(),
@@ -284,6 +290,7 @@ impl Run {
         base: &BaseImage,
         output: &OutputDir,
         before: Option<FileIdentity>,
+        likely_same: bool,
     ) -> Result<(Option<FileIdentity>, Made), BuildFailure> {
         let platform = base.platform().clone();
         let stage = |stage| self.stage(stage, Some(&program.main.import_path), Some(&platform));
@@ -296,7 +303,8 @@ impl Run {
         let work = blocking(move || {
             let (_share, _making) = (share, making);
             let identity = FileIdentity::of(&path);
-            let same = identity.zip(before).is_some_and(|(is, was)| is.is_same_file(&was));
+            let same =
+                likely_same || identity.zip(before).is_some_and(|(is, was)| is.is_same_file(&was));
             let layer = run.binary_layer(&path, &main, &platform, capabilities, !same)?;
             let info = match BuildInfo::read(&path) {
                 Ok(info) => Some(Arc::new(info)),

@@ -89,14 +89,17 @@ impl Binary {
         &self.path
     }
 
-    /// Records the content, so that the next build can use the file again: one
-    /// that is not recorded is linked anew. It reads the whole file, which can
-    /// be done while it is used otherwise.
+    /// Records the content. The next build can use the file again if `go`
+    /// knows everything that was read ([`Survey::is_hashed`]); else it links
+    /// anew, as it does where nothing is recorded. This reads the whole file,
+    /// which can be done while it is used otherwise.
+    ///
+    /// [`Survey::is_hashed`]: crate::Survey::is_hashed
     ///
     /// # Errors
     /// The file cannot be read, or the record not written.
-    pub fn record(&self) -> io::Result<()> {
-        freshness::record_output(&self.output)
+    pub fn record(&self, hashed: bool) -> io::Result<()> {
+        freshness::record_output(&self.output, hashed)
     }
 }
 

@@ -12,7 +12,8 @@
 //! | variables `GO…`, `CGO_…`, and of C toolchains | `GOTMPDIR`, `GOOGLE_…`, all others |
 //!
 //! A variable too many costs a link when it changes, one too few costs
-//! nothing: `go` looks at those that matter to it.
+//! nothing: `go` looks at those that matter to it, and what a C toolchain links
+//! is not used again.
 
 use std::ffi::OsStr;
 use std::fmt;

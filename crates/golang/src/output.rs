@@ -22,6 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(20);
 pub struct OutputDir {
     dir: PathBuf,
     name: String,
+    discard: bool,
 }
 
 impl OutputDir {
@@ -36,12 +37,24 @@ impl OutputDir {
         Self {
             dir: root.join(key.as_str()).join(hash),
             name: if is_file_name { name } else { "ko-app" }.to_owned(),
+            discard: false,
         }
+    }
+
+    /// With `discard`, a build here uses nothing that stands here before.
+    #[must_use]
+    pub fn discarding(self, discard: bool) -> Self {
+        Self { discard, ..self }
+    }
+
+    /// Whether `go` may find its last output up to date.
+    pub(crate) fn is_reused(&self) -> bool {
+        !self.discard
     }
 
     #[cfg(test)]
     pub(crate) fn for_tests(root: &Path, name: &str) -> Self {
-        Self { dir: root.to_owned(), name: name.to_owned() }
+        Self { dir: root.to_owned(), name: name.to_owned(), discard: false }
     }
 
     /// The directory.

@@ -150,7 +150,7 @@ mod tests {
         let output = OutputDir::for_tests(&root.join("key/hash"), "app");
         drop(output.claim(&Cancel::new()).unwrap());
         fs::write(output.binary(), "a binary").unwrap();
-        record_output(&output).unwrap();
+        record_output(&output, true).unwrap();
         output
     }
 

@@ -26,6 +26,7 @@ pub(crate) use self::capture::Fact;
 pub(crate) use self::kodata::{Different, compare as compare_kodata};
 use self::record::{Built, Last, Place};
 use crate::blocking::blocking;
+use crate::compile::Surveyed;
 use crate::error::BuildFailure;
 use crate::flight::Flights;
 use crate::listing::Program;
@@ -223,8 +224,14 @@ impl Run {
 
     /// Starts to record the content of a binary, for the next run: without, it
     /// is linked again, no more. No other build replaces it meanwhile.
-    pub(crate) fn note(&self, binary: Binary) {
-        let note = tokio::spawn(async move { _ = blocking(move || binary.record()).await });
+    pub(crate) fn note(&self, binary: Binary, survey: Option<Surveyed>) {
+        let note = tokio::spawn(async move {
+            let hashed = match survey {
+                Some(survey) => survey.await.is_ok_and(|survey| survey.is_hashed()),
+                None => false,
+            };
+            _ = blocking(move || binary.record(hashed)).await;
+        });
         self.captures().push(note);
     }
 

@@ -96,8 +96,9 @@ impl Delve {
 
 fn environment(target: &Target, process: &Environment) -> Result<Environment, TargetError> {
     // There is no value that means "as the toolchain has it".
-    let dropped = OsStr::new("GOEXPERIMENT");
-    let kept = process.iter().filter(|(name, _)| !sys::same_variable(name, dropped));
+    let dropped = ["GOEXPERIMENT", "GO_EXTLINK_ENABLED"].map(OsStr::new);
+    let kept =
+        process.iter().filter(|(name, _)| !dropped.iter().any(|it| sys::same_variable(name, it)));
     let mut all: Environment = kept.collect();
     for (name, value) in FIXED {
         all.set(name, value);
@@ -251,6 +252,7 @@ mod tests {
             ("GOAMD64", "v4"),
             ("CGO_ENABLED", "1"),
             ("GOEXPERIMENT", "jsonv2"),
+            ("GO_EXTLINK_ENABLED", "1"),
         ];
         let user: Environment = user.into_iter().collect();
         let shown = |target: &Target, name: &str| {
@@ -267,6 +269,7 @@ mod tests {
             ("GOAMD64", Some("v1")),
             ("CGO_ENABLED", Some("0")),
             ("GOEXPERIMENT", None),
+            ("GO_EXTLINK_ENABLED", None),
         ] {
             assert_eq!(shown(&amd64(), name).as_deref(), want, "{name}");
         }

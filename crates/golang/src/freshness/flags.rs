@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::reason::Never;
+use crate::environment::Environment;
 
 /// Flags without a value.
 const SWITCHES: [&str; 6] = ["v", "x", "work", "trimpath", "modcacherw", "json"];
@@ -150,9 +151,19 @@ fn tool_words(of: &str, value: &str) -> Result<Vec<String>, Never> {
     quoted(value).ok_or_else(unknown)
 }
 
+/// Refuses the variable by which `go tool link` starts a C toolchain's linker
+/// even without cgo, and hands `-extldflags` to it. `go env -w` cannot set it:
+/// the linker looks at its environment alone.
+pub(super) fn links_internally(environment: &Environment) -> Result<(), Never> {
+    match environment.get("GO_EXTLINK_ENABLED") {
+        Some(value) if value == "1" => Err(Never::Flag { flag: "GO_EXTLINK_ENABLED=1".to_owned() }),
+        _ => Ok(()),
+    }
+}
+
 /// Checks flags of `go tool link`. Its internal linker, the only one without
-/// cgo, reads what `go` hands to it and nothing else; `-extldflags` are for
-/// the external one.
+/// cgo and [GO_EXTLINK_ENABLED](links_internally), reads what `go` hands to it
+/// and nothing else; `-extldflags` are for the external one.
 fn linker(value: &str) -> Result<(), Never> {
     let words = tool_words("-ldflags", value)?;
     let mut words = words.iter();

@@ -34,10 +34,10 @@
 //! | `GOPACKAGESDRIVER` | read by other tools than `go` |
 //! | writes through a memory map that outlast the build | they leave no trace in the times of a file until the system writes it out |
 //!
-//! Never fresh are builds with cgo, with flags that are not known to be
-//! harmless ([`flags`]: `-overlay`, `-modfile`, `-race`, …), by a `go` that is
-//! not the one of its GOROOT, by development versions, without modules, and in
-//! repositories of hg, svn, bzr and fossil.
+//! Never fresh are builds with cgo or `GO_EXTLINK_ENABLED=1`, with flags that
+//! are not known to be harmless ([`flags`]: `-overlay`, `-modfile`, `-race`, …),
+//! by a `go` that is not the one of its GOROOT, by development versions, without
+//! modules, and in repositories of hg, svn, bzr and fossil.
 //!
 //! # Stats and content
 //!
@@ -275,6 +275,8 @@ impl Inputs {
         root: &Path,
         checker: &Checker,
     ) -> Result<Option<Toolchain>, Reason> {
+        // Records of earlier versions may be of such builds.
+        flags::links_internally(&settings.environment).map_err(Reason::Never)?;
         let (toolchain, looked) = (&self.toolchain, self.looked);
         let now = toolchain.check(go, &settings.environment, checker, looked)?;
         let files = checker.compare(root, looked, &[], toolchain.files())?;

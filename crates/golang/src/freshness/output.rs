@@ -5,6 +5,13 @@
 //! must be the one that was recorded when it was linked, or it is removed, and
 //! `go` links again. Nor does `go` write over what does not begin as an object
 //! file; so the beginning is recorded, and compared before it looks.
+//!
+//! What `go` links is in that build ID only as far as `go` knows it: not the
+//! libraries, linker scripts and programs of a C toolchain. So the record says
+//! whether a build read anything else ([`Survey::is_hashed`]); if it may have,
+//! its binary is not used again. Nor is one that somebody wants rebuilt.
+//!
+//! [`Survey::is_hashed`]: super::Survey::is_hashed
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -19,18 +26,28 @@ use crate::output::OutputDir;
 /// The name of the record beside the binary's directory.
 const RECORD: &str = "sha256";
 
+/// What ends the record of a build that read only what `go` hashes.
+const HASHED: &str = " hashed";
+
 /// So much of a file decides for `go` whether it is an object file.
 const HEAD: u64 = 64;
 
 /// The binary that lay in an output directory before a build.
 #[derive(Debug)]
 pub(crate) struct Standing {
-    recorded: Recorded,
+    content: Content,
     identity: FileIdentity,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Recorded {
+    content: Content,
+    /// Whether `go` knows all that the build read.
+    hashed: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Content {
     sum: Sum,
     size: u64,
     /// The first bytes in hexadecimal digits.
@@ -39,19 +56,22 @@ struct Recorded {
 
 impl Standing {
     /// To be called before `go build`, with the lock of the directory held. A
-    /// binary of which nothing is recorded, or another size or beginning, is
-    /// removed. The record is removed in any case: should the build end early,
-    /// nothing is known of what it left.
+    /// binary that is not wanted, or was not recorded as one that `go` can
+    /// judge, or has another size or beginning, is removed. The record is
+    /// removed in any case: should the build end early, nothing is known of
+    /// what it left.
     pub(crate) fn admit(dir: &OutputDir) -> io::Result<Option<Self>> {
         let recorded = Recorded::read(dir.dir())?;
         optional(fs::remove_file(dir.dir().join(RECORD)))?;
         let binary = dir.binary();
         let Some(identity) = FileIdentity::of(&binary) else { return Ok(None) };
         match recorded {
-            Some(recorded)
-                if recorded.size == identity.size() && recorded.head == head(&binary)? =>
+            Some(Recorded { content, hashed: true })
+                if dir.is_reused()
+                    && content.size == identity.size()
+                    && content.head == head(&binary)? =>
             {
-                Ok(Some(Self { recorded, identity }))
+                Ok(Some(Self { content, identity }))
             }
             _ => optional(fs::remove_file(&binary)).map(|_| None),
         }
@@ -67,7 +87,7 @@ impl Standing {
         if FileIdentity::of(&binary).is_some_and(|found| !found.is_same_file(&self.identity)) {
             return Ok(true);
         }
-        let same = Recorded::of(&binary)? == self.recorded;
+        let same = Content::of(&binary)? == self.content;
         if !same {
             fs::remove_file(&binary)?;
         }
@@ -77,9 +97,10 @@ impl Standing {
 
 /// Records what a build made, with the lock of the directory still held. It
 /// reads the whole binary.
-pub(crate) fn record(dir: &OutputDir) -> io::Result<()> {
-    let Recorded { sum, size, head } = Recorded::of(&dir.binary())?;
-    fs::write(dir.dir().join(RECORD), format!("{sum} {size} {head}\n"))
+pub(crate) fn record(dir: &OutputDir, hashed: bool) -> io::Result<()> {
+    let Content { sum, size, head } = Content::of(&dir.binary())?;
+    let hashed = if hashed { HASHED } else { "" };
+    fs::write(dir.dir().join(RECORD), format!("{sum} {size} {head}{hashed}\n"))
 }
 
 /// Whether the binary of a directory, whose lock is held, is the one that was
@@ -87,7 +108,7 @@ pub(crate) fn record(dir: &OutputDir) -> io::Result<()> {
 pub(crate) fn is_as_recorded(dir: &Path, binary: &Path) -> io::Result<bool> {
     match Recorded::read(dir)? {
         None => Ok(false),
-        Some(recorded) => Ok(Recorded::of(binary)? == recorded),
+        Some(Recorded { content, .. }) => Ok(Content::of(binary)? == content),
     }
 }
 
@@ -97,12 +118,14 @@ fn head(binary: &Path) -> io::Result<String> {
     Ok(hex(&head))
 }
 
-impl Recorded {
+impl Content {
     fn of(binary: &Path) -> io::Result<Self> {
         let (sum, size) = Sum::of_file(binary)?;
         Ok(Self { sum, size, head: head(binary)? })
     }
+}
 
+impl Recorded {
     /// What is recorded in a directory, if that can be read.
     fn read(dir: &Path) -> io::Result<Option<Self>> {
         let bytes = optional(fs::read(dir.join(RECORD)))?;
@@ -110,9 +133,15 @@ impl Recorded {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (sum, rest) = text.strip_suffix('\n')?.split_once(' ')?;
+        let text = text.strip_suffix('\n')?;
+        let (text, hashed) = match text.strip_suffix(HASHED) {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        let (sum, rest) = text.split_once(' ')?;
         let (size, head) = rest.split_once(' ')?;
-        Some(Self { sum: Sum::parse(sum)?, size: size.parse().ok()?, head: head.to_owned() })
+        let (sum, size, head) = (Sum::parse(sum)?, size.parse().ok()?, head.to_owned());
+        Some(Self { content: Content { sum, size, head }, hashed })
     }
 }
 
@@ -134,7 +163,7 @@ mod tests {
         fs::create_dir_all(dir.binary().parent().unwrap()).unwrap();
         fs::write(dir.binary(), content).unwrap();
         if recorded {
-            record(&dir).unwrap();
+            record(&dir, true).unwrap();
         }
         dir
     }
@@ -158,6 +187,22 @@ mod tests {
         fs::write(dir.dir().join("new"), "another").unwrap();
         fs::rename(dir.dir().join("new"), dir.binary()).unwrap();
         assert!(standing.confirm(&dir).unwrap(), "as go installs what it links");
+    }
+
+    #[test]
+    fn nothing_is_admitted_that_go_cannot_judge() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = output(root.path(), "a binary", false);
+        record(&dir, false).unwrap();
+        assert!(is_as_recorded(dir.dir(), &dir.binary()).unwrap());
+        assert!(Standing::admit(&dir).unwrap().is_none());
+        assert!(!dir.binary().exists());
+
+        let dir = output(root.path(), "a binary", true).discarding(true);
+        assert!(Standing::admit(&dir).unwrap().is_none(), "nobody wants it");
+        assert!(!dir.binary().exists());
+        let dir = output(root.path(), "a binary", true).discarding(false);
+        assert!(Standing::admit(&dir).unwrap().is_some());
     }
 
     #[test]

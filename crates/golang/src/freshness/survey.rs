@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::capture::{End, NotRecorded};
-use super::flags::Flags;
+use super::flags::{self, Flags};
 use super::outline::{Before, Modes};
 use super::packages::{self, Packages};
 use super::reason::Never;
@@ -51,6 +51,13 @@ pub(super) struct Surveyed {
 }
 
 impl Survey {
+    /// Whether these builds read only what `go` hashes: no C toolchain, whose
+    /// libraries, scripts and programs are not in a build ID.
+    #[must_use]
+    pub fn is_hashed(&self) -> bool {
+        !matches!(self.found, Err(Never::Cgo | Never::Flag { .. } | Never::ToolFlag { .. }))
+    }
+
     /// Asks `go`, whose temporary files go below `temporary`. The builds have
     /// been started at `started` or later.
     ///
@@ -84,6 +91,7 @@ fn survey(
 ) -> Result<Surveyed, End> {
     // What can be said without a process comes first.
     Flags::parse("", &settings.flags, &settings.ldflags)?;
+    flags::links_internally(&settings.environment)?;
     let (dir, environment) = (&settings.dir, &settings.environment);
     let env = go.env_of(dir, environment, &NAMES, cancel)?;
     let mut local = environment.clone();

@@ -221,7 +221,7 @@ fn real_programs() {
     };
     let first = {
         let binary = build("example.com/App/cmd/foo").unwrap();
-        binary.record().unwrap();
+        binary.record(true).unwrap();
         binary.path().to_owned()
     };
     let content = fs::read(&first).unwrap();
@@ -232,7 +232,7 @@ fn real_programs() {
     // Up to date: go leaves the file in place.
     let second = {
         let binary = build("example.com/App/cmd/foo").unwrap();
-        binary.record().unwrap();
+        binary.record(true).unwrap();
         binary.path().to_owned()
     };
     assert_eq!(second, first);

@@ -107,7 +107,7 @@ fn only_what_changed_is_linked_again() {
     let inodes = |results: Vec<Result<Binary, BuildError>>| -> Vec<u64> {
         let inode = |result: Result<Binary, BuildError>| {
             let binary = result.unwrap();
-            binary.record().unwrap();
+            binary.record(true).unwrap();
             binary.path().metadata().unwrap().ino()
         };
         results.into_iter().map(inode).collect()

@@ -8,6 +8,7 @@ mod archives;
 mod arguments;
 mod bases;
 mod cache;
+mod cgo;
 mod clusters;
 mod completion;
 mod compression;
