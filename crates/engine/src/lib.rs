@@ -42,7 +42,9 @@ pub use debug::DebugOptions;
 pub use error::{BuildFailure, Error};
 pub use event::{Event, Observer, Part};
 pub use fresh::Stale;
-pub use golang::{DelveVersion, DelveVersionError, Environment, Place, Template, TemplateError};
+pub use golang::{
+    DelveVersion, DelveVersionError, Environment, Place, Template, TemplateError, lowercase,
+};
 pub use image::ImageOptions;
 pub use keychain::keychain;
 pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};

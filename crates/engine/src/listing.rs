@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use golang::{Argument, Cancel, Environment, Go, ImportPath, ListError, LoadError, Main, Target};
+use golang::{
+    Argument, Cancel, Environment, Go, ImportPath, ListError, LoadError, Main, Target, nearest,
+    normal,
+};
 use oci::{Platform, PlatformMatcher};
 use store::Store;
 
@@ -67,9 +70,6 @@ impl Plan {
 
 /// Do the same module and the same workspace apply to two directories?
 fn share_module(one: &Path, other: &Path) -> bool {
-    let nearest = |dir: &Path, name: &str| {
-        dir.ancestors().map(|dir| dir.join(name)).find(|file| file.exists())
-    };
     one == other
         || ["go.mod", "go.work"].iter().all(|name| nearest(one, name) == nearest(other, name))
 }
@@ -260,13 +260,13 @@ pub(crate) fn refused(argument: &Argument, error: LoadError) -> Error {
 impl BuildConfig {
     /// The directory of the build: where `go` runs.
     pub(crate) fn dir(&self, work_dir: &Path) -> PathBuf {
-        crate::modules::normal(&work_dir.join(&self.dir))
+        normal(&work_dir.join(&self.dir))
     }
 
     /// The directory of its package: `main` below `dir`, or where the file
     /// that `main` names is.
     fn package_dir(&self, work_dir: &Path) -> Result<PathBuf, Error> {
-        let path = crate::modules::normal(&self.dir(work_dir).join(&self.main));
+        let path = normal(&self.dir(work_dir).join(&self.main));
         match path.metadata() {
             Ok(found) if found.is_file() => {
                 Ok(path.parent().map_or_else(PathBuf::new, Path::to_owned))

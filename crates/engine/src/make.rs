@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::{try_join_all, try_join3};
 use golang::{
     BuildError, BuildInfo, BuildKey, BuildSettings, Environment, FileIdentity, ImportPath, Main,
-    OutputDir, Reason,
+    OutputDir, Reason, lowercase,
 };
 use layer::{Family, KodataOptions, Layer, LayerError, Obtained, Recipe};
 use oci::{Descriptor, Platform};
@@ -69,7 +69,7 @@ impl Run {
     }
 
     fn base_reference(&self, program: &Program) -> &BaseReference {
-        let import_path = program.main.import_path.as_str().to_lowercase();
+        let import_path = lowercase(program.main.import_path.as_str());
         self.options.base_overrides.get(&import_path).unwrap_or(&self.options.default_base)
     }
 

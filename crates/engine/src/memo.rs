@@ -11,11 +11,9 @@
 
 use std::path::{Path, PathBuf};
 
-use golang::{Argument, Environment, Main, Module, ModuleFile, list_key};
+use golang::{Argument, Environment, Main, Module, ModuleFile, list_key, nearest, normal};
 use serde::{Deserialize, Serialize};
 use store::Store;
-
-use crate::modules::normal;
 
 /// What `go list` said of an argument.
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,16 +82,16 @@ impl Checkout {
         if Path::new(argument.path().as_str()).is_absolute() {
             return None;
         }
-        let nearest = |name: &str| dir.ancestors().find(|dir| dir.join(name).is_file());
         let work = match environment.get("GOWORK").and_then(|value| value.to_str()) {
-            None | Some("") => nearest("go.work"),
+            None | Some("") => nearest(dir, "go.work"),
             Some("off") => None,
             Some(_) => return None,
         };
-        let (root, kind) = match work {
-            Some(root) => (root, "go.work"),
-            None => (nearest("go.mod")?, "go.mod"),
+        let (file, kind) = match work {
+            Some(file) => (file, "go.work"),
+            None => (nearest(dir, "go.mod")?, "go.mod"),
         };
+        let root = file.parent()?;
         let module = ModuleFile::nearest(dir);
         let module = module.as_ref().and_then(|module| module.import_path(&module.dir));
         // An absolute path, which a key of one directory has, is never relative.

@@ -2,9 +2,9 @@
 //! `go` knows a package. `go` knows only the module, or the workspace, that it
 //! runs in, so a package of another module is looked up in that module.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use golang::{Argument, Environment, ImportPath, ModuleFile};
+use golang::{Argument, Environment, ImportPath, ModuleFile, nearest, normal};
 
 /// What surrounds the working directory.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Modules {
         let workspace = match variable("GOWORK") {
             Some("off") => false,
             Some(path) if !path.is_empty() => true,
-            _ => work_dir.ancestors().any(|dir| dir.join("go.work").is_file()),
+            _ => nearest(work_dir, "go.work").is_some(),
         };
         Self {
             work_dir: work_dir.to_owned(),
@@ -105,21 +105,6 @@ fn relative(from: &Path, dir: &Path) -> String {
         up.push_str("../");
     }
     dir.display().to_string()
-}
-
-/// Without `.` and `..`, by the text alone.
-pub(crate) fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                normal.pop();
-            }
-            component => normal.push(component),
-        }
-    }
-    normal
 }
 
 #[cfg(test)]

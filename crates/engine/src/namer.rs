@@ -1,6 +1,6 @@
 //! Names: where below the destination the image of an import path goes.
 
-use golang::clean_path;
+use golang::{clean_path, lowercase};
 use md5::{Digest as _, Md5};
 
 /// How the name of an image is made of the destination and the import path.
@@ -21,7 +21,7 @@ impl Namer {
     /// The name of an image. The import path is taken in lower case, because
     /// registries know no upper case; the md5 is of the lower-case path too.
     pub fn name(self, destination: &str, import_path: &str) -> String {
-        let path = import_path.to_lowercase();
+        let path = lowercase(import_path);
         match self {
             Self::Md5 => join(destination, &format!("{}-{}", base(&path), md5_of(&path))),
             Self::PreserveImportPaths => join(destination, &path),
@@ -76,6 +76,9 @@ mod tests {
             Namer::Md5.name("localhost:1/out", "example.com/App/cmd/foo"),
             "localhost:1/out/foo-3baa93da0fa9e58b2a0cf1fd30608a4b"
         );
+        // Go's lower case of a final sigma, and of the only letter whose lower
+        // case is two elsewhere.
+        assert_eq!(Namer::PreserveImportPaths.name("r", "ΟΔΟΣ/\u{130}"), "r/οδοσ/i");
         assert_eq!(Namer::PreserveImportPaths.name("r", "./cmd/foo"), "r/cmd/foo");
         assert_eq!(Namer::PreserveImportPaths.name("r/", "/abs/cmd/foo"), "r/abs/cmd/foo");
         assert_eq!(Namer::BaseImportPaths.name("", "a/b"), "b");

@@ -57,15 +57,6 @@ impl ImportPath {
             Some(name) => name,
         }
     }
-
-    /// The path in lower case as Go's `strings.ToLower` has it: letter by
-    /// letter, each becoming exactly one. Image names are made from this.
-    #[must_use]
-    pub fn lowercase(&self) -> String {
-        // The one letter whose lower case is two characters in Rust (U+0130)
-        // is its first one in Go.
-        self.0.chars().map(|letter| letter.to_lowercase().next().unwrap_or(letter)).collect()
-    }
 }
 
 impl TryFrom<String> for ImportPath {
@@ -182,15 +173,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn lower_case_is_go_s() {
-        for (path, want) in
-            [("Example.com/App", "example.com/app"), ("\u{130}x", "ix"), ("ΟΔΟΣ", "οδοσ")]
-        {
-            assert_eq!(ImportPath(path.into()).lowercase(), want);
-        }
-    }
-
     proptest! {
         #[test]
         fn any_word_is_read_or_refused(word in any::<String>()) {
@@ -198,7 +180,6 @@ mod tests {
                 let path = argument.path();
                 prop_assert!(word.ends_with(path.as_str()));
                 prop_assert!(!path.base_name().is_empty() && !path.base_name().contains('/'));
-                prop_assert_eq!(path.lowercase().chars().count(), path.as_str().chars().count());
                 let again = ImportPath::parse(&format!("ko://{path}"));
                 prop_assert_eq!(again.as_ref(), Ok(path));
             }

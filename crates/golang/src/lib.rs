@@ -25,6 +25,7 @@ mod identity;
 mod import_path;
 mod key;
 mod list;
+mod lowercase;
 mod module_file;
 mod output;
 mod outputs;
@@ -43,7 +44,7 @@ pub use delve::{Delve, DelveError, DelveVersion, DelveVersionError};
 pub use environment::{Environment, EnvironmentError};
 pub use freshness::{
     Built, Checker, Freshness, Index, Never, NotRecorded, Outline, Reason, Record, RecordKeys,
-    Summary, Survey, VcsState, stamped_repository,
+    Summary, Survey, VcsState,
 };
 pub use git::{GitInfo, GitNotice, GitParts};
 pub use go_env::{GoEnv, GoEnvError};
@@ -52,10 +53,11 @@ pub use identity::FileIdentity;
 pub use import_path::{Argument, ArgumentError, ImportPath};
 pub use key::{BuildKey, list_key};
 pub use list::{ListError, LoadError, Main, Module};
-pub use module_file::ModuleFile;
+pub use lowercase::lowercase;
+pub use module_file::{ModuleFile, nearest};
 pub use output::OutputDir;
 pub use outputs::{Output, OutputState};
-pub use path::clean_path;
+pub use path::{clean_path, normal};
 pub use target::{Target, TargetError};
 pub use template::{Place, Template, TemplateData, TemplateError, Uses};
 pub use tool::{FindError, Go};

@@ -14,13 +14,25 @@ pub struct ModuleFile {
     pub path: Option<String>,
 }
 
+/// The nearest `go.mod` or `go.work` at or above a directory, by the rule of
+/// `go` (its `findModuleRoot` and `findWorkspaceFile`): whatever is there and
+/// not a directory, through links. Below its GOROOT, `go` looks no further up
+/// for a `go.work`; which GOROOT that is, is not known here.
+#[must_use]
+pub fn nearest(dir: &Path, name: &str) -> Option<PathBuf> {
+    let mut files = dir.ancestors().map(|dir| dir.join(name));
+    files.find(|file| file.metadata().is_ok_and(|found| !found.is_dir()))
+}
+
 impl ModuleFile {
     /// The module that a directory is in: of the nearest `go.mod`, at or above.
     #[must_use]
     pub fn nearest(dir: &Path) -> Option<Self> {
-        let dir = dir.ancestors().find(|dir| dir.join("go.mod").is_file())?;
-        let content = fs::read_to_string(dir.join("go.mod")).ok();
-        Some(Self { dir: dir.to_owned(), path: content.as_deref().and_then(module_path) })
+        let file = nearest(dir, "go.mod")?;
+        // To read a pipe would be to wait for ever.
+        let content = file.is_file().then(|| fs::read_to_string(&file).ok()).flatten();
+        let path = content.as_deref().and_then(module_path);
+        Some(Self { dir: file.parent()?.to_owned(), path })
     }
 
     /// The import path of a directory in this module.

@@ -1,4 +1,6 @@
-//! Paths with slashes, as Go's package `path` handles them on every system.
+//! Paths as Go's packages `path` and `path/filepath` clean them.
+
+use std::path::{Component, Path, PathBuf};
 
 /// Go's `path.Clean`: no empty and no `.` elements, no `..` that an element
 /// before it answers.
@@ -26,6 +28,27 @@ pub fn clean_path(path: &str) -> String {
     }
 }
 
+/// A path without `.` and `..` as far as that can be known from its text, as
+/// Go's `filepath.Clean` has it, but empty where that is `.`.
+#[must_use]
+pub fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => match normal.components().next_back() {
+                Some(Component::Normal(_)) => {
+                    normal.pop();
+                }
+                Some(Component::RootDir | Component::Prefix(_)) => {}
+                _ => normal.push(".."),
+            },
+            component => normal.push(component),
+        }
+    }
+    normal
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +65,19 @@ mod tests {
             ("/", "/"),
         ] {
             assert_eq!(clean_path(path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn normal_paths() {
+        for (path, want) in [
+            ("/a/./b/../c", "/a/c"),
+            ("a/../../b", "../b"),
+            ("../../x", "../../x"),
+            ("/..", "/"),
+            ("./", ""),
+        ] {
+            assert_eq!(normal(Path::new(path)), PathBuf::from(want), "{path}");
         }
     }
 }

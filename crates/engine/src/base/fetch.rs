@@ -22,11 +22,9 @@ use crate::static_base;
 /// A config is a page of JSON; more than this is no config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
-/// Which digest a tag had when it was last asked for.
+/// That a tag was asked for before.
 #[derive(Debug, Serialize, Deserialize)]
-struct TagRecord {
-    digest: Digest,
-}
+struct TagRecord {}
 
 impl Record for TagRecord {
     const KIND: &'static str = "base-tag";
@@ -295,9 +293,7 @@ impl Fetcher {
         self.store.put_blob(&fetched.bytes).map_err(kept(name()))?;
         self.store.put_record(&fetched.digest.to_string(), &record).map_err(kept(name()))?;
         if place.digest().is_none() {
-            self.store
-                .put_record(&tag, &TagRecord { digest: fetched.digest })
-                .map_err(kept(name()))?;
+            self.store.put_record(&tag, &TagRecord {}).map_err(kept(name()))?;
         }
         Ok(Found {
             media_type: fetched.media_type,

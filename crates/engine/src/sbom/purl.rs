@@ -45,7 +45,7 @@ pub(super) fn module(path: &str, version: &str) -> String {
     let mut elements: Vec<String> = path.split('/').map(str::to_owned).collect();
     if elements.len() > 2 {
         for element in &mut elements[..2] {
-            *element = element.to_lowercase();
+            *element = golang::lowercase(element);
         }
     }
     let path = elements.join("/");

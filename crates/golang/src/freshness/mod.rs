@@ -100,10 +100,11 @@ pub use outline::Outline;
 pub(crate) use output::{Standing, is_as_recorded, record as record_output};
 pub use reason::{Never, Reason};
 pub use survey::Survey;
-pub use vcs::{Index, VcsState, stamped_repository};
+pub use vcs::{Index, VcsState};
 
 use crate::build::BuildSettings;
 use crate::cancel::Cancelled;
+use crate::module_file;
 use crate::tool::Go;
 use toolchain::Toolchain;
 use tree::{Dir, Single};
@@ -148,11 +149,14 @@ enum Nearest {
     Off,
 }
 
-/// The nearest file of a name at or above a directory, and how far up.
+/// The [nearest](module_file::nearest) file of a name, and how far up it is.
 fn nearest(dir: &Path, name: &str) -> (Option<usize>, Option<PathBuf>) {
-    let files = dir.ancestors().map(|dir| dir.join(name)).enumerate();
-    let mut found = files.filter(|(_, file)| file.metadata().is_ok_and(|found| !found.is_dir()));
-    found.next().map_or((None, None), |(up, file)| (Some(up), Some(file)))
+    let file = module_file::nearest(dir, name);
+    let up = file
+        .as_deref()
+        .and_then(Path::parent)
+        .and_then(|found| dir.ancestors().position(|above| above == found));
+    (up, file)
 }
 
 /// What a check found out.
@@ -170,12 +174,6 @@ impl Record {
     #[must_use]
     pub fn layer(&self) -> &str {
         &self.layer
-    }
-
-    /// Why builds of this kind are never fresh, if they are not.
-    #[must_use]
-    pub fn never(&self) -> Option<&Never> {
-        self.inputs.as_ref().err()
     }
 
     /// The repository whose state the check will need, if it needs one.

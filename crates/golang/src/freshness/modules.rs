@@ -4,7 +4,7 @@
 //! does no harm.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use super::place::Place;
 
@@ -162,26 +162,6 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// A path without `.` and `..` as far as that can be known from its text, as
-/// `go` joins directories.
-pub(crate) fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => match normal.components().next_back() {
-                Some(Component::Normal(_)) => {
-                    normal.pop();
-                }
-                Some(Component::RootDir | Component::Prefix(_)) => {}
-                _ => normal.push(".."),
-            },
-            component => normal.push(component),
-        }
-    }
-    normal
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,19 +182,6 @@ mod tests {
             replaced,
             [("example.com/a", "../a"), ("example.com/b", "./b c"), ("example.com/e", "/abs")]
         );
-    }
-
-    #[test]
-    fn normal_paths() {
-        for (path, want) in [
-            ("/a/./b/../c", "/a/c"),
-            ("a/../../b", "../b"),
-            ("../../x", "../../x"),
-            ("/..", "/"),
-            ("./", ""),
-        ] {
-            assert_eq!(normal(Path::new(path)), PathBuf::from(want), "{path}");
-        }
     }
 
     proptest::proptest! {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::modules::normal;
+use crate::path::normal;
 
 /// A path, and how a record names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

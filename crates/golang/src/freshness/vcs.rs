@@ -80,15 +80,6 @@ fn around(dir: &Path) -> Option<Around> {
     found
 }
 
-/// The repository of git whose state `go` would stamp into programs that are
-/// built in a directory, absolute. A few stats; this can be asked before
-/// anything is known of the programs.
-#[must_use]
-pub fn stamped_repository(dir: &Path) -> Option<PathBuf> {
-    let around = around(dir).filter(|around| around.system == "git")?;
-    dir.ancestors().nth(around.up).map(Path::to_owned)
-}
-
 /// What git says of a repository at one moment, for all programs in it. It is
 /// one process, `git status`, and some small files.
 #[derive(Debug, Clone)]

@@ -34,6 +34,8 @@ mod group;
 mod key;
 mod list;
 #[cfg(unix)]
+mod nearest;
+#[cfg(unix)]
 mod public_programs;
 mod template;
 #[cfg(unix)]

@@ -183,8 +183,9 @@ fn overrides_of_variable(json: &str) -> Result<BTreeMap<String, Located<String>>
             "'baseImageOverrides': KO_BASEIMAGEOVERRIDES is not a JSON object of strings: {error}"
         ))
     })?;
-    let lower =
-        |(path, base): (String, String)| (path.to_lowercase(), Located::new(base, origin.clone()));
+    let lower = |(path, base): (String, String)| {
+        (engine::lowercase(&path), Located::new(base, origin.clone()))
+    };
     Ok(map.into_iter().map(lower).collect())
 }
 

@@ -147,10 +147,11 @@ impl Reader<'_> {
         let mut overrides = BTreeMap::new();
         for (key, value) in entries {
             let name = self.name(key)?;
-            if let Some(first) = seen.insert(name.to_lowercase(), key) {
+            let path = engine::lowercase(name);
+            if let Some(first) = seen.insert(path.clone(), key) {
                 return Err(self.twice(name, first, key));
             }
-            overrides.insert(name.to_lowercase(), self.base("baseImageOverrides", value)?);
+            overrides.insert(path, self.base("baseImageOverrides", value)?);
         }
         Ok(overrides)
     }
