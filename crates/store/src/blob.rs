@@ -77,33 +77,37 @@ impl Store {
         Ok((found.len() == size).then_some(file))
     }
 
-    /// Reads a small blob (a manifest, a config) and checks its digest. What
-    /// does not match is as good as absent.
+    /// Reads a small blob (a manifest, a config) and checks its digest. One
+    /// that is damaged is removed: its size and time may still say otherwise.
     ///
     /// # Errors
     /// It is here but cannot be read.
     pub fn read_blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.blob_path(digest);
         match fs::read(&path) {
-            Ok(bytes) => {
-                let sound = Digest::of(&bytes) == *digest;
+            Ok(bytes) if Digest::of(&bytes) == *digest => {
                 if let Ok(found) = fs::metadata(&path) {
                     touch(&path, &found);
                 }
-                Ok(sound.then_some(bytes))
+                Ok(Some(bytes))
+            }
+            Ok(_) => {
+                let _ = fs::remove_file(&path);
+                Ok(None)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(at("reading", &path)(error)),
         }
     }
 
-    /// Stores a small blob.
+    /// Stores a small blob. A damaged one is replaced, also if nothing but its
+    /// content shows that.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        if !self.has_blob(&digest, bytes.len() as u64) {
+        if !matches!(self.read_blob(&digest), Ok(Some(_))) {
             let mut writer = self.blob_writer()?;
             writer.write_all(bytes).map_err(at("writing", &self.blob_path(&digest)))?;
             writer.commit(&digest)?;

@@ -69,6 +69,14 @@ pub enum BaseError {
         #[source]
         source: LocalBaseError,
     },
+    /// Its config was removed from the cache a moment ago.
+    #[error("base image {base}: its config {digest} is no longer in the cache")]
+    NoConfig {
+        /// The base as the user wrote it.
+        base: String,
+        /// The config.
+        digest: Digest,
+    },
     /// It is of the format of 2014.
     #[error(
         "unsupported MediaType: \"{media_type}\": {base} is a Docker schema 1 image, which no tool writes any more: push it again"

@@ -247,8 +247,9 @@ impl Fetcher {
         let config = match self.store.read_blob(&digest).map_err(kept(base()))? {
             Some(config) => config,
             None => {
+                // Those of an engine were here a moment ago.
                 let BaseSource::Registry { repository, .. } = &**source else {
-                    unreachable!("only configs of registries are left where they are");
+                    return Err(BaseError::NoConfig { base: base(), digest });
                 };
                 let fetched =
                     self.client.blob_bytes(repository, &manifest.config, CONFIG_LIMIT).await;

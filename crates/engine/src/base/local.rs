@@ -68,8 +68,9 @@ fn kept(store: &Store, id: &str) -> Option<Vec<u8>> {
     let record: ExportRecord = store.record(id)?;
     let bytes = store.read_blob(&record.manifest).ok()??;
     let manifest = Manifest::parse(&bytes).ok()?;
-    let mut blobs = manifest.layers.iter().chain([&manifest.config]);
-    blobs.all(|blob| store.has_blob(&blob.digest, blob.size)).then_some(bytes)
+    // The config will be read: it is not believed by size and time.
+    store.read_blob(&manifest.config.digest).ok()??;
+    manifest.layers.iter().all(|blob| store.has_blob(&blob.digest, blob.size)).then_some(bytes)
 }
 
 /// An image in `manifest.json` of an archive.

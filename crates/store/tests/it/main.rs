@@ -105,6 +105,26 @@ fn a_damaged_blob_is_noticed_by_its_time_and_removed() {
 }
 
 #[test]
+fn a_damaged_small_blob_is_made_again_whatever_its_time_says() {
+    let (_dir, store) = store();
+    let digest = store.put_blob(b"content").unwrap();
+    let path = store.blob_path(&digest);
+    let marked = path.metadata().unwrap().modified().unwrap();
+    let damage = || {
+        fs::write(&path, b"c0ntent").unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(marked).unwrap();
+    };
+    damage();
+    assert_eq!(store.read_blob(&digest).unwrap(), None);
+    assert!(!path.exists());
+    store.put_blob(b"content").unwrap();
+    damage();
+    store.put_blob(b"content").unwrap();
+    assert_eq!(store.read_blob(&digest).unwrap().as_deref(), Some(&b"content"[..]));
+}
+
+#[test]
 fn records_are_found_by_kind_key_and_version() {
     let (_dir, store) = store();
     assert_eq!(store.record::<Answer>("question"), None);
