@@ -18,6 +18,7 @@ use crate::guard;
 use crate::keychain::{Credential, Keychain};
 use crate::learn::is_open;
 use crate::options::ClientOptions;
+use crate::pull::Pulls;
 use crate::retry::Attempts;
 use crate::scheme;
 use crate::scope::{Access, Scopes};
@@ -40,6 +41,7 @@ struct Inner {
     keychain: Arc<dyn Keychain>,
     endpoints: Mutex<HashMap<Registry, Arc<Endpoint>>>,
     accounts: Mutex<HashMap<Repository, Arc<Account>>>,
+    pulls: Pulls,
 }
 
 /// A request in the words of the protocol.
@@ -117,6 +119,7 @@ impl Client {
             keychain,
             endpoints: Mutex::default(),
             accounts: Mutex::default(),
+            pulls: Pulls::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -155,6 +158,10 @@ impl Client {
 
     pub(crate) fn transport(&self) -> &Arc<Transport> {
         &self.inner.transport
+    }
+
+    pub(crate) fn pulls(&self) -> &Pulls {
+        &self.inner.pulls
     }
 
     pub(crate) fn attempts(&self) -> Attempts<'_> {
@@ -323,7 +330,12 @@ impl Client {
             {
                 let (at, scopes) = (request.url.clone(), challenge.scopes.clone());
                 let anonymous = &Credential::Anonymous;
-                let token = token::fetch(transport, &at, &challenge, &scopes, anonymous).await?;
+                let token = token::fetch(transport, &at, &challenge, &scopes, anonymous).await;
+                // Not another attempt at it for each attempt at this.
+                let token = token.map_err(|source| RegistryError::Token {
+                    registry: endpoint.registry.clone(),
+                    source: Box::new(source),
+                })?;
                 guest = Some((at, token.header));
                 continue;
             }

@@ -1,7 +1,14 @@
 //! Reading from registries (OCI distribution-spec, "Pull"). Whatever comes is
 //! checked against the digest and size it was asked for by.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, WeakShared};
 use oci::{Descriptor, Digest, MediaType, Reference, Repository};
 use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
 use reqwest::{Method, StatusCode};
@@ -11,7 +18,7 @@ use store::Store;
 use crate::client::{Call, Client};
 use crate::error::{RegistryError, RequestLine};
 use crate::scope::Access;
-use crate::sink::Sink;
+use crate::sink::{Sink, Taken};
 use crate::transport::Response;
 
 /// The digest of a manifest or blob, as the registry sees it.
@@ -28,8 +35,25 @@ const MANIFEST_TYPES: [&str; 6] = [
     MediaType::OCI_INDEX,
 ];
 
+/// What an attempt must bring of a blob, in bytes, for the next one to count as
+/// the first: a large blob may take many connections.
+const PROGRESS: u64 = 1 << 20;
+
 /// The largest manifest that is read, in bytes.
 const MAX_MANIFEST: u64 = 100 * 1024 * 1024;
+
+/// Blobs on their way into a store, by their path there and where they come
+/// from. They are kept alive by those who wait for them.
+#[derive(Default)]
+pub(crate) struct Pulls(Mutex<HashMap<(PathBuf, Repository), Pull>>);
+
+type Pull = WeakShared<BoxFuture<'static, Result<(), RegistryError>>>;
+
+impl fmt::Debug for Pulls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pulls").finish_non_exhaustive()
+    }
+}
 
 /// A manifest or index as the registry has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,15 +212,42 @@ impl Client {
         Ok(bytes)
     }
 
-    /// Brings a blob into the store, if it is not there. A connection that
-    /// breaks is taken up where it broke; content that turns out to be wrong
-    /// is fetched again from the start.
+    /// Brings a blob into the store, if it is not there. Whoever wants one
+    /// that is on its way waits for it. A connection that breaks is taken up
+    /// where it broke; content that turns out to be wrong is fetched again from
+    /// the start.
     ///
     /// # Errors
     /// It is not there, cannot be had or stored, or is not what its
-    /// descriptor says. Then, as when this future is dropped, nothing is left
-    /// in the store.
+    /// descriptor says. Then, as when all such futures are dropped, nothing is
+    /// left in the store.
     pub async fn pull_blob(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        store: &Store,
+    ) -> Result<(), RegistryError> {
+        if store.has_blob(&descriptor.digest, descriptor.size) {
+            return Ok(());
+        }
+        let key = (store.blob_path(&descriptor.digest), repository.clone());
+        let pulling = {
+            let mut pulls = self.pulls().0.lock().expect("no holder of this lock panics");
+            let under_way = pulls.get(&key).and_then(WeakShared::upgrade);
+            under_way.unwrap_or_else(|| {
+                let (client, repository) = (self.clone(), repository.clone());
+                let (descriptor, store) = (descriptor.clone(), store.clone());
+                let pull =
+                    async move { client.pull_blob_alone(&repository, &descriptor, &store).await };
+                let pull = pull.boxed().shared();
+                pulls.extend(pull.downgrade().map(|pull| (key, pull)));
+                pull
+            })
+        };
+        pulling.await
+    }
+
+    async fn pull_blob_alone(
         &self,
         repository: &Repository,
         descriptor: &Descriptor,
@@ -214,12 +265,16 @@ impl Client {
                 Some(sink) => sink,
                 None => Sink::new(store, descriptor)?,
             };
+            let before = sink.received();
             let error = match self.receive(repository, descriptor, &mut sink).await {
                 Ok(request) => match sink.commit(request).await {
                     Ok(()) => return Ok(()),
                     Err(error) => error,
                 },
                 Err(error @ RegistryError::Transport { .. }) => {
+                    if sink.received() >= before + PROGRESS {
+                        attempts.progressed();
+                    }
                     kept = Some(sink);
                     error
                 }
@@ -269,8 +324,13 @@ impl Client {
             known -= skip;
             let _ = piece.split_to(usize::try_from(skip).expect("within a piece"));
             let got = sink.received() + piece.len() as u64;
-            if !sink.push(piece).await {
-                return Err(RegistryError::Size { request: response.line, want, got });
+            match sink.push(piece).await {
+                Taken::Yes => {}
+                Taken::TooLong => {
+                    return Err(RegistryError::Size { request: response.line, want, got });
+                }
+                // There is no point in going on; the sink says what is wrong.
+                Taken::Failed => return Ok(response.line),
             }
         }
         match sink.received() {

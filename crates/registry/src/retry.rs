@@ -41,6 +41,12 @@ pub(crate) struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
+    /// The last attempt has come further than the one before, and counts as
+    /// the first.
+    pub(crate) fn progressed(&mut self) {
+        self.made = 0;
+    }
+
     /// Waits until the next attempt, or gives the error back if there is to
     /// be none.
     pub(crate) async fn pause(

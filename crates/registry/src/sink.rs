@@ -26,6 +26,16 @@ pub(crate) struct Sink {
     writer: JoinHandle<std::io::Result<(BlobWriter, Digest)>>,
 }
 
+/// What became of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Yes,
+    /// It would make the blob too long.
+    TooLong,
+    /// The writer has failed; [`commit`](Sink::commit) says why.
+    Failed,
+}
+
 impl Sink {
     pub(crate) fn new(store: &Store, descriptor: &Descriptor) -> Result<Self, RegistryError> {
         let writer = store.blob_writer().map_err(|error| RegistryError::Store(Arc::new(error)))?;
@@ -44,16 +54,17 @@ impl Sink {
         self.received
     }
 
-    /// Takes the next piece; `false` if that would make the blob too long.
-    pub(crate) async fn push(&mut self, piece: Bytes) -> bool {
+    /// Takes the next piece.
+    pub(crate) async fn push(&mut self, piece: Bytes) -> Taken {
         let received = self.received + piece.len() as u64;
         if received > self.size {
-            return false;
+            return Taken::TooLong;
         }
         self.received = received;
-        // The writer goes away only when it fails, and says so at the end.
-        let _ = self.pieces.send(piece).await;
-        true
+        match self.pieces.send(piece).await {
+            Ok(()) => Taken::Yes,
+            Err(_) => Taken::Failed,
+        }
     }
 
     /// Removes what there is, and waits until it is gone.
@@ -90,4 +101,31 @@ fn write(
         writer.write_all(&piece)?;
     }
     Ok((writer, hasher.digest()))
+}
+
+#[cfg(test)]
+mod tests {
+    use oci::MediaType;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_writer_that_fails_ends_a_pull_at_once() {
+        let (pieces, queue) = mpsc::channel(PIECES);
+        let full = move || {
+            drop(queue);
+            Err(std::io::ErrorKind::StorageFull.into())
+        };
+        let descriptor = Descriptor::of(MediaType::from(MediaType::OCI_LAYER), &[0; 100]);
+        let mut sink = Sink {
+            digest: descriptor.digest,
+            size: descriptor.size,
+            received: 0,
+            pieces,
+            writer: tokio::task::spawn_blocking(full),
+        };
+        sink.pieces.closed().await;
+        assert_eq!(sink.push(Bytes::from_static(&[0; 10])).await, Taken::Failed);
+        assert_eq!(sink.push(Bytes::from_static(&[0; 99])).await, Taken::TooLong);
+    }
 }

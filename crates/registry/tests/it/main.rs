@@ -90,7 +90,11 @@ fn store() -> (tempfile::TempDir, Store) {
 
 /// How many files are being written in a store.
 fn temporary_files(dir: &tempfile::TempDir) -> usize {
-    std::fs::read_dir(dir.path().join("v1/tmp")).unwrap().count()
+    files(&dir.path().join("v1/tmp"))
+}
+
+fn files(dir: &std::path::Path) -> usize {
+    std::fs::read_dir(dir).unwrap().count()
 }
 
 /// Asserts how many requests of each class a registry has seen, and that

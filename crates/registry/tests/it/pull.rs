@@ -2,9 +2,12 @@
 
 use oci::{Descriptor, Digest, MediaType, Tag};
 use registry::{Access, Client, RegistryError};
+use store::Store;
 use testkit::registry::{Class, Fault, Rule, TestRegistry};
 
-use crate::{anonymous, assert_requests, blob, reference, repository, store, temporary_files};
+use crate::{
+    anonymous, assert_requests, blob, files, reference, repository, store, temporary_files,
+};
 
 const MANIFEST: &str =
     r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#;
@@ -213,6 +216,72 @@ async fn a_blob_that_breaks_off_is_taken_up_where_it_broke() {
     let ranges: Vec<_> = gets.iter().map(|get| get.header("range").unwrap_or("none")).collect();
     assert_eq!(ranges, ["none", "bytes=1000000-", "bytes=2000000-"]);
     assert_eq!(registry.counts().bytes_out - 2, 3_000_000);
+}
+
+#[tokio::test]
+async fn a_blob_that_several_want_comes_once() {
+    let registry = TestRegistry::start();
+    let (bytes, descriptor) = blob(300_000);
+    registry.put_blob("app", &bytes);
+    registry.inject(Rule::new(Fault::CutResponse(1000)).class(Class::BlobGet).times(2));
+    let ((_dir, store), client) = (store(), anonymous());
+    let name = repository(&registry, "app");
+    let pulls = [(); 10].map(|()| client.pull_blob(&name, &descriptor, &store));
+    futures::future::try_join_all(pulls).await.unwrap();
+    assert_eq!(registry.counts().of(Class::BlobGet), 3);
+
+    // A failure is shared by those who wait, and no further.
+    registry.clear_faults();
+    registry.reset();
+    let gone = Descriptor::of(descriptor.media_type.clone(), b"gone");
+    let pulls = [(); 10].map(|()| client.pull_blob(&name, &gone, &store));
+    for pulled in futures::future::join_all(pulls).await {
+        assert!(pulled.unwrap_err().is_not_found());
+    }
+    assert_eq!(registry.counts().of(Class::BlobGet), 1);
+    registry.put_blob("app", b"gone");
+    client.pull_blob(&name, &gone, &store).await.unwrap();
+}
+
+#[tokio::test]
+async fn attempts_that_come_further_are_not_counted() {
+    let registry = TestRegistry::start();
+    let (bytes, descriptor) = blob(6 << 20);
+    registry.put_blob("app", &bytes);
+    registry.inject(Rule::new(Fault::CutResponse(1 << 20)).class(Class::BlobGet));
+    assert_eq!(pull(&anonymous(), &registry, &descriptor).await.unwrap(), bytes);
+    assert_eq!(registry.counts().of(Class::BlobGet), 6);
+
+    // Those that bring hardly anything are.
+    registry.clear_faults();
+    registry.reset();
+    registry.inject(Rule::new(Fault::CutResponse(1000)).class(Class::BlobGet));
+    pull(&anonymous(), &registry, &descriptor).await.unwrap_err();
+    assert_eq!(registry.counts().of(Class::BlobGet), 3);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_ends_a_pull_at_once() {
+    let registry = TestRegistry::start();
+    let (bytes, descriptor) = blob(64 << 20);
+    registry.put_blob("app", &bytes);
+    let dir = tempfile::tempdir().unwrap();
+    let disk = dir.path().join("disk");
+    testkit::service::mount_disk(&disk, "2m");
+    let store = Store::open(&disk).unwrap();
+    let error = anonymous().pull_blob(&repository(&registry, "app"), &descriptor, &store).await;
+    let (left, sent) = (files(&disk.join("v1/tmp")), registry.counts().bytes_out);
+    testkit::service::unmount(dir.path());
+    let error = error.unwrap_err();
+    assert!(
+        matches!(&error, RegistryError::Io { source, .. }
+        if source.kind() == std::io::ErrorKind::StorageFull),
+        "{error}"
+    );
+    assert_eq!((left, registry.counts().of(Class::BlobGet)), (0, 1));
+    // What is on its way in buffers is a few megabytes.
+    assert!(sent < 32 << 20, "{sent}");
 }
 
 #[tokio::test]

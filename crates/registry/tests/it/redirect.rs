@@ -56,6 +56,18 @@ async fn another_host_that_wants_a_token_gets_an_anonymous_one() {
 }
 
 #[tokio::test]
+async fn a_token_server_elsewhere_is_not_asked_again_for_each_attempt() {
+    let elsewhere =
+        TestRegistry::builder().auth(Auth::Bearer(Bearer::new("someone", "else"))).start();
+    elsewhere.inject(Rule::new(Fault::status(503, "UNAVAILABLE")).class(Class::Token));
+    let registry = TestRegistry::start();
+    registry.inject(Rule::new(to(elsewhere.url())).class(Class::ManifestGet));
+    let error = anonymous().manifest(&reference(&registry, "app:v1")).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Token { .. }), "{error}");
+    assert_eq!(elsewhere.counts().of(Class::Token), 3);
+}
+
+#[tokio::test]
 async fn private_addresses_and_circles_are_not_followed() {
     let (_, descriptor) = blob(10);
     for (origin, reason) in [
