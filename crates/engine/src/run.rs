@@ -170,7 +170,7 @@ impl Engine {
     pub async fn settle(&self) {
         self.run.settle().await;
         let run = Arc::clone(&self.run);
-        blocking(move || run.opened.tidy()).await;
+        blocking(move || run.opened.tidy(&run.observer)).await;
     }
 
     /// Starts what will be needed whatever is built.

@@ -37,16 +37,35 @@ impl Output {
     /// # Errors
     /// A directory cannot be read. What goes meanwhile is no error.
     pub fn all(root: &Path) -> io::Result<Vec<Self>> {
-        let mut all = Vec::new();
-        for key in entries(root)? {
-            for dir in entries(&key.path())? {
-                let dir = dir.path();
-                let Ok(lock) = dir.join("lock").metadata() else { continue };
-                let used = lock.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                all.push(Self { size: size(&dir)?, dir, used });
+        let (all, errors) = Self::readable(root);
+        errors.into_iter().next().map_or(Ok(all), |(_, error)| Err(error))
+    }
+
+    /// The same without the directories that cannot be read, and why they
+    /// cannot.
+    #[must_use]
+    pub fn readable(root: &Path) -> (Vec<Self>, Vec<(PathBuf, io::Error)>) {
+        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        let mut read = |dir: &Path| {
+            entries(dir).unwrap_or_else(|error| {
+                errors.push((dir.to_owned(), error));
+                Vec::new()
+            })
+        };
+        let mut dirs = Vec::new();
+        for key in read(root) {
+            dirs.extend(read(&key.path()));
+        }
+        for dir in dirs {
+            let dir = dir.path();
+            let Ok(lock) = dir.join("lock").metadata() else { continue };
+            let used = lock.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            match size(&dir) {
+                Ok(size) => all.push(Self { dir, size, used }),
+                Err(error) => errors.push((dir, error)),
             }
         }
-        Ok(all)
+        (all, errors)
     }
 
     /// The directory.

@@ -67,14 +67,25 @@ impl Store {
     /// # Errors
     /// A directory cannot be read.
     pub fn entries(&self) -> Result<Vec<Entry>, StoreError> {
-        let mut all = Vec::new();
-        files(&self.root.join("blobs/sha256"), Kind::Blob, &mut all)?;
-        for kind in list(&self.root.join("records"))? {
-            files(&kind.path(), Kind::Record, &mut all)?;
+        let (all, errors) = self.readable_entries();
+        errors.into_iter().next().map_or(Ok(all), Err)
+    }
+
+    /// The same without the directories that cannot be read, and why they
+    /// cannot.
+    pub fn readable_entries(&self) -> (Vec<Entry>, Vec<StoreError>) {
+        let mut dirs = vec![(self.root.join("blobs/sha256"), Kind::Blob)];
+        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        match list(&self.root.join("records")) {
+            Ok(kinds) => dirs.extend(kinds.iter().map(|kind| (kind.path(), Kind::Record))),
+            Err(error) => errors.push(error),
         }
-        files(&self.root.join("tmp"), Kind::Temporary, &mut all)?;
+        dirs.push((self.root.join("tmp"), Kind::Temporary));
+        for (dir, kind) in dirs {
+            errors.extend(files(&dir, kind, &mut all).err());
+        }
         all.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(all)
+        (all, errors)
     }
 
     /// The digest by which a blob is named; none if it is no blob's name.

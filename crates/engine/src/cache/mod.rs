@@ -46,7 +46,7 @@ pub struct Contents {
 }
 
 /// What was looked at, and what of it was damaged.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Verified {
     /// What is sound.
     pub sound: Amount,
@@ -54,6 +54,8 @@ pub struct Verified {
     pub removed: Vec<PathBuf>,
     /// Programs that are being built just now, which were not looked at.
     pub busy: u64,
+    /// What could not be read, or was damaged and could not be removed.
+    pub failed: Vec<CacheError>,
 }
 
 /// What went wrong with a cache.
@@ -166,7 +168,11 @@ impl Cache {
     /// It cannot be read.
     pub fn contents(&self) -> Result<Contents, CacheError> {
         let mut contents = Contents::default();
-        for item in items(&self.store)? {
+        let (items, errors) = items(&self.store);
+        if let Some(error) = errors.into_iter().next() {
+            return Err(error);
+        }
+        for item in items {
             let amount = match &item {
                 Item::Output(_) => &mut contents.outputs,
                 Item::File(entry) => match entry.kind {
@@ -181,46 +187,40 @@ impl Cache {
     }
 
     /// Reads everything, and removes what is damaged: it will be made again.
-    ///
-    /// # Errors
-    /// Something cannot be removed.
-    pub fn verify(&self) -> Result<Verified, CacheError> {
-        let mut verified = Verified::default();
-        for item in items(&self.store)? {
-            let sound = match &item {
-                Item::Output(output) => match output.verify().map_err(at(output.dir()))? {
-                    OutputState::Sound => true,
-                    OutputState::Removed => false,
-                    OutputState::Busy => {
-                        verified.busy += 1;
-                        continue;
-                    }
-                },
+    pub fn verify(&self) -> Verified {
+        let (items, failed) = items(&self.store);
+        let mut verified = Verified { failed, ..Verified::default() };
+        for item in items {
+            let state = match &item {
+                Item::Output(output) => output.verify().map_err(at(output.dir())),
+                Item::File(entry) if entry.kind == Kind::Temporary => continue,
+                Item::File(entry) if self.is_sound(entry) => Ok(OutputState::Sound),
                 Item::File(entry) => {
-                    let sound = match entry.kind {
-                        Kind::Temporary => continue,
-                        Kind::Record => self.store.is_sound(entry),
-                        Kind::Blob => {
-                            let digest = self.store.digest_of(entry);
-                            digest.is_some_and(|digest| self.store.verify_blob(&digest))
-                        }
-                    };
-                    if !sound {
-                        entry.remove()?;
-                    }
-                    sound
+                    entry.remove().map(|()| OutputState::Removed).map_err(CacheError::from)
                 }
             };
-            if sound {
-                verified.sound.add(item.size());
-            } else {
-                verified.removed.push(match item {
+            match state {
+                Ok(OutputState::Sound) => verified.sound.add(item.size()),
+                Ok(OutputState::Busy) => verified.busy += 1,
+                Ok(OutputState::Removed) => verified.removed.push(match item {
                     Item::File(entry) => entry.path,
                     Item::Output(output) => output.dir().to_owned(),
-                });
+                }),
+                Err(error) => verified.failed.push(error),
             }
         }
-        Ok(verified)
+        verified
+    }
+
+    fn is_sound(&self, entry: &Entry) -> bool {
+        match entry.kind {
+            Kind::Temporary => true,
+            Kind::Record => self.store.is_sound(entry),
+            Kind::Blob => {
+                let digest = self.store.digest_of(entry);
+                digest.is_some_and(|digest| self.store.verify_blob(&digest))
+            }
+        }
     }
 
     /// Writes what a run needs on another machine to find that nothing has
@@ -246,11 +246,14 @@ impl Cache {
     }
 }
 
-fn items(store: &Store) -> Result<Vec<Item>, CacheError> {
-    let bin = store.bin();
-    let outputs = Output::all(&bin).map_err(at(&bin))?;
-    let entries = store.entries()?.into_iter().map(Item::File);
-    Ok(entries.chain(outputs.into_iter().map(Item::Output)).collect())
+/// All that is in a cache, and what of it cannot be read.
+fn items(store: &Store) -> (Vec<Item>, Vec<CacheError>) {
+    let (entries, unread) = store.readable_entries();
+    let (outputs, unread_outputs) = Output::readable(&store.bin());
+    let items = entries.into_iter().map(Item::File).chain(outputs.into_iter().map(Item::Output));
+    let errors = unread.into_iter().map(CacheError::from);
+    let errors = errors.chain(unread_outputs.into_iter().map(|(path, error)| at(&path)(error)));
+    (items.collect(), errors.collect())
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> CacheError {

@@ -49,10 +49,24 @@ impl Opened {
     }
 
     /// Keeps the cache within its bound, at the end of the run.
-    pub(crate) fn tidy(&self) {
+    pub(crate) fn tidy(&self, observer: &Observer) {
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if self.temporary.is_none() {
-            tidy(&self.store, self.size, run, self.started);
+        if self.temporary.is_some() {
+            return;
+        }
+        let failed = tidy(&self.store, self.size, run, self.started);
+        if let Some(first) = failed.first() {
+            let more = match failed.len() - 1 {
+                0 => String::new(),
+                others => format!(", and {others} more like this"),
+            };
+            observer.tell(Event::Notice {
+                text: format!("the cache cannot be tidied: {}{more}", in_full(first)),
+                hint: Some(format!(
+                    "`ko cache prune --max-size={}` shows all: remove them as their owner",
+                    self.size
+                )),
+            });
         }
     }
 }
@@ -63,7 +77,7 @@ fn writable(dir: &Path) -> Result<Store, StoreError> {
     Ok(store)
 }
 
-fn in_full(error: &StoreError) -> String {
-    let cause = std::error::Error::source(error);
+fn in_full(error: &dyn std::error::Error) -> String {
+    let cause = error.source();
     cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }

@@ -20,7 +20,7 @@ pub struct Bound {
 }
 
 /// What was removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Pruned {
     /// What went.
     pub removed: Amount,
@@ -28,22 +28,21 @@ pub struct Pruned {
     pub left: Amount,
     /// Runs are under way, so that what was used within a day has stayed.
     pub busy: bool,
+    /// What cannot be read or removed, and why: it is passed over.
+    pub failed: Vec<CacheError>,
 }
 
 impl Cache {
     /// Removes what was used longest ago, until the cache is within a bound,
     /// and what killed runs left behind. It is safe while others work: what
     /// they may be using stays.
-    ///
-    /// # Errors
-    /// Something cannot be read or removed.
-    pub fn prune(&self, bound: Bound) -> Result<Pruned, CacheError> {
+    pub fn prune(&self, bound: Bound) -> Pruned {
         let now = SystemTime::now();
         match self.store.alone() {
             Some(_alone) => prune(&self.store, bound, now, None),
             None => {
                 let kept = now.checked_sub(IN_USE);
-                Ok(Pruned { busy: true, ..prune(&self.store, bound, now, kept)? })
+                Pruned { busy: true, ..prune(&self.store, bound, now, kept) }
             }
         }
     }
@@ -55,37 +54,46 @@ pub(super) fn prune(
     bound: Bound,
     now: SystemTime,
     kept: Option<SystemTime>,
-) -> Result<Pruned, CacheError> {
-    let mut pruned = Pruned::default();
-    let mut items = items(store)?;
+) -> Pruned {
+    let (mut items, failed) = items(store);
+    let mut pruned = Pruned { failed, ..Pruned::default() };
     for item in &items {
         pruned.left.add(item.size());
     }
     items.sort_by_key(Item::used);
     let facts: Vec<_> =
         items.iter().map(|item| (item.used(), item.size(), item.is_temporary())).collect();
-    for position in goes(&facts, bound, now, kept) {
+    remove_all(&facts, bound, now, kept, |position| {
         let item = &items[position];
-        if item.remove()? {
-            pruned.removed.add(item.size());
-            pruned.left.count -= 1;
-            pruned.left.bytes -= item.size();
+        match item.remove() {
+            Ok(true) => {
+                pruned.removed.add(item.size());
+                pruned.left.count -= 1;
+                pruned.left.bytes -= item.size();
+                true
+            }
+            Ok(false) => false,
+            Err(error) => {
+                pruned.failed.push(error);
+                false
+            }
         }
-    }
-    Ok(pruned)
+    });
+    pruned
 }
 
-/// Which items go, of those that are sorted by the time of their last use: that
-/// time, the size, and whether it is temporary.
-fn goes(
+/// Removes what goes of items that are sorted by the time of their last use:
+/// that time, the size, and whether it is temporary. In place of what `remove`
+/// says it has not removed, what was used later goes.
+fn remove_all(
     items: &[(SystemTime, u64, bool)],
     bound: Bound,
     now: SystemTime,
     kept: Option<SystemTime>,
-) -> Vec<usize> {
+    mut remove: impl FnMut(usize) -> bool,
+) {
     let oldest = bound.age.and_then(|age| now.checked_sub(age));
     let mut size: u64 = items.iter().map(|(_, size, _)| size).sum();
-    let mut goes = Vec::new();
     for temporary in [true, false] {
         for (position, (used, bytes, _)) in
             items.iter().enumerate().filter(|(_, item)| item.2 == temporary)
@@ -94,13 +102,12 @@ fn goes(
                 continue;
             }
             let too_old = oldest.is_some_and(|oldest| *used < oldest);
-            if temporary || too_old || bound.size.is_some_and(|bound| size > bound) {
+            let goes = temporary || too_old || bound.size.is_some_and(|bound| size > bound);
+            if goes && remove(position) {
                 size -= bytes;
-                goes.push(position);
             }
         }
     }
-    goes
 }
 
 #[cfg(test)]
@@ -115,11 +122,17 @@ mod tests {
     fn what_was_used_longest_ago_goes_first() {
         let now = SystemTime::UNIX_EPOCH + days(20_000);
         // Ages in days, by age, with sizes.
-        let goes = |bound: Bound, kept: Option<u64>| {
+        let tried = |bound: Bound, kept: Option<u64>, stuck: Option<usize>| {
             let item = |(age, size, temporary)| (now - days(age), size, temporary);
             let items = [(40, 10, false), (9, 1, true), (5, 20, false), (0, 30, false)].map(item);
-            goes(&items, bound, now, kept.map(|age| now - days(age)))
+            let mut tried = Vec::new();
+            remove_all(&items, bound, now, kept.map(|age| now - days(age)), |position| {
+                tried.push(position);
+                stuck != Some(position)
+            });
+            tried
         };
+        let goes = |bound, kept| tried(bound, kept, None);
         let size = |size| Bound { size: Some(size), age: None };
         assert_eq!(goes(Bound::default(), None), [1]);
         assert_eq!(goes(size(60), None), [1]);
@@ -129,10 +142,34 @@ mod tests {
         assert_eq!(goes(size(0), None), [1, 0, 2, 3]);
         assert_eq!(goes(size(0), Some(1)), [1, 0, 2]);
         assert_eq!(goes(size(0), Some(10)), [0]);
+        // What stays all the same makes room for nothing.
+        assert_eq!(tried(size(50), None, Some(0)), [1, 0, 2]);
+        assert_eq!(tried(size(60), None, Some(1)), [1, 0]);
         let age = |age| Bound { size: None, age: Some(days(age)) };
         assert_eq!(goes(age(30), None), [1, 0]);
         assert_eq!(goes(age(5), None), [1, 0]);
         assert_eq!(goes(age(4), Some(6)), [1, 0]);
         assert_eq!(goes(Bound { size: Some(30), age: Some(days(100)) }, None), [1, 0, 2]);
+    }
+
+    /// Nobody, root neither, removes files of procfs.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn pruning_goes_on_after_what_it_cannot_remove() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let now = SystemTime::now();
+        let blob = store.blob_path(&store.put_blob(b"content").unwrap());
+        let used = std::fs::FileTimes::new().set_accessed(now + days(1));
+        std::fs::File::options().write(true).open(&blob).unwrap().set_times(used).unwrap();
+        let stuck = store.dir().join("records/stuck");
+        std::os::unix::fs::symlink("/proc/sys/kernel/random", &stuck).unwrap();
+        let count = std::fs::read_dir(&stuck).unwrap().count();
+        let pruned = prune(&store, Bound { size: Some(0), age: None }, now, None);
+        assert!(!blob.exists());
+        assert_eq!((pruned.removed.count, pruned.left.count), (1, count as u64));
+        assert_eq!(pruned.failed.len(), count);
+        let first = pruned.failed[0].to_string();
+        assert!(first.starts_with("removing ") && first.contains("records/stuck/"), "{first}");
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use store::{GRANULARITY, Lock, Store};
 
+use super::CacheError;
 use super::prune::{Bound, prune};
 
 /// How long something stays that nobody uses.
@@ -22,24 +23,30 @@ const STAMP: &str = "tidied";
 /// another run is under way, that one will see to it, or the next. Another size
 /// than the last time counts at once.
 ///
-/// What goes wrong here is no failure of the run.
-pub(crate) fn tidy(store: &Store, size: u64, run: Option<Lock>, started: SystemTime) {
+/// What goes wrong here is no failure of the run: what cannot be removed is
+/// returned.
+pub(crate) fn tidy(
+    store: &Store,
+    size: u64,
+    run: Option<Lock>,
+    started: SystemTime,
+) -> Vec<CacheError> {
     let stamp = store.dir().join(STAMP);
     let now = SystemTime::now();
     let last = stamp.metadata().and_then(|found| found.modified());
     let same = fs::read_to_string(&stamp).is_ok_and(|text| text == size.to_string());
     // A time that lies in the future says nothing.
     if same && last.is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age < INTERVAL)) {
-        return;
+        return Vec::new();
     }
     drop(run);
-    let Some(_alone) = store.alone() else { return };
+    let Some(_alone) = store.alone() else { return Vec::new() };
     if fs::write(&stamp, size.to_string()).is_err() {
-        return;
+        return Vec::new();
     }
     let kept = started.checked_sub(GRANULARITY);
     let bound = Bound { size: Some(size), age: Some(AGE) };
-    let _ = prune(store, bound, now, kept);
+    prune(store, bound, now, kept).failed
 }
 
 #[cfg(test)]
@@ -64,22 +71,22 @@ mod tests {
         let new = blob(b"new", Duration::ZERO);
 
         let other = store.enter();
-        tidy(&store, 1000, store.enter(), now);
+        assert!(tidy(&store, 1000, store.enter(), now).is_empty());
         assert!(old.exists(), "another run is under way");
         drop(other);
         // A run of more than a month, which began with this.
-        tidy(&store, 1000, store.enter(), now - month);
+        assert!(tidy(&store, 1000, store.enter(), now - month).is_empty());
         assert!(old.exists() && new.exists(), "this run may have used it");
-        tidy(&store, 1000, store.enter(), now);
+        assert!(tidy(&store, 1000, store.enter(), now).is_empty());
         assert!(old.exists(), "it is not a day ago");
         let stamp = File::options().write(true).open(store.dir().join(STAMP)).unwrap();
         stamp.set_modified(now - INTERVAL).unwrap();
-        tidy(&store, 1000, store.enter(), now);
+        assert!(tidy(&store, 1000, store.enter(), now).is_empty());
         assert!(!old.exists() && new.exists());
         let later = now + Duration::from_secs(2 * 60 * 60);
-        tidy(&store, 1000, store.enter(), later);
+        assert!(tidy(&store, 1000, store.enter(), later).is_empty());
         assert!(new.exists(), "it is not a day ago");
-        tidy(&store, 1, store.enter(), later);
+        assert!(tidy(&store, 1, store.enter(), later).is_empty());
         assert!(!new.exists(), "another size is a reason");
     }
 }

@@ -91,7 +91,7 @@ fn show(cache: &Cache, arguments: &ShowArgs) -> Result<()> {
 
 fn prune(cache: &Cache, arguments: &PruneArgs) -> Result<()> {
     let bound = Bound { size: arguments.max_size, age: arguments.max_age };
-    let pruned = cache.prune(bound).map_err(|error| failed(&error))?;
+    let pruned = cache.prune(bound);
     if pruned.busy {
         ui::log("ko is running elsewhere: what was used within a day stays");
     }
@@ -102,11 +102,22 @@ fn prune(cache: &Cache, arguments: &PruneArgs) -> Result<()> {
         readable(removed.bytes),
         left.count,
         readable(left.bytes)
-    ))
+    ))?;
+    passed_over(&pruned.failed)
+}
+
+/// Says what could not be done, of which the rest was.
+fn passed_over(errors: &[CacheError]) -> Result<()> {
+    let Some(last) = errors.last() else { return Ok(()) };
+    for error in &errors[..errors.len() - 1] {
+        ui::log(failed(error).message());
+    }
+    let hint = "everything else is done; it may belong to another user, such as root";
+    Err(failed(last).hint(Some(hint.to_owned())))
 }
 
 fn verify(cache: &Cache) -> Result<()> {
-    let verified = cache.verify().map_err(|error| failed(&error))?;
+    let verified = cache.verify();
     if verified.busy > 0 {
         ui::log(&format!("{} outputs are being built, and were not looked at", verified.busy));
     }
@@ -115,7 +126,8 @@ fn verify(cache: &Cache) -> Result<()> {
         text.push_str(&format!("damaged, removed: {}\n", path.display()));
     }
     let (count, bytes) = (verified.sound.count, readable(verified.sound.bytes));
-    ui::print(&format!("{text}{count} sound ({bytes}), {} damaged\n", verified.removed.len()))
+    ui::print(&format!("{text}{count} sound ({bytes}), {} damaged\n", verified.removed.len()))?;
+    passed_over(&verified.failed)
 }
 
 fn export(cache: &Cache, work_dir: &Path, file: &FileArg) -> Result<()> {

@@ -178,6 +178,26 @@ fn a_cache_is_shown_and_pruned() {
     }
 }
 
+/// Nobody, root neither, removes files of procfs.
+#[cfg(target_os = "linux")]
+#[test]
+fn pruning_says_what_it_cannot_remove_and_goes_on() {
+    let fixture = Fixture::new();
+    let sandbox = &fixture.sandbox;
+    let _ = fixture.build("--bare").output().success();
+    let stuck = sandbox.kocache().join("v1/records/stuck");
+    std::os::unix::fs::symlink("/proc/sys/kernel/random", &stuck).unwrap();
+    let count = fs::read_dir(&stuck).unwrap().count();
+    let pruned = sandbox.run(["cache", "prune", "--max-size=0"]).output().failure(1);
+    assert!(pruned.stdout.ends_with(&format!(", {count} left (0 B)\n")), "{}", pruned.stdout);
+    let told = pruned.stderr.matches("removing ").count();
+    assert_eq!(told, count, "{}", pruned.stderr);
+    let hint = "hint: everything else is done; it may belong to another user, such as root\n";
+    assert!(pruned.stderr.ends_with(hint), "{}", pruned.stderr);
+    let verified = sandbox.run(["cache", "verify"]).output().failure(1);
+    assert_eq!(verified.stderr.matches("removing ").count(), count, "{}", verified.stderr);
+}
+
 /// Makes everything in the cache look as if it had been used two days ago.
 fn age(dir: &Path) {
     let time = SystemTime::now() - Duration::from_secs(2 * 24 * 60 * 60);
