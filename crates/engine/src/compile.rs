@@ -91,6 +91,9 @@ impl Run {
     /// settings of a build: whoever makes that image says so.
     pub(crate) async fn compile(self: &Arc<Self>, programs: &[Program]) {
         let Ok(stale) = self.stale(programs).await else { return };
+        if !stale.is_empty() {
+            self.activity.begin_work();
+        }
         let mut groups: Vec<(BuildKey, Arc<Checked>, Vec<Wanted>)> = Vec::new();
         for (import_path, platform, checked) in stale {
             let key = BuildKey::new(&self.go, &checked.settings);

@@ -132,6 +132,7 @@ impl Run {
         if let Some(layer) = self.debugger_made(&key) {
             return Ok(layer);
         }
+        self.activity.begin_work();
         let output = delve.output(&self.store.bin(), &self.go).discarding(self.options.rebuild);
         let last_size = output.binary().metadata().ok().map(|found| found.len());
         let share = self.budget.go_build(link_weight(last_size)).await;

@@ -6,6 +6,7 @@
 //! everything that it depends on comes in [`Options`], everything that happens
 //! goes to an [`Observer`], and what went wrong is an [`Error`].
 
+mod activity;
 mod base;
 mod blobs;
 mod blocking;
@@ -36,6 +37,7 @@ mod sbom;
 mod stage;
 mod static_base;
 
+pub use activity::Clock;
 pub use base::{BaseError, BaseReference, LocalBaseError};
 pub use daemon::{DaemonError, EngineKind, EnginePlaces};
 pub use debug::DebugOptions;

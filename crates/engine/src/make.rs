@@ -180,6 +180,9 @@ impl Run {
             let obtained = recipe.obtain_from(&self.store, &self.compressor, &sources, &self.stop);
             match obtained {
                 Ok(Obtained { layer, reused, same }) => {
+                    if !reused {
+                        self.activity.begin_work();
+                    }
                     self.observer.tell(Event::Layer { reused });
                     let compare = || compare_kodata(&self.store, &here, &recipe);
                     let different = if same { None } else { compare() };

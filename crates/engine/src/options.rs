@@ -12,6 +12,7 @@ use layer::Compression;
 use oci::{PlatformMatcher, Tag};
 use registry::Keychain;
 
+use crate::activity::Clock;
 use crate::base::BaseReference;
 use crate::daemon::{ContainerEngine, EngineKind, EnginePlaces};
 use crate::debug::DebugOptions;
@@ -69,6 +70,8 @@ pub struct Options {
     pub engines: EnginePlaces,
     /// How registries are spoken to.
     pub network: Network,
+    /// What says how much time has passed.
+    pub clock: Clock,
 }
 
 impl Options {

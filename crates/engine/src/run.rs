@@ -15,6 +15,7 @@ use layer::Compressor;
 use registry::{Client, ClientOptions};
 use store::Store;
 
+use crate::activity::Activity;
 use crate::base::Bases;
 use crate::blocking::blocking;
 use crate::budget::Budget;
@@ -33,7 +34,7 @@ use crate::namer::md5_of;
 use crate::options::{Local, Network, Options};
 use crate::publish::{
     ArchivePublisher, ClusterPublisher, DaemonPublisher, LayoutPublisher, NonePublisher, Publisher,
-    RegistryPublisher,
+    Pusher, RegistryPublisher,
 };
 use crate::sbom::{self, Subject};
 use crate::stage::Stage;
@@ -71,6 +72,7 @@ pub(crate) struct Run {
     pub(crate) expander: Expander,
     pub(crate) compressor: Compressor,
     pub(crate) budget: Budget,
+    pub(crate) activity: Activity,
     pub(crate) kodata: KodataLayers,
     pub(crate) binaries: Binaries,
     pub(crate) debuggers: Debuggers,
@@ -94,6 +96,9 @@ impl Engine {
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?;
         let clients = Clients::new(&options.network)?;
         let cancel = Cancel::new();
+        let activity = Activity::new(options.clock.clone());
+        let shared = (&store, &observer, &activity);
+        let publishers = publishers(&options, clients.destination.clone(), shared);
         let expander = Expander {
             go: go.clone(),
             work_dir: options.work_dir.clone(),
@@ -123,7 +128,8 @@ impl Engine {
             debuggers: Debuggers::new(),
             known: Known::new(options.limits),
             compiles: Compiles::default(),
-            publishers: publishers(&options, clients.destination, &store, &observer),
+            publishers,
+            activity,
             cancel,
             stop: Arc::new(AtomicBool::new(false)),
             options,
@@ -310,8 +316,7 @@ impl Clients {
 fn publishers(
     options: &Options,
     client: Client,
-    store: &Store,
-    observer: &Observer,
+    (store, observer, activity): (&Store, &Observer, &Activity),
 ) -> Vec<Box<dyn Publisher>> {
     let destination = &options.destination;
     if let Some(local) = &destination.local {
@@ -347,8 +352,9 @@ fn publishers(
     }
     if destination.push {
         let (destination, store, observer) = (destination.clone(), store.clone(), observer.clone());
-        let sbom = options.sbom.clone();
-        let publisher = RegistryPublisher::new(client, destination, sbom, store, observer);
+        let (sbom, activity) = (options.sbom.clone(), activity.clone());
+        let pusher = Pusher::new(client, store);
+        let publisher = RegistryPublisher::new(pusher, destination, sbom, observer, activity);
         publishers.push(Box::new(publisher));
     }
     if publishers.is_empty() {

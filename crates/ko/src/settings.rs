@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use engine::{
-    BaseReference, BuildOptions, Compression, DebugOptions, Environment, ImageOptions, Limits,
-    Network, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
+    BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
+    Limits, Network, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
 };
 
 use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements, size};
@@ -71,8 +72,18 @@ pub(crate) fn options(
         destination,
         engines: destination::engine_places(process, &work_dir),
         network: network(process, publish.insecure_registry),
+        clock: clock(process),
         work_dir,
     })
+}
+
+/// The system's clock. Tests of what a run asks of registries, which must not
+/// depend on how slow a machine is, may stop it, in builds for them.
+fn clock(process: &Process) -> Clock {
+    if cfg!(debug_assertions) && process.variable("KO_STOPPED_CLOCK").is_some() {
+        return Clock::new(|| Duration::ZERO);
+    }
+    Clock::default()
 }
 
 /// Where relative paths start.

@@ -26,7 +26,7 @@ pub(crate) use self::cluster::ClusterPublisher;
 pub(crate) use self::daemon::DaemonPublisher;
 pub(crate) use self::layout::LayoutPublisher;
 pub(crate) use self::none::NonePublisher;
-pub(crate) use self::registry::RegistryPublisher;
+pub(crate) use self::registry::{Pusher, RegistryPublisher};
 use crate::daemon::DaemonError;
 use crate::error::registry_hint;
 use crate::image::{Artifact, ImageLayer};

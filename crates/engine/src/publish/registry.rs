@@ -3,15 +3,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join, try_join_all};
+use futures::{FutureExt as _, TryFutureExt as _};
 use oci::{Descriptor, Digest, Reference, Repository};
 use registry::{Access, BlobSource, Client, PushHint, RegistryError};
 use store::Store;
 
 use super::{PublishError, Publisher};
+use crate::activity::Activity;
 use crate::base::BaseSource;
 use crate::blobs::provide;
 use crate::blocking::blocking;
@@ -36,8 +38,9 @@ pub(crate) struct RegistryPublisher {
     /// SBOMs on their way: the manifest that is still to be put, if one is.
     pub(super) sboms: Flights<String, Result<Option<Bytes>, PublishError>>,
     pub(super) observer: Observer,
+    activity: Activity,
     /// What tags point at, asked for as soon as their names are known.
-    heads: Flights<String, Outcome<Option<Digest>>>,
+    heads: Flights<String, Outcome<Head>>,
     /// Where this run has moved tags: what `heads` says of them is no longer
     /// true. Two programs may have one name, as with `--bare`.
     moved: Mutex<HashMap<String, Digest>>,
@@ -48,25 +51,40 @@ pub(crate) struct RegistryPublisher {
     blobs: Flights<(String, Digest), Result<(), PublishError>>,
 }
 
+/// What a tag pointed at when it was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    digest: Option<Digest>,
+    asked: Duration,
+}
+
 /// What sends.
 #[derive(Debug)]
-pub(super) struct Pusher {
+pub(crate) struct Pusher {
     client: Client,
     pub(super) store: Store,
 }
 
 impl RegistryPublisher {
     pub(crate) fn new(
-        client: Client,
+        pusher: Pusher,
         destination: Destination,
         sbom: Option<SbomOptions>,
-        store: Store,
         observer: Observer,
+        activity: Activity,
     ) -> Self {
-        let pusher = Arc::new(Pusher { client, store });
-        let (sboms, heads, blobs) = (Flights::new(), Flights::new(), Flights::new());
-        let (moved, homes) = (Mutex::default(), Mutex::default());
-        Self { pusher, destination, sbom, sboms, observer, heads, moved, homes, blobs }
+        Self {
+            pusher: Arc::new(pusher),
+            destination,
+            sbom,
+            sboms: Flights::new(),
+            observer,
+            activity,
+            heads: Flights::new(),
+            moved: Mutex::default(),
+            homes: Mutex::default(),
+            blobs: Flights::new(),
+        }
     }
 
     /// What a tag points at, as it was when it was first asked for.
@@ -74,10 +92,15 @@ impl RegistryPublisher {
         &self,
         reference: &Reference,
     ) -> impl Future<Output = Outcome<Option<Digest>>> + use<> {
-        let (pusher, asked) = (Arc::clone(&self.pusher), reference.clone());
+        self.first_look(reference).map_ok(|head| head.digest)
+    }
+
+    fn first_look(&self, reference: &Reference) -> impl Future<Output = Outcome<Head>> + use<> {
+        let (pusher, wanted) = (Arc::clone(&self.pusher), reference.clone());
+        let activity = self.activity.clone();
         self.heads.start(reference.full_name(), || async move {
-            let head = pusher.client.head_manifest(&asked, Access::Push).await;
-            Ok(head.map_err(Arc::new)?.map(|found| found.digest))
+            let asked = activity.now();
+            Ok(Head { digest: pusher.head(&wanted).await?, asked })
         })
     }
 
@@ -94,6 +117,24 @@ impl RegistryPublisher {
         Ok(found.map_err(|source| pushing(reference.repository(), source))? == Some(digest))
     }
 
+    /// Is what a tag pointed at still there, now that the tag is to be moved?
+    /// Somebody else may have moved it, unless nobody had the time to.
+    async fn is_still_there(
+        &self,
+        reference: &Reference,
+        digest: Digest,
+    ) -> Result<bool, PublishError> {
+        if self.moved().contains_key(&reference.full_name()) {
+            return Ok(true);
+        }
+        let failed = |source| pushing(reference.repository(), source);
+        let first = self.first_look(reference).await.map_err(failed)?;
+        if self.activity.believes(first.asked) {
+            return Ok(true);
+        }
+        Ok(self.pusher.head(reference).await.map_err(failed)? == Some(digest))
+    }
+
     /// The tags, as references: there is always one.
     fn tagged<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = Reference> + 'a {
         self.destination.tags.iter().map(|tag| repository.with_tag(tag.clone()))
@@ -105,18 +146,27 @@ impl RegistryPublisher {
         self.observer.tell(Event::Publishing { reference: first.to_string() });
         let known = self.is_there(&first, artifact.digest()).await?;
         let images = async {
-            match artifact {
-                _ if known => Ok(()),
-                Artifact::Image(image) => self.blobs_of(import_path, &repository, image).await,
-                Artifact::Index { images, .. } => {
-                    let children = images.iter();
-                    let children =
-                        children.map(|image| self.child(import_path, &repository, image));
-                    try_join_all(children).await.map(drop)
-                }
-            }
+            if known { Ok(()) } else { self.images(import_path, &repository, artifact).await }
         };
         try_join(images, self.upload_sboms(&repository, artifact, known)).await.map(drop)
+    }
+
+    /// Brings all that the top manifest reaches.
+    async fn images(
+        &self,
+        import_path: &str,
+        repository: &Repository,
+        artifact: &Artifact,
+    ) -> Result<(), PublishError> {
+        self.activity.begin_work();
+        match artifact {
+            Artifact::Image(image) => self.blobs_of(import_path, repository, image).await,
+            Artifact::Index { images, .. } => {
+                let children = images.iter();
+                let children = children.map(|image| self.child(import_path, repository, image));
+                try_join_all(children).await.map(drop)
+            }
+        }
     }
 
     /// An image of an index: by its digest, no tag.
@@ -191,20 +241,23 @@ impl RegistryPublisher {
     ) -> Result<String, PublishError> {
         let repository = self.destination.repository_of(import_path)?;
         let (media_type, bytes) = artifact.top();
+        let (repository, digest) = (&repository, artifact.digest());
         let put = |reference: Reference| async move {
-            match self.is_there(&reference, artifact.digest()).await? {
-                true => Ok::<(), PublishError>(()),
-                false => {
-                    self.pusher.put(&reference, media_type, bytes).await?;
-                    self.moved().insert(reference.full_name(), artifact.digest());
-                    Ok(())
+            if self.is_there(&reference, digest).await? {
+                if self.is_still_there(&reference, digest).await? {
+                    return Ok::<(), PublishError>(());
                 }
+                // The tag may have been all that kept it there.
+                self.images(import_path, repository, artifact).await?;
             }
+            self.pusher.put(&reference, media_type, bytes).await?;
+            self.moved().insert(reference.full_name(), digest);
+            Ok(())
         };
-        let mut tagged = self.tagged(&repository);
+        let mut tagged = self.tagged(repository);
         let first = tagged.next().expect("there is always a tag");
-        let known = self.is_there(&first, artifact.digest()).await?;
-        self.attach_sboms(&repository, artifact, known).await?;
+        let known = self.is_there(&first, digest).await?;
+        self.attach_sboms(repository, artifact, known).await?;
         put(first).await?;
         let others = tagged.map(|reference| {
             self.observer.tell(Event::Tagging { reference: reference.to_string() });
@@ -255,6 +308,16 @@ impl Publisher for RegistryPublisher {
 }
 
 impl Pusher {
+    pub(crate) fn new(client: Client, store: Store) -> Self {
+        Self { client, store }
+    }
+
+    /// What a tag points at.
+    async fn head(&self, reference: &Reference) -> Outcome<Option<Digest>> {
+        let found = self.client.head_manifest(reference, Access::Push).await;
+        Ok(found.map_err(Arc::new)?.map(|found| found.digest))
+    }
+
     /// Our layers come from the cache. Those of a base are mounted where the
     /// registry can do that, and only else go through this machine. `beside` is
     /// another repository of the registry that has the layer.

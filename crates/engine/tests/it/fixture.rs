@@ -3,9 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use engine::{
-    BuildOptions, Compression, Destination, Engine, Environment, Error, Event, ImageOptions,
+    BuildOptions, Clock, Compression, Destination, Engine, Environment, Error, Event, ImageOptions,
     Limits, Namer, Network, Observer, Options, PlatformMatcher, Published, keychain,
 };
 use testkit::base::{Image, Index};
@@ -13,7 +14,7 @@ use testkit::module::Module;
 use testkit::registry::TestRegistry;
 
 pub(crate) struct Fixture {
-    pub(crate) registry: TestRegistry,
+    pub(crate) registry: Arc<TestRegistry>,
     pub(crate) dir: tempfile::TempDir,
 }
 
@@ -21,10 +22,10 @@ impl Fixture {
     /// A base for two platforms, and a module with two programs, one of which
     /// has kodata.
     pub(crate) fn new() -> Self {
-        let registry = TestRegistry::start();
+        let registry = Arc::new(TestRegistry::start());
         let image = |platform| Image::oci(platform).layers(1, 2000);
         let index = Index::oci().image(image("linux/amd64")).image(image("linux/arm64/v8"));
-        index.build().push(&registry, "base", "latest");
+        index.build().push(&*registry, "base", "latest");
         let dir = tempfile::tempdir().unwrap();
         Module::new(dir.path().join("module"), "example.com/app")
             .main("cmd/a")
@@ -83,6 +84,7 @@ impl Fixture {
                 insecure: false,
                 keychain: keychain(keychain::Sources::default()),
             },
+            clock: Clock::new(|| Duration::ZERO),
         }
     }
 }
@@ -92,14 +94,30 @@ pub(crate) fn build(
     options: Options,
     words: &[&str],
 ) -> (Result<Vec<Published>, Error>, Vec<Event>) {
+    build_with(options, words, 512, |_| {})
+}
+
+/// The same with so many threads that may block, and somebody who looks at what
+/// happens before it goes on.
+pub(crate) fn build_with(
+    options: Options,
+    words: &[&str],
+    threads: usize,
+    look: impl Fn(&Event) + Send + Sync + 'static,
+) -> (Result<Vec<Published>, Error>, Vec<Event>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
-    let engine =
-        Engine::new(options, Observer::new(move |event| seen.lock().unwrap().push(event))).unwrap();
+    let observer = Observer::new(move |event| seen.lock().unwrap().push(event)).after(look);
+    let engine = Engine::new(options, observer).unwrap();
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let published = runtime.block_on(engine.build(&words));
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2).max_blocking_threads(threads).enable_all();
+    let runtime = runtime.build().unwrap();
+    let published = runtime.block_on(async {
+        let published = engine.build(&words).await;
+        engine.settle().await;
+        published
+    });
     drop((engine, runtime));
     let events = Arc::into_inner(events).unwrap().into_inner().unwrap();
     (published, events)

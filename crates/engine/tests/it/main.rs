@@ -6,3 +6,4 @@ mod cancel;
 mod determinism;
 mod fixture;
 mod sharing;
+mod tags;

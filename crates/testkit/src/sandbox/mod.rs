@@ -174,11 +174,13 @@ impl Sandbox {
 const INHERITED: [&str; 5] = ["PATH", "PATHEXT", "SystemRoot", "SystemDrive", "ComSpec"];
 
 /// No Go toolchain, module or setting comes from outside.
-const FIXED: [(&str, &str); 5] = [
+const FIXED: [(&str, &str); 6] = [
     ("GOENV", "off"),
     ("GOFLAGS", ""),
     ("GOPROXY", "off"),
     ("GOTOOLCHAIN", "local"),
+    // What is asked of registries must not depend on how slow a machine is.
+    ("KO_STOPPED_CLOCK", "1"),
     ("TZ", "UTC"),
 ];
 
