@@ -1,5 +1,10 @@
 //! The two budgets that bound a run: CPU (how many `go build` at a time) and
 //! memory (what they and the layers in flight may take together).
+//!
+//! Layers have a slice of the memory that is theirs alone: the layer of one
+//! program never waits for the link of another. It must not, for whoever makes
+//! a layer holds the lock of the binary, and who has memory for a link may wait
+//! for that lock, in this process or another.
 
 use std::sync::Arc;
 
@@ -23,47 +28,69 @@ pub(crate) fn link_weight(binary: Option<u64>) -> u64 {
     binary.map_or(GO_BUILD, |size| GO_BUILD.max(size * 15))
 }
 
+/// How many layers are made at a time for each thread that compresses, at most:
+/// some wait for their disk.
+const LAYERS: u64 = 2;
+
 /// Bounds a run. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
     jobs: Arc<Semaphore>,
-    memory: Arc<Semaphore>,
+    links: Arc<Semaphore>,
     units: u32,
+    layers: Arc<Semaphore>,
 }
 
-/// A part of the budget, given back when dropped.
+/// A part of the budget for a `go build`, given back when dropped. Whoever
+/// waits for it holds no lock of an output.
 #[derive(Debug)]
-pub(crate) struct Share {
-    _job: Option<OwnedSemaphorePermit>,
+pub(crate) struct BuildShare {
+    _job: OwnedSemaphorePermit,
+    _memory: OwnedSemaphorePermit,
+}
+
+/// A part of the budget for a layer, given back when dropped. Whoever has it
+/// waits for nobody.
+#[derive(Debug)]
+pub(crate) struct LayerShare {
     _memory: OwnedSemaphorePermit,
 }
 
 impl Budget {
     pub(crate) fn new(limits: Limits) -> Self {
-        let units = u32::try_from(limits.memory / UNIT).unwrap_or(u32::MAX).max(1);
+        let threads = limits.threads.get() as u64;
+        // Of little memory most is for links; one layer there must be.
+        let layers = (threads * LAYERS).min(limits.memory / 4 / LAYER).max(1);
+        let links = limits.memory.saturating_sub(layers * LAYER) / UNIT;
+        let units = u32::try_from(links).unwrap_or(u32::MAX).max(1);
+        let permits = |count: usize| count.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            jobs: Arc::new(Semaphore::new(limits.jobs.clamp(1, Semaphore::MAX_PERMITS))),
-            memory: Arc::new(Semaphore::new(units as usize)),
+            jobs: Arc::new(Semaphore::new(permits(limits.jobs))),
+            links: Arc::new(Semaphore::new(units as usize)),
             units,
+            layers: Arc::new(Semaphore::new(permits(usize::try_from(layers).unwrap_or(1)))),
         }
     }
 
+    /// What all links together may take, in bytes.
+    pub(crate) fn links(&self) -> u64 {
+        u64::from(self.units) * UNIT
+    }
+
     /// Waits until programs may be built by one process, whose links take this
-    /// many bytes.
-    pub(crate) async fn go_build(&self, bytes: u64) -> Share {
+    /// many bytes. What alone is more than all there is gets all there is: it
+    /// runs alone.
+    pub(crate) async fn go_build(&self, bytes: u64) -> BuildShare {
         let job = Arc::clone(&self.jobs).acquire_owned().await.expect("never closed");
-        Share { _job: Some(job), _memory: self.memory(bytes).await }
-    }
-
-    /// Waits until a layer may be made.
-    pub(crate) async fn layer(&self) -> Share {
-        Share { _job: None, _memory: self.memory(LAYER).await }
-    }
-
-    /// What alone is more than all there is gets all there is: it runs alone.
-    async fn memory(&self, bytes: u64) -> OwnedSemaphorePermit {
         let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).clamp(1, self.units);
-        Arc::clone(&self.memory).acquire_many_owned(units).await.expect("never closed")
+        let memory = Arc::clone(&self.links).acquire_many_owned(units).await;
+        BuildShare { _job: job, _memory: memory.expect("never closed") }
+    }
+
+    /// Waits until a layer may be made: for other layers, and nothing else.
+    pub(crate) async fn layer(&self) -> LayerShare {
+        let memory = Arc::clone(&self.layers).acquire_owned().await;
+        LayerShare { _memory: memory.expect("never closed") }
     }
 }
 
@@ -92,7 +119,7 @@ mod tests {
     async fn large_links_run_alone_and_small_memory_is_enough_for_one() {
         let budget = budget(8, 1 << 30);
         let large = budget.go_build(link_weight(Some(100 << 20))).await;
-        assert!(budget.layer().now_or_never().is_none());
+        assert!(budget.go_build(link_weight(None)).now_or_never().is_none());
         drop(large);
         let _several = (
             budget.go_build(link_weight(None)).await,
@@ -101,5 +128,23 @@ mod tests {
         );
         let tiny = super::tests::budget(1, 0);
         drop(tiny.go_build(link_weight(Some(u64::MAX / 16))).await);
+    }
+
+    #[tokio::test]
+    async fn layers_never_wait_for_links() {
+        for memory in [0, 16 << 20, 64 << 20, 1 << 30, u64::MAX] {
+            let budget = budget(8, memory);
+            let _all = budget.go_build(u64::MAX / 2).await;
+            let queued = budget.go_build(u64::MAX / 2);
+            futures::pin_mut!(queued);
+            assert!(futures::poll!(&mut queued).is_pending() || memory == u64::MAX);
+            let layer = budget.layer().now_or_never();
+            assert!(layer.is_some(), "{memory}");
+            assert!(budget.links() + LAYER <= memory.max(LAYER + UNIT), "{memory}");
+        }
+        // And they are bounded too.
+        let budget = budget(8, 1 << 30);
+        let _two = (budget.layer().await, budget.layer().await);
+        assert!(budget.layer().now_or_never().is_none());
     }
 }

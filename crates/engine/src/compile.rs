@@ -173,13 +173,14 @@ impl Run {
         let limits = self.options.limits;
         let threads = limits.threads.get();
         let alone = limits.jobs < threads;
+        let memory = self.budget.links();
         let mut parts: Vec<Vec<Wanted>> = Vec::new();
         for wanted in group {
             let fits = |part: &Vec<Wanted>| {
                 let all = || part.iter().chain([&wanted]);
                 let mut weights: Vec<u64> = all().map(Wanted::weight).collect();
                 weights.sort_unstable_by(|one, other| other.cmp(one));
-                weights.iter().take(threads).sum::<u64>() <= limits.memory
+                weights.iter().take(threads).sum::<u64>() <= memory
                     && can_share(all().map(|wanted| &wanted.member.import_path))
             };
             match parts.iter_mut().find(|part| !alone && fits(part)) {

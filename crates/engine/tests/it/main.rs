@@ -6,4 +6,5 @@ mod cancel;
 mod determinism;
 mod fixture;
 mod sharing;
+mod locks;
 mod tags;
