@@ -9,8 +9,10 @@ mod parts;
 mod record;
 mod repository;
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::future::{join_all, try_join_all};
 use golang::{
@@ -19,8 +21,8 @@ use golang::{
 };
 use layer::Layer;
 use oci::Platform;
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 pub(crate) use self::capture::Fact;
 pub(crate) use self::kodata::{Different, compare as compare_kodata};
@@ -37,12 +39,21 @@ use crate::stage::Stage;
 /// Which program, where `go` runs for it, its configuration, its platform.
 type CheckKey = (ImportPath, PathBuf, Option<usize>, String);
 
+/// The state of a repository. Threads that need it wait for the one that asks,
+/// never for a thread to become free: they may all be taken.
+type Repository = Arc<OnceLock<Result<VcsState, Cancelled>>>;
+
+/// How many checks there are at a time: each has a thread, most of which wait
+/// for the same repository.
+const CHECKS: usize = 128;
+
 /// What a run has found out.
 #[derive(Debug)]
 pub(crate) struct Known {
     checker: Checker,
     checks: Flights<CheckKey, Result<Arc<Checked>, BuildFailure>>,
-    repositories: Flights<PathBuf, Result<VcsState, Cancelled>>,
+    checking: Semaphore,
+    repositories: Mutex<HashMap<PathBuf, Repository>>,
     captures: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -106,7 +117,8 @@ impl Known {
         Self {
             checker: Checker::new(limits.threads),
             checks: Flights::new(),
-            repositories: Flights::new(),
+            checking: Semaphore::new(CHECKS),
+            repositories: Mutex::default(),
             captures: Mutex::default(),
         }
     }
@@ -145,6 +157,8 @@ impl Run {
                 run.stage(Stage::Freshness, Some(&program.main.import_path), Some(&platform));
             let settings = run.settings(&program, &platform).await?;
             let variant = run.variant(&program, &platform);
+            let checking = Arc::clone(&run);
+            let _permit = checking.known.checking.acquire().await.expect("never closed");
             let work = blocking(move || {
                 let _stage = stage;
                 let keys = RecordKeys::new(&settings, &program.main.import_path);
@@ -172,11 +186,10 @@ impl Run {
             return stale(Stale::Layer);
         }
         if let Some(repository) = record.repository(settings) {
-            // It answers while files are looked at.
-            drop(self.repository(&repository, settings));
+            self.ask_early(&repository, settings);
         }
         let freshness = record.check(&self.go, settings, &self.known.checker, |repository| {
-            Handle::current().block_on(self.repository(repository, settings))
+            self.repository(repository, settings)
         });
         match freshness {
             Freshness::Fresh(renewed) => {
@@ -201,16 +214,29 @@ impl Run {
     }
 
     /// The state of a repository, found out once for all programs in it.
+    /// Blocks.
     fn repository(
-        self: &Arc<Self>,
+        &self,
         repository: &Path,
         settings: &BuildSettings,
-    ) -> impl Future<Output = Result<VcsState, Cancelled>> + use<> {
-        let (run, dir) = (Arc::clone(self), repository.to_owned());
-        let environment = settings.environment.clone();
-        self.known.repositories.start(repository.to_owned(), || async move {
-            blocking(move || repository::read(&run, &dir, &environment)).await
-        })
+    ) -> Result<VcsState, Cancelled> {
+        let state = Arc::clone(self.repositories().entry(repository.to_owned()).or_default());
+        state.get_or_init(|| repository::read(self, repository, &settings.environment)).clone()
+    }
+
+    /// Has git answer while files are looked at, if there is a thread for it.
+    fn ask_early(self: &Arc<Self>, repository: &Path, settings: &BuildSettings) {
+        if let Entry::Vacant(vacant) = self.repositories().entry(repository.to_owned()) {
+            let (run, state) = (Arc::clone(self), Arc::clone(vacant.insert(Arc::default())));
+            let (dir, environment) = (repository.to_owned(), settings.environment.clone());
+            drop(spawn_blocking(move || {
+                state.get_or_init(|| repository::read(&run, &dir, &environment)).is_ok()
+            }));
+        }
+    }
+
+    fn repositories(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Repository>> {
+        self.known.repositories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What of the layer does not follow from how the program is built.

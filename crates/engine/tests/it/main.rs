@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cancel;
+mod checks;
 mod determinism;
 mod fixture;
 mod sharing;
