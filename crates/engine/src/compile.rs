@@ -266,7 +266,7 @@ impl Run {
         let any = !import_paths.is_empty();
         let ask = move || {
             let temporary = run.store.temp_dir().map_err(|error| error.to_string())?;
-            let (go, dir, cancel) = (&run.go, temporary.path(), &run.cancel);
+            let (go, dir, cancel) = (&run.go, temporary.path(), &run.recording);
             let survey = Survey::make(go, &settings, &import_paths, dir, started, cancel);
             survey.map_err(Unsurveyed::from)
         };

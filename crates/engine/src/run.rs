@@ -82,6 +82,9 @@ pub(crate) struct Run {
     /// Who has spoken to registries.
     pub(crate) clients: Vec<Client>,
     pub(crate) cancel: Cancel,
+    /// Ends the recording of what is built, which goes on when something else
+    /// fails: the next run need not build that again.
+    pub(crate) recording: Cancel,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -131,6 +134,7 @@ impl Engine {
             publishers,
             activity,
             cancel,
+            recording: Cancel::new(),
             stop: Arc::new(AtomicBool::new(false)),
             options,
             observer,
@@ -146,6 +150,7 @@ impl Engine {
     /// [`build`](Self::build) afterwards.
     pub fn cancel(&self) {
         self.run.cancel();
+        self.run.recording.cancel();
     }
 
     /// Builds and publishes the programs that the words name, each once.
@@ -172,7 +177,8 @@ impl Engine {
     }
 
     /// Waits until all that was learnt for the next run is kept, and the cache
-    /// is within its bound. Nothing that was returned before depends on it.
+    /// is within its bound: after a failure too, for what was built by then.
+    /// Nothing that was returned before depends on it.
     pub async fn settle(&self) {
         self.run.settle().await;
         let run = Arc::clone(&self.run);
@@ -244,7 +250,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.run.cancel();
+        self.cancel();
     }
 }
 

@@ -131,7 +131,8 @@ impl Engine {
     #[must_use]
     pub fn counters(&self) -> Counters {
         let run = self.run();
-        let mut counters = Counters { processes: run.cancel.children(), ..Counters::default() };
+        let processes = run.cancel.children() + run.recording.children();
+        let mut counters = Counters { processes, ..Counters::default() };
         for client in &run.clients {
             let traffic = client.traffic();
             counters.requests += traffic.requests;

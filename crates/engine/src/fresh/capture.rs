@@ -57,7 +57,7 @@ impl Run {
                 layer: &layer.diff_id.to_string(),
                 unconfirmed,
             };
-            let captured = Record::capture(built, &self.known.checker, &self.cancel);
+            let captured = Record::capture(built, &self.known.checker, &self.recording);
             let (record, outline) = captured.map_err(Unsurveyed::from)?;
             if let Some(outline) = outline {
                 // Without, go is asked again.

@@ -24,4 +24,9 @@ fn a_program_that_does_not_compile_keeps_all_tags_where_they_are() {
         }
     }
     assert_eq!(files(&fixture.dir.path().join("cache/v1/tmp")), 0);
+
+    // What the others came to is kept.
+    let (_, events) = build(fixture.options("cache", 2), &["./cmd/a"]);
+    let is_building = |event: &Event| matches!(event, Event::Building { .. });
+    assert!(!events.iter().any(is_building), "{events:#?}");
 }

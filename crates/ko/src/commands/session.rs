@@ -38,8 +38,8 @@ fn is_configuration(error: &engine::Error) -> bool {
 }
 
 /// Runs work of an engine until it ends or a signal ends it. What the engine
-/// then still has to keep for the next run is waited for, and a signal ends
-/// only that: results should be out before.
+/// then still has to keep for the next run is waited for, also of a run that
+/// has failed, and a signal ends only that: results should be out before.
 pub(super) fn run<T>(
     mut options: Options,
     arguments: &ImageArgs,
@@ -67,7 +67,7 @@ pub(super) fn run<T>(
     let done = runtime.block_on(async {
         let mut signals = Signals::listen();
         let done = tokio::select! {
-            done = work(&engine) => done?,
+            done = work(&engine) => done,
             signal = signals.next() => {
                 engine.cancel();
                 let message = format!("interrupted by {}", signal.name());
@@ -79,7 +79,7 @@ pub(super) fn run<T>(
             // The results are out. What is not kept is found out again.
             _ = signals.next() => engine.cancel(),
         }
-        Ok(done)
+        done
     });
     let report = recorder.map(|recorder| recorder.finish(engine.counters(), done.is_ok()));
     {
