@@ -1,6 +1,6 @@
 //! What several images of a run need is found out and sent once.
 
-use engine::Event;
+use engine::{Event, Layout};
 use testkit::registry::Class;
 
 use crate::fixture::{Fixture, build};
@@ -22,6 +22,18 @@ fn programs_share_the_base_and_platforms_share_kodata() {
     assert_eq!(building, 4);
     // Config and binary of each platform, and one kodata: in each repository.
     assert_eq!(fixture.registry.requests_of(Class::UploadPut).len(), 2 * (2 + 2 + 1));
+}
+
+#[test]
+fn a_base_comes_once_for_all_programs() {
+    let fixture = Fixture::new();
+    let mut options = fixture.options("cache", 2);
+    options.destination.push = false;
+    let path = fixture.dir.path().join("layout");
+    options.destination.layout = Some(Layout { path, named: false });
+    build(options, &["./cmd/a", "./cmd/b"]).0.unwrap();
+    // Layer and config of two platforms.
+    assert_eq!(fixture.registry.counts().of(Class::BlobGet), 4);
 }
 
 #[test]
