@@ -16,6 +16,8 @@ pub mod cgroup;
 mod digest;
 pub mod docker;
 pub mod edit;
+#[cfg(unix)]
+pub mod image_store;
 pub mod kind;
 pub mod kube;
 pub mod module;

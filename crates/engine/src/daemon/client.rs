@@ -97,6 +97,15 @@ impl Engine {
         }
     }
 
+    /// Does it keep images in containerd's store, as Docker does by default
+    /// since 29? They are known there by the digests of their manifests, and
+    /// not of their configs. A proxy that does not let us ask has none.
+    pub(super) async fn keeps_manifests(&self) -> bool {
+        let info = if self.podman { None } else { self.docker.info().await.ok() };
+        let status = info.and_then(|info| info.driver_status).unwrap_or_default();
+        status.iter().any(|pair| *pair == ["driver-type", "io.containerd.snapshotter.v1"])
+    }
+
     /// The ids of its images, and the names that each has.
     pub(super) async fn images(&self) -> Result<Vec<(String, Vec<String>)>, DaemonError> {
         let options = ListImagesOptionsBuilder::default().build();

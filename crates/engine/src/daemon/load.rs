@@ -1,12 +1,15 @@
 //! Loading an image into an engine.
 //!
-//! An engine knows an image by the digest of its config: one that it has only
-//! gets a name. Of one that it has not, the lowest layers are left out of the
+//! An engine knows an image by the digest of its config, or, where containerd
+//! keeps its images, of its manifest: one that it has only gets a name. Of one
+//! that it has not, the lowest layers are left out of the
 //! archive if some image there has the same: Docker opens the file of a layer
 //! only if it does not know all diff_ids up to it. Podman reads such archives
 //! whole, but of an image layout only the layers that it does not know by their
 //! digests. If an engine then finds that it lacks one, it changes nothing, and
-//! the whole image is sent.
+//! the whole image is sent. Docker with containerd's store takes in what lacks a
+//! layer without a word: it gets the whole, as an image layout, since of other
+//! archives it makes manifests of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,16 +48,23 @@ pub(crate) async fn load(
     repository: &str,
     tag: &str,
 ) -> Result<Loaded, PublishError> {
-    let id = image.config_descriptor.digest.to_string();
     let reference = format!("{repository}:{tag}");
-    if let Some(found) = engine.image(&id).await? {
-        if !found.repo_tags.unwrap_or_default().contains(&reference) {
-            engine.tag(&id, repository, tag).await?;
-        }
+    let (config, manifest) = (image.config_descriptor.digest, image.digest);
+    // By name, since that is the same for all engines, and all that it takes
+    // if nothing has changed.
+    let named = engine.image(&reference).await?.and_then(|found| found.id).unwrap_or_default();
+    let hex = named.strip_prefix("sha256:").unwrap_or(&named);
+    if hex == config.hex() || hex == manifest.hex() {
         return Ok(Loaded::default());
     }
-    let without = known_layers(engine, image, repository).await?;
-    let form = if engine.podman { Form::Oci } else { Form::Docker };
+    let containerd = engine.keeps_manifests().await;
+    let id = if containerd { manifest } else { config }.to_string();
+    if engine.image(&id).await?.is_some() {
+        engine.tag(&id, repository, tag).await?;
+        return Ok(Loaded::default());
+    }
+    let without = if containerd { 0 } else { known_layers(engine, image, repository).await? };
+    let form = if engine.podman || containerd { Form::Oci } else { Form::Docker };
     let store = store.clone();
     let request = Request { image: Arc::clone(image), form, reference, without, store };
     let mut detour = None;

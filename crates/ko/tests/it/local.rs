@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use testkit::image_store::ImageStore;
 use testkit::sandbox::Sandbox;
 use testkit::tap::Tap;
 
@@ -103,6 +104,35 @@ fn docker_loads_what_it_has_not() {
     container.args(["run", "--rm", "--network=host", output.stdout.trim_end()]);
     assert_eq!(said(container), "goodbye\n");
     crate::leftovers::assert_none(&sandbox, &[]);
+}
+
+#[test]
+fn docker_with_the_store_of_containerd_gets_an_image_once() {
+    let store = ImageStore::start();
+    let sandbox = program(&unix(&store.socket()));
+    let output = build(&sandbox, "-L -t v1").output().success();
+    let reference = output.stdout.trim_end();
+    let (name, hex) = reference.split_once(':').unwrap();
+    let id = format!("sha256:{hex}");
+    let names = [reference.to_owned(), format!("{name}:v1")];
+    assert_eq!(store.images(), [(id.clone(), names.into())].into());
+    assert_eq!(store.loaded().len(), 1);
+
+    let _ = build(&sandbox, "-L -t v1").output().success();
+    // Nor if it has another name only.
+    store.untag(reference);
+    let _ = build(&sandbox, "-L -t v2").output().success();
+    assert_eq!(store.loaded(), Vec::<Vec<String>>::new());
+    assert!(store.images()[&id].contains(reference) && store.images()[&id].len() == 3);
+
+    // What has changed comes whole: a layer that is missing is not missed.
+    edit(&sandbox, "goodbye");
+    let output = build(&sandbox, "-L -t v1").output().success();
+    let hex = output.stdout.trim_end().rsplit_once(':').unwrap().1;
+    assert!(store.images().contains_key(&format!("sha256:{hex}")));
+    let blobs = |members: &[String]| members.iter().filter(|it| it.starts_with("blobs/")).count();
+    // A manifest, a config and three layers.
+    assert_eq!(blobs(&store.loaded()[0]), 5);
 }
 
 /// A tap that, once it is armed, has something removed before an image is
