@@ -100,7 +100,7 @@ impl Engine {
         let clients = Clients::new(&options.network)?;
         let cancel = Cancel::new();
         let activity = Activity::new(options.clock.clone());
-        let shared = (&store, &observer, &activity);
+        let shared = (&store, &observer, &activity, &cancel);
         let publishers = publishers(&options, clients.destination.clone(), shared);
         let expander = Expander {
             go: go.clone(),
@@ -322,7 +322,7 @@ impl Clients {
 fn publishers(
     options: &Options,
     client: Client,
-    (store, observer, activity): (&Store, &Observer, &Activity),
+    (store, observer, activity, cancel): (&Store, &Observer, &Activity, &Cancel),
 ) -> Vec<Box<dyn Publisher>> {
     let destination = &options.destination;
     if let Some(local) = &destination.local {
@@ -333,7 +333,8 @@ fn publishers(
                 Box::new(DaemonPublisher::new(wanted, destination, store, observer))
             }
             Local::Cluster(cluster) => {
-                Box::new(ClusterPublisher::new(cluster, destination, store, observer))
+                let cancel = cancel.clone();
+                Box::new(ClusterPublisher::new(cluster, destination, store, observer, cancel))
             }
         }];
     }

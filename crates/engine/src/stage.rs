@@ -116,7 +116,8 @@ impl Run {
 /// What a run has cost so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Processes that were started: `go` and `git`, not what they start.
+    /// Processes that were started: `go`, `git`, and what leads to the nodes of
+    /// a cluster; not what they start.
     pub processes: u64,
     /// Requests to registries.
     pub requests: u64,

@@ -58,6 +58,7 @@ pub use module_file::{ModuleFile, nearest};
 pub use output::OutputDir;
 pub use outputs::{Output, OutputState};
 pub use path::{clean_path, normal};
+pub use process::{ChildError, feed_child, run_child};
 pub use target::{Target, TargetError};
 pub use template::{Place, Template, TemplateData, TemplateError, Uses};
 pub use tool::{FindError, Go};

@@ -1,8 +1,8 @@
-//! Running one `go` to its end: what it said, bounded, and how it ended. It
-//! gets no standard input. Knows nothing of what `go` is asked.
+//! Running one child to its end: what it said, bounded, and how it ended. `go`
+//! gets no standard input. Knows nothing of what it is asked.
 
 use std::io::{self, Read};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -66,12 +66,76 @@ impl From<io::Error> for RunError {
     }
 }
 
+/// A child that was started otherwise than as `go` and did not end by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ChildError {
+    /// The work was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// It cannot be started.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<RunError> for ChildError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Cancelled => Self::Cancelled,
+            RunError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+/// How much of what other children say is kept, of each stream.
+const SAID: usize = 64 << 20;
+
+/// Runs any program to its end, without an input; `cancel` ends it and what it
+/// has started.
+///
+/// # Errors
+/// It cannot be started, or was cancelled.
+pub fn run_child(command: Command, cancel: &Cancel) -> Result<Output, ChildError> {
+    Ok(run(command, Streams::Apart, SAID, cancel)?.into())
+}
+
+/// The same, with an input that `feed` writes on a thread of its own: the child
+/// may say as much as it likes before it reads.
+///
+/// # Errors
+/// It cannot be started, or was cancelled.
+pub fn feed_child<T: Send>(
+    command: Command,
+    cancel: &Cancel,
+    feed: impl FnOnce(ChildStdin) -> T + Send,
+) -> Result<(Output, T), ChildError> {
+    let mut fed = None;
+    let feed = |input| fed = Some(feed(input));
+    let finished = run_fed(command, (Streams::Apart, SAID), cancel, Some(feed))?;
+    let fed = fed.ok_or_else(|| ChildError::Io(io::ErrorKind::BrokenPipe.into()))?;
+    Ok((finished.into(), fed))
+}
+
+impl From<Finished> for Output {
+    fn from(Finished { status, stdout, stderr }: Finished) -> Self {
+        Self { status, stdout: stdout.bytes, stderr: stderr.bytes }
+    }
+}
+
 /// Runs a command and keeps at most `limit` bytes of each stream.
 pub(crate) fn run(
-    mut command: Command,
+    command: Command,
     streams: Streams,
     limit: usize,
     cancel: &Cancel,
+) -> Result<Finished, RunError> {
+    run_fed(command, (streams, limit), cancel, None::<fn(ChildStdin)>)
+}
+
+fn run_fed(
+    mut command: Command,
+    (streams, limit): (Streams, usize),
+    cancel: &Cancel,
+    feed: Option<impl FnOnce(ChildStdin) + Send>,
 ) -> Result<Finished, RunError> {
     if cancel.is_cancelled() {
         return Err(RunError::Cancelled);
@@ -85,14 +149,22 @@ pub(crate) fn run(
             (Some(stderr), end)
         }
     };
-    command.stdin(Stdio::null()).stdout(stdout_end).stderr(stderr_end);
+    let input = if feed.is_some() { Stdio::piped() } else { Stdio::null() };
+    command.stdin(input).stdout(stdout_end).stderr(stderr_end);
     let mut child = command.spawn()?;
     cancel.count_child();
     // It holds our writing ends: while they are open no stream ends.
     drop(command);
     let stdout = Stream::read(stdout, limit);
     let stderr = stderr.map(|stderr| Stream::read(stderr, limit));
-    let Ended { status, cancelled } = sys::wait(&mut child, cancel)?;
+    let input = child.stdin.take();
+    let ended = thread::scope(|scope| {
+        if let (Some(feed), Some(input)) = (feed, input) {
+            scope.spawn(move || feed(input));
+        }
+        sys::wait(&mut child, cancel)
+    });
+    let Ended { status, cancelled } = ended?;
     if cancelled {
         return Err(RunError::Cancelled);
     }

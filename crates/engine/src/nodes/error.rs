@@ -1,14 +1,19 @@
 //! Why containerd cannot take images.
 
 use std::io;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
+
+use golang::ChildError;
 
 use super::told;
 
 /// Why containerd cannot take images.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NodeError {
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
     /// A program cannot be started.
     #[error("starting {program}")]
     Start {
@@ -63,14 +68,17 @@ pub enum NodeError {
 }
 
 impl NodeError {
-    pub(super) fn starting(command: &Command) -> impl FnOnce(io::Error) -> Self + use<> {
-        let program = command.get_program().display().to_string();
-        |source| Self::Start { program, source: Arc::new(source) }
+    pub(super) fn starting(program: &str) -> impl FnOnce(ChildError) -> Self + use<> {
+        let program = program.to_owned();
+        |error| match error {
+            ChildError::Cancelled => Self::Cancelled,
+            ChildError::Io(source) => Self::Start { program, source: Arc::new(source) },
+        }
     }
 
-    pub(super) fn failed(command: &Command, output: &Output) -> Self {
-        let program = command.get_program().display().to_string();
-        Self::Failed { program, status: output.status.to_string(), told: told(output) }
+    pub(super) fn failed(program: &str, output: &Output) -> Self {
+        let (program, status) = (program.to_owned(), output.status.to_string());
+        Self::Failed { program, status, told: told(output) }
     }
 
     /// What a user can do about it.
@@ -90,7 +98,9 @@ impl NodeError {
             Self::Failed { told, .. } if told.contains("no space left on device") => {
                 Some("containerd's disk is full: `ctr images rm` makes room".to_owned())
             }
-            Self::Start { .. } | Self::Failed { .. } | Self::Collected { .. } => None,
+            Self::Start { .. } | Self::Failed { .. } | Self::Collected { .. } | Self::Cancelled => {
+                None
+            }
         }
     }
 }

@@ -10,11 +10,12 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::process::ChildStdin;
 
 use store::Store;
 
+use super::Node;
 use super::error::NodeError;
-use super::{Node, told};
 use crate::image::Image;
 use crate::publish::PublishError;
 use crate::publish::archive::member::{self, Member};
@@ -85,27 +86,27 @@ fn still_there(node: &Node, left_out: &[Member]) -> Result<(), NodeError> {
 
 /// Sends an archive; returns how many bytes it has.
 fn attempt(node: &Node, store: &Store, members: Vec<Member>) -> Result<u64, PublishError> {
-    let mut child =
-        node.start(&["images", "import", "--all-platforms", "-"]).map_err(loading(node))?;
-    let input = child.stdin.take().expect("it is piped");
-    let mut out = Counter { out: io::BufWriter::with_capacity(256 * 1024, input), written: 0 };
     let failed = |error| at("sending to", node.name.as_ref())(error);
-    let written =
-        member::write(members, store, &mut out, &failed).and_then(|()| out.flush().map_err(failed));
-    let sent = out.written;
-    drop(out);
-    let output = child.wait_with_output().map_err(failed)?;
+    let feed = |input: ChildStdin| {
+        let mut out = Counter { out: io::BufWriter::with_capacity(256 * 1024, input), written: 0 };
+        member::write(members, store, &mut out, &failed)?;
+        out.flush().map_err(failed)?;
+        Ok(out.written)
+    };
+    let words = ["images", "import", "--all-platforms", "-"];
+    let (output, sent) = node.feed(&words, feed).map_err(loading(node))?;
     if !output.status.success() {
-        let (program, told) = ("ctr".to_owned(), told(&output));
-        let error = NodeError::Failed { program, status: output.status.to_string(), told };
-        return Err(loading(node)(error).into());
+        return Err(loading(node)(NodeError::failed("ctr", &output)).into());
     }
-    written.map(|()| sent)
+    sent
 }
 
 fn loading(node: &Node) -> impl FnOnce(NodeError) -> NodeError + use<> {
     let node = node.name.clone();
-    |source| NodeError::Load { node, source: Box::new(source) }
+    |source| match source {
+        NodeError::Cancelled => NodeError::Cancelled,
+        source => NodeError::Load { node, source: Box::new(source) },
+    }
 }
 
 /// Counts what is written.

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use golang::Cancel;
+
 use super::error::NodeError;
 use super::{Node, run};
 
@@ -13,22 +15,24 @@ const CLUSTER: &str = "io.x-k8s.kind.cluster";
 const ROLE: &str = "{{ index .Config.Labels \"io.x-k8s.kind.role\" }}";
 
 /// The nodes of a cluster that run containers.
-pub(super) fn nodes(cluster: &str) -> Result<Vec<Node>, NodeError> {
-    let provider = provider();
-    let names = list(provider, &format!("label={CLUSTER}={cluster}"), "{{.Names}}")?;
+pub(super) fn nodes(cluster: &str, cancel: &Cancel) -> Result<Vec<Node>, NodeError> {
+    let provider = provider(cancel);
+    let list = |filter: &str, format: &str| list(provider, filter, format, cancel);
+    let names = list(&format!("label={CLUSTER}={cluster}"), "{{.Names}}")?;
     let mut nodes = Vec::new();
     if !names.is_empty() {
         let mut inspect = Command::new(provider);
-        let roles = run(inspect.args(["inspect", "--format", ROLE]).args(&names))?;
+        inspect.args(["inspect", "--format", ROLE]).args(&names);
+        let roles = run(inspect, cancel)?;
         for (name, role) in names.iter().zip(roles.lines()) {
             if matches!(role, "control-plane" | "worker") {
-                nodes.push(Node::in_container(provider, name));
+                nodes.push(Node::in_container(provider, name, cancel));
             }
         }
     }
     if nodes.is_empty() {
         let format = format!("{{{{.Label \"{CLUSTER}\"}}}}");
-        let mut known = list(provider, &format!("label={CLUSTER}"), &format).unwrap_or_default();
+        let mut known = list(&format!("label={CLUSTER}"), &format).unwrap_or_default();
         known.sort();
         known.dedup();
         return Err(NodeError::NoCluster { name: cluster.to_owned(), known });
@@ -37,9 +41,11 @@ pub(super) fn nodes(cluster: &str) -> Result<Vec<Node>, NodeError> {
 }
 
 /// The program that has the containers, in the order in which kind looks.
-fn provider() -> &'static str {
+fn provider(cancel: &Cancel) -> &'static str {
     let says = |program: &str, what: &str| {
-        let version = run(Command::new(program).arg("-v"));
+        let mut command = Command::new(program);
+        command.arg("-v");
+        let version = run(command, cancel);
         version.is_ok_and(|version| version.starts_with(what))
     };
     if says("docker", "Docker version") {
@@ -54,8 +60,14 @@ fn provider() -> &'static str {
 }
 
 /// Lists containers, whether they run or not.
-fn list(provider: &str, filter: &str, format: &str) -> Result<Vec<String>, NodeError> {
+fn list(
+    provider: &str,
+    filter: &str,
+    format: &str,
+    cancel: &Cancel,
+) -> Result<Vec<String>, NodeError> {
     let mut ps = Command::new(provider);
-    let listed = run(ps.args(["ps", "-a", "--filter", filter, "--format", format]))?;
+    ps.args(["ps", "-a", "--filter", filter, "--format", format]);
+    let listed = run(ps, cancel)?;
     Ok(listed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

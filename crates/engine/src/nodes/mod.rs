@@ -6,7 +6,9 @@ mod error;
 mod import;
 mod kind;
 
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{ChildStdin, Command, Output};
+
+use golang::{Cancel, feed_child, run_child};
 
 pub use self::error::NodeError;
 pub(crate) use self::import::{Imported, import};
@@ -39,32 +41,36 @@ pub(crate) struct Node {
     /// The same without one.
     without_input: Vec<String>,
     namespace: String,
+    /// Ends what runs there.
+    cancel: Cancel,
 }
 
 impl Cluster {
     /// Its nodes. Blocks.
-    pub(crate) fn nodes(&self) -> Result<Vec<Node>, NodeError> {
+    pub(crate) fn nodes(&self, cancel: &Cancel) -> Result<Vec<Node>, NodeError> {
         match self {
             Self::Containerd { namespace } => Ok(vec![Node {
                 name: "containerd".to_owned(),
                 with_input: Vec::new(),
                 without_input: Vec::new(),
                 namespace: namespace.clone(),
+                cancel: cancel.clone(),
             }]),
-            Self::Kind { name } => kind::nodes(name),
+            Self::Kind { name } => kind::nodes(name, cancel),
         }
     }
 }
 
 impl Node {
     /// A node that is a container of this provider.
-    fn in_container(provider: &str, name: &str) -> Self {
+    fn in_container(provider: &str, name: &str, cancel: &Cancel) -> Self {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         Self {
             name: name.to_owned(),
             with_input: words(&[provider, "exec", "--privileged", "-i", name]),
             without_input: words(&[provider, "exec", "--privileged", name]),
             namespace: KUBERNETES.to_owned(),
+            cancel: cancel.clone(),
         }
     }
 
@@ -80,29 +86,37 @@ impl Node {
 
     /// Runs `ctr` to its end, and returns its output.
     fn run(&self, words: &[&str]) -> Result<String, NodeError> {
-        run(&mut self.ctr(&self.without_input, words))
+        run(self.ctr(&self.without_input, words), &self.cancel)
     }
 
-    /// Starts `ctr`, which reads what is written to it.
-    fn start(&self, words: &[&str]) -> Result<Child, NodeError> {
-        let mut command = self.ctr(&self.with_input, words);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().map_err(NodeError::starting(&command))
+    /// Runs `ctr` to its end, which reads what `feed` writes.
+    fn feed<T: Send>(
+        &self,
+        words: &[&str],
+        feed: impl FnOnce(ChildStdin) -> T + Send,
+    ) -> Result<(Output, T), NodeError> {
+        let command = self.ctr(&self.with_input, words);
+        let program = command.get_program().display().to_string();
+        feed_child(command, &self.cancel, feed).map_err(NodeError::starting(&program))
     }
 
     /// Gives an image a further name.
     pub(crate) fn tag(&self, image: &str, name: &str) -> Result<(), NodeError> {
         let tagged = self.run(&["images", "tag", "--force", image, name]);
         let node = self.name.clone();
-        tagged.map(drop).map_err(|source| NodeError::Tag { node, source: Box::new(source) })
+        tagged.map(drop).map_err(|source| match source {
+            NodeError::Cancelled => NodeError::Cancelled,
+            source => NodeError::Tag { node, source: Box::new(source) },
+        })
     }
 }
 
 /// Runs a program to its end, and returns its output.
-fn run(command: &mut Command) -> Result<String, NodeError> {
-    let output = command.stdin(Stdio::null()).output().map_err(NodeError::starting(command))?;
+fn run(command: Command, cancel: &Cancel) -> Result<String, NodeError> {
+    let program = command.get_program().display().to_string();
+    let output = run_child(command, cancel).map_err(NodeError::starting(&program))?;
     if !output.status.success() {
-        return Err(NodeError::failed(command, &output));
+        return Err(NodeError::failed(&program, &output));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -111,4 +125,62 @@ fn run(command: &mut Command) -> Result<String, NodeError> {
 fn told(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr[..]].concat();
     String::from_utf8_lossy(&text).trim().to_owned()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Write as _;
+    use std::thread;
+
+    use super::*;
+
+    /// A node where this script runs in place of `ctr`.
+    fn node(script: &str, cancel: &Cancel) -> Node {
+        let words: Vec<String> = ["sh", "-c", script].map(str::to_owned).into();
+        Node {
+            name: "here".to_owned(),
+            with_input: words.clone(),
+            without_input: words,
+            namespace: KUBERNETES.to_owned(),
+            cancel: cancel.clone(),
+        }
+    }
+
+    #[test]
+    fn a_child_may_say_much_before_it_reads() {
+        let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; wc -c";
+        let node = node(script, &Cancel::new());
+        let (output, fed) = node.feed(&[], |mut input| input.write_all(&[1; 1 << 20])).unwrap();
+        fed.unwrap();
+        assert_eq!(output.stderr.len(), 300_000);
+        assert_eq!(output.stdout[300_000..].trim_ascii(), (1 << 20).to_string().as_bytes());
+        // One that does not read has its own reason.
+        let failing = node_that_fails().feed(&[], |mut input| input.write_all(&[1; 1 << 20]));
+        assert_eq!(failing.unwrap().0.status.code(), Some(3));
+    }
+
+    fn node_that_fails() -> Node {
+        node("exec <&-; exit 3", &Cancel::new())
+    }
+
+    #[test]
+    fn a_child_ends_with_the_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        let script = format!("echo ready >'{}'; exec sleep 1000", fifo.display());
+        let cancel = Cancel::new();
+        let node = node(&script, &cancel);
+        thread::scope(|scope| {
+            let ended = scope.spawn(|| {
+                let fed = node.feed(&[], |mut input| input.write_all(&[1; 1 << 20]).is_err());
+                fed.map(drop)
+            });
+            assert_eq!(std::fs::read_to_string(&fifo).unwrap(), "ready\n");
+            cancel.cancel();
+            assert!(matches!(ended.join().unwrap(), Err(NodeError::Cancelled)));
+        });
+        assert!(matches!(node.run(&[]), Err(NodeError::Cancelled)));
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join_all};
+use golang::Cancel;
 use store::Store;
 
 use super::{PublishError, Publisher, in_a_line};
@@ -27,6 +28,7 @@ pub(crate) struct ClusterPublisher {
     store: Store,
     observer: Observer,
     nodes: Flights<(), Nodes>,
+    cancel: Cancel,
 }
 
 impl ClusterPublisher {
@@ -35,14 +37,15 @@ impl ClusterPublisher {
         destination: Destination,
         store: Store,
         observer: Observer,
+        cancel: Cancel,
     ) -> Self {
-        Self { cluster, destination, store, observer, nodes: Flights::new() }
+        Self { cluster, destination, store, observer, nodes: Flights::new(), cancel }
     }
 
     /// The nodes, found once.
     fn nodes(&self) -> impl Future<Output = Nodes> + use<> {
-        let cluster = self.cluster.clone();
-        let find = || blocking(move || cluster.nodes().map(Arc::from));
+        let (cluster, cancel) = (self.cluster.clone(), self.cancel.clone());
+        let find = || blocking(move || cluster.nodes(&cancel).map(Arc::from));
         self.nodes.start((), find)
     }
 

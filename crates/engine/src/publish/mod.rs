@@ -145,7 +145,7 @@ pub enum PublishError {
     Load(#[from] DaemonError),
     /// A containerd did not take it.
     #[error("error loading image")]
-    Node(#[from] NodeError),
+    Node(#[source] NodeError),
     /// No image is for the platform of the engine.
     #[error("failed to find {platform} image in index for image: {import_path}")]
     NoPlatform {
@@ -197,6 +197,15 @@ fn in_a_line(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text.trim().replace('\n', " ")
+}
+
+impl From<NodeError> for PublishError {
+    fn from(error: NodeError) -> Self {
+        match error {
+            NodeError::Cancelled => Self::Cancelled,
+            error => Self::Node(error),
+        }
+    }
 }
 
 impl From<StoreError> for PublishError {

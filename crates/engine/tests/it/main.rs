@@ -6,6 +6,6 @@ mod cancel;
 mod checks;
 mod determinism;
 mod fixture;
-mod sharing;
 mod locks;
+mod sharing;
 mod tags;
