@@ -31,7 +31,8 @@ struct ExportRecord {
 
 impl Record for ExportRecord {
     const KIND: &'static str = "engine-base";
-    const VERSION: u32 = 1;
+    /// 2: layers by zstd are unpacked first.
+    const VERSION: u32 = 2;
 }
 
 /// Gets an image out of an engine; returns a manifest, whose config and layers
@@ -139,18 +140,29 @@ fn places(file: &mut File) -> io::Result<Places> {
     Ok((places, links))
 }
 
-/// Compresses a layer into the store; one that is compressed stays as it is.
-fn compress(mut layer: io::Take<File>, store: &Store) -> Result<Descriptor, LocalBaseError> {
-    let blob = Hashing { blob: store.blob_writer()?, hasher: Hasher::new() };
-    let mut start = [0; 2];
-    let read = layer.read(&mut start).map_err(LocalBaseError::archive)?;
-    let mut content = (&start[..read]).chain(layer);
-    let blob = if start == [0x1f, 0x8b] {
-        let mut blob = blob;
-        io::copy(&mut content, &mut blob).map(|_| blob)
-    } else {
+/// How compressed layers begin (RFC 1952, 2.3.1; RFC 8878, 3.1.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Compresses a layer into the store. One that is compressed stays as it is,
+/// unless it is by zstd, for which Docker's manifests have no name: Docker with
+/// containerd's store exports layers as they came.
+fn compress(mut layer: impl Read, store: &Store) -> Result<Descriptor, LocalBaseError> {
+    let mut blob = Hashing { blob: store.blob_writer()?, hasher: Hasher::new() };
+    let mut start = Vec::new();
+    let read = (&mut layer).take(ZSTD.len() as u64).read_to_end(&mut start);
+    read.map_err(LocalBaseError::archive)?;
+    let mut content = start.as_slice().chain(layer);
+    let gzip = |blob, mut plain: &mut dyn Read| {
         let mut gzip = GzEncoder::new(blob, Compression::new(2));
-        io::copy(&mut content, &mut gzip).and_then(|_| gzip.finish())
+        io::copy(&mut plain, &mut gzip).and_then(|_| gzip.finish())
+    };
+    let blob = if start.starts_with(&GZIP) {
+        io::copy(&mut content, &mut blob).map(|_| blob)
+    } else if start.starts_with(&ZSTD) {
+        zstd::Decoder::new(content).and_then(|mut plain| gzip(blob, &mut plain))
+    } else {
+        gzip(blob, &mut content)
     };
     let Hashing { blob, hasher } = blob.map_err(LocalBaseError::archive)?;
     let (digest, size) = (hasher.digest(), hasher.size());
@@ -179,5 +191,34 @@ impl Write for Hashing {
 impl From<StoreError> for LocalBaseError {
     fn from(error: StoreError) -> Self {
         Self::Store(std::sync::Arc::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    #[test]
+    fn layers_are_compressed_once_and_by_gzip() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let plain = b"a layer".repeat(1000);
+        let zstd = zstd::encode_all(&plain[..], 1).unwrap();
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::new(9));
+        gzip.write_all(&plain).unwrap();
+        let gzip = gzip.finish().unwrap();
+        for (layer, want) in
+            [(&plain[..], &plain[..]), (&zstd, &plain), (&gzip, &plain), (b"", b""), (b"x", b"x")]
+        {
+            let made = compress(layer, &store).unwrap();
+            let blob = store.read_blob(&made.digest).unwrap().unwrap();
+            assert_eq!(blob.len() as u64, made.size);
+            let mut inflated = Vec::new();
+            GzDecoder::new(&blob[..]).read_to_end(&mut inflated).unwrap();
+            assert_eq!(inflated, want);
+            assert_eq!(blob == gzip, layer == gzip, "what is gzip stays as it is");
+        }
     }
 }
