@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 use oci::{Registry, Repository};
-use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
 use crate::body::Payload;
@@ -19,14 +19,12 @@ use crate::keychain::{Credential, Keychain};
 use crate::learn::is_open;
 use crate::options::ClientOptions;
 use crate::pull::Pulls;
+use crate::redirect;
 use crate::retry::Attempts;
 use crate::scheme;
 use crate::scope::{Access, Scopes};
 use crate::token;
 use crate::transport::{Lane, Request, Response, Traffic, Transport};
-
-/// How often a registry may send us elsewhere for one request.
-const MAX_REDIRECTS: usize = 10;
 
 /// Talks to registries. Cheap to clone; clones share connections, tokens and
 /// everything else that was learnt. Needs a tokio runtime.
@@ -303,9 +301,9 @@ impl Client {
         Ok(response)
     }
 
-    /// Sends a request, and follows where it is redirected, if it only reads.
-    /// `shown` is for the registry alone. Another host that asks who we are
-    /// is asked for an anonymous token, once.
+    /// Sends a request, and follows where it is redirected. `shown` is for the
+    /// registry alone. Another host that asks who we are is asked for an
+    /// anonymous token, once.
     async fn hop(
         &self,
         call: &Call<'_>,
@@ -315,10 +313,9 @@ impl Client {
     ) -> Result<Response, RegistryError> {
         let _permit = endpoint.request().await;
         let transport = &self.inner.transport;
-        let reads = matches!(call.method, Method::GET | Method::HEAD);
         let mut request = call.request(base);
         let mut guest: Option<(Url, HeaderValue)> = None;
-        for _ in 0..=MAX_REDIRECTS {
+        for _ in 0..=redirect::MAX_REDIRECTS {
             let at_home = guard::same_origin(&request.url, base);
             let as_guest = guest.as_ref().filter(|(at, _)| guard::same_origin(at, &request.url));
             request.authorize(if at_home { shown } else { as_guest.map(|(_, header)| header) });
@@ -339,24 +336,13 @@ impl Client {
                 guest = Some((at, token.header));
                 continue;
             }
-            if !(response.status().is_redirection() && reads) {
+            let Some(to) = redirect::from_registry(base, &request, &response)? else {
                 return Ok(response);
-            }
-            let Some(to) = response.header(&LOCATION).and_then(|to| request.url.join(to).ok())
-            else {
-                return Err(response.protocol("a redirect without a valid Location"));
             };
-            if let Err(reason) = guard::check_redirect(base, &to) {
-                let target = crate::error::shown(&to);
-                return Err(RegistryError::Redirect { request: response.line, target, reason });
-            }
             request.url = to;
             response.discard().await;
         }
-        Err(RegistryError::Protocol {
-            request: request.line(),
-            problem: format!("stopped after {MAX_REDIRECTS} redirects"),
-        })
+        Err(redirect::too_many(&request))
     }
 }
 

@@ -87,6 +87,20 @@ pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
     a.origin() == b.origin()
 }
 
+/// A place as the registry at `base` means it. Behind a front that ends TLS, a
+/// registry may not know how it is spoken to: on its own host and port, the
+/// scheme counts that was found.
+pub(crate) fn as_found(base: &Url, mut place: Url) -> Url {
+    let known = matches!(place.scheme(), "https" | "http");
+    let same_port = place.port_or_known_default() == base.port_or_known_default()
+        || place.port().is_none() && base.port().is_none();
+    if known && same_port && place.host() == base.host() {
+        // Between these two schemes this never fails.
+        let _ = place.set_scheme(base.scheme());
+    }
+    place
+}
+
 /// May content be read from `target`, to which `from` has redirected us?
 /// Nothing secret is sent along, and digests are checked.
 pub(crate) fn check_redirect(from: &Url, target: &Url) -> Result<(), &'static str> {
@@ -207,6 +221,25 @@ mod tests {
             let (from, target) = (url(from), url(target));
             assert_eq!(check_redirect(&from, &target).is_ok(), redirect, "{target}");
             assert_eq!(check_location(&from, &target).is_ok(), location, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_registry_may_not_know_its_scheme() {
+        for (base, place, want) in [
+            ("https://r.io/", "http://r.io/x?q=1", "https://r.io/x?q=1"),
+            ("https://r.io/", "http://r.io:443/x", "https://r.io/x"),
+            ("https://r.io/", "http://r.io:8080/x", "http://r.io:8080/x"),
+            ("https://r.io/", "http://cdn.io/x", "http://cdn.io/x"),
+            ("https://r.io:5000/", "http://r.io:5000/x", "https://r.io:5000/x"),
+            ("https://r.io:5000/", "http://r.io/x", "http://r.io/x"),
+            ("https://r.io:80/", "http://r.io:80/x", "https://r.io:80/x"),
+            ("https://[::1]:5000/", "http://[::1]:5000/x", "https://[::1]:5000/x"),
+            ("http://r.io:5000/", "https://r.io:5000/x", "http://r.io:5000/x"),
+            ("http://r.io/", "https://r.io/x", "http://r.io/x"),
+            ("https://r.io/", "ftp://r.io:443/x", "ftp://r.io:443/x"),
+        ] {
+            assert_eq!(as_found(&url(base), url(place)).as_str(), want, "{base} {place}");
         }
     }
 

@@ -19,6 +19,7 @@ mod learn;
 mod options;
 mod pull;
 mod push;
+mod redirect;
 mod retry;
 mod scheme;
 mod scope;

@@ -66,18 +66,12 @@ pub struct FetchedManifest {
     pub bytes: Bytes,
 }
 
-impl FetchedManifest {
-    /// Describes the manifest.
-    pub fn descriptor(&self) -> Descriptor {
-        Descriptor::new(self.media_type.clone(), self.digest, self.bytes.len() as u64)
-    }
-}
-
 impl Client {
-    /// Asks whether a manifest exists, and what it is. With [`Access::Push`],
-    /// a refusal (403) also means no: some registries refuse to speak of what
-    /// does not exist yet. If the registry leaves the digest, the size or the
-    /// type out, the manifest is fetched to find out.
+    /// Asks whether a manifest exists, and returns its digest. With
+    /// [`Access::Push`], a refusal (403) also means no: some registries refuse
+    /// to speak of what does not exist yet. If the registry leaves the digest
+    /// out, or does not answer such questions, the manifest is fetched to find
+    /// out.
     ///
     /// # Errors
     /// The registry cannot be asked, or does not say.
@@ -85,7 +79,7 @@ impl Client {
         &self,
         reference: &Reference,
         access: Access,
-    ) -> Result<Option<Descriptor>, RegistryError> {
+    ) -> Result<Option<Digest>, RegistryError> {
         let mut attempts = self.attempts();
         loop {
             match self.head_manifest_once(reference, access).await {
@@ -99,26 +93,29 @@ impl Client {
         &self,
         reference: &Reference,
         access: Access,
-    ) -> Result<Option<Descriptor>, RegistryError> {
+    ) -> Result<Option<Digest>, RegistryError> {
         let response = self.send(&manifest_call(Method::HEAD, reference, access)).await?;
         match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
-            StatusCode::FORBIDDEN if access == Access::Push => return Ok(None),
-            _ => return Err(response.fail().await),
+            StatusCode::OK => match (announced(&response), reference.digest()) {
+                (Some(got), Some(want)) if got != want => {
+                    return Err(RegistryError::Digest { request: response.line, want, got });
+                }
+                (None, None) => response.discard().await,
+                (announced, asked) => return Ok(announced.or(asked)),
+            },
+            status if is_absent(status, access) => return Ok(None),
+            // Such as 405: some fronts only let `GET` through.
+            _ => match response.fail().await {
+                error if error.is_transient() => return Err(error),
+                _ => {}
+            },
         }
-        let digest = announced(&response).or(reference.digest());
-        let (Some(digest), Some(media_type), Some(size)) =
-            (digest, media_type(&response), response.length())
-        else {
-            let fetched = self.manifest_once(reference, access).await?;
-            return Ok(Some(fetched.descriptor()));
-        };
-        match reference.digest() {
-            Some(want) if want != digest => {
-                Err(RegistryError::Digest { request: response.line, want, got: digest })
+        match self.manifest_once(reference, access).await {
+            Ok(fetched) => Ok(Some(fetched.digest)),
+            Err(RegistryError::Status { failure, .. }) if is_absent(failure.status, access) => {
+                Ok(None)
             }
-            _ => Ok(Some(Descriptor::new(media_type, digest, size))),
+            Err(error) => Err(error),
         }
     }
 
@@ -338,6 +335,11 @@ impl Client {
             _ => Ok(response.line),
         }
     }
+}
+
+/// Does a status say that a manifest does not exist?
+fn is_absent(status: StatusCode, access: Access) -> bool {
+    status == StatusCode::NOT_FOUND || status == StatusCode::FORBIDDEN && access == Access::Push
 }
 
 fn manifest_call(method: Method, reference: &Reference, access: Access) -> Call<'_> {

@@ -185,7 +185,11 @@ impl<'a> Push<'a> {
         match response.status() {
             StatusCode::OK => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
-            _ => Err(response.fail().await),
+            // Whatever it is that may not be asked: sending the blob tells.
+            _ => match response.fail().await {
+                error if error.is_transient() => Err(error),
+                _ => Ok(false),
+            },
         }
     }
 
@@ -200,8 +204,7 @@ impl<'a> Push<'a> {
         let response = self.post(query).await.ok()?;
         match response.status() {
             StatusCode::CREATED => {
-                response.discard().await;
-                Some(Mount::Done)
+                stored(response, self.descriptor.digest).await.ok().map(|()| Mount::Done)
             }
             StatusCode::ACCEPTED => self.location(endpoint, response).await.ok().map(Mount::Upload),
             _ => {
@@ -238,6 +241,7 @@ impl<'a> Push<'a> {
         else {
             return Err(response.protocol("an upload without a valid Location"));
         };
+        let to = guard::as_found(&base, to);
         if let Err(reason) = guard::check_location(&base, &to) {
             let target = shown(&to);
             return Err(RegistryError::Redirect { request: response.line, target, reason });

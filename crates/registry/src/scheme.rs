@@ -10,7 +10,9 @@ use reqwest::{Method, StatusCode, Url};
 
 use crate::challenge::AuthScheme;
 use crate::error::RegistryError;
-use crate::transport::{Request, Transport};
+use crate::guard;
+use crate::redirect::{self, MAX_REDIRECTS};
+use crate::transport::{Request, Response, Transport};
 
 /// How long https is tried alone.
 const HEAD_START: Duration = Duration::from_millis(300);
@@ -23,9 +25,33 @@ pub(crate) fn base(scheme: &str, registry: &Registry) -> Url {
 
 /// Asks `GET /v2/` once (OCI distribution-spec, "Determining Support").
 pub(crate) async fn ping(transport: &Transport, base: &Url) -> Result<AuthScheme, RegistryError> {
-    let mut url = base.clone();
-    url.set_path("/v2/");
-    let response = transport.send(&Request::new(Method::GET, url)).await?;
+    let (_, auth) = ask(transport, base).await?;
+    Ok(auth)
+}
+
+/// Asks, and follows where the question is redirected. Returns the registry
+/// with the scheme that it sends us to; https is never left.
+async fn ask(transport: &Transport, base: &Url) -> Result<(Url, AuthScheme), RegistryError> {
+    let mut request = Request::new(Method::GET, base.clone());
+    request.url.set_path("/v2/");
+    for _ in 0..=MAX_REDIRECTS {
+        let response = transport.send(&request).await?;
+        let Some(to) = redirect::next(&request, &response)? else {
+            let base = guard::as_found(&request.url, base.clone());
+            return Ok((base, auth_of(response).await?));
+        };
+        let to = if base.scheme() == "https" { guard::as_found(base, to) } else { to };
+        // The answer says where credentials go.
+        if let Err(reason) = guard::check_location(&request.url, &to) {
+            return Err(redirect::refused(&request, &to, reason));
+        }
+        request.url = to;
+        response.discard().await;
+    }
+    Err(redirect::too_many(&request))
+}
+
+async fn auth_of(response: Response) -> Result<AuthScheme, RegistryError> {
     let auth = match response.status() {
         StatusCode::OK => AuthScheme::Open,
         StatusCode::UNAUTHORIZED => match AuthScheme::of(response.headers()) {
@@ -63,25 +89,15 @@ fn is_transient(error: &RegistryError) -> bool {
     }
 }
 
-/// Asks one way.
-async fn ask(
-    transport: &Transport,
-    registry: &Registry,
-    scheme: &str,
-) -> Result<(Url, AuthScheme), RegistryError> {
-    let base = base(scheme, registry);
-    let auth = ping(transport, &base).await?;
-    Ok((base, auth))
-}
-
 async fn race(
     transport: &Transport,
     registry: &Registry,
 ) -> Result<(Url, AuthScheme), RegistryError> {
     let both =
         |https, http| RegistryError::Unreachable { https: Box::new(https), http: Box::new(http) };
-    let https = ask(transport, registry, "https");
-    let http = ask(transport, registry, "http");
+    let (https, http) = (base("https", registry), base("http", registry));
+    let https = ask(transport, &https);
+    let http = ask(transport, &http);
     tokio::pin!(https, http);
     match tokio::time::timeout(HEAD_START, &mut https).await {
         Ok(Ok(found)) => return Ok(found),

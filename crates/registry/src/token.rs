@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use tokio::time::Instant;
 
@@ -16,14 +16,12 @@ use crate::error::RegistryError;
 use crate::grant::Grant;
 use crate::guard;
 use crate::keychain::{Credential, Secret};
+use crate::redirect;
 use crate::scope::Scopes;
 use crate::transport::{Request, Response, Transport};
 
 /// How much a token server may say, in bytes.
 const MAX_BODY: u64 = 64 * 1024;
-
-/// How often a token server may send us elsewhere.
-const MAX_REDIRECTS: usize = 10;
 
 /// How long a token lives whose server does not say, as the specification has
 /// it.
@@ -135,29 +133,25 @@ async fn follow(
     origin: &Url,
     mut request: Request,
 ) -> Result<Response, RegistryError> {
-    for _ in 0..=MAX_REDIRECTS {
+    for _ in 0..=redirect::MAX_REDIRECTS {
         if let Err(reason) = guard::check_realm(origin, &request.url) {
-            let target = crate::error::shown(&request.url);
-            return Err(RegistryError::Redirect { request: request.line(), target, reason });
+            return Err(redirect::refused(&request, &request.url, reason));
         }
         let response = transport.send(&request).await?;
-        if !response.status().is_redirection() || request.method != Method::GET {
+        let Some(next) = redirect::next(&request, &response)? else {
             return Ok(response);
-        }
-        let location = response.header(&LOCATION).and_then(|to| request.url.join(to).ok());
-        let Some(next) = location else {
-            return Err(response.protocol("a redirect without a valid Location"));
         };
         if !guard::same_origin(&request.url, &next) {
+            if request.method != Method::GET {
+                let reason = "an identity token stays with the server that the registry names";
+                return Err(redirect::refused(&request, &next, reason));
+            }
             request.authorize(None);
         }
         request.url = next;
         response.discard().await;
     }
-    Err(RegistryError::Protocol {
-        request: request.line(),
-        problem: format!("stopped after {MAX_REDIRECTS} redirects"),
-    })
+    Err(redirect::too_many(&request))
 }
 
 async fn read(mut response: Response) -> Result<Token, RegistryError> {

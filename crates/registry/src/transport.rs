@@ -185,14 +185,9 @@ impl Response {
         self.headers().get(name)?.to_str().ok()
     }
 
-    /// The header's length of the body in bytes; also for `HEAD`.
-    pub(crate) fn length(&self) -> Option<u64> {
-        self.header(&CONTENT_LENGTH)?.parse().ok()
-    }
-
     /// Says that the answer breaks the protocol.
-    pub(crate) fn protocol(self, problem: impl Into<String>) -> RegistryError {
-        RegistryError::Protocol { request: self.line, problem: problem.into() }
+    pub(crate) fn protocol(&self, problem: impl Into<String>) -> RegistryError {
+        RegistryError::Protocol { request: self.line.clone(), problem: problem.into() }
     }
 
     /// Reads the next piece of the body.

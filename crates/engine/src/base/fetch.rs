@@ -32,7 +32,8 @@ impl Record for TagRecord {
 }
 
 /// The media type with which a registry served a manifest, which its bytes
-/// need not name.
+/// need not name. It is kept by repository and digest: what one registry says
+/// is not believed of another.
 #[derive(Debug, Serialize, Deserialize)]
 struct ManifestRecord {
     media_type: MediaType,
@@ -211,9 +212,14 @@ impl Fetcher {
         match (&*base.source, &base.reference) {
             (BaseSource::Registry { repository, .. }, reference) => {
                 let place = repository.with_digest(entry.digest);
-                let mut found = self.manifest(reference, &place).await?;
+                let bytes = match self.store.read_blob(&entry.digest) {
+                    Ok(Some(bytes)) => bytes,
+                    Ok(None) => self.fetch(reference, &place).await?.bytes,
+                    Err(error) => return Err(kept(reference.to_string())(error)),
+                };
                 // What the index says of the image counts.
-                found.media_type = entry.media_type.clone();
+                let media_type = entry.media_type.clone();
+                let found = Found { media_type, digest: entry.digest, bytes };
                 self.image(reference, &base.source, &found, entry.platform.as_ref()).await
             }
             (_, reference) => {
@@ -277,31 +283,41 @@ impl Fetcher {
         let wanted = match place.digest() {
             Some(digest) => Some(digest),
             None if self.store.record::<TagRecord>(&tag).is_some() => {
-                let head =
-                    self.client.head_manifest(place, Access::Pull).await.map_err(pulled(name()))?;
-                head.map(|head| head.digest)
+                self.client.head_manifest(place, Access::Pull).await.map_err(pulled(name()))?
             }
             None => None,
         };
         if let Some(digest) = wanted
-            && let Some(ManifestRecord { media_type }) = self.store.record(&digest.to_string())
+            && let Some(ManifestRecord { media_type }) = self.store.record(&said_of(place, digest))
             && let Some(bytes) = self.store.read_blob(&digest).map_err(kept(name()))?
         {
             return Ok(Found { media_type, digest, bytes });
         }
-        let fetched = self.client.manifest(place).await.map_err(pulled(name()))?;
-        let record = ManifestRecord { media_type: fetched.media_type.clone() };
-        self.store.put_blob(&fetched.bytes).map_err(kept(name()))?;
-        self.store.put_record(&fetched.digest.to_string(), &record).map_err(kept(name()))?;
+        let found = self.fetch(base, place).await?;
+        let record = ManifestRecord { media_type: found.media_type.clone() };
+        self.store.put_record(&said_of(place, found.digest), &record).map_err(kept(name()))?;
         if place.digest().is_none() {
             self.store.put_record(&tag, &TagRecord {}).map_err(kept(name()))?;
         }
+        Ok(found)
+    }
+
+    /// A manifest or index, from its registry into the cache.
+    async fn fetch(&self, base: &BaseReference, place: &Reference) -> Result<Found, BaseError> {
+        let name = || base.to_string();
+        let fetched = self.client.manifest(place).await.map_err(pulled(name()))?;
+        self.store.put_blob(&fetched.bytes).map_err(kept(name()))?;
         Ok(Found {
             media_type: fetched.media_type,
             digest: fetched.digest,
             bytes: fetched.bytes.to_vec(),
         })
     }
+}
+
+/// The key of what the registry says of a manifest.
+fn said_of(place: &Reference, digest: Digest) -> String {
+    place.repository().with_digest(digest).full_name()
 }
 
 fn pulled(base: String) -> impl FnOnce(RegistryError) -> BaseError {

@@ -314,8 +314,7 @@ impl Pusher {
 
     /// What a tag points at.
     async fn head(&self, reference: &Reference) -> Outcome<Option<Digest>> {
-        let found = self.client.head_manifest(reference, Access::Push).await;
-        Ok(found.map_err(Arc::new)?.map(|found| found.digest))
+        self.client.head_manifest(reference, Access::Push).await.map_err(Arc::new)
     }
 
     /// Our layers come from the cache. Those of a base are mounted where the

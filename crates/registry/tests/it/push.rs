@@ -97,6 +97,7 @@ async fn a_mount_that_is_not_made_is_an_upload() {
         (Fault::RefuseMount, 0),
         (Fault::status(405, "UNSUPPORTED"), 1),
         (Fault::status(404, "BLOB_UNKNOWN"), 1),
+        (Fault::WrongDigest, 1),
         (Fault::Cut, 1),
     ] {
         let registry = TestRegistry::start();
@@ -243,6 +244,20 @@ async fn a_registry_that_wants_pieces_gets_one_and_is_remembered() {
 }
 
 #[tokio::test]
+async fn a_blob_that_may_not_be_asked_for_is_sent() {
+    for status in [400, 403, 405, 501] {
+        let registry = TestRegistry::start();
+        registry.inject(Rule::new(Fault::status(status, "UNSUPPORTED")).class(Class::BlobHead));
+        let (client, name) = (anonymous(), repository(&registry, "app"));
+        let (content, descriptor) = blob(10);
+        let source = bytes(&content);
+        let done = client.push_blob(&name, &descriptor, &source, None, PushHint::Unknown).await;
+        assert_eq!(done.unwrap(), Pushed::Uploaded, "{status}");
+        assert_eq!(registry.counts().of(Class::BlobHead), 1);
+    }
+}
+
+#[tokio::test]
 async fn manifests() {
     let registry = TestRegistry::builder().check_manifests(false).start();
     let (client, name) = (anonymous(), repository(&registry, "app"));
@@ -261,7 +276,7 @@ async fn manifests() {
             let put = client.push_manifest(&reference, &media_type, manifest.clone()).await;
             assert_eq!(put.unwrap(), digest);
             let found = client.head_manifest(&reference, Access::Push).await.unwrap();
-            assert_eq!(found, Some(Descriptor::of(media_type.clone(), &manifest)));
+            assert_eq!(found, Some(digest));
         }
         registry.clear_faults();
     }

@@ -1,10 +1,10 @@
 //! Where a registry may send us, and what we show there.
 
 use oci::{MediaType, Tag};
-use registry::{BlobSource, Credential, PushHint, RegistryError, Secret};
+use registry::{Access, BlobSource, Credential, PushHint, Pushed, RegistryError, Secret};
 use testkit::registry::{Auth, Bearer, Class, Fault, Rule, TestRegistry};
 
-use crate::{PASSWORD, USER, anonymous, basic, blob, client, reference, repository};
+use crate::{PASSWORD, USER, anonymous, basic, blob, client, reference, repository, store};
 
 fn to(origin: &str) -> Fault {
     Fault::Redirect { status: 307, origin: origin.to_owned() }
@@ -91,17 +91,138 @@ async fn private_addresses_and_circles_are_not_followed() {
     assert_eq!(registry.counts().of(Class::BlobGet), 11);
 }
 
+/// Redirects a class of requests once, with this status.
+fn once(status: u16, origin: &str, class: Class) -> Rule {
+    Rule::new(Fault::Redirect { status, origin: origin.to_owned() }).class(class).times(1)
+}
+
 #[tokio::test]
-async fn a_write_is_not_redirected() {
-    let (elsewhere, registry) = (TestRegistry::start(), TestRegistry::start());
-    registry.inject(Rule::new(to(elsewhere.url())).class(Class::ManifestPut));
-    let name = repository(&registry, "app").with_tag(Tag::latest());
+async fn a_write_is_sent_again_where_it_is_sent_to() {
+    let (_dir, store) = store();
+    let (content, descriptor) = blob(1_000_000);
+    store.put_blob(&content).unwrap();
+    let source = BlobSource::Store(store);
+    let media_type = MediaType::from(MediaType::OCI_MANIFEST);
+    for status in [307, 308] {
+        let auth = Auth::Basic { user: USER.to_owned(), password: PASSWORD.to_owned() };
+        let home = TestRegistry::builder().auth(auth).start();
+        let elsewhere = TestRegistry::start();
+        let (client, name) = (client(basic()), repository(&home, "app"));
+        // At home, with who we are.
+        for class in [Class::UploadPost, Class::UploadPut, Class::ManifestPut] {
+            home.inject(once(status, home.url(), class));
+        }
+        let push = client.push_blob(&name, &descriptor, &source, None, PushHint::New);
+        assert_eq!(push.await.unwrap(), Pushed::Uploaded);
+        let tag = name.with_tag(Tag::latest());
+        client.push_manifest(&tag, &media_type, "{}".into()).await.unwrap();
+        assert_eq!(home.blob("app", &descriptor.digest.to_string()), Some(content.clone()));
+        for class in [Class::UploadPost, Class::UploadPut, Class::ManifestPut] {
+            let sent = home.requests_of(class);
+            let [.., first, second] = &sent[..] else { panic!("{sent:?}") };
+            for header in ["authorization", "content-type", "content-length"] {
+                assert_eq!(first.header(header), second.header(header), "{class:?} {header}");
+                assert!(second.header(header).is_some(), "{class:?} {header}");
+            }
+        }
+        // Elsewhere, as nobody.
+        for class in [Class::UploadPost, Class::ManifestPut] {
+            home.inject(once(status, elsewhere.url(), class));
+        }
+        let push = client.push_blob(&name, &descriptor, &source, None, PushHint::New);
+        assert_eq!(push.await.unwrap(), Pushed::Uploaded);
+        client.push_manifest(&tag, &media_type, "{}".into()).await.unwrap();
+        assert_eq!(elsewhere.blob("app", &descriptor.digest.to_string()), Some(content.clone()));
+        let seen = elsewhere.requests();
+        assert_eq!(seen.len(), 3);
+        assert!(seen.iter().all(|request| request.header("authorization").is_none()));
+        assert!(seen.iter().all(|request| request.header("content-type").is_some()));
+    }
+}
+
+#[tokio::test]
+async fn a_piece_is_sent_again_where_it_is_sent_to() {
+    let registry = TestRegistry::start();
+    registry.inject(Rule::new(Fault::status(405, "UNSUPPORTED")).class(Class::UploadPut).times(1));
+    registry.inject(once(307, registry.url(), Class::UploadPatch));
+    let (content, descriptor) = blob(100_000);
+    let source = BlobSource::Bytes(content.clone().into());
+    let name = repository(&registry, "app");
+    let push = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+    assert_eq!(push.unwrap(), Pushed::Uploaded);
+    assert_eq!(registry.blob("app", &descriptor.digest.to_string()), Some(content));
+}
+
+#[tokio::test]
+async fn a_write_is_never_made_a_read() {
+    for status in [301, 302, 303] {
+        let (elsewhere, registry) = (TestRegistry::start(), TestRegistry::start());
+        registry.inject(once(status, elsewhere.url(), Class::ManifestPut));
+        let name = repository(&registry, "app").with_tag(Tag::latest());
+        let (client, media_type) = (anonymous(), MediaType::from(MediaType::OCI_MANIFEST));
+        let error = client.push_manifest(&name, &media_type, "{}".into()).await.unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("unexpected status code {status} ")),
+            "{error}"
+        );
+        assert_eq!(elsewhere.counts().total(), 0);
+    }
+}
+
+#[tokio::test]
+async fn writes_go_to_no_private_address_and_not_in_circles() {
+    let registry = TestRegistry::start();
     let (client, media_type) = (anonymous(), MediaType::from(MediaType::OCI_MANIFEST));
+    let name = repository(&registry, "app").with_tag(Tag::latest());
+    registry.inject(once(307, "http://10.0.0.1", Class::ManifestPut));
     let error = client.push_manifest(&name, &media_type, "{}".into()).await.unwrap_err();
-    assert!(
-        error.to_string().ends_with("unexpected status code 307 Temporary Redirect"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("private address"), "{error}");
+    registry.reset();
+    registry.inject(Rule::new(to(registry.url())).class(Class::ManifestPut));
+    let error = client.push_manifest(&name, &media_type, "{}".into()).await.unwrap_err();
+    assert!(error.to_string().ends_with("stopped after 10 redirects"), "{error}");
+    assert_eq!(registry.counts().of(Class::ManifestPut), 11);
+}
+
+#[tokio::test]
+async fn every_question_may_be_answered_elsewhere() {
+    let (registry, elsewhere) = (TestRegistry::start(), TestRegistry::start());
+    let (content, descriptor) = blob(10);
+    elsewhere.put_blob("app", &content);
+    let digest = elsewhere.put_manifest("app", "v1", MediaType::OCI_MANIFEST, "{}");
+    for status in [301, 302, 303, 307, 308] {
+        let origin = elsewhere.url().to_owned();
+        registry.inject(Rule::new(Fault::Redirect { status, origin }));
+        let (client, name) = (anonymous(), repository(&registry, "app"));
+        let tag = reference(&registry, "app:v1");
+        let found = client.head_manifest(&tag, Access::Pull).await.unwrap();
+        assert_eq!(found.unwrap().to_string(), digest, "{status}");
+        let source = BlobSource::Bytes(content.clone().into());
+        let push = client.push_blob(&name, &descriptor, &source, None, PushHint::Unknown).await;
+        assert_eq!(push.unwrap(), Pushed::Existing, "{status}");
+        registry.clear_faults();
+    }
+    assert_eq!(elsewhere.counts().of(Class::Ping), 5);
+}
+
+#[tokio::test]
+async fn a_token_server_may_have_moved() {
+    let identity = "the-identity-token";
+    let bearer =
+        Bearer { identity_token: Some(identity.to_owned()), ..Bearer::new(USER, PASSWORD) };
+    let registry = TestRegistry::builder().auth(Auth::Bearer(bearer)).start();
+    let credential = || Credential::IdentityToken(Secret::new(identity));
+    let name = reference(&registry, "app:v1");
+    registry.inject(once(307, registry.url(), Class::Token));
+    let found = client(credential()).head_manifest(&name, Access::Pull).await;
+    assert_eq!(found.unwrap(), None);
+    let asked = registry.requests_of(Class::Token);
+    assert!(asked.len() == 2 && asked.iter().all(|request| request.method == "POST"));
+
+    let elsewhere = TestRegistry::start();
+    registry.inject(once(307, elsewhere.url(), Class::Token));
+    let error = client(credential()).head_manifest(&name, Access::Pull).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Token { .. }), "{error}");
     assert_eq!(elsewhere.counts().total(), 0);
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use oci::Repository;
-use registry::{Access, Chain, Client, ClientOptions};
+use registry::{Access, BlobSource, Chain, Client, ClientOptions, PushHint};
 use testkit::registry::{Class, Fault, Protocol, Rule, TestRegistry};
 
-use crate::{anonymous, assert_requests, options, reference, repository};
+use crate::{anonymous, assert_requests, blob, options, reference, repository};
 
 #[tokio::test]
 async fn a_plain_registry_is_pinged_once_for_all_who_ask_at_once() {
@@ -73,6 +73,56 @@ async fn a_ping_that_fails_for_a_moment_is_repeated() {
     let found = client.head_manifest(&reference(&registry, "app"), Access::Pull).await;
     assert_eq!(found.unwrap(), None);
     assert_requests(&registry, &[(Class::Ping, 3), (Class::ManifestHead, 1)]);
+}
+
+#[tokio::test]
+async fn the_ping_is_followed_and_https_is_never_left() {
+    let (registry, elsewhere) = (TestRegistry::start(), TestRegistry::start());
+    let status = 301;
+    let away = |origin: &str| Fault::Redirect { status, origin: origin.to_owned() };
+    registry.inject(Rule::new(away(elsewhere.url())).class(Class::Ping));
+    let found = anonymous().head_manifest(&reference(&registry, "app"), Access::Pull).await;
+    assert_eq!(found.unwrap(), None);
+    assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 1)]);
+    assert_requests(&elsewhere, &[(Class::Ping, 1)]);
+
+    let secure = TestRegistry::builder().tls(Protocol::Http1).start();
+    let client = || {
+        let ca = secure.ca_pem().unwrap().as_bytes().to_vec();
+        let options = ClientOptions { root_certificates: vec![ca], ..options() };
+        Client::new(options, Arc::new(Chain::default())).unwrap()
+    };
+    let name = reference(&secure, "app");
+    // Its own host is meant as it was found.
+    let plain = secure.url().replace("https", "http");
+    secure.inject(Rule::new(away(&plain)).class(Class::Ping).times(1));
+    assert_eq!(client().head_manifest(&name, Access::Pull).await.unwrap(), None);
+    assert_requests(&secure, &[(Class::Ping, 2), (Class::ManifestHead, 1)]);
+    secure.inject(Rule::new(away(elsewhere.url())).class(Class::Ping));
+    let error = client().head_manifest(&name, Access::Pull).await.unwrap_err();
+    assert!(error.to_string().contains("it leads from https to http"), "{error}");
+}
+
+#[tokio::test]
+async fn a_registry_behind_a_front_may_call_itself_plain() {
+    let registry = TestRegistry::builder().tls(Protocol::Http1).start();
+    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
+    let options = ClientOptions { root_certificates: vec![ca], ..options() };
+    let client = Client::new(options, Arc::new(Chain::default())).unwrap();
+    let (content, descriptor) = blob(10_000);
+    let name = repository(&registry, "app");
+    let plain = registry.url().replace("https", "http");
+    let upload = format!("{plain}/v2/app/blobs/uploads/x?_state=0");
+    let location = Fault::SetHeaders(vec![("location".to_owned(), upload)]);
+    registry.inject(Rule::new(location).class(Class::UploadPost).times(1));
+    let source = BlobSource::Bytes(content.clone().into());
+    // There is no such upload: what counts is where it is looked for.
+    let push = client.push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+    push.unwrap();
+    assert_eq!(registry.requests_of(Class::UploadPut)[0].path, "/v2/app/blobs/uploads/x");
+    let away = Fault::Redirect { status: 307, origin: plain };
+    registry.inject(Rule::new(away).class(Class::BlobGet).times(1));
+    assert_eq!(client.blob_bytes(&name, &descriptor, 10_000).await.unwrap(), content);
 }
 
 #[tokio::test]
