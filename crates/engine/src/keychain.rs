@@ -9,6 +9,8 @@ pub use registry::{
 };
 use registry::{Chain, Client, ClientOptions, GitHub, Keychain, RegistryError};
 
+use crate::options::Network;
+
 /// Where credentials may be, as the command found it in its environment.
 #[derive(Debug, Default)]
 pub struct Sources {
@@ -48,12 +50,16 @@ pub fn credential_store(places: DockerPlaces) -> Option<CredentialStore> {
 /// # Errors
 /// The registry gives no tokens, or not to this user.
 pub async fn token(
-    user_agent: &str,
-    keychain: Arc<dyn Keychain>,
+    network: &Network,
     repository: &Repository,
     access: Access,
     mounts: &[Repository],
 ) -> Result<Grant, RegistryError> {
-    let options = ClientOptions { user_agent: user_agent.to_owned(), ..ClientOptions::default() };
-    Client::new(options, keychain)?.token(repository, access, mounts).await
+    let options = ClientOptions {
+        user_agent: network.user_agent.clone(),
+        roots: network.roots.clone(),
+        ..ClientOptions::default()
+    };
+    let client = Client::new(options, Arc::clone(&network.keychain))?;
+    client.token(repository, access, mounts).await
 }

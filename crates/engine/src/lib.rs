@@ -59,6 +59,7 @@ pub use options::{
     Options,
 };
 pub use publish::PublishError;
+pub use registry::RootPlaces;
 pub use resolve::{BadReference, Input, Replaced, Resolution, ResolveError, Resolved, enumerate};
 pub use run::{Engine, Published};
 pub use sbom::{SbomFormat, SbomOptions};

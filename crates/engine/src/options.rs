@@ -10,7 +10,7 @@ use std::sync::Arc;
 use golang::{Environment, Template, Uses};
 use layer::Compression;
 use oci::{PlatformMatcher, Tag};
-use registry::Keychain;
+use registry::{Keychain, RootPlaces};
 
 use crate::activity::Clock;
 use crate::base::BaseReference;
@@ -242,6 +242,8 @@ pub struct Network {
     /// `--insecure-registry`: plain http and any certificate for the
     /// destination, plain http for bases.
     pub insecure: bool,
+    /// Where the certificates of authorities are.
+    pub roots: RootPlaces,
     /// Whose credentials are used.
     pub keychain: Arc<dyn Keychain>,
 }

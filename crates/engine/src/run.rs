@@ -243,8 +243,8 @@ impl Engine {
     }
 
     /// Who asks.
-    pub(crate) fn user_agent(&self) -> &str {
-        &self.run.options.network.user_agent
+    pub(crate) fn network(&self) -> &Network {
+        &self.run.options.network
     }
 }
 
@@ -300,6 +300,7 @@ impl Clients {
                 user_agent: network.user_agent.clone(),
                 insecure: network.insecure,
                 skip_verify,
+                roots: network.roots.clone(),
                 ..ClientOptions::default()
             };
             Client::new(options, Arc::clone(&network.keychain)).map_err(Error::Network)

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use engine::{
     BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
-    Limits, Network, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
+    Limits, Network, Options, PlatformMatcher, Repository, RootPlaces, SbomOptions, Timestamp,
+    keychain,
 };
 
 use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements, size};
@@ -344,7 +345,15 @@ const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 
 fn network(process: &Process, insecure: bool) -> Network {
     let keychain = keychain(credential_sources(process));
-    Network { user_agent: user_agent(), insecure, keychain }
+    Network { user_agent: user_agent(), insecure, roots: roots(process), keychain }
+}
+
+/// Where the environment says that the certificates of authorities are.
+pub(crate) fn roots(process: &Process) -> RootPlaces {
+    RootPlaces {
+        file: process.path("SSL_CERT_FILE"),
+        dirs: process.variable("SSL_CERT_DIR").map(|dirs| std::env::split_paths(dirs).collect()),
+    }
 }
 
 /// What registries are told about us.

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
-use rustls::CertificateError;
+use rustls::{CertificateError, OtherError};
 
 /// Why a registry's certificate was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum CertificateProblem {
     WrongName,
     /// It was revoked.
     Revoked,
+    /// It is an authority's (`CA:TRUE`), and not itself among the trusted ones.
+    Authority,
     /// It is broken in another way.
     Other,
 }
@@ -43,7 +45,7 @@ impl CertificateProblem {
         None
     }
 
-    fn of(cause: &CertificateError) -> Self {
+    pub(crate) fn of(cause: &CertificateError) -> Self {
         match cause {
             CertificateError::UnknownIssuer => Self::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
@@ -54,6 +56,11 @@ impl CertificateProblem {
                 Self::WrongName
             }
             CertificateError::Revoked => Self::Revoked,
+            CertificateError::Other(OtherError(cause))
+                if matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
+            {
+                Self::Authority
+            }
             _ => Self::Other,
         }
     }
@@ -67,6 +74,10 @@ impl fmt::Display for CertificateProblem {
             Self::NotYetValid => "its certificate is not valid yet",
             Self::WrongName => "its certificate is for another host name",
             Self::Revoked => "its certificate was revoked",
+            Self::Authority => {
+                "its certificate is one of an authority (CA:TRUE), not of a server; name it itself \
+                 in SSL_CERT_FILE if it is to be trusted"
+            }
             Self::Other => "its certificate is not valid",
         })
     }

@@ -21,6 +21,7 @@ mod pull;
 mod push;
 mod redirect;
 mod retry;
+mod roots;
 mod scheme;
 mod scope;
 mod sink;
@@ -42,8 +43,10 @@ pub use options::ClientOptions;
 pub use pull::FetchedManifest;
 pub use push::{PushHint, Pushed};
 pub use retry::RetryPolicy;
+pub use roots::RootPlaces;
 pub use scope::Access;
 pub use transport::Traffic;
+pub use trust::tls;
 
 /// What a keychain's methods return: a future behind a pointer, so that
 /// keychains can be chosen at run time.

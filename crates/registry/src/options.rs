@@ -2,6 +2,7 @@
 //! client talks to.
 
 use crate::retry::RetryPolicy;
+use crate::roots::RootPlaces;
 
 /// What the caller decides about a [`Client`](crate::Client).
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct ClientOptions {
     pub insecure: bool,
     /// Accepts any certificate.
     pub skip_verify: bool,
+    /// Where the certificates of authorities are.
+    pub roots: RootPlaces,
     /// Certificates of authorities to trust besides the system's; each entry
     /// may hold several, in PEM.
     pub root_certificates: Vec<Vec<u8>>,
@@ -30,6 +33,7 @@ impl Default for ClientOptions {
             user_agent: "ko".to_owned(),
             insecure: false,
             skip_verify: false,
+            roots: RootPlaces::default(),
             root_certificates: Vec::new(),
             retry: RetryPolicy::default(),
             max_requests: 32,

@@ -17,7 +17,7 @@ use crate::body::Payload;
 use crate::error::{RegistryError, RequestLine};
 use crate::guard;
 use crate::options::ClientOptions;
-use crate::trust::Trust;
+use crate::trust::{self, Trust};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -101,7 +101,8 @@ impl Transport {
         let pem = options.root_certificates.iter();
         let extra = pem.flat_map(|pem| CertificateDer::pem_slice_iter(pem));
         let extra = extra.collect::<Result<_, _>>();
-        let trust = Trust::new(extra.map_err(|error| RegistryError::Tls(Arc::new(error)))?);
+        let extra = extra.map_err(|error| RegistryError::Tls(Arc::new(error)))?;
+        let trust = Trust::new(options.roots.clone(), extra);
         Ok(Self { options, trust, clients: Default::default(), meter: Arc::default() })
     }
 
@@ -122,7 +123,7 @@ impl Transport {
                 .connect_timeout(CONNECT_TIMEOUT)
                 .tcp_keepalive(Duration::from_secs(15));
             let (settings, protocols): (_, &[&str]) = match lane {
-                Lane::Answer => (builder.read_timeout(SILENCE), &["h2", "http/1.1"]),
+                Lane::Answer => (builder.read_timeout(SILENCE), trust::PROTOCOLS),
                 Lane::Upload => (builder.http1_only(), &["http/1.1"]),
             };
             builder = if self.options.skip_verify {

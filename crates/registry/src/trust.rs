@@ -1,30 +1,47 @@
 //! Whom to trust: the system's certificates, and further ones. They are read
 //! when the first certificate is to be checked, once for all connections: that
 //! takes longer than most requests, and registries in plain http, at which https
-//! is tried first, never show one. Checking is the work of
-//! `rustls-platform-verifier`.
+//! is tried first, never show one. Checking is the work of webpki, or of the
+//! system where that has a store of its own. One thing is added: a certificate
+//! that is itself among those that are trusted is good for its names.
 
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use rustls_platform_verifier::Verifier;
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+use crate::certificate::CertificateProblem;
+use crate::roots::RootPlaces;
+
+/// HTTP/2 where the server has it.
+pub(crate) const PROTOCOLS: &[&str] = &["h2", "http/1.1"];
 
 /// Certificates that are trusted.
 #[derive(Debug)]
 pub(crate) struct Trust {
     provider: Arc<CryptoProvider>,
+    places: RootPlaces,
     extra: Vec<CertificateDer<'static>>,
-    verifier: OnceLock<Result<Verifier, Error>>,
+    known: OnceLock<Result<Known, Error>>,
+}
+
+/// What was read.
+#[derive(Debug)]
+struct Known {
+    verifier: Arc<dyn ServerCertVerifier>,
+    /// The certificates themselves; empty where the system has a store.
+    roots: Vec<CertificateDer<'static>>,
 }
 
 impl Trust {
-    /// The system's certificates and these.
-    pub(crate) fn new(extra: Vec<CertificateDer<'static>>) -> Arc<Self> {
+    /// The certificates in these places, and others.
+    pub(crate) fn new(places: RootPlaces, extra: Vec<CertificateDer<'static>>) -> Arc<Self> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        Arc::new(Self { provider, extra, verifier: OnceLock::new() })
+        Arc::new(Self { provider, places, extra, known: OnceLock::new() })
     }
 
     /// Settings of TLS for connections that speak one of these protocols.
@@ -39,10 +56,53 @@ impl Trust {
         config
     }
 
-    fn verifier(&self) -> Result<&Verifier, Error> {
-        let read =
-            || Verifier::new_with_extra_roots(self.extra.clone(), Arc::clone(&self.provider));
-        self.verifier.get_or_init(read).as_ref().map_err(Error::clone)
+    fn known(&self) -> Result<&Known, Error> {
+        self.known.get_or_init(|| self.read()).as_ref().map_err(Error::clone)
+    }
+
+    #[cfg(all(unix, not(target_os = "macos")))]
+    fn read(&self) -> Result<Known, Error> {
+        let mut store = rustls::RootCertStore::empty();
+        for certificate in &self.extra {
+            store.add(certificate.clone())?;
+        }
+        let mut roots = self.places.load();
+        // What is no certificate is left out, as in Go.
+        store.add_parsable_certificates(roots.iter().cloned());
+        roots.extend(self.extra.iter().cloned());
+        if store.is_empty() {
+            return Err(Error::General("no certificate of an authority was found".to_owned()));
+        }
+        let provider = Arc::clone(&self.provider);
+        let verifier =
+            rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider);
+        let verifier =
+            verifier.build().map_err(|error| Error::Other(rustls::OtherError(Arc::new(error))))?;
+        Ok(Known { verifier, roots })
+    }
+
+    #[cfg(not(all(unix, not(target_os = "macos"))))]
+    fn read(&self) -> Result<Known, Error> {
+        let provider = Arc::clone(&self.provider);
+        let extra = self.extra.clone();
+        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider)?;
+        Ok(Known { verifier: Arc::new(verifier), roots: Vec::new() })
+    }
+}
+
+/// Settings of TLS for those who speak HTTP themselves.
+pub fn tls(roots: &RootPlaces) -> ClientConfig {
+    Trust::new(roots.clone(), Vec::new()).config(PROTOCOLS)
+}
+
+/// Is a certificate refused for nothing but who has signed it, or for being an
+/// authority's (`openssl req -x509` makes such)? webpki looks at the time first.
+fn is_of_unknown_rank(error: &Error) -> bool {
+    let Error::InvalidCertificate(cause) = error else { return false };
+    match cause {
+        // Of the root with the name of its issuer, which need not be its own.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => true,
+        cause => CertificateProblem::of(cause) == CertificateProblem::Authority,
     }
 }
 
@@ -55,8 +115,23 @@ impl ServerCertVerifier for Trust {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verifier = self.verifier()?;
-        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let Known { verifier, roots } = self.known()?;
+        match verifier.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        ) {
+            Err(error) if is_of_unknown_rank(&error) => {
+                if !roots.contains(end_entity) {
+                    return Err(error);
+                }
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            done => done,
+        }
     }
 
     fn verify_tls12_signature(
@@ -65,7 +140,7 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier()?.verify_tls12_signature(message, certificate, signature)
+        self.known()?.verifier.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -74,7 +149,7 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier()?.verify_tls13_signature(message, certificate, signature)
+        self.known()?.verifier.verify_tls13_signature(message, certificate, signature)
     }
 
     /// Asked before there is a certificate.

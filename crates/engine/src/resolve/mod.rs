@@ -113,7 +113,7 @@ impl Engine {
             Input::Read(name, bytes) => Ok(Loaded { name, bytes }),
             Input::File(path) => load(self.work_dir(), &path),
             Input::Url(name) => {
-                let bytes = url::fetch(&name, self.user_agent()).await?;
+                let bytes = url::fetch(&name, self.network()).await?;
                 Ok(Loaded { name, bytes })
             }
         };

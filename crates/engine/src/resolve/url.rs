@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ResolveError;
+use crate::options::Network;
 
 /// The largest manifest that is fetched, in bytes.
 const LIMIT: usize = 256 << 20;
@@ -12,10 +13,13 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Fetches what is at an `http` or `https` URL, following redirects. No
 /// credentials are sent.
-pub(super) async fn fetch(url: &str, user_agent: &str) -> Result<Vec<u8>, ResolveError> {
+pub(super) async fn fetch(url: &str, network: &Network) -> Result<Vec<u8>, ResolveError> {
     let failed = |source| ResolveError::Fetch { url: url.to_owned(), source };
-    let client = reqwest::Client::builder().user_agent(user_agent).read_timeout(SILENCE).build();
-    let sent = client.map_err(failed)?.get(url).send().await;
+    let client = reqwest::Client::builder()
+        .user_agent(&network.user_agent)
+        .read_timeout(SILENCE)
+        .tls_backend_preconfigured(registry::tls(&network.roots));
+    let sent = client.build().map_err(failed)?.get(url).send().await;
     let mut response = sent.and_then(reqwest::Response::error_for_status).map_err(failed)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::{
     BuildOptions, Clock, Compression, Destination, Engine, Environment, Error, Event, ImageOptions,
-    Limits, Namer, Network, Observer, Options, PlatformMatcher, Published, keychain,
+    Limits, Namer, Network, Observer, Options, PlatformMatcher, Published, RootPlaces, keychain,
 };
 use testkit::base::{Image, Index};
 use testkit::module::Module;
@@ -80,6 +80,7 @@ impl Fixture {
                 local: None,
             },
             network: Network {
+                roots: RootPlaces::default(),
                 user_agent: "test".to_owned(),
                 insecure: false,
                 keychain: keychain(keychain::Sources::default()),

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use engine::Repository;
 use engine::keychain::{self, Access, Credential, docker_config};
+use engine::{Network, Repository};
 use serde::Serialize;
 
 use super::login::{registry, store};
@@ -90,8 +90,13 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
     let mounts = mounts.iter().map(|text| repository(text)).collect::<Result<Vec<_>>>()?;
     let access = if arguments.push { Access::Push } else { Access::Pull };
     let keychain = Arc::new(docker_config(settings::docker_places(process)));
-    let agent = settings::user_agent();
-    let grant = wait(keychain::token(&agent, keychain, &wanted, access, &mounts))?;
+    let network = Network {
+        user_agent: settings::user_agent(),
+        insecure: false,
+        roots: settings::roots(process),
+        keychain,
+    };
+    let grant = wait(keychain::token(&network, &wanted, access, &mounts))?;
     let grant = grant.map_err(|error| CommandError::of(&error))?;
     if arguments.header {
         return ui::print(&format!("Authorization: Bearer {}", grant.any().expose()));

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, date_time_ymd};
+use rcgen::date_time_ymd;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use registry::{
     BlobSource, Broken, CertificateProblem, Chain, Client, ClientOptions, PushHint, Pushed,
-    RegistryError,
+    RegistryError, RootPlaces,
 };
 use testkit::registry::{Class, Protocol, TestRegistry};
 use tokio_rustls::TlsAcceptor;
@@ -75,14 +76,20 @@ fn extra_authorities_must_be_pem() {
     assert_eq!(error.to_string(), "setting up TLS");
 }
 
-/// A server that does nothing but show a certificate. Returns its address and
-/// the certificate of the authority.
+/// A server with a certificate by an authority. Returns its address and the
+/// certificate of the authority.
 async fn server(params: CertificateParams) -> (String, Vec<u8>) {
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, &ca).unwrap();
+    (serve(&certificate, &key).await, ca.pem().into_bytes())
+}
+
+/// A server that does nothing but show a certificate. Returns its address,
+/// spelt so that http is not tried.
+async fn serve(certificate: &Certificate, key: &KeyPair) -> String {
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -101,7 +108,17 @@ async fn server(params: CertificateParams) -> (String, Vec<u8>) {
             let _ = acceptor.accept(stream).await;
         }
     });
-    (address, ca.pem().into_bytes())
+    address.replace("127.0.0.1", "127.1")
+}
+
+/// What is wrong with a server in the eyes of a client. One that gets through
+/// TLS sees the server hang up.
+async fn verdict(host: &str, client: &Client) -> Option<CertificateProblem> {
+    let error = client.manifest(&format!("{host}/app").parse().unwrap()).await.unwrap_err();
+    match error {
+        RegistryError::Transport { broken: Broken::Certificate(problem), .. } => Some(problem),
+        _ => None,
+    }
 }
 
 #[tokio::test]
@@ -122,10 +139,88 @@ async fn certificates_of_another_time_or_place() {
     ] {
         let (host, ca) = server(params).await;
         let client = client(|options| options.root_certificates.push(ca));
-        // Spelt so that http is not tried.
-        let name = format!("{}/app", host.replace("127.0.0.1", "127.1")).parse().unwrap();
+        let name = format!("{host}/app").parse().unwrap();
         let error = client.manifest(&name).await.unwrap_err();
         assert_eq!(problem(&error), Some(want));
         assert!(error.to_string().ends_with(text), "{error}");
     }
+}
+
+/// Parameters of a certificate for the servers here, as `openssl req -x509`
+/// makes them: also an authority's.
+fn of_its_own() -> CertificateParams {
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
+#[tokio::test]
+async fn a_certificate_may_be_its_own_root() {
+    let trusting = |certificate: &Certificate| {
+        let pem = certificate.pem().into_bytes();
+        client(|options| options.root_certificates.push(pem))
+    };
+    let key = KeyPair::generate().unwrap();
+    let own = of_its_own().self_signed(&key).unwrap();
+    let host = serve(&own, &key).await;
+    assert_eq!(verdict(&host, &trusting(&own)).await, None);
+    // Any other is not it, also of the same name and key.
+    let other = of_its_own().self_signed(&key).unwrap();
+    assert_ne!(own.der(), other.der());
+    assert_eq!(verdict(&host, &trusting(&other)).await, Some(CertificateProblem::Authority));
+    assert_eq!(verdict(&host, &client(|_| {})).await, Some(CertificateProblem::Authority));
+
+    // Name and time count all the same.
+    let (mut expired, mut elsewhere) = (of_its_own(), of_its_own());
+    expired.not_after = date_time_ymd(2001, 1, 1);
+    elsewhere.subject_alt_names =
+        CertificateParams::new(["r.example".to_owned()]).unwrap().subject_alt_names;
+    for (params, want) in
+        [(expired, CertificateProblem::Expired), (elsewhere, CertificateProblem::WrongName)]
+    {
+        let own = params.self_signed(&key).unwrap();
+        let host = serve(&own, &key).await;
+        assert_eq!(verdict(&host, &trusting(&own)).await, Some(want));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_authority_may_be_listed_itself() {
+    let ca_key = KeyPair::generate().unwrap();
+    let ca = CertifiedIssuer::self_signed(of_its_own(), ca_key).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let leaf = params.signed_by(&key, &ca).unwrap();
+    let host = serve(&leaf, &key).await;
+    let pem = leaf.pem().into_bytes();
+    let trusting = client(|options| options.root_certificates.push(pem));
+    assert_eq!(verdict(&host, &trusting).await, None);
+    assert_eq!(verdict(&host, &client(|_| {})).await, Some(CertificateProblem::UnknownIssuer));
+}
+
+#[tokio::test]
+async fn bundles_are_read_as_go_reads_them() {
+    let key = KeyPair::generate().unwrap();
+    let own = of_its_own().self_signed(&key).unwrap();
+    let host = serve(&own, &key).await;
+    let pem = own.pem();
+    let bad = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
+    let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("text", format!("# Company root\nsubject=CN = a root\n\n{pem}\nmore\n")),
+        ("crlf", pem.replace('\n', "\r\n")),
+        ("bad", format!("{bad}{pem}")),
+        ("empty", format!("{empty}{pem}")),
+        ("key", format!("{}{pem}", key.serialize_pem())),
+        ("unended", pem.trim_end().to_owned()),
+    ] {
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let roots = RootPlaces { file: Some(file), dirs: Some(Vec::new()) };
+        assert_eq!(verdict(&host, &client(|options| options.roots = roots)).await, None, "{name}");
+    }
+    let dirs = Some(vec![dir.path().join("missing"), dir.path().to_owned()]);
+    let roots = RootPlaces { file: Some(dir.path().join("none")), dirs };
+    assert_eq!(verdict(&host, &client(|options| options.roots = roots)).await, None);
 }
