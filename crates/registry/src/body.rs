@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::client::Client;
 use crate::error::RegistryError;
+use crate::pulse::Pulse;
 
 /// How much of a blob is in memory at once, in bytes.
 const CHUNK: usize = 256 * 1024;
@@ -75,7 +76,8 @@ impl Payload {
         }
     }
 
-    pub(crate) fn open(&self) -> Result<reqwest::Body, RegistryError> {
+    /// The bytes, which tell when they move.
+    pub(crate) fn open(&self, pulse: &Pulse) -> Result<reqwest::Body, RegistryError> {
         match self {
             Self::Empty => Ok(reqwest::Body::from(Bytes::new())),
             Self::Bytes(bytes) => Ok(bytes.clone().into()),
@@ -83,16 +85,21 @@ impl Payload {
                 let opened = store.open_blob(digest, *size);
                 let file = opened.map_err(|error| RegistryError::Store(Arc::new(error)))?;
                 let file = file.ok_or(RegistryError::NoBlob { digest: *digest })?;
-                Ok(reqwest::Body::wrap_stream(chunks(file, *size)))
+                Ok(reqwest::Body::wrap_stream(chunks(file, *size, pulse.clone())))
             }
         }
     }
 }
 
 /// The first `size` bytes of a file.
-fn chunks(file: std::fs::File, size: u64) -> impl Stream<Item = std::io::Result<Bytes>> {
-    let start = (tokio::fs::File::from_std(file), size);
-    stream::try_unfold(start, |(mut file, left)| async move {
+fn chunks(
+    file: std::fs::File,
+    size: u64,
+    pulse: Pulse,
+) -> impl Stream<Item = std::io::Result<Bytes>> {
+    let start = (tokio::fs::File::from_std(file), size, pulse);
+    stream::try_unfold(start, |(mut file, left, pulse)| async move {
+        pulse.beat();
         if left == 0 {
             return Ok(None);
         }
@@ -101,6 +108,6 @@ fn chunks(file: std::fs::File, size: u64) -> impl Stream<Item = std::io::Result<
         if read == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(Some((chunk.freeze(), (file, left - read as u64))))
+        Ok(Some((chunk.freeze(), (file, left - read as u64, pulse))))
     })
 }

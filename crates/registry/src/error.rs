@@ -217,6 +217,12 @@ impl RegistryError {
         Self::Transport { request, broken }
     }
 
+    /// Nothing has moved for so long.
+    pub(crate) fn stalled(request: Box<RequestLine>, limit: Duration) -> Self {
+        let broken = Broken::Interrupted(format!("no progress for {limit:?}"));
+        Self::Transport { request, broken }
+    }
+
     /// The answer, if there was one.
     pub fn failure(&self) -> Option<&Failure> {
         match self {

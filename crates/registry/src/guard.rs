@@ -95,8 +95,10 @@ pub(crate) fn as_found(base: &Url, mut place: Url) -> Url {
     let same_port = place.port_or_known_default() == base.port_or_known_default()
         || place.port().is_none() && base.port().is_none();
     if known && same_port && place.host() == base.host() {
-        // Between these two schemes this never fails.
+        // Between these two schemes this never fails. The port goes with it: it
+        // is not kept where it was the old scheme's own.
         let _ = place.set_scheme(base.scheme());
+        let _ = place.set_port(base.port());
     }
     place
 }

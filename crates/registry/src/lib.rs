@@ -18,6 +18,7 @@ mod keychain;
 mod learn;
 mod options;
 mod pull;
+mod pulse;
 mod push;
 mod redirect;
 mod retry;

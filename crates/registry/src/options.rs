@@ -1,6 +1,8 @@
 //! How a client behaves. One set of options holds for all registries that a
 //! client talks to.
 
+use std::time::Duration;
+
 use crate::retry::RetryPolicy;
 use crate::roots::RootPlaces;
 
@@ -21,6 +23,8 @@ pub struct ClientOptions {
     pub root_certificates: Vec<Vec<u8>>,
     /// When and how often to try again.
     pub retry: RetryPolicy,
+    /// How long an upload may go on without a byte on its way or an answer.
+    pub stall: Duration,
     /// Requests to one registry that may wait for their answer at once.
     pub max_requests: usize,
     /// Blobs that may be on their way from or to one registry at once.
@@ -36,6 +40,9 @@ impl Default for ClientOptions {
             roots: RootPlaces::default(),
             root_certificates: Vec::new(),
             retry: RetryPolicy::default(),
+            // What is on its way in the system's buffers cannot be seen, and a
+            // registry may check a blob for minutes before it answers.
+            stall: Duration::from_secs(600),
             max_requests: 32,
             max_transfers: 4,
         }

@@ -17,12 +17,13 @@ use crate::body::Payload;
 use crate::error::{RegistryError, RequestLine};
 use crate::guard;
 use crate::options::ClientOptions;
+use crate::pulse::Pulse;
 use crate::trust::{self, Trust};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a registry may be silent when it is its turn. Not for uploads:
-/// there the registry is silent for as long as we send.
+/// How long a registry may be silent when it is its turn. While we send, it
+/// is [`ClientOptions::stall`] that counts.
 const SILENCE: Duration = Duration::from_secs(120);
 
 /// How much of the body of an error is read, in bytes.
@@ -145,15 +146,26 @@ impl Transport {
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());
+        let pulse = Pulse::new();
         if !matches!(request.method, Method::GET | Method::HEAD) {
-            builder =
-                builder.header(CONTENT_LENGTH, request.payload.len()).body(request.payload.open()?);
+            let body = request.payload.open(&pulse)?;
+            builder = builder.header(CONTENT_LENGTH, request.payload.len()).body(body);
         }
-        match builder.send().await {
+        let answer = match request.lane {
+            Lane::Answer => builder.send().await,
+            Lane::Upload => tokio::select! {
+                answer = builder.send() => answer,
+                () = pulse.stopped(self.options.stall) => {
+                    return Err(RegistryError::stalled(request.line(), self.options.stall));
+                }
+            },
+        };
+        match answer {
             Ok(inner) => {
                 self.meter.requests.fetch_add(1, Ordering::Relaxed);
                 self.meter.sent.fetch_add(request.payload.len(), Ordering::Relaxed);
-                Ok(Response { line: request.line(), inner, meter: Arc::clone(&self.meter) })
+                let (line, meter) = (request.line(), Arc::clone(&self.meter));
+                Ok(Response { line, inner, lane: request.lane, meter })
             }
             Err(error) => Err(RegistryError::transport(request.line(), &error)),
         }
@@ -165,6 +177,7 @@ impl Transport {
 pub(crate) struct Response {
     pub(crate) line: Box<RequestLine>,
     inner: reqwest::Response,
+    lane: Lane,
     meter: Arc<Meter>,
 }
 
@@ -193,7 +206,13 @@ impl Response {
 
     /// Reads the next piece of the body.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
-        let chunk = self.inner.chunk().await;
+        let chunk = match self.lane {
+            Lane::Answer => self.inner.chunk().await,
+            Lane::Upload => match tokio::time::timeout(SILENCE, self.inner.chunk()).await {
+                Ok(chunk) => chunk,
+                Err(_) => return Err(RegistryError::stalled(self.line.clone(), SILENCE)),
+            },
+        };
         if let Ok(Some(bytes)) = &chunk {
             self.meter.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }

@@ -1,11 +1,14 @@
 //! Blobs and manifests on their way up, and what can happen to them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use oci::{Descriptor, Digest, MediaType, Tag};
-use registry::{Access, BlobSource, PushHint, Pushed, RegistryError};
+use registry::{Access, BlobSource, Chain, Client, ClientOptions, PushHint, Pushed, RegistryError};
 use testkit::registry::{Class, Fault, Rule, TestRegistry};
 
-use crate::{anonymous, assert_requests, blob, repository, store};
+use crate::{anonymous, assert_requests, blob, options, repository, store};
 
 fn bytes(bytes: &[u8]) -> BlobSource {
     BlobSource::Bytes(Bytes::copy_from_slice(bytes))
@@ -240,6 +243,29 @@ async fn a_registry_that_wants_pieces_gets_one_and_is_remembered() {
             assert_eq!(counts.of(Class::UploadPatch), 1);
             assert_eq!(counts.of(Class::UploadPut), posts);
         }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_does_not_move_ends() {
+    // It takes what its buffers hold, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let registry = TestRegistry::start();
+    let there = format!("http://{}/upload", silent.local_addr().unwrap());
+    let location = Fault::SetHeaders(vec![("location".to_owned(), there)]);
+    registry.inject(Rule::new(location).class(Class::UploadPost));
+    let options = ClientOptions { stall: Duration::from_millis(1), ..options() };
+    let client = Client::new(options, Arc::new(Chain::default())).unwrap();
+    let name = repository(&registry, "app");
+    let (_dir, store) = store();
+    let (content, descriptor) = blob(1_000_000);
+    store.put_blob(&content).unwrap();
+    for source in [bytes(&content), BlobSource::Store(store)] {
+        registry.reset();
+        let done = client.push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+        let text = done.unwrap_err().to_string();
+        assert!(text.ends_with(": the connection broke: no progress for 1ms"), "{text}");
+        assert_eq!(registry.counts().of(Class::UploadPost), 3);
     }
 }
 
