@@ -9,6 +9,7 @@ mod body;
 mod certificate;
 mod challenge;
 mod client;
+mod coding;
 mod endpoint;
 mod error;
 mod flight;

@@ -14,7 +14,8 @@ use tokio::sync::OnceCell;
 
 use crate::answer::Failure;
 use crate::body::Payload;
-use crate::error::{RegistryError, RequestLine};
+use crate::coding::Gunzip;
+use crate::error::{Broken, RegistryError, RequestLine};
 use crate::guard;
 use crate::options::ClientOptions;
 use crate::pulse::Pulse;
@@ -164,8 +165,11 @@ impl Transport {
             Ok(inner) => {
                 self.meter.requests.fetch_add(1, Ordering::Relaxed);
                 self.meter.sent.fetch_add(request.payload.len(), Ordering::Relaxed);
+                // A range is of the coded bytes.
+                let whole = inner.status() != StatusCode::PARTIAL_CONTENT;
+                let coding = Gunzip::of(inner.headers()).filter(|_| whole);
                 let (line, meter) = (request.line(), Arc::clone(&self.meter));
-                Ok(Response { line, inner, lane: request.lane, meter })
+                Ok(Response { line, inner, lane: request.lane, coding, meter })
             }
             Err(error) => Err(RegistryError::transport(request.line(), &error)),
         }
@@ -178,6 +182,7 @@ pub(crate) struct Response {
     pub(crate) line: Box<RequestLine>,
     inner: reqwest::Response,
     lane: Lane,
+    coding: Option<Gunzip>,
     meter: Arc<Meter>,
 }
 
@@ -204,8 +209,30 @@ impl Response {
         RegistryError::Protocol { request: self.line.clone(), problem: problem.into() }
     }
 
-    /// Reads the next piece of the body.
+    /// Reads the next piece of the body, as it is meant.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
+        loop {
+            let piece = self.piece().await?;
+            let Some(coding) = &mut self.coding else { return Ok(piece) };
+            let meant = match &piece {
+                Some(piece) => coding.piece(piece),
+                None => coding.end(),
+            };
+            let meant = meant.map_err(|error| RegistryError::Transport {
+                request: self.line.clone(),
+                broken: Broken::Interrupted(error.to_string()),
+            })?;
+            if piece.is_none() {
+                self.coding = None;
+            }
+            if !meant.is_empty() {
+                return Ok(Some(meant));
+            }
+        }
+    }
+
+    /// Reads the next piece of the body, as it comes.
+    async fn piece(&mut self) -> Result<Option<Bytes>, RegistryError> {
         let chunk = match self.lane {
             Lane::Answer => self.inner.chunk().await,
             Lane::Upload => match tokio::time::timeout(SILENCE, self.inner.chunk()).await {

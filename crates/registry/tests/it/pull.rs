@@ -1,5 +1,8 @@
 //! Manifests and blobs on their way down, and what can happen to them.
 
+use std::io::Write as _;
+
+use flate2::write::GzEncoder;
 use oci::{Descriptor, Digest, MediaType, Tag};
 use registry::{Access, Client, RegistryError};
 use store::Store;
@@ -85,6 +88,30 @@ async fn a_head_that_does_not_tell_is_made_up_for() {
     let found = anonymous().head_manifest(&name, Access::Pull).await;
     assert_eq!(found.unwrap(), Some(digest));
     assert_eq!(registry.counts().of(Class::ManifestGet), 0);
+}
+
+#[tokio::test]
+async fn what_a_proxy_has_compressed_is_read_as_it_was_meant() {
+    let coded = |bytes: &[u8]| {
+        let mut coder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+        coder.write_all(bytes).unwrap();
+        let headers = [("content-encoding", "gzip"), ("content-type", MediaType::OCI_MANIFEST)];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let body = coder.finish().unwrap().into();
+        Fault::Respond { status: 200, headers: headers.to_vec(), body }
+    };
+    let (registry, digest) = with_manifest();
+    let (content, descriptor) = blob(300_000);
+    registry.inject(Rule::new(coded(MANIFEST.as_bytes())).class(Class::ManifestGet));
+    registry.inject(Rule::new(coded(&content)).class(Class::BlobGet));
+    let name = repository(&registry, "app");
+    let fetched = anonymous().manifest(&name.with_digest(digest)).await.unwrap();
+    assert_eq!(fetched.bytes, MANIFEST);
+    let small = anonymous().blob_bytes(&name, &descriptor, 300_000).await;
+    assert_eq!(small.unwrap(), content);
+    let (_dir, store) = store();
+    anonymous().pull_blob(&name, &descriptor, &store).await.unwrap();
+    assert_eq!(store.read_blob(&descriptor.digest).unwrap(), Some(content));
 }
 
 #[tokio::test]
