@@ -1,10 +1,10 @@
-//! What is wrong with a registry's certificate, in words. This is the only
-//! module that looks into the TLS library's errors.
+//! What is wrong with a registry's certificate, or with its TLS, in words. This
+//! is the only module that looks into the TLS library's errors.
 
 use std::error::Error;
 use std::fmt;
 
-use rustls::{CertificateError, OtherError};
+use rustls::{AlertDescription, CertificateError, OtherError};
 
 /// Why a registry's certificate was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,21 +28,10 @@ pub enum CertificateProblem {
 impl CertificateProblem {
     /// Searches the causes of an error for a refused certificate.
     pub(crate) fn find(error: &(dyn Error + 'static)) -> Option<Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            match error.downcast_ref() {
-                Some(rustls::Error::InvalidCertificate(cause)) => return Some(Self::of(cause)),
-                Some(_) => return None,
-                None => {}
-            }
-            // An I/O error leaves what it wraps out of its causes.
-            let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            next = match io {
-                Some(inner) => Some(inner),
-                None => error.source(),
-            };
+        match tls_error(error)? {
+            rustls::Error::InvalidCertificate(cause) => Some(Self::of(cause)),
+            _ => None,
         }
-        None
     }
 
     pub(crate) fn of(cause: &CertificateError) -> Self {
@@ -81,4 +70,40 @@ impl fmt::Display for CertificateProblem {
             Self::Other => "its certificate is not valid",
         })
     }
+}
+
+/// Says so if a server has no version or cipher suite in common with us.
+pub(crate) fn nothing_in_common(error: &(dyn Error + 'static)) -> Option<String> {
+    let error = tls_error(error)?;
+    let refused = matches!(
+        error,
+        rustls::Error::AlertReceived(
+            AlertDescription::HandshakeFailure
+                | AlertDescription::ProtocolVersion
+                | AlertDescription::InsufficientSecurity
+        ) | rustls::Error::PeerIncompatible(_)
+    );
+    refused.then(|| {
+        format!(
+            "{error}: ko speaks TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305, \
+             not with CBC cipher suites"
+        )
+    })
+}
+
+/// Searches the causes of an error for one of the TLS library.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // An I/O error leaves what it wraps out of its causes.
+        let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match io {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }

@@ -9,7 +9,7 @@ use oci::{Digest, Registry};
 use reqwest::{Method, StatusCode, Url};
 
 use crate::answer::Failure;
-use crate::certificate::CertificateProblem;
+use crate::certificate::{self, CertificateProblem};
 use crate::keychain::KeychainError;
 
 /// Statuses of registries and proxies that may be better in a moment.
@@ -211,7 +211,10 @@ impl RegistryError {
     pub(crate) fn transport(request: Box<RequestLine>, error: &reqwest::Error) -> Self {
         let broken = match CertificateProblem::find(error) {
             Some(problem) => Broken::Certificate(problem),
-            None if error.is_connect() => Broken::Connect(root_cause(error)),
+            None if error.is_connect() => {
+                let tls = certificate::nothing_in_common(error);
+                Broken::Connect(tls.unwrap_or_else(|| root_cause(error)))
+            }
             None => Broken::Interrupted(root_cause(error)),
         };
         Self::Transport { request, broken }

@@ -62,16 +62,21 @@ impl Trust {
 
     #[cfg(all(unix, not(target_os = "macos")))]
     fn read(&self) -> Result<Known, Error> {
-        let mut store = rustls::RootCertStore::empty();
-        for certificate in &self.extra {
-            store.add(certificate.clone())?;
-        }
+        use rustls::pki_types::{Der, TrustAnchor};
+
         let mut roots = self.places.load();
-        // What is no certificate is left out, as in Go.
-        store.add_parsable_certificates(roots.iter().cloned());
         roots.extend(self.extra.iter().cloned());
+        let mut store = rustls::RootCertStore::empty();
+        // What is no certificate is left out, as in Go.
+        let now = UnixTime::now();
+        store.add_parsable_certificates(roots.iter().filter(|root| may_sign(root, now)).cloned());
         if store.is_empty() {
-            return Err(Error::General("no certificate of an authority was found".to_owned()));
+            // webpki wants one: this is nobody's, and has no key.
+            store.roots.push(TrustAnchor {
+                subject: Der::from_slice(&[]),
+                subject_public_key_info: Der::from_slice(&[]),
+                name_constraints: None,
+            });
         }
         let provider = Arc::clone(&self.provider);
         let verifier =
@@ -93,6 +98,21 @@ impl Trust {
 /// Settings of TLS for those who speak HTTP themselves.
 pub fn tls(roots: &RootPlaces) -> ClientConfig {
     Trust::new(roots.clone(), Vec::new()).config(PROTOCOLS)
+}
+
+/// Is a trusted certificate an authority's, so that it may vouch for others?
+/// webpki does not ask that of a root, nor whether its time is over. Certificates
+/// of X.509 version 1 do not say, and are taken.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn may_sign(root: &CertificateDer<'_>, now: UnixTime) -> bool {
+    let usage = webpki::KeyUsage::server_auth();
+    match webpki::EndEntityCert::try_from(root) {
+        Ok(root) => {
+            let verified = root.verify_for_usage(&[], &[], &[], now, usage, None, None);
+            matches!(verified, Err(webpki::Error::CaUsedAsEndEntity))
+        }
+        Err(error) => error == webpki::Error::UnsupportedCertVersion,
+    }
 }
 
 /// Is a certificate refused for nothing but who has signed it, or for being an

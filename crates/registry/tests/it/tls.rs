@@ -9,6 +9,7 @@ use registry::{
     RegistryError, RootPlaces,
 };
 use testkit::registry::{Class, Protocol, TestRegistry};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -16,8 +17,10 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::{blob, options, reference, repository, store};
 
+/// A client that trusts nobody, but for what `change` says.
 fn client(change: impl FnOnce(&mut ClientOptions)) -> Client {
-    let mut options = options();
+    let roots = RootPlaces { file: Some("no such file".into()), dirs: Some(Vec::new()) };
+    let mut options = ClientOptions { roots, ..options() };
     change(&mut options);
     Client::new(options, Arc::new(Chain::default())).unwrap()
 }
@@ -161,6 +164,13 @@ async fn a_certificate_may_be_its_own_root() {
         client(|options| options.root_certificates.push(pem))
     };
     let key = KeyPair::generate().unwrap();
+    let mut server = of_its_own();
+    server.is_ca = IsCa::ExplicitNoCa;
+    let own = server.self_signed(&key).unwrap();
+    let host = serve(&own, &key).await;
+    assert_eq!(verdict(&host, &trusting(&own)).await, None);
+    assert_eq!(verdict(&host, &client(|_| {})).await, Some(CertificateProblem::UnknownIssuer));
+
     let own = of_its_own().self_signed(&key).unwrap();
     let host = serve(&own, &key).await;
     assert_eq!(verdict(&host, &trusting(&own)).await, None);
@@ -199,6 +209,33 @@ async fn a_certificate_of_an_unknown_authority_may_be_listed_itself() {
 }
 
 #[tokio::test]
+async fn only_an_authority_vouches_for_others() {
+    let authority = |change: fn(&mut CertificateParams)| {
+        let mut params = of_its_own();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "an authority");
+        change(&mut params);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    let key = KeyPair::generate().unwrap();
+    for (ca, want) in [
+        (authority(|_| {}), None),
+        (authority(|ca| ca.is_ca = IsCa::ExplicitNoCa), Some(CertificateProblem::UnknownIssuer)),
+        (authority(|ca| ca.is_ca = IsCa::NoCa), Some(CertificateProblem::UnknownIssuer)),
+        (
+            authority(|ca| ca.not_after = date_time_ymd(2001, 1, 1)),
+            Some(CertificateProblem::UnknownIssuer),
+        ),
+    ] {
+        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let leaf = params.signed_by(&key, &ca).unwrap();
+        let host = serve(&leaf, &key).await;
+        let pem = ca.pem().into_bytes();
+        let trusting = client(|options| options.root_certificates.push(pem));
+        assert_eq!(verdict(&host, &trusting).await, want);
+    }
+}
+
+#[tokio::test]
 async fn bundles_are_read_as_go_reads_them() {
     let key = KeyPair::generate().unwrap();
     let own = of_its_own().self_signed(&key).unwrap();
@@ -223,4 +260,26 @@ async fn bundles_are_read_as_go_reads_them() {
     let dirs = Some(vec![dir.path().join("missing"), dir.path().to_owned()]);
     let roots = RootPlaces { file: Some(dir.path().join("none")), dirs };
     assert_eq!(verdict(&host, &client(|options| options.roots = roots)).await, None);
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_nothing_we_speak() {
+    for (alert, name) in [(40, "HandshakeFailure"), (70, "ProtocolVersion")] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string().replace("127.0.0.1", "127.1");
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut hello = [0; 512];
+                let _ = stream.read(&mut hello).await;
+                // A fatal alert (RFC 8446, 6).
+                let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, alert]).await;
+                let _ = stream.read(&mut hello).await;
+            }
+        });
+        let name_of = format!("{address}/app").parse().unwrap();
+        let text = client(|_| {}).manifest(&name_of).await.unwrap_err().to_string();
+        assert!(text.contains(&format!("cannot connect: received fatal alert: {name}")), "{text}");
+        assert!(text.ends_with("not with CBC cipher suites"), "{text}");
+    }
 }
