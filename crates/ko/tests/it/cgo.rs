@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::fixture::Fixture;
+use testkit::trace::Trace;
 
 const PROGRAM: &str = "package main\n\nfunc main() { println(\"hello\") }\n";
 
@@ -68,8 +69,17 @@ fn what_go_does_not_look_at_is_linked_again() {
         library(&fixture, 2);
         let second = build(&fixture, words, variables);
         assert!(first.iter().zip(&second).all(|(first, second)| first != second), "{what}");
-        library(&fixture, 3);
-        let third = build(&fixture, &format!("--rebuild {words}"), variables);
-        assert!(third.iter().zip(&second).all(|(third, second)| third != second), "{what}");
     }
+}
+
+#[test]
+fn with_rebuild_everything_is_linked_again() {
+    let fixture = fixture(PROGRAM, "");
+    let first = build(&fixture, "./a ./b", &[]);
+    let words = ["build", "-B", "--sbom=none", "--rebuild", "./a", "./b"];
+    let trace = Trace::new(fixture.sandbox.root().join("trace"));
+    let again = fixture.sandbox.run_traced(&trace, &words).output().success();
+    assert_eq!(again.stdout.lines().collect::<Vec<_>>(), first);
+    // One more is asked for its version.
+    assert_eq!(trace.started().get("link"), Some(&3));
 }
