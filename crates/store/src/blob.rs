@@ -107,7 +107,8 @@ impl Store {
     /// It cannot be written.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        if !matches!(self.read_blob(&digest), Ok(Some(_))) {
+        let is_there = self.blob_path(&digest).exists();
+        if !is_there || !matches!(self.read_blob(&digest), Ok(Some(_))) {
             let mut writer = self.blob_writer()?;
             writer.write_all(bytes).map_err(at("writing", &self.blob_path(&digest)))?;
             writer.commit(&digest)?;
