@@ -3,7 +3,7 @@
 
 use crate::fixture::Fixture;
 use testkit::base::{Image, Index};
-use testkit::registry::{Class, TestRegistry};
+use testkit::registry::{Class, Fault, Rule, TestRegistry};
 
 #[test]
 fn scratch_is_nothing_at_all() {
@@ -108,6 +108,44 @@ fn a_docker_base_makes_a_docker_image() {
     );
     for layer in image.manifest["layers"].as_array().unwrap() {
         assert_eq!(layer["mediaType"], "application/vnd.docker.image.rootfs.diff.tar.gzip");
+    }
+}
+
+#[test]
+fn what_one_registry_says_of_a_base_is_not_believed_of_another() {
+    let base = Image::oci("linux/amd64").layers(1, 1000).build();
+    let mut fixture = Fixture::on(TestRegistry::start(), &base);
+    let _ = fixture.module().main(".");
+    let mirror = TestRegistry::start();
+    base.push(&mirror, "base", "latest");
+    let octets = vec![("content-type".to_owned(), "application/octet-stream".to_owned())];
+    mirror.inject(Rule::new(Fault::SetHeaders(octets)).path("/manifests/"));
+    let good = format!("{}/base", fixture.registry.host());
+    for (base, fails) in
+        [(&good, false), (&format!("{}/base", mirror.host()), true), (&good, false), (&good, false)]
+    {
+        fixture.sandbox.set("KO_DEFAULTBASEIMAGE", base);
+        let done = fixture.build("--bare --push=false").output();
+        if fails {
+            let done = done.failure(1);
+            let want = format!("base image media type: application/octet-stream ({base})");
+            assert!(done.stderr.contains(&want), "{}", done.stderr);
+        } else {
+            let _ = done.success();
+        }
+    }
+    assert_eq!(fixture.registry.counts().of(Class::ManifestGet), 1, "the second is a HEAD");
+}
+
+#[test]
+fn a_base_that_may_not_be_asked_for_is_fetched() {
+    let base = Image::oci("linux/amd64").layers(1, 1000).build();
+    let fixture = Fixture::on(TestRegistry::start(), &base);
+    let _ = fixture.module().main(".");
+    let refused = Rule::new(Fault::status(405, "UNSUPPORTED")).class(Class::ManifestHead);
+    fixture.registry.inject(refused);
+    for _ in 0..2 {
+        let _ = fixture.build("--bare --push=false").output().success();
     }
 }
 
