@@ -32,9 +32,9 @@ fn fixture(program: &str, settings: &str) -> Fixture {
     let fill = |text: &str| text.replace("ROOT", &root);
     let _ = fixture
         .module()
-        .file("a/main.go", &fill(program))
-        .file("b/main.go", &fill(program))
-        .file(".ko.yaml", &fill(settings));
+        .file("a/main.go", fill(program))
+        .file("b/main.go", fill(program))
+        .file(".ko.yaml", fill(settings));
     fixture
 }
 
@@ -43,7 +43,7 @@ fn build(fixture: &Fixture, words: &str, variables: &[(&str, &str)]) -> Vec<Stri
     let root = fixture.sandbox.root().display().to_string();
     let mut run = fixture.build(&format!("-B --sbom=none {words}"));
     for (name, value) in variables {
-        run = run.env(name, &value.replace("ROOT", &root));
+        run = run.env(name, value.replace("ROOT", &root));
     }
     run.output().success().stdout.lines().map(str::to_owned).collect()
 }
@@ -78,7 +78,7 @@ fn with_rebuild_everything_is_linked_again() {
     let first = build(&fixture, "./a ./b", &[]);
     let words = ["build", "-B", "--sbom=none", "--rebuild", "./a", "./b"];
     let trace = Trace::new(fixture.sandbox.root().join("trace"));
-    let again = fixture.sandbox.run_traced(&trace, &words).output().success();
+    let again = fixture.sandbox.run_traced(&trace, words).output().success();
     assert_eq!(again.stdout.lines().collect::<Vec<_>>(), first);
     // One more is asked for its version.
     assert_eq!(trace.started().get("link"), Some(&3));
