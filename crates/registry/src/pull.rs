@@ -106,7 +106,7 @@ impl Client {
             status if is_absent(status, access) => return Ok(None),
             // Such as 405: some fronts only let `GET` through.
             _ => match response.fail().await {
-                error if error.is_transient() => return Err(error),
+                error if error.is_transient() || error.is_unauthorized() => return Err(error),
                 _ => {}
             },
         }

@@ -187,7 +187,7 @@ impl<'a> Push<'a> {
             StatusCode::NOT_FOUND => Ok(false),
             // Whatever it is that may not be asked: sending the blob tells.
             _ => match response.fail().await {
-                error if error.is_transient() => Err(error),
+                error if error.is_transient() || error.is_unauthorized() => Err(error),
                 _ => Ok(false),
             },
         }
