@@ -9,3 +9,21 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         Err(_) => std::future::pending().await,
     }
 }
+
+/// Runs work that may wait for another process, maybe for ever, on a thread of
+/// its own, and waits for it. The end of the runtime does not wait for it, so
+/// it leaves nothing that must be cleaned up.
+pub async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, wait) = tokio::sync::oneshot::channel();
+    let thread = std::thread::spawn(move || {
+        // Nobody may be left to take it.
+        let _ = done.send(work());
+    });
+    match wait.await {
+        Ok(done) => done,
+        Err(_) => match thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => std::future::pending().await,
+        },
+    }
+}

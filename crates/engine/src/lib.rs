@@ -39,6 +39,7 @@ mod static_base;
 
 pub use activity::Clock;
 pub use base::{BaseError, BaseReference, LocalBaseError};
+pub use blocking::on_thread;
 pub use daemon::{DaemonError, EngineKind, EnginePlaces};
 pub use debug::DebugOptions;
 pub use error::{BuildFailure, Error};

@@ -2,16 +2,17 @@
 //! (OCI image-spec, "Image Layout Specification").
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fsutil::Access;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use oci::{Descriptor, Index, MediaType, json};
 use store::Store;
 
-use super::files::{at, put, replace, temp};
+use super::files::{at, put, replace};
 use super::{PublishError, Publisher};
 use crate::blobs::provide;
 use crate::blocking::blocking;
@@ -131,14 +132,8 @@ fn write_image(blobs: &Path, store: &Store, image: &Image) -> Result<(), Publish
 /// layout, both stand in it.
 fn append(dir: &Path, names: &[String], artifact: &Artifact) -> Result<(), PublishError> {
     let marker = dir.join("oci-layout");
-    let mut new = temp(dir)?;
-    new.write_all(LAYOUT).map_err(at("writing", &marker))?;
     // Never replaced: it is the file that is locked.
-    match new.persist_noclobber(&marker) {
-        Ok(_) => {}
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(at("creating", &marker)(error.error)),
-    }
+    fsutil::write_new(&marker, Access::Public, LAYOUT).map_err(at("creating", &marker))?;
     let lock = File::open(&marker).map_err(at("opening", &marker))?;
     lock.lock().map_err(at("locking", &marker))?;
 

@@ -4,19 +4,19 @@
 mod attachment;
 mod cyclonedx;
 mod facts;
-mod files;
 mod purl;
 mod spdx;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use oci::{Digest, MediaType, Repository};
 
 pub(crate) use self::attachment::Attachment;
 use self::facts::{ImageFacts, IndexFacts};
-pub(crate) use self::files::{prepare, write};
 use crate::image::{Artifact, Image};
 
 /// How SBOMs are made, and where they go beside the image's repository.
@@ -31,6 +31,18 @@ pub struct SbomOptions {
     /// The repository that they are pushed to, in place of each image's own
     /// (`COSIGN_REPOSITORY`).
     pub repository: Option<Repository>,
+}
+
+/// Makes the directory of documents (`--sbom-dir`), and sees whether files can
+/// be written in it.
+pub(crate) fn prepare(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    fsutil::check_dir(dir)
+}
+
+/// Writes a document.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fsutil::write(path, fsutil::Access::Public, bytes)
 }
 
 /// The format of an SBOM.

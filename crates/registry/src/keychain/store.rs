@@ -5,13 +5,14 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fsutil::Access;
 use oci::Registry;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess};
@@ -142,7 +143,7 @@ impl CredentialStore {
         let place = self.file.display().to_string();
         let unwritable =
             |source| KeychainError::Write { path: self.file.clone(), source: Arc::new(source) };
-        let target = target(&self.file).map_err(unwritable)?;
+        let target = fsutil::resolve(&self.file).map_err(unwritable)?;
         let dir = target.parent().unwrap_or(Path::new(""));
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         system::create_dir(dir).map_err(unwritable)?;
@@ -158,7 +159,7 @@ impl CredentialStore {
             return Ok(());
         }
         let root = root.members();
-        replace(&target, dir, &pretty(&root)).map_err(unwritable)
+        fsutil::write(&target, Access::Private, &pretty(&root)).map_err(unwritable)
     }
 
     /// The file's text; nothing if it is not there, or empty.
@@ -216,21 +217,6 @@ impl<'de> Deserialize<'de> for Root {
     }
 }
 
-/// The file behind a link, which need not be there.
-fn target(file: &Path) -> io::Result<PathBuf> {
-    match file.canonicalize() {
-        Ok(target) => return Ok(target),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let mut target = file.to_owned();
-    // This ends: for links that lead in a circle there is another error.
-    while let Ok(next) = fs::read_link(&target) {
-        target = target.parent().unwrap_or(Path::new("")).join(next);
-    }
-    Ok(target)
-}
-
 /// As Docker writes it.
 fn pretty(root: &Map<String, Value>) -> Vec<u8> {
     let mut text = Vec::new();
@@ -240,25 +226,12 @@ fn pretty(root: &Map<String, Value>) -> Vec<u8> {
     text
 }
 
-/// Puts a whole file in the place of another, or of none.
-fn replace(file: &Path, dir: &Path, text: &[u8]) -> io::Result<()> {
-    // Only we may read it, to begin with.
-    let mut temp = tempfile::Builder::new().prefix(".ko-").tempfile_in(dir)?;
-    temp.write_all(text)?;
-    if let Ok(old) = fs::metadata(file) {
-        system::take_over(temp.as_file(), &old)?;
-    }
-    temp.as_file().sync_all()?;
-    temp.persist(file)?;
-    Ok(())
-}
-
 /// What depends on the operating system.
 #[cfg(unix)]
 mod system {
-    use std::fs::{DirBuilder, File, Metadata};
+    use std::fs::{DirBuilder, File};
     use std::io;
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, fchown};
+    use std::os::unix::fs::DirBuilderExt;
     use std::path::Path;
 
     /// A directory for the user alone.
@@ -271,18 +244,11 @@ mod system {
     pub(super) fn lock(dir: &Path) -> Option<File> {
         File::open(dir).ok().filter(|dir| dir.lock().is_ok())
     }
-
-    /// Gives a new file the owner and the mode of the old one.
-    pub(super) fn take_over(new: &File, old: &Metadata) -> io::Result<()> {
-        // Only root may give files away; for others it is theirs already.
-        let _ = fchown(new, Some(old.uid()), Some(old.gid()));
-        new.set_permissions(old.permissions())
-    }
 }
 
 #[cfg(not(unix))]
 mod system {
-    use std::fs::{File, Metadata};
+    use std::fs::File;
     use std::io;
     use std::path::Path;
 
@@ -293,9 +259,5 @@ mod system {
     pub(super) fn lock(dir: &Path) -> Option<File> {
         let file = File::create(dir.join(".ko-lock")).ok();
         file.filter(|file| file.lock().is_ok())
-    }
-
-    pub(super) fn take_over(_: &File, _: &Metadata) -> io::Result<()> {
-        Ok(())
     }
 }

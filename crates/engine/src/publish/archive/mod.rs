@@ -5,18 +5,19 @@ pub(crate) mod docker;
 pub(crate) mod member;
 pub(crate) mod oci;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use fsutil::{Access, Output};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use store::Store;
 
-use super::files::{at, temp};
+use super::files::at;
 use super::{PublishError, Publisher};
 use crate::blobs::provide;
-use crate::blocking::blocking;
+use crate::blocking::{blocking, on_thread};
 use crate::event::{Event, Observer};
 use crate::image::{Artifact, Image};
 use crate::options::{Archive, Destination};
@@ -53,8 +54,9 @@ impl ArchivePublisher {
         let mut committed = self.committed.lock().expect("no panic while it is held").clone();
         committed.sort_by(|(_, a), (_, b)| a.cmp(b));
         let (file, archive, store) = (self.file.clone(), self.archive.clone(), self.store.clone());
-        let work = blocking(move || write(&file, &archive, &store, &committed));
-        work.await?;
+        let waits = fsutil::waits_for_reader(&self.file);
+        let work = move || write(&file, &archive, &store, &committed);
+        if waits { on_thread(work).await } else { blocking(work).await }?;
         self.observer.tell(Event::Saved { what });
         Ok(())
     }
@@ -120,13 +122,10 @@ fn write(
         Some(images) if !archive.oci => docker::members(&images),
         _ => self::oci::members(artifacts, HOST_ARCHITECTURE),
     };
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let temp = temp(dir)?;
     let failed = |error| at("writing", &archive.path)(error);
-    let mut out = io::BufWriter::with_capacity(256 * 1024, temp.as_file());
+    let output = Output::create(path, Access::Public).map_err(failed)?;
+    let mut out = io::BufWriter::with_capacity(256 * 1024, output);
     member::write(members, store, &mut out, &failed)?;
-    out.flush().map_err(failed)?;
-    drop(out);
-    temp.persist(path).map_err(|error| at("renaming to", &archive.path)(error.error))?;
-    Ok(())
+    let output = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    output.commit().map_err(failed)
 }
