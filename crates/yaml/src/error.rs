@@ -33,9 +33,9 @@ pub enum Problem {
     /// The bytes are not UTF-8.
     #[error("invalid UTF-8")]
     NotUtf8,
-    /// The file is UTF-16.
-    #[error("the file is UTF-16; save it as UTF-8")]
-    Utf16,
+    /// The file begins as UTF-16, and is not.
+    #[error("invalid UTF-16")]
+    NotUtf16,
     /// A control character that YAML excludes.
     #[error("control characters are not allowed (value: {0})")]
     Control(u8),

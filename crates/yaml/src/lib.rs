@@ -5,7 +5,7 @@
 //!
 //! # One parse, then edits
 //!
-//! [`File::parse`] reads the whole text once: it refuses what is not YAML and
+//! [`to_utf8`] takes files of other encodings. [`File::parse`] reads the whole text once: it refuses what is not YAML and
 //! lists the references with the bytes they occupy. [`File::select`] marks
 //! documents and list items as dropped. [`File::splice`] and
 //! [`File::manifest`] then describe the output as the user's own bytes with
@@ -47,6 +47,7 @@ mod block;
 mod document;
 mod edit;
 mod embedded;
+mod encoding;
 mod error;
 mod file;
 mod found;
@@ -62,6 +63,7 @@ mod text;
 
 pub use document::Document;
 pub use edit::Spliced;
+pub use encoding::to_utf8;
 pub use error::{Error, Problem, Unfit};
 pub use file::{File, Mode, Source};
 pub use found::{Extent, Found, Style};

@@ -44,9 +44,6 @@ pub(crate) const START: Position = Position { line: 1, column: 1 };
 /// The text of `bytes`, or why it is none: YAML is UTF-8 here, without the C0
 /// control characters that YAML 1.2.2 section 5.1 excludes.
 pub(crate) fn check(bytes: &[u8]) -> Result<&str, (usize, Problem)> {
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err((0, Problem::Utf16));
-    }
     let text =
         std::str::from_utf8(bytes).map_err(|error| (error.valid_up_to(), Problem::NotUtf8))?;
     // One pass without branches, which the compiler vectorises: control
@@ -111,7 +108,6 @@ mod tests {
         assert_eq!(check(b"a: \xff\n"), Err((3, Problem::NotUtf8)));
         assert_eq!(check(b"a: \0\n"), Err((3, Problem::Control(0))));
         assert_eq!(check(b"a: \x1b[0m\n"), Err((3, Problem::Control(0x1b))));
-        assert_eq!(check(b"\xff\xfea\0"), Err((0, Problem::Utf16)));
         assert!(check("a:\tb\r\n\u{7f}\u{85}".as_bytes()).is_ok());
     }
 }
