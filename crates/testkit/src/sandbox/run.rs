@@ -16,11 +16,12 @@ pub struct Run<'a> {
     command: Command,
     stdin: Vec<u8>,
     stdout: Option<Stdio>,
+    stderr: Option<Stdio>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(sandbox: &'a Sandbox, command: Command) -> Run<'a> {
-        Run { sandbox, command, stdin: Vec::new(), stdout: None }
+        Run { sandbox, command, stdin: Vec::new(), stdout: None, stderr: None }
     }
 
     /// Sets a variable.
@@ -58,6 +59,13 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Gives it a standard error, which is collected otherwise.
+    #[must_use]
+    pub fn stderr(mut self, stderr: Stdio) -> Run<'a> {
+        self.stderr = Some(stderr);
+        self
+    }
+
     /// Starts it, and gives it back while it runs: for tests that interrupt. A
     /// module that this thread has just written is a moment old by then.
     ///
@@ -70,7 +78,7 @@ impl<'a> Run<'a> {
             .command
             .stdin(Stdio::piped())
             .stdout(self.stdout.unwrap_or_else(Stdio::piped))
-            .stderr(Stdio::piped())
+            .stderr(self.stderr.unwrap_or_else(Stdio::piped))
             .spawn();
         let mut child = match started {
             Ok(child) => child,
