@@ -31,6 +31,7 @@ mod nodes;
 mod options;
 mod platform;
 mod publish;
+mod redact;
 mod resolve;
 mod run;
 mod sbom;
@@ -61,6 +62,7 @@ pub use options::{
 };
 pub use publish::PublishError;
 pub use registry::RootPlaces;
+pub use redact::redact;
 pub use resolve::{BadReference, Input, Replaced, Resolution, ResolveError, Resolved, enumerate};
 pub use run::{Engine, Published};
 pub use sbom::{SbomFormat, SbomOptions};
