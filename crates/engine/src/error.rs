@@ -10,6 +10,7 @@ use oci::Platform;
 use store::StoreError;
 
 use crate::base::BaseError;
+use crate::cache::NO_CACHE_HINT;
 use crate::daemon::DaemonError;
 use crate::event::Event;
 use crate::publish::PublishError;
@@ -27,6 +28,9 @@ pub enum Error {
     /// There is no `go`.
     #[error(transparent)]
     Go(#[from] FindError),
+    /// There is no cache, and none can be made for this run.
+    #[error("there is no directory for the cache")]
+    NoCache,
     /// The cache cannot be used.
     #[error("opening the cache")]
     Store(#[from] StoreError),
@@ -268,6 +272,7 @@ impl Error {
             Self::Build { source, .. } => source.hint(),
             Self::Publish { source, .. } | Self::Destination(source) => source.hint(),
             Self::Daemon(source) => source.hint(),
+            Self::NoCache => Some(NO_CACHE_HINT.to_owned()),
             Self::Store(error) if error.is_full() => Some(DISK_FULL.to_owned()),
             Self::Store(_) => Some("set KOCACHE to a directory that can be written".to_owned()),
             _ => None,

@@ -63,8 +63,11 @@ pub use options::{
 pub use publish::PublishError;
 pub use registry::RootPlaces;
 pub use redact::redact;
-pub use resolve::{BadReference, Input, Replaced, Resolution, ResolveError, Resolved, enumerate};
+pub use resolve::{
+    BadReference, Input, ManifestUrl, Replaced, Resolution, ResolveError, Resolved, enumerate,
+};
 pub use run::{Engine, Published};
 pub use sbom::{SbomFormat, SbomOptions};
 pub use stage::{Counters, Edge, Stage, Work};
 pub use static_base::STATIC_BASE;
+pub use yaml::to_utf8;

@@ -32,10 +32,10 @@ pub struct Options {
     pub environment: Environment,
     /// The `go` to run, if not the first in PATH.
     pub go: Option<OsString>,
-    /// The root of the cache.
-    pub cache: PathBuf,
-    /// Where a cache for this run is made if that one cannot be used. Without,
-    /// the run fails then.
+    /// The root of the cache, if there is a place for one.
+    pub cache: Option<PathBuf>,
+    /// Where a cache for this run is made if that one cannot be used, or there
+    /// is none. Without, the run fails then.
     pub spare: Option<PathBuf>,
     /// How many bytes of the cache may be left at the end of a run. What the
     /// run itself used stays, even if that alone is more.

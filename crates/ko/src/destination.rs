@@ -210,7 +210,10 @@ fn writable(path: &Path, work_dir: &Path) -> Result<()> {
     let reason = if full.is_dir() {
         "it is a directory".to_owned()
     } else if full_dir.is_dir() {
-        return Ok(());
+        match fsutil::check(&full) {
+            Ok(()) => return Ok(()),
+            Err(error) => error.to_string(),
+        }
     } else if full_dir.exists() {
         format!("{} is not a directory", dir.display())
     } else {

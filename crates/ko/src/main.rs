@@ -10,7 +10,9 @@ mod environment;
 mod error;
 mod memory;
 mod settings;
+mod shown;
 mod signals;
+mod streams;
 mod system;
 mod timings;
 mod ui;
@@ -26,14 +28,16 @@ const UNREAD: u8 = 128 + 13;
 
 fn main() -> ExitCode {
     let process = Process::read();
-    match run(&process) {
+    let code = match run(&process) {
         Ok(code) => code,
         Err(error) if error.is_unread() => ExitCode::from(UNREAD),
         Err(error) => {
             ui::fail(&error);
             ExitCode::FAILURE
         }
-    }
+    };
+    streams::finish();
+    code
 }
 
 fn run(process: &Process) -> Result<ExitCode> {

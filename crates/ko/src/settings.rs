@@ -50,7 +50,7 @@ pub(crate) fn options(
     Ok(Options {
         environment: Environment::from_iter(process.variables().iter().cloned()),
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
-        cache: cache(process, &work_dir)?,
+        cache: cache(process)?,
         // Whoever names a cache wants that one.
         spare: process.path("KOCACHE").is_none().then(environment::temp_dir),
         cache_size: cache_size(process)?,
@@ -306,22 +306,24 @@ fn limits(jobs: i64) -> Result<Limits> {
     Ok(Limits { jobs, threads, memory: memory() })
 }
 
-/// `$KOCACHE`, else the platform's cache directory.
-pub(crate) fn cache(process: &Process, work_dir: &Path) -> Result<PathBuf> {
+/// `$KOCACHE`, else the platform's cache directory, if the environment has one.
+pub(crate) fn cache(process: &Process) -> Result<Option<PathBuf>> {
     if let Some(named) = process.path("KOCACHE") {
-        let path = work_dir.join(named);
+        let path = absolute(process, &named)?;
         if path.exists() && !path.is_dir() {
             return Err(CommandError::new(format!(
                 "KOCACHE should be a directory, {} is not a directory",
                 path.display()
             )));
         }
-        return Ok(path);
+        return Ok(Some(path));
     }
-    system::cache_dir(|name| process.path(name)).map(|dir| dir.join("ko")).ok_or_else(|| {
-        CommandError::new("there is no directory for the cache")
-            .hint(Some("set KOCACHE to one, or HOME".to_owned()))
-    })
+    Ok(system::cache_dir(|name| process.path(name)).map(|dir| dir.join("ko")))
+}
+
+/// A path that the user named. Only a relative one needs a working directory.
+pub(crate) fn absolute(process: &Process, path: &Path) -> Result<PathBuf> {
+    if path.is_absolute() { Ok(path.to_owned()) } else { Ok(work_dir(process)?.join(path)) }
 }
 
 /// How large the cache may be, in bytes: `$KOCACHE_MAX_SIZE`. Without, several

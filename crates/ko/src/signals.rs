@@ -1,10 +1,46 @@
 //! The signals that ask the process to end, and handing them on to a child.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 #[cfg(unix)]
 pub(crate) use self::unix::{Signals, hand_on};
 
 #[cfg(not(unix))]
 pub(crate) use self::portable::{Signals, hand_on};
+
+impl Signals {
+    /// From now on the next one ends the process at once.
+    pub(crate) fn end_process() {
+        // Where not even this can be had, nobody is there to hear of it.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        let mut signals = {
+            let _inside = runtime.enter();
+            Self::listen()
+        };
+        std::thread::spawn(move || exit(runtime.block_on(signals.next())));
+    }
+}
+
+/// Ends the process as a shell says that a signal has ended it.
+#[allow(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "whoever asks twice does not want to wait for main"
+)]
+pub(crate) fn exit(signal: Signal) -> ! {
+    std::process::exit(match signal {
+        Signal::Interrupt => 130,
+        Signal::Terminate => 143,
+    })
+}
+
+static HEARD: AtomicBool = AtomicBool::new(false);
+
+/// Has a signal asked the process to end?
+pub(crate) fn heard() -> bool {
+    HEARD.load(Ordering::Relaxed)
+}
 
 /// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +68,8 @@ mod unix {
     use rustix::termios::tcgetpgrp;
     use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
+    use std::sync::atomic::Ordering;
+
     use super::Signal;
 
     /// The signals from now on. None of them ends the process any more, also
@@ -54,10 +92,12 @@ mod unix {
 
         /// Waits for the next one.
         pub(crate) async fn next(&mut self) -> Signal {
-            tokio::select! {
+            let signal = tokio::select! {
                 _ = self.interrupt.recv() => Signal::Interrupt,
                 _ = self.terminate.recv() => Signal::Terminate,
-            }
+            };
+            super::HEARD.store(true, Ordering::Relaxed);
+            signal
         }
     }
 
@@ -89,6 +129,8 @@ mod unix {
 /// console.
 #[cfg(not(unix))]
 mod portable {
+    use std::sync::atomic::Ordering;
+
     use super::Signal;
 
     #[derive(Debug)]
@@ -100,10 +142,11 @@ mod portable {
         }
 
         pub(crate) async fn next(&mut self) -> Signal {
-            match tokio::signal::ctrl_c().await {
-                Ok(()) => Signal::Interrupt,
-                Err(_) => std::future::pending().await,
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
             }
+            super::HEARD.store(true, Ordering::Relaxed);
+            Signal::Interrupt
         }
     }
 

@@ -45,9 +45,10 @@ impl Recorder {
         })
     }
 
-    /// The file that the user named.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// The files that will be written.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let data = self.path.with_extension("json");
+        if data == self.path { vec![data] } else { vec![self.path.clone(), data] }
     }
 
     /// An observer that notes what another shows.
@@ -126,7 +127,7 @@ impl Recorder {
             images: notes.images,
             stages: notes.spans,
         };
-        Report { path: self.path, timings }
+        Report { paths: self.paths(), timings }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -137,7 +138,7 @@ impl Recorder {
 /// What is to be written, and where.
 #[derive(Debug)]
 pub(crate) struct Report {
-    path: PathBuf,
+    paths: Vec<PathBuf>,
     timings: Timings,
 }
 
@@ -145,11 +146,12 @@ impl Report {
     /// The files with their content: the page under the name that the user
     /// gave, the data beside it; only the data if the name ends in `.json`.
     pub(crate) fn files(&self) -> Vec<(PathBuf, String)> {
-        let data = self.path.with_extension("json");
-        if data == self.path {
-            return vec![(data, self.timings.json())];
-        }
-        vec![(self.path.clone(), self.timings.html()), (data, self.timings.json())]
+        let is_data = |path: &Path| path.extension().is_some_and(|extension| extension == "json");
+        let text = |path: &PathBuf| {
+            let text = if is_data(path) { self.timings.json() } else { self.timings.html() };
+            (path.clone(), text)
+        };
+        self.paths.iter().map(text).collect()
     }
 }
 

@@ -1,7 +1,6 @@
 //! What the user sees. stdout is for results alone; all else is on stderr.
-#![allow(clippy::print_stderr, reason = "this is the one place that writes to the terminal")]
+//! What is no result passes [`shown`], whoever wrote it.
 
-use std::io::Write as _;
 use std::sync::LazyLock;
 
 use engine::{Digest, Event, Observer, Part};
@@ -9,32 +8,33 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::environment::time_zone;
 use crate::error::{CommandError, Result};
+use crate::shown::shown;
+use crate::streams;
 
 /// Writes a result.
 pub(crate) fn print(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| CommandError::stdout(&error))
+    streams::print(text.as_bytes()).map_err(|error| CommandError::stdout(&error))
 }
 
-/// Writes something that is no result, as it is.
+/// Writes something that is no result.
 pub(crate) fn tell(text: &str) {
-    eprint!("{text}");
+    streams::tell(shown(text));
 }
 
 /// Writes the last words of a run that failed.
 pub(crate) fn fail(error: &CommandError) {
-    eprintln!("Error: {}", error.message());
+    let mut text = format!("Error: {}\n", error.message());
     if let Some(hint) = error.hint_text() {
-        eprintln!("hint: {hint}");
+        text.push_str(&format!("hint: {hint}\n"));
     }
+    tell(&text);
 }
 
 /// Writes a line of progress, with the local time in front, as ko does.
 pub(crate) fn log(text: &str) {
     static ZONE: LazyLock<TimeZone> = LazyLock::new(time_zone);
     let now = Timestamp::now().to_zoned_datetime(ZONE.clone());
-    eprintln!("{} {text}", now.strftime("%Y/%m/%d %H:%M:%S"));
+    tell(&format!("{} {text}\n", now.strftime("%Y/%m/%d %H:%M:%S")));
 }
 
 /// Writes a warning that is not to be overlooked, framed as ko frames it.

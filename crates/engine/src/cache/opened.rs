@@ -8,8 +8,12 @@ use std::time::SystemTime;
 use store::{Lock, Store, StoreError};
 
 use super::tidy::tidy;
+use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::options::Options;
+
+/// What helps where no variable says where the cache could be.
+pub(crate) const NO_CACHE_HINT: &str = "set KOCACHE to one, or HOME";
 
 /// A cache that a run uses.
 #[derive(Debug)]
@@ -23,27 +27,39 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn new(options: &Options, observer: &Observer) -> Result<Self, StoreError> {
+    pub(crate) fn new(options: &Options, observer: &Observer) -> Result<Self, Error> {
         let started = SystemTime::now();
         let opened = |store: Store, temporary| {
             let run = Mutex::new(store.enter());
             Ok(Self { store, size: options.cache_size, started, run, temporary })
         };
-        let Some(spare) = &options.spare else {
-            return opened(Store::open(&options.cache)?, None);
+        let error = match (&options.cache, &options.spare) {
+            (Some(cache), None) => return opened(Store::open(cache)?, None),
+            (Some(cache), Some(_)) => match writable(cache) {
+                Ok(store) => return opened(store, None),
+                Err(error) => Error::Store(error),
+            },
+            (None, _) => Error::NoCache,
         };
-        let error = match writable(&options.cache) {
-            Ok(store) => return opened(store, None),
-            Err(error) => error,
-        };
+        let Some(spare) = &options.spare else { return Err(error) };
         // What is wrong there as well is no help to anybody.
         let Ok(temporary) = tempfile::Builder::new().prefix("ko-cache-").tempdir_in(spare) else {
             return Err(error);
         };
         let Ok(store) = writable(temporary.path()) else { return Err(error) };
         observer.tell(Event::Notice {
-            text: format!("going on without a cache: {}", in_full(&error)),
-            hint: Some("set KOCACHE to a directory that can be written".to_owned()),
+            // Without that it was the cache's opening.
+            text: format!(
+                "going on without a cache: {}",
+                match &error {
+                    Error::Store(error) => in_full(error),
+                    error => error.to_string(),
+                }
+            ),
+            hint: Some(match error {
+                Error::NoCache => NO_CACHE_HINT.to_owned(),
+                _ => "set KOCACHE to a directory that can be written".to_owned(),
+            }),
         });
         opened(store, Some(temporary))
     }

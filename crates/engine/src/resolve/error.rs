@@ -5,6 +5,8 @@ use std::io;
 
 use yaml::{Position, SelectorError, Unfit};
 
+use super::url::ManifestUrl;
+
 /// Why manifests cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
@@ -30,7 +32,7 @@ pub enum ResolveError {
     #[error("error processing import paths in {url:?}: fetching it")]
     Fetch {
         /// The URL.
-        url: String,
+        url: ManifestUrl,
         /// Why not.
         #[source]
         source: reqwest::Error,
@@ -39,7 +41,7 @@ pub enum ResolveError {
     #[error("error processing import paths in {url:?}: it is too large")]
     TooLarge {
         /// The URL.
-        url: String,
+        url: ManifestUrl,
     },
     /// A selector is none.
     #[error("unable to parse selector")]

@@ -1,10 +1,11 @@
 //! The files that `-f` names, in the order of the output.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::ResolveError;
+use super::{ManifestUrl, ResolveError};
+use crate::blocking::on_thread;
 
 /// The largest file that is read, in bytes.
 const LIMIT: u64 = 1 << 30;
@@ -15,7 +16,7 @@ pub enum Input {
     /// On disk, as the user named it.
     File(PathBuf),
     /// At an `http` or `https` URL.
-    Url(String),
+    Url(ManifestUrl),
     /// Already read, as stdin is; with its name for messages.
     Read(String, Vec<u8>),
 }
@@ -77,21 +78,25 @@ fn walk(work_dir: &Path, dir: &Path, recursive: bool, inputs: &mut Vec<Input>) -
 }
 
 /// Reads a file.
-pub(super) fn load(work_dir: &Path, path: &Path) -> Result<Loaded, ResolveError> {
+pub(super) async fn load(work_dir: &Path, path: &Path) -> Result<Loaded, ResolveError> {
     let name = path.display().to_string();
-    let read = || {
-        let place = work_dir.join(path);
-        let found = fs::metadata(&place)?;
-        if found.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if found.len() > LIMIT {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        fs::read(place)
+    let place = work_dir.join(path);
+    let read = match fs::metadata(&place) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if found.len() > LIMIT => Err(io::ErrorKind::FileTooLarge.into()),
+        Ok(found) if found.is_file() => fs::read(place),
+        // A pipe: whoever writes may take any time.
+        Ok(_) => on_thread(move || read_stream(&place)).await,
+        Err(error) => Err(error),
     };
-    match read() {
+    match read {
         Ok(bytes) => Ok(Loaded { name, bytes }),
         Err(source) => Err(ResolveError::Read { file: name, source }),
     }
+}
+
+fn read_stream(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LIMIT { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }

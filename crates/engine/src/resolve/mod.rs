@@ -22,6 +22,7 @@ pub use self::error::{BadReference, ResolveError};
 pub use self::files::{Input, enumerate};
 use self::files::{Loaded, load};
 use self::guess::Guess;
+pub use self::url::ManifestUrl;
 use crate::error::Error;
 use crate::event::Event;
 use crate::listing::{Memory, Program};
@@ -29,6 +30,10 @@ use crate::run::{Engine, Published};
 
 /// From so many bytes on, threads for the documents of a file pay.
 const LARGE: usize = 256 << 10;
+
+/// So much of the output is handed over at once, in bytes, or more where it is
+/// one piece.
+const CHUNK: usize = 256 << 10;
 
 /// What of which files is resolved.
 #[derive(Debug, Default)]
@@ -68,7 +73,7 @@ pub struct Resolved {
 }
 
 impl Engine {
-    /// Resolves manifests, and hands the output over piece by piece when all
+    /// Resolves manifests, and hands the output over in chunks when all
     /// images are published: each file ends with the line `---`.
     ///
     /// # Errors
@@ -78,7 +83,7 @@ impl Engine {
     pub async fn resolve(
         &self,
         mut resolution: Resolution,
-        out: impl FnMut(&[u8]) -> io::Result<()>,
+        out: impl AsyncFnMut(Vec<u8>) -> io::Result<()>,
     ) -> Result<Resolved, Error> {
         self.start();
         let loaded = self.load(std::mem::take(&mut resolution.inputs)).await?;
@@ -93,7 +98,7 @@ impl Engine {
                 Some((reference.as_str(), image.reference.as_str()))
             })
             .collect();
-        write(&files, &images, out)?;
+        write(&files, &images, out).await?;
         Ok(Resolved { replaced: replaced(&files, &images), published })
     }
 
@@ -109,13 +114,17 @@ impl Engine {
     }
 
     async fn load(&self, inputs: Vec<Input>) -> Result<Vec<Loaded>, Error> {
-        let load = async |input| match input {
-            Input::Read(name, bytes) => Ok(Loaded { name, bytes }),
-            Input::File(path) => load(self.work_dir(), &path),
-            Input::Url(name) => {
-                let bytes = url::fetch(&name, self.network()).await?;
-                Ok(Loaded { name, bytes })
-            }
+        let load = async |input| {
+            let Loaded { name, bytes } = match input {
+                Input::Read(name, bytes) => Loaded { name, bytes },
+                Input::File(path) => load(self.work_dir(), &path).await?,
+                Input::Url(url) => {
+                    let bytes = url::fetch(&url, self.network()).await?;
+                    Loaded { name: url.to_string(), bytes }
+                }
+            };
+            let bytes = yaml::to_utf8(&name, bytes).map_err(ResolveError::Parse)?;
+            Ok(Loaded { name, bytes })
         };
         let loaded = join_all(inputs.into_iter().map(load)).await;
         loaded.into_iter().collect::<Result<_, _>>().map_err(Error::Resolve)
@@ -254,11 +263,13 @@ fn parse<'a>(
 }
 
 /// The output of all files.
-fn write(
+async fn write(
     files: &[yaml::File<'_>],
     images: &HashMap<&str, &str>,
-    mut out: impl FnMut(&[u8]) -> io::Result<()>,
+    mut out: impl AsyncFnMut(Vec<u8>) -> io::Result<()>,
 ) -> Result<(), Error> {
+    let failed = |source| Error::Resolve(ResolveError::Write(source));
+    let mut chunk = Vec::new();
     for file in files {
         let image = |found: &Found| {
             Cow::Borrowed(images.get(found.value.as_str()).copied().unwrap_or_default())
@@ -267,10 +278,13 @@ fn write(
             Error::Resolve(ResolveError::Unfit { file: file.name().to_owned(), source })
         })?;
         for piece in spliced.pieces() {
-            out(piece.as_bytes()).map_err(|source| Error::Resolve(ResolveError::Write(source)))?;
+            chunk.extend_from_slice(piece.as_bytes());
+            if chunk.len() >= CHUNK {
+                out(std::mem::take(&mut chunk)).await.map_err(failed)?;
+            }
         }
     }
-    Ok(())
+    out(chunk).await.map_err(failed)
 }
 
 fn replaced(files: &[yaml::File<'_>], images: &HashMap<&str, &str>) -> Vec<Replaced> {

@@ -51,7 +51,7 @@ impl Fixture {
             work_dir: self.dir.path().join("module"),
             environment: Environment::from_iter(environment.chain(fixed)),
             go: None,
-            cache: self.dir.path().join(cache),
+            cache: Some(self.dir.path().join(cache)),
             spare: None,
             limits: Limits {
                 jobs: threads,

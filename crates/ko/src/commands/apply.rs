@@ -2,6 +2,7 @@
 
 use std::io::{self, PipeWriter, Write as _};
 use std::process::Command;
+use std::sync::Arc;
 
 use super::{kubectl, resolve, session};
 use crate::cli::ApplyArgs;
@@ -25,18 +26,23 @@ pub(crate) fn apply(
 
     let pipe = io::pipe().map_err(|error| CommandError::of(&error).context("running kubectl"));
     let (reader, stdin) = pipe?;
-    let mut stdin = Some(stdin);
+    let mut stdin = Some(Arc::new(stdin));
     let mut begun = false;
     let mut command = Command::new(program);
     command.args([verb, "-f", "-"]).args(&arguments.words).stdin(reader);
     let mut running = kubectl::Running::start(command)?;
     // What kubectl does not take, it says by its exit status.
-    let _ = feed(&mut stdin, "---\n".repeat(PRIMING).as_bytes());
+    let _ = feed(stdin.as_ref(), "---\n".repeat(PRIMING).as_bytes());
 
     let observer = ui::observer(verbose, arguments.image.explain);
-    let resolved = session::run(options, &arguments.image, observer, async |engine| {
+    let outputs = resolve::outputs(&arguments.files, &arguments.publish);
+    let done = session::run(options, &arguments.image, &outputs, observer, async |engine| {
         begun = true;
-        let resolving = engine.resolve(resolution, |piece| feed(&mut stdin, piece));
+        let resolving = engine.resolve(resolution, async |chunk| {
+            let stdin = stdin.clone();
+            // kubectl may be slow to read it.
+            engine::on_thread(move || feed(stdin.as_ref(), &chunk)).await
+        });
         let resolved = tokio::select! {
             resolved = resolving => Some(resolved),
             // Nobody is left to build for.
@@ -47,7 +53,11 @@ pub(crate) fn apply(
         };
         // kubectl waits for the end of its input.
         stdin = None;
-        resolved.transpose().map_err(|error| session::failed(&error))
+        let resolved = resolved.transpose().map_err(|error| session::failed(&error))?;
+        match resolved {
+            Some(resolved) => resolve::write(&arguments.files, &arguments.publish, &resolved).await,
+            None => Ok(()),
+        }
     });
     if begun && stdin.is_some() {
         // It was interrupted: kubectl is to hear of that before its input ends.
@@ -55,17 +65,14 @@ pub(crate) fn apply(
     }
     drop(stdin);
     let status = running.wait()?;
-    if let Some(resolved) = resolved? {
-        resolve::tell(&arguments.files, &resolved)?;
-        session::write_refs(&arguments.publish, &resolved.published)?;
-    }
+    done?;
     kubectl::check(status)
         .map_err(|how| CommandError::new(format!("error executing 'kubectl {verb}': {how}")))
 }
 
 /// A kubectl that has ended takes nothing more: its exit status counts.
-fn feed(stdin: &mut Option<PipeWriter>, piece: &[u8]) -> io::Result<()> {
-    match stdin.as_mut().map(|stdin| stdin.write_all(piece)) {
+fn feed(stdin: Option<&Arc<PipeWriter>>, piece: &[u8]) -> io::Result<()> {
+    match stdin.map(|stdin| (&**stdin).write_all(piece)) {
         Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }

@@ -3,20 +3,23 @@
 use super::session;
 use crate::cli::BuildArgs;
 use crate::environment::Process;
-use crate::error::Result;
-use crate::{settings, ui};
+use crate::error::{CommandError, Result};
+use crate::{settings, streams, ui};
 
 pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> Result<()> {
     let options = settings::options(process, &arguments.publish, &arguments.image)?;
     let words =
         if arguments.words.is_empty() { vec![".".to_owned()] } else { arguments.words.clone() };
     let observer = ui::observer(verbose, arguments.image.explain);
-    session::run(options, &arguments.image, observer, async |engine| {
+    let outputs = [&*arguments.publish.image_refs];
+    session::run(options, &arguments.image, &outputs, observer, async |engine| {
         let published = engine.build(&words).await;
         let published = published.map_err(|error| session::publishing(&error))?;
-        session::write_refs(&arguments.publish, &published)?;
+        // What is public is said, whatever then comes of a file.
         let lines: String =
             published.iter().map(|published| format!("{}\n", published.reference)).collect();
-        ui::print(&lines)
+        let printed = streams::print_all(lines.into_bytes()).await;
+        session::write_refs(&arguments.publish, &published).await?;
+        printed.map_err(|error| CommandError::stdout(&error))
     })
 }

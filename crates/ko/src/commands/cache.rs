@@ -5,9 +5,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use engine::cache::{Amount, Bound, Cache, CacheError};
+use fsutil::{Access, Output};
 use serde::Serialize;
 
-use super::{one, session};
+use super::one;
 use crate::cli::{self, CacheArgs, CacheCommand, FileArg, PruneArgs, ShowArgs, readable};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
@@ -21,12 +22,15 @@ pub(crate) fn cache(process: &Process, arguments: &CacheArgs) -> Result<()> {
         ui::tell(&cli::help(&["cache".to_owned()]).0);
         return Ok(());
     };
-    let work_dir = settings::work_dir(process)?;
-    let cache = Cache::open(&settings::cache(process, &work_dir)?)
-        .map_err(|error| CommandError::of(&error).context("opening the cache"))?;
+    let dir = settings::cache(process)?.ok_or_else(|| {
+        CommandError::new("there is no directory for the cache")
+            .hint(Some("set KOCACHE to one, or HOME".to_owned()))
+    })?;
+    let cache =
+        Cache::open(&dir).map_err(|error| CommandError::of(&error).context("opening the cache"))?;
     match command {
-        CacheCommand::Export(file) => export(&cache, &work_dir, file),
-        CacheCommand::Import(file) => import(&cache, &work_dir, file),
+        CacheCommand::Export(file) => export(process, &cache, file),
+        CacheCommand::Import(file) => import(process, &cache, file),
         CacheCommand::Prune(arguments) => prune(&cache, arguments),
         CacheCommand::Show(arguments) => show(&cache, arguments),
         CacheCommand::Verify => verify(&cache),
@@ -130,7 +134,7 @@ fn verify(cache: &Cache) -> Result<()> {
     passed_over(&verified.failed)
 }
 
-fn export(cache: &Cache, work_dir: &Path, file: &FileArg) -> Result<()> {
+fn export(process: &Process, cache: &Cache, file: &FileArg) -> Result<()> {
     let name = one(&file.words)?;
     if name == STANDARD {
         let exported = cache.export(io::stdout().lock());
@@ -140,10 +144,13 @@ fn export(cache: &Cache, work_dir: &Path, file: &FileArg) -> Result<()> {
         });
     }
     let exporting = |error: CommandError| error.context(&format!("exporting to {name}"));
-    let path = work_dir.join(name);
-    session::replace_file(&path, |file| cache.export(file).map_err(|error| failed(&error)))
-        .map(|count| ui::log(&format!("exported {count} files to {name}")))
-        .map_err(exporting)
+    let path = settings::absolute(process, Path::new(name))?;
+    let unwritable = |error: io::Error| exporting(CommandError::of(&error));
+    let mut output = Output::create(&path, Access::Public).map_err(unwritable)?;
+    let count = cache.export(&mut output).map_err(|error| exporting(failed(&error)))?;
+    output.commit().map_err(unwritable)?;
+    ui::log(&format!("exported {count} files to {name}"));
+    Ok(())
 }
 
 /// The cause, if the reader of stdout has gone away.
@@ -158,13 +165,13 @@ fn broken_pipe(error: &CacheError) -> Option<&io::Error> {
     None
 }
 
-fn import(cache: &Cache, work_dir: &Path, file: &FileArg) -> Result<()> {
+fn import(process: &Process, cache: &Cache, file: &FileArg) -> Result<()> {
     let name = one(&file.words)?;
     let importing = |error: CommandError| error.context(&format!("importing {name}"));
     let archive: Box<dyn Read> = if name == STANDARD {
         Box::new(io::stdin().lock())
     } else {
-        let opened = File::open(work_dir.join(name));
+        let opened = File::open(settings::absolute(process, Path::new(name))?);
         Box::new(opened.map_err(|error| importing(CommandError::of(&error)))?)
     };
     let imported = cache.import(io::BufReader::with_capacity(256 << 10, archive));

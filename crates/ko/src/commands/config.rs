@@ -31,7 +31,8 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     };
     let default = |text: String| Located::new(text, Origin::Default);
     let repository = variable("KO_DOCKER_REPO").unwrap_or_else(|| default(String::new()));
-    let cache = settings::cache(process, &work_dir)?.display().to_string();
+    let cache = settings::cache(process)?;
+    let cache = cache.map(|dir| dir.display().to_string()).unwrap_or_default();
     let cache = match process.path("KOCACHE") {
         Some(_) => Located::new(cache, Origin::Variable("KOCACHE")),
         None => default(cache),

@@ -12,7 +12,11 @@ use tokio::sync::oneshot;
 
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::signals::{Signals, hand_on};
+use crate::signals::{Signals, exit, hand_on};
+
+/// So many signals are kubectl's, which should end at the second by itself. One
+/// more ends us, whatever kubectl does.
+const PATIENCE: u32 = 2;
 
 /// Finds kubectl in PATH.
 pub(super) fn find(process: &Process, command: &str) -> Result<PathBuf> {
@@ -64,10 +68,15 @@ impl Running {
         let (tell, failed) = oneshot::channel();
         let (telling, told) = mpsc::channel();
         let watch = async move {
+            let mut heard = 0;
             let status = loop {
                 tokio::select! {
                     status = child.wait() => break status,
                     signal = signals.next() => {
+                        heard += 1;
+                        if heard > PATIENCE {
+                            exit(signal);
+                        }
                         if let Some(id) = child.id() {
                             hand_on(signal, id);
                             // Nobody may wait for it.

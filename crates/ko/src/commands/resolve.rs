@@ -1,43 +1,57 @@
 //! `ko resolve`: manifests with images in the place of references, on stdout.
 
-use std::io::{Read as _, Write as _};
+use std::ffi::OsStr;
+use std::io::Read as _;
 use std::path::Path;
 
-use engine::{Input, Replaced, Resolution, Resolved};
+use engine::{Input, ManifestUrl, Replaced, Resolution, Resolved};
 
 use super::session;
-use crate::cli::{FileArgs, ResolveArgs, elements};
+use crate::cli::{FileArgs, PublishArgs, ResolveArgs, elements};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{settings, ui};
+use crate::{settings, streams, ui};
 
 pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs) -> Result<()> {
     let options = settings::options(process, &arguments.publish, &arguments.image)?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
     let observer = ui::observer(verbose, arguments.image.explain);
-    let resolved = session::run(options, &arguments.image, observer, async |engine| {
+    let outputs =
+        if arguments.check { &[] } else { &outputs(&arguments.files, &arguments.publish)[..] };
+    session::run(options, &arguments.image, outputs, observer, async |engine| {
         let resolved = if arguments.check {
             engine.check(resolution).await
         } else {
-            let mut stdout = std::io::stdout().lock();
-            let resolved = engine.resolve(resolution, |piece| stdout.write_all(piece)).await;
-            resolved.and_then(|resolved| match stdout.flush() {
-                Ok(()) => Ok(resolved),
-                Err(error) => Err(engine::Error::Resolve(engine::ResolveError::Write(error))),
-            })
+            engine.resolve(resolution, streams::print_all).await
         };
-        resolved.map_err(|error| match &error {
+        let resolved = resolved.map_err(|error| match &error {
             engine::Error::Resolve(engine::ResolveError::Write(error)) => {
                 CommandError::stdout(error)
             }
             _ => session::failed(&error),
-        })
-    })?;
-    if arguments.check {
-        return Ok(());
-    }
-    tell(&arguments.files, &resolved)?;
-    session::write_refs(&arguments.publish, &resolved.published)
+        })?;
+        if arguments.check {
+            return Ok(());
+        }
+        write(&arguments.files, &arguments.publish, &resolved).await
+    })
+}
+
+/// The files that `write` writes.
+pub(super) fn outputs<'a>(files: &'a FileArgs, publish: &'a PublishArgs) -> [&'a OsStr; 2] {
+    [&files.image_map, &publish.image_refs]
+}
+
+/// Writes the files that tell what was resolved: each, whatever comes of the
+/// other.
+pub(super) async fn write(
+    files: &FileArgs,
+    publish: &PublishArgs,
+    resolved: &Resolved,
+) -> Result<()> {
+    let map = write_map(files, resolved).await;
+    let refs = session::write_refs(publish, &resolved.published).await;
+    map.and(refs)
 }
 
 /// The files that the flags name.
@@ -47,7 +61,7 @@ pub(super) fn resolution(work_dir: &Path, arguments: &FileArgs) -> Result<Resolu
         if name == "-" {
             inputs.push(stdin()?);
         } else if name.starts_with("http://") || name.starts_with("https://") {
-            inputs.push(Input::Url(name));
+            inputs.push(Input::Url(ManifestUrl::new(name)));
         } else {
             let found = engine::enumerate(work_dir, Path::new(&name), arguments.recursive);
             let found = found.map_err(|error| CommandError::of(&error))?;
@@ -72,7 +86,7 @@ fn stdin() -> Result<Input> {
 }
 
 /// Writes `--image-map`.
-pub(super) fn tell(arguments: &FileArgs, resolved: &Resolved) -> Result<()> {
+async fn write_map(arguments: &FileArgs, resolved: &Resolved) -> Result<()> {
     let entry = |replaced: &Replaced| {
         serde_json::json!({
             "file": replaced.file,
@@ -85,5 +99,5 @@ pub(super) fn tell(arguments: &FileArgs, resolved: &Resolved) -> Result<()> {
     };
     let map: Vec<_> = resolved.replaced.iter().map(entry).collect();
     let text = format!("{:#}\n", serde_json::Value::from(map));
-    session::write_file(Path::new(&arguments.image_map), text.as_bytes())
+    session::write_file(Path::new(&arguments.image_map), text.into_bytes()).await
 }

@@ -24,11 +24,15 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &RunArgs) -> Resu
             "expected first arg to be positional, got {first:?}"
         )));
     }
+    let program = kubectl::find(process, "run")?;
     let observer = ui::observer(verbose, arguments.image.explain);
-    let published = session::run(options, &arguments.image, observer, async |engine| {
-        engine.build(&arguments.words).await.map_err(|error| session::publishing(&error))
+    let outputs = [&*arguments.publish.image_refs];
+    let published = session::run(options, &arguments.image, &outputs, observer, async |engine| {
+        let published = engine.build(&arguments.words).await;
+        let published = published.map_err(|error| session::publishing(&error))?;
+        session::write_refs(&arguments.publish, &published).await?;
+        Ok(published)
     })?;
-    session::write_refs(&arguments.publish, &published)?;
 
     let dashes = typed.iter().position(|word| word == "--");
     let rest: &[OsString] = dashes.map_or(&[], |at| &typed[at + 1..]);
@@ -41,7 +45,7 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &RunArgs) -> Resu
         words.extend(rest.iter().cloned());
         let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
         ui::log(&format!("$ kubectl {}", shown.join(" ")));
-        let mut command = Command::new("kubectl");
+        let mut command = Command::new(&program);
         command.args(&words);
         kubectl::run(command)?;
     }

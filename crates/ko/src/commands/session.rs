@@ -1,17 +1,16 @@
 //! A session with the engine: its threads, the signals that end it, and the
 //! files that tell what it published.
 
-use std::fs::File;
-use std::io::Write as _;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::{Engine, Observer, Options, Published};
-use tempfile::NamedTempFile;
+use fsutil::Access;
 
 use crate::cli::{ImageArgs, PublishArgs};
 use crate::error::{CommandError, Result};
-use crate::signals::Signals;
+use crate::signals::{Signal, Signals};
 use crate::timings::{Recorder, Report};
 
 /// How long a run that was interrupted may take to clean up.
@@ -40,20 +39,19 @@ fn is_configuration(error: &engine::Error) -> bool {
 /// Runs work of an engine until it ends or a signal ends it. What the engine
 /// then still has to keep for the next run is waited for, also of a run that
 /// has failed, and a signal ends only that: results should be out before.
+///
+/// `outputs` are the files that flags name: those that cannot be written are
+/// found out before the work begins.
 pub(super) fn run<T>(
     mut options: Options,
     arguments: &ImageArgs,
+    outputs: &[&OsStr],
     observer: Observer,
     work: impl AsyncFnOnce(&Engine) -> Result<T>,
 ) -> Result<T> {
     let recorder = Recorder::begin(Path::new(&arguments.timings));
     let observer = match &recorder {
-        Some(recorder) => {
-            // It is the run's last act: better known before it begins.
-            let path = recorder.path();
-            temporary(path).map_err(|error| unwritable(path, &error))?;
-            recorder.observe(observer)
-        }
+        Some(recorder) => recorder.observe(observer),
         None => observer,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -61,27 +59,66 @@ pub(super) fn run<T>(
         .enable_all()
         .build()
         .map_err(|error| CommandError::of(&error).context("starting threads"))?;
-    let asked = runtime.block_on(options.ask_engine());
-    asked.map_err(|error| publishing(&error))?;
-    let engine = Engine::new(options, observer).map_err(|error| publishing(&error))?;
-    let done = runtime.block_on(async {
+    let begun = runtime.block_on(async {
         let mut signals = Signals::listen();
-        let done = tokio::select! {
-            done = work(&engine) => done,
-            signal = signals.next() => {
-                engine.cancel();
-                let message = format!("interrupted by {}", signal.name());
-                return Err(CommandError::new(message));
-            }
+        for path in
+            outputs.iter().map(PathBuf::from).chain(recorder.iter().flat_map(Recorder::paths))
+        {
+            check(&path)?;
+        }
+        let begin = async {
+            options.ask_engine().await.map_err(|error| publishing(&error))?;
+            // Another process may keep us out of the cache.
+            let opening = tokio::task::spawn_blocking(move || Engine::new(options, observer));
+            let opened = opening.await.expect("opening a cache does not panic");
+            opened.map_err(|error| publishing(&error))
         };
         tokio::select! {
-            () = engine.settle() => {}
-            // The results are out. What is not kept is found out again.
-            _ = signals.next() => engine.cancel(),
+            engine = begin => engine.map(|engine| (engine, signals)),
+            signal = signals.next() => Err(interrupted(signal)),
         }
-        done
     });
-    let report = recorder.map(|recorder| recorder.finish(engine.counters(), done.is_ok()));
+    let (engine, mut signals) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            // Nothing was begun that must be cleaned up.
+            runtime.shutdown_background();
+            return Err(error);
+        }
+    };
+    let done = runtime.block_on(async {
+        let (done, ended) = tokio::select! {
+            done = work(&engine) => (done, false),
+            signal = signals.next() => {
+                Signals::end_process();
+                engine.cancel();
+                (Err(interrupted(signal)), true)
+            }
+        };
+        if !ended {
+            tokio::select! {
+                () = engine.settle() => {}
+                // The results are out. What is not kept is found out again.
+                _ = signals.next() => {
+                    Signals::end_process();
+                    engine.cancel();
+                }
+            }
+        }
+        let report = recorder.map(|recorder| recorder.finish(engine.counters(), done.is_ok()));
+        let write = async {
+            for (path, text) in report.iter().flat_map(Report::files) {
+                write_file(&path, text.into_bytes()).await?;
+            }
+            Ok(())
+        };
+        let written = tokio::select! {
+            written = write => written,
+            signal = signals.next() => Err(interrupted(signal)),
+        };
+        // Where both went wrong, it is the run that counts.
+        done.and_then(|done| written.map(|()| done))
+    });
     {
         // Whoever had a connection gives it back, which takes a runtime.
         let _context = runtime.enter();
@@ -89,60 +126,43 @@ pub(super) fn run<T>(
     }
     // Children and threads end by themselves now; temporary files go with them.
     runtime.shutdown_timeout(GRACE);
-    let written = report.iter().flat_map(Report::files);
-    let written = written.map(|(path, text)| write_file(&path, text.as_bytes()));
-    // Where both went wrong, it is the run that counts.
-    let written = written.collect::<Result<()>>();
-    done.and_then(|done| written.map(|()| done))
+    done
+}
+
+fn interrupted(signal: Signal) -> CommandError {
+    CommandError::new(format!("interrupted by {}", signal.name()))
 }
 
 /// Writes `--image-refs`: one reference per line.
-pub(super) fn write_refs(arguments: &PublishArgs, published: &[Published]) -> Result<()> {
+pub(super) async fn write_refs(arguments: &PublishArgs, published: &[Published]) -> Result<()> {
     let lines: String = published
         .iter()
         .flat_map(|published| &published.references)
         .map(|reference| format!("{reference}\n"))
         .collect();
-    write_file(Path::new(&arguments.image_refs), lines.as_bytes())
+    write_file(Path::new(&arguments.image_refs), lines.into_bytes()).await
 }
 
-/// Writes a file that a flag names, whole or not at all; none if the flag is
-/// empty.
-pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<()> {
+/// Writes a file that a flag names; none if the flag is empty.
+pub(super) async fn write_file(path: &Path, content: Vec<u8>) -> Result<()> {
     if path.as_os_str().is_empty() {
         return Ok(());
     }
-    replace_file(path, |file| file.write_all(content).map_err(|error| CommandError::of(&error)))
-        .map_err(|error| error.context(&format!("writing {}", path.display())))
+    let target = path.to_owned();
+    let write = move || fsutil::write(&target, Access::Public, &content);
+    let written =
+        if fsutil::waits_for_reader(path) { engine::on_thread(write).await } else { write() };
+    written.map_err(|error| unwritable(path, &error))
 }
 
-/// Writes a file through a temporary one beside it, whole or not at all.
-pub(super) fn replace_file<T>(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> Result<T>,
-) -> Result<T> {
-    let mut temp = temporary(path).map_err(|error| CommandError::of(&error))?;
-    let written = write(temp.as_file_mut())?;
-    temp.persist(path).map_err(|error| CommandError::of(&error.error))?;
-    Ok(written)
+/// Sees whether a file that a flag names can be written.
+fn check(path: &Path) -> Result<()> {
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    fsutil::check(path).map_err(|error| unwritable(path, &error))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
     CommandError::of(error).context(&format!("writing {}", path.display()))
-}
-
-/// A file in the place of which another may be put.
-fn temporary(path: &Path) -> std::io::Result<NamedTempFile> {
-    let dir: PathBuf = match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let mut temp = tempfile::Builder::new();
-    temp.prefix(".ko-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        temp.permissions(std::fs::Permissions::from_mode(0o644));
-    }
-    temp.tempfile_in(dir)
 }

@@ -89,6 +89,13 @@ pub(crate) fn read(found: &Found, work_dir: &Path) -> Result<Source> {
             LIMIT >> 20
         )));
     }
+    let bytes = match found.format {
+        // ko's reader takes UTF-16 here as in manifests; TOML is UTF-8.
+        Format::Yaml => engine::to_utf8(&name, bytes).map_err(|error| {
+            CommandError::of(&error).context("error reading config file: While parsing config")
+        })?,
+        Format::Toml => bytes,
+    };
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let lines = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count();

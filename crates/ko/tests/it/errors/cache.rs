@@ -97,8 +97,9 @@ hint: set KOCACHE to a directory that can be written
 fn there_is_no_place_for_a_cache() {
     let fixture = fixture();
     let run = fixture.build("--bare").env_remove("KOCACHE").env_remove("HOME");
+    let run = run.env("TMPDIR", "/nowhere");
     insta::assert_snapshot!(fails(run.env_remove("XDG_CACHE_HOME")), @r#"
-Error: there is no directory for the cache
+Error: failed to publish images: there is no directory for the cache
 hint: set KOCACHE to one, or HOME
 "#);
 }

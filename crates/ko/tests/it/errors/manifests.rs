@@ -102,7 +102,7 @@ fn files_that_cannot_be_read() {
     insta::assert_snapshot!(resolve("link.yaml"), @r#"Error: error processing import paths in "link.yaml": read link.yaml: is a directory"#);
     insta::assert_snapshot!(resolve("dangling.yaml"), @r#"Error: error processing import paths in "dangling.yaml": read dangling.yaml: No such file or directory (os error 2)"#);
     insta::assert_snapshot!(resolve("nowhere.yaml"), @r#"Error: error enumerating files: nowhere.yaml: No such file or directory (os error 2)"#);
-    insta::assert_snapshot!(resolve("http://127.0.0.1:1/a.yaml"), @r#"Error: error processing import paths in "http://127.0.0.1:[port]/a.yaml": fetching it: error sending request for url (http://127.0.0.1:[port]/a.yaml): client error (Connect): tcp connect error: Connection refused (os error 111)"#);
+    insta::assert_snapshot!(resolve("http://127.0.0.1:1/a.yaml"), @r#"Error: error processing import paths in "http://127.0.0.1:[port]/a.yaml": fetching it: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)"#);
 }
 
 #[test]
