@@ -6,11 +6,21 @@
 //! a layer holds the lock of the binary, and who has memory for a link may wait
 //! for that lock, in this process or another.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::options::Limits;
+/// How much may happen at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Runs of `go build` at a time.
+    pub jobs: usize,
+    /// Threads that compress.
+    pub threads: NonZeroUsize,
+    /// Memory that all of them together may take, in bytes.
+    pub memory: u64,
+}
 
 /// A unit of memory, in bytes.
 const UNIT: u64 = 1 << 20;

@@ -7,67 +7,64 @@
 //! goes to an [`Observer`], and what went wrong is an [`Error`].
 
 mod activity;
-mod base;
+mod archive;
+mod bases;
 mod blobs;
 mod blocking;
 mod budget;
+mod build;
 pub mod cache;
-mod compile;
-mod daemon;
-mod debug;
+mod cancellation;
+mod changes;
+mod container_engine;
+mod containerd;
+mod destinations;
+mod engine;
 mod error;
-mod event;
-mod flags;
-mod flight;
-mod fresh;
+mod events;
+mod execute;
+mod hints;
 mod image;
 pub mod keychain;
-mod listing;
-mod make;
-mod memo;
-mod modules;
-mod namer;
-mod nodes;
+mod manifests;
+mod once;
 mod options;
+mod plan;
 mod platform;
-mod publish;
 mod redact;
-mod resolve;
-mod run;
-mod sbom;
-mod stage;
 mod static_base;
+#[cfg(test)]
+mod tests;
 
 pub use activity::Clock;
-pub use base::{BaseError, BaseReference, LocalBaseError};
+pub use bases::{BaseError, BaseReference, LocalBaseError};
+pub use blobs::BlobError;
 pub use blocking::on_thread;
-pub use daemon::{DaemonError, EngineKind, EnginePlaces};
-pub use debug::DebugOptions;
-pub use error::{BuildFailure, Error};
-pub use event::{Event, Observer, Part};
-pub use fresh::Stale;
+pub use budget::Limits;
+pub use build::{BuildConfig, BuildFailure, BuildFlags, BuildOptions, DebugOptions, ListingError};
+pub use container_engine::{DaemonError, EngineKind, EnginePlaces};
+pub use containerd::{Cluster, NodeError};
+pub use destinations::{
+    Archive, Destination, DestinationError, DestinationOptions, Layout, Local, SbomFileError,
+};
+pub use engine::{Counters, Engine};
+pub use error::{Error, ErrorKind, ImageError};
+pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
+pub use execute::Published;
 pub use golang::{
     DelveVersion, DelveVersionError, Environment, Place, Template, TemplateError, lowercase,
 };
-pub use image::ImageOptions;
+pub use image::sbom::{SbomFormat, SbomOptions};
+pub use image::{Artifact, Image, ImageLayer, ImageOptions, LayerSource, Namer, STATIC_BASE};
 pub use keychain::keychain;
 pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};
-pub use namer::Namer;
-pub use nodes::{Cluster, NodeError};
-pub use oci::json;
-pub use oci::{Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
-pub use options::{
-    Archive, BuildConfig, BuildFlags, BuildOptions, Destination, Layout, Limits, Local, Network,
-    Options,
-};
-pub use publish::PublishError;
-pub use registry::RootPlaces;
-pub use redact::redact;
-pub use resolve::{
+pub use manifests::{
     BadReference, Input, ManifestUrl, Replaced, Resolution, ResolveError, Resolved, enumerate,
 };
-pub use run::{Engine, Published};
-pub use sbom::{SbomFormat, SbomOptions};
-pub use stage::{Counters, Edge, Stage, Work};
-pub use static_base::STATIC_BASE;
+pub use oci::json;
+pub use oci::{Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
+pub use options::{Network, Options};
+pub use plan::Plan;
+pub use redact::redact;
+pub use registry::RootPlaces;
 pub use yaml::to_utf8;

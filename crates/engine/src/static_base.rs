@@ -20,10 +20,7 @@ use oci::{
 };
 use store::{Store, StoreError};
 
-use crate::image::empty_manifest;
-
-/// The name by which users ask for it.
-pub const STATIC_BASE: &str = "ko.static";
+use crate::image::{STATIC_BASE, empty_manifest};
 
 /// When its content was put together: shows as the creation time of images.
 const CREATED: &str = "2026-11-24T00:00:00Z";

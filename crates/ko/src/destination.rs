@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::{
-    Archive, Cluster, Destination, EngineKind, EnginePlaces, Layout, Local, Namer, Registry,
+    Archive, Cluster, DestinationOptions, EngineKind, EnginePlaces, Layout, Local, Namer, Registry,
     Repository, Tag,
 };
 
@@ -107,7 +107,7 @@ pub(crate) fn read(
     process: &Process,
     arguments: &PublishArgs,
     work_dir: &Path,
-) -> Result<Destination> {
+) -> Result<DestinationOptions> {
     let flag = |path| Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty());
     let mut layout = flag(&arguments.oci_layout_path).map(|path| Layout { path, named: false });
     let mut archive = flag(&arguments.tarball).map(|path| Archive { path, oci: false });
@@ -184,7 +184,7 @@ pub(crate) fn read(
     }
     let tag_only = arguments.tag_only;
     let namer = namer(arguments);
-    Ok(Destination { repository, namer, tags, tag_only, push, layout, archive, local })
+    Ok(DestinationOptions { repository, namer, tags, tag_only, push, layout, archive, local })
 }
 
 /// What the environment says of engines.

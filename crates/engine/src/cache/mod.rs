@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use golang::{Output, OutputState};
 use store::{ArchiveError, Entry, Imported, Kind, Store, StoreError};
 
-pub(crate) use self::opened::{NO_CACHE_HINT, Opened};
+pub(crate) use self::opened::Opened;
 pub use self::prune::{Bound, Pruned};
 
 /// A cache in a directory.

@@ -9,11 +9,8 @@ use store::{Lock, Store, StoreError};
 
 use super::tidy::tidy;
 use crate::error::Error;
-use crate::event::{Event, Observer};
-use crate::options::Options;
-
-/// What helps where no variable says where the cache could be.
-pub(crate) const NO_CACHE_HINT: &str = "set KOCACHE to one, or HOME";
+use crate::events::{Event, Observer};
+use crate::hints;
 
 /// A cache that a run uses.
 #[derive(Debug)]
@@ -27,21 +24,27 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn new(options: &Options, observer: &Observer) -> Result<Self, Error> {
+    /// Opens the cache in `dir`; where that cannot be used, one for this run
+    /// below `spare`. Blocks while another process keeps us out.
+    pub(crate) fn new(
+        (dir, spare): (Option<&Path>, Option<&Path>),
+        size: u64,
+        observer: &Observer,
+    ) -> Result<Self, Error> {
         let started = SystemTime::now();
         let opened = |store: Store, temporary| {
             let run = Mutex::new(store.enter());
-            Ok(Self { store, size: options.cache_size, started, run, temporary })
+            Ok(Self { store, size, started, run, temporary })
         };
-        let error = match (&options.cache, &options.spare) {
-            (Some(cache), None) => return opened(Store::open(cache)?, None),
-            (Some(cache), Some(_)) => match writable(cache) {
+        let error = match (dir, spare) {
+            (Some(dir), None) => return opened(Store::open(dir)?, None),
+            (Some(dir), Some(_)) => match writable(dir) {
                 Ok(store) => return opened(store, None),
                 Err(error) => Error::Store(error),
             },
             (None, _) => Error::NoCache,
         };
-        let Some(spare) = &options.spare else { return Err(error) };
+        let Some(spare) = spare else { return Err(error) };
         // What is wrong there as well is no help to anybody.
         let Ok(temporary) = tempfile::Builder::new().prefix("ko-cache-").tempdir_in(spare) else {
             return Err(error);
@@ -57,7 +60,7 @@ impl Opened {
                 }
             ),
             hint: Some(match error {
-                Error::NoCache => NO_CACHE_HINT.to_owned(),
+                Error::NoCache => hints::NO_CACHE.to_owned(),
                 _ => "set KOCACHE to a directory that can be written".to_owned(),
             }),
         });

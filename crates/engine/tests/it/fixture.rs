@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{
-    BuildOptions, Clock, Compression, Destination, Engine, Environment, Error, Event, ImageOptions,
-    Limits, Namer, Network, Observer, Options, PlatformMatcher, Published, RootPlaces, keychain,
+    BuildOptions, Clock, Compression, DestinationOptions, Engine, Environment, Error, Event,
+    ImageOptions, Limits, Namer, Network, Observer, Options, PlatformMatcher, Published,
+    RootPlaces, keychain,
 };
 use testkit::base::{Image, Index};
 use testkit::module::Module;
@@ -69,7 +70,7 @@ impl Fixture {
             debug: None,
             image: ImageOptions::default(),
             sbom: None,
-            destination: Destination {
+            destination: DestinationOptions {
                 repository: format!("{host}/out"),
                 namer: Namer::BaseImportPaths,
                 tags: vec!["latest".parse().unwrap()],
@@ -109,11 +110,11 @@ pub(crate) fn build_with(
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
     let observer = Observer::new(move |event| seen.lock().unwrap().push(event)).after(look);
-    let engine = Engine::new(options, observer).unwrap();
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).max_blocking_threads(threads).enable_all();
     let runtime = runtime.build().unwrap();
+    let engine = runtime.block_on(Engine::start(options, observer)).unwrap();
     let published = runtime.block_on(async {
         let published = engine.build(&words).await;
         engine.settle().await;

@@ -195,19 +195,33 @@ impl Record {
         checker: &Checker,
         vcs: impl FnOnce(&Path) -> Result<VcsState, Cancelled>,
     ) -> Freshness {
-        match self.compare(go, settings, checker, vcs) {
-            Ok(now) => Freshness::Fresh(now.map(Box::new)),
+        let compare = || {
+            let now = self.check_inputs(go, settings, checker)?;
+            if let Some(repository) = self.repository(settings) {
+                let state = vcs(&repository)
+                    .map_err(|Cancelled| Reason::GitFailed { problem: Cancelled.to_string() })?;
+                self.check_repository(settings, &state)?;
+            }
+            Ok(now)
+        };
+        match compare() {
+            Ok(now) => Freshness::Fresh(now),
             Err(reason) => Freshness::Stale(reason),
         }
     }
 
-    fn compare(
+    /// The half of [`check`](Self::check) that asks no repository: everything
+    /// else that the build read is as it was. Returns the record with the
+    /// stats of now, where these are others.
+    ///
+    /// # Errors
+    /// The first input that is not as it was.
+    pub fn check_inputs(
         &self,
         go: &Go,
         settings: &BuildSettings,
         checker: &Checker,
-        vcs: impl FnOnce(&Path) -> Result<VcsState, Cancelled>,
-    ) -> Result<Option<Self>, Reason> {
+    ) -> Result<Option<Box<Self>>, Reason> {
         if self.format != FORMAT {
             return Err(Reason::NoRecord);
         }
@@ -226,13 +240,6 @@ impl Record {
         if let Some(path) = &inputs.unconfirmed {
             return Err(Reason::Unconfirmed { path: path.clone() });
         }
-        if let Some((stamp, ..)) = &inputs.stamp
-            && let Some(repository) = stamp.needs(dir)
-        {
-            let state = vcs(&repository)
-                .map_err(|Cancelled| Reason::GitFailed { problem: Cancelled.to_string() })?;
-            stamp.compare(&repository, &state, environment)?;
-        }
         if toolchain.is_none() && files.is_none() {
             return Ok(None);
         }
@@ -243,7 +250,28 @@ impl Record {
         if let Some((dirs, files)) = files {
             (now.dirs, now.files) = (dirs, files);
         }
-        Ok(Some(Self { inputs: Ok(now), ..self.clone() }))
+        Ok(Some(Box::new(Self { inputs: Ok(now), ..self.clone() })))
+    }
+
+    /// The other half: the state of [`Record::repository`] in this run is as it
+    /// was.
+    ///
+    /// # Errors
+    /// What is stamped is not as it was.
+    pub fn check_repository(
+        &self,
+        settings: &BuildSettings,
+        state: &VcsState,
+    ) -> Result<(), Reason> {
+        let inputs = self.inputs.as_ref().map_err(|never| Reason::Never(never.clone()))?;
+        let (dir, environment) = (&settings.dir, &settings.environment);
+        match &inputs.stamp {
+            Some((stamp, ..)) => match stamp.needs(dir) {
+                Some(repository) => stamp.compare(&repository, state, environment),
+                None => Ok(()),
+            },
+            None => Ok(()),
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn apply(
         };
         // kubectl waits for the end of its input.
         stdin = None;
-        let resolved = resolved.transpose().map_err(|error| session::failed(&error))?;
+        let resolved = resolved.transpose().map_err(|error| session::unresolved(&error))?;
         match resolved {
             Some(resolved) => resolve::write(&arguments.files, &arguments.publish, &resolved).await,
             None => Ok(()),

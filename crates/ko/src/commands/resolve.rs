@@ -24,12 +24,7 @@ pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs)
         } else {
             engine.resolve(resolution, streams::print_all).await
         };
-        let resolved = resolved.map_err(|error| match &error {
-            engine::Error::Resolve(engine::ResolveError::Write(error)) => {
-                CommandError::stdout(error)
-            }
-            _ => session::failed(&error),
-        })?;
+        let resolved = resolved.map_err(|error| session::unresolved(&error))?;
         if arguments.check {
             return Ok(());
         }

@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// What the engine did wrong, as `ko build` and `ko run` tell it.
 pub(super) fn publishing(error: &engine::Error) -> CommandError {
-    if is_configuration(error) {
+    if error.is_configuration() {
         failed(error)
     } else {
         failed(error).context("failed to publish images")
@@ -28,12 +28,16 @@ pub(super) fn publishing(error: &engine::Error) -> CommandError {
 /// What the engine did wrong.
 pub(super) fn failed(error: &engine::Error) -> CommandError {
     let told = CommandError::of(error).hint(error.hint());
-    if is_configuration(error) { told.context("error creating builder") } else { told }
+    if error.is_configuration() { told.context("error creating builder") } else { told }
 }
 
-/// Is it the configuration that is wrong, which ko finds out before it begins?
-fn is_configuration(error: &engine::Error) -> bool {
-    matches!(error, engine::Error::BuildDir { .. } | engine::Error::BuildConfig { .. })
+/// Why manifests could not be resolved.
+pub(super) fn unresolved(error: &engine::ResolveError) -> CommandError {
+    match error {
+        engine::ResolveError::Write(error) => CommandError::stdout(error),
+        engine::ResolveError::Run(error) => failed(error),
+        error => CommandError::of(error),
+    }
 }
 
 /// Runs work of an engine until it ends or a signal ends it. What the engine
@@ -43,7 +47,7 @@ fn is_configuration(error: &engine::Error) -> bool {
 /// `outputs` are the files that flags name: those that cannot be written are
 /// found out before the work begins.
 pub(super) fn run<T>(
-    mut options: Options,
+    options: Options,
     arguments: &ImageArgs,
     outputs: &[&OsStr],
     observer: Observer,
@@ -66,13 +70,8 @@ pub(super) fn run<T>(
         {
             check(&path)?;
         }
-        let begin = async {
-            options.ask_engine().await.map_err(|error| publishing(&error))?;
-            // Another process may keep us out of the cache.
-            let opening = tokio::task::spawn_blocking(move || Engine::new(options, observer));
-            let opened = opening.await.expect("opening a cache does not panic");
-            opened.map_err(|error| publishing(&error))
-        };
+        let begin =
+            async { Engine::start(options, observer).await.map_err(|error| publishing(&error)) };
         tokio::select! {
             engine = begin => engine.map(|engine| (engine, signals)),
             signal = signals.next() => Err(interrupted(signal)),

@@ -39,6 +39,7 @@ mod platforms;
 mod processes;
 mod reproducible;
 mod requests;
+mod rooms;
 mod sbom;
 mod secrets;
 mod services;

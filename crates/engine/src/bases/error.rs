@@ -1,0 +1,158 @@
+//! Why a base image cannot be built upon.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use oci::{Digest, MediaType, Platform, PlatformMatcher};
+use registry::RegistryError;
+use store::StoreError;
+
+use crate::container_engine::DaemonError;
+
+/// Why an engine did not give a base.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LocalBaseError {
+    /// The engine does not do as we would like.
+    #[error(transparent)]
+    Engine(#[from] DaemonError),
+    /// It has no such image.
+    #[error("the engine has no such image")]
+    Missing,
+    /// What it exports lacks a file.
+    #[error("what the engine exports has no {path}", path = path.display())]
+    Incomplete {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// What it exports cannot be read or kept.
+    #[error("reading what the engine exports")]
+    Archive(#[source] Arc<io::Error>),
+    /// The cache cannot be written.
+    #[error("keeping what the engine exports")]
+    Store(#[source] Arc<StoreError>),
+}
+
+impl LocalBaseError {
+    pub(super) fn archive(error: io::Error) -> Self {
+        Self::Archive(Arc::new(error))
+    }
+
+    /// What a user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Engine(source) => source.hint(),
+            Self::Missing => Some("`docker images` lists those that there are".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Why a base cannot be built upon.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BaseError {
+    /// The registry did not give it.
+    #[error("fetching base image: pulling {base}")]
+    Pull {
+        /// The base as the user wrote it.
+        base: String,
+        /// What the registry said.
+        #[source]
+        source: Arc<RegistryError>,
+    },
+    /// The engine did not give it.
+    #[error("fetching base image: loading {base} from daemon")]
+    Local {
+        /// The base as the user wrote it.
+        base: String,
+        /// Why not.
+        #[source]
+        source: LocalBaseError,
+    },
+    /// Its config was removed from the cache a moment ago.
+    #[error("base image {base}: its config {digest} is no longer in the cache")]
+    NoConfig {
+        /// The base as the user wrote it.
+        base: String,
+        /// The config.
+        digest: Digest,
+    },
+    /// It is of the format of 2014.
+    #[error(
+        "unsupported MediaType: \"{media_type}\": {base} is a Docker schema 1 image, which no tool writes any more: push it again"
+    )]
+    Schema1 {
+        /// The base as the user wrote it.
+        base: String,
+        /// Its media type.
+        media_type: MediaType,
+    },
+    /// It is neither an image nor an index.
+    #[error("base image media type: {media_type} ({base})")]
+    MediaType {
+        /// The base as the user wrote it.
+        base: String,
+        /// Its media type.
+        media_type: MediaType,
+    },
+    /// Its index holds something that is no image.
+    #[error(
+        "{digest} has unexpected mediaType \"{media_type}\" in base {base}: an index in an index, or an artifact, cannot be a base"
+    )]
+    Nested {
+        /// The base as the user wrote it.
+        base: String,
+        /// The entry of the index.
+        digest: Digest,
+        /// Its media type.
+        media_type: MediaType,
+    },
+    /// A manifest, index or config is not what its media type says.
+    #[error("{what} {digest} of base image {base} cannot be read")]
+    Malformed {
+        /// The base as the user wrote it.
+        base: String,
+        /// `manifest`, `index` or `config`.
+        what: &'static str,
+        /// Which one.
+        digest: Digest,
+        /// Where it goes wrong.
+        #[source]
+        source: Arc<serde_json::Error>,
+    },
+    /// An index has no image for any wanted platform.
+    #[error("no matching platforms in base image index: {base} has {available}, wanted {wanted}")]
+    NoPlatform {
+        /// The base as the user wrote it.
+        base: String,
+        /// What is wanted.
+        wanted: PlatformMatcher,
+        /// What there is.
+        available: String,
+    },
+    /// A single image is for another platform.
+    #[error("base image platform {platform:?} does not match desired platforms {wanted}", platform = platform.to_string())]
+    OtherPlatform {
+        /// What the image is for.
+        platform: Box<Platform>,
+        /// What is wanted.
+        wanted: PlatformMatcher,
+    },
+    /// `scratch` has no platforms that `all` could mean.
+    #[error(
+        "base image scratch has no platforms of its own: name each one as os/arch, not {wanted}"
+    )]
+    ScratchPlatform {
+        /// What is wanted.
+        wanted: PlatformMatcher,
+    },
+    /// The cache cannot be written.
+    #[error("keeping base image {base}")]
+    Store {
+        /// The base as the user wrote it.
+        base: String,
+        /// Why not.
+        #[source]
+        source: Arc<StoreError>,
+    },
+}

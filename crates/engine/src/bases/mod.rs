@@ -1,0 +1,122 @@
+//! Base images: what they are called, what an assembly needs of them, and
+//! which of their images the user wants. Their layers are left where they are.
+
+mod error;
+mod fetch;
+mod local;
+mod reference;
+
+use oci::{
+    Descriptor, Digest, ImageConfig, Index, MediaType, Platform, PlatformMatcher, Reference,
+};
+
+pub use self::error::{BaseError, LocalBaseError};
+pub(crate) use self::fetch::Bases;
+pub use self::reference::BaseReference;
+use crate::image::{BaseImage, LayerSource, STATIC_BASE, empty_manifest};
+
+/// A base as it was found, before platforms are chosen.
+#[derive(Debug)]
+pub(crate) struct Base {
+    reference: BaseReference,
+    source: LayerSource,
+    digest: Option<Digest>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Scratch,
+    Image(Box<BaseImage>),
+    Index { media_type: MediaType, index: Box<Index> },
+}
+
+/// The images of a base that are built upon.
+#[derive(Debug)]
+pub(crate) enum Selected {
+    /// One, and the result is an image.
+    Image(Box<BaseImage>),
+    /// Several, and the result is an index of this media type.
+    Index {
+        media_type: MediaType,
+        named: Option<(String, Digest)>,
+        images: Vec<(Descriptor, BaseImage)>,
+    },
+}
+
+impl Selected {
+    /// All images.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &BaseImage> {
+        let (one, many): (Option<&BaseImage>, &[(Descriptor, BaseImage)]) = match self {
+            Self::Image(image) => (Some(image), &[]),
+            Self::Index { images, .. } => (None, images),
+        };
+        one.into_iter().chain(many.iter().map(|(_, image)| image))
+    }
+}
+
+impl Base {
+    /// Its digest; none of `scratch`.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// The digest, for the line that says which base is used: not of one that
+    /// is named by digest.
+    pub(crate) fn found_digest(&self) -> Option<Digest> {
+        match &self.reference {
+            BaseReference::Registry { reference: Reference::Digest(..), .. } => None,
+            _ => self.digest,
+        }
+    }
+
+    fn named(&self) -> Option<(String, Digest)> {
+        named(&self.reference, self.digest?)
+    }
+}
+
+/// What annotations say of a base: its full name, and the digest of what was
+/// used of it.
+fn named(reference: &BaseReference, digest: Digest) -> Option<(String, Digest)> {
+    match reference {
+        BaseReference::Scratch => None,
+        BaseReference::Static => Some((STATIC_BASE.to_owned(), digest)),
+        BaseReference::Registry { reference, .. } => Some((reference.full_name(), digest)),
+    }
+}
+
+/// An image of nothing for each wanted platform.
+fn scratch(base: &Base, wanted: &PlatformMatcher) -> Result<Selected, BaseError> {
+    let platforms = match wanted {
+        PlatformMatcher::Any(platforms)
+            if platforms.iter().all(|p| !p.os.is_empty() && !p.architecture.is_empty()) =>
+        {
+            platforms
+        }
+        _ => return Err(BaseError::ScratchPlatform { wanted: wanted.clone() }),
+    };
+    let image = |platform: &Platform| {
+        let config = ImageConfig::empty(platform);
+        let manifest = empty_manifest(&config.to_vec());
+        let media_type = MediaType::from(MediaType::OCI_MANIFEST);
+        let mut descriptor = Descriptor::of(media_type.clone(), &manifest.to_vec());
+        descriptor.platform = Some(platform.clone());
+        let image = BaseImage {
+            media_type,
+            manifest,
+            config,
+            source: base.source.clone(),
+            platform: platform.clone(),
+            named: None,
+        };
+        (descriptor, image)
+    };
+    Ok(match &platforms[..] {
+        [platform] => Selected::Image(Box::new(image(platform).1)),
+        platforms => Selected::Index {
+            media_type: MediaType::OCI_INDEX.into(),
+            named: None,
+            images: platforms.iter().map(image).collect(),
+        },
+    })
+}

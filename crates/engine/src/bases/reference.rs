@@ -1,0 +1,46 @@
+//! What users call a base image.
+
+use std::fmt;
+use std::str::FromStr;
+
+use oci::{Reference, ReferenceError};
+
+use crate::image::STATIC_BASE;
+
+/// A base image as the user named it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum BaseReference {
+    /// `scratch`: nothing at all.
+    Scratch,
+    /// `ko.static`: the base that is part of ko.
+    Static,
+    /// An image in a registry.
+    Registry {
+        /// As it was written.
+        typed: String,
+        /// What it means.
+        reference: Reference,
+    },
+}
+
+impl FromStr for BaseReference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        Ok(match text {
+            "scratch" => Self::Scratch,
+            STATIC_BASE => Self::Static,
+            text => Self::Registry { typed: text.to_owned(), reference: text.parse()? },
+        })
+    }
+}
+
+impl fmt::Display for BaseReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scratch => "scratch",
+            Self::Static => STATIC_BASE,
+            Self::Registry { typed, .. } => typed,
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! Why a program, or another layer of its image, could not be built.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use golang::{ArgumentError, EnvironmentError, ImportPath, ListError, LoadError};
+use layer::{KodataError, LayerError};
+use oci::Platform;
+
+use crate::hints;
+
+/// Why a program, or another layer of its image, could not be built.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildFailure {
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The environment is not one that `go` may have.
+    #[error("could not create env for {platform}")]
+    Environment {
+        /// The platform.
+        platform: Box<Platform>,
+        /// Why not.
+        #[source]
+        source: Arc<EnvironmentError>,
+    },
+    /// A template cannot be expanded.
+    #[error("build")]
+    Template(#[source] Arc<golang::TemplateError>),
+    /// Go's settings, which a template looks at, are not known.
+    #[error("build: go env")]
+    GoEnv(#[source] Arc<golang::GoEnvError>),
+    /// `go build` failed.
+    #[error("{platform}: build")]
+    Go {
+        /// The platform.
+        platform: Box<Platform>,
+        /// What `go` said.
+        #[source]
+        source: Arc<golang::BuildError>,
+    },
+    /// The layer of the binary could not be made.
+    #[error("{platform}: layer of the binary")]
+    Layer {
+        /// The platform.
+        platform: Box<Platform>,
+        /// Why not.
+        #[source]
+        source: Arc<LayerError>,
+    },
+    /// The binary does not say what it is made of.
+    #[error("{platform}: SBOM")]
+    BuildInfo {
+        /// The platform.
+        platform: Box<Platform>,
+        /// Why not.
+        #[source]
+        source: Arc<golang::BuildInfoError>,
+    },
+    /// There is no debugger for the platform.
+    #[error("{platform}: building Delve")]
+    Debugger {
+        /// The platform.
+        platform: Box<Platform>,
+        /// Why not.
+        #[source]
+        source: Arc<golang::DelveError>,
+    },
+    /// The layer of the debugger could not be made.
+    #[error("{platform}: layer of Delve")]
+    DebuggerLayer {
+        /// The platform.
+        platform: Box<Platform>,
+        /// Why not.
+        #[source]
+        source: Arc<LayerError>,
+    },
+    /// What is in kodata cannot be in a layer.
+    #[error("tarring kodata")]
+    Kodata {
+        /// Why not.
+        #[source]
+        source: Arc<KodataError>,
+    },
+    /// The layer of kodata could not be made.
+    #[error("tarring kodata {dir}", dir = dir.display())]
+    KodataLayer {
+        /// The kodata directory.
+        dir: PathBuf,
+        /// Why not.
+        #[source]
+        source: Arc<LayerError>,
+    },
+}
+
+impl BuildFailure {
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Go { source, .. } => source.hint().map(str::to_owned),
+            Self::Debugger { source, .. } => source.hint().map(str::to_owned),
+            Self::BuildInfo { .. } => Some("--sbom=none builds images without an SBOM".to_owned()),
+            Self::Template(source) => source.hint(),
+            Self::Kodata { source } if matches!(**source, KodataError::Escapes { .. }) => Some(
+                "set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what the link leads to"
+                    .to_owned(),
+            ),
+            Self::Layer { source, .. }
+            | Self::DebuggerLayer { source, .. }
+            | Self::KodataLayer { source, .. }
+                if source.is_full() =>
+            {
+                Some(hints::DISK_FULL.to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why programs cannot be listed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListingError {
+    /// A word of the command line is no import path.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// The environment for the listing cannot be made.
+    #[error("could not create env for go list")]
+    Environment(#[source] EnvironmentError),
+    /// `go list` failed as a whole.
+    #[error(transparent)]
+    List(ListError),
+    /// `go list` failed as a whole, and so for an import path.
+    #[error("importpath \"ko://{import_path}\" is not supported")]
+    Unlisted {
+        /// The import path.
+        import_path: ImportPath,
+        /// What `go` said.
+        #[source]
+        source: ListError,
+    },
+    /// A configured build is not where it says.
+    #[error("could not create build config map: stat {}: {}", path.display(), in_go_s_words(reason))]
+    BuildDir {
+        /// The directory, as it is configured.
+        path: PathBuf,
+        /// Why not.
+        reason: io::Error,
+    },
+    /// A configured build is no program.
+    #[error(
+        "could not create build config map: 'builds': entry #{index} does not contain a valid local import path for directory ({dir})"
+    )]
+    BuildConfig {
+        /// Its place in the list.
+        index: usize,
+        /// The directory, as it is configured.
+        dir: String,
+        /// Why not.
+        #[source]
+        source: LoadError,
+    },
+    /// A local argument does not stand for one package.
+    #[error(transparent)]
+    Qualify(LoadError),
+    /// An import path is not a program.
+    #[error("importpath \"ko://{import_path}\" is not supported")]
+    Unsupported {
+        /// The import path.
+        import_path: ImportPath,
+        /// Why not.
+        #[source]
+        source: LoadError,
+    },
+}
+
+impl ListingError {
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::List(ListError::Cancelled))
+    }
+}
+
+/// What scripts look for in messages of ko about files.
+fn in_go_s_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,96 @@
+//! Expands the templates of a build's flags for one platform. Asks `go env` and
+//! git at most once per run, and only if a template uses their answers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use golang::{Cancel, Environment, GitInfo, Go, GoEnv, Template, TemplateData, Uses};
+
+use super::error::BuildFailure;
+use super::options::BuildFlags;
+use crate::blocking::blocking;
+use crate::events::{Event, Observer};
+use crate::once::OnceMap;
+
+/// The data of templates, as far as a run has needed it.
+#[derive(Debug)]
+pub(crate) struct Expander {
+    pub(crate) go: Go,
+    pub(crate) work_dir: PathBuf,
+    /// The environment of the process.
+    pub(crate) environment: Environment,
+    /// The instant of the build.
+    pub(crate) time: jiff::Timestamp,
+    pub(crate) observer: Observer,
+    pub(crate) cancel: Cancel,
+    /// What the templates of all builds look at: git is asked once for all.
+    pub(crate) uses: Uses,
+    pub(crate) go_env: OnceMap<(), Result<Arc<GoEnv>, BuildFailure>>,
+    pub(crate) git: OnceMap<PathBuf, Result<Arc<GitInfo>, BuildFailure>>,
+}
+
+/// Flags without templates.
+#[derive(Debug)]
+pub(crate) struct Expanded {
+    pub(crate) flags: Vec<String>,
+    pub(crate) ldflags: Vec<String>,
+}
+
+impl Expander {
+    /// Expands the flags of a build that runs in `dir` with `environment`.
+    pub(crate) async fn expand(
+        &self,
+        flags: &BuildFlags,
+        dir: &Path,
+        environment: &Environment,
+    ) -> Result<Expanded, BuildFailure> {
+        let templates = flags.flags.iter().chain(&flags.ldflags);
+        let uses = templates.map(Template::uses).fold(Uses::default(), Uses::union);
+        let go_env = if uses.go_env { self.go_env().await? } else { Arc::default() };
+        let git = if uses.git.any() { self.git(dir).await? } else { Arc::default() };
+        let data = TemplateData::new(environment, &go_env, self.time, &git);
+        let expand = |templates: &[Template]| {
+            let expanded = templates.iter().map(|template| template.expand(&data));
+            expanded
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|source| BuildFailure::Template(Arc::new(source)))
+        };
+        Ok(Expanded { flags: expand(&flags.flags)?, ldflags: expand(&flags.ldflags)? })
+    }
+
+    /// What `go env` says in the working directory, with the environment of
+    /// the process: this is what ko asks.
+    async fn go_env(&self) -> Result<Arc<GoEnv>, BuildFailure> {
+        let (go, dir) = (self.go.clone(), self.work_dir.clone());
+        let (environment, cancel) = (self.environment.clone(), self.cancel.clone());
+        let asked = self.go_env.start((), || async move {
+            let work = blocking(move || go.env(&dir, &environment, &cancel));
+            match work.await {
+                Ok(values) => Ok(Arc::new(values)),
+                Err(golang::GoEnvError::Cancelled) => Err(BuildFailure::Cancelled),
+                Err(source) => Err(BuildFailure::GoEnv(Arc::new(source))),
+            }
+        });
+        asked.await
+    }
+
+    /// What git says of the repository of a directory.
+    async fn git(&self, dir: &Path) -> Result<Arc<GitInfo>, BuildFailure> {
+        let repository =
+            dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(dir).to_owned();
+        let (dir, environment) = (dir.to_owned(), self.environment.clone());
+        let (parts, observer, cancel) = (self.uses.git, self.observer.clone(), self.cancel.clone());
+        let asked = self.git.start(repository, || async move {
+            let work = blocking(move || GitInfo::read(&dir, &environment, parts, &cancel));
+            let info = work.await.map_err(|_| BuildFailure::Cancelled)?;
+            for notice in &info.notices {
+                observer.tell(Event::Notice {
+                    text: notice.to_string(),
+                    hint: notice.hint().map(str::to_owned),
+                });
+            }
+            Ok(Arc::new(info))
+        });
+        asked.await
+    }
+}

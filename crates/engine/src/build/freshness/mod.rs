@@ -1,0 +1,254 @@
+//! Decides whether a program must be built for a platform. The proof is
+//! [`golang::Record`]'s; here it is kept together with the layer of the binary.
+
+mod record;
+mod repository;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use golang::{
+    BuildSettings, Cancel, Cancelled, Checker, Go, Reason, Record, RecordKeys, Survey, VcsState,
+};
+use oci::Platform;
+use store::Store;
+use tokio::sync::Semaphore;
+
+pub(super) use self::record::{LastBuild, RecordSlot, RecordedBuild};
+use super::layers::BuiltProgram;
+use super::program::Program;
+use crate::blocking::blocking;
+use crate::events::{Observer, Stage, StageSpan, StaleReason};
+use crate::once::OnceMap;
+
+/// How many checks run at a time, however many programs and platforms there
+/// are: each holds a thread while it looks at files.
+const CHECKS: usize = 64;
+
+/// A program for a platform, how it is built, and whether it must be.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) settings: BuildSettings,
+    pub(crate) verdict: Verdict,
+    pub(super) slot: RecordSlot,
+}
+
+#[cfg(test)]
+impl Checked {
+    /// A check without a record.
+    pub(crate) fn new(
+        settings: BuildSettings,
+        import_path: &golang::ImportPath,
+        verdict: Verdict,
+    ) -> Self {
+        let slot =
+            RecordSlot { keys: RecordKeys::new(&settings, import_path), variant: String::new() };
+        Self { settings, verdict, slot }
+    }
+}
+
+/// Whether a program must be built.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It would come out the same.
+    Fresh(Box<BuiltProgram>),
+    /// It must, and why.
+    Stale(StaleReason, PreviousBuild),
+}
+
+/// What is known of the last build of a program that must be built again.
+#[derive(Debug, Default)]
+pub(crate) struct PreviousBuild {
+    /// A record that the next may confirm.
+    pub(crate) unconfirmed: Option<Box<Record>>,
+    /// What `go` would say of it, if that is what it said before.
+    pub(crate) listing: Option<Arc<Survey>>,
+}
+
+/// Checks programs. Asks for the state of each repository once.
+#[derive(Debug)]
+pub(super) struct Freshness {
+    store: Store,
+    go: Go,
+    files: Arc<Checker>,
+    repositories: OnceMap<PathBuf, Result<VcsState, Cancelled>>,
+    /// Everything is built again (`--rebuild`).
+    rebuild: bool,
+    /// How layers are compressed.
+    compression: String,
+    checks: Semaphore,
+    cancel: Cancel,
+    observer: Observer,
+}
+
+/// A check that still needs the state of a repository.
+struct Pending {
+    slot: RecordSlot,
+    settings: BuildSettings,
+    recorded: RecordedBuild,
+    elsewhere: bool,
+    renewed: Option<Box<Record>>,
+    repository: PathBuf,
+}
+
+impl Freshness {
+    pub(super) fn new(
+        (store, go, files): (Store, Go, Arc<Checker>),
+        rebuild: bool,
+        compression: String,
+        cancel: Cancel,
+        observer: Observer,
+    ) -> Self {
+        let (repositories, checks) = (OnceMap::new(), Semaphore::new(CHECKS));
+        Self { store, go, files, repositories, rebuild, compression, checks, cancel, observer }
+    }
+
+    /// Decides whether a program must be built for a platform with these
+    /// settings.
+    pub(super) async fn check(
+        self: &Arc<Self>,
+        program: &Program,
+        platform: &Platform,
+        settings: BuildSettings,
+        capabilities: Option<[u8; 20]>,
+    ) -> Arc<Checked> {
+        let import_path = program.main.import_path.clone();
+        let _permit = self.checks.acquire().await;
+        let path = Some(import_path.as_str());
+        let span = StageSpan::begin(&self.observer, Stage::Freshness, path, Some(platform));
+        let variant = self.variant(capabilities);
+        let freshness = Arc::clone(self);
+        let begin = move || {
+            let keys = RecordKeys::new(&settings, &import_path);
+            let slot = RecordSlot { keys, variant };
+            freshness.begin(slot, settings)
+        };
+        let pending = match blocking(begin).await {
+            Ok(checked) => return Arc::new(checked),
+            Err(pending) => pending,
+        };
+        let state = self.repository(&pending.repository, &pending.settings).await;
+        let freshness = Arc::clone(self);
+        let end = move || {
+            let _span = span;
+            Arc::new(freshness.end(*pending, state))
+        };
+        blocking(end).await
+    }
+
+    /// Looks at everything but repositories. The repository, if one is stamped,
+    /// is asked meanwhile.
+    fn begin(
+        self: &Arc<Self>,
+        slot: RecordSlot,
+        settings: BuildSettings,
+    ) -> Result<Checked, Box<Pending>> {
+        let stale = |slot, settings, reason| {
+            Ok(Checked {
+                settings,
+                verdict: Verdict::Stale(reason, PreviousBuild::default()),
+                slot,
+            })
+        };
+        if self.rebuild {
+            return stale(slot, settings, StaleReason::Forced);
+        }
+        let Some((recorded, elsewhere)) = RecordedBuild::load(&self.store, &slot) else {
+            let last = self.store.record::<LastBuild>(&slot.keys.last);
+            let reason = last.map_or(Reason::NoRecord, |last| last.reason_against(&settings));
+            return stale(slot, settings, StaleReason::Inputs(reason));
+        };
+        if !self.store.has_blob(&recorded.layer.digest, recorded.layer.size) {
+            return stale(slot, settings, StaleReason::Layer);
+        }
+        let repository = recorded.record.repository(&settings);
+        if let Some(repository) = &repository {
+            drop(self.repository(repository, &settings));
+        }
+        match recorded.record.check_inputs(&self.go, &settings, &self.files) {
+            Ok(renewed) => match repository {
+                Some(repository) => Err(Box::new(Pending {
+                    slot,
+                    settings,
+                    recorded,
+                    elsewhere,
+                    renewed,
+                    repository,
+                })),
+                None => Ok(self.fresh(slot, settings, recorded, elsewhere, renewed)),
+            },
+            Err(reason) => Ok(self.stale(slot, settings, recorded, reason)),
+        }
+    }
+
+    fn end(&self, pending: Pending, state: Result<VcsState, Cancelled>) -> Checked {
+        let Pending { slot, settings, recorded, elsewhere, renewed, .. } = pending;
+        let compared = match &state {
+            Ok(state) => recorded.record.check_repository(&settings, state),
+            Err(cancelled) => Err(Reason::GitFailed { problem: cancelled.to_string() }),
+        };
+        match compared {
+            Ok(()) => self.fresh(slot, settings, recorded, elsewhere, renewed),
+            Err(reason) => self.stale(slot, settings, recorded, reason),
+        }
+    }
+
+    fn fresh(
+        &self,
+        slot: RecordSlot,
+        settings: BuildSettings,
+        recorded: RecordedBuild,
+        elsewhere: bool,
+        renewed: Option<Box<Record>>,
+    ) -> Checked {
+        let built =
+            BuiltProgram { layer: recorded.layer, info: Some(Arc::new(recorded.info.clone())) };
+        if elsewhere || renewed.is_some() {
+            let record = renewed.map_or(recorded.record, |renewed| *renewed);
+            // What cannot be kept is found out again.
+            let _ = RecordedBuild { record, ..recorded }.keep(&self.store, &slot);
+        }
+        Checked { settings, verdict: Verdict::Fresh(Box::new(built)), slot }
+    }
+
+    fn stale(
+        &self,
+        slot: RecordSlot,
+        settings: BuildSettings,
+        recorded: RecordedBuild,
+        reason: Reason,
+    ) -> Checked {
+        let record = recorded.record;
+        let outline = slot.outline(&self.store);
+        let listing = outline.and_then(|outline| {
+            record.survey(outline, &self.go, &settings, &self.files).map(Arc::new)
+        });
+        let unconfirmed = matches!(reason, Reason::Unconfirmed { .. });
+        let unconfirmed = unconfirmed.then(|| Box::new(record));
+        let previous = PreviousBuild { unconfirmed, listing };
+        Checked { settings, verdict: Verdict::Stale(StaleReason::Inputs(reason), previous), slot }
+    }
+
+    /// The state of a repository.
+    fn repository(
+        self: &Arc<Self>,
+        repository: &Path,
+        settings: &BuildSettings,
+    ) -> impl Future<Output = Result<VcsState, Cancelled>> + use<> {
+        let (store, cancel) = (self.store.clone(), self.cancel.clone());
+        let (dir, environment) = (repository.to_owned(), settings.environment.clone());
+        self.repositories.start(repository.to_owned(), || {
+            blocking(move || repository::read(&store, &dir, &environment, &cancel))
+        })
+    }
+
+    /// The layer inputs that the build key does not cover: compression and
+    /// file capabilities.
+    fn variant(&self, capabilities: Option<[u8; 20]>) -> String {
+        let mut variant = self.compression.clone();
+        for byte in capabilities.iter().flatten() {
+            variant.push_str(&format!(" {byte:02x}"));
+        }
+        variant
+    }
+}

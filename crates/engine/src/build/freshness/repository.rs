@@ -1,0 +1,43 @@
+//! Asking git for the state of a repository, and letting it write down what it
+//! found out about files as often as is needed. In a fresh checkout or a copied
+//! one, git would else read the same files in each run; and nobody who commits
+//! beside a run is to find the index locked without need.
+
+use std::path::Path;
+
+use golang::{Cancel, Cancelled, Environment, FileIdentity, Index, VcsState};
+use serde::{Deserialize, Serialize};
+use store::Store;
+
+/// The index with which git had nothing to write.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Settled(FileIdentity);
+
+impl store::Record for Settled {
+    const KIND: &'static str = "git-index";
+    const VERSION: u32 = 1;
+}
+
+/// The state of a repository. Until git has left an index alone that it might
+/// have written, it may write it.
+pub(super) fn read(
+    store: &Store,
+    dir: &Path,
+    environment: &Environment,
+    cancel: &Cancel,
+) -> Result<VcsState, Cancelled> {
+    let key = dir.display().to_string();
+    let index = || FileIdentity::of(&dir.join(".git/index"));
+    let before = index().filter(|before| {
+        store.record::<Settled>(&key).is_none_or(|settled| settled != Settled(*before))
+    });
+    let Some(before) = before else {
+        return VcsState::read(dir, environment, Index::Left, cancel);
+    };
+    let state = VcsState::read(dir, environment, Index::Refreshed, cancel)?;
+    if index() == Some(before) {
+        // Without, git has another chance.
+        let _ = store.put_record(&key, &Settled(before));
+    }
+    Ok(state)
+}

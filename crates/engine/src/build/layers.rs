@@ -1,0 +1,200 @@
+//! Makes the layers that ko adds to a base: one for kodata, one for the binary
+//! of a program.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use golang::{BuildInfo, FileIdentity, ImportPath, OutputDir};
+use layer::{Compressor, Family, KodataOptions, Layer, LayerError, Obtained, Recipe};
+use oci::Platform;
+use store::Store;
+
+use super::error::BuildFailure;
+use super::kodata::{Difference, compare};
+use super::program::Program;
+use crate::activity::Activity;
+use crate::blocking::blocking;
+use crate::budget::Budget;
+use crate::events::{Event, Observer, Stage, StageSpan};
+use crate::once::OnceMap;
+
+/// The layer of a kodata directory, and why it differs from the last one.
+#[derive(Debug, Clone)]
+pub(crate) struct KodataLayer {
+    pub(crate) layer: Layer,
+    pub(crate) difference: Option<Difference>,
+}
+
+/// What a build gave.
+#[derive(Debug, Clone)]
+pub(crate) struct BuiltProgram {
+    pub(crate) layer: Layer,
+    /// What the binary says of itself, if anything.
+    pub(crate) info: Option<Arc<BuildInfo>>,
+}
+
+/// Makes layers.
+#[derive(Debug)]
+pub(super) struct Layers {
+    pub(super) store: Store,
+    pub(super) compressor: Compressor,
+    pub(super) budget: Budget,
+    pub(super) observer: Observer,
+    pub(super) activity: Activity,
+    pub(super) stop: Arc<AtomicBool>,
+    /// When kodata was made, in seconds since 1970.
+    pub(super) kodata_created: i64,
+    /// What links in kodata may reach.
+    pub(super) kodata_root: Option<PathBuf>,
+    /// Whether binaries must say what they are made of.
+    pub(super) needs_info: bool,
+    /// One for all platforms of an OS family.
+    pub(super) kodata: OnceMap<(PathBuf, bool), Result<KodataLayer, BuildFailure>>,
+}
+
+/// The binary whose layer is made.
+#[derive(Debug, Clone)]
+pub(super) struct Installed {
+    pub(super) import_path: ImportPath,
+    pub(super) platform: Platform,
+    pub(super) output: OutputDir,
+    pub(super) capabilities: Option<[u8; 20]>,
+    /// The file that lay there before this build.
+    pub(super) before: Option<FileIdentity>,
+    /// It is linked again in any case, and most likely comes out the same.
+    pub(super) likely_same: bool,
+}
+
+impl Layers {
+    /// The layer of a program's kodata.
+    pub(super) async fn kodata(
+        self: &Arc<Self>,
+        program: &Program,
+        windows: bool,
+    ) -> Result<KodataLayer, BuildFailure> {
+        let dir = program.main.dir.join("kodata");
+        let (layers, import_path) = (Arc::clone(self), program.main.import_path.clone());
+        let key = (dir.clone(), windows);
+        self.kodata
+            .start(key, || async move { layers.make_kodata(&import_path, dir, windows).await })
+            .await
+    }
+
+    async fn make_kodata(
+        self: Arc<Self>,
+        import_path: &ImportPath,
+        dir: PathBuf,
+        windows: bool,
+    ) -> Result<KodataLayer, BuildFailure> {
+        let system = if windows { "windows" } else { "unix" };
+        let here = format!("kodata {system} {}", dir.display());
+        let anywhere = format!("kodata of {system} {import_path}");
+        let span =
+            |stage| StageSpan::begin(&self.observer, stage, Some(import_path.as_str()), None);
+        let waiting = span(Stage::Wait);
+        let share = self.budget.layer().await;
+        drop(waiting);
+        let making = span(Stage::Kodata);
+        let work = blocking(move || {
+            let (_share, _making) = (share, making);
+            let options = KodataOptions {
+                dir: dir.clone(),
+                family: family(windows),
+                mtime: self.kodata_created,
+                allowed_root: self.kodata_root.clone(),
+            };
+            let layer::Kodata { recipe, skipped_links } = Recipe::kodata(&options)
+                .map_err(|source| BuildFailure::Kodata { source: Arc::new(source) })?;
+            for link in skipped_links {
+                let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                self.observer.tell(Event::KodataLinkSkipped { name });
+            }
+            let sources = [&*here, &*anywhere];
+            let obtained = recipe.obtain_from(&self.store, &self.compressor, &sources, &self.stop);
+            match obtained {
+                Ok(Obtained { layer, reused, same }) => {
+                    if !reused {
+                        self.activity.begin_work();
+                    }
+                    self.observer.tell(Event::Layer { reused });
+                    let compare = || compare(&self.store, &here, &recipe);
+                    let difference = if same { None } else { compare() };
+                    Ok(KodataLayer { layer, difference })
+                }
+                Err(LayerError::Cancelled) => Err(BuildFailure::Cancelled),
+                Err(source) => Err(BuildFailure::KodataLayer { dir, source: Arc::new(source) }),
+            }
+        });
+        work.await
+    }
+
+    /// The layer of the installed binary, and the identity of the file that it
+    /// was made from.
+    pub(super) async fn binary(
+        self: &Arc<Self>,
+        installed: &Installed,
+    ) -> Result<(Option<FileIdentity>, BuiltProgram), BuildFailure> {
+        let Installed { import_path, platform, .. } = installed;
+        let span = |stage| {
+            StageSpan::begin(&self.observer, stage, Some(import_path.as_str()), Some(platform))
+        };
+        let waiting = span(Stage::Wait);
+        let share = self.budget.layer().await;
+        drop(waiting);
+        let making = span(Stage::Layer);
+        let (layers, installed) = (Arc::clone(self), installed.clone());
+        let work = blocking(move || {
+            let (_share, _making) = (share, making);
+            let path = installed.output.binary();
+            let identity = FileIdentity::of(&path);
+            let same = installed.likely_same
+                || identity.zip(installed.before).is_some_and(|(is, was)| is.is_same_file(&was));
+            let layer = layers.binary_layer(&path, &installed, !same)?;
+            let info = match BuildInfo::read(&path) {
+                Ok(info) => Some(Arc::new(info)),
+                Err(source) if layers.needs_info => {
+                    let (platform, source) = (Box::new(installed.platform), Arc::new(source));
+                    return Err(BuildFailure::BuildInfo { platform, source });
+                }
+                // Nor is it known what it was built from: it is not recorded.
+                Err(_) => None,
+            };
+            Ok((identity, BuiltProgram { layer, info }))
+        });
+        work.await
+    }
+
+    fn binary_layer(
+        &self,
+        binary: &Path,
+        installed: &Installed,
+        is_new: bool,
+    ) -> Result<Layer, BuildFailure> {
+        let Installed { import_path, platform, capabilities, .. } = installed;
+        let failed = |source: LayerError| match source {
+            LayerError::Cancelled => BuildFailure::Cancelled,
+            source => BuildFailure::Layer {
+                platform: Box::new(platform.clone()),
+                source: Arc::new(source),
+            },
+        };
+        let (name, family) = (import_path.base_name(), family(platform.is_windows()));
+        let recipe = Recipe::binary(family, name, binary, *capabilities).map_err(failed)?;
+        let source = format!("binary {}", binary.display());
+        let (store, compressor, stop) = (&self.store, &self.compressor, &self.stop);
+        // What go has linked again has most likely other content.
+        let obtained = if is_new {
+            recipe.obtain_new(store, compressor, &source, stop)
+        } else {
+            recipe.obtain(store, compressor, &source, stop)
+        };
+        let Obtained { layer, reused, .. } = obtained.map_err(failed)?;
+        self.observer.tell(Event::Layer { reused });
+        Ok(layer)
+    }
+}
+
+fn family(windows: bool) -> Family {
+    if windows { Family::Windows } else { Family::Unix }
+}

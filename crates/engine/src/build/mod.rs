@@ -1,0 +1,318 @@
+//! Builds programs: lists them, proves which are fresh, compiles the others,
+//! makes their layers, and records what was built.
+
+mod compile;
+mod debugger;
+mod error;
+mod flags;
+mod freshness;
+mod kodata;
+mod layers;
+mod listing;
+mod memo;
+mod modules;
+mod options;
+mod program;
+mod recorder;
+mod settings;
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use golang::{Argument, Checker, Environment, Go, LoadError};
+use layer::{Compressor, Layer};
+use oci::{Platform, PlatformMatcher};
+use store::Store;
+
+use self::compile::Compiler;
+pub(crate) use self::compile::StaleTarget;
+pub use self::debugger::DebugOptions;
+use self::debugger::Debugger;
+pub use self::error::{BuildFailure, ListingError};
+use self::flags::Expander;
+use self::freshness::Freshness;
+pub(crate) use self::freshness::{Checked, Verdict};
+use self::layers::Layers;
+pub(crate) use self::layers::{BuiltProgram, KodataLayer};
+use self::listing::Lister;
+pub(crate) use self::listing::{Memory, refused, unlisted};
+pub use self::options::{BuildConfig, BuildFlags, BuildOptions};
+pub(crate) use self::program::Program;
+use self::recorder::Recorder;
+use self::settings::Settings;
+use crate::activity::Activity;
+use crate::blocking::blocking;
+use crate::budget::{Budget, Limits};
+use crate::cancellation::Cancellation;
+use crate::events::{Observer, Stage, StageSpan};
+use crate::image::DebuggerLayer;
+use crate::once::OnceMap;
+
+/// What builds programs. A trait, so that the order of a run is tested without
+/// `go`.
+pub(crate) trait Builder: Debug + Send + Sync {
+    /// Looks arguments up.
+    fn look_up(
+        &self,
+        arguments: Vec<Argument>,
+        memory: Memory,
+    ) -> BoxFuture<'_, Result<LookUp, ListingError>>;
+
+    /// Decides whether a program must be built for a platform.
+    fn check<'a>(
+        &'a self,
+        program: &'a Program,
+        platform: &'a Platform,
+    ) -> BoxFuture<'a, Result<Arc<Checked>, BuildFailure>>;
+
+    /// Starts to build all targets; the handles are in their order.
+    fn start(&self, targets: Vec<(Program, Platform, Arc<Checked>)>) -> Vec<BuildHandle>;
+
+    /// The layer of a program's kodata: one for all platforms of an OS family.
+    fn kodata<'a>(
+        &'a self,
+        program: &'a Program,
+        windows: bool,
+    ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>>;
+
+    /// The debugger of a program's image, if one is wanted and there is one for
+    /// the platform.
+    fn debugger<'a>(
+        &'a self,
+        program: &'a Program,
+        platform: &'a Platform,
+        checked: &'a Checked,
+    ) -> BoxFuture<'a, Result<Option<DebuggerLayer>, BuildFailure>>;
+
+    /// Waits until everything that was built is recorded.
+    fn finish(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A build under way. It goes on whether or not somebody waits.
+#[derive(Debug, Clone)]
+pub(crate) struct BuildHandle {
+    /// The layer of the binary as soon as that is installed, if `go` announces
+    /// it. It may be another one in the end.
+    pub(crate) installed: Shared<BoxFuture<'static, Option<Layer>>>,
+    /// What was built, when `go` has ended.
+    pub(crate) finished: Shared<BoxFuture<'static, Result<BuiltProgram, BuildFailure>>>,
+}
+
+/// The answers of a look-up: remembered ones, and a way to ask `go`.
+pub(crate) struct LookUp {
+    /// The programs as they are remembered, if all are. They are true only if
+    /// nothing has changed, which the caller proves.
+    pub(crate) remembered: Option<Vec<Program>>,
+    /// What `go list` says. Nothing runs before it is awaited.
+    pub(crate) listed: BoxFuture<'static, Result<Vec<Result<Program, LoadError>>, ListingError>>,
+}
+
+impl Debug for LookUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LookUp").field("remembered", &self.remembered).finish_non_exhaustive()
+    }
+}
+
+/// Builds with `go`.
+#[derive(Debug)]
+pub(crate) struct GoBuilder {
+    lister: Lister,
+    settings: Settings,
+    freshness: Arc<Freshness>,
+    compiler: Arc<Compiler>,
+    layers: Arc<Layers>,
+    debugger: Option<Debugger>,
+    recorder: Arc<Recorder>,
+    observer: Observer,
+}
+
+/// What a [`GoBuilder`] depends on.
+#[derive(Debug)]
+pub(crate) struct BuilderParts {
+    pub(crate) go: Go,
+    pub(crate) store: Store,
+    pub(crate) work_dir: PathBuf,
+    pub(crate) environment: Environment,
+    pub(crate) options: BuildOptions,
+    pub(crate) platforms: PlatformMatcher,
+    pub(crate) debug: Option<DebugOptions>,
+    pub(crate) rebuild: bool,
+    pub(crate) needs_info: bool,
+    pub(crate) kodata_created: i64,
+    pub(crate) kodata_root: Option<PathBuf>,
+    pub(crate) compressor: Compressor,
+    /// How the compressor compresses.
+    pub(crate) compression: String,
+    pub(crate) budget: Budget,
+    pub(crate) limits: Limits,
+    pub(crate) observer: Observer,
+    pub(crate) activity: Activity,
+    pub(crate) cancellation: Cancellation,
+}
+
+impl GoBuilder {
+    pub(crate) fn new(parts: BuilderParts) -> Self {
+        let BuilderParts { go, store, budget, limits, observer, activity, .. } = parts;
+        let Cancellation { children: cancel, recording, stop } = parts.cancellation;
+        let files = Arc::new(Checker::new(limits.threads));
+        let lister = Lister {
+            go: go.clone(),
+            work_dir: parts.work_dir.clone(),
+            environment: parts.environment.clone(),
+            platforms: parts.platforms,
+            builds: parts.options.builds.clone(),
+            cancel: cancel.clone(),
+            observer: observer.clone(),
+            store: store.clone(),
+        };
+        let expander = Expander {
+            go: go.clone(),
+            work_dir: parts.work_dir,
+            environment: parts.environment.clone(),
+            time: parts.options.time,
+            observer: observer.clone(),
+            cancel: cancel.clone(),
+            uses: parts.options.uses(),
+            go_env: OnceMap::new(),
+            git: OnceMap::new(),
+        };
+        let layers = Arc::new(Layers {
+            store: store.clone(),
+            compressor: parts.compressor.clone(),
+            budget: budget.clone(),
+            observer: observer.clone(),
+            activity: activity.clone(),
+            stop: Arc::clone(&stop),
+            kodata_created: parts.kodata_created,
+            kodata_root: parts.kodata_root,
+            needs_info: parts.needs_info,
+            kodata: OnceMap::new(),
+        });
+        let recorder = Arc::new(Recorder {
+            store: store.clone(),
+            files: Arc::clone(&files),
+            observer: observer.clone(),
+            cancel: recording.clone(),
+            tasks: Mutex::default(),
+        });
+        let debugger = parts.debug.map(|options| {
+            Debugger::new(debugger::Parts {
+                options,
+                go: go.clone(),
+                store: store.clone(),
+                environment: parts.environment.clone(),
+                compressor: parts.compressor,
+                compression: parts.compression.clone(),
+                rebuild: parts.rebuild,
+                budget: budget.clone(),
+                observer: observer.clone(),
+                activity: activity.clone(),
+                cancel: cancel.clone(),
+                stop,
+            })
+        });
+        let settings =
+            Settings { options: parts.options, environment: parts.environment, expander };
+        let freshness = Arc::new(Freshness::new(
+            (store.clone(), go.clone(), files),
+            parts.rebuild,
+            parts.compression,
+            cancel.clone(),
+            observer.clone(),
+        ));
+        let compiler = Arc::new(Compiler {
+            go,
+            store,
+            budget,
+            limits,
+            observer: observer.clone(),
+            activity,
+            rebuild: parts.rebuild,
+            cancel,
+            recording,
+            layers: Arc::clone(&layers),
+            recorder: Arc::clone(&recorder),
+        });
+        Self { lister, settings, freshness, compiler, layers, debugger, recorder, observer }
+    }
+}
+
+impl Builder for GoBuilder {
+    fn look_up(
+        &self,
+        arguments: Vec<Argument>,
+        memory: Memory,
+    ) -> BoxFuture<'_, Result<LookUp, ListingError>> {
+        let (lister, observer) = (self.lister.clone(), self.observer.clone());
+        let look_up = async move {
+            let span = StageSpan::begin(&observer, Stage::List, None, None);
+            let planning = blocking(move || {
+                let plan = lister.plan(&arguments)?;
+                let remembered =
+                    if memory == Memory::Used { lister.remembered(&plan) } else { None };
+                Ok::<_, ListingError>((lister, plan, remembered))
+            });
+            let (lister, plan, remembered) = planning.await?;
+            drop(span);
+            let listed = async move {
+                let _span = StageSpan::begin(&observer, Stage::List, None, None);
+                blocking(move || lister.look_up(plan)).await
+            };
+            Ok(LookUp { remembered, listed: listed.boxed() })
+        };
+        look_up.boxed()
+    }
+
+    fn check<'a>(
+        &'a self,
+        program: &'a Program,
+        platform: &'a Platform,
+    ) -> BoxFuture<'a, Result<Arc<Checked>, BuildFailure>> {
+        let check = async move {
+            let settings = self.settings.of(program, platform).await?;
+            let capabilities = self.settings.capabilities(program, platform);
+            Ok(self.freshness.check(program, platform, settings, capabilities).await)
+        };
+        check.boxed()
+    }
+
+    fn start(&self, targets: Vec<(Program, Platform, Arc<Checked>)>) -> Vec<BuildHandle> {
+        let target =
+            |(program, platform, checked): (Program, Platform, Arc<Checked>)| StaleTarget {
+                capabilities: self.settings.capabilities(&program, &platform),
+                import_path: program.main.import_path,
+                platform,
+                checked,
+            };
+        self.compiler.start(targets.into_iter().map(target).collect())
+    }
+
+    fn kodata<'a>(
+        &'a self,
+        program: &'a Program,
+        windows: bool,
+    ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>> {
+        self.layers.kodata(program, windows).boxed()
+    }
+
+    fn debugger<'a>(
+        &'a self,
+        program: &'a Program,
+        platform: &'a Platform,
+        checked: &'a Checked,
+    ) -> BoxFuture<'a, Result<Option<DebuggerLayer>, BuildFailure>> {
+        let debugger = async move {
+            let Some(debugger) = &self.debugger else { return Ok(None) };
+            let capabilities = self.settings.capabilities(program, platform);
+            debugger.of(program, platform, &checked.settings.ldflags, capabilities).await
+        };
+        debugger.boxed()
+    }
+
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        self.recorder.finish().boxed()
+    }
+}

@@ -1,0 +1,79 @@
+//! Says how programs are built: configured builds, flags and environment.
+
+use std::path::PathBuf;
+
+use golang::{Template, Uses};
+
+/// How programs are built.
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    /// Builds that are configured, for the programs in their directories.
+    pub builds: Vec<BuildConfig>,
+    /// For programs whose build says nothing else.
+    pub defaults: BuildFlags,
+    /// `--ldflags`: in place of all that is configured, unless empty.
+    pub ldflags: Vec<Template>,
+    /// What templates take for now.
+    pub time: jiff::Timestamp,
+    /// `--disable-optimizations`.
+    pub disable_optimizations: bool,
+}
+
+/// A build that is configured (`builds[]` of `.ko.yaml`).
+#[derive(Debug, Clone, Default)]
+pub struct BuildConfig {
+    /// What it is called in messages.
+    pub id: String,
+    /// Where `go` runs, relative to the working directory.
+    pub dir: PathBuf,
+    /// The package, or one of its files, relative to `dir`.
+    pub main: PathBuf,
+    /// How it is built. What is empty here is as in the defaults.
+    pub flags: BuildFlags,
+    /// What the program's file is allowed (`security.capability`), on linux.
+    pub capabilities: Option<[u8; 20]>,
+}
+
+/// Flags and environment of `go build`.
+#[derive(Debug, Clone, Default)]
+pub struct BuildFlags {
+    /// `NAME=value`, over the environment of the process.
+    pub env: Vec<String>,
+    /// Flags.
+    pub flags: Vec<Template>,
+    /// Flags for the linker.
+    pub ldflags: Vec<Template>,
+}
+
+impl BuildOptions {
+    /// What is in force for a program: each of the three lists is the one of
+    /// its build, or the default; they are never merged.
+    pub(crate) fn of(&self, config: Option<usize>) -> BuildFlags {
+        let own = config.map(|index| &self.builds[index].flags);
+        BuildFlags {
+            env: pick(own, &self.defaults, |flags| &flags.env),
+            flags: pick(own, &self.defaults, |flags| &flags.flags),
+            ldflags: if self.ldflags.is_empty() {
+                pick(own, &self.defaults, |flags| &flags.ldflags)
+            } else {
+                self.ldflags.clone()
+            },
+        }
+    }
+
+    /// What the templates of all builds look at.
+    pub(crate) fn uses(&self) -> Uses {
+        let builds = self.builds.iter().map(|build| &build.flags).chain([&self.defaults]);
+        let templates =
+            builds.flat_map(|flags| flags.flags.iter().chain(&flags.ldflags)).chain(&self.ldflags);
+        templates.map(Template::uses).fold(Uses::default(), Uses::union)
+    }
+}
+
+fn pick<T: Clone>(
+    own: Option<&BuildFlags>,
+    defaults: &BuildFlags,
+    list: fn(&BuildFlags) -> &Vec<T>,
+) -> Vec<T> {
+    own.map(list).filter(|list| !list.is_empty()).unwrap_or(list(defaults)).clone()
+}

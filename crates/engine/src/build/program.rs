@@ -1,0 +1,25 @@
+//! A program, and how `go` names the platforms that it is built for.
+
+use std::path::PathBuf;
+
+use golang::{Main, Target};
+use oci::Platform;
+
+/// A program to build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) main: Main,
+    /// Where `go` runs for it.
+    pub(crate) dir: PathBuf,
+    /// Its configuration, by its place in the list.
+    pub(crate) config: Option<usize>,
+}
+
+/// What `go` is told of a platform.
+pub(crate) fn target(platform: &Platform) -> Target {
+    Target {
+        os: platform.os.clone(),
+        arch: platform.architecture.clone(),
+        variant: platform.variant.clone(),
+    }
+}

@@ -1,0 +1,113 @@
+//! Records completed builds beside everything else that a run does. Only the
+//! next run needs the records, so they are awaited at the very end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use futures::future::join_all;
+use golang::{Binary, BuildInfo, Cancel, Checker, ImportPath, Record, Survey};
+use layer::Layer;
+use oci::Platform;
+use store::Store;
+use tokio::task::JoinHandle;
+
+use super::compile::{ListingUnavailable, SharedListing};
+use super::freshness::{Checked, LastBuild, RecordedBuild, Verdict};
+use crate::blocking::blocking;
+use crate::events::{Event, Observer};
+
+/// A build that has ended well.
+#[derive(Debug)]
+pub(super) struct CompletedBuild {
+    pub(super) import_path: ImportPath,
+    pub(super) platform: Platform,
+    pub(super) checked: Arc<Checked>,
+    pub(super) started: SystemTime,
+    pub(super) listing: SharedListing,
+    pub(super) layer: Layer,
+    pub(super) info: Arc<BuildInfo>,
+}
+
+/// Records builds.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    pub(super) store: Store,
+    pub(super) files: Arc<Checker>,
+    pub(super) observer: Observer,
+    pub(super) cancel: Cancel,
+    pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Recorder {
+    /// Starts to record a build.
+    pub(super) fn record(self: &Arc<Self>, build: CompletedBuild) {
+        let recorder = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let listing = build.listing.clone().await;
+            blocking(move || recorder.capture(&build, listing)).await;
+        });
+        self.tasks().push(task);
+    }
+
+    /// Starts to record the content of a binary: without, the next build links
+    /// it again, no more. No other build replaces it meanwhile.
+    pub(super) fn record_output(&self, binary: Binary, listing: Option<SharedListing>) {
+        let task = tokio::spawn(async move {
+            let hashed = match listing {
+                Some(listing) => listing.await.is_ok_and(|listing| listing.is_hashed()),
+                None => false,
+            };
+            _ = blocking(move || binary.record(hashed)).await;
+        });
+        self.tasks().push(task);
+    }
+
+    /// Waits until everything is recorded.
+    pub(super) async fn finish(&self) {
+        let tasks = std::mem::take(&mut *self.tasks());
+        join_all(tasks).await;
+    }
+
+    fn capture(&self, build: &CompletedBuild, listing: Result<Arc<Survey>, ListingUnavailable>) {
+        let CompletedBuild { import_path, platform, checked, started, layer, info, .. } = build;
+        let Checked { settings, verdict, slot } = &**checked;
+        // What cannot be kept costs a build.
+        let _ = self.store.put_record(&slot.keys.last, &LastBuild::of(settings));
+        let unconfirmed = match verdict {
+            Verdict::Stale(_, previous) => previous.unconfirmed.as_deref(),
+            Verdict::Fresh(_) => None,
+        };
+        let recorded = listing.and_then(|listing| {
+            let built = golang::Built {
+                survey: &listing,
+                settings,
+                import_path,
+                info,
+                started: *started,
+                layer: &layer.diff_id.to_string(),
+                unconfirmed,
+            };
+            let captured = Record::capture(built, &self.files, &self.cancel);
+            let (record, outline) = captured.map_err(ListingUnavailable::from)?;
+            if let Some(outline) = outline {
+                // Without, go is asked again.
+                let _ = slot.keep_outline(&self.store, outline);
+            }
+            let recorded = RecordedBuild { record, layer: *layer, info: BuildInfo::clone(info) };
+            recorded
+                .keep(&self.store, slot)
+                .map_err(|error| ListingUnavailable::from(error.to_string()))
+        });
+        if let Err(ListingUnavailable::Reason(reason)) = recorded {
+            self.observer.tell(Event::NotRecorded {
+                import_path: import_path.to_string(),
+                platform: platform.clone(),
+                reason,
+            });
+        }
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

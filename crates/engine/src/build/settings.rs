@@ -1,0 +1,53 @@
+//! Settles how a program is built for a platform: environment, flags after
+//! templates, capabilities of its file.
+
+use std::sync::Arc;
+
+use golang::{BuildSettings, Environment};
+use oci::Platform;
+
+use super::error::BuildFailure;
+use super::flags::Expander;
+use super::options::BuildOptions;
+use super::program::{Program, target};
+
+/// How programs are built.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) options: BuildOptions,
+    /// The environment of the process.
+    pub(super) environment: Environment,
+    pub(super) expander: Expander,
+}
+
+impl Settings {
+    /// The capabilities that the program's file gets. Other systems than
+    /// linux have none.
+    pub(super) fn capabilities(&self, program: &Program, platform: &Platform) -> Option<[u8; 20]> {
+        let config = program.config.map(|index| &self.options.builds[index])?;
+        config.capabilities.filter(|_| platform.os == "linux")
+    }
+
+    pub(super) async fn of(
+        &self,
+        program: &Program,
+        platform: &Platform,
+    ) -> Result<BuildSettings, BuildFailure> {
+        let target = target(platform);
+        let chosen = self.options.of(program.config);
+        let environment = Environment::for_target(&target, &self.environment, &chosen.env);
+        let environment = environment.map_err(|source| BuildFailure::Environment {
+            platform: Box::new(platform.clone()),
+            source: Arc::new(source),
+        })?;
+        let expanded = self.expander.expand(&chosen, &program.dir, &environment).await?;
+        Ok(BuildSettings {
+            dir: program.dir.clone(),
+            target,
+            environment,
+            flags: expanded.flags,
+            ldflags: expanded.ldflags,
+            disable_optimizations: self.options.disable_optimizations,
+        })
+    }
+}

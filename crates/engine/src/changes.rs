@@ -1,0 +1,58 @@
+//! Notices which inputs of an image beside its program are not those of the
+//! last run (its base, its kodata), to explain a rebuild. Diagnostics only.
+
+use oci::{DiffId, Digest};
+use serde::{Deserialize, Serialize};
+use store::Store;
+
+use crate::build::{KodataLayer, Program};
+use crate::events::{Event, Observer, Part};
+use crate::image::BaseImage;
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ImageInputs {
+    base: Option<Digest>,
+    kodata: DiffId,
+}
+
+impl store::Record for ImageInputs {
+    const KIND: &'static str = "image-parts";
+    const VERSION: u32 = 1;
+}
+
+/// Tells which inputs of an image are not those of the last time.
+pub(crate) fn tell(
+    store: &Store,
+    observer: &Observer,
+    program: &Program,
+    base: &BaseImage,
+    kodata: &KodataLayer,
+) {
+    let import_path = program.main.import_path.to_string();
+    let platform = base.platform();
+    let key = format!("{import_path} {platform} {}", program.dir.display());
+    let is =
+        ImageInputs { base: base.named().map(|(_, digest)| digest), kodata: kodata.layer.diff_id };
+    let was: Option<ImageInputs> = store.record(&key);
+    if was.as_ref() == Some(&is) {
+        return;
+    }
+    if let Some(was) = was {
+        let tell = |part| {
+            let (import_path, platform) = (import_path.clone(), platform.clone());
+            observer.tell(Event::Changed { import_path, platform, part });
+        };
+        if was.base != is.base {
+            tell(Part::Base { was: was.base, is: is.base });
+        }
+        if was.kodata != is.kodata {
+            let mut path = program.main.dir.join("kodata");
+            let difference = kodata.difference.as_ref();
+            path.extend(difference.map(|difference| &difference.name));
+            let others = difference.map_or(0, |difference| difference.others);
+            tell(Part::Kodata { path, others });
+        }
+    }
+    // Without, nothing is said the next time.
+    let _ = store.put_record(&key, &is);
+}

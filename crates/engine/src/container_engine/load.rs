@@ -1,0 +1,139 @@
+//! Loading an image into an engine.
+//!
+//! An engine knows an image by the digest of its config, or, where containerd
+//! keeps its images, of its manifest: one that it has only gets a name. Of one
+//! that it has not, the lowest layers are left out of the
+//! archive if some image there has the same: Docker opens the file of a layer
+//! only if it does not know all diff_ids up to it. Podman reads such archives
+//! whole, but of an image layout only the layers that it does not know by their
+//! digests. If an engine then finds that it lacks one, it changes nothing, and
+//! the whole image is sent. Docker with containerd's store takes in what lacks a
+//! layer without a word: it gets the whole, as an image layout, since of other
+//! archives it makes manifests of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::{StreamExt as _, stream};
+use oci::ImageConfig;
+
+use super::archive::{Form, Request, Sending, send};
+use super::client::Engine;
+use super::error::DaemonError;
+use crate::blobs::{BlobError, Blobs, SendError};
+use crate::image::Image;
+
+/// How many images of an engine are looked at, and how many at a time.
+const LOOKED_AT: usize = 64;
+const AT_A_TIME: usize = 8;
+
+/// What was done.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// How many bytes were sent.
+    pub(crate) sent: u64,
+    /// How many layers were left out.
+    pub(crate) without: usize,
+    /// Why the short way did not do, if it was tried.
+    pub(crate) detour: Option<DaemonError>,
+}
+
+/// Loads an image under `repository:tag`.
+pub(crate) async fn load(
+    engine: &Engine,
+    blobs: &Blobs,
+    image: &Arc<Image>,
+    repository: &str,
+    tag: &str,
+) -> Result<Loaded, SendError<DaemonError>> {
+    let reference = format!("{repository}:{tag}");
+    let (config, manifest) = (image.config_descriptor.digest, image.digest);
+    // By name, since that is the same for all engines, and all that it takes
+    // if nothing has changed.
+    let named = engine.image(&reference).await?.and_then(|found| found.id).unwrap_or_default();
+    let hex = named.strip_prefix("sha256:").unwrap_or(&named);
+    if hex == config.hex() || hex == manifest.hex() {
+        return Ok(Loaded::default());
+    }
+    let containerd = engine.keeps_manifests().await;
+    let id = if containerd { manifest } else { config }.to_string();
+    if engine.image(&id).await?.is_some() {
+        engine.tag(&id, repository, tag).await?;
+        return Ok(Loaded::default());
+    }
+    let without = if containerd { 0 } else { known_layers(engine, image, repository).await? };
+    let form = if engine.podman || containerd { Form::Oci } else { Form::Docker };
+    let store = blobs.store().clone();
+    let request = Request { image: Arc::clone(image), form, reference, without, store };
+    let mut detour = None;
+    if without > 0 {
+        match attempt(engine, blobs, request.clone()).await {
+            Ok(sent) => return Ok(Loaded { sent, without, detour }),
+            Err(SendError::Refused(error)) => detour = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    let sent = attempt(engine, blobs, Request { without: 0, ..request }).await?;
+    Ok(Loaded { sent, without: 0, detour })
+}
+
+/// Sends an archive; returns how many bytes it has.
+async fn attempt(
+    engine: &Engine,
+    blobs: &Blobs,
+    request: Request,
+) -> Result<u64, SendError<DaemonError>> {
+    for layer in &request.image.layers[request.without..] {
+        blobs.provide(layer).await?;
+    }
+    let Sending { stream, sent, end } = send(request);
+    let loaded = engine.load(stream).await;
+    match (loaded, end.await) {
+        (Ok(()), Ok(Ok(()))) => Ok(sent.load(Ordering::Relaxed)),
+        // The engine did not read on, and has said why.
+        (Err(error), Ok(Err(BlobError::File { source, .. })))
+            if source.kind() == std::io::ErrorKind::BrokenPipe =>
+        {
+            Err(error.into())
+        }
+        (_, Ok(Err(error))) => Err(error.into()),
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), Err(_)) => Err(BlobError::Cancelled.into()),
+    }
+}
+
+/// How many of the lowest layers some image of the engine has: those of the
+/// same name are looked at first.
+async fn known_layers(
+    engine: &Engine,
+    image: &Image,
+    repository: &str,
+) -> Result<usize, DaemonError> {
+    let Ok(config) = ImageConfig::parse(&image.config) else { return Ok(0) };
+    let wanted: Vec<String> =
+        config.rootfs.diff_ids.iter().map(|diff_id| diff_id.digest().to_string()).collect();
+    if wanted.len() != image.layers.len() {
+        return Ok(0);
+    }
+    let mut images = engine.images().await?;
+    let ours = |names: &[String]| {
+        let name =
+            |name: &String| name.rsplit_once(':').is_some_and(|(name, _)| name == repository);
+        names.iter().any(name)
+    };
+    images.sort_by_key(|(_, names)| !ours(names));
+    let looks = images.into_iter().take(LOOKED_AT).map(|(id, _)| async move {
+        let found = engine.image(&id).await.ok().flatten();
+        found.and_then(|found| found.root_fs?.layers).unwrap_or_default()
+    });
+    let mut looks = stream::iter(looks).buffered(AT_A_TIME);
+    let mut known = 0;
+    // There is no image that has them all: at least the last is missing.
+    while known + 1 < wanted.len()
+        && let Some(layers) = looks.next().await
+    {
+        let same = layers.iter().zip(&wanted).take_while(|(a, b)| a == b).count();
+        known = known.max(same);
+    }
+    Ok(known)
+}

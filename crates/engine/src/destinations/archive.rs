@@ -1,0 +1,127 @@
+//! Writes all images of a run to one file, when all of them are there; it has
+//! its name when it is whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use fsutil::{Access, Output};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::options::{Archive, DestinationOptions};
+use super::{Destination, DestinationError};
+use crate::archive::{docker, member, oci};
+use crate::blobs::{BlobError, Blobs};
+use crate::blocking::{blocking, on_thread};
+use crate::events::{Event, Observer};
+use crate::image::{Artifact, Image};
+use crate::platform::HOST_ARCHITECTURE;
+
+#[derive(Debug)]
+pub(crate) struct ArchiveDestination {
+    file: PathBuf,
+    archive: Archive,
+    options: DestinationOptions,
+    blobs: Blobs,
+    observer: Observer,
+    /// What goes into the file: artifacts and their names.
+    committed: Mutex<Vec<(Artifact, Vec<String>)>>,
+}
+
+impl ArchiveDestination {
+    pub(crate) fn new(
+        work_dir: &Path,
+        archive: Archive,
+        options: DestinationOptions,
+        blobs: Blobs,
+        observer: Observer,
+    ) -> Self {
+        let (file, committed) = (work_dir.join(&archive.path), Mutex::default());
+        // As in ko, `--tag-only` is for registries.
+        let options = DestinationOptions { tag_only: false, ..options };
+        Self { file, archive, options, blobs, observer, committed }
+    }
+
+    async fn save(&self) -> Result<(), DestinationError> {
+        let what = self.archive.path.display().to_string();
+        self.observer.tell(Event::Saving { what: what.clone() });
+        let mut committed = self.committed.lock().expect("no panic while it is held").clone();
+        committed.sort_by(|(_, a), (_, b)| a.cmp(b));
+        let (file, archive) = (self.file.clone(), self.archive.clone());
+        let store = self.blobs.store().clone();
+        let waits = fsutil::waits_for_reader(&self.file);
+        let work = move || write(&file, &archive, &store, &committed);
+        if waits { on_thread(work).await } else { blocking(work).await }?;
+        self.observer.tell(Event::Saved { what });
+        Ok(())
+    }
+}
+
+impl Destination for ArchiveDestination {
+    /// The last of those that share a name has it.
+    fn in_order(&self) -> bool {
+        true
+    }
+
+    fn upload<'a>(
+        &'a self,
+        _: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+        let provided = async move {
+            for layer in artifact.images().iter().flat_map(|image| &image.layers) {
+                self.blobs.provide(layer).await?;
+            }
+            Ok(())
+        };
+        provided.boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+        let names = self.options.tagged(import_path);
+        let mut committed = self.committed.lock().expect("no panic while it is held");
+        committed.retain(|(_, others)| *others != names);
+        committed.push((artifact.clone(), names));
+        let reference = if self.archive.oci {
+            format!("{}@{}", self.archive.path.display(), artifact.digest())
+        } else {
+            self.options.printed(&self.options.name(import_path), artifact.digest())
+        };
+        std::future::ready(Ok(reference)).boxed()
+    }
+
+    fn finish(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+        self.save().boxed()
+    }
+}
+
+/// Writes the file, which errors call as the user does.
+fn write(
+    path: &Path,
+    archive: &Archive,
+    store: &store::Store,
+    artifacts: &[(Artifact, Vec<String>)],
+) -> Result<(), DestinationError> {
+    let images: Option<Vec<(&Image, Vec<String>)>> = artifacts
+        .iter()
+        .map(|(artifact, names)| match artifact {
+            Artifact::Image(image) => Some((&**image, names.clone())),
+            Artifact::Index { .. } => None,
+        })
+        .collect();
+    let members = match images {
+        Some(images) if !archive.oci => docker::members(&images),
+        _ => oci::members(artifacts, HOST_ARCHITECTURE),
+    };
+    let failed = |error| BlobError::at("writing", &archive.path)(error);
+    let output = Output::create(path, Access::Public).map_err(failed)?;
+    let mut out = io::BufWriter::with_capacity(256 * 1024, output);
+    member::write(members, store, &mut out, &failed)?;
+    let output = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    Ok(output.commit().map_err(failed)?)
+}

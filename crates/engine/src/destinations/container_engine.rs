@@ -1,0 +1,133 @@
+//! Loading into an engine on this machine (`ko.local`). What is printed is the
+//! tag by which the image is loaded: the digest of the manifest that a push
+//! would have made.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::error::in_a_line;
+use super::options::DestinationOptions;
+use super::{Destination, DestinationError};
+use crate::blobs::Blobs;
+use crate::container_engine::{
+    ContainerEngine, DaemonError, EngineKind, EnginePlaces, Loaded, load,
+};
+use crate::events::{Event, Observer};
+use crate::image::{Artifact, Image};
+use crate::once::OnceMap;
+
+#[derive(Debug)]
+pub(crate) struct ContainerEngineDestination {
+    /// Which engine, and where it may be.
+    wanted: (EngineKind, EnginePlaces),
+    options: DestinationOptions,
+    blobs: Blobs,
+    observer: Observer,
+    engine: OnceMap<(), Result<ContainerEngine, DaemonError>>,
+}
+
+impl ContainerEngineDestination {
+    pub(crate) fn new(
+        wanted: (EngineKind, EnginePlaces),
+        options: DestinationOptions,
+        blobs: Blobs,
+        observer: Observer,
+    ) -> Self {
+        Self { wanted, options, blobs, observer, engine: OnceMap::new() }
+    }
+
+    /// The engine, found once.
+    fn engine(&self) -> impl Future<Output = Result<ContainerEngine, DaemonError>> + use<> {
+        let (kind, places) = self.wanted.clone();
+        self.engine.start((), || async move { ContainerEngine::find(&places, kind).await })
+    }
+
+    /// The image of an artifact that an engine of this platform keeps.
+    fn chosen(
+        &self,
+        engine: &ContainerEngine,
+        import_path: &str,
+        artifact: &Artifact,
+    ) -> Result<Arc<Image>, DestinationError> {
+        let (os, architecture) = &engine.platform;
+        let found = match artifact {
+            Artifact::Image(image) => Some(&**image),
+            Artifact::Index { .. } => artifact.image_for(os, architecture),
+        };
+        found.map(|image| Arc::new(image.clone())).ok_or_else(|| DestinationError::NoPlatform {
+            platform: format!("{os}/{architecture}"),
+            import_path: import_path.to_owned(),
+        })
+    }
+
+    async fn load(&self, import_path: &str, artifact: &Artifact) -> Result<(), DestinationError> {
+        let engine = self.engine().await?;
+        let image = self.chosen(&engine, import_path, artifact)?;
+        if artifact.images().len() > 1 {
+            let text = format!(
+                "of {import_path} only {} is loaded: the engine keeps one platform",
+                image.platform
+            );
+            self.observer.tell(Event::Notice { text, hint: None });
+        }
+        let (name, tag) = (self.options.name(import_path), image.digest.hex());
+        let reference = format!("{name}:{tag}");
+        self.observer.tell(Event::Loading { reference: reference.clone() });
+        let Loaded { sent, without, detour } =
+            load(&engine, &self.blobs, &image, &name, &tag).await?;
+        if let Some(reason) = detour {
+            let (reference, reason) = (reference.clone(), in_a_line(&reason));
+            self.observer.tell(Event::SentWhole { reference, reason });
+        }
+        self.observer.tell(Event::Loaded { reference, sent, without });
+        Ok(())
+    }
+
+    async fn tag(
+        &self,
+        import_path: &str,
+        artifact: &Artifact,
+    ) -> Result<String, DestinationError> {
+        let engine = self.engine().await?;
+        let image = self.chosen(&engine, import_path, artifact)?;
+        let name = self.options.name(import_path);
+        // Not every engine knows images by their configs.
+        let reference = format!("{name}:{}", image.digest.hex());
+        for tag in &self.options.tags {
+            let tag = tag.as_str();
+            self.observer.tell(Event::AddingTag { tag: tag.to_owned() });
+            engine.tag(&reference, &name, tag).await?;
+            self.observer.tell(Event::AddedTag { tag: tag.to_owned() });
+        }
+        Ok(reference)
+    }
+}
+
+impl Destination for ContainerEngineDestination {
+    fn prepare(&self, _: &str) -> Result<(), DestinationError> {
+        drop(self.engine());
+        Ok(())
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+        async { Ok(self.engine().await.map(drop)?) }.boxed()
+    }
+
+    fn upload<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+        self.load(import_path, artifact).boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+        self.tag(import_path, artifact).boxed()
+    }
+}

@@ -1,0 +1,148 @@
+//! Importing into containerd: of this machine, or of all nodes of a kind
+//! cluster at once (`kind.local`).
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, try_join_all};
+use golang::Cancel;
+
+use super::error::in_a_line;
+use super::options::DestinationOptions;
+use super::{Destination, DestinationError};
+use crate::archive::oci::full_name;
+use crate::blobs::Blobs;
+use crate::blocking::blocking;
+use crate::containerd::{Cluster, Imported, Node, NodeError, import};
+use crate::events::{Event, Observer};
+use crate::image::{Artifact, Image};
+use crate::once::OnceMap;
+use crate::platform::HOST_ARCHITECTURE;
+
+type Nodes = Result<Arc<[Node]>, NodeError>;
+
+#[derive(Debug)]
+pub(crate) struct ContainerdDestination {
+    cluster: Cluster,
+    options: DestinationOptions,
+    blobs: Blobs,
+    observer: Observer,
+    nodes: OnceMap<(), Nodes>,
+    cancel: Cancel,
+}
+
+impl ContainerdDestination {
+    pub(crate) fn new(
+        cluster: Cluster,
+        options: DestinationOptions,
+        blobs: Blobs,
+        observer: Observer,
+        cancel: Cancel,
+    ) -> Self {
+        Self { cluster, options, blobs, observer, nodes: OnceMap::new(), cancel }
+    }
+
+    /// The nodes, found once.
+    fn nodes(&self) -> impl Future<Output = Nodes> + use<> {
+        let (cluster, cancel) = (self.cluster.clone(), self.cancel.clone());
+        let find = || blocking(move || cluster.nodes(&cancel).map(Arc::from));
+        self.nodes.start((), find)
+    }
+
+    /// The image of an artifact that nodes run.
+    fn chosen(
+        &self,
+        import_path: &str,
+        artifact: &Artifact,
+    ) -> Result<Arc<Image>, DestinationError> {
+        let found = match artifact {
+            Artifact::Image(image) => Some(&**image),
+            Artifact::Index { .. } => artifact.image_for("linux", HOST_ARCHITECTURE),
+        };
+        found.map(|image| Arc::new(image.clone())).ok_or_else(|| DestinationError::NoPlatform {
+            platform: format!("linux/{HOST_ARCHITECTURE}"),
+            import_path: import_path.to_owned(),
+        })
+    }
+
+    async fn load(&self, import_path: &str, artifact: &Artifact) -> Result<(), DestinationError> {
+        let nodes = self.nodes().await?;
+        let image = self.chosen(import_path, artifact)?;
+        if artifact.images().len() > 1 {
+            let text = format!("of {import_path} only {} is loaded", image.platform);
+            self.observer.tell(Event::Notice { text, hint: None });
+        }
+        for layer in &image.layers {
+            self.blobs.provide(layer).await?;
+        }
+        let reference = format!("{}:{}", self.options.name(import_path), image.digest.hex());
+        self.observer.tell(Event::Loading { reference: reference.clone() });
+        let imports = nodes.iter().map(|node| {
+            let (node, store, image) =
+                (node.clone(), self.blobs.store().clone(), Arc::clone(&image));
+            let name = reference.clone();
+            blocking(move || import(&node, &store, &image, &name))
+        });
+        let (mut sent, mut without) = (0, 0);
+        for Imported { sent: bytes, without: blobs, detour } in try_join_all(imports).await? {
+            sent += bytes;
+            without += blobs;
+            if let Some(reason) = detour {
+                let (reference, reason) = (reference.clone(), in_a_line(&reason));
+                self.observer.tell(Event::SentWhole { reference, reason });
+            }
+        }
+        self.observer.tell(Event::Loaded { reference, sent, without });
+        Ok(())
+    }
+
+    async fn tag(
+        &self,
+        import_path: &str,
+        artifact: &Artifact,
+    ) -> Result<String, DestinationError> {
+        let nodes = self.nodes().await?;
+        let image = self.chosen(import_path, artifact)?;
+        let name = self.options.name(import_path);
+        let reference = format!("{name}:{}", image.digest.hex());
+        for tag in &self.options.tags {
+            let tag = tag.as_str();
+            self.observer.tell(Event::AddingTag { tag: tag.to_owned() });
+            let tags = nodes.iter().map(|node| {
+                let node = node.clone();
+                let (from, to) = (full_name(&reference), full_name(&format!("{name}:{tag}")));
+                blocking(move || node.tag(&from, &to))
+            });
+            try_join_all(tags).await?;
+            self.observer.tell(Event::AddedTag { tag: tag.to_owned() });
+        }
+        Ok(reference)
+    }
+}
+
+impl Destination for ContainerdDestination {
+    fn prepare(&self, _: &str) -> Result<(), DestinationError> {
+        drop(self.nodes());
+        Ok(())
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+        async { Ok(self.nodes().await.map(drop)?) }.boxed()
+    }
+
+    fn upload<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+        self.load(import_path, artifact).boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+        self.tag(import_path, artifact).boxed()
+    }
+}

@@ -1,0 +1,130 @@
+//! Why an image could not be published.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ::registry::RegistryError;
+use oci::ReferenceError;
+use store::StoreError;
+
+use crate::blobs::{BlobError, SendError};
+use crate::container_engine::DaemonError;
+use crate::containerd::NodeError;
+use crate::hints;
+
+/// Why an image could not be published.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum DestinationError {
+    /// The name that the namer made is none that a registry knows.
+    #[error("naming the image {name}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        source: ReferenceError,
+    },
+    /// The registry did not take it.
+    #[error("pushing {name}")]
+    Registry {
+        /// The image's name.
+        name: String,
+        /// What the registry said.
+        #[source]
+        source: Arc<RegistryError>,
+    },
+    /// The registry did not take an SBOM.
+    #[error("writing sbom")]
+    Sbom(#[source] Arc<RegistryError>),
+    /// The bytes of a layer cannot be had, or a file not be written.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// The container engine did not take it.
+    #[error("error loading image")]
+    Load(#[from] DaemonError),
+    /// A containerd did not take it.
+    #[error("error loading image")]
+    Node(#[source] NodeError),
+    /// No image is for the platform of the container engine.
+    #[error("failed to find {platform} image in index for image: {import_path}")]
+    NoPlatform {
+        /// The container engine's.
+        platform: String,
+        /// The import path.
+        import_path: String,
+    },
+    /// `index.json` is not the index of an OCI image layout.
+    #[error("{path} is no index of an OCI image layout", path = path.display())]
+    LayoutIndex {
+        /// The file.
+        path: PathBuf,
+        /// Where it goes wrong.
+        #[source]
+        source: Arc<serde_json::Error>,
+    },
+    /// A destination that is not of this crate has failed.
+    #[error(transparent)]
+    Other(Arc<dyn Error + Send + Sync>),
+}
+
+impl DestinationError {
+    /// Whether the run was cancelled.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Blob(BlobError::Cancelled))
+    }
+
+    /// What a user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Registry { source, .. } => Some(hints::registry(source, false)),
+            Self::Sbom(source) => Some(format!(
+                "{}; or COSIGN_REPOSITORY, if SBOMs are to go elsewhere; --sbom=none publishes none",
+                hints::registry(source, false)
+            )),
+            Self::Blob(source) => source.hint(),
+            Self::Load(source) => source.hint(),
+            Self::Node(source) => source.hint(),
+            Self::NoPlatform { .. } => Some(
+                "--platform names it; emulated, an engine runs the image of another".to_owned(),
+            ),
+            Self::Name { .. } | Self::LayoutIndex { .. } | Self::Other(_) => None,
+        }
+    }
+}
+
+impl From<NodeError> for DestinationError {
+    fn from(error: NodeError) -> Self {
+        match error {
+            NodeError::Cancelled => Self::Blob(BlobError::Cancelled),
+            error => Self::Node(error),
+        }
+    }
+}
+
+impl From<StoreError> for DestinationError {
+    fn from(error: StoreError) -> Self {
+        Self::Blob(error.into())
+    }
+}
+
+impl<E: Into<Self>> From<SendError<E>> for DestinationError {
+    fn from(error: SendError<E>) -> Self {
+        match error {
+            SendError::Blob(error) => error.into(),
+            SendError::Refused(error) => error.into(),
+        }
+    }
+}
+
+/// An error that does not end the run, with its causes, in one line.
+pub(super) fn in_a_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text.trim().replace('\n', " ")
+}

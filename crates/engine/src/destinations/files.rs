@@ -1,0 +1,39 @@
+//! Files of destinations: under their names they are whole, or not there.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use fsutil::{Access, Output};
+
+use super::DestinationError;
+use crate::blobs::BlobError;
+
+/// Writes a file that is named by its content, unless it is there. One of
+/// another size is none: whoever wrote it has not come to its end.
+pub(super) fn put(
+    path: &Path,
+    size: u64,
+    content: &mut dyn io::Read,
+) -> Result<(), DestinationError> {
+    let there = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == size);
+    if there { Ok(()) } else { replace(path, content) }
+}
+
+/// Writes a file by a rename, so that nobody sees half of it.
+pub(super) fn replace(path: &Path, content: &mut dyn io::Read) -> Result<(), DestinationError> {
+    let mut write = || {
+        let mut output = Output::create(path, Access::Public)?;
+        io::copy(content, &mut output)?;
+        output.commit()
+    };
+    write().map_err(at("writing", path))
+}
+
+pub(super) fn at(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> DestinationError + use<> {
+    let at = BlobError::at(action, path);
+    move |source| DestinationError::Blob(at(source))
+}

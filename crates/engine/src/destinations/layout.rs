@@ -1,0 +1,157 @@
+//! OCI image layouts: a directory with blobs by digest and an `index.json`
+//! (OCI image-spec, "Image Layout Specification").
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fsutil::Access;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use oci::{Descriptor, Index, MediaType, json};
+use store::Store;
+
+use super::files::{at, put, replace};
+use super::options::{DestinationOptions, Layout};
+use super::{Destination, DestinationError};
+use crate::archive::oci::{LAYOUT, REF_NAME};
+use crate::blobs::{BlobError, Blobs};
+use crate::blocking::blocking;
+use crate::events::{Event, Observer};
+use crate::image::{Artifact, Image};
+
+#[derive(Debug)]
+pub(crate) struct LayoutDestination {
+    dir: PathBuf,
+    layout: Layout,
+    options: DestinationOptions,
+    blobs: Blobs,
+    observer: Observer,
+}
+
+impl LayoutDestination {
+    /// Nothing is written before the first image.
+    pub(crate) fn new(
+        work_dir: &Path,
+        layout: Layout,
+        options: DestinationOptions,
+        blobs: Blobs,
+        observer: Observer,
+    ) -> Self {
+        Self { dir: work_dir.join(&layout.path), layout, options, blobs, observer }
+    }
+
+    /// What an image is found by.
+    fn names(&self, import_path: &str) -> Vec<String> {
+        if self.layout.named { self.options.tagged(import_path) } else { Vec::new() }
+    }
+
+    async fn save(&self, import_path: &str, artifact: &Artifact) -> Result<(), DestinationError> {
+        self.observer.tell(Event::Saving { what: format!("ko://{import_path}") });
+        for image in artifact.images() {
+            for layer in &image.layers {
+                self.blobs.provide(layer).await?;
+            }
+        }
+        let (dir, store, artifact) =
+            (self.dir.clone(), self.blobs.store().clone(), artifact.clone());
+        let work = blocking(move || write(&dir, &store, &artifact));
+        work.await
+    }
+}
+
+impl Destination for LayoutDestination {
+    /// The index lists images in the order in which they were asked for.
+    fn in_order(&self) -> bool {
+        true
+    }
+
+    fn upload<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+        self.save(import_path, artifact).boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+        let append = async move {
+            let (dir, names, made) = (self.dir.clone(), self.names(import_path), artifact.clone());
+            let work = blocking(move || append(&dir, &names, &made));
+            work.await?;
+            self.observer.tell(Event::Saved { what: format!("ko://{import_path}") });
+            Ok(format!("{}@{}", self.layout.path.display(), artifact.digest()))
+        };
+        append.boxed()
+    }
+}
+
+/// Writes all blobs of an artifact; those that are there already stay.
+fn write(dir: &Path, store: &Store, artifact: &Artifact) -> Result<(), DestinationError> {
+    let blobs = dir.join("blobs").join("sha256");
+    fs::create_dir_all(&blobs).map_err(at("creating", &blobs))?;
+    for image in artifact.images() {
+        write_image(&blobs, store, image)?;
+    }
+    let (_, bytes) = artifact.top();
+    put(&blobs.join(artifact.digest().hex()), bytes.len() as u64, &mut &*bytes)
+}
+
+fn write_image(blobs: &Path, store: &Store, image: &Image) -> Result<(), DestinationError> {
+    for layer in &image.layers {
+        let Descriptor { digest, size, .. } = &layer.descriptor;
+        // What only lives elsewhere is not part of the layout either.
+        let Some(mut file) = store.open_blob(digest, *size)? else {
+            if layer.descriptor.media_type.is_nondistributable() {
+                continue;
+            }
+            return Err(BlobError::Missing { digest: *digest }.into());
+        };
+        put(&blobs.join(digest.hex()), *size, &mut file)?;
+    }
+    for (digest, bytes) in
+        [(image.config_descriptor.digest, &image.config), (image.digest, &image.manifest)]
+    {
+        put(&blobs.join(digest.hex()), bytes.len() as u64, &mut &bytes[..])?;
+    }
+    Ok(())
+}
+
+/// Adds the artifact to `index.json`, which is made where there is none, under
+/// its names if it has any. One process at a time: of two that write the same
+/// layout, both stand in it.
+fn append(dir: &Path, names: &[String], artifact: &Artifact) -> Result<(), DestinationError> {
+    let marker = dir.join("oci-layout");
+    // Never replaced: it is the file that is locked.
+    fsutil::write_new(&marker, Access::Public, LAYOUT).map_err(at("creating", &marker))?;
+    let lock = File::open(&marker).map_err(at("opening", &marker))?;
+    lock.lock().map_err(at("locking", &marker))?;
+
+    let path = dir.join("index.json");
+    let mut index = match fs::read(&path) {
+        Ok(bytes) => Index::parse(&bytes).map_err(|source| DestinationError::LayoutIndex {
+            path: path.clone(),
+            source: Arc::new(source),
+        })?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Index::new(MediaType::OCI_INDEX.into())
+        }
+        Err(error) => return Err(at("reading", &path)(error)),
+    };
+    let descriptor = artifact.descriptor();
+    if names.is_empty() {
+        index.manifests.push(descriptor.clone());
+    }
+    for name in names {
+        index.manifests.retain(|entry| entry.annotations.get(REF_NAME) != Some(name));
+        let mut named = descriptor.clone();
+        named.annotations.insert(REF_NAME.to_owned(), name.clone());
+        index.manifests.push(named);
+    }
+    replace(&path, &mut &json::to_vec_indented(&index, "   ")[..])
+}

@@ -1,0 +1,80 @@
+//! Brings finished images to where they go. Each destination is one small
+//! implementation of [`Destination`]; a run has one or several, and prints the
+//! reference of the last one.
+
+mod archive;
+mod container_engine;
+mod containerd;
+mod error;
+mod files;
+mod layout;
+mod none;
+mod options;
+mod registry;
+mod sbom;
+mod sbom_files;
+mod set;
+
+use std::fmt::Debug;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+pub use self::error::DestinationError;
+pub use self::options::{Archive, DestinationOptions, Layout, Local};
+pub use self::sbom_files::SbomFileError;
+pub(crate) use self::sbom_files::SbomFiles;
+pub(crate) use self::set::{Destinations, Parts as DestinationParts, Unpublished};
+use crate::image::{Artifact, ImageLayer};
+
+/// Where images go.
+///
+/// Publishing has two steps, so that no tag of a run moves before all of its
+/// images are known to be good: first everything but the top manifest is
+/// brought there ([`upload`](Self::upload)), then the top manifest is put and
+/// tagged ([`commit`](Self::commit)). Each method may be called from any task.
+pub trait Destination: Debug + Send + Sync {
+    /// Called once for each import path, as soon as it is known that it will
+    /// be published, long before there is an image: time to ask for a token.
+    ///
+    /// # Errors
+    /// The import path has no name at this destination.
+    fn prepare(&self, _import_path: &str) -> Result<(), DestinationError> {
+        Ok(())
+    }
+
+    /// Whether images are taken at all. Asked before anything is compiled.
+    fn ready(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
+    /// Brings everything that the top manifest reaches. May be called for an
+    /// artifact that is there already.
+    fn upload<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), DestinationError>>;
+
+    /// Announces a layer that an image will most likely have, long before
+    /// there is an image: time to send it.
+    fn offer(&self, _import_path: &str, _layer: &ImageLayer) {}
+
+    /// Whether artifacts must become visible one after the other.
+    fn in_order(&self) -> bool {
+        false
+    }
+
+    /// Makes the artifact visible, and returns the reference that is printed.
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, DestinationError>>;
+
+    /// Called when all artifacts of the run are committed: where they become
+    /// visible together, now.
+    fn finish(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+        std::future::ready(Ok(())).boxed()
+    }
+}

@@ -1,0 +1,398 @@
+//! Publishing to a registry. A tag moves last: when it does, everything that
+//! it reaches is there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, try_join, try_join_all};
+use futures::{FutureExt as _, TryFutureExt as _};
+use oci::{Descriptor, Digest, Reference, Repository};
+use registry::{Access, BlobSource, Client, PushHint, RegistryError};
+
+use super::options::DestinationOptions;
+use super::{Destination, DestinationError};
+use crate::activity::Activity;
+use crate::blobs::{BlobError, Blobs};
+use crate::blocking::blocking;
+use crate::events::{Event, Observer, Stage, StageSpan};
+use crate::image::sbom::SbomOptions;
+use crate::image::{Artifact, Image, ImageLayer, LayerSource};
+use crate::once::OnceMap;
+
+/// Layers below this many bytes are sent sooner than a token for two
+/// repositories is had.
+const SMALL: u64 = 64 << 10;
+
+type Outcome<T> = Result<T, Arc<RegistryError>>;
+
+#[derive(Debug)]
+pub(crate) struct RegistryDestination {
+    pub(super) pusher: Arc<Pusher>,
+    options: DestinationOptions,
+    pub(super) sbom: Option<SbomOptions>,
+    /// SBOMs on their way: the manifest that is still to be put, if one is.
+    pub(super) sboms: OnceMap<String, Result<Option<Bytes>, DestinationError>>,
+    pub(super) observer: Observer,
+    activity: Activity,
+    /// What tags point at, asked for as soon as their names are known.
+    heads: OnceMap<String, Outcome<Head>>,
+    /// Where this run has moved tags: what `heads` says of them is no longer
+    /// true. Two programs may have one name, as with `--bare`.
+    moved: Mutex<HashMap<String, Digest>>,
+    /// Where this run sends each layer first: other repositories mount it from
+    /// there.
+    homes: Mutex<HashMap<Digest, Repository>>,
+    /// Blobs on their way, so that none is sent twice to one repository.
+    sent: OnceMap<(String, Digest), Result<(), DestinationError>>,
+}
+
+/// What a tag pointed at when it was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    digest: Option<Digest>,
+    asked: Duration,
+}
+
+/// What sends.
+#[derive(Debug)]
+pub(crate) struct Pusher {
+    client: Client,
+    pub(super) blobs: Blobs,
+}
+
+impl RegistryDestination {
+    pub(crate) fn new(
+        pusher: Pusher,
+        options: DestinationOptions,
+        sbom: Option<SbomOptions>,
+        observer: Observer,
+        activity: Activity,
+    ) -> Self {
+        Self {
+            pusher: Arc::new(pusher),
+            options,
+            sbom,
+            sboms: OnceMap::new(),
+            observer,
+            activity,
+            heads: OnceMap::new(),
+            moved: Mutex::default(),
+            homes: Mutex::default(),
+            sent: OnceMap::new(),
+        }
+    }
+
+    /// What a tag points at, as it was when it was first asked for.
+    pub(super) fn head(
+        &self,
+        reference: &Reference,
+    ) -> impl Future<Output = Outcome<Option<Digest>>> + use<> {
+        self.first_look(reference).map_ok(|head| head.digest)
+    }
+
+    fn first_look(&self, reference: &Reference) -> impl Future<Output = Outcome<Head>> + use<> {
+        let (pusher, wanted) = (Arc::clone(&self.pusher), reference.clone());
+        let activity = self.activity.clone();
+        self.heads.start(reference.full_name(), || async move {
+            let asked = activity.now();
+            Ok(Head { digest: pusher.head(&wanted).await?, asked })
+        })
+    }
+
+    fn moved(&self) -> MutexGuard<'_, HashMap<String, Digest>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn is_there(
+        &self,
+        reference: &Reference,
+        digest: Digest,
+    ) -> Result<bool, DestinationError> {
+        let moved = self.moved().get(&reference.full_name()).copied();
+        if let Some(moved) = moved {
+            return Ok(moved == digest);
+        }
+        let found = self.head(reference).await;
+        Ok(found.map_err(|source| pushing(reference.repository(), source))? == Some(digest))
+    }
+
+    /// Is what a tag pointed at still there, now that the tag is to be moved?
+    /// Somebody else may have moved it, unless nobody had the time to.
+    async fn is_still_there(
+        &self,
+        reference: &Reference,
+        digest: Digest,
+    ) -> Result<bool, DestinationError> {
+        if self.moved().contains_key(&reference.full_name()) {
+            return Ok(true);
+        }
+        let failed = |source| pushing(reference.repository(), source);
+        let first = self.first_look(reference).await.map_err(failed)?;
+        if self.activity.believes(first.asked) {
+            return Ok(true);
+        }
+        Ok(self.pusher.head(reference).await.map_err(failed)? == Some(digest))
+    }
+
+    /// The tags, as references: there is always one.
+    fn tagged<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = Reference> + 'a {
+        self.options.tags.iter().map(|tag| repository.with_tag(tag.clone()))
+    }
+
+    async fn upload_all(
+        &self,
+        import_path: &str,
+        artifact: &Artifact,
+    ) -> Result<(), DestinationError> {
+        let repository = self.options.repository_of(import_path)?;
+        let first = self.tagged(&repository).next().expect("there is always a tag");
+        self.observer.tell(Event::Publishing { reference: first.to_string() });
+        let known = self.is_there(&first, artifact.digest()).await?;
+        let images = async {
+            if known { Ok(()) } else { self.images(import_path, &repository, artifact).await }
+        };
+        try_join(images, self.upload_sboms(&repository, artifact, known)).await.map(drop)
+    }
+
+    /// Brings all that the top manifest reaches.
+    async fn images(
+        &self,
+        import_path: &str,
+        repository: &Repository,
+        artifact: &Artifact,
+    ) -> Result<(), DestinationError> {
+        self.activity.begin_work();
+        match artifact {
+            Artifact::Image(image) => self.blobs_of(import_path, repository, image).await,
+            Artifact::Index { images, .. } => {
+                let children = images.iter();
+                let children = children.map(|image| self.child(import_path, repository, image));
+                try_join_all(children).await.map(drop)
+            }
+        }
+    }
+
+    /// An image of an index: by its digest, no tag.
+    async fn child(
+        &self,
+        import_path: &str,
+        repository: &Repository,
+        image: &Image,
+    ) -> Result<(), DestinationError> {
+        let reference = repository.with_digest(image.digest);
+        if self.is_there(&reference, image.digest).await? {
+            return Ok(());
+        }
+        self.blobs_of(import_path, repository, image).await?;
+        self.pusher.put(&reference, &image.media_type, &image.manifest).await
+    }
+
+    async fn blobs_of(
+        &self,
+        import_path: &str,
+        repository: &Repository,
+        image: &Image,
+    ) -> Result<(), DestinationError> {
+        let layers = image.layers.iter().filter(|layer| is_sent(layer));
+        let layers = layers.map(|layer| self.layer(import_path, repository, layer));
+        let config = {
+            let (pusher, repository) = (Arc::clone(&self.pusher), repository.clone());
+            let (descriptor, config) =
+                (image.config_descriptor.clone(), Bytes::copy_from_slice(&image.config));
+            let key = (repository.full_name(), descriptor.digest);
+            self.sent
+                .start(key, || async move { pusher.config(&repository, &descriptor, config).await })
+        };
+        try_join(try_join_all(layers), config).await.map(drop)
+    }
+
+    /// A layer on its way, for the program that needs it first.
+    fn layer(
+        &self,
+        import_path: &str,
+        repository: &Repository,
+        layer: &ImageLayer,
+    ) -> impl Future<Output = Result<(), DestinationError>> + use<> {
+        let Descriptor { digest, size, .. } = layer.descriptor;
+        let (pusher, layer) = (Arc::clone(&self.pusher), layer.clone());
+        let (key, repository) = ((repository.full_name(), digest), repository.clone());
+        let home = self.homes().entry(digest).or_insert_with(|| repository.clone()).clone();
+        let is_elsewhere = home != repository && !layer.is_in(&repository) && size >= SMALL;
+        let first = is_elsewhere.then(|| self.sent.find(&(home.full_name(), digest))).flatten();
+        let begin = || StageSpan::begin(&self.observer, Stage::Upload, Some(import_path), None);
+        self.sent.start(key, || {
+            let stage = begin();
+            async move {
+                let _stage = stage;
+                let beside = match first {
+                    Some(first) => first.await.ok().map(|()| home),
+                    None => None,
+                };
+                pusher.layer(&repository, &layer, beside).await
+            }
+        })
+    }
+
+    fn homes(&self) -> MutexGuard<'_, HashMap<Digest, Repository>> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn tag_all(
+        &self,
+        import_path: &str,
+        artifact: &Artifact,
+    ) -> Result<String, DestinationError> {
+        let repository = self.options.repository_of(import_path)?;
+        let (media_type, bytes) = artifact.top();
+        let (repository, digest) = (&repository, artifact.digest());
+        let put = |reference: Reference| async move {
+            if self.is_there(&reference, digest).await? {
+                if self.is_still_there(&reference, digest).await? {
+                    return Ok::<(), DestinationError>(());
+                }
+                // The tag may have been all that kept it there.
+                self.images(import_path, repository, artifact).await?;
+            }
+            self.pusher.put(&reference, media_type, bytes).await?;
+            self.moved().insert(reference.full_name(), digest);
+            Ok(())
+        };
+        let mut tagged = self.tagged(repository);
+        let first = tagged.next().expect("there is always a tag");
+        let known = self.is_there(&first, digest).await?;
+        self.attach_sboms(repository, artifact, known).await?;
+        put(first).await?;
+        let others = tagged.map(|reference| {
+            self.observer.tell(Event::Tagging { reference: reference.to_string() });
+            put(reference)
+        });
+        try_join_all(others).await?;
+        let reference = self.options.printed(&repository.to_string(), artifact.digest());
+        if !self.options.tag_only {
+            self.observer.tell(Event::Published { reference: reference.clone() });
+        }
+        Ok(reference)
+    }
+}
+
+impl Destination for RegistryDestination {
+    fn prepare(&self, import_path: &str) -> Result<(), DestinationError> {
+        let repository = self.options.repository_of(import_path)?;
+        for reference in self.tagged(&repository) {
+            drop(self.head(&reference));
+        }
+        Ok(())
+    }
+
+    fn offer(&self, import_path: &str, layer: &ImageLayer) {
+        // Whatever is wrong with the name was said when it was prepared.
+        if let Ok(repository) = self.options.repository_of(import_path)
+            && is_sent(layer)
+        {
+            drop(self.layer(import_path, &repository, layer));
+        }
+    }
+
+    fn upload<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+        self.upload_all(import_path, artifact).boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+        self.tag_all(import_path, artifact).boxed()
+    }
+}
+
+impl Pusher {
+    pub(crate) fn new(client: Client, blobs: Blobs) -> Self {
+        Self { client, blobs }
+    }
+
+    /// What a tag points at.
+    async fn head(&self, reference: &Reference) -> Outcome<Option<Digest>> {
+        self.client.head_manifest(reference, Access::Push).await.map_err(Arc::new)
+    }
+
+    /// Our layers come from the cache. Those of a base are mounted where the
+    /// registry can do that, and only else go through this machine. `beside` is
+    /// another repository of the registry that has the layer.
+    async fn layer(
+        &self,
+        repository: &Repository,
+        layer: &ImageLayer,
+        beside: Option<Repository>,
+    ) -> Result<(), DestinationError> {
+        let source = self.blobs.source(layer).await?;
+        let from = match &layer.source {
+            LayerSource::Registry(base) => beside.or_else(|| Some(base.clone())),
+            _ => beside,
+        };
+        self.push(repository, &layer.descriptor, &source, from.as_ref(), PushHint::Unknown).await
+    }
+
+    /// The config of an image that is not there is hardly there either.
+    async fn config(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        config: Bytes,
+    ) -> Result<(), DestinationError> {
+        self.push(repository, descriptor, &BlobSource::Bytes(config), None, PushHint::New).await
+    }
+
+    pub(super) async fn push(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        source: &BlobSource,
+        from: Option<&Repository>,
+        hint: PushHint,
+    ) -> Result<(), DestinationError> {
+        match self.client.push_blob(repository, descriptor, source, from, hint).await {
+            Ok(_) => Ok(()),
+            Err(RegistryError::NoBlob { digest }) => Err(BlobError::Missing { digest }.into()),
+            // The registry may have seen that it is damaged.
+            Err(_) if self.is_damaged(descriptor, source).await => {
+                Err(BlobError::Missing { digest: descriptor.digest }.into())
+            }
+            Err(source) => Err(pushing(repository, Arc::new(source))),
+        }
+    }
+
+    async fn is_damaged(&self, descriptor: &Descriptor, source: &BlobSource) -> bool {
+        if !matches!(source, BlobSource::Store(_)) {
+            return false;
+        }
+        let (store, digest) = (self.blobs.store().clone(), descriptor.digest);
+        !blocking(move || store.verify_blob(&digest)).await
+    }
+
+    pub(super) async fn put(
+        &self,
+        reference: &Reference,
+        media_type: &oci::MediaType,
+        bytes: &[u8],
+    ) -> Result<(), DestinationError> {
+        let put =
+            self.client.push_manifest(reference, media_type, Bytes::copy_from_slice(bytes)).await;
+        put.map(drop).map_err(|source| pushing(reference.repository(), Arc::new(source)))
+    }
+}
+
+/// Some layers of Windows bases stay where they are.
+fn is_sent(layer: &ImageLayer) -> bool {
+    !layer.descriptor.media_type.is_nondistributable()
+}
+
+fn pushing(repository: &Repository, source: Arc<RegistryError>) -> DestinationError {
+    DestinationError::Registry { name: repository.to_string(), source }
+}

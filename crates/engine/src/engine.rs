@@ -1,0 +1,297 @@
+//! The engine: plans a run, executes the plan, and owns what both share: the
+//! budget, the cancellation, the event sink.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use golang::{Argument, Go};
+use layer::Compressor;
+use oci::PlatformMatcher;
+use registry::{Client, ClientOptions};
+
+use crate::activity::Activity;
+use crate::bases::Bases;
+use crate::blobs::Blobs;
+use crate::blocking::blocking;
+use crate::budget::Budget;
+use crate::build::{BuilderParts, GoBuilder, ListingError, Program};
+use crate::cache::Opened;
+use crate::cancellation::Cancellation;
+use crate::container_engine::ContainerEngine;
+use crate::destinations::{DestinationParts, Destinations, Local, SbomFiles};
+use crate::error::Error;
+use crate::events::Observer;
+use crate::execute::{Executor, Published};
+use crate::image::ImageOptions;
+use crate::options::{Network, Options};
+use crate::plan::{BaseChoice, Plan, PlannedProgram, Planner};
+use crate::platform::HOST_ARCHITECTURE;
+
+/// Builds and publishes images.
+#[derive(Debug)]
+pub struct Engine {
+    planner: Planner,
+    sbom_files: Option<SbomFiles>,
+    image: ImageOptions,
+    sbom: bool,
+    cache: Arc<Opened>,
+    /// Those that have spoken to registries.
+    clients: Vec<Client>,
+    cancellation: Cancellation,
+    pub(crate) work_dir: PathBuf,
+    pub(crate) network: Network,
+    /// Threads that may parse manifests at once.
+    pub(crate) threads: std::num::NonZeroUsize,
+}
+
+/// What a run has cost so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Processes that were started: `go`, `git`, and what leads to the nodes of
+    /// a cluster; not what they start.
+    pub processes: u64,
+    /// Requests to registries.
+    pub requests: u64,
+    /// Bytes of the bodies of requests.
+    pub bytes_sent: u64,
+    /// Bytes of the bodies of answers.
+    pub bytes_received: u64,
+}
+
+impl Engine {
+    /// Prepares a run. Of the network, at most the container engine that images
+    /// are loaded into is asked, for its platform.
+    ///
+    /// # Errors
+    /// The cache cannot be opened, there is no `go`, or no container engine
+    /// answers.
+    pub async fn start(mut options: Options, observer: Observer) -> Result<Self, Error> {
+        if let Some(platforms) = engine_platform(&options).await? {
+            options.platforms = platforms;
+        }
+        let (dir, spare, size) = (options.cache.take(), options.spare.take(), options.cache_size);
+        let sink = observer.clone();
+        let opening = move || Opened::new((dir.as_deref(), spare.as_deref()), size, &sink);
+        let opened = blocking(opening).await?;
+        let store = opened.store.clone();
+        let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?;
+        let clients = Clients::new(&options.network)?;
+        let cancellation = Cancellation::default();
+        let activity = Activity::new(options.clock);
+        let budget = Budget::new(options.limits);
+        let compressor = Compressor::new(options.limits.threads)
+            .map_err(Error::Threads)?
+            .with(options.compression);
+        let created = options.image.kodata_created.as_ref().map_or(0, |(seconds, _)| *seconds);
+        let choice = BaseChoice {
+            default: options.default_base,
+            overrides: options.base_overrides,
+            compression: options.compression,
+            builds: options.build.builds.iter().map(|build| build.id.clone()).collect(),
+        };
+        let bases = Arc::new(Bases::new(
+            clients.bases.clone(),
+            store.clone(),
+            options.engines.clone(),
+            options.platforms.clone(),
+        ));
+        let blobs = Blobs::new(store.clone(), clients.bases.clone());
+        let parts = DestinationParts {
+            options: &options.destination,
+            work_dir: &options.work_dir,
+            engines: &options.engines,
+            sbom: options.sbom.as_ref(),
+            client: clients.destination.clone(),
+            blobs: &blobs,
+            observer: &observer,
+            activity: &activity,
+            cancel: &cancellation.children,
+        };
+        let destinations = Arc::new(Destinations::new(parts, Vec::new()));
+        let builder = GoBuilder::new(BuilderParts {
+            go,
+            store,
+            work_dir: options.work_dir.clone(),
+            environment: options.environment,
+            options: options.build,
+            platforms: options.platforms,
+            debug: options.debug,
+            rebuild: options.rebuild,
+            needs_info: options.sbom.is_some(),
+            kodata_created: created,
+            kodata_root: options.kodata_root,
+            compressor,
+            compression: options.compression.id(),
+            budget,
+            limits: options.limits,
+            observer: observer.clone(),
+            activity,
+            cancellation: cancellation.clone(),
+        });
+        let sbom_files = SbomFiles::new(options.sbom.as_ref(), &options.work_dir, &observer);
+        Ok(Self {
+            planner: Planner {
+                builder: Arc::new(builder),
+                bases,
+                destinations,
+                choice: Arc::new(choice),
+                observer,
+            },
+            sbom_files,
+            image: options.image,
+            sbom: options.sbom.is_some(),
+            cache: Arc::new(opened),
+            clients: clients.all(),
+            cancellation,
+            work_dir: options.work_dir,
+            network: options.network,
+            threads: options.limits.threads,
+        })
+    }
+
+    /// Ends the run from another thread: running children are interrupted, and
+    /// work on threads stops at its next step. Drop the future of
+    /// [`execute`](Self::execute) afterwards.
+    pub fn cancel(&self) {
+        self.cancellation.cancel();
+    }
+
+    /// Plans to build and publish the programs that the words name, each once.
+    /// Nothing is built, sent or written but to the cache.
+    ///
+    /// # Errors
+    /// The first word, in their order, that names no program; then the first
+    /// program whose base cannot be had or whose settings are wrong.
+    pub async fn plan(&self, words: &[String]) -> Result<Plan, Error> {
+        self.prepare();
+        let arguments = words.iter().map(|word| Argument::parse(word));
+        let arguments = arguments.collect::<Result<Vec<_>, _>>().map_err(ListingError::from)?;
+        let (programs, planned) = self.planner.programs(&arguments).await?;
+        self.plan_programs(&programs, planned).await
+    }
+
+    /// Builds and publishes what a plan says.
+    ///
+    /// # Errors
+    /// The first failure in the order of the programs; what was still under way
+    /// is cancelled, and no tag has moved unless a registry failed at the last
+    /// step.
+    pub async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {
+        let executor = Executor {
+            builder: &*self.planner.builder,
+            destinations: &self.planner.destinations,
+            sbom_files: self.sbom_files.as_ref(),
+            image: &self.image,
+            sbom: self.sbom,
+            store: &self.cache.store,
+            observer: &self.planner.observer,
+            cancellation: &self.cancellation,
+        };
+        executor.execute(plan).await
+    }
+
+    /// Plans, and executes the plan.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan) and [`execute`](Self::execute).
+    pub async fn build(&self, words: &[String]) -> Result<Vec<Published>, Error> {
+        let plan = self.plan(words).await?;
+        self.execute(&plan).await
+    }
+
+    /// Waits until all that was learnt for the next run is kept, and the cache
+    /// is within its bound: after a failure too, for what was built by then.
+    /// Nothing that was returned before depends on it.
+    pub async fn settle(&self) {
+        self.planner.builder.finish().await;
+        let (cache, observer) = (Arc::clone(&self.cache), self.planner.observer.clone());
+        blocking(move || cache.tidy(&observer)).await;
+    }
+
+    /// Starts what will be needed whatever is built.
+    pub(crate) fn prepare(&self) {
+        let Planner { bases, choice, .. } = &self.planner;
+        if choice.overrides.is_empty() {
+            bases.prepare(&choice.default);
+        }
+    }
+
+    pub(crate) async fn plan_programs(
+        &self,
+        programs: &[Program],
+        planned: Vec<PlannedProgram>,
+    ) -> Result<Plan, Error> {
+        self.planner.plan(programs, planned).await
+    }
+
+    pub(crate) fn planner(&self) -> &Planner {
+        &self.planner
+    }
+
+    /// What the run has cost so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let Cancellation { children, recording, .. } = &self.cancellation;
+        let processes = children.children() + recording.children();
+        let mut counters = Counters { processes, ..Counters::default() };
+        for client in &self.clients {
+            let traffic = client.traffic();
+            counters.requests += traffic.requests;
+            counters.bytes_sent += traffic.sent;
+            counters.bytes_received += traffic.received;
+        }
+        counters
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// The platform of the container engine that images are loaded into, if no
+/// platform was named.
+async fn engine_platform(options: &Options) -> Result<Option<PlatformMatcher>, Error> {
+    let Some(local) = options.destination.local.as_ref().filter(|_| options.engine_decides) else {
+        return Ok(None);
+    };
+    let (os, architecture) = match local {
+        Local::Engine(kind) => ContainerEngine::find(&options.engines, *kind).await?.platform,
+        Local::Cluster(_) => ("linux".to_owned(), HOST_ARCHITECTURE.to_owned()),
+    };
+    Ok(PlatformMatcher::parse(&[format!("{os}/{architecture}")]).ok())
+}
+
+/// The clients of a run.
+struct Clients {
+    bases: Client,
+    destination: Client,
+}
+
+impl Clients {
+    /// Two only where they must behave differently: one finds out everything
+    /// about a registry once.
+    fn new(network: &Network) -> Result<Self, Error> {
+        let client = |skip_verify| {
+            let options = ClientOptions {
+                user_agent: network.user_agent.clone(),
+                insecure: network.insecure,
+                skip_verify,
+                roots: network.roots.clone(),
+                ..ClientOptions::default()
+            };
+            Client::new(options, Arc::clone(&network.keychain)).map_err(Error::Network)
+        };
+        let bases = client(false)?;
+        let destination = if network.insecure { client(true)? } else { bases.clone() };
+        Ok(Self { bases, destination })
+    }
+
+    /// Each that counts for itself.
+    fn all(&self) -> Vec<Client> {
+        let mut all = vec![self.bases.clone()];
+        all.extend(Some(self.destination.clone()).filter(|other| !other.is_same(&self.bases)));
+        all
+    }
+}

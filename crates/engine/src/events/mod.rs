@@ -1,0 +1,244 @@
+//! What happens during a run, for whoever shows it. The engine prints nothing:
+//! progress lines, machine-readable output and tests are observers.
+
+mod stage;
+mod stale;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use oci::{Digest, Platform};
+
+pub(crate) use self::stage::StageSpan;
+pub use self::stage::{Edge, Stage, Work};
+pub use self::stale::StaleReason;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A reference stands inside a longer string (`--embedded`).
+    EmbeddedReference {
+        /// The reference, with `ko://`.
+        reference: String,
+        /// The file, as the user named it.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
+    /// The base image of an import path is known.
+    UsingBase {
+        /// The base as the user wrote it.
+        base: String,
+        /// Its digest, unless `base` names it already or there is none.
+        digest: Option<Digest>,
+        /// The import path, without `ko://`.
+        import_path: String,
+    },
+    /// Something that the user may want to know, and what can be done.
+    Notice {
+        /// What it is.
+        text: String,
+        /// What can be done.
+        hint: Option<String>,
+    },
+    /// A configured build is used.
+    UsingBuild {
+        /// Its id.
+        id: String,
+        /// The import path, without `ko://`.
+        import_path: String,
+    },
+    /// A program would come out as it is known to be: it is not built.
+    Fresh {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+    },
+    /// A program must be built.
+    Stale {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// Why.
+        reason: StaleReason,
+    },
+    /// A part of an image is not what it was the last time.
+    Changed {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// Which part.
+        part: Part,
+    },
+    /// A build could not be recorded, so that the next run makes it again.
+    NotRecorded {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// Why not.
+        reason: String,
+    },
+    /// `go build` starts.
+    Building {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+    },
+    /// `go build` failed. The run will, when its other programs are built.
+    Failed {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// What `go` said.
+        reason: String,
+    },
+    /// The debugger is built.
+    BuildingDebugger {
+        /// For which platform.
+        platform: Platform,
+    },
+    /// A link in kodata is left out, because Windows layers have none.
+    KodataLinkSkipped {
+        /// Its name in kodata.
+        name: String,
+    },
+    /// An image is on its way to a registry under its first tag.
+    Publishing {
+        /// `name:tag`.
+        reference: String,
+    },
+    /// An image gets a further tag.
+    Tagging {
+        /// `name:tag`.
+        reference: String,
+    },
+    /// An image is complete in a registry.
+    Published {
+        /// The reference that is printed.
+        reference: String,
+    },
+    /// An SBOM is being written to a file.
+    WritingSbom {
+        /// The file, below the directory as the user named it.
+        path: PathBuf,
+    },
+    /// An SBOM is in a registry.
+    PublishedSbom {
+        /// `name:tag`.
+        reference: String,
+    },
+    /// An image is being loaded into an engine.
+    Loading {
+        /// `name:tag`.
+        reference: String,
+    },
+    /// An engine has refused an image without the layers that it seemed to
+    /// have: the whole image is sent.
+    SentWhole {
+        /// `name:tag`.
+        reference: String,
+        /// What it said.
+        reason: String,
+    },
+    /// An image is in an engine.
+    Loaded {
+        /// `name:tag`.
+        reference: String,
+        /// How many bytes were sent to the engine.
+        sent: u64,
+        /// How many of its layers were there, and not sent.
+        without: usize,
+    },
+    /// An image in an engine gets a tag.
+    AddingTag {
+        /// The tag.
+        tag: String,
+    },
+    /// It has the tag.
+    AddedTag {
+        /// The tag.
+        tag: String,
+    },
+    /// Images are being written to a layout or an archive.
+    Saving {
+        /// The import path, with `ko://`; of an archive its file.
+        what: String,
+    },
+    /// They are written.
+    Saved {
+        /// The import path, with `ko://`; of an archive its file.
+        what: String,
+    },
+    /// A part of the run begins or ends. The same work may begin again, also
+    /// before it has ended.
+    Stage {
+        /// Which, and for whom.
+        work: Work,
+        /// Which end of it.
+        edge: Edge,
+    },
+    /// A layer of kodata or of a program is there.
+    Layer {
+        /// Whether it was in the cache.
+        reused: bool,
+    },
+}
+
+/// What an image is made of beside its program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The base image.
+    Base {
+        /// The digest of the image that it was; none of `scratch`.
+        was: Option<Digest>,
+        /// The digest of the image that it is.
+        is: Option<Digest>,
+    },
+    /// What is in `kodata`.
+    Kodata {
+        /// A file that has changed; the directory where it is not known.
+        path: PathBuf,
+        /// How many more have.
+        others: usize,
+    },
+}
+
+/// Takes events, from any thread, in the order in which they happen.
+#[derive(Clone)]
+pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl Observer {
+    /// An observer that calls a function.
+    pub fn new(take: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+
+    /// The same observer, before which another function sees each event.
+    #[must_use]
+    pub fn after(self, look: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self::new(move |event| {
+            look(&event);
+            self.tell(event);
+        })
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        (self.0)(event);
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}

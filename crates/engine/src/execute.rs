@@ -1,0 +1,241 @@
+//! Executes a plan: builds what is stale, assembles images, uploads them, and
+//! moves tags when all of them are there.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::future::{Either, join_all, select, try_join_all, try_join3};
+use golang::ImportPath;
+use oci::{Descriptor, Platform};
+use store::Store;
+
+use crate::bases::Selected;
+use crate::build::{BuildFailure, BuildHandle, Builder, BuiltProgram, Checked, Verdict};
+use crate::cancellation::Cancellation;
+use crate::changes;
+use crate::destinations::{Destinations, SbomFiles};
+use crate::error::{Error, ImageError, first_error};
+use crate::events::Observer;
+use crate::image::namer::md5_of;
+use crate::image::{Added, Artifact, BaseImage, Image, ImageOptions, assemble, assemble_index};
+use crate::plan::{Plan, PlannedProgram, is_stale};
+
+/// What executes plans.
+#[derive(Debug)]
+pub(crate) struct Executor<'a> {
+    pub(crate) builder: &'a dyn Builder,
+    pub(crate) destinations: &'a Destinations,
+    pub(crate) sbom_files: Option<&'a SbomFiles>,
+    pub(crate) image: &'a ImageOptions,
+    /// Whether images have SBOMs.
+    pub(crate) sbom: bool,
+    pub(crate) store: &'a Store,
+    pub(crate) observer: &'a Observer,
+    pub(crate) cancellation: &'a Cancellation,
+}
+
+/// An image that was published.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Published {
+    /// The import path, without `ko://`.
+    pub import_path: String,
+    /// What was built.
+    pub artifact: Artifact,
+    /// The reference that is printed.
+    pub reference: String,
+    /// All that was published: for an index, the index and then its images,
+    /// each as `repository@digest`; else the printed reference.
+    pub references: Vec<String>,
+}
+
+/// A program and the build of each of its targets, if it is stale.
+type Builds = Vec<Option<BuildHandle>>;
+
+impl Executor<'_> {
+    /// Builds and publishes all programs of a plan.
+    ///
+    /// # Errors
+    /// The first failure in the order of the programs. No tag has moved unless
+    /// a registry failed at the last step.
+    pub(crate) async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {
+        self.destinations.ready().await.map_err(Error::Destination)?;
+        if let Some(files) = self.sbom_files {
+            files.prepare()?;
+        }
+        let builds = self.start(plan);
+        let names = file_names(plan);
+        let several = plan.programs.len() > 1;
+        let made = plan.programs.iter().zip(builds).zip(&names);
+        let made = made.map(|((planned, builds), name)| self.make(planned, builds, name, several));
+        let artifacts = first_error(join_all(made).await)?;
+        let references = self.destinations.commit(&artifacts).await?;
+        let published = artifacts.into_iter().zip(references);
+        let published = published.map(|((import_path, artifact), reference)| Published {
+            references: self.destinations.references(&import_path, &artifact, &reference),
+            import_path: import_path.to_string(),
+            artifact,
+            reference,
+        });
+        Ok(published.collect())
+    }
+
+    /// Starts to build everything that is stale.
+    fn start(&self, plan: &Plan) -> Vec<Builds> {
+        let mut stale = Vec::new();
+        for planned in &plan.programs {
+            let targets = planned.targets().filter(|(_, checked)| is_stale(checked));
+            let target = |(platform, checked): (&Platform, &Arc<Checked>)| {
+                (planned.program.clone(), platform.clone(), Arc::clone(checked))
+            };
+            stale.extend(targets.map(target));
+        }
+        let mut handles = self.builder.start(stale).into_iter();
+        let mut build = |checked| if is_stale(checked) { handles.next() } else { None };
+        let mut builds = Vec::new();
+        for planned in &plan.programs {
+            builds.push(planned.targets.iter().map(|checked| build(checked)).collect());
+        }
+        builds
+    }
+
+    /// Makes the artifact of a program and brings it to the destinations,
+    /// untagged. A failure ends the work of all others, unless it is that of a
+    /// program that does not compile.
+    ///
+    /// `name` is what files about the program are called; `several`, whether
+    /// there are others.
+    async fn make(
+        &self,
+        planned: &PlannedProgram,
+        builds: Builds,
+        name: &str,
+        several: bool,
+    ) -> Result<(ImportPath, Artifact), Error> {
+        let import_path = &planned.program.main.import_path;
+        let made = async {
+            let artifact = self.artifact(planned, builds).await.map_err(|source| Error::Build {
+                import_path: import_path.clone(),
+                source: Box::new(ImageError::Build(source)),
+            })?;
+            if let Some(files) = self.sbom_files {
+                files.write(&artifact, name)?;
+            }
+            self.destinations.upload(import_path, &artifact).await?;
+            Ok((import_path.clone(), artifact))
+        };
+        made.await.inspect_err(|error: &Error| match error.compile_failure() {
+            // What the others come to is kept for the next run; what is wrong
+            // with this one need not wait for them.
+            Some(failure) if several => self.observer.tell(failure),
+            _ => self.cancellation.fail(),
+        })
+    }
+
+    async fn artifact(
+        &self,
+        planned: &PlannedProgram,
+        builds: Builds,
+    ) -> Result<Artifact, BuildFailure> {
+        let mut targets = planned.targets.iter().zip(builds);
+        match &*planned.selected {
+            Selected::Image(base) => {
+                let (checked, build) = targets.next().expect("an image has a target");
+                let image = self.image(planned, base, checked, build).await?;
+                Ok(Artifact::Image(Box::new(image)))
+            }
+            Selected::Index { media_type, named, images } => {
+                let images = images.iter().zip(targets).map(
+                    |((descriptor, base), (checked, build))| async move {
+                        let image = self.image(planned, base, checked, build).await?;
+                        Ok::<(Descriptor, Image), BuildFailure>((descriptor.clone(), image))
+                    },
+                );
+                let images = try_join_all(images).await?;
+                let named = named.as_ref().map(|(name, digest)| (name.as_str(), *digest));
+                Ok(assemble_index(media_type, named, images, self.image))
+            }
+        }
+    }
+
+    async fn image(
+        &self,
+        planned: &PlannedProgram,
+        base: &BaseImage,
+        checked: &Checked,
+        build: Option<BuildHandle>,
+    ) -> Result<Image, BuildFailure> {
+        let (program, platform) = (&planned.program, base.platform());
+        let import_path = &program.main.import_path;
+        // Of an image that is the same again nothing is sent.
+        let changes = build.is_some();
+        if changes {
+            base.layers().for_each(|layer| self.destinations.offer(import_path, &layer));
+        }
+        let kodata = async {
+            let kodata = self.builder.kodata(program, platform.is_windows()).await?;
+            if changes {
+                self.destinations.offer(import_path, &base.added(&kodata.layer));
+            }
+            Ok(kodata)
+        };
+        let binary = self.binary(import_path, base, checked, build);
+        let debugger = self.builder.debugger(program, platform, checked);
+        let (kodata, binary, debugger) = try_join3(kodata, binary, debugger).await?;
+        changes::tell(self.store, self.observer, program, base, &kodata);
+        let added = Added {
+            import_path: import_path.as_str(),
+            name: import_path.base_name(),
+            kodata: &kodata.layer,
+            binary: &binary.layer,
+            debugger: debugger.as_ref(),
+            program: binary.info.as_ref().filter(|_| self.sbom),
+        };
+        Ok(assemble(base, added, self.image))
+    }
+
+    /// What a target is made of: as it is known, or as it is built. Its layer
+    /// is sent on its way as soon as it is there.
+    async fn binary(
+        &self,
+        import_path: &ImportPath,
+        base: &BaseImage,
+        checked: &Checked,
+        build: Option<BuildHandle>,
+    ) -> Result<BuiltProgram, BuildFailure> {
+        match (&checked.verdict, build) {
+            (Verdict::Fresh(built), _) => Ok(BuiltProgram::clone(built)),
+            (Verdict::Stale(..), None) => Err(BuildFailure::Cancelled),
+            (Verdict::Stale(..), Some(BuildHandle { installed, finished })) => {
+                let offer = async {
+                    if let Some(layer) = installed.await {
+                        self.destinations.offer(import_path, &base.added(&layer));
+                    }
+                    std::future::pending::<Infallible>().await
+                };
+                match select(pin!(offer), finished).await {
+                    Either::Right((built, _)) => built,
+                    Either::Left((never, _)) => match never {},
+                }
+            }
+        }
+    }
+}
+
+/// What files about each program are called: its name, or, where several of
+/// the run share it, that and the md5 of its import path.
+fn file_names(plan: &Plan) -> Vec<String> {
+    let paths = || plan.programs.iter().map(|planned| &planned.program.main.import_path);
+    // Not all file systems tell cases apart.
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for path in paths() {
+        *times.entry(path.base_name().to_lowercase()).or_default() += 1;
+    }
+    let unique = |path: &ImportPath| match path.base_name() {
+        name if times[&name.to_lowercase()] == 1 => name.to_owned(),
+        name => format!("{name}-{}", md5_of(path.as_str())),
+    };
+    paths().map(unique).collect()
+}

@@ -1,0 +1,29 @@
+//! Says what a user can do about an error that several rooms know.
+
+use registry::RegistryError;
+
+/// A full disk.
+pub(crate) const DISK_FULL: &str = "the disk that holds the cache is full: make room, or set KOCACHE to a directory on another one";
+
+/// No variable says where the cache could be.
+pub(crate) const NO_CACHE: &str = "set KOCACHE to one, or HOME";
+
+/// A registry that refuses a request; `base` says whether it is that of a base.
+pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
+    if error.is_certificate() {
+        "if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; \
+         --insecure-registry trusts any certificate of the destination"
+            .to_owned()
+    } else if error.is_unauthorized() || error.is_forbidden() {
+        "log in with `docker login` or a credential helper; ko reads the same configuration"
+            .to_owned()
+    } else if base {
+        "the embedded base ko.static needs no network: KO_DEFAULTBASEIMAGE=ko.static, or \
+         defaultBaseImage: ko.static in .ko.yaml"
+            .to_owned()
+    } else if error.is_unreachable() {
+        "check KO_DOCKER_REPO and the network; --push=false builds without a registry".to_owned()
+    } else {
+        "check KO_DOCKER_REPO".to_owned()
+    }
+}

@@ -1,0 +1,290 @@
+//! Plans a run: which programs, on which bases, for which platforms, and which
+//! of them must be built. Every fact is found out once and kept in the plan.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use futures::future::join_all;
+use golang::{Argument, ImportPath, LoadError, lowercase};
+use layer::Compression;
+use oci::Platform;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+use crate::bases::{Base, BaseReference, Bases, Selected};
+use crate::build::{
+    Builder, Checked, ListingError, LookUp, Memory, Program, Verdict, refused, unlisted,
+};
+use crate::destinations::Destinations;
+use crate::error::{Error, ImageError};
+use crate::events::{Event, Observer, Stage, StageSpan};
+
+/// What a run will do. It serialises as a list of programs with their bases
+/// and targets, and says of each target whether it is fresh, or why not.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    pub(crate) programs: Vec<PlannedProgram>,
+}
+
+/// A program, its base, and its targets.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedProgram {
+    pub(crate) program: Program,
+    /// The base as the user wrote it.
+    pub(crate) reference: BaseReference,
+    pub(crate) base: Arc<Base>,
+    /// The images of the base that are built upon.
+    pub(crate) selected: Arc<Selected>,
+    /// One for each of those images, in their order.
+    pub(crate) targets: Vec<Arc<Checked>>,
+    /// What images are called, with their tags.
+    pub(crate) names: Vec<String>,
+    /// The configured build, by its id.
+    pub(crate) build: Option<String>,
+}
+
+impl Plan {
+    /// The import paths of the programs, in the order of the arguments.
+    pub fn import_paths(&self) -> impl Iterator<Item = &str> {
+        self.programs.iter().map(|planned| planned.program.main.import_path.as_str())
+    }
+
+    /// How many targets must be built, and how many there are.
+    #[must_use]
+    pub fn stale(&self) -> (usize, usize) {
+        let targets = self.programs.iter().flat_map(|planned| &planned.targets);
+        let stale = targets.clone().filter(|target| is_stale(target)).count();
+        (stale, targets.count())
+    }
+}
+
+pub(crate) fn is_stale(checked: &Checked) -> bool {
+    matches!(checked.verdict, Verdict::Stale(..))
+}
+
+impl PlannedProgram {
+    /// The targets with their platforms.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (&Platform, &Arc<Checked>)> {
+        self.selected.images().map(|image| image.platform()).zip(&self.targets)
+    }
+
+    /// Whether `go list` still says what it said of the program: it does of
+    /// what is fresh, and of what has changed in other respects.
+    fn is_listed_the_same(&self) -> bool {
+        self.targets.iter().all(|checked| match &checked.verdict {
+            Verdict::Fresh(_) => true,
+            Verdict::Stale(_, previous) => previous.listing.is_some(),
+        })
+    }
+}
+
+impl Serialize for PlannedProgram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Target<'a> {
+            platform: String,
+            fresh: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+            flags: &'a [String],
+            ldflags: &'a [String],
+        }
+        let target = |(platform, checked): (&Platform, &'_ Arc<Checked>)| {
+            let reason = match &checked.verdict {
+                Verdict::Fresh(_) => None,
+                Verdict::Stale(reason, _) => Some(reason.to_string()),
+            };
+            (platform.to_string(), reason)
+        };
+        let targets: Vec<_> = self.targets().map(target).collect();
+        let targets: Vec<Target<'_>> = targets
+            .into_iter()
+            .zip(&self.targets)
+            .map(|((platform, reason), checked)| Target {
+                platform,
+                fresh: reason.is_none(),
+                reason,
+                flags: &checked.settings.flags,
+                ldflags: &checked.settings.ldflags,
+            })
+            .collect();
+        let mut out = serializer.serialize_struct("Program", 7)?;
+        out.serialize_field("importPath", self.program.main.import_path.as_str())?;
+        out.serialize_field("dir", &self.program.dir)?;
+        out.serialize_field("build", &self.build)?;
+        out.serialize_field("base", &self.reference.to_string())?;
+        out.serialize_field("baseDigest", &self.base.digest().map(|digest| digest.to_string()))?;
+        out.serialize_field("names", &self.names)?;
+        out.serialize_field("targets", &targets)?;
+        out.end()
+    }
+}
+
+/// What plans a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Planner {
+    pub(crate) builder: Arc<dyn Builder>,
+    pub(crate) bases: Arc<Bases>,
+    pub(crate) destinations: Arc<Destinations>,
+    pub(crate) choice: Arc<BaseChoice>,
+    pub(crate) observer: Observer,
+}
+
+/// Which base a program is built upon, and what is asked of it.
+#[derive(Debug)]
+pub(crate) struct BaseChoice {
+    pub(crate) default: BaseReference,
+    /// By import path in lower case.
+    pub(crate) overrides: BTreeMap<String, BaseReference>,
+    pub(crate) compression: Compression,
+    /// The ids of the configured builds.
+    pub(crate) builds: Vec<String>,
+}
+
+impl BaseChoice {
+    fn of(&self, import_path: &ImportPath) -> &BaseReference {
+        self.overrides.get(&lowercase(import_path.as_str())).unwrap_or(&self.default)
+    }
+}
+
+/// Programs that were looked up, and what is planned of them so far.
+#[derive(Debug)]
+pub(crate) struct LookedUp {
+    pub(crate) programs: Vec<Result<Program, LoadError>>,
+    pub(crate) planned: Vec<PlannedProgram>,
+}
+
+impl Planner {
+    /// Looks arguments up. What is remembered of `go list` is taken for true
+    /// where all that it depends on is as it was; else one `go list` answers
+    /// for all.
+    pub(crate) async fn look_up(
+        &self,
+        arguments: &[Argument],
+        memory: Memory,
+    ) -> Result<LookedUp, ListingError> {
+        let LookUp { remembered, listed } =
+            self.builder.look_up(arguments.to_vec(), memory).await?;
+        let mut planned = Vec::new();
+        if let Some(programs) = remembered {
+            for program in &programs {
+                // Whatever is wrong will be said when it matters.
+                let _ = self.destinations.prepare(&program.main.import_path);
+            }
+            let attempts = join_all(programs.iter().map(|program| self.plan_program(program)));
+            planned = attempts.await.into_iter().flatten().collect();
+            if planned.len() == programs.len()
+                && planned.iter().all(PlannedProgram::is_listed_the_same)
+            {
+                return Ok(LookedUp { programs: programs.into_iter().map(Ok).collect(), planned });
+            }
+        }
+        Ok(LookedUp { programs: listed.await?, planned })
+    }
+
+    /// The programs that arguments stand for, each once.
+    ///
+    /// # Errors
+    /// The first argument, in their order, that stands for no program.
+    pub(crate) async fn programs(
+        &self,
+        arguments: &[Argument],
+    ) -> Result<(Vec<Program>, Vec<PlannedProgram>), ListingError> {
+        let found = self.look_up(arguments, Memory::Used).await;
+        let LookedUp { programs, planned } = found.map_err(|error| unlisted(error, arguments))?;
+        let mut seen = HashSet::new();
+        let mut unique = Vec::new();
+        for (program, argument) in programs.into_iter().zip(arguments) {
+            let program = program.map_err(|error| refused(argument, error))?;
+            if seen.insert(program.main.import_path.clone()) {
+                unique.push(program);
+            }
+        }
+        Ok((unique, planned))
+    }
+
+    /// Plans programs; `planned` are plans of some of them.
+    pub(crate) async fn plan(
+        &self,
+        programs: &[Program],
+        planned: Vec<PlannedProgram>,
+    ) -> Result<Plan, Error> {
+        for program in programs {
+            self.destinations.prepare(&program.main.import_path)?;
+        }
+        let plans = programs.iter().map(|program| {
+            let known = planned.iter().find(|planned| planned.program == *program).cloned();
+            async move {
+                match known {
+                    Some(planned) => Ok(planned),
+                    None => self.plan_program(program).await,
+                }
+                .map_err(|source| Error::Build {
+                    import_path: program.main.import_path.clone(),
+                    source: Box::new(source),
+                })
+            }
+        });
+        let programs: Vec<PlannedProgram> =
+            join_all(plans).await.into_iter().collect::<Result<_, _>>()?;
+        for planned in &programs {
+            self.tell(planned);
+        }
+        Ok(Plan { programs })
+    }
+
+    /// Finds out the base of a program, and whether each target is fresh.
+    async fn plan_program(&self, program: &Program) -> Result<PlannedProgram, ImageError> {
+        let import_path = &program.main.import_path;
+        let reference = self.choice.of(import_path);
+        let path = Some(import_path.as_str());
+        let span = StageSpan::begin(&self.observer, Stage::Base, path, None);
+        let base = self.bases.get(reference).await?;
+        let selected = self.bases.select(&base).await?;
+        drop(span);
+        let method = self.choice.compression.method();
+        let suffix = method.encoding().suffix();
+        let unfit = |media_type: &oci::MediaType| media_type.added_layer(suffix).is_none();
+        if let Some(image) = selected.images().find(|image| unfit(&image.media_type)) {
+            return Err(ImageError::Compression {
+                base: reference.to_string(),
+                media_type: image.media_type.clone(),
+                compression: method.to_string(),
+            });
+        }
+        let targets = selected.images().map(|image| self.builder.check(program, image.platform()));
+        let targets = join_all(targets).await.into_iter().collect::<Result<_, _>>()?;
+        Ok(PlannedProgram {
+            program: program.clone(),
+            reference: reference.clone(),
+            base,
+            selected: Arc::clone(&selected),
+            targets,
+            names: self.destinations.names(import_path),
+            build: program.config.map(|index| self.choice.builds[index].clone()),
+        })
+    }
+
+    /// Tells what a program is built upon and how, and of each target whether
+    /// it is built.
+    fn tell(&self, planned: &PlannedProgram) {
+        let import_path = planned.program.main.import_path.to_string();
+        self.observer.tell(Event::UsingBase {
+            base: planned.reference.to_string(),
+            digest: planned.base.found_digest(),
+            import_path: import_path.clone(),
+        });
+        if let Some(id) = planned.build.clone() {
+            self.observer.tell(Event::UsingBuild { id, import_path: import_path.clone() });
+        }
+        for (platform, checked) in planned.targets() {
+            let (import_path, platform) = (import_path.clone(), platform.clone());
+            self.observer.tell(match &checked.verdict {
+                Verdict::Fresh(_) => Event::Fresh { import_path, platform },
+                Verdict::Stale(reason, _) => {
+                    Event::Stale { import_path, platform, reason: reason.clone() }
+                }
+            });
+        }
+    }
+}

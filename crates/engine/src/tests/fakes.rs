@@ -1,0 +1,378 @@
+//! A builder and a destination without `go`, network or files, which do what a
+//! test tells them and note what they are asked.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use golang::{Argument, Environment, ImportPath, Main, Reason, Target};
+use layer::{Compression, Encoding, Layer};
+use oci::{DiffId, Digest, Platform, PlatformMatcher};
+use registry::{Anonymous, Client, ClientOptions};
+use store::Store;
+use tokio::sync::oneshot;
+
+use crate::activity::{Activity, Clock};
+use crate::bases::{BaseReference, Bases};
+use crate::blobs::Blobs;
+use crate::build::{
+    BuildFailure, BuildHandle, Builder, BuiltProgram, Checked, KodataLayer, ListingError, LookUp,
+    Memory, Program, Verdict,
+};
+use crate::cancellation::Cancellation;
+use crate::container_engine::EnginePlaces;
+use crate::destinations::{
+    Destination, DestinationError, DestinationOptions, DestinationParts, Destinations,
+};
+use crate::error::Error;
+use crate::events::{Event, Observer, StaleReason};
+use crate::execute::{Executor, Published};
+use crate::image::{Artifact, DebuggerLayer, ImageLayer, ImageOptions, Namer};
+use crate::plan::{BaseChoice, Plan, Planner};
+
+/// What happened, in order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub(super) fn note(&self, what: impl Into<String>) {
+        self.0.lock().unwrap().push(what.into());
+    }
+
+    pub(super) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(super) fn count(&self, what: &str) -> usize {
+        self.all().iter().filter(|line| line.starts_with(what)).count()
+    }
+
+    /// Where something stands, which must have happened.
+    pub(super) fn position(&self, what: &str) -> usize {
+        let all = self.all();
+        all.iter().position(|line| line == what).unwrap_or_else(|| panic!("no {what}: {all:#?}"))
+    }
+}
+
+/// What becomes of a program.
+#[derive(Debug)]
+pub(super) enum Script {
+    /// It is fresh.
+    Fresh,
+    /// It is stale, and what is known of `go list` with it.
+    Unlisted,
+    /// It is built: at once, or when a test sends the result.
+    Builds(Option<Gate>),
+    /// It does not compile.
+    Fails,
+}
+
+/// Lets a build go on: first its binary is installed, then `go` ends.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) installed: oneshot::Receiver<()>,
+    pub(super) finished: oneshot::Receiver<Result<(), BuildFailure>>,
+}
+
+/// A gate, and what opens it.
+pub(super) fn gate() -> (Gate, oneshot::Sender<()>, oneshot::Sender<Result<(), BuildFailure>>) {
+    let (install, installed) = oneshot::channel();
+    let (finish, finished) = oneshot::channel();
+    (Gate { installed, finished }, install, finish)
+}
+
+#[derive(Debug)]
+pub(super) struct FakeBuilder {
+    scripts: Mutex<HashMap<String, Script>>,
+    /// What is remembered of `go list`.
+    pub(super) remembers: bool,
+    log: Log,
+}
+
+fn layer(content: &str) -> Layer {
+    let digest = Digest::of(content.as_bytes());
+    let (size, diff_id) = (content.len() as u64, DiffId::new(digest));
+    Layer { digest, size, diff_id, encoding: Encoding::Gzip, toc: None }
+}
+
+fn target() -> Target {
+    Target { os: "linux".to_owned(), arch: "amd64".to_owned(), variant: String::new() }
+}
+
+fn built(import_path: &ImportPath) -> BuiltProgram {
+    BuiltProgram { layer: layer(import_path.as_str()), info: None }
+}
+
+impl Builder for FakeBuilder {
+    fn look_up(
+        &self,
+        arguments: Vec<Argument>,
+        memory: Memory,
+    ) -> BoxFuture<'_, Result<LookUp, ListingError>> {
+        self.log.note("look up");
+        let programs: Vec<Program> = arguments
+            .iter()
+            .map(|argument| Program {
+                main: Main {
+                    import_path: argument.path().clone(),
+                    dir: Path::new("/src").join(argument.path().as_str()),
+                    module: None,
+                },
+                dir: "/src".into(),
+                config: None,
+            })
+            .collect();
+        let remembered = (self.remembers && memory == Memory::Used).then(|| programs.clone());
+        let log = self.log.clone();
+        let listed = async move {
+            log.note("go list");
+            Ok(programs.into_iter().map(Ok).collect())
+        };
+        std::future::ready(Ok(LookUp { remembered, listed: listed.boxed() })).boxed()
+    }
+
+    fn check<'a>(
+        &'a self,
+        program: &'a Program,
+        platform: &'a Platform,
+    ) -> BoxFuture<'a, Result<Arc<Checked>, BuildFailure>> {
+        let import_path = &program.main.import_path;
+        self.log.note(format!("check {import_path} {platform}"));
+        let verdict = match self.scripts.lock().unwrap().get(import_path.as_str()) {
+            Some(Script::Fresh) => Verdict::Fresh(Box::new(built(import_path))),
+            _ => Verdict::Stale(StaleReason::Inputs(Reason::NoRecord), Default::default()),
+        };
+        std::future::ready(Ok(Arc::new(Checked::for_tests(import_path, verdict)))).boxed()
+    }
+
+    fn start(&self, targets: Vec<(Program, Platform, Arc<Checked>)>) -> Vec<BuildHandle> {
+        self.log.note(format!("start {}", targets.len()));
+        let handle = |(program, ..): (Program, Platform, Arc<Checked>)| {
+            let import_path = program.main.import_path;
+            let script = self.scripts.lock().unwrap().remove(import_path.as_str());
+            let built = built(&import_path);
+            let (installed, finished) = match script {
+                Some(Script::Fails) => {
+                    let failure = golang::BuildError::Failed(Box::new(golang::BuildFailure {
+                        import_path: import_path.clone(),
+                        target: target(),
+                        status: "exit status 1".to_owned(),
+                        output: "it does not compile".to_owned(),
+                    }));
+                    let (platform, source) = (Box::default(), Arc::new(failure));
+                    let failed = BuildFailure::Go { platform, source };
+                    let failed = std::future::ready(Err(failed)).boxed();
+                    (std::future::ready(None).boxed(), failed)
+                }
+                Some(Script::Builds(Some(Gate { installed, finished }))) => {
+                    let layer = built.layer;
+                    let installed = installed.map(move |sent| sent.ok().map(|()| layer)).boxed();
+                    let finished = finished.map(|sent| match sent {
+                        Ok(result) => result.map(|()| built),
+                        Err(_) => Err(BuildFailure::Cancelled),
+                    });
+                    (installed, finished.boxed())
+                }
+                _ => {
+                    let installed = std::future::ready(None).boxed();
+                    (installed, std::future::ready(Ok(built)).boxed())
+                }
+            };
+            BuildHandle { installed: installed.shared(), finished: finished.shared() }
+        };
+        targets.into_iter().map(handle).collect()
+    }
+
+    fn kodata<'a>(
+        &'a self,
+        _: &'a Program,
+        _: bool,
+    ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>> {
+        let kodata = KodataLayer { layer: layer("kodata"), difference: None };
+        std::future::ready(Ok(kodata)).boxed()
+    }
+
+    fn debugger<'a>(
+        &'a self,
+        _: &'a Program,
+        _: &'a Platform,
+        _: &'a Checked,
+    ) -> BoxFuture<'a, Result<Option<DebuggerLayer>, BuildFailure>> {
+        std::future::ready(Ok(None)).boxed()
+    }
+
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FakeDestination {
+    log: Log,
+    /// Fails the upload of this import path.
+    pub(super) refuses: Option<String>,
+}
+
+impl Destination for FakeDestination {
+    fn prepare(&self, import_path: &str) -> Result<(), DestinationError> {
+        self.log.note(format!("prepare {import_path}"));
+        Ok(())
+    }
+
+    fn offer(&self, import_path: &str, layer: &ImageLayer) {
+        self.log.note(format!("offer {import_path} {}", layer.descriptor.digest));
+    }
+
+    fn upload<'a>(
+        &'a self,
+        import_path: &'a str,
+        _: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+        let upload = async move {
+            if self.refuses.as_deref() == Some(import_path) {
+                let refused = std::io::Error::other("refused");
+                return Err(DestinationError::Other(Arc::new(refused)));
+            }
+            self.log.note(format!("upload {import_path}"));
+            Ok(())
+        };
+        upload.boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        import_path: &'a str,
+        _: &'a Artifact,
+    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+        self.log.note(format!("commit {import_path}"));
+        std::future::ready(Ok(format!("registry.example/{import_path}"))).boxed()
+    }
+
+    fn finish(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+        self.log.note("finish");
+        std::future::ready(Ok(())).boxed()
+    }
+}
+
+/// A run over fakes, on `scratch`, for two platforms.
+#[derive(Debug)]
+pub(super) struct FakeRun {
+    pub(super) planner: Planner,
+    pub(super) cancellation: Cancellation,
+    pub(super) log: Log,
+    store: Store,
+    dir: tempfile::TempDir,
+}
+
+impl FakeRun {
+    /// The words of an argument are import paths.
+    pub(super) fn new(scripts: Vec<(&str, Script)>) -> Self {
+        Self::with(scripts, |_, _| {})
+    }
+
+    /// The same with something changed.
+    pub(super) fn with(
+        scripts: Vec<(&str, Script)>,
+        change: impl FnOnce(&mut FakeBuilder, &mut FakeDestination),
+    ) -> Self {
+        let log = Log::default();
+        let scripts = scripts.into_iter().map(|(path, script)| (path.to_owned(), script)).collect();
+        let mut builder =
+            FakeBuilder { scripts: Mutex::new(scripts), remembers: false, log: log.clone() };
+        let mut destination = FakeDestination { log: log.clone(), refuses: None };
+        change(&mut builder, &mut destination);
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let client = Client::new(ClientOptions::default(), Arc::new(Anonymous)).unwrap();
+        let platforms = PlatformMatcher::parse(&["linux/amd64", "linux/arm64"]).unwrap();
+        let bases = Bases::new(client.clone(), store.clone(), EnginePlaces::default(), platforms);
+        let events = log.clone();
+        let observer = Observer::new(move |event| match event {
+            Event::Fresh { import_path, .. } => events.note(format!("fresh {import_path}")),
+            Event::Stale { import_path, .. } => events.note(format!("stale {import_path}")),
+            Event::UsingBase { import_path, .. } => events.note(format!("base {import_path}")),
+            Event::Failed { import_path, .. } => events.note(format!("failed {import_path}")),
+            _ => {}
+        });
+        let cancellation = Cancellation::default();
+        let options = DestinationOptions {
+            repository: "registry.example".to_owned(),
+            namer: Namer::PreserveImportPaths,
+            tags: vec!["latest".parse().unwrap()],
+            tag_only: false,
+            push: false,
+            layout: None,
+            archive: None,
+            local: None,
+        };
+        let parts = DestinationParts {
+            options: &options,
+            work_dir: dir.path(),
+            engines: &EnginePlaces::default(),
+            sbom: None,
+            client: client.clone(),
+            blobs: &Blobs::new(store.clone(), client),
+            observer: &observer,
+            activity: &Activity::new(Clock::default()),
+            cancel: &cancellation.children,
+        };
+        let destinations = Destinations::new(parts, vec![Box::new(destination)]);
+        let choice = BaseChoice {
+            default: BaseReference::Scratch,
+            overrides: [].into(),
+            compression: Compression::default(),
+            builds: Vec::new(),
+        };
+        let planner = Planner {
+            builder: Arc::new(builder),
+            bases: Arc::new(bases),
+            destinations: Arc::new(destinations),
+            choice: Arc::new(choice),
+            observer,
+        };
+        Self { planner, cancellation, log, store, dir }
+    }
+
+    pub(super) async fn plan(&self, words: &[&str]) -> Plan {
+        let arguments: Vec<Argument> =
+            words.iter().map(|word| Argument::parse(word).unwrap()).collect();
+        let (programs, planned) = self.planner.programs(&arguments).await.unwrap();
+        self.planner.plan(&programs, planned).await.unwrap()
+    }
+
+    pub(super) async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {
+        let executor = Executor {
+            builder: &*self.planner.builder,
+            destinations: &self.planner.destinations,
+            sbom_files: None,
+            image: &ImageOptions::default(),
+            sbom: false,
+            store: &self.store,
+            observer: &self.planner.observer,
+            cancellation: &self.cancellation,
+        };
+        assert!(self.dir.path().is_dir());
+        executor.execute(plan).await
+    }
+}
+
+/// The digest of what a program becomes.
+pub(super) fn layer_of(import_path: &str) -> Digest {
+    Digest::of(import_path.as_bytes())
+}
+
+impl Checked {
+    fn for_tests(import_path: &ImportPath, verdict: Verdict) -> Self {
+        let settings = golang::BuildSettings {
+            dir: "/src".into(),
+            target: target(),
+            environment: Environment::from_iter([("GOOS", "linux")]),
+            flags: Vec::new(),
+            ldflags: Vec::new(),
+            disable_optimizations: false,
+        };
+        Self::new(settings, import_path, verdict)
+    }
+}
