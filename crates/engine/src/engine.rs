@@ -74,7 +74,8 @@ impl Engine {
         let opening = move || Opened::new((dir.as_deref(), spare.as_deref()), size, &sink);
         let opened = blocking(opening).await?;
         let store = opened.store.clone();
-        let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?;
+        let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?
+            .trusting_unproven(options.trust_unproven_go);
         let clients = Clients::new(&options.network)?;
         let cancellation = Cancellation::default();
         let activity = Activity::new(options.clock);

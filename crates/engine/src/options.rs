@@ -29,6 +29,9 @@ pub struct Options {
     pub environment: Environment,
     /// The `go` to run, if not the first in PATH.
     pub go: Option<OsString>,
+    /// A release of Go that is not known is taken for the newest that is
+    /// (`KO_FRESH_UNPROVEN_GO`).
+    pub trust_unproven_go: bool,
     /// The root of the cache, if there is a place for one.
     pub cache: Option<PathBuf>,
     /// Where a cache for this run is made if that one cannot be used, or there

@@ -8,7 +8,7 @@
 //! | the working directory | the import path (the next level of directories) |
 //! | the target | |
 //! | flags, ldflags, whether optimizations are off | |
-//! | the `go` program: path, file behind it, size, mtime | what a shim runs in its place |
+//! | the `go` program: path, file behind it, size, mtime; the build ID of the compiler beside it | what a shim runs in its place; the version of Go |
 //! | variables `GO…`, `CGO_…`, and of C toolchains | `GOTMPDIR`, `GOOGLE_…`, all others |
 //!
 //! A variable too many costs a link when it changes, one too few costs
@@ -28,7 +28,7 @@ use crate::import_path::Argument;
 use crate::tool::Go;
 
 /// Changes whenever the same inputs are to have another key.
-const VERSION: &str = "go build 1";
+const VERSION: &str = "go build 2";
 
 /// What Go reads beside `GO…` and `CGO_…`.
 const VARIABLES: [&str; 10] = [
@@ -68,6 +68,7 @@ impl BuildKey {
 
         fields.add(go.program());
         fields.add(&go.identity.file);
+        fields.add(&go.identity.compiler);
         fields.add(go.identity.size.to_string());
         let modified = go.identity.modified.map(|time| {
             // Before 1970 all times are one: what matters is that it moved on.

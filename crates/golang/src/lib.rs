@@ -12,6 +12,7 @@
 //! callers hand in what `go` is to see, and get its words back in errors.
 
 mod build;
+mod build_id;
 mod build_info;
 mod cancel;
 mod delve;
@@ -43,8 +44,8 @@ pub use cancel::{Cancel, Cancelled};
 pub use delve::{Delve, DelveError, DelveVersion, DelveVersionError};
 pub use environment::{Environment, EnvironmentError};
 pub use freshness::{
-    Built, Checker, Freshness, Index, Never, NotRecorded, Outline, Reason, Record, RecordKeys,
-    Summary, Survey, VcsState,
+    Built, Checker, Freshness, GitDir, Index, Never, NotRecorded, Outline, Proof, RELEASE_LINES,
+    Reason, Record, RecordKeys, ReleaseLine, Summary, Survey, VcsState,
 };
 pub use git::{GitInfo, GitNotice, GitParts};
 pub use go_env::{GoEnv, GoEnvError};

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
+use crate::build_id;
 use crate::environment::Environment;
 use crate::sys;
 
@@ -17,6 +18,7 @@ use crate::sys;
 pub struct Go {
     program: PathBuf,
     pub(crate) identity: Identity,
+    trusts_unproven: bool,
 }
 
 /// The file that is behind the program's name.
@@ -26,6 +28,9 @@ pub(crate) struct Identity {
     pub(crate) file: PathBuf,
     pub(crate) size: u64,
     pub(crate) modified: Option<SystemTime>,
+    /// The build ID of the compiler in its GOROOT; empty if there is none, as
+    /// with a program that only chooses one.
+    pub(crate) compiler: String,
 }
 
 impl Go {
@@ -60,14 +65,27 @@ impl Go {
         let read = || {
             let file = program.canonicalize()?;
             let meta = file.metadata()?;
-            Ok(Identity { file, size: meta.len(), modified: meta.modified().ok() })
+            let compiler = build_id::of_compiler(&file).unwrap_or_default();
+            Ok(Identity { file, size: meta.len(), modified: meta.modified().ok(), compiler })
         };
         match read() {
             // The name is kept as found: version managers are one program
             // under many names, and look at the one by which they are called.
-            Ok(identity) => Ok(Self { program, identity }),
+            Ok(identity) => Ok(Self { program, identity, trusts_unproven: false }),
             Err(source) => Err(FindError::Unreadable { path: program, source }),
         }
+    }
+
+    /// The same `go`; with `trusting`, a release of Go that is not known
+    /// ([`RELEASE_LINES`](crate::RELEASE_LINES)) is taken for the newest that
+    /// is.
+    #[must_use]
+    pub fn trusting_unproven(self, trusting: bool) -> Self {
+        Self { trusts_unproven: trusting, ..self }
+    }
+
+    pub(crate) fn trusts_unproven(&self) -> bool {
+        self.trusts_unproven
     }
 
     /// The path of the program, as found.

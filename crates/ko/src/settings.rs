@@ -50,6 +50,7 @@ pub(crate) fn options(
     Ok(Options {
         environment: Environment::from_iter(process.variables().iter().cloned()),
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
+        trust_unproven_go: process.text("KO_FRESH_UNPROVEN_GO").as_deref() == Some("1"),
         cache: cache(process)?,
         // Whoever names a cache wants that one.
         spare: process.path("KOCACHE").is_none().then(environment::temp_dir),

@@ -26,7 +26,7 @@ const COARSE: Duration = Duration::from_secs(2);
 /// How far a file system's clock may be behind the one that this process
 /// reads: Linux stamps files with the time of its last timer tick, 10 ms ago
 /// at most.
-const TICK: Duration = Duration::from_millis(20);
+pub const TICK: Duration = Duration::from_millis(20);
 
 /// Size in bytes, modification and change time in nanoseconds since 1970,
 /// inode and device. Two looks at a file with equal values saw the same

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, ready};
 use golang::{
-    Binary, BuildError, BuildKey, BuildSettings, Cancel, FileIdentity, Go, ImportPath, Member,
+    Binary, BuildError, BuildKey, BuildSettings, Cancel, Checker, FileIdentity, Go, ImportPath, Member,
     NotRecorded, OutputDir, Reason, Survey, can_share,
 };
 use layer::Layer;
@@ -76,6 +76,7 @@ pub(super) struct Compiler {
     pub(super) cancel: Cancel,
     /// Ends what only serves the record of a build.
     pub(super) recording: Cancel,
+    pub(super) files: Arc<Checker>,
     pub(super) layers: Arc<Layers>,
     pub(super) recorder: Arc<Recorder>,
 }
@@ -296,7 +297,8 @@ impl Compiler {
                 });
             }
         }
-        let started = SystemTime::now();
+        let files = Arc::clone(&self.files);
+        let started = blocking(move || files.begin_build()).await;
         let members: Vec<Member> = jobs.iter().map(|job| job.member.clone()).collect();
         let unknown = jobs.iter().filter(|job| job.listing.is_none());
         let unknown = unknown.map(|job| job.member.import_path.clone()).collect();

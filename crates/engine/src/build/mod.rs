@@ -33,7 +33,7 @@ pub use self::debugger::DebugOptions;
 use self::debugger::Debugger;
 pub use self::error::{BuildFailure, ListingError};
 use self::flags::Expander;
-use self::freshness::Freshness;
+use self::freshness::{Freshness, UnprovenGo};
 pub(crate) use self::freshness::{Checked, Verdict};
 use self::layers::Layers;
 pub(crate) use self::layers::{BuiltProgram, KodataLayer};
@@ -179,6 +179,7 @@ impl GoBuilder {
             go_env: OnceMap::new(),
             git: OnceMap::new(),
         };
+        let unproven = Arc::new(UnprovenGo::new(observer.clone()));
         let layers = Arc::new(Layers {
             store: store.clone(),
             compressor: parts.compressor.clone(),
@@ -193,9 +194,11 @@ impl GoBuilder {
         });
         let recorder = Arc::new(Recorder {
             store: store.clone(),
+            go: go.clone(),
             files: Arc::clone(&files),
             observer: observer.clone(),
             cancel: recording.clone(),
+            unproven: Arc::clone(&unproven),
             tasks: Mutex::default(),
         });
         let debugger = parts.debug.map(|options| {
@@ -217,11 +220,12 @@ impl GoBuilder {
         let settings =
             Settings { options: parts.options, environment: parts.environment, expander };
         let freshness = Arc::new(Freshness::new(
-            (store.clone(), go.clone(), files),
+            (store.clone(), go.clone(), Arc::clone(&files)),
             parts.rebuild,
             parts.compression,
             cancel.clone(),
             observer.clone(),
+            unproven,
         ));
         let compiler = Arc::new(Compiler {
             go,
@@ -233,6 +237,7 @@ impl GoBuilder {
             rebuild: parts.rebuild,
             cancel,
             recording,
+            files,
             layers: Arc::clone(&layers),
             recorder: Arc::clone(&recorder),
         });

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use futures::future::join_all;
-use golang::{Binary, BuildInfo, Cancel, Checker, ImportPath, Record, Survey};
+use golang::{Binary, BuildInfo, Cancel, Checker, Go, ImportPath, Record, Survey};
 use layer::Layer;
 use oci::Platform;
 use store::Store;
 use tokio::task::JoinHandle;
 
 use super::compile::{ListingUnavailable, SharedListing};
-use super::freshness::{Checked, LastBuild, RecordedBuild, Verdict};
+use super::freshness::{Checked, LastBuild, RecordedBuild, UnprovenGo, Verdict};
 use crate::blocking::blocking;
 use crate::events::{Event, Observer};
 
@@ -32,9 +32,11 @@ pub(super) struct CompletedBuild {
 #[derive(Debug)]
 pub(super) struct Recorder {
     pub(super) store: Store,
+    pub(super) go: Go,
     pub(super) files: Arc<Checker>,
     pub(super) observer: Observer,
     pub(super) cancel: Cancel,
+    pub(super) unproven: Arc<UnprovenGo>,
     pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -72,7 +74,7 @@ impl Recorder {
         let CompletedBuild { import_path, platform, checked, started, layer, info, .. } = build;
         let Checked { settings, verdict, slot } = &**checked;
         // What cannot be kept costs a build.
-        let _ = self.store.put_record(&slot.keys.last, &LastBuild::of(settings));
+        let _ = self.store.put_record(&slot.keys.last, &LastBuild::of(&self.go, settings));
         let unconfirmed = match verdict {
             Verdict::Stale(_, previous) => previous.unconfirmed.as_deref(),
             Verdict::Fresh(_) => None,
@@ -89,6 +91,7 @@ impl Recorder {
             };
             let captured = Record::capture(built, &self.files, &self.cancel);
             let (record, outline) = captured.map_err(ListingUnavailable::from)?;
+            self.unproven.tell(record.never());
             if let Some(outline) = outline {
                 // Without, go is asked again.
                 let _ = slot.keep_outline(&self.store, outline);

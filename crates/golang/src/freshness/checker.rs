@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::outline::Headers;
 use super::reason::Reason;
@@ -67,6 +67,25 @@ impl Checker {
             local: Mutex::default(),
             sums: Sums::default(),
         }
+    }
+
+    /// The time at which a build may begin, which is now or in a moment: a clock
+    /// tick must have passed since the run began. Then all that was changed
+    /// before the run is older than the build by more than a tick, and what was
+    /// changed after it began is not
+    /// ([`may_be_since`](stat::Stat::may_be_since)). Without, a build that
+    /// begins within a tick of an edit could not be recorded: equal content
+    /// before and after it would not do, since within a tick it may have been
+    /// another in between.
+    #[must_use]
+    pub fn begin_build(&self) -> SystemTime {
+        let now = stat::nanos_of(SystemTime::now());
+        let since = u64::try_from(now.saturating_sub(self.began)).unwrap_or_default();
+        if let Some(rest) = stat::TICK.checked_sub(Duration::from_nanos(since)) {
+            // More than a tick: what is just as old counts as changed since.
+            thread::sleep(rest + Duration::from_micros(1));
+        }
+        SystemTime::now()
     }
 
     /// Whether the file system that has a path is one of this machine.

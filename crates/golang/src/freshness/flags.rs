@@ -161,9 +161,10 @@ pub(super) fn links_internally(environment: &Environment) -> Result<(), Never> {
     }
 }
 
-/// Checks flags of `go tool link`. Its internal linker, the only one without
-/// cgo and [GO_EXTLINK_ENABLED](links_internally), reads what `go` hands to it
-/// and nothing else; `-extldflags` are for the external one.
+/// Checks flags of `go tool link`. A word that begins with `@` names a file with
+/// more of them, even where a value is expected. The internal linker, the only
+/// one without cgo and [GO_EXTLINK_ENABLED](links_internally), reads what `go`
+/// hands to it and nothing else; `-extldflags` are for the external one.
 fn linker(value: &str) -> Result<(), Never> {
     let words = tool_words("-ldflags", value)?;
     let mut words = words.iter();
@@ -173,7 +174,8 @@ fn linker(value: &str) -> Result<(), Never> {
             ("s" | "w" | "v" | "compressdwarf" | "checklinkname", _)
             | ("X" | "B" | "buildid" | "extldflags" | "strictdups", Some(_))
             | ("linkmode", Some("internal")) => {}
-            ("X" | "B" | "buildid" | "extldflags", None) if words.next().is_some() => {}
+            ("X" | "B" | "buildid" | "extldflags", None)
+                if words.next().is_some_and(|value| !value.starts_with('@')) => {}
             _ => return Err(unknown()),
         }
     }
@@ -235,6 +237,10 @@ mod tests {
             ("", &["word"], &[], "word"),
             ("", &[], &["-linkmode=external"], "-linkmode"),
             ("", &[], &["-X"], "-X"),
+            ("", &[], &["-X @/tmp/flags"], "-X"),
+            ("", &["-ldflags=-extldflags @/tmp/flags"], &[], "-extldflags"),
+            ("", &[], &["@/tmp/flags"], "@/tmp/flags"),
+            ("", &["-gcflags=@/tmp/flags"], &[], "@/tmp/flags"),
             ("", &[], &["-X 'main.x=1"], "-ldflags"),
         ] {
             let sentence = parse(goflags, words, ldflags).unwrap_err();

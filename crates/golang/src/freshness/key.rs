@@ -2,6 +2,7 @@
 //! any file is looked at.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -10,18 +11,19 @@ use super::reason::Reason;
 use crate::build::BuildSettings;
 use crate::import_path::ImportPath;
 use crate::key::{Fields, matters};
+use crate::tool::Go;
 use stat::Sum;
 
 /// Changes whenever a record of the same key would mean something else.
-const VERSION: &str = "freshness 1";
+const VERSION: &str = "freshness 2";
 
 /// The keys of a program that is built one way.
 ///
 /// | in all keys | only in `here` and `last` | in none |
 /// |---|---|---|
 /// | the import path | the working directory | the `go` program: the record has it |
-/// | the target | | sources |
-/// | flags, ldflags, optimizations, variables (not in `last`) | | |
+/// | the target | | the version of Go |
+/// | the build ID of the compiler beside `go`, flags, ldflags, optimizations, variables (not in `last`) | | sources |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordKeys {
     /// The record of this checkout: looked for first.
@@ -34,9 +36,9 @@ pub struct RecordKeys {
 }
 
 impl RecordKeys {
-    /// The keys of a program with these settings.
+    /// The keys of a program that this `go` builds with these settings.
     #[must_use]
-    pub fn new(settings: &BuildSettings, import_path: &ImportPath) -> Self {
+    pub fn new(go: &Go, settings: &BuildSettings, import_path: &ImportPath) -> Self {
         let BuildSettings { dir, target, .. } = settings;
         let common = |kind: &str| {
             let mut fields = Fields(Sha256::new());
@@ -48,7 +50,8 @@ impl RecordKeys {
         };
         let build = |kind| {
             let mut fields = common(kind);
-            let summary = Summary::of(settings);
+            let summary = Summary::of(go, settings);
+            fields.add(&summary.compiler);
             for list in [&summary.flags, &summary.ldflags] {
                 fields.count(list.len());
                 list.iter().for_each(|flag| fields.add(flag));
@@ -74,6 +77,9 @@ impl RecordKeys {
 /// this way. Values of variables are not kept: they may be secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
+    program: PathBuf,
+    /// The build ID of the compiler.
+    compiler: String,
     flags: Vec<String>,
     ldflags: Vec<String>,
     disable_optimizations: bool,
@@ -81,13 +87,15 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums settings up.
+    /// Sums up who builds, and how.
     #[must_use]
-    pub fn of(settings: &BuildSettings) -> Self {
+    pub fn of(go: &Go, settings: &BuildSettings) -> Self {
         let value = |(name, value): (&std::ffi::OsStr, &std::ffi::OsStr)| {
             (name.to_string_lossy().into_owned(), Sum::of(value.as_encoded_bytes()))
         };
         Self {
+            program: go.identity.file.clone(),
+            compiler: go.identity.compiler.clone(),
             flags: settings.flags.clone(),
             ldflags: settings.ldflags.clone(),
             disable_optimizations: settings.disable_optimizations,
@@ -101,10 +109,16 @@ impl Summary {
     }
 
     /// Why the build that this sums up is no evidence for one with other
-    /// settings.
+    /// settings, or by another `go`.
     #[must_use]
-    pub fn reason_against(&self, settings: &BuildSettings) -> Reason {
-        let now = Self::of(settings);
+    pub fn reason_against(&self, go: &Go, settings: &BuildSettings) -> Reason {
+        let now = Self::of(go, settings);
+        if self.program != now.program {
+            return Reason::Go { was: self.program.clone(), is: now.program };
+        }
+        if self.compiler != now.compiler {
+            return Reason::Compiler;
+        }
         if self.flags != now.flags {
             let (was, is) = (self.flags.join(" "), now.flags.join(" "));
             return Reason::Flags { was, is };

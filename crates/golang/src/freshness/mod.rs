@@ -18,7 +18,7 @@
 //! | `go.mod`, `go.sum` of main modules, `go.mod` of directories that replace a module, `go.work`, `go.work.sum` | [`modules`] | content |
 //! | which `go.mod` and `go.work` are the nearest | [`Nearest`] | looked for again |
 //! | what an import path means | [`capture`] | for each module on disk that could have the package: its directory, or that there is none; the absence of `go.mod` between |
-//! | the toolchain | [`toolchain`] | the program `go`, `VERSION`, `go.env`, compiler, assembler and linker; the toolchain that `GOTOOLCHAIN` and the `toolchain` line choose |
+//! | the toolchain | [`toolchain`] | the program `go`, `VERSION`, `go.env`, compiler, assembler and linker; the toolchain that `GOTOOLCHAIN` and the `toolchain` line choose; the build ID of the compiler beside `go` is in [`RecordKeys`] |
 //! | `go env -w` | [`toolchain`] | content of its file, wherever the variables say that it is |
 //! | `default.pgo`, `-pgo=file` | [`tree`] | content |
 //! | commit, tags, changes, as far as they are stamped | [`vcs`] | one `git status` for all programs of a repository |
@@ -27,7 +27,7 @@
 //!
 //! | not recorded | why |
 //! |---|---|
-//! | the standard library | named by the version of Go; development versions are never fresh. `go` hashes it, we do not: who edits GOROOT builds with `--rebuild` |
+//! | the standard library | named by the version of Go; only plain releases are ever fresh. `go` hashes it, we do not: who edits GOROOT builds with `--rebuild` |
 //! | the module cache | a directory has the version of its content in its name, `go.sum` the hash |
 //! | files that `go` itself does not see: an assembly file's `#include` of another directory | `go build` would not compile again either |
 //! | `GOTMPDIR`, `GOCACHE` and its content, other variables | no part of what is built |
@@ -36,8 +36,9 @@
 //!
 //! Never fresh are builds with cgo or `GO_EXTLINK_ENABLED=1`, with flags that
 //! are not known to be harmless ([`flags`]: `-overlay`, `-modfile`, `-race`, …),
-//! by a `go` that is not the one of its GOROOT, by development versions, without
-//! modules, and in repositories of hg, svn, bzr and fossil.
+//! by a `go` that is not the one of its GOROOT, by releases of Go that nobody has
+//! compared with this ([`releases`]), without modules, and in repositories of hg,
+//! svn, bzr and fossil.
 //!
 //! # Stats and content
 //!
@@ -50,8 +51,11 @@
 //! are not known to be local.
 //!
 //! A record must be of what the build saw. Nothing is recorded of a build if an
-//! input has a ctime after its beginning: the ctime is set by the system, at
-//! every change, and programs cannot set it. On network file systems it comes
+//! input has a ctime after its beginning, or less than a clock tick before it:
+//! the ctime is set by the system, at every change, and programs cannot set it.
+//! So a build begins when a tick has passed since the run began
+//! ([`Checker::begin_build`]): what was edited before the run, be it in the last
+//! moment, is then known to be what the build saw. On network file systems it comes
 //! from another clock; there a record counts only when the content before and
 //! after a build was the same ([`Reason::Unconfirmed`]). Of what is not there,
 //! the ctime of the directory counts that would have it: it may have been there
@@ -71,6 +75,7 @@ mod capture;
 mod checker;
 mod embed;
 mod flags;
+mod git_dir;
 mod git_settings;
 mod header;
 mod key;
@@ -81,6 +86,8 @@ mod packages;
 mod place;
 mod reason;
 mod references;
+mod releases;
+mod roots;
 mod said;
 mod sums;
 mod survey;
@@ -95,10 +102,12 @@ use serde::{Deserialize, Serialize};
 
 pub use capture::{Built, NotRecorded};
 pub use checker::Checker;
+pub use git_dir::GitDir;
 pub use key::{RecordKeys, Summary};
 pub use outline::Outline;
 pub(crate) use output::{Standing, is_as_recorded, record as record_output};
 pub use reason::{Never, Reason};
+pub use releases::{Proof, RELEASE_LINES, ReleaseLine};
 pub use survey::Survey;
 pub use vcs::{Index, VcsState};
 
@@ -111,7 +120,7 @@ use tree::{Dir, Single};
 use vcs::{Places, Stamp};
 
 /// The version of what is written.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a build read, and what came of it. It is kept by the caller, under
 /// [`RecordKeys`], in any form that serde knows.
@@ -232,7 +241,8 @@ impl Record {
         let places = |package: &str, module: &str| (root.join(package), root.join(module));
         if let Some((stamp, package, module)) = &inputs.stamp {
             let (package, module) = places(package, module);
-            let places = Places { dir, package: &package, module: &module };
+            let line = inputs.toolchain.line(go.trusts_unproven()).map_err(Reason::Never)?;
+            let places = Places { roots: line.roots, dir, package: &package, module: &module };
             stamp.check(places, environment)?;
         }
         let toolchain = inputs.toolchain_now(go, settings, root, checker)?;

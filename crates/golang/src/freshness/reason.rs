@@ -61,6 +61,8 @@ pub enum Reason {
         /// The one of now.
         is: PathBuf,
     },
+    /// The `go` is where it was, and has another compiler.
+    Compiler,
     /// Another `go.mod` or `go.work` is the nearest one.
     Nearest {
         /// Which of them.
@@ -126,6 +128,7 @@ impl fmt::Display for Reason {
             Self::Go { was, is } => {
                 write!(f, "the go program was {} and is {}", was.display(), is.display())
             }
+            Self::Compiler => f.write_str("the compiler of Go has changed"),
             Self::Nearest { name, dir } => {
                 write!(f, "another {name} applies to {}", dir.display())
             }
@@ -174,8 +177,10 @@ pub enum Never {
         /// The `go` that answered.
         actual: PathBuf,
     },
-    /// A development version of Go: its version does not name its content.
-    Development {
+    /// A release of Go that nobody has compared with what is recorded: a newer
+    /// or a very old one, a pre-release, a development version, one with
+    /// additions of a vendor.
+    Unproven {
         /// The version.
         version: String,
     },
@@ -214,8 +219,8 @@ impl fmt::Display for Never {
                 program.display(),
                 actual.display()
             ),
-            Self::Development { version } => {
-                write!(f, "{version} is a development version of Go")
+            Self::Unproven { version } => {
+                write!(f, "{version} is not a release of Go whose builds are known here")
             }
             Self::NoModule => f.write_str("it is built without go.mod"),
             Self::Vcs { name } => write!(f, "the state of a repository of {name} is not known"),

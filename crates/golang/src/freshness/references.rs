@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::git_dir::GitDir;
 use super::git_settings::deciding;
 use super::reason::{Never, Reason};
 use crate::environment::Environment;
@@ -30,20 +31,26 @@ impl References {
         repository: &Path,
         environment: &Environment,
     ) -> Result<Sum, Reason> {
-        let git = repository.join(".git");
-        if git.join("reftable").exists() || git.join("commondir").exists() {
-            return Err(Reason::Never(Never::GitReferences));
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            move |error: io::Error| Reason::Unreadable { path, problem: error.to_string() }
+        };
+        let git = GitDir::of(repository).map_err(unreadable(repository))?;
+        // Where git goes on further up, its answer is of another repository.
+        let unknown = || Reason::Never(Never::GitReferences);
+        let git = git.filter(|git| !git.common("reftable").exists()).ok_or_else(unknown)?;
+        for link in &git.links {
+            self.note(link).map_err(unreadable(link))?;
         }
-        self.packed(&git.join("packed-refs"))?;
-        for kind in ["tags", "replace"] {
-            self.loose(&git.join("refs").join(kind), &format!("refs/{kind}"))?;
+        self.packed(&git.common("packed-refs"))?;
+        for kind in ["refs/tags", "refs/replace"] {
+            self.loose(&git.common(kind), kind)?;
         }
         for name in ["shallow", "info/grafts"] {
-            self.file(&git.join(name), name)?;
+            self.file(&git.common(name), name)?;
         }
-        for name in ["config", "config.worktree"] {
-            self.settings(&git.join(name), name)?;
-        }
+        self.settings(&git.common("config"), "config")?;
+        self.settings(&git.own("config.worktree"), "config.worktree")?;
         let variable = |name| environment.get(name).filter(|value| !value.is_empty());
         let home = variable("HOME").map(PathBuf::from);
         let config = variable("XDG_CONFIG_HOME")

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checker::{Checker, Trust};
 use super::reason::{Never, Reason};
+use super::releases::{ReleaseLine, line_of};
 use super::tree::{Refused, Seen, Single};
 use crate::environment::Environment;
 use crate::go_env::GoEnv;
@@ -23,6 +24,8 @@ pub(crate) struct Toolchain {
     program: PathBuf,
     /// Its files, and those of the toolchain that it chose, if another.
     files: Vec<Single>,
+    /// The version of the toolchain that builds, as `go env GOVERSION` has it.
+    version: String,
     /// What `go env -w` wrote, wherever that is.
     settings: Option<Content>,
     /// The name of the toolchain that was chosen instead of the program's own:
@@ -42,10 +45,11 @@ impl Toolchain {
     ) -> Result<Result<Self, Never>, Refused> {
         let path = |env: &GoEnv, name| PathBuf::from(env.get(name).unwrap_or_default());
         let program = &go.identity.file;
+        let version = |env: &GoEnv| env.get("GOVERSION").unwrap_or_default().to_owned();
+        // The one chooses, the other builds.
         for env in [own, actual] {
-            let version = env.get("GOVERSION").unwrap_or_default();
-            if !version.starts_with("go") {
-                return Ok(Err(Never::Development { version: version.to_owned() }));
+            if let Err(never) = line_of(&version(env), go.trusts_unproven()) {
+                return Ok(Err(never));
             }
         }
         let root = path(own, "GOROOT");
@@ -68,7 +72,7 @@ impl Toolchain {
         };
         add(own);
         if path(actual, "GOROOT") != root {
-            let name = actual.get("GOVERSION").unwrap_or_default().to_owned();
+            let name = version(actual);
             let cache = path(actual, "GOMODCACHE").join("golang.org");
             let other = path(actual, "GOROOT");
             if in_path(&name, environment) || !other.starts_with(cache) {
@@ -91,7 +95,14 @@ impl Toolchain {
             Some(path) => Single::capture(&path, String::new(), started)?.content,
             None => None,
         };
-        Ok(Ok(Self { program: program.clone(), files, settings, chosen }))
+        let version = version(actual);
+        Ok(Ok(Self { program: program.clone(), files, version, settings, chosen }))
+    }
+
+    /// The release line that builds, if it is known or to be taken for one that
+    /// is.
+    pub(crate) fn line(&self, trusting: bool) -> Result<ReleaseLine, Never> {
+        line_of(&self.version, trusting)
     }
 
     /// The files that are compared like all others.
@@ -112,6 +123,7 @@ impl Toolchain {
         checker: &Checker,
         looked: i64,
     ) -> Result<Option<Self>, Reason> {
+        self.line(go.trusts_unproven()).map_err(Reason::Never)?;
         if go.identity.file != self.program {
             let (was, is) = (self.program.clone(), go.identity.file.clone());
             return Err(Reason::Go { was, is });

@@ -1,11 +1,11 @@
 //! What `go` stamps of version control into programs of a main module: the
 //! commit and its date, whether there are changes, and a version that it
-//! computes from tags. The conditions are those of Go 1.26 (its `cmd/go`,
-//! `load.setBuildInfo` and `vcs.FromDir`).
+//! computes from tags. The conditions are those of Go 1.24 to 1.27 (`cmd/go`,
+//! `load.setBuildInfo` and `vcs.FromDir`); where these differ, [`Roots`] says so.
 //!
 //! | stamped | decided by | here |
 //! |---|---|---|
-//! | whether at all | `.git` (a directory: `go` does not see the file of a linked work tree or submodule), `.hg`, … at or above the working directory, the module and the package, all the same one; `git` in PATH | looked for again |
+//! | whether at all | `.git` (a directory; since Go 1.27 also the file of a linked work tree or submodule), `.hg`, … at or above the working directory, the module and the package, all the same one; `git` in PATH | looked for again |
 //! | `vcs.revision`, `vcs.time` | HEAD | `git status` names it |
 //! | `vcs.modified`, `+dirty` | any line of `git status --porcelain`, so untracked files and submodules count, ignored ones do not | the same command, but for headers |
 //! | version of the main module | HEAD, all tags, history as far as it is there, the `go.mod` at the repository's root | the names and values of all tags; `shallow`, grafts and replacements |
@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::reason::{Never, Reason};
 use super::references::References;
+use super::roots::{Around, Roots};
 use super::versions::Versions;
 use crate::cancel::{Cancel, Cancelled};
 use crate::environment::Environment;
@@ -29,16 +30,6 @@ use stat::{Stat, Sum};
 
 /// How much of an answer is kept: its head has what is needed.
 const LIMIT: usize = 64 << 10;
-
-/// Systems that `go` knows, and what it knows them by: whether a directory.
-const SYSTEMS: [(&str, &str, bool); 6] = [
-    ("hg", ".hg", true),
-    ("git", ".git", true),
-    ("svn", ".svn", true),
-    ("bzr", ".bzr", true),
-    ("fossil", ".fslckout", false),
-    ("fossil", "_FOSSIL_", false),
-];
 
 /// Variables by which git is led to another repository, or another view of it.
 const LEADING: [&str; 9] = [
@@ -52,33 +43,6 @@ const LEADING: [&str; 9] = [
     "GIT_SHALLOW_FILE",
     "GIT_GRAFT_FILE",
 ];
-
-/// The repository around a directory: how many directories up, and of which
-/// system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Around {
-    system: String,
-    up: usize,
-    /// Whether there is another one further up, of another system.
-    mixed: bool,
-}
-
-fn around(dir: &Path) -> Option<Around> {
-    let mut found: Option<Around> = None;
-    for (up, dir) in dir.ancestors().enumerate() {
-        for (system, name, is_dir) in SYSTEMS {
-            let Ok(meta) = dir.join(name).metadata() else { continue };
-            if meta.is_dir() != is_dir {
-                continue;
-            }
-            match &mut found {
-                None => found = Some(Around { system: system.to_owned(), up, mixed: false }),
-                Some(found) => found.mixed |= found.system != system || system != "git",
-            }
-        }
-    }
-    found
-}
 
 /// What git says of a repository at one moment, for all programs in it. It is
 /// one process, `git status`, and some small files.
@@ -234,6 +198,8 @@ pub(crate) struct Said<'a> {
 /// The places that decide about a stamp.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Places<'a> {
+    /// How the release of Go that builds finds repositories.
+    pub(crate) roots: Roots,
     pub(crate) dir: &'a Path,
     pub(crate) package: &'a Path,
     pub(crate) module: &'a Path,
@@ -241,19 +207,15 @@ pub(crate) struct Places<'a> {
 
 impl Places<'_> {
     fn around(self) -> [Option<Around>; 3] {
-        [around(self.dir), around(self.package), around(self.module)]
+        [self.dir, self.package, self.module].map(|dir| self.roots.around(dir))
     }
 
     /// The repository that is stamped.
     pub(crate) fn repository(self) -> Option<PathBuf> {
-        let up = |dir: &Path| {
-            let found = around(dir)?;
-            dir.ancestors().nth(found.up).map(Path::to_owned)
-        };
-        let repository = up(self.dir)?;
+        let repository = self.roots.root(self.dir)?;
         let same = [self.package, self.module]
             .into_iter()
-            .all(|dir| up(dir).as_ref() == Some(&repository));
+            .all(|dir| self.roots.root(dir).as_ref() == Some(&repository));
         same.then_some(repository)
     }
 }

@@ -2,12 +2,14 @@
 //! what is stamped of a repository.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::SystemTime;
 
-use golang::{Cancel, Freshness, Index, Reason, RecordKeys, Summary, VcsState};
+use golang::{
+    BuildKey, Cancel, Environment, Freshness, Go, Index, Reason, RecordKeys, Summary, VcsState,
+};
 
-use crate::fixture::{fake_go, path};
+use crate::fixture::{Tree, fake_go, path};
 use crate::freshness_rows::Want::{Fails, Fresh, Other, Same};
 use crate::freshness_rows::{check_rows, reason};
 use crate::freshness_site::{Site, touch};
@@ -40,8 +42,8 @@ fn settings_of_go() {
 fn other_settings_have_other_keys() {
     let site = Site::new();
     let import_path = path(&site.import_path);
-    let summary = Summary::of(&site.settings);
-    let keys = RecordKeys::new(&site.settings, &import_path);
+    let summary = Summary::of(&site.go, &site.settings);
+    let keys = RecordKeys::new(&site.go, &site.settings, &import_path);
     type Change<'a> = &'a dyn Fn(&mut Site);
     let rows: [(Change<'_>, &str); 8] = [
         (
@@ -69,19 +71,59 @@ fn other_settings_have_other_keys() {
         let mut other = site.copy();
         other.settings.dir.clone_from(&site.settings.dir);
         other.settings.environment = site.settings.environment.clone();
-        assert_eq!(RecordKeys::new(&other.settings, &import_path), keys);
+        assert_eq!(RecordKeys::new(&site.go, &other.settings, &import_path), keys);
         change(&mut other);
-        let now = RecordKeys::new(&other.settings, &import_path);
+        let now = RecordKeys::new(&site.go, &other.settings, &import_path);
         assert!(now.here != keys.here && now.anywhere != keys.anywhere && now.last == keys.last);
-        let said = summary.reason_against(&other.settings).to_string();
+        let said = summary.reason_against(&site.go, &other.settings).to_string();
         assert!(said.contains(words), "{said}");
     }
-    assert_eq!(summary.reason_against(&site.settings), Reason::NoRecord);
+    assert_eq!(summary.reason_against(&site.go, &site.settings), Reason::NoRecord);
     let copy = site.copy();
     let mut settings = copy.settings;
     settings.environment = site.settings.environment;
-    let elsewhere = RecordKeys::new(&settings, &import_path);
+    let elsewhere = RecordKeys::new(&site.go, &settings, &import_path);
     assert!(elsewhere.here != keys.here && elsewhere.anywhere == keys.anywhere);
+}
+
+/// A `go` with this compiler in its GOROOT.
+fn go_with(tree: &Tree, build_id: &str) -> Go {
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let os = if cfg!(target_vendor = "apple") { "darwin" } else { "linux" };
+    let compiler = [b"\xff Go build ID: \"", build_id.as_bytes(), b"\"\n \xff"].concat();
+    tree.write("goroot/bin/go", "#!/bin/sh\n");
+    let tools = tree.join(format!("goroot/pkg/tool/{os}_{arch}"));
+    fs::create_dir_all(&tools).unwrap();
+    fs::write(tools.join("compile"), compiler).unwrap();
+    let program = tree.join("goroot/bin/go");
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    Go::find(Some(program.as_os_str()), &Environment::new(), &tree.path).unwrap()
+}
+
+/// The `go` program, and what it says of its version, may be the same.
+#[test]
+fn another_compiler_has_other_keys() {
+    let site = Site::new();
+    let import_path = path(&site.import_path);
+    let keys = |go: &Go| {
+        let keys = RecordKeys::new(go, &site.settings, &import_path);
+        (keys.here, keys.anywhere, BuildKey::new(go, &site.settings))
+    };
+    let one = go_with(&site.tree, "one/one");
+    let modified = fs::metadata(one.program()).unwrap().modified().unwrap();
+    let (keys_of_one, summary) = (keys(&one), Summary::of(&one, &site.settings));
+    let two = go_with(&site.tree, "two/two");
+    let program = fs::File::options().write(true).open(two.program()).unwrap();
+    program.set_modified(modified).unwrap();
+    let two = Go::find(Some(two.program().as_os_str()), &Environment::new(), &site.at("")).unwrap();
+    let keys_of_two = keys(&two);
+    assert!(keys_of_one.0 != keys_of_two.0);
+    assert!(keys_of_one.1 != keys_of_two.1);
+    assert!(keys_of_one.2 != keys_of_two.2);
+    assert_eq!(summary.reason_against(&two, &site.settings), Reason::Compiler);
+    assert_eq!(keys(&go_with(&site.tree, "one/one")).0, keys_of_one.0);
+    let said = summary.reason_against(&site.go, &site.settings).to_string();
+    assert!(said.contains("the go program was"), "{said}");
 }
 
 #[test]

@@ -255,7 +255,7 @@ fn timeless(record: &Record) -> serde_json::Value {
 }
 
 /// That of a run that begins now.
-fn checker() -> Checker {
+pub(crate) fn checker() -> Checker {
     Checker::new(NonZero::new(2).unwrap())
 }
 

@@ -1,12 +1,13 @@
 //! Changes during a build, and records made of builds in the past.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use golang::{Freshness, NotRecorded, Reason, Record};
 
 use crate::freshness_rows::reason;
-use crate::freshness_site::{MAIN, Site, touch};
+use crate::freshness_site::{MAIN, Site, checker, touch};
 
 #[test]
 fn changes_during_the_build() {
@@ -76,6 +77,45 @@ fn what_appears_and_goes_during_the_build() {
     }
 }
 
+/// Two edits of one size, and a build, within a clock tick.
+#[test]
+fn a_build_within_a_tick_of_an_edit_is_recorded() {
+    const FILE: &str = "app/internal/one/text.go";
+    let site = Site::new();
+    let text = |word: &str| format!("package one\n\nconst text = \"{word}\"\n");
+    site.write(FILE, &text("two"));
+    site.write(FILE, &text("six"));
+    let started = checker().begin_build();
+    let binary = site.binary().unwrap();
+    let (record, _) = site.capture(started, None).unwrap();
+    assert!(matches!(site.check(&record), Freshness::Fresh(Some(_))), "the content was compared");
+    // Whatever the times say.
+    site.write(FILE, &text("ten"));
+    let changed = format!("{FILE} has changed");
+    for record in [&record, &with_stat_of(&record, "\"text.go\"", &site.at(FILE))] {
+        let said = reason(&site.check(record));
+        assert!(said.ends_with(&changed), "{said}");
+    }
+    assert!(site.binary().unwrap() != binary);
+    // What comes just after the beginning is not what the build saw, perhaps.
+    let started = checker().begin_build();
+    site.write(FILE, &text("one"));
+    site.binary().unwrap();
+    let error = site.capture(started, None).unwrap_err();
+    assert!(matches!(error, NotRecorded::DuringBuild { .. }), "{error}");
+}
+
+/// The record, as if it had been made when the file had the times of now.
+fn with_stat_of(record: &Record, name: &str, file: &Path) -> Record {
+    let text = serde_json::to_string(record).unwrap();
+    let (_, now) = stat::follow(file).unwrap().unwrap();
+    let now = serde_json::to_string(&now).unwrap();
+    let entry = text.find(&format!("[{name},")).unwrap();
+    let start = entry + text[entry..].find("[[").unwrap() + 1;
+    let end = start + text[start..].find(']').unwrap() + 1;
+    serde_json::from_str(&format!("{}{now}{}", &text[..start], &text[end..])).unwrap()
+}
+
 #[test]
 fn records_are_read_back() {
     let site = Site::with_git();
@@ -86,7 +126,7 @@ fn records_are_read_back() {
     assert_eq!(record.layer(), "sha256:0");
     assert!(!text.contains(site.at("app").to_str().unwrap()), "no path of the checkout: {text}");
     assert_eq!(record.repository(&site.settings), Some(site.at(".").components().collect()));
-    let other = text.replacen("\"format\":1", "\"format\":2", 1);
+    let other = text.replacen("\"format\":2", "\"format\":3", 1);
     let other: Record = serde_json::from_str(&other).unwrap();
     assert_eq!(site.check(&other), Freshness::Stale(Reason::NoRecord));
 }

@@ -16,6 +16,8 @@ mod fixture;
 mod freshness;
 mod freshness_outline;
 #[cfg(unix)]
+mod freshness_releases;
+#[cfg(unix)]
 mod freshness_rows;
 #[cfg(unix)]
 mod freshness_settings;

@@ -3,6 +3,7 @@
 
 mod record;
 mod repository;
+mod unproven;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use store::Store;
 use tokio::sync::Semaphore;
 
 pub(super) use self::record::{LastBuild, RecordSlot, RecordedBuild};
+pub(super) use self::unproven::UnprovenGo;
 use super::layers::BuiltProgram;
 use super::program::Program;
 use crate::blocking::blocking;
@@ -37,6 +39,7 @@ pub(crate) struct Checked {
 impl Checked {
     /// A check without a record.
     pub(crate) fn new(
+        go: &Go,
         settings: BuildSettings,
         import_path: &golang::ImportPath,
         verdict: Verdict,
@@ -79,6 +82,7 @@ pub(super) struct Freshness {
     checks: Semaphore,
     cancel: Cancel,
     observer: Observer,
+    unproven: Arc<UnprovenGo>,
 }
 
 /// A check that still needs the state of a repository.
@@ -98,9 +102,21 @@ impl Freshness {
         compression: String,
         cancel: Cancel,
         observer: Observer,
+        unproven: Arc<UnprovenGo>,
     ) -> Self {
         let (repositories, checks) = (OnceMap::new(), Semaphore::new(CHECKS));
-        Self { store, go, files, repositories, rebuild, compression, checks, cancel, observer }
+        Self {
+            store,
+            go,
+            files,
+            repositories,
+            rebuild,
+            compression,
+            checks,
+            cancel,
+            observer,
+            unproven,
+        }
     }
 
     /// Decides whether a program must be built for a platform with these
@@ -119,7 +135,7 @@ impl Freshness {
         let variant = self.variant(capabilities);
         let freshness = Arc::clone(self);
         let begin = move || {
-            let keys = RecordKeys::new(&settings, &import_path);
+            let keys = RecordKeys::new(&freshness.go, &settings, &import_path);
             let slot = RecordSlot { keys, variant };
             freshness.begin(slot, settings)
         };
@@ -155,7 +171,7 @@ impl Freshness {
         }
         let Some((recorded, elsewhere)) = RecordedBuild::load(&self.store, &slot) else {
             let last = self.store.record::<LastBuild>(&slot.keys.last);
-            let reason = last.map_or(Reason::NoRecord, |last| last.reason_against(&settings));
+            let reason = last.map_or(Reason::NoRecord, |last| last.reason_against(&self.go, &settings));
             return stale(slot, settings, StaleReason::Inputs(reason));
         };
         if !self.store.has_blob(&recorded.layer.digest, recorded.layer.size) {
@@ -218,6 +234,9 @@ impl Freshness {
         recorded: RecordedBuild,
         reason: Reason,
     ) -> Checked {
+        if let Reason::Never(never) = &reason {
+            self.unproven.tell(Some(never));
+        }
         let record = recorded.record;
         let outline = slot.outline(&self.store);
         let listing = outline.and_then(|outline| {

@@ -1,6 +1,6 @@
 //! Keeps what a build read and what it gave.
 
-use golang::{BuildInfo, BuildSettings, Reason, RecordKeys, Summary};
+use golang::{BuildInfo, BuildSettings, Go, Reason, RecordKeys, Summary};
 use layer::Layer;
 use serde::{Deserialize, Serialize};
 use store::{Store, StoreError};
@@ -44,17 +44,17 @@ pub(in crate::build) struct LastBuild(Summary);
 
 impl store::Record for LastBuild {
     const KIND: &'static str = "build-last";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 impl LastBuild {
-    pub(in crate::build) fn of(settings: &BuildSettings) -> Self {
-        Self(Summary::of(settings))
+    pub(in crate::build) fn of(go: &Go, settings: &BuildSettings) -> Self {
+        Self(Summary::of(go, settings))
     }
 
     /// See [`Summary::reason_against`].
-    pub(in crate::build) fn reason_against(&self, settings: &BuildSettings) -> Reason {
-        self.0.reason_against(settings)
+    pub(in crate::build) fn reason_against(&self, go: &Go, settings: &BuildSettings) -> Reason {
+        self.0.reason_against(go, settings)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use golang::{Cancel, Cancelled, Environment, FileIdentity, Index, VcsState};
+use golang::{Cancel, Cancelled, Environment, FileIdentity, GitDir, Index, VcsState};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
@@ -27,7 +27,8 @@ pub(super) fn read(
     cancel: &Cancel,
 ) -> Result<VcsState, Cancelled> {
     let key = dir.display().to_string();
-    let index = || FileIdentity::of(&dir.join(".git/index"));
+    let elsewhere = || FileIdentity::of(&GitDir::of(dir).ok()??.own("index"));
+    let index = || FileIdentity::of(&dir.join(".git/index")).or_else(elsewhere);
     let before = index().filter(|before| {
         store.record::<Settled>(&key).is_none_or(|settled| settled != Settled(*before))
     });
