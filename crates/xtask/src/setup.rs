@@ -33,8 +33,12 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("umoci", "umoci"),
 ];
 
-/// Releases of Go whose programs the tests of `golang` read.
-const TOOLCHAINS: [&str; 2] = ["go1.24.10", "go1.25.4"];
+/// The newest release of Go that freshness is proven for.
+pub(crate) const NEWEST_GO: &str = "go1.27.3";
+
+/// Releases of Go whose programs the tests of `golang` read, or that build in
+/// them.
+const TOOLCHAINS: [&str; 3] = ["go1.24.10", "go1.25.4", NEWEST_GO];
 
 /// Python packages that check SBOMs.
 const PYTHON_PACKAGES: [&str; 2] =

@@ -38,8 +38,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Part::Setup => setup::run()?,
             Part::Parity => parity::run(&parity::Options::core())?,
             Part::Stale => {
-                stale::run(&stale::Options::short(setup::ko_path(), false))?;
-                stale::run(&stale::Options::short(setup::ko_path(), true))?;
+                for go in ["local", setup::NEWEST_GO] {
+                    stale::run(&stale::Options::short(go, setup::ko_path(), false))?;
+                    stale::run(&stale::Options::short(go, setup::ko_path(), true))?;
+                }
             }
             Part::Cargo => step::run(step::cargo().args(["test", "--workspace"]))?,
         }

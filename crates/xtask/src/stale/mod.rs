@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Between steps, something goes wrong: ours is killed, its cache damaged
     #[arg(long)]
     faults: bool,
+    /// The release of Go that builds: `go1.27.3`; that of this machine if not given
+    #[arg(long, default_value = "local")]
+    go: String,
     /// ko 0.19.1, to be compared with at some of the steps
     #[arg(long)]
     ko: Option<PathBuf>,
@@ -57,13 +60,15 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The walks of CI: all of it without faults, a part with them.
-    pub(crate) fn short(ko: PathBuf, faults: bool) -> Self {
+    /// The walks of CI, half of a leg and an eighth of one with faults for each
+    /// release of Go.
+    pub(crate) fn short(go: &str, ko: PathBuf, faults: bool) -> Self {
         Self {
             seed: 1,
-            steps: if faults { LEG / 4 } else { LEG },
+            steps: if faults { LEG / 8 } else { LEG / 2 },
             from: 0,
             faults,
+            go: go.to_owned(),
             ko: Some(ko),
             ours: None,
             change: String::new(),
@@ -74,7 +79,7 @@ impl Options {
 
 /// Walks.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let toolchain = Toolchain::find()?;
+    let toolchain = Toolchain::find(&options.go)?;
     let ours = match &options.ours {
         Some(ours) => ours.clone(),
         None => {

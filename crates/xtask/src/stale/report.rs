@@ -19,6 +19,7 @@ pub(super) struct Report {
     /// Those that must alter the image.
     altering: Vec<&'static str>,
     seed: u64,
+    go: String,
     pub(super) compared: u64,
     pub(super) with_ko: u64,
     /// Steps that changed nothing and were fresh.
@@ -44,6 +45,7 @@ impl Report {
                 && options.change.is_empty(),
             altering,
             seed: options.seed,
+            go: options.go.clone(),
             compared: 0,
             with_ko: 0,
             fresh: 0,
@@ -65,8 +67,9 @@ impl Report {
     pub(super) fn line(&self, step: u64) -> String {
         let faults: u64 = self.faults.values().sum();
         format!(
-            "seed {}, step {step}: {} compared, {} of them with ko, {} of them no image; {} \
+            "go {}, seed {}, step {step}: {} compared, {} of them with ko, {} of them no image; {} \
              unchanged and fresh; {} fresh after a change; {faults} faults, {} of them refused",
+            self.go,
             self.seed,
             self.compared,
             self.with_ko,

@@ -363,7 +363,7 @@ impl Workspace {
     }
 }
 
-/// The `go` of this machine, and what it keeps.
+/// A release of Go, and what it keeps.
 #[derive(Debug)]
 pub(super) struct Toolchain {
     path: String,
@@ -374,18 +374,20 @@ pub(super) struct Toolchain {
 }
 
 impl Toolchain {
-    pub(super) fn find() -> Result<Self> {
+    /// `local` is the `go` of this machine; others are in its module cache.
+    pub(super) fn find(release: &str) -> Result<Self> {
         let mut go = Command::new("go");
         go.args(["env", "GOCACHE", "GOMODCACHE", "GOROOT"]);
-        go.envs([("GOENV", "off"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", "")]);
+        go.envs([("GOENV", "off"), ("GOTOOLCHAIN", release), ("GOFLAGS", "")]);
         let output = step::output(&mut go)?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let lines: Vec<&str> = text.lines().collect();
         let [cache, modules, root] = lines[..] else {
             return Err(Error::Missing("go env does not answer".to_owned()));
         };
+        let path = std::env::var("PATH").unwrap_or_default();
         Ok(Self {
-            path: std::env::var("PATH").unwrap_or_default(),
+            path: if release == "local" { path } else { format!("{root}/bin:{path}") },
             cache: cache.to_owned(),
             modules: modules.to_owned(),
             root: PathBuf::from(root),

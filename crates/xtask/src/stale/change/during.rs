@@ -10,7 +10,7 @@ use super::modules::WORK;
 use super::source::{edit, edit_unseen};
 use crate::stale::workspace::Workspace;
 
-pub(in crate::stale) const DURING: [(&str, Act); 9] = [
+pub(in crate::stale) const DURING: [(&str, Act); 10] = [
     ("source edited during the build", edit),
     ("source edited unseen during the build", edit_unseen),
     ("source edited and restored during the build", |w| {
@@ -29,6 +29,11 @@ pub(in crate::stale) const DURING: [(&str, Act); 9] = [
         // It fails where the build's own git has the index locked.
         let _ = w.commit();
         Ok(())
+    }),
+    ("repository goes and comes back during the build", |w| {
+        w.rename(".git", "../git")?;
+        pause(w);
+        w.rename("../git", ".git")
     }),
     ("go.work appears and goes during the build", |w| {
         w.write("go.work", WORK)?;

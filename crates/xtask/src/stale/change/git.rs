@@ -88,7 +88,7 @@ fn stamped(w: &mut Workspace) -> Result<()> {
     Ok(())
 }
 
-fn clean(w: &mut Workspace) -> Result<bool> {
+pub(super) fn clean(w: &mut Workspace) -> Result<bool> {
     stamped(w)?;
     w.commit()?;
     Ok(true)

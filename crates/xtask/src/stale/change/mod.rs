@@ -7,6 +7,7 @@ mod git;
 mod image;
 mod modules;
 mod place;
+mod repository;
 mod settings;
 mod source;
 mod variable;
@@ -57,12 +58,13 @@ impl Change {
 
 /// All kinds.
 pub(super) fn all() -> Vec<Change> {
-    let tables: [&[Change]; 7] = [
+    let tables: [&[Change]; 8] = [
         &source::ALL,
         &modules::ALL,
         &variable::ALL,
         &settings::ALL,
         &git::ALL,
+        &repository::ALL,
         &image::ALL,
         &place::ALL,
     ];

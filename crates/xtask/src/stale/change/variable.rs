@@ -157,7 +157,8 @@ fn copied(w: &Workspace) -> Result<()> {
     for name in ["bin", "VERSION", "go.env"] {
         w.run("cp", &["-r", &format!("{root}/{name}"), COPY])?;
     }
-    Ok(())
+    // In the module cache, nobody may write.
+    w.run("chmod", &["-R", "u+w", COPY])
 }
 
 fn shim(w: &mut Workspace, flags: &str) -> Result<()> {
