@@ -16,7 +16,7 @@ use super::outline::{Headers, Outline};
 use super::packages::{Package, Packages};
 use super::place::Place;
 use super::reason::Never;
-use super::roots::Roots;
+use super::releases::ReleaseLine;
 use super::said;
 use super::survey::{Survey, Surveyed};
 use super::tree::{self, Dir, Filter, Refused, Single};
@@ -244,8 +244,8 @@ fn inputs(
     let main = Packages::main(&packages).filter(|main| !main.standard);
     let offline = modes.offline.then_some(cache.as_path());
     // Whether that is proven has been asked before the build.
-    let roots = toolchain.line(true)?.roots;
-    let stamp = stamp(built, roots, flags, main, offline, started, cancel)?;
+    let line = toolchain.line(true)?;
+    let stamp = stamp(built, line, flags, main, offline, started, cancel)?;
     if let Some((stamp, places)) = &stamp
         && let Some(repository) = stamp.needs(places.0.as_path())
     {
@@ -288,7 +288,7 @@ fn inputs(
         inputs.files.push(single);
     }
     // Above the checkout, much happens in a directory that is none of ours.
-    let repository = Places { roots, dir, package: dir, module: module_root }.repository();
+    let repository = Places { line, dir, package: dir, module: module_root }.repository();
     let top = repository.as_deref().unwrap_or(module_root);
     for dir in dir.ancestors().take_while(|dir| dir.starts_with(top)) {
         tree::absent(&dir.join("go.work"), started)?;
@@ -361,7 +361,7 @@ type Paths = (PathBuf, PathBuf, PathBuf);
 /// What of version control is in the program, if `go` looks for it at all.
 fn stamp(
     built: Built<'_>,
-    roots: Roots,
+    line: ReleaseLine,
     flags: &Flags,
     main: Option<&Package>,
     offline: Option<&Path>,
@@ -388,7 +388,7 @@ fn stamp(
         version: info.main.as_ref().map_or("", |main| main.version.as_str()),
     };
     let settings = built.settings;
-    let places = Places { roots, dir: &settings.dir, package: &main.dir, module: &module.dir };
+    let places = Places { line, dir: &settings.dir, package: &main.dir, module: &module.dir };
     match Stamp::capture(places, &settings.environment, said, offline, started, cancel)? {
         Ok(stamp) => {
             let paths = (settings.dir.clone(), main.dir.clone(), module.dir.clone());

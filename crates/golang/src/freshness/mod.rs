@@ -242,7 +242,7 @@ impl Record {
         if let Some((stamp, package, module)) = &inputs.stamp {
             let (package, module) = places(package, module);
             let line = inputs.toolchain.line(go.trusts_unproven()).map_err(Reason::Never)?;
-            let places = Places { roots: line.roots, dir, package: &package, module: &module };
+            let places = Places { line, dir, package: &package, module: &module };
             stamp.check(places, environment)?;
         }
         let toolchain = inputs.toolchain_now(go, settings, root, checker)?;

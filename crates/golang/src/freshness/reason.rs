@@ -84,6 +84,12 @@ pub enum Reason {
     },
     /// Tags, or what else of the repository is stamped, are not what they were.
     Tags,
+    /// The repository's directory has another name, of which this release of Go
+    /// makes the version.
+    Named {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The module cache has other versions for the commit, of which `go` would
     /// take one.
     Versions {
@@ -136,6 +142,9 @@ impl fmt::Display for Reason {
             Self::Dirty { is: true } => f.write_str("the checkout has changes since"),
             Self::Dirty { is: false } => f.write_str("the checkout has no changes any more"),
             Self::Tags => f.write_str("tags or settings of the git repository have changed"),
+            Self::Named { dir } => {
+                write!(f, "Go makes another version of the name of {}", dir.display())
+            }
             Self::Versions { dir } => {
                 write!(f, "the versions of the commit in {} are others", dir.display())
             }

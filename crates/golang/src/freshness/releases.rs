@@ -24,14 +24,28 @@ pub struct ReleaseLine {
     pub proof: Proof,
     /// How it finds the root of a repository.
     pub(crate) roots: Roots,
+    /// Whether it takes the directory of a repository for a module path, so
+    /// that a name such as `v2` decides which tags make a version
+    /// (`modfetch.LookupLocal`).
+    pub(crate) by_directory: bool,
 }
 
 /// The release lines that are known, the newest last.
 pub const RELEASE_LINES: [ReleaseLine; 4] = [
-    ReleaseLine { name: "1.24", proof: Proof::Read, roots: Roots::Directories },
-    ReleaseLine { name: "1.25", proof: Proof::Read, roots: Roots::Directories },
-    ReleaseLine { name: "1.26", proof: Proof::Walked, roots: Roots::Directories },
-    ReleaseLine { name: "1.27", proof: Proof::Walked, roots: Roots::GitFiles },
+    ReleaseLine { name: "1.24", proof: Proof::Read, roots: Roots::Directories, by_directory: true },
+    ReleaseLine {
+        name: "1.25",
+        proof: Proof::Read,
+        roots: Roots::Directories,
+        by_directory: false,
+    },
+    ReleaseLine {
+        name: "1.26",
+        proof: Proof::Walked,
+        roots: Roots::Directories,
+        by_directory: false,
+    },
+    ReleaseLine { name: "1.27", proof: Proof::Walked, roots: Roots::GitFiles, by_directory: false },
 ];
 
 /// The line of what `go env GOVERSION` says. Only plain releases have one:

@@ -1,7 +1,7 @@
 //! What `go` stamps of version control into programs of a main module: the
 //! commit and its date, whether there are changes, and a version that it
 //! computes from tags. The conditions are those of Go 1.24 to 1.27 (`cmd/go`,
-//! `load.setBuildInfo` and `vcs.FromDir`); where these differ, [`Roots`] says so.
+//! `load.setBuildInfo` and `vcs.FromDir`); where these differ, [`ReleaseLine`] says so.
 //!
 //! | stamped | decided by | here |
 //! |---|---|---|
@@ -9,6 +9,7 @@
 //! | `vcs.revision`, `vcs.time` | HEAD | `git status` names it |
 //! | `vcs.modified`, `+dirty` | any line of `git status --porcelain`, so untracked files and submodules count, ignored ones do not | the same command, but for headers |
 //! | version of the main module | HEAD, all tags, history as far as it is there, the `go.mod` at the repository's root | the names and values of all tags; `shallow`, grafts and replacements |
+//! | | in Go 1.24, whether the repository's directory is called `v2` or the like | its name |
 //! | | with `GOPROXY=off`, the module cache | [`Versions`] |
 //! | | `log.excludeDecoration` of git's settings | the settings' files, but for sections that only say how to reach others; files that they include are not followed |
 
@@ -20,7 +21,8 @@ use sha2::{Digest, Sha256};
 
 use super::reason::{Never, Reason};
 use super::references::References;
-use super::roots::{Around, Roots};
+use super::releases::ReleaseLine;
+use super::roots::Around;
 use super::versions::Versions;
 use crate::cancel::{Cancel, Cancelled};
 use crate::environment::Environment;
@@ -181,6 +183,8 @@ struct Head {
     commit: String,
     dirty: bool,
     references: Sum,
+    /// Of the directory, where the release of Go looks at its name.
+    major: Option<String>,
     /// With `GOPROXY=off`.
     versions: Option<Versions>,
 }
@@ -198,8 +202,8 @@ pub(crate) struct Said<'a> {
 /// The places that decide about a stamp.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Places<'a> {
-    /// How the release of Go that builds finds repositories.
-    pub(crate) roots: Roots,
+    /// The release line of Go that builds.
+    pub(crate) line: ReleaseLine,
     pub(crate) dir: &'a Path,
     pub(crate) package: &'a Path,
     pub(crate) module: &'a Path,
@@ -207,17 +211,26 @@ pub(crate) struct Places<'a> {
 
 impl Places<'_> {
     fn around(self) -> [Option<Around>; 3] {
-        [self.dir, self.package, self.module].map(|dir| self.roots.around(dir))
+        [self.dir, self.package, self.module].map(|dir| self.line.roots.around(dir))
     }
 
     /// The repository that is stamped.
     pub(crate) fn repository(self) -> Option<PathBuf> {
-        let repository = self.roots.root(self.dir)?;
+        let repository = self.line.roots.root(self.dir)?;
         let same = [self.package, self.module]
             .into_iter()
-            .all(|dir| self.roots.root(dir).as_ref() == Some(&repository));
+            .all(|dir| self.line.roots.root(dir).as_ref() == Some(&repository));
         same.then_some(repository)
     }
+}
+
+/// The name of a directory if it looks like the version at the end of a module
+/// path (`module.SplitPathVersion`), else nothing.
+fn major(dir: &Path) -> String {
+    let name = dir.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let number = name.strip_prefix('v').filter(|number| !number.is_empty());
+    let is_major = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if number.is_some_and(is_major) { name.into_owned() } else { String::new() }
 }
 
 fn has_git(environment: &Environment) -> bool {
@@ -271,7 +284,8 @@ impl Stamp {
             },
         };
         let Answer { head: commit, dirty, references, .. } = answer;
-        stamp.head = Some(Head { commit, dirty, references, versions });
+        let major = places.line.by_directory.then(|| major(&repository));
+        stamp.head = Some(Head { commit, dirty, references, major, versions });
         Ok(Ok(stamp))
     }
 
@@ -329,6 +343,9 @@ impl Stamp {
         }
         if now.references != head.references {
             return Err(Reason::Tags);
+        }
+        if head.major.as_ref().is_some_and(|recorded| *recorded != major(repository)) {
+            return Err(Reason::Named { dir: repository.to_owned() });
         }
         head.versions.as_ref().map_or(Ok(()), Versions::check)
     }

@@ -169,6 +169,22 @@ fn a_repository_that_is_none_for_git() {
     }
 }
 
+/// For Go 1.24, a repository in a directory `v2` is of another major version.
+#[test]
+fn the_name_of_the_directory() {
+    let rename: fn(&mut Site) = |site| {
+        fs::rename(site.at(""), site.tree.join("v2")).unwrap();
+        site.settings.dir = site.tree.join("v2");
+    };
+    let named = || Other("of the name of");
+    for (go, want) in [(go_release("go1.24.10"), named()), (go_release("go1.25.4"), Fresh)] {
+        let mut site = Site::with_git();
+        at_root(&mut site);
+        site.go = go;
+        check_rows(&site, &[("renamed", rename, want)]);
+    }
+}
+
 /// Go 1.27 no longer knows bzr.
 #[test]
 fn bzr() {

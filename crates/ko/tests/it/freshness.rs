@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use crate::fixture::Fixture;
+use crate::spy::Spy;
 use testkit::base::Image;
 use testkit::edit::edited;
 use testkit::trace::Trace;
@@ -107,6 +108,52 @@ fn nothing_changed() {
     let _ = run.output().success();
     assert_eq!(trace.started().get("go"), None);
     assert_eq!(trace.started().get("git"), None);
+}
+
+/// The clock of the file system does not tell the edits and the run apart.
+#[test]
+fn a_run_right_after_an_edit_is_recorded() {
+    let fixture = fixture();
+    let file = fixture.sandbox.work().join("main.go");
+    let edit = |word: &str| fs::write(&file, PROGRAM.replace("none", word)).unwrap();
+    let run = || {
+        let output = fixture.build("--bare --sbom=none --explain").output().success();
+        (output.stdout.trim().to_owned(), output.stderr)
+    };
+    let (first, _) = run();
+    let mut digests = vec![first];
+    for words in [["some", "more"], ["less", "lots"]] {
+        words.map(edit);
+        let (digest, said) = run();
+        assert!(!said.contains("will be built again"), "{said}");
+        let (again, said) = run();
+        assert!(said.contains(" is fresh"), "{said}");
+        assert_eq!(again, digest);
+        assert!(!digests.contains(&digest), "{said}");
+        digests.push(digest);
+    }
+}
+
+/// That is said once, whatever is built.
+#[test]
+fn an_unknown_release_of_go_is_said_once() {
+    let fixture = fixture();
+    let _ = fixture.module().main("cmd/one");
+    let lines = r#"[ "$1" != env ] || { "$go" "$@" | sed 's/go1[.0-9]*"/go1.28.0"/'; exit; }"#;
+    let spy = Spy::with_script(&fixture.sandbox, lines);
+    let words = "-B . ./cmd/one --sbom=none --explain";
+    let run = || fixture.build(words).env("KO_GO_PATH", spy.program());
+    let notice = "go1.28.0 is not a release of Go whose builds are known here: programs";
+    for _ in 0..2 {
+        let said = run().output().success().stderr;
+        assert_eq!(said.matches(notice).count(), 1, "{said}");
+        assert!(said.contains("KO_FRESH_UNPROVEN_GO=1"), "{said}");
+    }
+    // A script is never fresh, for another reason.
+    for (value, trusted) in [("0", false), ("1", true)] {
+        let said = run().env("KO_FRESH_UNPROVEN_GO", value).output().success().stderr;
+        assert_eq!(said.contains(notice), !trusted, "{said}");
+    }
 }
 
 /// Neither is what to build looked up, nor what it was built from.

@@ -312,7 +312,9 @@ impl Workspace {
     pub(super) fn allowance(&self) -> (usize, usize) {
         let settings = &self.checkouts[self.here].settings;
         let unless = |asks, allowed| if asks { usize::MAX } else { allowed };
-        (unless(settings.asks_go(), 0), unless(settings.asks_git(), 1))
+        // For a submodule, git starts another one.
+        let git = 1 + usize::from(self.has("../.gitmodules"));
+        (unless(settings.asks_go(), 0), unless(settings.asks_git(), git))
     }
 
     /// Whether what is built reads what nobody tracks.
