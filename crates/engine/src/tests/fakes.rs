@@ -144,7 +144,7 @@ impl Builder for FakeBuilder {
             Some(Script::Fresh) => Verdict::Fresh(Box::new(built(import_path))),
             _ => Verdict::Stale(StaleReason::Inputs(Reason::NoRecord), Default::default()),
         };
-        std::future::ready(Ok(Arc::new(Checked::for_tests(import_path, verdict)))).boxed()
+        std::future::ready(Ok(Arc::new(checked(verdict)))).boxed()
     }
 
     fn start(&self, targets: Vec<(Program, Platform, Arc<Checked>)>) -> Vec<BuildHandle> {
@@ -363,16 +363,14 @@ pub(super) fn layer_of(import_path: &str) -> Digest {
     Digest::of(import_path.as_bytes())
 }
 
-impl Checked {
-    fn for_tests(import_path: &ImportPath, verdict: Verdict) -> Self {
-        let settings = golang::BuildSettings {
-            dir: "/src".into(),
-            target: target(),
-            environment: Environment::from_iter([("GOOS", "linux")]),
-            flags: Vec::new(),
-            ldflags: Vec::new(),
-            disable_optimizations: false,
-        };
-        Self::new(settings, import_path, verdict)
-    }
+fn checked(verdict: Verdict) -> Checked {
+    let settings = golang::BuildSettings {
+        dir: "/src".into(),
+        target: target(),
+        environment: Environment::from_iter([("GOOS", "linux")]),
+        flags: Vec::new(),
+        ldflags: Vec::new(),
+        disable_optimizations: false,
+    };
+    Checked::for_tests(settings, verdict)
 }

@@ -52,6 +52,7 @@ impl Fixture {
             work_dir: self.dir.path().join("module"),
             environment: Environment::from_iter(environment.chain(fixed)),
             go: None,
+            trust_unproven_go: false,
             cache: Some(self.dir.path().join(cache)),
             spare: None,
             limits: Limits {

@@ -115,6 +115,7 @@ use crate::build::BuildSettings;
 use crate::cancel::Cancelled;
 use crate::module_file;
 use crate::tool::Go;
+use releases::line_of;
 use toolchain::Toolchain;
 use tree::{Dir, Single};
 use vcs::{Places, Stamp};
@@ -234,7 +235,12 @@ impl Record {
         if self.format != FORMAT {
             return Err(Reason::NoRecord);
         }
-        let inputs = self.inputs.as_ref().map_err(|never| Reason::Never(never.clone()))?;
+        let inputs = self.inputs.as_ref().map_err(|never| match never {
+            // It may be known by now, or trusted.
+            Never::Unproven { version } => line_of(version, go.trusts_unproven())
+                .map_or_else(Reason::Never, |_| Reason::NoRecord),
+            never => Reason::Never(never.clone()),
+        })?;
         let (dir, environment) = (&settings.dir, &settings.environment);
 
         let root = inputs.root(dir)?;

@@ -124,7 +124,7 @@ mod tests {
 
     /// A directory `a/b/c` with these files and, where there is no content,
     /// directories.
-    fn tree(files: &[(&str, Option<&[u8]>)]) -> tempfile::TempDir {
+    fn tree(files: Files<'_>) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("a/b/c")).unwrap();
         for (name, content) in files {
@@ -137,6 +137,9 @@ mod tests {
         root
     }
 
+    /// Names, and what is in them: nothing is a directory.
+    type Files<'a> = &'a [(&'a str, Option<&'a [u8]>)];
+
     /// How far up from `a/b/c`, of which system, and whether that is enough.
     type Found = Option<(usize, &'static str, bool)>;
 
@@ -144,7 +147,7 @@ mod tests {
     fn roots_by_release_line() {
         let git = Some((1, "git", false));
         let long = [b"gitdir: ", " ".repeat(5000).as_bytes(), b"../g"].concat();
-        let rows: &[(&str, &[(&str, Option<&[u8]>)], Found, Found)] = &[
+        let rows: &[(&str, Files<'_>, Found, Found)] = &[
             ("nothing", &[], None, None),
             ("directory", &[("a/b/.git", None)], git, git),
             ("file", &[("a/g", None), ("a/b/.git", Some(b"gitdir: ../g\n"))], None, git),

@@ -221,7 +221,9 @@ fn an_unknown_release_is_never_fresh_unless_it_is_trusted() {
     site.go = fake_go(&site.tree, &script);
     let (record, _) = site.capture(SystemTime::now(), None).unwrap();
     assert_eq!(record.never(), Some(&unproven));
+    assert_eq!(site.check(&record), Freshness::Stale(Reason::Never(unproven)));
     site.go = site.go.trusting_unproven(true);
+    assert_eq!(site.check(&record), Freshness::Stale(Reason::NoRecord));
     let (record, _) = site.capture(SystemTime::now(), None).unwrap();
     assert!(matches!(record.never(), Some(Never::Shim { .. })), "{:?}", record.never());
 }

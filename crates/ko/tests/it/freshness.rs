@@ -123,7 +123,7 @@ fn a_run_right_after_an_edit_is_recorded() {
     let (first, _) = run();
     let mut digests = vec![first];
     for words in [["some", "more"], ["less", "lots"]] {
-        words.map(edit);
+        words.into_iter().for_each(edit);
         let (digest, said) = run();
         assert!(!said.contains("will be built again"), "{said}");
         let (again, said) = run();
