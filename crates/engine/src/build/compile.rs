@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, ready};
 use golang::{
-    Binary, BuildError, BuildKey, BuildSettings, Cancel, Checker, FileIdentity, Go, ImportPath, Member,
-    NotRecorded, OutputDir, Reason, Survey, can_share,
+    Binary, BuildError, BuildKey, BuildSettings, Cancel, Checker, FileIdentity, Go, ImportPath,
+    Member, NotRecorded, OutputDir, Reason, Survey, can_share,
 };
 use layer::Layer;
 use oci::Platform;

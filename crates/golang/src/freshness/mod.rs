@@ -186,6 +186,12 @@ impl Record {
         &self.layer
     }
 
+    /// Why nothing of such a build is recorded, if that is so.
+    #[must_use]
+    pub fn never(&self) -> Option<&Never> {
+        self.inputs.as_ref().err()
+    }
+
     /// The repository whose state the check will need, if it needs one.
     #[must_use]
     pub fn repository(&self, settings: &BuildSettings) -> Option<PathBuf> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::modules::normal;
+use crate::path::normal;
 
 /// What counts as the root of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -166,7 +166,8 @@ impl Freshness {
         }
         let Some((recorded, elsewhere)) = RecordedBuild::load(&self.store, &slot) else {
             let last = self.store.record::<LastBuild>(&slot.keys.last);
-            let reason = last.map_or(Reason::NoRecord, |last| last.reason_against(&self.go, &settings));
+            let reason =
+                last.map_or(Reason::NoRecord, |last| last.reason_against(&self.go, &settings));
             return stale(slot, settings, StaleReason::Inputs(reason));
         };
         if !self.store.has_blob(&recorded.layer.digest, recorded.layer.size) {
