@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 /// So much of a file has its build ID, says Go.
-const HEAD: u64 = 32 << 10;
+const HEAD: usize = 32 << 10;
 
 /// Of the compiler in the GOROOT of a program `bin/go`, links resolved.
 pub(crate) fn of_compiler(go: &Path) -> Option<String> {
@@ -26,9 +26,10 @@ pub(crate) fn of_compiler(go: &Path) -> Option<String> {
     };
     let tools = go.parent()?.parent()?.join("pkg/tool").join(format!("{os}_{arch}"));
     let compiler = tools.join(format!("compile{}", std::env::consts::EXE_SUFFIX));
-    let mut head = Vec::new();
-    File::open(compiler).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
-    in_head(&head)
+    let mut head = vec![0; HEAD];
+    // At once: this is read in every run.
+    let size = File::open(compiler).ok()?.read(&mut head).ok()?;
+    in_head(&head[..size])
 }
 
 /// In an ELF file it is a note; elsewhere, it is marked at the beginning of the

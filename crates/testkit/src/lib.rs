@@ -15,7 +15,6 @@ pub mod base;
 pub mod cgroup;
 mod digest;
 pub mod docker;
-pub mod edit;
 #[cfg(unix)]
 pub mod image_store;
 pub mod kind;

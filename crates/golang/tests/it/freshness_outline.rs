@@ -2,19 +2,17 @@
 //! what it said still holds, and that it then leads to the same record.
 
 use std::os::unix::fs::symlink;
-use std::time::SystemTime;
 
 use golang::{NotRecorded, Outline, Record};
 
-use crate::freshness_site::{MAIN, Site};
+use crate::freshness_site::{MAIN, Site, checker};
 
 type Change = fn(&mut Site);
 
 /// A workspace that was built, and what is kept of that.
 fn built() -> (Site, Record, Outline) {
     let site = Site::with_git();
-    site.settle();
-    let started = SystemTime::now();
+    let started = checker().begin_build();
     site.binary().unwrap();
     let (record, outline) = site.capture(started, None).unwrap();
     (site, record, outline.unwrap())
@@ -139,8 +137,7 @@ fn what_go_said_holds_while_nothing_else_is_imported() {
         change(&mut site);
         let remembered = site.remembered(&record, outline);
         assert_eq!(remembered.is_some(), holds, "{name}");
-        site.settle();
-        let started = SystemTime::now();
+        let started = checker().begin_build();
         site.binary().unwrap();
         let (record, _) = site.capture(started, None).unwrap();
         assert_eq!(site.outline_is_right(remembered.as_ref(), started, &record), holds, "{name}");
@@ -171,8 +168,7 @@ fn what_changes_before_the_build_is_not_recorded() {
         site.write(TEXT, "package one\n\nconst text = \"two\"\n");
         let remembered = site.remembered(&record, outline).unwrap();
         change(&mut site);
-        site.settle();
-        let started = SystemTime::now();
+        let started = checker().begin_build();
         site.binary().unwrap();
         let error = site.capture_by(&remembered, started, None).unwrap_err();
         assert!(matches!(error, NotRecorded::Outline | NotRecorded::Modules), "{name}: {error}");

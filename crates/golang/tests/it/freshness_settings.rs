@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::time::SystemTime;
 
 use golang::{
     BuildKey, Cancel, Environment, Freshness, Go, Index, Reason, RecordKeys, Summary, VcsState,
@@ -12,7 +11,7 @@ use golang::{
 use crate::fixture::{Tree, fake_go, path};
 use crate::freshness_rows::Want::{Fails, Fresh, Other, Same};
 use crate::freshness_rows::{check_rows, reason};
-use crate::freshness_site::{Site, touch};
+use crate::freshness_site::{Site, checker, touch};
 
 #[test]
 fn settings_of_go() {
@@ -158,8 +157,7 @@ fn never() {
         let mut site = Site::new();
         site.binary().unwrap();
         change(&mut site);
-        site.settle();
-        let started = SystemTime::now();
+        let started = checker().begin_build();
         let survey = site.survey(started).unwrap();
         // go knows all that the others read.
         let hashed = words == "starts" || words.starts_with("repository");

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::num::NonZero;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -87,6 +86,8 @@ impl Site {
         for (name, content) in FILES {
             tree.write(&format!("w/{name}"), content);
         }
+        // Else the build would change the directory above the workspace.
+        fs::create_dir(tree.join("out")).unwrap();
         let settings = settings(&tree);
         Self { tree, go: real_go(), settings, import_path: "example.com/app/cmd/tool".to_owned() }
     }
@@ -158,7 +159,6 @@ impl Site {
 
     /// The binary of now, byte by byte.
     pub(crate) fn binary(&self) -> Result<Vec<u8>, String> {
-        self.tree.write("out/clock", "");
         let output = self.tree.join("out/scratch");
         self.build_to(&output)?;
         Ok(fs::read(output).unwrap())
@@ -166,8 +166,7 @@ impl Site {
 
     /// Builds, and records that.
     pub(crate) fn record(&self) -> Result<(Record, Vec<u8>), NotRecorded> {
-        self.settle();
-        let started = SystemTime::now();
+        let started = checker().begin_build();
         let binary = self.binary().unwrap();
         self.capture(started, None).map(|(record, _)| (record, binary))
     }
@@ -230,18 +229,6 @@ impl Site {
         assert!(outline.is_none());
         assert_eq!(timeless(&by_outline), timeless(record));
         true
-    }
-
-    /// Until the file system's clock has left the time of the last change well
-    /// behind, as it has between the edits and the builds of people.
-    pub(crate) fn settle(&self) {
-        let now = || {
-            self.tree.write("out/clock", "");
-            let changed = fs::metadata(self.tree.join("out/clock")).unwrap();
-            changed.ctime() * 1_000_000_000 + changed.ctime_nsec()
-        };
-        let from = now();
-        while now() < from + 40_000_000 {}
     }
 }
 

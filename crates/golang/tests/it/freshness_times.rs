@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use golang::{Freshness, NotRecorded, Reason, Record};
 
@@ -20,8 +20,7 @@ fn changes_during_the_build() {
     ];
     for change in rows {
         let site = Site::new();
-        site.settle();
-        let started = SystemTime::now();
+        let started = checker().begin_build();
         site.binary().unwrap();
         change(&site);
         let error = site.capture(started, None).unwrap_err();
@@ -34,8 +33,7 @@ fn changes_during_the_build() {
         |site| _ = site.git(&["tag", "v1.0.0"]),
     ] {
         let site = site.copy();
-        site.settle();
-        let started = SystemTime::now();
+        let started = checker().begin_build();
         site.binary().unwrap();
         change(&site);
         let error = site.capture(started, None).unwrap_err();
@@ -63,8 +61,7 @@ fn what_appears_and_goes_during_the_build() {
     ];
     for (place, files) in rows {
         let site = Site::new();
-        site.settle();
-        let started = SystemTime::now();
+        let started = checker().begin_build();
         for (name, content) in &files {
             site.tree.write(name, content);
         }

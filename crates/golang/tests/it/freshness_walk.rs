@@ -4,11 +4,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use golang::{Freshness, NotRecorded, Outline, Reason, Record};
 
-use crate::freshness_site::{FILES, MAIN, Site, touch};
+use crate::freshness_site::{FILES, MAIN, Site, checker, touch};
 
 /// A generator whose numbers depend on its seed alone.
 struct Dice(u64);
@@ -241,8 +241,7 @@ fn walk(seed: u64, steps: usize) -> Tally {
         let remembered = known
             .as_ref()
             .and_then(|(record, _, outline)| walk.site.remembered(record, outline.clone()));
-        walk.site.settle();
-        let started = SystemTime::now();
+        let started = checker().begin_build();
         let Ok(binary) = walk.site.binary() else {
             // What is known stays known, until it builds again.
             tally.failed += 1;

@@ -9,7 +9,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use testkit::base::{Image, Index};
-use testkit::edit::edited;
 use testkit::registry::{Class, Contents, TestRegistry};
 use testkit::trace::Trace;
 
@@ -115,7 +114,6 @@ impl Scene {
 
     fn prepare(&self, change: Change, round: usize) {
         change(self, round);
-        edited();
         self.fixture.registry.reset();
     }
 

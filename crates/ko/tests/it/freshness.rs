@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use crate::fixture::Fixture;
 use crate::spy::Spy;
 use testkit::base::Image;
-use testkit::edit::edited;
 use testkit::trace::Trace;
 
 const PROGRAM: &str =
@@ -36,7 +35,6 @@ fn fixture() -> Fixture {
 
 /// Builds with words and variables.
 fn build_with(fixture: &Fixture, words: &str, variables: &[(&str, &str)]) -> Built {
-    edited();
     let mut run = fixture.build(&format!("--bare --sbom=none --explain {words}"));
     for (name, value) in variables {
         run = run.env(name, value);
@@ -63,7 +61,6 @@ fn git(fixture: &Fixture, words: &[&str]) {
     command.env("HOME", fixture.sandbox.home()).env("GIT_CONFIG_NOSYSTEM", "1");
     let output = command.current_dir(fixture.sandbox.work()).output().unwrap();
     assert!(output.status.success(), "{words:?}: {output:?}");
-    edited();
 }
 
 pub(crate) fn commit(fixture: &Fixture) {
@@ -343,7 +340,6 @@ fn what_changed_in_kodata_is_named() {
     let fixture = fixture();
     let module = fixture.module().file("kodata/a/one.txt", "1").file("kodata/a/two.txt", "2");
     let explained = || {
-        edited();
         let output = fixture.build("--bare --sbom=none --explain").output().success();
         let line = output.stderr.lines().find_map(|line| line.split_once("/kodata"));
         line.map(|(_, rest)| rest.to_owned())
@@ -392,7 +388,6 @@ fn a_copied_checkout_is_fresh_by_its_content() {
     let status = Command::new("cp").arg("-r").arg(fixture.sandbox.work()).arg(&copy).status();
     assert!(status.unwrap().success());
     let run = |text: &str| {
-        edited();
         let run = fixture.build("--bare --sbom=none --explain").cwd(&copy);
         let output = run.output().success();
         assert!(output.stderr.contains(text), "{}", output.stderr);

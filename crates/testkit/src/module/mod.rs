@@ -106,7 +106,6 @@ pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
     if let Err(error) = fs::write(path, content) {
         panic!("write of {}: {error}", path.display());
     }
-    crate::edit::edited();
 }
 
 pub(crate) fn make_dir(path: &Path) {

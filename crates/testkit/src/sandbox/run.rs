@@ -2,7 +2,6 @@
 
 use super::memory::Watch;
 use super::{Sandbox, scrub};
-use crate::edit;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -66,14 +65,12 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Starts it, and gives it back while it runs: for tests that interrupt. A
-    /// module that this thread has just written is a moment old by then.
+    /// Starts it, and gives it back while it runs: for tests that interrupt.
     ///
     /// # Panics
     /// If it cannot be started.
     #[must_use]
     pub fn start(mut self) -> Running {
-        edit::settle();
         let started = self
             .command
             .stdin(Stdio::piped())

@@ -94,6 +94,9 @@ fn submodule(w: &mut Workspace) -> Result<()> {
     w.git(&[&["-C", &place], &add[..]].concat())?;
     w.git(&["-C", &place, "commit", "-q", "-m", "submodule"])?;
     w.git(&["-C", &format!("{place}/w"), "checkout", "-q", "-B", "main"])?;
+    // A copy elsewhere is to be of the same repository.
+    w.git(&["-C", &format!("{place}/w"), "config", "--unset", "core.worktree"])?;
+    w.write(&format!("{place}/w/.git"), format!("gitdir: {place}/.git/modules/w\n"))?;
     go_on(w, &place);
     Ok(())
 }
