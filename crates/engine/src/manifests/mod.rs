@@ -32,8 +32,8 @@ use crate::plan::{LookedUp, PlannedProgram};
 /// From so many bytes on, threads for the documents of a file pay.
 const LARGE: usize = 256 << 10;
 
-/// So much of the output is handed over at once, in bytes, or more where it is
-/// one piece.
+/// So much of the output is handed over at once, in bytes, or up to twice as
+/// much.
 const CHUNK: usize = 256 << 10;
 
 /// What of which files is resolved.
@@ -288,9 +288,12 @@ async fn write(
             .manifest(image)
             .map_err(|source| ResolveError::Unfit { file: file.name().to_owned(), source })?;
         for piece in spliced.pieces() {
-            chunk.extend_from_slice(piece.as_bytes());
-            if chunk.len() >= CHUNK {
-                out(std::mem::take(&mut chunk)).await.map_err(failed)?;
+            // A piece may be a whole file: it is never there twice.
+            for part in piece.as_bytes().chunks(CHUNK) {
+                chunk.extend_from_slice(part);
+                if chunk.len() >= CHUNK {
+                    out(std::mem::take(&mut chunk)).await.map_err(failed)?;
+                }
             }
         }
     }

@@ -15,7 +15,6 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ("events", &[]),
     ("hints", &[]),
     ("image", &[]),
-    ("keychain", &[]),
     ("once", &[]),
     ("platform", &[]),
     ("redact", &[]),
@@ -51,6 +50,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ),
     ("changes", &["build", "events", "image"]),
     ("error", &["bases", "build", "container_engine", "destinations", "events", "hints"]),
+    ("keychain", &["options"]),
     ("cache", &["error", "events", "hints"]),
     ("plan", &["bases", "build", "destinations", "error", "events"]),
     (
