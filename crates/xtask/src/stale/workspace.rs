@@ -317,6 +317,13 @@ impl Workspace {
         (unless(settings.asks_go(), 0), unless(settings.asks_git(), git))
     }
 
+    /// Whether this Go stamps a repository whose `.git` is a file: since 1.27.
+    pub(super) fn stamps_git_files(&self) -> bool {
+        let version = fs::read_to_string(self.goroot.join("VERSION")).unwrap_or_default();
+        let minor = version.strip_prefix("go1.").and_then(|rest| rest.split('.').next());
+        minor.and_then(|minor| minor.parse::<u32>().ok()).is_some_and(|minor| minor >= 27)
+    }
+
     /// Whether what is built reads what nobody tracks.
     pub(super) fn is_never_fresh(&self) -> bool {
         let is = |name, text: &str| self.env.get(name).is_some_and(|value| value.contains(text));

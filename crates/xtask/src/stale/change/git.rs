@@ -1,5 +1,6 @@
 //! Changes of the repository, all of which may be in the stamp.
 
+use super::repository::alone;
 use super::{Change, alters, keeps};
 use crate::error::Result;
 use crate::stale::workspace::Workspace;
@@ -85,6 +86,9 @@ fn tag(w: &mut Workspace) -> Result<()> {
 /// Nothing forbids the stamp.
 fn stamped(w: &mut Workspace) -> Result<()> {
     w.env.remove("GOFLAGS");
+    if !w.stamps_git_files() {
+        alone(w)?;
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::stale::workspace::Workspace;
 
 pub(super) const ALL: [Change; 8] = [
     keeps("work goes on in a linked work tree", work_tree).after(clean),
-    alters("work goes on in a submodule", submodule).after(clean),
+    keeps("work goes on in a submodule", submodule).after(clean),
     keeps("git directory moved elsewhere", |w| {
         let number = w.fresh();
         w.git(&["init", "-q", "--separate-git-dir", &format!("../separate-{number}")])
@@ -46,8 +46,8 @@ pub(super) const ALL: [Change; 8] = [
         w.git(&["-C", &places, "commit", "-q", "--allow-empty", "-m", "places"])
     }),
     alters("release of Go that finds another repository", |w| {
-        let is_new = w.goroot.display().to_string().contains("go1.27");
-        set(w, "GOTOOLCHAIN", if is_new { "go1.25.4" } else { "go1.27.3" })
+        let other = if w.stamps_git_files() { "go1.25.4" } else { "go1.27.3" };
+        set(w, "GOTOOLCHAIN", other)
     })
     .after(|w| {
         clean(w)?;
@@ -103,7 +103,7 @@ fn submodule(w: &mut Workspace) -> Result<()> {
 
 /// Gives the checkout a repository of its own, in a directory, if it has none;
 /// whether that was so.
-fn alone(w: &mut Workspace) -> Result<bool> {
+pub(super) fn alone(w: &mut Workspace) -> Result<bool> {
     if w.at(".git").is_dir() {
         return Ok(false);
     }
