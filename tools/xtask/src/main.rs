@@ -1,0 +1,62 @@
+//! The tasks of this repository: `cargo xtask test` runs every test there is.
+//! The larger tools are programs of their own, which are started here by name.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a development tool reads its environment and prints"
+)]
+
+mod kube;
+mod setup;
+mod test;
+
+use clap::{Args, Parser, Subcommand};
+use std::process::ExitCode;
+use toolkit::{Result, step};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs every test, after installing what they need and is missing
+    Test(test::Options),
+    /// Runs the tests that need a Kubernetes API server, or such a server
+    Kube(kube::Options),
+    /// Builds the same images with ko 0.19.1 and with ours, and compares them
+    Parity(Words),
+    /// Changes a workspace again and again, and looks for images that are old
+    Stale(Words),
+    /// Measures ko and ours at the same work, in turns
+    Bench(Words),
+}
+
+/// What another program is given.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+struct Words {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    toolkit::exit(match Cli::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Kube(options) => kube::run(&options),
+        Task::Parity(given) => tool("parity", &given.words),
+        Task::Stale(given) => tool("stale", &given.words),
+        Task::Bench(given) => tool("bench", &given.words),
+    })
+}
+
+/// Runs a tool of this workspace.
+fn tool(name: &str, words: &[impl AsRef<str>]) -> Result<()> {
+    let mut cargo = step::cargo();
+    cargo.args(["run", "--quiet", "--locked", "--package", name, "--"]);
+    step::run(cargo.args(words.iter().map(AsRef::as_ref)))
+}

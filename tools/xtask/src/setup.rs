@@ -1,0 +1,107 @@
+//! What the tests need beside Rust, Go and git: Debian packages, the ko that
+//! ours is compared with, cosign, further releases of Go, Kubernetes' API server, and
+//! Python packages that know what SBOMs look like. What is there already is
+//! left alone.
+
+use crate::kube;
+use std::process::Command;
+use toolkit::machine::{has, is_root};
+use toolkit::{Error, Result, go, ko, step};
+
+/// The release of cosign that reads our SBOMs. Compiling it takes minutes, and
+/// happens once.
+const COSIGN_VERSION: &str = "v3.1.3";
+
+/// Programs, and the Debian packages that bring them.
+const PROGRAMS: [(&str, &str); 14] = [
+    ("bsdtar", "libarchive-tools"),
+    ("containerd", "containerd"),
+    ("docker-registry", "docker-registry"),
+    ("dockerd", "docker.io"),
+    ("etcd", "etcd-server"),
+    ("faketime", "faketime"),
+    ("iptables", "iptables"),
+    ("pigz", "pigz"),
+    ("podman", "podman"),
+    ("python3", "python3-venv"),
+    ("runc", "runc"),
+    ("skopeo", "skopeo"),
+    ("strace", "strace"),
+    ("umoci", "umoci"),
+];
+
+/// The newest release of Go that freshness is proven for.
+pub(crate) const NEWEST_GO: &str = "go1.27.3";
+
+/// Releases of Go whose programs the tests of `golang` read, or that build in
+/// them.
+const TOOLCHAINS: [&str; 3] = ["go1.24.10", "go1.25.4", NEWEST_GO];
+
+/// Python packages that check SBOMs.
+const PYTHON_PACKAGES: [&str; 2] =
+    ["cyclonedx-python-lib[json-validation]==11.12.0", "spdx-tools==0.8.5"];
+
+/// Installs what is missing.
+pub(crate) fn run() -> Result<()> {
+    packages()?;
+    install_program(&format!("github.com/google/ko@{}", ko::VERSION))?;
+    install_program(&format!("github.com/sigstore/cosign/v3/cmd/cosign@{COSIGN_VERSION}"))?;
+    for toolchain in TOOLCHAINS {
+        install_toolchain(toolchain)?;
+    }
+    install_python_packages()?;
+    kube::prepare()
+}
+
+/// Installs the programs that are missing.
+pub(crate) fn packages() -> Result<()> {
+    let missing: Vec<(&str, &str)> =
+        PROGRAMS.into_iter().filter(|(program, _)| !has(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (programs, packages): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
+    if !has("apt-get") {
+        return Err(Error::Missing(format!(
+            "the tests need {}, and there is no apt-get to install them with",
+            programs.join(", ")
+        )));
+    }
+    let sudo = !is_root()? && has("sudo");
+    step::run(as_root("apt-get", sudo).arg("update"))?;
+    step::run(as_root("apt-get", sudo).args(["install", "--yes"]).args(packages))
+}
+
+fn as_root(program: &str, sudo: bool) -> Command {
+    let mut command = if sudo { Command::new("sudo") } else { Command::new("env") };
+    command.args(["DEBIAN_FRONTEND=noninteractive", program]);
+    command
+}
+
+/// Has Go compile a program at a version, as `package@version`, unless it is
+/// among the tools.
+fn install_program(package: &str) -> Result<()> {
+    let dir = step::tools();
+    let name = package.split('@').next().and_then(|path| path.rsplit('/').next());
+    if name.is_some_and(|name| dir.join(name).exists()) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&dir).map_err(|source| Error::File { path: dir.clone(), source })?;
+    step::run(go::command().args(["install", package]).env("GOBIN", dir))
+}
+
+/// Has Go fetch a release of itself, unless its module cache holds it.
+fn install_toolchain(toolchain: &str) -> Result<()> {
+    let mut go = go::command();
+    go.arg("version").env_remove("GOPATH").env_remove("GOMODCACHE");
+    step::run(go.env("GOTOOLCHAIN", toolchain))
+}
+
+fn install_python_packages() -> Result<()> {
+    let dir = step::tools().join("venv");
+    if dir.join("bin/pyspdxtools").exists() {
+        return Ok(());
+    }
+    step::run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
+    step::run(Command::new(dir.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))
+}
