@@ -38,7 +38,7 @@ use toolkit::{Error, Result, ko, step};
 
 /// Measures ko and ours at the same work, in turns
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench")]
+#[command(bin_name = "cargo xtask bench")]
 struct Options {
     /// ko 0.19.1; without it, only ours runs
     #[arg(long, value_name = "PATH")]

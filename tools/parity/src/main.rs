@@ -41,7 +41,7 @@ use toolkit::{Error, Result, ko, machine, step};
 
 /// Builds the same images with ko 0.19.1 and with ours, and compares them
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask parity")]
+#[command(bin_name = "cargo xtask parity")]
 struct Options {
     /// The ko to compare with, release 0.19.1 [default: the one that `cargo xtask test` installs]
     #[arg(long, value_name = "PATH")]

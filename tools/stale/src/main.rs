@@ -36,7 +36,7 @@ const LEG: u64 = 100;
 
 /// Changes a workspace again and again, and looks for images that are old
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask stale")]
+#[command(bin_name = "cargo xtask stale")]
 struct Options {
     /// Where the random numbers begin
     #[arg(long, default_value_t = 1)]

@@ -7,6 +7,7 @@
     reason = "a development tool reads its environment and prints"
 )]
 
+mod api;
 mod kube;
 mod setup;
 mod test;
@@ -26,6 +27,8 @@ struct Cli {
 enum Task {
     /// Runs every test, after installing what they need and is missing
     Test(test::Options),
+    /// Compares the public API of the engine with the file that lists it
+    Api(api::Options),
     /// Runs the tests that need a Kubernetes API server, or such a server
     Kube(kube::Options),
     /// Builds the same images with ko 0.19.1 and with ours, and compares them
@@ -47,6 +50,7 @@ struct Words {
 fn main() -> ExitCode {
     toolkit::exit(match Cli::parse().task {
         Task::Test(options) => test::run(&options),
+        Task::Api(options) => api::run(&options),
         Task::Kube(options) => kube::run(&options),
         Task::Parity(given) => tool("parity", &given.words),
         Task::Stale(given) => tool("stale", &given.words),

