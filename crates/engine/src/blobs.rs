@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oci::{Descriptor, Digest};
+use once::OnceMap;
 use registry::{BlobSource, Client, RegistryError};
 use store::{Store, StoreError};
 
 use crate::blocking::blocking;
 use crate::hints;
 use crate::image::{ImageLayer, LayerSource};
-use crate::once::OnceMap;
 use crate::static_base;
 
 /// Why the bytes of a blob cannot be had, or not be written where they should go.

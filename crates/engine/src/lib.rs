@@ -27,7 +27,6 @@ mod hints;
 mod image;
 pub mod keychain;
 mod manifests;
-mod once;
 mod options;
 mod plan;
 mod platform;

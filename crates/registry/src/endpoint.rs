@@ -5,15 +5,18 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use oci::Registry;
+use once::SingleFlight;
 use reqwest::Url;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::challenge::AuthScheme;
-use crate::flight::Flight;
+use crate::error::RegistryError;
 use crate::keychain::Credential;
 use crate::options::ClientOptions;
 use crate::scope::Scopes;
 use crate::token::Token;
+
+type Flight<V> = SingleFlight<V, RegistryError>;
 
 /// A registry.
 #[derive(Debug)]

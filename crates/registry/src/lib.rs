@@ -12,7 +12,6 @@ mod client;
 mod coding;
 mod endpoint;
 mod error;
-mod flight;
 mod grant;
 mod guard;
 mod keychain;

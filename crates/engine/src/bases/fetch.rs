@@ -7,6 +7,7 @@ use oci::{
     Descriptor, Digest, ImageConfig, Index, Manifest, MediaType, Platform, PlatformMatcher,
     Reference,
 };
+use once::OnceMap;
 use registry::{Access, Client, RegistryError};
 use serde::{Deserialize, Serialize};
 use store::{Record, Store, StoreError};
@@ -14,7 +15,6 @@ use store::{Record, Store, StoreError};
 use super::{Base, BaseError, BaseReference, Content, Selected, local, named, scratch};
 use crate::container_engine::EnginePlaces;
 use crate::image::{BaseImage, LayerSource, platform_of};
-use crate::once::OnceMap;
 use crate::static_base;
 
 /// A config is a page of JSON; more than this is no config.

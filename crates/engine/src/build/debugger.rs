@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use golang::{BuildKey, Cancel, Delve, DelveVersion, Environment, Go, Target};
 use layer::{Compressor, Family, Layer, LayerError, Recipe};
 use oci::Platform;
+use once::OnceMap;
 use serde::{Deserialize, Serialize};
 use store::Store;
 
@@ -20,7 +21,6 @@ use crate::blocking::blocking;
 use crate::budget::{Budget, link_weight};
 use crate::events::{Event, Observer};
 use crate::image::DebuggerLayer;
-use crate::once::OnceMap;
 
 /// How programs are debugged.
 #[derive(Debug, Clone, PartialEq, Eq)]

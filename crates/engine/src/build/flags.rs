@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use golang::{Cancel, Environment, GitInfo, Go, GoEnv, Template, TemplateData, Uses};
+use once::OnceMap;
 
 use super::error::BuildFailure;
 use super::options::BuildFlags;
 use crate::blocking::blocking;
 use crate::events::{Event, Observer};
-use crate::once::OnceMap;
 
 /// The data of templates, as far as a run has needed it.
 #[derive(Debug)]

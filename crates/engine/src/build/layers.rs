@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use golang::{BuildInfo, FileIdentity, ImportPath, OutputDir};
 use layer::{Compressor, Family, KodataOptions, Layer, LayerError, Obtained, Recipe};
 use oci::Platform;
+use once::OnceMap;
 use store::Store;
 
 use super::error::BuildFailure;
@@ -17,7 +18,6 @@ use crate::activity::Activity;
 use crate::blocking::blocking;
 use crate::budget::Budget;
 use crate::events::{Event, Observer, Stage, StageSpan};
-use crate::once::OnceMap;
 
 /// The layer of a kodata directory, and why it differs from the last one.
 #[derive(Debug, Clone)]

@@ -25,6 +25,7 @@ use futures::future::{BoxFuture, Shared};
 use golang::{Argument, Checker, Environment, Go, LoadError};
 use layer::{Compressor, Layer};
 use oci::{Platform, PlatformMatcher};
+use once::OnceMap;
 use store::Store;
 
 use self::compile::Compiler;
@@ -49,7 +50,6 @@ use crate::budget::{Budget, Limits};
 use crate::cancellation::Cancellation;
 use crate::events::{Observer, Stage, StageSpan};
 use crate::image::DebuggerLayer;
-use crate::once::OnceMap;
 
 /// What builds programs. A trait, so that the order of a run is tested without
 /// `go`.

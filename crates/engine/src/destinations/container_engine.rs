@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use once::OnceMap;
 
 use super::error::in_a_line;
 use super::options::DestinationOptions;
@@ -16,7 +17,6 @@ use crate::container_engine::{
 };
 use crate::events::{Event, Observer};
 use crate::image::{Artifact, Image};
-use crate::once::OnceMap;
 
 #[derive(Debug)]
 pub(crate) struct ContainerEngineDestination {

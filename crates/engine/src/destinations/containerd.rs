@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join_all};
 use golang::Cancel;
+use once::OnceMap;
 
 use super::error::in_a_line;
 use super::options::DestinationOptions;
@@ -16,7 +17,6 @@ use crate::blocking::blocking;
 use crate::containerd::{Cluster, Imported, Node, NodeError, import};
 use crate::events::{Event, Observer};
 use crate::image::{Artifact, Image};
-use crate::once::OnceMap;
 use crate::platform::HOST_ARCHITECTURE;
 
 type Nodes = Result<Arc<[Node]>, NodeError>;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, try_join, try_join_all};
 use futures::{FutureExt as _, TryFutureExt as _};
 use oci::{Descriptor, Digest, Reference, Repository};
+use once::OnceMap;
 use registry::{Access, BlobSource, Client, PushHint, RegistryError};
 
 use super::options::DestinationOptions;
@@ -19,7 +20,6 @@ use crate::blocking::blocking;
 use crate::events::{Event, Observer, Stage, StageSpan};
 use crate::image::sbom::SbomOptions;
 use crate::image::{Artifact, Image, ImageLayer, LayerSource};
-use crate::once::OnceMap;
 
 /// Layers below this many bytes are sent sooner than a token for two
 /// repositories is had.

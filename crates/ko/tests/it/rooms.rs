@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the engine, and what each may know. A room is a file or a
 /// directory below `src`; each stands below those that it knows.
-const ROOMS: [(&str, &[&str]); 27] = [
+const ROOMS: [(&str, &[&str]); 26] = [
     ("activity", &[]),
     ("blocking", &[]),
     ("budget", &[]),
@@ -15,19 +15,15 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ("events", &[]),
     ("hints", &[]),
     ("image", &[]),
-    ("once", &[]),
     ("platform", &[]),
     ("redact", &[]),
     ("static_base", &["image"]),
-    ("blobs", &["blocking", "hints", "image", "once", "static_base"]),
+    ("blobs", &["blocking", "hints", "image", "static_base"]),
     ("archive", &["blobs", "image"]),
     ("container_engine", &["archive", "blobs", "image", "redact"]),
     ("containerd", &["archive", "blobs", "image"]),
-    ("bases", &["blocking", "container_engine", "image", "once", "static_base"]),
-    (
-        "build",
-        &["activity", "blocking", "budget", "cancellation", "events", "hints", "image", "once"],
-    ),
+    ("bases", &["blocking", "container_engine", "image", "static_base"]),
+    ("build", &["activity", "blocking", "budget", "cancellation", "events", "hints", "image"]),
     (
         "destinations",
         &[
@@ -40,7 +36,6 @@ const ROOMS: [(&str, &[&str]); 27] = [
             "events",
             "hints",
             "image",
-            "once",
             "platform",
         ],
     ),

@@ -12,6 +12,7 @@ use golang::{
     BuildSettings, Cancel, Cancelled, Checker, Go, Reason, Record, RecordKeys, Survey, VcsState,
 };
 use oci::Platform;
+use once::OnceMap;
 use store::Store;
 use tokio::sync::Semaphore;
 
@@ -21,7 +22,6 @@ use super::layers::BuiltProgram;
 use super::program::Program;
 use crate::blocking::blocking;
 use crate::events::{Observer, Stage, StageSpan, StaleReason};
-use crate::once::OnceMap;
 
 /// How many checks run at a time, however many programs and platforms there
 /// are: each holds a thread while it looks at files.

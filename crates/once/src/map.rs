@@ -1,5 +1,5 @@
-//! Runs each piece of shared work once: the first who asks starts it, the
-//! others share its result, also a failure.
+//! Runs work once per key: the first caller starts it, the others share its
+//! result, also a failure.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,9 +10,9 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use tokio::task::AbortHandle;
 
-/// Work by key. `V` is what waiters share: cheap to clone, usually a `Result`
-/// of two `Arc`s.
-pub(crate) struct OnceMap<K, V> {
+/// Work by key. Waiters share a `V`: cheap to clone, usually a `Result` of two
+/// `Arc`s.
+pub struct OnceMap<K, V> {
     entries: Mutex<HashMap<K, Entry<V>>>,
 }
 
@@ -22,19 +22,20 @@ struct Entry<V> {
 }
 
 impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> OnceMap<K, V> {
-    pub(crate) fn new() -> Self {
+    /// Creates a map without work.
+    pub fn new() -> Self {
         Self { entries: Mutex::new(HashMap::new()) }
     }
 
-    /// The work, if it has been started.
-    pub(crate) fn find(&self, key: &K) -> Option<Shared<BoxFuture<'static, V>>> {
+    /// Returns the work, if it has been started.
+    pub fn find(&self, key: &K) -> Option<Shared<BoxFuture<'static, V>>> {
         self.entries().get(key).map(|entry| entry.work.clone())
     }
 
     /// Starts the work now unless it has been started; the result may be
     /// awaited or not. Work that nobody waits for goes on until it ends or
-    /// `self` is dropped.
-    pub(crate) fn start<F>(&self, key: K, work: impl FnOnce() -> F) -> Shared<BoxFuture<'static, V>>
+    /// `self` is dropped. Needs a tokio runtime.
+    pub fn start<F>(&self, key: K, work: impl FnOnce() -> F) -> Shared<BoxFuture<'static, V>>
     where
         F: Future<Output = V> + Send + 'static,
     {
@@ -53,6 +54,12 @@ impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> OnceMap<K, V> {
 
     fn entries(&self) -> MutexGuard<'_, HashMap<K, Entry<V>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> Default for OnceMap<K, V> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -98,17 +105,17 @@ mod tests {
 
     #[tokio::test]
     async fn work_starts_without_a_waiter_and_ends_with_its_owner() {
-        struct Tell(Option<tokio::sync::oneshot::Sender<&'static str>>, &'static str);
-        impl Drop for Tell {
+        struct OnDrop(Option<tokio::sync::oneshot::Sender<&'static str>>, &'static str);
+        impl Drop for OnDrop {
             fn drop(&mut self) {
-                let _ = self.0.take().expect("told once").send(self.1);
+                let _ = self.0.take().expect("sent once").send(self.1);
             }
         }
         let (started, has_started) = tokio::sync::oneshot::channel();
         let (ended, has_ended) = tokio::sync::oneshot::channel();
         let map = OnceMap::<(), ()>::new();
         drop(map.start((), || async move {
-            let _tell = Tell(Some(ended), "dropped");
+            let _ended = OnDrop(Some(ended), "dropped");
             started.send(()).expect("somebody listens");
             std::future::pending::<()>().await;
         }));
