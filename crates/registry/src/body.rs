@@ -1,52 +1,19 @@
-//! What a request carries. A blob is streamed from the store in pieces, and
-//! can be opened again when a request has to be repeated.
+//! Provides the bodies of requests. A blob is streamed from the store in pieces,
+//! and can be opened again when a request has to be repeated.
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, stream};
-use oci::{Descriptor, Digest, Repository};
+use oci::Digest;
 use store::Store;
 use tokio::io::AsyncReadExt;
 
-use crate::client::Client;
 use crate::error::RegistryError;
 use crate::pulse::Pulse;
 
 /// How much of a blob is in memory at once, in bytes.
 const CHUNK: usize = 256 * 1024;
-
-/// Where the bytes of a blob that is to be pushed are.
-#[derive(Debug, Clone)]
-pub enum BlobSource {
-    /// In the local store.
-    Store(Store),
-    /// In memory; for small blobs such as configs.
-    Bytes(Bytes),
-    /// In another repository, maybe of another registry. It comes through the
-    /// local store, and only if it must be sent.
-    Remote {
-        /// Who may pull it.
-        client: Client,
-        /// Where it is.
-        repository: Repository,
-        /// Where it is kept.
-        store: Store,
-    },
-}
-
-impl BlobSource {
-    /// Brings a blob that is elsewhere into the local store.
-    pub(crate) async fn provide(&self, descriptor: &Descriptor) -> Result<(), RegistryError> {
-        match self {
-            Self::Store(_) | Self::Bytes(_) => Ok(()),
-            // Boxed: pulling and pushing would otherwise contain each other.
-            Self::Remote { client, repository, store } => {
-                Box::pin(client.pull_blob(repository, descriptor, store)).await
-            }
-        }
-    }
-}
 
 /// A request's body.
 #[derive(Debug, Clone)]
@@ -57,16 +24,6 @@ pub(crate) enum Payload {
 }
 
 impl Payload {
-    pub(crate) fn blob(source: &BlobSource, descriptor: &Descriptor) -> Self {
-        match source {
-            BlobSource::Bytes(bytes) => Self::Bytes(bytes.clone()),
-            BlobSource::Store(store) | BlobSource::Remote { store, .. } => {
-                let (digest, size) = (descriptor.digest, descriptor.size);
-                Self::Blob { store: store.clone(), digest, size }
-            }
-        }
-    }
-
     /// The length in bytes.
     pub(crate) fn len(&self) -> u64 {
         match self {

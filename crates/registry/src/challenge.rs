@@ -27,6 +27,11 @@ pub(crate) struct Bearer {
 }
 
 impl AuthScheme {
+    /// Returns whether strangers may ask, as far as is known.
+    pub(crate) fn is_open(known: Option<&Self>) -> bool {
+        matches!(known, None | Some(Self::Open))
+    }
+
     /// Reads the challenge of a 401: the first that we understand.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, String> {
         let mut unknown = None;

@@ -16,9 +16,8 @@ use crate::endpoint::{Account, Endpoint};
 use crate::error::RegistryError;
 use crate::guard;
 use crate::keychain::{Credential, Keychain};
-use crate::learn::is_open;
 use crate::options::ClientOptions;
-use crate::pull::Pulls;
+use crate::pulls::Pulls;
 use crate::redirect;
 use crate::retry::Attempts;
 use crate::scheme;
@@ -224,7 +223,7 @@ impl Client {
         rejected: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, RegistryError> {
         let auth = self.scheme(endpoint, repository);
-        let Some(auth) = auth.filter(|auth| !is_open(Some(auth))) else {
+        let Some(auth) = auth.filter(|auth| !AuthScheme::is_open(Some(auth))) else {
             return Ok(None);
         };
         let credential = self.credential(repository).await?;
@@ -275,7 +274,7 @@ impl Client {
             first = Some(endpoint.first.lock().await).filter(|_| endpoint.auth().is_none());
         }
         let mut known = self.scheme(&endpoint, call.repository);
-        let was_open = is_open(known.as_ref());
+        let was_open = AuthScheme::is_open(known.as_ref());
         let mut shown =
             self.authorization(&endpoint, &base, call.repository, scopes.clone(), None).await?;
         let mut response = self.hop(call, &endpoint, &base, shown.as_ref()).await?;

@@ -3,37 +3,15 @@
 
 use oci::Repository;
 use reqwest::Url;
-use serde::Deserialize;
 
 use crate::challenge::AuthScheme;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
-use crate::keychain::{Credential, Secret};
+use crate::keychain::Credential;
+use crate::scheme;
 use crate::scope::{Access, Scopes};
-use crate::{scheme, token};
-
-/// What a token server has answered (distribution's token authentication,
-/// "Token Response Fields"). A field that it left out is empty.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Grant {
-    /// The token.
-    pub token: Secret,
-    /// The same, as OAuth 2 calls it.
-    pub access_token: Secret,
-    /// A token that is good for further ones.
-    pub refresh_token: Secret,
-    /// How long the token lives, in seconds.
-    pub expires_in: Option<f64>,
-}
-
-impl Grant {
-    /// The token, under whichever name it came.
-    pub fn any(&self) -> &Secret {
-        if self.token.is_empty() { &self.access_token } else { &self.token }
-    }
-}
+use crate::token::{self, Grant};
 
 impl Client {
     /// A token for requests about a repository, and about others that blobs

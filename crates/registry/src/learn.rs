@@ -15,11 +15,6 @@ use crate::keychain::Credential;
 use crate::transport::Response;
 use crate::{guard, scheme};
 
-/// May strangers ask, as far as is known?
-pub(crate) fn is_open(auth: Option<&AuthScheme>) -> bool {
-    matches!(auth, None | Some(AuthScheme::Open))
-}
-
 impl Client {
     /// How a repository is spoken to, as far as is known. A registry that is
     /// open to strangers may be so for this repository, or not.
@@ -28,7 +23,7 @@ impl Client {
         endpoint: &Endpoint,
         repository: &Repository,
     ) -> Option<AuthScheme> {
-        let of_registry = || endpoint.auth().filter(|auth| !is_open(Some(auth)));
+        let of_registry = || endpoint.auth().filter(|auth| !AuthScheme::is_open(Some(auth)));
         self.account(repository).auth().or_else(of_registry)
     }
 
@@ -63,7 +58,7 @@ impl Client {
             {
                 let pinged = self.pinged(endpoint, base).await?;
                 // Another request may have learnt more in the meantime.
-                if !is_open(self.scheme(endpoint, repository).as_ref()) {
+                if !AuthScheme::is_open(self.scheme(endpoint, repository).as_ref()) {
                     return Ok(true);
                 }
                 match (pinged, known) {

@@ -5,6 +5,7 @@
 //! reads no environment: paths and tokens come from the caller.
 
 mod answer;
+mod blob_source;
 mod body;
 mod certificate;
 mod challenge;
@@ -18,6 +19,7 @@ mod keychain;
 mod learn;
 mod options;
 mod pull;
+mod pulls;
 mod pulse;
 mod push;
 mod redirect;
@@ -31,11 +33,10 @@ mod transport;
 mod trust;
 
 pub use answer::{ApiError, Failure};
-pub use body::BlobSource;
+pub use blob_source::BlobSource;
 pub use certificate::CertificateProblem;
 pub use client::Client;
 pub use error::{Broken, RegistryError, RequestLine};
-pub use grant::Grant;
 pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub, Kept,
     Keychain, KeychainError, Secret,
@@ -46,6 +47,7 @@ pub use push::{PushHint, Pushed};
 pub use retry::RetryPolicy;
 pub use roots::RootPlaces;
 pub use scope::Access;
+pub use token::Grant;
 pub use transport::Traffic;
 pub use trust::tls;
 

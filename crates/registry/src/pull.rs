@@ -1,14 +1,8 @@
 //! Reading from registries (OCI distribution-spec, "Pull"). Whatever comes is
 //! checked against the digest and size it was asked for by.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Mutex;
-
 use bytes::Bytes;
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, WeakShared};
 use oci::{Descriptor, Digest, MediaType, Reference, Repository};
 use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
 use reqwest::{Method, StatusCode};
@@ -41,19 +35,6 @@ const PROGRESS: u64 = 1 << 20;
 
 /// The largest manifest that is read, in bytes.
 const MAX_MANIFEST: u64 = 100 * 1024 * 1024;
-
-/// Blobs on their way into a store, by their path there and where they come
-/// from. They are kept alive by those who wait for them.
-#[derive(Default)]
-pub(crate) struct Pulls(Mutex<HashMap<(PathBuf, Repository), Pull>>);
-
-type Pull = WeakShared<BoxFuture<'static, Result<(), RegistryError>>>;
-
-impl fmt::Debug for Pulls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pulls").finish_non_exhaustive()
-    }
-}
 
 /// A manifest or index as the registry has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,19 +209,11 @@ impl Client {
             return Ok(());
         }
         let key = (store.blob_path(&descriptor.digest), repository.clone());
-        let pulling = {
-            let mut pulls = self.pulls().0.lock().expect("no holder of this lock panics");
-            let under_way = pulls.get(&key).and_then(WeakShared::upgrade);
-            under_way.unwrap_or_else(|| {
-                let (client, repository) = (self.clone(), repository.clone());
-                let (descriptor, store) = (descriptor.clone(), store.clone());
-                let pull =
-                    async move { client.pull_blob_alone(&repository, &descriptor, &store).await };
-                let pull = pull.boxed().shared();
-                pulls.extend(pull.downgrade().map(|pull| (key, pull)));
-                pull
-            })
-        };
+        let pulling = self.pulls().join(key, || {
+            let (client, repository) = (self.clone(), repository.clone());
+            let (descriptor, store) = (descriptor.clone(), store.clone());
+            async move { client.pull_blob_alone(&repository, &descriptor, &store).await }.boxed()
+        });
         pulling.await
     }
 

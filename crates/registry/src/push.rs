@@ -8,7 +8,8 @@ use oci::{Descriptor, Digest, MediaType, Reference, Repository};
 use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 
-use crate::body::{BlobSource, Payload};
+use crate::blob_source::BlobSource;
+use crate::body::Payload;
 use crate::client::{Call, Client, Target};
 use crate::endpoint::Endpoint;
 use crate::error::{RegistryError, shown};
@@ -170,7 +171,7 @@ impl<'a> Push<'a> {
     }
 
     fn payload(&self) -> Payload {
-        Payload::blob(self.source, self.descriptor)
+        self.source.payload(self.descriptor)
     }
 
     fn call(&self, method: Method, path: String) -> Call<'a> {

@@ -8,12 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::body::Payload;
 use crate::challenge::Bearer;
 use crate::error::RegistryError;
-use crate::grant::Grant;
 use crate::guard;
 use crate::keychain::{Credential, Secret};
 use crate::redirect;
@@ -26,6 +26,28 @@ const MAX_BODY: u64 = 64 * 1024;
 /// How long a token lives whose server does not say, as the specification has
 /// it.
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+
+/// What a token server has answered (distribution's token authentication,
+/// "Token Response Fields"). A field that it left out is empty.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Grant {
+    /// The token.
+    pub token: Secret,
+    /// The same, as OAuth 2 calls it.
+    pub access_token: Secret,
+    /// A token that is good for further ones.
+    pub refresh_token: Secret,
+    /// How long the token lives, in seconds.
+    pub expires_in: Option<f64>,
+}
+
+impl Grant {
+    /// The token, under whichever name it came.
+    pub fn any(&self) -> &Secret {
+        if self.token.is_empty() { &self.access_token } else { &self.token }
+    }
+}
 
 /// A token, ready to be sent.
 #[derive(Debug, Clone)]
