@@ -23,7 +23,7 @@ use crate::retry::Attempts;
 use crate::scheme;
 use crate::scope::{Access, Scopes};
 use crate::token;
-use crate::transport::{Lane, Request, Response, Traffic, Transport};
+use crate::transport::{Pool, Request, Response, Traffic, Transport};
 
 /// Talks to registries. Cheap to clone; clones share connections, tokens and
 /// everything else that was learnt. Needs a tokio runtime.
@@ -52,7 +52,7 @@ pub(crate) struct Call<'a> {
     pub(crate) target: Target,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
-    pub(crate) lane: Lane,
+    pub(crate) pool: Pool,
 }
 
 /// Where a request goes.
@@ -79,7 +79,7 @@ impl<'a> Call<'a> {
             target: Target::Path(path, Vec::new()),
             headers: HeaderMap::new(),
             payload: Payload::Empty,
-            lane: Lane::Answer,
+            pool: Pool::Api,
         }
     }
 
@@ -100,7 +100,7 @@ impl<'a> Call<'a> {
             url,
             headers: self.headers.clone(),
             payload: self.payload.clone(),
-            lane: self.lane,
+            pool: self.pool,
         }
     }
 }
@@ -275,9 +275,10 @@ impl Client {
         }
         let mut known = self.scheme(&endpoint, call.repository);
         let was_open = AuthScheme::is_open(known.as_ref());
-        let mut shown =
+        let mut authorization =
             self.authorization(&endpoint, &base, call.repository, scopes.clone(), None).await?;
-        let mut response = self.hop(call, &endpoint, &base, shown.as_ref()).await?;
+        let mut response =
+            self.follow_redirects(call, &endpoint, &base, authorization.as_ref()).await?;
         for _ in 0..if was_open { 2 } else { 1 } {
             if !self.is_challenge(&endpoint, &base, call.repository, &known, &response).await? {
                 break;
@@ -287,52 +288,53 @@ impl Client {
             if let Some(AuthScheme::Bearer(challenge)) = &known {
                 scopes.extend(&challenge.scopes);
             }
-            let (scopes, rejected) = (scopes.clone(), shown.as_ref());
+            let (scopes, rejected) = (scopes.clone(), authorization.as_ref());
             let again =
                 self.authorization(&endpoint, &base, call.repository, scopes, rejected).await?;
-            if again == shown {
+            if again == authorization {
                 break;
             }
             response.discard().await;
-            response = self.hop(call, &endpoint, &base, again.as_ref()).await?;
-            shown = again;
+            response = self.follow_redirects(call, &endpoint, &base, again.as_ref()).await?;
+            authorization = again;
         }
         Ok(response)
     }
 
-    /// Sends a request, and follows where it is redirected. `shown` is for the
-    /// registry alone. Another host that asks who we are is asked for an
-    /// anonymous token, once.
-    async fn hop(
+    /// Sends a request and follows its redirects. `authorization` is for the
+    /// registry alone; another host that wants a token is sent an anonymous one,
+    /// once.
+    async fn follow_redirects(
         &self,
         call: &Call<'_>,
         endpoint: &Endpoint,
         base: &Url,
-        shown: Option<&HeaderValue>,
+        authorization: Option<&HeaderValue>,
     ) -> Result<Response, RegistryError> {
         let _permit = endpoint.request().await;
         let transport = &self.inner.transport;
         let mut request = call.request(base);
-        let mut guest: Option<(Url, HeaderValue)> = None;
+        let mut anonymous: Option<(Url, HeaderValue)> = None;
         for _ in 0..=redirect::MAX_REDIRECTS {
             let at_home = guard::same_origin(&request.url, base);
-            let as_guest = guest.as_ref().filter(|(at, _)| guard::same_origin(at, &request.url));
-            request.authorize(if at_home { shown } else { as_guest.map(|(_, header)| header) });
+            let there = anonymous.as_ref().filter(|(at, _)| guard::same_origin(at, &request.url));
+            let there = there.map(|(_, header)| header);
+            request.authorize(if at_home { authorization } else { there });
             let response = transport.send(&request).await?;
             if response.status() == StatusCode::UNAUTHORIZED
                 && !at_home
-                && guest.is_none()
+                && anonymous.is_none()
                 && let Ok(AuthScheme::Bearer(challenge)) = AuthScheme::of(response.headers())
             {
                 let (at, scopes) = (request.url.clone(), challenge.scopes.clone());
-                let anonymous = &Credential::Anonymous;
-                let token = token::fetch(transport, &at, &challenge, &scopes, anonymous).await;
+                let nobody = &Credential::Anonymous;
+                let token = token::fetch(transport, &at, &challenge, &scopes, nobody).await;
                 // Not another attempt at it for each attempt at this.
                 let token = token.map_err(|source| RegistryError::Token {
                     registry: endpoint.registry.clone(),
                     source: Box::new(source),
                 })?;
-                guest = Some((at, token.header));
+                anonymous = Some((at, token.header));
                 continue;
             }
             let Some(to) = redirect::from_registry(base, &request, &response)? else {

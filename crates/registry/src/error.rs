@@ -31,12 +31,12 @@ pub struct RequestLine {
 
 impl RequestLine {
     pub(crate) fn new(method: &Method, url: &Url) -> Box<Self> {
-        Box::new(Self { method: method.clone(), url: shown(url) })
+        Box::new(Self { method: method.clone(), url: redacted(url) })
     }
 }
 
 /// A URL without user, password, fragment, and values of unknown parameters.
-pub(crate) fn shown(url: &Url) -> String {
+pub(crate) fn redacted(url: &Url) -> String {
     const KNOWN: [&str; 7] =
         ["digest", "from", "mount", "origin", "scope", "service", "artifactType"];
     let mut text = format!("{}{}", url.origin().ascii_serialization(), url.path());
@@ -329,7 +329,7 @@ mod tests {
             ),
             ("http://[::1]:5000/v2/", "http://[::1]:5000/v2/"),
         ] {
-            assert_eq!(shown(&url.parse().unwrap()), want);
+            assert_eq!(redacted(&url.parse().unwrap()), want);
         }
     }
 }

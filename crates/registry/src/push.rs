@@ -12,11 +12,11 @@ use crate::blob_source::BlobSource;
 use crate::body::Payload;
 use crate::client::{Call, Client, Target};
 use crate::endpoint::Endpoint;
-use crate::error::{RegistryError, shown};
+use crate::error::{RegistryError, redacted};
 use crate::guard;
 use crate::pull::announced;
 use crate::scope::Access;
-use crate::transport::{Lane, Response};
+use crate::transport::{Pool, Response};
 
 /// What the caller knows about a blob that is to be pushed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -244,7 +244,7 @@ impl<'a> Push<'a> {
         };
         let to = guard::as_found(&base, to);
         if let Err(reason) = guard::check_location(&base, &to) {
-            let target = shown(&to);
+            let target = redacted(&to);
             return Err(RegistryError::Redirect { request: response.line, target, reason });
         }
         response.discard().await;
@@ -283,7 +283,7 @@ impl<'a> Push<'a> {
         let octets = HeaderValue::from_static("application/octet-stream");
         call.headers.insert(CONTENT_TYPE, octets);
         call.payload = payload;
-        call.lane = Lane::Upload;
+        call.pool = Pool::Upload;
         call
     }
 }

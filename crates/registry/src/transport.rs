@@ -30,11 +30,11 @@ const SILENCE: Duration = Duration::from_secs(120);
 /// How much of the body of an error is read, in bytes.
 const MAX_ERROR_BODY: u64 = 64 * 1024;
 
-/// What kind of connection a request wants.
+/// The pool of connections that a request takes one from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum Pool {
     /// Small requests, and downloads: HTTP/2 where the registry has it.
-    Answer,
+    Api,
     /// Blobs on their way up: HTTP/1.1, as the flow control of many HTTP/2
     /// servers makes uploads slow.
     Upload,
@@ -47,13 +47,13 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
-    pub(crate) lane: Lane,
+    pub(crate) pool: Pool,
 }
 
 impl Request {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         let (headers, payload) = (HeaderMap::new(), Payload::Empty);
-        Self { method, url, headers, payload, lane: Lane::Answer }
+        Self { method, url, headers, payload, pool: Pool::Api }
     }
 
     pub(crate) fn line(&self) -> Box<RequestLine> {
@@ -93,7 +93,7 @@ pub struct Traffic {
 pub(crate) struct Transport {
     pub(crate) options: ClientOptions,
     trust: Arc<Trust>,
-    /// By lane, and whether the host is this machine.
+    /// By pool, and whether the host is this machine.
     clients: [OnceCell<reqwest::Client>; 4],
     meter: Arc<Meter>,
 }
@@ -115,8 +115,8 @@ impl Transport {
     }
 
     /// Makes the client for a kind of request.
-    async fn client(&self, lane: Lane, loopback: bool) -> Result<&reqwest::Client, RegistryError> {
-        let cell = &self.clients[usize::from(lane == Lane::Upload) * 2 + usize::from(loopback)];
+    async fn client(&self, pool: Pool, loopback: bool) -> Result<&reqwest::Client, RegistryError> {
+        let cell = &self.clients[usize::from(pool == Pool::Upload) * 2 + usize::from(loopback)];
         let made = cell.get_or_try_init(|| async {
             let mut builder = reqwest::Client::builder()
                 .user_agent(&self.options.user_agent)
@@ -124,9 +124,9 @@ impl Transport {
                 .referer(false)
                 .connect_timeout(CONNECT_TIMEOUT)
                 .tcp_keepalive(Duration::from_secs(15));
-            let (settings, protocols): (_, &[&str]) = match lane {
-                Lane::Answer => (builder.read_timeout(SILENCE), trust::PROTOCOLS),
-                Lane::Upload => (builder.http1_only(), &["http/1.1"]),
+            let (settings, protocols): (_, &[&str]) = match pool {
+                Pool::Api => (builder.read_timeout(SILENCE), trust::PROTOCOLS),
+                Pool::Upload => (builder.http1_only(), &["http/1.1"]),
             };
             builder = if self.options.skip_verify {
                 settings.tls_danger_accept_invalid_certs(true)
@@ -143,7 +143,7 @@ impl Transport {
 
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
-        let client = self.client(request.lane, guard::is_loopback(&request.url)).await?;
+        let client = self.client(request.pool, guard::is_loopback(&request.url)).await?;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());
@@ -152,9 +152,9 @@ impl Transport {
             let body = request.payload.open(&pulse)?;
             builder = builder.header(CONTENT_LENGTH, request.payload.len()).body(body);
         }
-        let answer = match request.lane {
-            Lane::Answer => builder.send().await,
-            Lane::Upload => tokio::select! {
+        let answer = match request.pool {
+            Pool::Api => builder.send().await,
+            Pool::Upload => tokio::select! {
                 answer = builder.send() => answer,
                 () = pulse.stopped(self.options.stall) => {
                     return Err(RegistryError::stalled(request.line(), self.options.stall));
@@ -169,7 +169,7 @@ impl Transport {
                 let whole = inner.status() != StatusCode::PARTIAL_CONTENT;
                 let coding = Gunzip::of(inner.headers()).filter(|_| whole);
                 let (line, meter) = (request.line(), Arc::clone(&self.meter));
-                Ok(Response { line, inner, lane: request.lane, coding, meter })
+                Ok(Response { line, inner, pool: request.pool, coding, meter })
             }
             Err(error) => Err(RegistryError::transport(request.line(), &error)),
         }
@@ -181,7 +181,7 @@ impl Transport {
 pub(crate) struct Response {
     pub(crate) line: Box<RequestLine>,
     inner: reqwest::Response,
-    lane: Lane,
+    pool: Pool,
     coding: Option<Gunzip>,
     meter: Arc<Meter>,
 }
@@ -233,9 +233,9 @@ impl Response {
 
     /// Reads the next piece of the body, as it comes.
     async fn piece(&mut self) -> Result<Option<Bytes>, RegistryError> {
-        let chunk = match self.lane {
-            Lane::Answer => self.inner.chunk().await,
-            Lane::Upload => match tokio::time::timeout(SILENCE, self.inner.chunk()).await {
+        let chunk = match self.pool {
+            Pool::Api => self.inner.chunk().await,
+            Pool::Upload => match tokio::time::timeout(SILENCE, self.inner.chunk()).await {
                 Ok(chunk) => chunk,
                 Err(_) => return Err(RegistryError::stalled(self.line.clone(), SILENCE)),
             },
