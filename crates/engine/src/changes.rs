@@ -21,7 +21,7 @@ impl store::Record for ImageInputs {
 }
 
 /// Tells which inputs of an image are not those of the last time.
-pub(crate) fn tell(
+pub(crate) fn explain(
     store: &Store,
     observer: &Observer,
     program: &Program,
@@ -38,19 +38,19 @@ pub(crate) fn tell(
         return;
     }
     if let Some(was) = was {
-        let tell = |part| {
+        let emit = |part| {
             let (import_path, platform) = (import_path.clone(), platform.clone());
-            observer.tell(Event::Changed { import_path, platform, part });
+            observer.emit(Event::Changed { import_path, platform, part });
         };
         if was.base != is.base {
-            tell(Part::Base { was: was.base, is: is.base });
+            emit(Part::Base { was: was.base, is: is.base });
         }
         if was.kodata != is.kodata {
             let mut path = program.main.dir.join("kodata");
             let difference = kodata.difference.as_ref();
             path.extend(difference.map(|difference| &difference.name));
             let others = difference.map_or(0, |difference| difference.others);
-            tell(Part::Kodata { path, others });
+            emit(Part::Kodata { path, others });
         }
     }
     // Without, nothing is said the next time.

@@ -129,7 +129,7 @@ impl Executor<'_> {
         made.await.inspect_err(|error: &Error| match error.compile_failure() {
             // What the others come to is kept for the next run; what is wrong
             // with this one need not wait for them.
-            Some(failure) if several => self.observer.tell(failure),
+            Some(failure) if several => self.observer.emit(failure),
             _ => self.cancellation.fail(),
         })
     }
@@ -184,7 +184,7 @@ impl Executor<'_> {
         let binary = self.binary(import_path, base, checked, build);
         let debugger = self.builder.debugger(program, platform, checked);
         let (kodata, binary, debugger) = try_join3(kodata, binary, debugger).await?;
-        changes::tell(self.store, self.observer, program, base, &kodata);
+        changes::explain(self.store, self.observer, program, base, &kodata);
         let added = Added {
             import_path: import_path.as_str(),
             name: import_path.base_name(),

@@ -228,7 +228,7 @@ impl Planner {
         let programs: Vec<PlannedProgram> =
             join_all(plans).await.into_iter().collect::<Result<_, _>>()?;
         for planned in &programs {
-            self.tell(planned);
+            self.emit(planned);
         }
         Ok(Plan { programs })
     }
@@ -267,19 +267,19 @@ impl Planner {
 
     /// Tells what a program is built upon and how, and of each target whether
     /// it is built.
-    fn tell(&self, planned: &PlannedProgram) {
+    fn emit(&self, planned: &PlannedProgram) {
         let import_path = planned.program.main.import_path.to_string();
-        self.observer.tell(Event::UsingBase {
+        self.observer.emit(Event::UsingBase {
             base: planned.reference.to_string(),
             digest: planned.base.found_digest(),
             import_path: import_path.clone(),
         });
         if let Some(id) = planned.build.clone() {
-            self.observer.tell(Event::UsingBuild { id, import_path: import_path.clone() });
+            self.observer.emit(Event::UsingBuild { id, import_path: import_path.clone() });
         }
         for (platform, checked) in planned.targets() {
             let (import_path, platform) = (import_path.clone(), platform.clone());
-            self.observer.tell(match &checked.verdict {
+            self.observer.emit(match &checked.verdict {
                 Verdict::Fresh(_) => Event::Fresh { import_path, platform },
                 Verdict::Stale(reason, _) => {
                     Event::Stale { import_path, platform, reason: reason.clone() }

@@ -45,7 +45,7 @@ pub(crate) async fn print_all(bytes: Vec<u8>) -> io::Result<()> {
 
 /// Writes to standard error. It returns at once, also if nobody reads; if it
 /// cannot be written, nobody can be told.
-pub(crate) fn tell(text: String) {
+pub(crate) fn print_stderr(text: String) {
     let mut queue = QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(queue) = &*queue {
         let _ = queue.texts.send(text);

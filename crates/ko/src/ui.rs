@@ -17,8 +17,8 @@ pub(crate) fn print(text: &str) -> Result<()> {
 }
 
 /// Writes something that is no result.
-pub(crate) fn tell(text: &str) {
-    streams::tell(shown(text));
+pub(crate) fn print_stderr(text: &str) {
+    streams::print_stderr(shown(text));
 }
 
 /// Writes the last words of a run that failed.
@@ -27,14 +27,14 @@ pub(crate) fn fail(error: &CommandError) {
     if let Some(hint) = error.hint_text() {
         text.push_str(&format!("hint: {hint}\n"));
     }
-    tell(&text);
+    print_stderr(&text);
 }
 
 /// Writes a line of progress, with the local time in front, as ko does.
 pub(crate) fn log(text: &str) {
     static ZONE: LazyLock<TimeZone> = LazyLock::new(time_zone);
     let now = Timestamp::now().to_zoned_datetime(ZONE.clone());
-    tell(&format!("{} {text}\n", now.strftime("%Y/%m/%d %H:%M:%S")));
+    print_stderr(&format!("{} {text}\n", now.strftime("%Y/%m/%d %H:%M:%S")));
 }
 
 /// Writes a warning that is not to be overlooked, framed as ko frames it.

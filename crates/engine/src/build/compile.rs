@@ -291,7 +291,7 @@ impl Compiler {
         let compiling: Vec<_> = spans(Stage::Compile).into_iter().map(Some).collect();
         for Job { member, platforms, .. } in &jobs {
             for platform in platforms {
-                self.observer.tell(Event::Building {
+                self.observer.emit(Event::Building {
                     import_path: member.import_path.to_string(),
                     platform: platform.clone(),
                 });

@@ -104,12 +104,12 @@ impl Debugger {
             let text = format!(
                 "image for platform \"{platform}\" will be built without debugging enabled because debugging is not supported for that platform"
             );
-            observer.tell(Event::Notice { text, hint: None });
+            observer.emit(Event::Notice { text, hint: None });
             return Ok(None);
         }
         // Delve refuses to run a program without symbols.
         if let Some(flag) = strips(ldflags) {
-            observer.tell(Event::Notice {
+            observer.emit(Event::Notice {
                 text: format!(
                     "{import_path} for {platform} is linked with {flag}: Delve will not run a program without debug information"
                 ),
@@ -152,7 +152,7 @@ impl Parts {
         let last_size = output.binary().metadata().ok().map(|found| found.len());
         let share = self.budget.go_build(link_weight(last_size)).await;
         let work = blocking(move || {
-            self.observer.tell(Event::BuildingDebugger { platform: (*platform).clone() });
+            self.observer.emit(Event::BuildingDebugger { platform: (*platform).clone() });
             let built = self.go.build_delve(&delve, &output, &self.cancel);
             let binary = built.map_err(|source| {
                 if source.is_cancelled() {

@@ -108,7 +108,7 @@ impl Layers {
                 .map_err(|source| BuildFailure::Kodata { source: Arc::new(source) })?;
             for link in skipped_links {
                 let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                self.observer.tell(Event::KodataLinkSkipped { name });
+                self.observer.emit(Event::KodataLinkSkipped { name });
             }
             let sources = [&*here, &*anywhere];
             let obtained = recipe.obtain_from(&self.store, &self.compressor, &sources, &self.stop);
@@ -117,7 +117,7 @@ impl Layers {
                     if !reused {
                         self.activity.begin_work();
                     }
-                    self.observer.tell(Event::Layer { reused });
+                    self.observer.emit(Event::Layer { reused });
                     let compare = || compare(&self.store, &here, &recipe);
                     let difference = if same { None } else { compare() };
                     Ok(KodataLayer { layer, difference })
@@ -190,7 +190,7 @@ impl Layers {
             recipe.obtain(store, compressor, &source, stop)
         };
         let Obtained { layer, reused, .. } = obtained.map_err(failed)?;
-        self.observer.tell(Event::Layer { reused });
+        self.observer.emit(Event::Layer { reused });
         Ok(layer)
     }
 }

@@ -86,7 +86,7 @@ impl Lister {
                 let (id, main) = (&build.id, build.dir.join(&build.main));
                 let text =
                     format!("build config {id} matches nothing: no Go files in {}", main.display());
-                self.observer.tell(Event::Notice { text, hint: None });
+                self.observer.emit(Event::Notice { text, hint: None });
             }
             match modules.import_path(&dir) {
                 Some(path) => _ = configured.insert(path, index),

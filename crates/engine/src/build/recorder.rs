@@ -91,7 +91,7 @@ impl Recorder {
             };
             let captured = Record::capture(built, &self.files, &self.cancel);
             let (record, outline) = captured.map_err(ListingUnavailable::from)?;
-            self.unproven.tell(record.never());
+            self.unproven.emit(record.never());
             if let Some(outline) = outline {
                 // Without, go is asked again.
                 let _ = slot.keep_outline(&self.store, outline);
@@ -102,7 +102,7 @@ impl Recorder {
                 .map_err(|error| ListingUnavailable::from(error.to_string()))
         });
         if let Err(ListingUnavailable::Reason(reason)) = recorded {
-            self.observer.tell(Event::NotRecorded {
+            self.observer.emit(Event::NotRecorded {
                 import_path: import_path.to_string(),
                 platform: platform.clone(),
                 reason,

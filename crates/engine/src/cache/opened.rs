@@ -50,7 +50,7 @@ impl Opened {
             return Err(error);
         };
         let Ok(store) = writable(temporary.path()) else { return Err(error) };
-        observer.tell(Event::Notice {
+        observer.emit(Event::Notice {
             // Without that it was the cache's opening.
             text: format!(
                 "going on without a cache: {}",
@@ -79,7 +79,7 @@ impl Opened {
                 0 => String::new(),
                 others => format!(", and {others} more like this"),
             };
-            observer.tell(Event::Notice {
+            observer.emit(Event::Notice {
                 text: format!("the cache cannot be tidied: {}{more}", in_full(first)),
                 hint: Some(format!(
                     "`ko cache prune --max-size={}` shows all: remove them as their owner",

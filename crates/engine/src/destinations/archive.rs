@@ -45,7 +45,7 @@ impl ArchiveDestination {
 
     async fn save(&self) -> Result<(), DestinationError> {
         let what = self.archive.path.display().to_string();
-        self.observer.tell(Event::Saving { what: what.clone() });
+        self.observer.emit(Event::Saving { what: what.clone() });
         let mut committed = self.committed.lock().expect("no panic while it is held").clone();
         committed.sort_by(|(_, a), (_, b)| a.cmp(b));
         let (file, archive) = (self.file.clone(), self.archive.clone());
@@ -53,7 +53,7 @@ impl ArchiveDestination {
         let waits = fsutil::waits_for_reader(&self.file);
         let work = move || write(&file, &archive, &store, &committed);
         if waits { on_thread(work).await } else { blocking(work).await }?;
-        self.observer.tell(Event::Saved { what });
+        self.observer.emit(Event::Saved { what });
         Ok(())
     }
 }

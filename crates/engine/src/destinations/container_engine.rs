@@ -70,18 +70,18 @@ impl ContainerEngineDestination {
                 "of {import_path} only {} is loaded: the engine keeps one platform",
                 image.platform
             );
-            self.observer.tell(Event::Notice { text, hint: None });
+            self.observer.emit(Event::Notice { text, hint: None });
         }
         let (name, tag) = (self.options.name(import_path), image.digest.hex());
         let reference = format!("{name}:{tag}");
-        self.observer.tell(Event::Loading { reference: reference.clone() });
+        self.observer.emit(Event::Loading { reference: reference.clone() });
         let Loaded { sent, without, detour } =
             load(&engine, &self.blobs, &image, &name, &tag).await?;
         if let Some(reason) = detour {
             let (reference, reason) = (reference.clone(), in_a_line(&reason));
-            self.observer.tell(Event::SentWhole { reference, reason });
+            self.observer.emit(Event::SentWhole { reference, reason });
         }
-        self.observer.tell(Event::Loaded { reference, sent, without });
+        self.observer.emit(Event::Loaded { reference, sent, without });
         Ok(())
     }
 
@@ -97,9 +97,9 @@ impl ContainerEngineDestination {
         let reference = format!("{name}:{}", image.digest.hex());
         for tag in &self.options.tags {
             let tag = tag.as_str();
-            self.observer.tell(Event::AddingTag { tag: tag.to_owned() });
+            self.observer.emit(Event::AddingTag { tag: tag.to_owned() });
             engine.tag(&reference, &name, tag).await?;
-            self.observer.tell(Event::AddedTag { tag: tag.to_owned() });
+            self.observer.emit(Event::AddedTag { tag: tag.to_owned() });
         }
         Ok(reference)
     }

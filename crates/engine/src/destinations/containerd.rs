@@ -70,13 +70,13 @@ impl ContainerdDestination {
         let image = self.chosen(import_path, artifact)?;
         if artifact.images().len() > 1 {
             let text = format!("of {import_path} only {} is loaded", image.platform);
-            self.observer.tell(Event::Notice { text, hint: None });
+            self.observer.emit(Event::Notice { text, hint: None });
         }
         for layer in &image.layers {
             self.blobs.provide(layer).await?;
         }
         let reference = format!("{}:{}", self.options.name(import_path), image.digest.hex());
-        self.observer.tell(Event::Loading { reference: reference.clone() });
+        self.observer.emit(Event::Loading { reference: reference.clone() });
         let imports = nodes.iter().map(|node| {
             let (node, store, image) =
                 (node.clone(), self.blobs.store().clone(), Arc::clone(&image));
@@ -89,10 +89,10 @@ impl ContainerdDestination {
             without += blobs;
             if let Some(reason) = detour {
                 let (reference, reason) = (reference.clone(), in_a_line(&reason));
-                self.observer.tell(Event::SentWhole { reference, reason });
+                self.observer.emit(Event::SentWhole { reference, reason });
             }
         }
-        self.observer.tell(Event::Loaded { reference, sent, without });
+        self.observer.emit(Event::Loaded { reference, sent, without });
         Ok(())
     }
 
@@ -107,14 +107,14 @@ impl ContainerdDestination {
         let reference = format!("{name}:{}", image.digest.hex());
         for tag in &self.options.tags {
             let tag = tag.as_str();
-            self.observer.tell(Event::AddingTag { tag: tag.to_owned() });
+            self.observer.emit(Event::AddingTag { tag: tag.to_owned() });
             let tags = nodes.iter().map(|node| {
                 let node = node.clone();
                 let (from, to) = (full_name(&reference), full_name(&format!("{name}:{tag}")));
                 blocking(move || node.tag(&from, &to))
             });
             try_join_all(tags).await?;
-            self.observer.tell(Event::AddedTag { tag: tag.to_owned() });
+            self.observer.emit(Event::AddedTag { tag: tag.to_owned() });
         }
         Ok(reference)
     }

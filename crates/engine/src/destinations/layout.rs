@@ -48,7 +48,7 @@ impl LayoutDestination {
     }
 
     async fn save(&self, import_path: &str, artifact: &Artifact) -> Result<(), DestinationError> {
-        self.observer.tell(Event::Saving { what: format!("ko://{import_path}") });
+        self.observer.emit(Event::Saving { what: format!("ko://{import_path}") });
         for image in artifact.images() {
             for layer in &image.layers {
                 self.blobs.provide(layer).await?;
@@ -84,7 +84,7 @@ impl Destination for LayoutDestination {
             let (dir, names, made) = (self.dir.clone(), self.names(import_path), artifact.clone());
             let work = blocking(move || append(&dir, &names, &made));
             work.await?;
-            self.observer.tell(Event::Saved { what: format!("ko://{import_path}") });
+            self.observer.emit(Event::Saved { what: format!("ko://{import_path}") });
             Ok(format!("{}@{}", self.layout.path.display(), artifact.digest()))
         };
         append.boxed()

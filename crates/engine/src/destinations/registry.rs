@@ -148,7 +148,7 @@ impl RegistryDestination {
     ) -> Result<(), DestinationError> {
         let repository = self.options.repository_of(import_path)?;
         let first = self.tagged(&repository).next().expect("there is always a tag");
-        self.observer.tell(Event::Publishing { reference: first.to_string() });
+        self.observer.emit(Event::Publishing { reference: first.to_string() });
         let known = self.is_there(&first, artifact.digest()).await?;
         let images = async {
             if known { Ok(()) } else { self.images(import_path, &repository, artifact).await }
@@ -265,13 +265,13 @@ impl RegistryDestination {
         self.attach_sboms(repository, artifact, known).await?;
         put(first).await?;
         let others = tagged.map(|reference| {
-            self.observer.tell(Event::Tagging { reference: reference.to_string() });
+            self.observer.emit(Event::Tagging { reference: reference.to_string() });
             put(reference)
         });
         try_join_all(others).await?;
         let reference = self.options.printed(&repository.to_string(), artifact.digest());
         if !self.options.tag_only {
-            self.observer.tell(Event::Published { reference: reference.clone() });
+            self.observer.emit(Event::Published { reference: reference.clone() });
         }
         Ok(reference)
     }

@@ -74,7 +74,7 @@ impl RegistryDestination {
                     self.pusher.remember(&reference, options)?;
                 }
             }
-            self.observer.tell(Event::PublishedSbom { reference: reference.to_string() });
+            self.observer.emit(Event::PublishedSbom { reference: reference.to_string() });
             Ok::<(), DestinationError>(())
         });
         try_join_all(attached).await.map(drop)

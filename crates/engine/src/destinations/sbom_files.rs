@@ -67,7 +67,7 @@ impl SbomFiles {
     pub(crate) fn write(&self, artifact: &Artifact, name: &str) -> Result<(), SbomFileError> {
         for subject in Subject::all(artifact) {
             let path = self.dir.join(subject.file_name(name, self.options.format));
-            self.observer.tell(Event::WritingSbom { path: path.clone() });
+            self.observer.emit(Event::WritingSbom { path: path.clone() });
             let (file, document) = (self.work_dir.join(&path), subject.document(&self.options));
             fsutil::write(&file, Access::Public, &document)
                 .map_err(|source| SbomFileError::File { path, source })?;

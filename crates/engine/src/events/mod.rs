@@ -228,11 +228,11 @@ impl Observer {
     pub fn after(self, look: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self::new(move |event| {
             look(&event);
-            self.tell(event);
+            self.emit(event);
         })
     }
 
-    pub(crate) fn tell(&self, event: Event) {
+    pub(crate) fn emit(&self, event: Event) {
         (self.0)(event);
     }
 }

@@ -87,7 +87,7 @@ impl StageSpan {
             import_path: import_path.map(str::to_owned),
             platform: platform.cloned(),
         };
-        observer.tell(Event::Stage { work: work.clone(), edge: Edge::Begin });
+        observer.emit(Event::Stage { work: work.clone(), edge: Edge::Begin });
         Self { observer: observer.clone(), work }
     }
 }
@@ -95,6 +95,6 @@ impl StageSpan {
 impl Drop for StageSpan {
     fn drop(&mut self) {
         let work = self.work.clone();
-        self.observer.tell(Event::Stage { work, edge: Edge::End });
+        self.observer.emit(Event::Stage { work, edge: Edge::End });
     }
 }

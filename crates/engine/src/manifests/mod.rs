@@ -145,7 +145,7 @@ impl Engine {
         for file in files {
             let embedded = file.references().iter();
             for found in embedded.filter(|found| found.extent == yaml::Extent::Embedded) {
-                self.planner().observer.tell(Event::EmbeddedReference {
+                self.planner().observer.emit(Event::EmbeddedReference {
                     reference: found.value.clone(),
                     file: file.name().to_owned(),
                     line: found.position.line,

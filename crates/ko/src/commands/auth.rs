@@ -22,7 +22,7 @@ pub(crate) fn auth(process: &Process, arguments: &AuthArgs) -> Result<ExitCode> 
         Some(AuthCommand::Login(arguments)) => login::login(process, arguments)?,
         Some(AuthCommand::Logout(arguments)) => logout(process, arguments)?,
         Some(AuthCommand::Token(arguments)) => token(process, arguments)?,
-        None => ui::tell(&cli::help(&["auth".to_owned()]).0),
+        None => ui::print_stderr(&cli::help(&["auth".to_owned()]).0),
     }
     Ok(ExitCode::SUCCESS)
 }

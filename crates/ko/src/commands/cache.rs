@@ -19,7 +19,7 @@ const STANDARD: &str = "-";
 
 pub(crate) fn cache(process: &Process, arguments: &CacheArgs) -> Result<()> {
     let Some(command) = &arguments.command else {
-        ui::tell(&cli::help(&["cache".to_owned()]).0);
+        ui::print_stderr(&cli::help(&["cache".to_owned()]).0);
         return Ok(());
     };
     let dir = settings::cache(process)?.ok_or_else(|| {

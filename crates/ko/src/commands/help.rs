@@ -8,13 +8,13 @@ pub(crate) fn help(words: &[String]) -> Result<()> {
     if known {
         return ui::print(&text);
     }
-    ui::tell(&format!("Unknown help topic [`{}`]\n{text}", words.join("` `")));
+    ui::print_stderr(&format!("Unknown help topic [`{}`]\n{text}", words.join("` `")));
     Ok(())
 }
 
 pub(crate) fn complete(words: &[String], descriptions: bool) -> Result<()> {
     let completion: cli::Completion = cli::complete(words);
     ui::print(&completion.answer(descriptions))?;
-    ui::tell(&completion.remark());
+    ui::print_stderr(&completion.remark());
     Ok(())
 }

@@ -65,7 +65,7 @@ impl Running {
         };
         let (mut signals, mut child) =
             begun.map_err(|error| CommandError::of(&error).context("running kubectl"))?;
-        let (tell, failed) = oneshot::channel();
+        let (fail, failed) = oneshot::channel();
         let (telling, told) = mpsc::channel();
         let watch = async move {
             let mut heard = 0;
@@ -87,7 +87,7 @@ impl Running {
             };
             if status.as_ref().is_ok_and(|status| !status.success()) {
                 // Nobody may want to know.
-                let _ = tell.send(());
+                let _ = fail.send(());
             }
             status
         };

@@ -26,7 +26,7 @@ pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
     let kept = kept.map_err(|error| CommandError::of(&error))?;
     let file = store.file().display();
     if kept == Kept::InFile && password != Secret::default() {
-        ui::tell(&format!(
+        ui::print_stderr(&format!(
             "\nWARNING! Your credentials are stored unencrypted in '{file}'.\n\
              Configure a credential helper to remove this warning. See\n\
              https://docs.docker.com/go/credential-store/\n\n"

@@ -231,7 +231,7 @@ impl Freshness {
         reason: Reason,
     ) -> Checked {
         if let Reason::Never(never) = &reason {
-            self.unproven.tell(Some(never));
+            self.unproven.emit(Some(never));
         }
         let record = recorded.record;
         let outline = slot.outline(&self.store);

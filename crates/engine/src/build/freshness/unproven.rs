@@ -10,19 +10,19 @@ use crate::events::{Event, Observer};
 /// What tells of a release of Go that is not known.
 #[derive(Debug)]
 pub(in crate::build) struct UnprovenGo {
-    told: AtomicBool,
+    emitted: AtomicBool,
     observer: Observer,
 }
 
 impl UnprovenGo {
     pub(in crate::build) fn new(observer: Observer) -> Self {
-        Self { told: AtomicBool::new(false), observer }
+        Self { emitted: AtomicBool::new(false), observer }
     }
 
     /// Tells if that is why a program is never fresh.
-    pub(in crate::build) fn tell(&self, never: Option<&Never>) {
+    pub(in crate::build) fn emit(&self, never: Option<&Never>) {
         if let Some(Never::Unproven { version }) = never
-            && !self.told.swap(true, Ordering::Relaxed)
+            && !self.emitted.swap(true, Ordering::Relaxed)
         {
             let text = format!(
                 "{version} is not a release of Go whose builds are known here: \
@@ -30,7 +30,7 @@ impl UnprovenGo {
             );
             let newest = RELEASE_LINES.last().map_or("", |line| line.name);
             let hint = format!("KO_FRESH_UNPROVEN_GO=1 trusts it as if it were Go {newest}");
-            self.observer.tell(Event::Notice { text, hint: Some(hint) });
+            self.observer.emit(Event::Notice { text, hint: Some(hint) });
         }
     }
 }
