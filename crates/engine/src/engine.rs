@@ -157,16 +157,16 @@ impl Engine {
         self.cancellation.cancel();
     }
 
-    /// Plans to build and publish the programs that the words name, each once.
-    /// Nothing is built, sent or written but to the cache.
+    /// Plans to build and publish the programs that the arguments name, each
+    /// once. Nothing is built or sent; only the cache is written.
     ///
     /// # Errors
-    /// The first word, in their order, that names no program; then the first
-    /// program whose base cannot be had or whose settings are wrong.
-    pub async fn plan(&self, words: &[String]) -> Result<Plan, Error> {
+    /// The first argument that names no program; then the first program whose
+    /// base cannot be had or whose settings are wrong.
+    pub async fn plan(&self, arguments: &[String]) -> Result<Plan, Error> {
         self.prepare();
-        let arguments = words.iter().map(|word| Argument::parse(word));
-        let arguments = arguments.collect::<Result<Vec<_>, _>>().map_err(ListingError::from)?;
+        let parsed = arguments.iter().map(|argument| Argument::parse(argument));
+        let arguments = parsed.collect::<Result<Vec<_>, _>>().map_err(ListingError::from)?;
         let (programs, planned) = self.planner.programs(&arguments).await?;
         self.plan_programs(&programs, planned).await
     }
@@ -195,8 +195,8 @@ impl Engine {
     ///
     /// # Errors
     /// As [`plan`](Self::plan) and [`execute`](Self::execute).
-    pub async fn build(&self, words: &[String]) -> Result<Vec<Published>, Error> {
-        let plan = self.plan(words).await?;
+    pub async fn build(&self, arguments: &[String]) -> Result<Vec<Published>, Error> {
+        let plan = self.plan(arguments).await?;
         self.execute(&plan).await
     }
 

@@ -35,10 +35,10 @@ pub fn redact(text: &str) -> String {
 }
 
 /// What the user named as a URL: no password, and no value of any parameter.
-pub(crate) fn redact_url(typed: &str) -> String {
-    let start = typed.find("://").map_or(0, |at| at + 3);
-    let mut out = typed[..start].to_owned();
-    url(&typed[start..], &|_| true, &mut out);
+pub(crate) fn redact_url(raw: &str) -> String {
+    let start = raw.find("://").map_or(0, |at| at + 3);
+    let mut out = raw[..start].to_owned();
+    url(&raw[start..], &|_| true, &mut out);
     out
 }
 
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_url_that_was_named_keeps_nothing() {
-        for (typed, want) in [
+        for (raw, want) in [
             ("http://u:pw@h/x.yaml?token=t&v=1", "http://u:…@h/x.yaml?token=…&v=…"),
             ("ssh://me:pw@there:1/x", "ssh://me:…@there:1/x"),
             ("ssh://me@there:1/x", "ssh://me@there:1/x"),
@@ -149,7 +149,7 @@ mod tests {
             ("unix:///run/docker.sock", "unix:///run/docker.sock"),
             ("unix://", "unix://"),
         ] {
-            assert_eq!(redact_url(typed), want);
+            assert_eq!(redact_url(raw), want);
         }
     }
 }

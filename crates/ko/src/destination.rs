@@ -43,8 +43,8 @@ enum Place {
 }
 
 impl Place {
-    fn parse(typed: String) -> Result<Self> {
-        let path = |scheme: &str, what: &str| match typed.strip_prefix(scheme) {
+    fn parse(raw: String) -> Result<Self> {
+        let path = |scheme: &str, what: &str| match raw.strip_prefix(scheme) {
             Some("") => {
                 let message = format!("KO_DOCKER_REPO={scheme} needs a {what} after the colon");
                 Err(CommandError::new(message))
@@ -59,21 +59,21 @@ impl Place {
         }
         for (scheme, kind) in [("docker://", EngineKind::Docker), ("podman://", EngineKind::Podman)]
         {
-            if let Some(prefix) = typed.strip_prefix(scheme) {
+            if let Some(prefix) = raw.strip_prefix(scheme) {
                 let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
                 return Ok(Self::Engine(kind, prefix.unwrap_or(LOCAL).to_owned()));
             }
         }
-        if let Some(name) = typed.strip_prefix("kind://") {
+        if let Some(name) = raw.strip_prefix("kind://") {
             return Ok(Self::Cluster(kind(name), KIND.to_owned()));
         }
-        if let Some(rest) = typed.strip_prefix("containerd://") {
+        if let Some(rest) = raw.strip_prefix("containerd://") {
             let (namespace, prefix) = rest.split_once('/').unwrap_or(("default", rest));
             let prefix = if prefix.is_empty() { LOCAL } else { prefix };
             let cluster = Cluster::Containerd { namespace: namespace.to_owned() };
             return Ok(Self::Cluster(cluster, prefix.to_owned()));
         }
-        Ok(Self::Registry(typed))
+        Ok(Self::Registry(raw))
     }
 
     /// What `-L` makes of it, and a repository that only stands for an engine.
@@ -115,8 +115,8 @@ pub(crate) fn read(
         let message = format!("{flag} and KO_DOCKER_REPO={scheme} cannot both be used");
         Err(CommandError::new(message))
     };
-    let typed = process.text("KO_DOCKER_REPO").unwrap_or_default();
-    if arguments.local && typed.contains(LOCAL) {
+    let raw = process.text("KO_DOCKER_REPO").unwrap_or_default();
+    if arguments.local && raw.contains(LOCAL) {
         ui::warn(&[
             "The --local flag is set and KO_DOCKER_REPO is set to ko.local",
             "You can choose either one to build a local image.",
@@ -125,7 +125,7 @@ pub(crate) fn read(
     }
     let cluster = process.text("KIND_CLUSTER_NAME").unwrap_or_default();
     let mut local = None;
-    let place = Place::parse(typed)?.localized(arguments.local, &cluster)?;
+    let place = Place::parse(raw)?.localized(arguments.local, &cluster)?;
     let (repository, push) = match place {
         Place::Engine(..) | Place::Cluster(..) if layout.is_some() || archive.is_some() => {
             let flag = if layout.is_some() { "--oci-layout-path" } else { "--tarball" };
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn schemes_say_what_kind_of_place_it_is() {
-        for (typed, want) in [
+        for (raw, want) in [
             ("r.io/a", Some(Place::Registry("r.io/a".to_owned()))),
             ("", Some(Place::Registry(String::new()))),
             ("oci:a b", Some(Place::Layout("a b".into()))),
@@ -271,14 +271,14 @@ mod tests {
             ("oci:", None),
             ("oci-archive:", None),
         ] {
-            assert_eq!(Place::parse(typed.to_owned()).ok(), want, "{typed}");
+            assert_eq!(Place::parse(raw.to_owned()).ok(), want, "{raw}");
         }
     }
 
     #[test]
     fn some_repositories_are_engines() {
         let docker = |prefix: &str| Some(Place::Engine(EngineKind::Docker, prefix.to_owned()));
-        for (typed, local, want) in [
+        for (raw, local, want) in [
             ("ko.local", false, docker("ko.local")),
             ("ko.localhost/a", false, docker("ko.localhost/a")),
             ("", true, docker("ko.local")),
@@ -294,8 +294,8 @@ mod tests {
             ("kind://", false, Some(Place::Cluster(super::kind("kind"), "kind.local".to_owned()))),
             ("kind://", true, None),
         ] {
-            let place = Place::parse(typed.to_owned()).unwrap().localized(local, "mine");
-            assert_eq!(place.ok(), want, "{typed} {local}");
+            let place = Place::parse(raw.to_owned()).unwrap().localized(local, "mine");
+            assert_eq!(place.ok(), want, "{raw} {local}");
         }
     }
 }

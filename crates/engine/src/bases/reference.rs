@@ -17,7 +17,7 @@ pub enum BaseReference {
     /// An image in a registry.
     Registry {
         /// As it was written.
-        typed: String,
+        raw: String,
         /// What it means.
         reference: Reference,
     },
@@ -30,7 +30,7 @@ impl FromStr for BaseReference {
         Ok(match text {
             "scratch" => Self::Scratch,
             STATIC_BASE => Self::Static,
-            text => Self::Registry { typed: text.to_owned(), reference: text.parse()? },
+            text => Self::Registry { raw: text.to_owned(), reference: text.parse()? },
         })
     }
 }
@@ -40,7 +40,7 @@ impl fmt::Display for BaseReference {
         f.write_str(match self {
             Self::Scratch => "scratch",
             Self::Static => STATIC_BASE,
-            Self::Registry { typed, .. } => typed,
+            Self::Registry { raw, .. } => raw,
         })
     }
 }

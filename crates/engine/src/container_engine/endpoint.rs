@@ -10,7 +10,7 @@ use crate::redact::redact_url;
 /// Where an engine may listen, and who says so. A password in it is not shown.
 #[derive(Clone)]
 pub(super) struct Endpoint {
-    typed: String,
+    raw: String,
     origin: Option<String>,
     address: Address,
 }
@@ -47,19 +47,19 @@ impl Endpoint {
     /// Reads what a user says, as `unix://`, `npipe://`, `tcp://`, `http://`,
     /// `https://` or `ssh://`.
     pub(super) fn parse(
-        typed: &str,
+        raw: &str,
         origin: &str,
         certificates: Option<Certificates>,
     ) -> Result<Self, DaemonError> {
         let refuse = |reason: &'static str| DaemonError::Address {
-            address: redact_url(typed),
+            address: redact_url(raw),
             origin: origin.to_owned(),
             reason,
         };
-        let address = match typed.split_once("://") {
-            Some(("unix" | "npipe", path)) if !path.is_empty() => Address::Socket(typed.to_owned()),
+        let address = match raw.split_once("://") {
+            Some(("unix" | "npipe", path)) if !path.is_empty() => Address::Socket(raw.to_owned()),
             Some(("tcp" | "http" | "https", host)) if !host.is_empty() => {
-                match (certificates, typed.starts_with("https")) {
+                match (certificates, raw.starts_with("https")) {
                     (Some(certificates), _) => Address::Https(host.to_owned(), certificates),
                     (None, true) => return Err(refuse("https needs DOCKER_CERT_PATH")),
                     (None, false) => Address::Http(host.to_owned()),
@@ -72,12 +72,12 @@ impl Endpoint {
                 ));
             }
         };
-        Ok(Self { typed: typed.to_owned(), origin: Some(origin.to_owned()), address })
+        Ok(Self { raw: raw.to_owned(), origin: Some(origin.to_owned()), address })
     }
 
     /// A socket that an engine is known to make.
     pub(super) fn socket(address: String) -> Self {
-        Self { typed: address.clone(), origin: None, address: Address::Socket(address) }
+        Self { raw: address.clone(), origin: None, address: Address::Socket(address) }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -86,7 +86,7 @@ impl Endpoint {
 
     /// The file of a socket.
     pub(super) fn path(&self) -> Option<&Path> {
-        self.typed.strip_prefix("unix://").map(Path::new)
+        self.raw.strip_prefix("unix://").map(Path::new)
     }
 
     #[cfg(test)]
@@ -100,7 +100,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = redact_url(&self.typed);
+        let shown = redact_url(&self.raw);
         match &self.origin {
             Some(origin) => write!(f, "{shown} ({origin})"),
             None => f.write_str(&shown),
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn addresses_have_schemes() {
-        for (typed, good) in [
+        for (raw, good) in [
             ("unix:///var/run/docker.sock", true),
             ("npipe:////./pipe/docker_engine", true),
             ("tcp://127.0.0.1:2375", true),
@@ -131,14 +131,14 @@ mod tests {
             ("/var/run/docker.sock", false),
             ("unix://", false),
         ] {
-            assert_eq!(Endpoint::parse(typed, "DOCKER_HOST", None).is_ok(), good, "{typed}");
+            assert_eq!(Endpoint::parse(raw, "DOCKER_HOST", None).is_ok(), good, "{raw}");
         }
     }
 
     #[test]
     fn passwords_are_not_shown() {
-        let typed = "tcp://me:secret@there:1?token=secret";
-        let endpoint = Endpoint::parse(typed, "DOCKER_HOST", None).unwrap();
+        let raw = "tcp://me:secret@there:1?token=secret";
+        let endpoint = Endpoint::parse(raw, "DOCKER_HOST", None).unwrap();
         assert_eq!(endpoint.to_string(), "tcp://me:…@there:1?token=… (DOCKER_HOST)");
         assert!(!format!("{endpoint:?}").contains("secret"));
         let refused = Endpoint::parse("me:secret@there", "DOCKER_HOST", None).unwrap_err();

@@ -37,13 +37,13 @@ pub(super) struct SshHost {
 
 impl SshHost {
     /// Reads what is behind `ssh://`: `[USER@]HOST[:PORT][/SOCKET]`.
-    pub(super) fn parse(typed: &str) -> Result<Self, &'static str> {
-        if typed.contains(['?', '#']) {
+    pub(super) fn parse(raw: &str) -> Result<Self, &'static str> {
+        if raw.contains(['?', '#']) {
             return Err("it is not ssh://[USER@]HOST[:PORT][/SOCKET]");
         }
-        let (authority, socket) = match typed.find('/') {
-            Some(at) => typed.split_at(at),
-            None => (typed, ""),
+        let (authority, socket) = match raw.find('/') {
+            Some(at) => raw.split_at(at),
+            None => (raw, ""),
         };
         let (user, server) = match authority.rsplit_once('@') {
             Some((user, server)) => (Some(user), server),
@@ -71,32 +71,32 @@ impl SshHost {
     }
 
     /// The words for `ssh`, which runs the engine's client with further ones.
-    fn words(&self, kind: EngineKind, client: &[&str]) -> Vec<String> {
-        let mut words = Vec::new();
+    fn arguments(&self, kind: EngineKind, client: &[&str]) -> Vec<String> {
+        let mut arguments = Vec::new();
         if let Some(user) = &self.user {
-            words.extend(["-l".to_owned(), user.clone()]);
+            arguments.extend(["-l".to_owned(), user.clone()]);
         }
         if let Some(port) = self.port {
-            words.extend(["-p".to_owned(), port.to_string()]);
+            arguments.extend(["-p".to_owned(), port.to_string()]);
         }
-        words.extend(["--".to_owned(), self.host.clone()]);
+        arguments.extend(["--".to_owned(), self.host.clone()]);
         let (program, flag) = match kind {
             EngineKind::Docker => ("docker", "--host"),
             EngineKind::Podman => ("podman", "--url"),
         };
-        words.push(program.to_owned());
+        arguments.push(program.to_owned());
         if let Some(socket) = &self.socket {
             // A shell reads it there.
             let socket = socket.replace('\'', r"'\''");
-            words.extend([flag.to_owned(), format!("'unix://{socket}'")]);
+            arguments.extend([flag.to_owned(), format!("'unix://{socket}'")]);
         }
-        words.extend(client.iter().map(|&word| word.to_owned()));
-        words
+        arguments.extend(client.iter().map(|&word| word.to_owned()));
+        arguments
     }
 
     /// A command by which a user sees whether the engine is reached.
     pub(super) fn check(&self, kind: EngineKind) -> String {
-        format!("ssh {}", self.words(kind, &["version"]).join(" "))
+        format!("ssh {}", self.arguments(kind, &["version"]).join(" "))
     }
 
     /// A client of the engine there. Nothing is started before it is used.
@@ -108,8 +108,8 @@ impl SshHost {
     ) -> Result<Docker, ApiError> {
         let tunnels = Arc::new(Semaphore::new(TUNNELS));
         let quiet = ["-T", "-o", "ConnectTimeout=15"].map(str::to_owned);
-        let words = [&quiet, &self.words(kind, &["system", "dial-stdio"])[..]].concat();
-        let connector = Connector { words: words.into(), tunnels };
+        let arguments = [&quiet, &self.arguments(kind, &["system", "dial-stdio"])[..]].concat();
+        let connector = Connector { arguments: arguments.into(), tunnels };
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let transport = move |request: BollardRequest| {
             client.request(request).map(|answer| answer.map_err(ApiError::from))
@@ -122,7 +122,7 @@ impl SshHost {
 /// Makes tunnels.
 #[derive(Debug, Clone)]
 struct Connector {
-    words: Arc<[String]>,
+    arguments: Arc<[String]>,
     tunnels: Arc<Semaphore>,
 }
 
@@ -137,10 +137,10 @@ impl<Uri> Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { words, tunnels } = self.clone();
+        let Self { arguments, tunnels } = self.clone();
         async move {
             let permit = tunnels.acquire_owned().await.map_err(io::Error::other)?;
-            Tunnel::open(&words, permit).map(TokioIo::new)
+            Tunnel::open(&arguments, permit).map(TokioIo::new)
         }
         .boxed()
     }
@@ -157,9 +157,9 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    fn open(words: &[String], permit: OwnedSemaphorePermit) -> io::Result<Self> {
+    fn open(arguments: &[String], permit: OwnedSemaphorePermit) -> io::Result<Self> {
         let mut ssh = Command::new("ssh");
-        ssh.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        ssh.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = ssh
             .kill_on_drop(true)
             .spawn()
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn hosts_are_what_ssh_is_told() {
-        for (typed, words) in [
+        for (raw, arguments) in [
             ("there", "-- there docker version"),
             ("there/", "-- there docker version"),
             ("me@there:2222", "-l me -p 2222 -- there docker version"),
@@ -245,14 +245,14 @@ mod tests {
             ("[::1]", "-- ::1 docker version"),
             ("there/it's.sock", r"-- there docker --host 'unix:///it'\''s.sock' version"),
         ] {
-            let command = SshHost::parse(typed).unwrap().check(EngineKind::Docker);
-            assert_eq!(command, format!("ssh {words}"), "{typed}");
+            let command = SshHost::parse(raw).unwrap().check(EngineKind::Docker);
+            assert_eq!(command, format!("ssh {arguments}"), "{raw}");
         }
         let podman = SshHost::parse("core@there:5/run/podman.sock").unwrap();
         let command = "ssh -l core -p 5 -- there podman --url 'unix:///run/podman.sock' version";
         assert_eq!(podman.check(EngineKind::Podman), command);
-        for typed in ["", "@there", "me@", "me:secret@there", "there:port", "there?x", "there#x"] {
-            assert!(SshHost::parse(typed).is_err(), "{typed}");
+        for raw in ["", "@there", "me@", "me:secret@there", "there:port", "there?x", "there#x"] {
+            assert!(SshHost::parse(raw).is_err(), "{raw}");
         }
     }
 }

@@ -92,8 +92,8 @@ fn attempt(node: &Node, store: &Store, members: Vec<Member>) -> Result<u64, Send
         out.flush().map_err(failed)?;
         Ok::<u64, BlobError>(out.written)
     };
-    let words = ["images", "import", "--all-platforms", "-"];
-    let (output, sent) = node.feed(&words, feed).map_err(loading(node))?;
+    let arguments = ["images", "import", "--all-platforms", "-"];
+    let (output, sent) = node.feed(&arguments, feed).map_err(loading(node))?;
     if !output.status.success() {
         return Err(loading(node)(NodeError::failed("ctr", &output)).into());
     }

@@ -64,38 +64,38 @@ impl Cluster {
 impl Node {
     /// A node that is a container of this provider.
     fn in_container(provider: &str, name: &str, cancel: &Cancel) -> Self {
-        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let owned = |arguments: &[&str]| arguments.iter().map(|&word| word.to_owned()).collect();
         Self {
             name: name.to_owned(),
-            with_input: words(&[provider, "exec", "--privileged", "-i", name]),
-            without_input: words(&[provider, "exec", "--privileged", name]),
+            with_input: owned(&[provider, "exec", "--privileged", "-i", name]),
+            without_input: owned(&[provider, "exec", "--privileged", name]),
             namespace: KUBERNETES.to_owned(),
             cancel: cancel.clone(),
         }
     }
 
     /// `ctr` with these words.
-    fn ctr(&self, before: &[String], words: &[&str]) -> Command {
+    fn ctr(&self, before: &[String], arguments: &[&str]) -> Command {
         let mut all = before.to_vec();
         all.extend(["ctr".to_owned(), format!("--namespace={}", self.namespace)]);
-        all.extend(words.iter().map(|&word| word.to_owned()));
+        all.extend(arguments.iter().map(|&word| word.to_owned()));
         let mut command = Command::new(&all[0]);
         command.args(&all[1..]);
         command
     }
 
     /// Runs `ctr` to its end, and returns its output.
-    fn run(&self, words: &[&str]) -> Result<String, NodeError> {
-        run(self.ctr(&self.without_input, words), &self.cancel)
+    fn run(&self, arguments: &[&str]) -> Result<String, NodeError> {
+        run(self.ctr(&self.without_input, arguments), &self.cancel)
     }
 
     /// Runs `ctr` to its end, which reads what `feed` writes.
     fn feed<T: Send>(
         &self,
-        words: &[&str],
+        arguments: &[&str],
         feed: impl FnOnce(ChildStdin) -> T + Send,
     ) -> Result<(Output, T), NodeError> {
-        let command = self.ctr(&self.with_input, words);
+        let command = self.ctr(&self.with_input, arguments);
         let program = command.get_program().display().to_string();
         feed_child(command, &self.cancel, feed).map_err(NodeError::starting(&program))
     }
@@ -136,11 +136,11 @@ mod tests {
 
     /// A node where this script runs in place of `ctr`.
     fn node(script: &str, cancel: &Cancel) -> Node {
-        let words: Vec<String> = ["sh", "-c", script].map(str::to_owned).into();
+        let arguments: Vec<String> = ["sh", "-c", script].map(str::to_owned).into();
         Node {
             name: "here".to_owned(),
-            with_input: words.clone(),
-            without_input: words,
+            with_input: arguments.clone(),
+            without_input: arguments,
             namespace: KUBERNETES.to_owned(),
             cancel: cancel.clone(),
         }

@@ -44,8 +44,8 @@ pub fn enumerate(
 ) -> Result<Vec<Input>, ResolveError> {
     let failed = |source| ResolveError::Enumerate { path: path.display().to_string(), source };
     let mut inputs = Vec::new();
-    let typed = path.as_os_str().to_string_lossy();
-    let found = if typed.ends_with(std::path::is_separator) {
+    let raw = path.as_os_str().to_string_lossy();
+    let found = if raw.ends_with(std::path::is_separator) {
         fs::metadata(work_dir.join(path))
     } else {
         fs::symlink_metadata(work_dir.join(path))

@@ -21,8 +21,8 @@ pub struct ManifestUrl(String);
 
 impl ManifestUrl {
     /// The URL with all that is secret in it.
-    pub fn new(typed: String) -> Self {
-        Self(typed)
+    pub fn new(raw: String) -> Self {
+        Self(raw)
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::quantity::{duration, size};
 
-/// What `ko cache` was told.
+/// The arguments of `ko cache`.
 #[derive(Debug, Args)]
 pub(crate) struct CacheArgs {
     #[command(subcommand)]
@@ -49,10 +49,10 @@ pub(crate) enum CacheCommand {
 #[derive(Debug, Args)]
 pub(crate) struct FileArg {
     #[arg(value_name = "FILE", help = "The file, or - for stdin and stdout")]
-    pub(crate) words: Vec<String>,
+    pub(crate) positional: Vec<String>,
 }
 
-/// What `ko cache prune` was told.
+/// The arguments of `ko cache prune`.
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
     /// Remove what was not used for so long, as in 12h or 30d
@@ -63,7 +63,7 @@ pub(crate) struct PruneArgs {
     pub(crate) max_size: Option<u64>,
 }
 
-/// What `ko cache show` was told.
+/// The arguments of `ko cache show`.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// Print JSON

@@ -7,11 +7,11 @@ use engine::keychain::Secret;
 
 use super::flags::{List, list};
 
-/// What `ko login` was told.
+/// The arguments of `ko login`.
 #[derive(Debug, Args)]
 pub(crate) struct LoginArgs {
     #[arg(value_name = "SERVER", help = "The registry")]
-    pub(crate) words: Vec<String>,
+    pub(crate) positional: Vec<String>,
     /// Password
     #[arg(short, long, value_name = "string", value_parser = StringValueParser::new().map(Secret::new))]
     pub(crate) password: Option<Secret>,
@@ -23,7 +23,7 @@ pub(crate) struct LoginArgs {
     pub(crate) username: String,
 }
 
-/// What `ko auth` was told.
+/// The arguments of `ko auth`.
 #[derive(Debug, Args)]
 pub(crate) struct AuthArgs {
     #[command(subcommand)]
@@ -50,25 +50,25 @@ pub(crate) enum AuthCommand {
     Token(TokenArgs),
 }
 
-/// What `ko auth get` was told.
+/// The arguments of `ko auth get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
     #[arg(value_name = "REGISTRY_ADDR", help = "The registry; else it is read from stdin")]
-    pub(crate) words: Vec<String>,
+    pub(crate) positional: Vec<String>,
 }
 
-/// What `ko auth logout` was told.
+/// The arguments of `ko auth logout`.
 #[derive(Debug, Args)]
 pub(crate) struct LogoutArgs {
     #[arg(value_name = "SERVER", help = "The registry")]
-    pub(crate) words: Vec<String>,
+    pub(crate) positional: Vec<String>,
 }
 
-/// What `ko auth token` was told.
+/// The arguments of `ko auth token`.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
     #[arg(value_name = "REPO", help = "The repository")]
-    pub(crate) words: Vec<String>,
+    pub(crate) positional: Vec<String>,
     /// Output in header format
     #[arg(short = 'H', long)]
     pub(crate) header: bool,

@@ -12,18 +12,18 @@ use super::csv;
 /// Not a doc comment, whose brackets would be links.
 const PLATFORM: &str = "Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*";
 
-/// What `ko build` was told.
+/// The arguments of `ko build`.
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
     #[arg(value_name = "IMPORTPATH", help = "Import paths, or local directories")]
-    pub(crate) words: Vec<String>,
+    pub(crate) positional: Vec<String>,
     #[command(flatten)]
     pub(crate) publish: PublishArgs,
     #[command(flatten)]
     pub(crate) image: ImageArgs,
 }
 
-/// What `ko resolve` was told.
+/// The arguments of `ko resolve`.
 #[derive(Debug, Args)]
 pub(crate) struct ResolveArgs {
     /// Read the files and look all references up, without building anything.
@@ -37,11 +37,11 @@ pub(crate) struct ResolveArgs {
     pub(crate) image: ImageArgs,
 }
 
-/// What `ko apply` and `ko create` were told.
+/// The arguments of `ko apply` and `ko create`.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     #[arg(value_name = "KUBECTL_ARG", help = "Arguments for kubectl, after --")]
-    pub(crate) words: Vec<OsString>,
+    pub(crate) positional: Vec<OsString>,
     #[command(flatten)]
     pub(crate) files: FileArgs,
     #[command(flatten)]
@@ -50,22 +50,22 @@ pub(crate) struct ApplyArgs {
     pub(crate) image: ImageArgs,
 }
 
-/// What `ko run` was told.
+/// The arguments of `ko run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     #[arg(value_name = "IMPORTPATH", help = "Import paths, or local directories")]
-    pub(crate) words: Vec<String>,
+    pub(crate) positional: Vec<String>,
     #[command(flatten)]
     pub(crate) publish: PublishArgs,
     #[command(flatten)]
     pub(crate) image: ImageArgs,
 }
 
-/// What `ko delete` was told: everything goes to kubectl.
+/// The arguments of `ko delete`: everything goes to kubectl.
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArgs {
     #[arg(value_name = "KUBECTL_ARG", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) words: Vec<OsString>,
+    pub(crate) positional: Vec<OsString>,
 }
 
 /// Which files are resolved.

@@ -225,7 +225,7 @@ mod tests {
         ] {
             let arguments = build(words).unwrap();
             let rest: Vec<String> = rest.into_iter().map(Into::into).collect();
-            assert_eq!((arguments.publish.push, arguments.words), (push, rest), "{words}");
+            assert_eq!((arguments.publish.push, arguments.positional), (push, rest), "{words}");
         }
         let arguments = build("ko build -j 3 -j4 -PB=0 --bare=T -v").unwrap();
         assert_eq!(arguments.image.jobs, 4);

@@ -3,7 +3,7 @@
 use clap::{Args, Command, CommandFactory as _, Subcommand};
 use clap_complete::Shell;
 
-/// What `ko completion` was told.
+/// The arguments of `ko completion`.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionArgs {
     #[command(subcommand)]

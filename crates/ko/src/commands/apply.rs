@@ -29,7 +29,7 @@ pub(crate) fn apply(
     let mut stdin = Some(Arc::new(stdin));
     let mut begun = false;
     let mut command = Command::new(program);
-    command.args([verb, "-f", "-"]).args(&arguments.words).stdin(reader);
+    command.args([verb, "-f", "-"]).args(&arguments.positional).stdin(reader);
     let mut running = kubectl::Running::start(command)?;
     // What kubectl does not take, it says by its exit status.
     let _ = feed(stdin.as_ref(), "---\n".repeat(PRIMING).as_bytes());

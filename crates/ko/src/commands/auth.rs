@@ -38,7 +38,7 @@ struct Found<'a> {
 }
 
 fn get(process: &Process, arguments: &GetArgs) -> Result<ExitCode> {
-    let server = match &arguments.words[..] {
+    let server = match &arguments.positional[..] {
         [] => process.input()?.trim().to_owned(),
         [server] => server.clone(),
         words => {
@@ -65,7 +65,7 @@ fn get(process: &Process, arguments: &GetArgs) -> Result<ExitCode> {
 }
 
 fn logout(process: &Process, arguments: &LogoutArgs) -> Result<()> {
-    let registry = registry(one(&arguments.words)?)?;
+    let registry = registry(one(&arguments.positional)?)?;
     let store = store(process)?;
     wait(store.erase(&registry))?.map_err(|error| CommandError::of(&error))?;
     ui::log(&format!("logged out via {}", store.file().display()));
@@ -85,7 +85,7 @@ struct Token<'a> {
 fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
     let repository =
         |text: &str| text.parse::<Repository>().map_err(|error| CommandError::of(&error));
-    let wanted = repository(one(&arguments.words)?)?;
+    let wanted = repository(one(&arguments.positional)?)?;
     let mounts = elements(&arguments.mount);
     let mounts = mounts.iter().map(|text| repository(text)).collect::<Result<Vec<_>>>()?;
     let access = if arguments.push { Access::Push } else { Access::Pull };

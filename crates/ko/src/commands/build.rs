@@ -8,8 +8,11 @@ use crate::{settings, streams, ui};
 
 pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> Result<()> {
     let options = settings::options(process, &arguments.publish, &arguments.image)?;
-    let words =
-        if arguments.words.is_empty() { vec![".".to_owned()] } else { arguments.words.clone() };
+    let words = if arguments.positional.is_empty() {
+        vec![".".to_owned()]
+    } else {
+        arguments.positional.clone()
+    };
     let observer = ui::observer(verbose, arguments.image.explain);
     let outputs = [&*arguments.publish.image_refs];
     session::run(options, &arguments.image, &outputs, observer, async |engine| {

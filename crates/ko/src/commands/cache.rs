@@ -135,7 +135,7 @@ fn verify(cache: &Cache) -> Result<()> {
 }
 
 fn export(process: &Process, cache: &Cache, file: &FileArg) -> Result<()> {
-    let name = one(&file.words)?;
+    let name = one(&file.positional)?;
     if name == STANDARD {
         let exported = cache.export(io::stdout().lock());
         return exported.map(drop).map_err(|error| match broken_pipe(&error) {
@@ -166,7 +166,7 @@ fn broken_pipe(error: &CacheError) -> Option<&io::Error> {
 }
 
 fn import(process: &Process, cache: &Cache, file: &FileArg) -> Result<()> {
-    let name = one(&file.words)?;
+    let name = one(&file.positional)?;
     let importing = |error: CommandError| error.context(&format!("importing {name}"));
     let archive: Box<dyn Read> = if name == STANDARD {
         Box::new(io::stdin().lock())

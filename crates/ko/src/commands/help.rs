@@ -3,17 +3,17 @@
 use crate::error::Result;
 use crate::{cli, ui};
 
-pub(crate) fn help(words: &[String]) -> Result<()> {
-    let (text, known) = cli::help(words);
+pub(crate) fn help(arguments: &[String]) -> Result<()> {
+    let (text, known) = cli::help(arguments);
     if known {
         return ui::print(&text);
     }
-    ui::print_stderr(&format!("Unknown help topic [`{}`]\n{text}", words.join("` `")));
+    ui::print_stderr(&format!("Unknown help topic [`{}`]\n{text}", arguments.join("` `")));
     Ok(())
 }
 
-pub(crate) fn complete(words: &[String], descriptions: bool) -> Result<()> {
-    let completion: cli::Completion = cli::complete(words);
+pub(crate) fn complete(arguments: &[String], descriptions: bool) -> Result<()> {
+    let completion: cli::Completion = cli::complete(arguments);
     ui::print(&completion.answer(descriptions))?;
     ui::print_stderr(&completion.remark());
     Ok(())

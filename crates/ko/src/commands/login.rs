@@ -10,7 +10,7 @@ use crate::error::{CommandError, Result};
 use crate::{settings, ui};
 
 pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
-    let registry = registry(one(&arguments.words)?)?;
+    let registry = registry(one(&arguments.positional)?)?;
     let password = if arguments.password_stdin {
         Secret::new(without_line_end(&process.input()?))
     } else {

@@ -29,11 +29,11 @@ use std::future::Future;
 use crate::error::{CommandError, Result};
 
 /// The one word that a command takes.
-fn one(words: &[String]) -> Result<&str> {
-    match words {
+fn one(arguments: &[String]) -> Result<&str> {
+    match arguments {
         [word] => Ok(word),
-        words => {
-            let message = format!("accepts 1 arg(s), received {}", words.len());
+        arguments => {
+            let message = format!("accepts 1 arg(s), received {}", arguments.len());
             Err(CommandError::new(message))
         }
     }

@@ -13,7 +13,7 @@ use crate::{settings, ui};
 const FLAGS: [&str; 4] = ["--attach", "--rm", "--restart=Never", "--log-flush-frequency=1s"];
 
 pub(crate) fn run(process: &Process, verbose: bool, arguments: &RunArgs) -> Result<()> {
-    if arguments.words.is_empty() {
+    if arguments.positional.is_empty() {
         return Err(CommandError::new("ko run: no importpaths listed"));
     }
     let options = settings::options(process, &arguments.publish, &arguments.image)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &RunArgs) -> Resu
     let observer = ui::observer(verbose, arguments.image.explain);
     let outputs = [&*arguments.publish.image_refs];
     let published = session::run(options, &arguments.image, &outputs, observer, async |engine| {
-        let published = engine.build(&arguments.words).await;
+        let published = engine.build(&arguments.positional).await;
         let published = published.map_err(|error| session::publishing(&error))?;
         session::write_refs(&arguments.publish, &published).await?;
         Ok(published)
