@@ -27,7 +27,7 @@ fn kind(name: &str) -> Cluster {
 
 /// What KO_DOCKER_REPO stands for.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum DestinationKind {
     /// A repository of a registry, or nothing.
     Registry(String),
     /// `oci:DIR`: an OCI image layout.
@@ -42,7 +42,7 @@ enum Place {
     Cluster(Cluster, String),
 }
 
-impl Place {
+impl DestinationKind {
     fn parse(raw: String) -> Result<Self> {
         let path = |scheme: &str, what: &str| match raw.strip_prefix(scheme) {
             Some("") => {
@@ -125,31 +125,35 @@ pub(crate) fn read(
     }
     let cluster = process.text("KIND_CLUSTER_NAME").unwrap_or_default();
     let mut local = None;
-    let place = Place::parse(raw)?.localized(arguments.local, &cluster)?;
+    let place = DestinationKind::parse(raw)?.localized(arguments.local, &cluster)?;
     let (repository, push) = match place {
-        Place::Engine(..) | Place::Cluster(..) if layout.is_some() || archive.is_some() => {
+        DestinationKind::Engine(..) | DestinationKind::Cluster(..)
+            if layout.is_some() || archive.is_some() =>
+        {
             let flag = if layout.is_some() { "--oci-layout-path" } else { "--tarball" };
             let message = format!(
                 "{flag} cannot be used here: images are loaded into an engine, and go nowhere else"
             );
             return Err(CommandError::new(message));
         }
-        Place::Engine(kind, repository) => {
+        DestinationKind::Engine(kind, repository) => {
             local = Some(Local::Engine(kind));
             (repository, false)
         }
-        Place::Cluster(cluster, repository) => {
+        DestinationKind::Cluster(cluster, repository) => {
             local = Some(Local::Cluster(cluster));
             (repository, false)
         }
-        Place::Registry(repository) => (repository, arguments.push),
-        Place::Layout(_) if layout.is_some() => return both("--oci-layout-path", "oci:"),
-        Place::Layout(path) => {
+        DestinationKind::Registry(repository) => (repository, arguments.push),
+        DestinationKind::Layout(_) if layout.is_some() => return both("--oci-layout-path", "oci:"),
+        DestinationKind::Layout(path) => {
             layout = Some(Layout { path, named: true });
             (String::new(), false)
         }
-        Place::Archive(_) if archive.is_some() => return both("--tarball", "oci-archive:"),
-        Place::Archive(path) => {
+        DestinationKind::Archive(_) if archive.is_some() => {
+            return both("--tarball", "oci-archive:");
+        }
+        DestinationKind::Archive(path) => {
             archive = Some(Archive { path, oci: true });
             (String::new(), false)
         }
@@ -250,51 +254,63 @@ fn namer(arguments: &PublishArgs) -> Namer {
 mod tests {
     use super::*;
 
-    fn containerd(namespace: &str, prefix: &str) -> Place {
+    fn containerd(namespace: &str, prefix: &str) -> DestinationKind {
         let cluster = Cluster::Containerd { namespace: namespace.to_owned() };
-        Place::Cluster(cluster, prefix.to_owned())
+        DestinationKind::Cluster(cluster, prefix.to_owned())
     }
 
     #[test]
     fn schemes_say_what_kind_of_place_it_is() {
         for (raw, want) in [
-            ("r.io/a", Some(Place::Registry("r.io/a".to_owned()))),
-            ("", Some(Place::Registry(String::new()))),
-            ("oci:a b", Some(Place::Layout("a b".into()))),
-            ("oci-archive:/a.tar", Some(Place::Archive("/a.tar".into()))),
-            ("docker://", Some(Place::Engine(EngineKind::Docker, "ko.local".to_owned()))),
-            ("podman://r.io/a", Some(Place::Engine(EngineKind::Podman, "r.io/a".to_owned()))),
-            ("kind://dev", Some(Place::Cluster(kind("dev"), "kind.local".to_owned()))),
+            ("r.io/a", Some(DestinationKind::Registry("r.io/a".to_owned()))),
+            ("", Some(DestinationKind::Registry(String::new()))),
+            ("oci:a b", Some(DestinationKind::Layout("a b".into()))),
+            ("oci-archive:/a.tar", Some(DestinationKind::Archive("/a.tar".into()))),
+            ("docker://", Some(DestinationKind::Engine(EngineKind::Docker, "ko.local".to_owned()))),
+            (
+                "podman://r.io/a",
+                Some(DestinationKind::Engine(EngineKind::Podman, "r.io/a".to_owned())),
+            ),
+            ("kind://dev", Some(DestinationKind::Cluster(kind("dev"), "kind.local".to_owned()))),
             ("containerd://", Some(containerd("default", "ko.local"))),
             ("containerd://team", Some(containerd("default", "team"))),
             ("containerd://k8s.io/r.io/a", Some(containerd("k8s.io", "r.io/a"))),
             ("oci:", None),
             ("oci-archive:", None),
         ] {
-            assert_eq!(Place::parse(raw.to_owned()).ok(), want, "{raw}");
+            assert_eq!(DestinationKind::parse(raw.to_owned()).ok(), want, "{raw}");
         }
     }
 
     #[test]
     fn some_repositories_are_engines() {
-        let docker = |prefix: &str| Some(Place::Engine(EngineKind::Docker, prefix.to_owned()));
+        let docker =
+            |prefix: &str| Some(DestinationKind::Engine(EngineKind::Docker, prefix.to_owned()));
         for (raw, local, want) in [
             ("ko.local", false, docker("ko.local")),
             ("ko.localhost/a", false, docker("ko.localhost/a")),
             ("", true, docker("ko.local")),
             ("r.io/a", true, docker("r.io/a")),
-            ("r.io/a", false, Some(Place::Registry("r.io/a".to_owned()))),
-            ("podman://", true, Some(Place::Engine(EngineKind::Podman, "ko.local".to_owned()))),
+            ("r.io/a", false, Some(DestinationKind::Registry("r.io/a".to_owned()))),
+            (
+                "podman://",
+                true,
+                Some(DestinationKind::Engine(EngineKind::Podman, "ko.local".to_owned())),
+            ),
             ("oci:a", true, None),
             (
                 "kind.local/a",
                 false,
-                Some(Place::Cluster(super::kind("mine"), "kind.local/a".to_owned())),
+                Some(DestinationKind::Cluster(super::kind("mine"), "kind.local/a".to_owned())),
             ),
-            ("kind://", false, Some(Place::Cluster(super::kind("kind"), "kind.local".to_owned()))),
+            (
+                "kind://",
+                false,
+                Some(DestinationKind::Cluster(super::kind("kind"), "kind.local".to_owned())),
+            ),
             ("kind://", true, None),
         ] {
-            let place = Place::parse(raw.to_owned()).unwrap().localized(local, "mine");
+            let place = DestinationKind::parse(raw.to_owned()).unwrap().localized(local, "mine");
             assert_eq!(place.ok(), want, "{raw} {local}");
         }
     }

@@ -7,7 +7,7 @@ use std::io;
 #[derive(Debug)]
 pub(crate) struct CommandError {
     message: String,
-    unread: bool,
+    broken_pipe: bool,
     hint: Option<String>,
 }
 
@@ -15,7 +15,7 @@ pub(crate) type Result<T> = std::result::Result<T, CommandError>;
 
 impl CommandError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), unread: false, hint: None }
+        Self { message: message.into(), broken_pipe: false, hint: None }
     }
 
     /// An error with its causes, from the outside in, as Go programs print
@@ -38,13 +38,13 @@ impl CommandError {
     /// What was written to stdout could not be. A reader that has gone away
     /// (`| head`) is no failure to talk about.
     pub(crate) fn stdout(error: &io::Error) -> Self {
-        let unread = error.kind() == io::ErrorKind::BrokenPipe;
-        Self { unread, ..Self::of(error).context("writing to stdout") }
+        let broken_pipe = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { broken_pipe, ..Self::of(error).context("writing to stdout") }
     }
 
     /// Has the reader of stdout gone away?
-    pub(crate) fn is_unread(&self) -> bool {
-        self.unread
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        self.broken_pipe
     }
 
     /// Says what was being done.

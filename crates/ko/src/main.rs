@@ -24,13 +24,13 @@ use crate::environment::Process;
 use crate::error::Result;
 
 /// What a shell says of a process that SIGPIPE ended, as it ends others.
-const UNREAD: u8 = 128 + 13;
+const BROKEN_PIPE: u8 = 128 + 13;
 
 fn main() -> ExitCode {
     let process = Process::read();
     let code = match run(&process) {
         Ok(code) => code,
-        Err(error) if error.is_unread() => ExitCode::from(UNREAD),
+        Err(error) if error.is_broken_pipe() => ExitCode::from(BROKEN_PIPE),
         Err(error) => {
             ui::fail(&error);
             ExitCode::FAILURE

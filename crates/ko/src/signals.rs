@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(unix)]
-pub(crate) use self::unix::{Signals, hand_on};
+pub(crate) use self::unix::{Signals, forward_signal};
 
 #[cfg(not(unix))]
-pub(crate) use self::portable::{Signals, hand_on};
+pub(crate) use self::portable::{Signals, forward_signal};
 
 impl Signals {
     /// From now on the next one ends the process at once.
@@ -103,7 +103,7 @@ mod unix {
 
     /// Sends a signal that we got to a child that has not been waited for,
     /// unless it got the signal itself.
-    pub(crate) fn hand_on(signal: Signal, child: u32) {
+    pub(crate) fn forward_signal(signal: Signal, child: u32) {
         if signal == Signal::Interrupt && in_foreground() {
             return;
         }
@@ -150,5 +150,5 @@ mod portable {
         }
     }
 
-    pub(crate) fn hand_on(_: Signal, _: u32) {}
+    pub(crate) fn forward_signal(_: Signal, _: u32) {}
 }

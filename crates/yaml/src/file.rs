@@ -141,7 +141,7 @@ pub(crate) fn is_nonspecific(tag: &Tag) -> bool {
 
 /// An open collection: where in it the next node stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum NodePosition {
     Item,
     Key,
     Value,
@@ -153,7 +153,7 @@ pub(crate) struct Reader<'a> {
     mode: Mode,
     documents: Vec<Document>,
     references: Vec<Found>,
-    open: Vec<Place>,
+    open: Vec<NodePosition>,
     /// The end of the last token that an event told of.
     end: usize,
     /// Where the line after the last `...` starts, before the next document.
@@ -242,11 +242,11 @@ impl<'a> Reader<'a> {
             }
             Event::SequenceStart(..) => {
                 self.advance();
-                self.open.push(Place::Item);
+                self.open.push(NodePosition::Item);
             }
             Event::MappingStart(..) => {
                 self.advance();
-                self.open.push(Place::Key);
+                self.open.push(NodePosition::Key);
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 self.open.pop();
@@ -267,11 +267,11 @@ impl<'a> Reader<'a> {
         };
         let was = *place;
         *place = match was {
-            Place::Item => Place::Item,
-            Place::Key => Place::Value,
-            Place::Value => Place::Key,
+            NodePosition::Item => NodePosition::Item,
+            NodePosition::Key => NodePosition::Value,
+            NodePosition::Value => NodePosition::Key,
         };
-        was == Place::Key
+        was == NodePosition::Key
     }
 
     fn document(&mut self, explicit: bool, span: &Span) {

@@ -7,10 +7,10 @@ mod complete;
 mod credentials;
 mod csv;
 mod flags;
+mod ko_compat;
 mod pflag;
 mod quantity;
 mod script;
-mod tolerant;
 mod words;
 
 use std::ffi::OsString;
@@ -163,7 +163,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
         return Ok(parsed);
     }
     let command = command();
-    let arguments = tolerant::known(arguments, &command);
+    let arguments = ko_compat::known(arguments, &command);
     let parsed = command.try_get_matches_from(&arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => Ok(Parsed::Command(cli)),

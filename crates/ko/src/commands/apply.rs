@@ -61,7 +61,7 @@ pub(crate) fn apply(
     });
     if begun && stdin.is_some() {
         // It was interrupted: kubectl is to hear of that before its input ends.
-        running.told();
+        running.wait_for_forwarding();
     }
     drop(stdin);
     let status = running.wait()?;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::signals::{Signals, exit, hand_on};
+use crate::signals::{Signals, exit, forward_signal};
 
 /// So many signals are kubectl's, which should end at the second by itself. One
 /// more ends us, whatever kubectl does.
@@ -47,7 +47,7 @@ pub(super) fn run(command: Command) -> Result<()> {
 pub(super) struct Running {
     thread: JoinHandle<io::Result<ExitStatus>>,
     failed: oneshot::Receiver<()>,
-    told: mpsc::Receiver<()>,
+    forwarded: mpsc::Receiver<()>,
 }
 
 impl Running {
@@ -66,7 +66,7 @@ impl Running {
         let (mut signals, mut child) =
             begun.map_err(|error| CommandError::of(&error).context("running kubectl"))?;
         let (fail, failed) = oneshot::channel();
-        let (telling, told) = mpsc::channel();
+        let (forwarding, forwarded) = mpsc::channel();
         let watch = async move {
             let mut heard = 0;
             let status = loop {
@@ -78,9 +78,9 @@ impl Running {
                             exit(signal);
                         }
                         if let Some(id) = child.id() {
-                            hand_on(signal, id);
+                            forward_signal(signal, id);
                             // Nobody may wait for it.
-                            let _ = telling.send(());
+                            let _ = forwarding.send(());
                         }
                     }
                 }
@@ -92,7 +92,7 @@ impl Running {
             status
         };
         let thread = std::thread::spawn(move || runtime.block_on(watch));
-        Ok(Self { thread, failed, told })
+        Ok(Self { thread, failed, forwarded })
     }
 
     /// Waits until it has ended, and not well; for ever if it ends well.
@@ -104,9 +104,9 @@ impl Running {
 
     /// Waits, but not long, until a signal that we got has been handed on, or it
     /// has ended.
-    pub(super) fn told(&self) {
+    pub(super) fn wait_for_forwarding(&self) {
         // Either way there is nothing more to wait for.
-        let _ = self.told.recv_timeout(Duration::from_secs(1));
+        let _ = self.forwarded.recv_timeout(Duration::from_secs(1));
     }
 
     /// Waits for its end.

@@ -35,7 +35,7 @@ use crate::error::{CommandError, Result};
 use file::File;
 use lookup::Format;
 use origin::Templates;
-use source::{Place, Source};
+use source::{Source, SourceSpan};
 use unknown::UnknownKey;
 
 /// The base of images where nothing else is said.
@@ -200,7 +200,7 @@ fn parse(format: Format, source: Source) -> Result<(Arc<Source>, File, Vec<Unkno
         let message =
             format!("error reading config file: While parsing config: {name}: {}", error.message);
         match error.bytes {
-            Some(bytes) => Origin::File(Place::new(&source, bytes)).error(message),
+            Some(bytes) => Origin::File(SourceSpan::new(&source, bytes)).error(message),
             None => CommandError::new(message),
         }
     })?;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use engine::{Capabilities, Template};
 
-use super::source::Place;
+use super::source::SourceSpan;
 use crate::error::{CommandError, Result};
 
 /// Where a setting came from.
@@ -19,7 +19,7 @@ pub(crate) enum Origin {
     /// A variable of the environment.
     Variable(&'static str),
     /// The configuration file.
-    File(Place),
+    File(SourceSpan),
 }
 
 impl Origin {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::builds;
 use super::file::File;
 use super::origin::{List, Located, Origin};
-use super::source::{Place, Source};
+use super::source::{Source, SourceSpan};
 use super::tree::{Node, Value};
 use super::unknown::UnknownKey;
 use crate::error::{CommandError, Result};
@@ -66,7 +66,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn origin(&self, node: &Node) -> Origin {
-        Origin::File(Place::new(self.source, node.bytes.clone()))
+        Origin::File(SourceSpan::new(self.source, node.bytes.clone()))
     }
 
     /// Sorts the entries of a map. Two spellings of one key are an error where
@@ -81,7 +81,7 @@ impl Reader<'_> {
         for (key, value) in entries {
             let name = self.name(key)?;
             let Some(key_name) = known.iter().find(|known| name.eq_ignore_ascii_case(known)) else {
-                let place = Place::new(self.source, key.bytes.clone());
+                let place = SourceSpan::new(self.source, key.bytes.clone());
                 self.unknown.push(UnknownKey::new(name.to_owned(), place, known));
                 continue;
             };

@@ -41,12 +41,12 @@ impl fmt::Debug for Source {
 
 /// A range of bytes of a file.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct SourceSpan {
     source: Arc<Source>,
     bytes: Range<usize>,
 }
 
-impl Place {
+impl SourceSpan {
     /// A range that a parser gave. One that is not in the text, or that cuts
     /// a character, is moved to where it can be shown.
     pub(crate) fn new(source: &Arc<Source>, bytes: Range<usize>) -> Self {
@@ -77,7 +77,7 @@ impl Place {
 }
 
 /// `FILE:LINE`.
-impl fmt::Display for Place {
+impl fmt::Display for SourceSpan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.source.name, self.line())
     }
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn places_are_shown_with_their_line() {
         let source = Arc::new(Source::new(".ko.yaml".into(), "a: 1\r\nb:\n  é: [x\ny]\n".into()));
-        let at = |bytes| Place::new(&source, bytes);
+        let at = |bytes| SourceSpan::new(&source, bytes);
         assert_eq!(at(0..1).to_string(), ".ko.yaml:1");
         assert_eq!(at(6..7).to_string(), ".ko.yaml:2");
         assert_eq!(at(15..19).snippet(), " --> .ko.yaml:3:6\n  |\n3 |   é: [x\n  |      ^^");

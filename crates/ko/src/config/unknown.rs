@@ -1,12 +1,12 @@
 //! Keys that nobody reads: ko ignores them, and so do we, but not silently.
 
-use super::source::Place;
+use super::source::SourceSpan;
 
 /// A key without a meaning.
 #[derive(Debug)]
 pub(crate) struct UnknownKey {
     name: String,
-    place: Place,
+    place: SourceSpan,
     /// The keys that have one where it stands.
     known: &'static [&'static str],
 }
@@ -19,7 +19,7 @@ const SHOWN: usize = 20;
 
 impl UnknownKey {
     /// A key where only the `known` ones have a meaning.
-    pub(crate) fn new(name: String, place: Place, known: &'static [&'static str]) -> Self {
+    pub(crate) fn new(name: String, place: SourceSpan, known: &'static [&'static str]) -> Self {
         Self { name, place, known }
     }
 
@@ -63,7 +63,7 @@ mod tests {
     fn the_nearest_known_key_is_named() {
         let source = Arc::new(Source::new(".ko.yaml".into(), "a\nb\n".into()));
         let known = &["defaultBaseImage", "defaultFlags", "builds"];
-        let key = |name: &str| UnknownKey::new(name.into(), Place::new(&source, 2..3), known);
+        let key = |name: &str| UnknownKey::new(name.into(), SourceSpan::new(&source, 2..3), known);
         for (name, nearest) in [
             ("defaultbaseimages", Some("defaultBaseImage")),
             ("DefaultBaseImge", Some("defaultBaseImage")),
