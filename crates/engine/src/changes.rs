@@ -40,7 +40,7 @@ pub(crate) fn explain(
     if let Some(was) = was {
         let emit = |part| {
             let (import_path, platform) = (import_path.clone(), platform.clone());
-            observer.emit(Event::Changed { import_path, platform, part });
+            observer.emit(Event::ImageRebuilt { import_path, platform, part });
         };
         if was.base != is.base {
             emit(Part::Base { was: was.base, is: is.base });

@@ -15,7 +15,7 @@ use crate::blobs::Blobs;
 use crate::blocking::blocking;
 use crate::budget::Budget;
 use crate::build::{BuilderParts, GoBuilder, ListingError, Program};
-use crate::cache::Opened;
+use crate::cache::CacheHandle;
 use crate::cancellation::Cancellation;
 use crate::container_engine::ContainerEngine;
 use crate::destinations::{DestinationParts, Destinations, Local, SbomFiles};
@@ -34,7 +34,7 @@ pub struct Engine {
     sbom_files: Option<SbomFiles>,
     image: ImageOptions,
     sbom: bool,
-    cache: Arc<Opened>,
+    cache: Arc<CacheHandle>,
     /// Those that have spoken to registries.
     clients: Vec<Client>,
     cancellation: Cancellation,
@@ -69,9 +69,11 @@ impl Engine {
         if let Some(platforms) = engine_platform(&options).await? {
             options.platforms = platforms;
         }
-        let (dir, spare, size) = (options.cache.take(), options.spare.take(), options.cache_size);
+        let (dir, fallback_dir, size) =
+            (options.cache.take(), options.fallback_dir.take(), options.cache_size);
         let sink = observer.clone();
-        let opening = move || Opened::new((dir.as_deref(), spare.as_deref()), size, &sink);
+        let opening =
+            move || CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, &sink);
         let opened = blocking(opening).await?;
         let store = opened.store.clone();
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?
@@ -254,7 +256,9 @@ impl Drop for Engine {
 /// The platform of the container engine that images are loaded into, if no
 /// platform was named.
 async fn engine_platform(options: &Options) -> Result<Option<PlatformMatcher>, Error> {
-    let Some(local) = options.destination.local.as_ref().filter(|_| options.engine_decides) else {
+    let Some(local) =
+        options.destination.local.as_ref().filter(|_| options.container_engine_default)
+    else {
         return Ok(None);
     };
     let (os, architecture) = match local {

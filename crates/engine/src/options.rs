@@ -36,7 +36,7 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Where a cache for this run is made if that one cannot be used, or there
     /// is none. Without, the run fails then.
-    pub spare: Option<PathBuf>,
+    pub fallback_dir: Option<PathBuf>,
     /// How many bytes of the cache may be left at the end of a run. What the
     /// run itself used stays, even if that alone is more.
     pub cache_size: u64,
@@ -49,7 +49,7 @@ pub struct Options {
     /// The platforms to build for.
     pub platforms: PlatformMatcher,
     /// Nobody has named a platform: the engine that images are loaded into may.
-    pub engine_decides: bool,
+    pub container_engine_default: bool,
     /// The base of import paths without an override.
     pub default_base: BaseReference,
     /// Bases by import path in lower case.

@@ -53,7 +53,7 @@ pub(crate) fn options(
         trust_unproven_go: process.text("KO_FRESH_UNPROVEN_GO").as_deref() == Some("1"),
         cache: cache(process)?,
         // Whoever names a cache wants that one.
-        spare: process.path("KOCACHE").is_none().then(environment::temp_dir),
+        fallback_dir: process.path("KOCACHE").is_none().then(environment::temp_dir),
         cache_size: cache_size(process)?,
         rebuild: image.rebuild,
         limits: limits(image.jobs)?,
@@ -63,7 +63,7 @@ pub(crate) fn options(
             ..builder.build
         },
         platforms: builder.platforms,
-        engine_decides: builder.engine_decides,
+        container_engine_default: builder.container_engine_default,
         default_base: builder.default_base,
         base_overrides: builder.base_overrides,
         kodata_root: process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root)),
@@ -97,7 +97,7 @@ pub(crate) fn work_dir(process: &Process) -> Result<PathBuf> {
 struct Builder {
     build: BuildOptions,
     platforms: PlatformMatcher,
-    engine_decides: bool,
+    container_engine_default: bool,
     default_base: BaseReference,
     base_overrides: BTreeMap<String, BaseReference>,
     compression: Compression,
@@ -123,11 +123,11 @@ fn builder(
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
     let build = config.build_options(&ldflags)?;
     let compression = compression(&arguments.compression, &config).parse()?;
-    let engine_decides = matches!(wanted.origin, Origin::Default);
+    let container_engine_default = matches!(wanted.origin, Origin::Default);
     Ok(Builder {
         build,
         platforms,
-        engine_decides,
+        container_engine_default,
         default_base,
         base_overrides,
         compression,

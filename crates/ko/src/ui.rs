@@ -77,7 +77,7 @@ pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
             Event::Stale { import_path, platform, reason } if explain => {
                 format!("{import_path} for {platform} is built: {reason}")
             }
-            Event::Changed { import_path, platform, part } if explain => {
+            Event::ImageRebuilt { import_path, platform, part } if explain => {
                 format!("{import_path} for {platform} is another image: {}", part_text(&part))
             }
             Event::NotRecorded { import_path, platform, reason } if explain => {
@@ -110,12 +110,12 @@ pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
             Event::WritingSbom { path } => format!("Writing SBOM to {}", path.display()),
             Event::PublishedSbom { reference } => format!("Published SBOM {reference}"),
             Event::Loading { reference } => format!("Loading {reference}"),
-            Event::SentWhole { reference, reason } if verbose => {
+            Event::FullUploadFallback { reference, reason } if verbose => {
                 format!("Sending all of {reference}: {reason}")
             }
-            Event::Loaded { reference, sent, without } if verbose => {
+            Event::Loaded { reference, sent, skipped_layers } if verbose => {
                 format!(
-                    "Loaded {reference}\nsent {sent} bytes, without {without} layers that were there"
+                    "Loaded {reference}\nsent {sent} bytes, without {skipped_layers} layers that were there"
                 )
             }
             Event::Loaded { reference, .. } => format!("Loaded {reference}"),

@@ -3,7 +3,7 @@
 //! by itself, once a day.
 
 mod export;
-mod opened;
+mod handle;
 mod prune;
 mod tidy;
 
@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use golang::{Output, OutputState};
 use store::{ArchiveError, Entry, Imported, Kind, Store, StoreError};
 
-pub(crate) use self::opened::Opened;
+pub(crate) use self::handle::CacheHandle;
 pub use self::prune::{Bound, Pruned};
 
 /// A cache in a directory.

@@ -102,8 +102,8 @@ fn remove_all(
                 continue;
             }
             let too_old = oldest.is_some_and(|oldest| *used < oldest);
-            let goes = temporary || too_old || bound.size.is_some_and(|bound| size > bound);
-            if goes && remove(position) {
+            let selected = temporary || too_old || bound.size.is_some_and(|bound| size > bound);
+            if selected && remove(position) {
                 size -= bytes;
             }
         }
@@ -132,24 +132,24 @@ mod tests {
             });
             tried
         };
-        let goes = |bound, kept| tried(bound, kept, None);
+        let removed = |bound, kept| tried(bound, kept, None);
         let size = |size| Bound { size: Some(size), age: None };
-        assert_eq!(goes(Bound::default(), None), [1]);
-        assert_eq!(goes(size(60), None), [1]);
-        assert_eq!(goes(size(59), None), [1, 0]);
-        assert_eq!(goes(size(50), None), [1, 0]);
-        assert_eq!(goes(size(49), None), [1, 0, 2]);
-        assert_eq!(goes(size(0), None), [1, 0, 2, 3]);
-        assert_eq!(goes(size(0), Some(1)), [1, 0, 2]);
-        assert_eq!(goes(size(0), Some(10)), [0]);
+        assert_eq!(removed(Bound::default(), None), [1]);
+        assert_eq!(removed(size(60), None), [1]);
+        assert_eq!(removed(size(59), None), [1, 0]);
+        assert_eq!(removed(size(50), None), [1, 0]);
+        assert_eq!(removed(size(49), None), [1, 0, 2]);
+        assert_eq!(removed(size(0), None), [1, 0, 2, 3]);
+        assert_eq!(removed(size(0), Some(1)), [1, 0, 2]);
+        assert_eq!(removed(size(0), Some(10)), [0]);
         // What stays all the same makes room for nothing.
         assert_eq!(tried(size(50), None, Some(0)), [1, 0, 2]);
         assert_eq!(tried(size(60), None, Some(1)), [1, 0]);
         let age = |age| Bound { size: None, age: Some(days(age)) };
-        assert_eq!(goes(age(30), None), [1, 0]);
-        assert_eq!(goes(age(5), None), [1, 0]);
-        assert_eq!(goes(age(4), Some(6)), [1, 0]);
-        assert_eq!(goes(Bound { size: Some(30), age: Some(days(100)) }, None), [1, 0, 2]);
+        assert_eq!(removed(age(30), None), [1, 0]);
+        assert_eq!(removed(age(5), None), [1, 0]);
+        assert_eq!(removed(age(4), Some(6)), [1, 0]);
+        assert_eq!(removed(Bound { size: Some(30), age: Some(days(100)) }, None), [1, 0, 2]);
     }
 
     /// Nobody, root neither, removes files of procfs.

@@ -42,7 +42,7 @@ pub(super) struct Request {
     /// `name:tag`.
     pub(super) reference: String,
     /// How many layers are left out.
-    pub(super) without: usize,
+    pub(super) skipped_layers: usize,
     pub(super) store: Store,
 }
 
@@ -69,7 +69,7 @@ impl Request {
             manifest(&[Listed::new(image, vec![self.reference.clone()], name)]),
             Member::new(name(&image.config_descriptor), config),
         ];
-        for layer in image.layers[self.without..].iter().map(|layer| &layer.descriptor) {
+        for layer in image.layers[self.skipped_layers..].iter().map(|layer| &layer.descriptor) {
             let path = name(layer);
             let there = members.iter().any(|member| member.path == path);
             if !there && !layer.media_type.is_nondistributable() {
@@ -80,7 +80,7 @@ impl Request {
     }
 
     fn oci_members(&self) -> Vec<Member> {
-        let left_out: Vec<String> = self.image.layers[..self.without]
+        let left_out: Vec<String> = self.image.layers[..self.skipped_layers]
             .iter()
             .map(|layer| oci_archive::path(layer.descriptor.digest))
             .collect();

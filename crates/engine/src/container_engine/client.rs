@@ -53,7 +53,12 @@ impl Engine {
                 }
             }
         }
-        Err(DaemonError::Nobody { tried, group, podman: kind == EngineKind::Podman, ssh })
+        Err(DaemonError::NoContainerEngine {
+            tried,
+            group,
+            podman: kind == EngineKind::Podman,
+            ssh,
+        })
     }
 
     async fn connect(

@@ -12,7 +12,7 @@ use crate::blobs::SendError;
 pub enum DaemonError {
     /// No engine answers.
     #[error("no engine answers: tried {}", tried.join(", "))]
-    Nobody {
+    NoContainerEngine {
         /// Where it was tried, and what came of it.
         tried: Vec<String>,
         /// The group that may open a socket which this user may not.
@@ -89,17 +89,17 @@ impl DaemonError {
     /// What a user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Nobody { group: Some(group), .. } => Some(format!(
+            Self::NoContainerEngine { group: Some(group), .. } => Some(format!(
                 "the socket is for the group {group}: `sudo usermod --append --groups {group} $USER`, and log in again"
             )),
-            Self::Nobody { ssh: Some(command), .. } => {
+            Self::NoContainerEngine { ssh: Some(command), .. } => {
                 Some(format!("`{command}` shows whether it is reached, and runs"))
             }
-            Self::Nobody { podman: true, .. } => Some(
+            Self::NoContainerEngine { podman: true, .. } => Some(
                 "start it, as with `systemctl --user start podman.socket` or `podman machine start`"
                     .to_owned(),
             ),
-            Self::Nobody { .. } => Some(
+            Self::NoContainerEngine { .. } => Some(
                 "start it, as with `sudo systemctl start docker`, Docker Desktop or `colima start`, \
                  or set DOCKER_HOST; --tarball and KO_DOCKER_REPO=oci:DIR need no engine"
                     .to_owned(),

@@ -33,9 +33,9 @@ pub(crate) struct Loaded {
     /// How many bytes were sent.
     pub(crate) sent: u64,
     /// How many layers were left out.
-    pub(crate) without: usize,
+    pub(crate) skipped_layers: usize,
     /// Why the short way did not do, if it was tried.
-    pub(crate) detour: Option<DaemonError>,
+    pub(crate) fallback_reason: Option<DaemonError>,
 }
 
 /// Loads an image under `repository:tag`.
@@ -61,20 +61,21 @@ pub(crate) async fn load(
         engine.tag(&id, repository, tag).await?;
         return Ok(Loaded::default());
     }
-    let without = if containerd { 0 } else { known_layers(engine, image, repository).await? };
+    let skipped_layers =
+        if containerd { 0 } else { known_layers(engine, image, repository).await? };
     let form = if engine.podman || containerd { Form::Oci } else { Form::Docker };
     let store = blobs.store().clone();
-    let request = Request { image: Arc::clone(image), form, reference, without, store };
-    let mut detour = None;
-    if without > 0 {
+    let request = Request { image: Arc::clone(image), form, reference, skipped_layers, store };
+    let mut fallback_reason = None;
+    if skipped_layers > 0 {
         match attempt(engine, blobs, request.clone()).await {
-            Ok(sent) => return Ok(Loaded { sent, without, detour }),
-            Err(SendError::Refused(error)) => detour = Some(error),
+            Ok(sent) => return Ok(Loaded { sent, skipped_layers, fallback_reason }),
+            Err(SendError::Refused(error)) => fallback_reason = Some(error),
             Err(error) => return Err(error),
         }
     }
-    let sent = attempt(engine, blobs, Request { without: 0, ..request }).await?;
-    Ok(Loaded { sent, without: 0, detour })
+    let sent = attempt(engine, blobs, Request { skipped_layers: 0, ..request }).await?;
+    Ok(Loaded { sent, skipped_layers: 0, fallback_reason })
 }
 
 /// Sends an archive; returns how many bytes it has.
@@ -83,7 +84,7 @@ async fn attempt(
     blobs: &Blobs,
     request: Request,
 ) -> Result<u64, SendError<DaemonError>> {
-    for layer in &request.image.layers[request.without..] {
+    for layer in &request.image.layers[request.skipped_layers..] {
         blobs.provide(layer).await?;
     }
     let Sending { stream, sent, end } = send(request);

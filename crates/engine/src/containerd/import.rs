@@ -27,9 +27,9 @@ pub(crate) struct Imported {
     /// How many bytes were sent.
     pub(crate) sent: u64,
     /// How many blobs were left out.
-    pub(crate) without: usize,
+    pub(crate) skipped_layers: usize,
     /// Why the short way did not do, if it was tried.
-    pub(crate) detour: Option<NodeError>,
+    pub(crate) fallback_reason: Option<NodeError>,
 }
 
 /// The directory of blobs in an archive.
@@ -48,16 +48,16 @@ pub(crate) fn import(
         member.path.strip_prefix(BLOBS).is_some_and(|digits| there.contains(digits))
     };
     let (left_out, missing): (Vec<Member>, Vec<Member>) = all().into_iter().partition(is_there);
-    let without = left_out.len();
+    let skipped_layers = left_out.len();
     let short = attempt(node, store, missing).and_then(|sent| {
         still_there(node, &left_out)?;
         Ok(sent)
     });
     match short {
-        Ok(sent) => Ok(Imported { sent, without, detour: None }),
-        Err(SendError::Refused(error)) if without > 0 => {
+        Ok(sent) => Ok(Imported { sent, skipped_layers, fallback_reason: None }),
+        Err(SendError::Refused(error)) if skipped_layers > 0 => {
             let sent = attempt(node, store, all())?;
-            Ok(Imported { sent, without: 0, detour: Some(error) })
+            Ok(Imported { sent, skipped_layers: 0, fallback_reason: Some(error) })
         }
         Err(error) => Err(error),
     }

@@ -75,13 +75,13 @@ impl ContainerEngineDestination {
         let (name, tag) = (self.options.name(import_path), image.digest.hex());
         let reference = format!("{name}:{tag}");
         self.observer.emit(Event::Loading { reference: reference.clone() });
-        let Loaded { sent, without, detour } =
+        let Loaded { sent, skipped_layers, fallback_reason } =
             load(&engine, &self.blobs, &image, &name, &tag).await?;
-        if let Some(reason) = detour {
+        if let Some(reason) = fallback_reason {
             let (reference, reason) = (reference.clone(), in_a_line(&reason));
-            self.observer.emit(Event::SentWhole { reference, reason });
+            self.observer.emit(Event::FullUploadFallback { reference, reason });
         }
-        self.observer.emit(Event::Loaded { reference, sent, without });
+        self.observer.emit(Event::Loaded { reference, sent, skipped_layers });
         Ok(())
     }
 

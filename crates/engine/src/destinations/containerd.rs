@@ -83,16 +83,18 @@ impl ContainerdDestination {
             let name = reference.clone();
             blocking(move || import(&node, &store, &image, &name))
         });
-        let (mut sent, mut without) = (0, 0);
-        for Imported { sent: bytes, without: blobs, detour } in try_join_all(imports).await? {
+        let (mut sent, mut skipped_layers) = (0, 0);
+        for Imported { sent: bytes, skipped_layers: blobs, fallback_reason } in
+            try_join_all(imports).await?
+        {
             sent += bytes;
-            without += blobs;
-            if let Some(reason) = detour {
+            skipped_layers += blobs;
+            if let Some(reason) = fallback_reason {
                 let (reference, reason) = (reference.clone(), in_a_line(&reason));
-                self.observer.emit(Event::SentWhole { reference, reason });
+                self.observer.emit(Event::FullUploadFallback { reference, reason });
             }
         }
-        self.observer.emit(Event::Loaded { reference, sent, without });
+        self.observer.emit(Event::Loaded { reference, sent, skipped_layers });
         Ok(())
     }
 

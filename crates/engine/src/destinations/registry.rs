@@ -40,10 +40,10 @@ pub(crate) struct RegistryDestination {
     heads: OnceMap<String, Outcome<Head>>,
     /// Where this run has moved tags: what `heads` says of them is no longer
     /// true. Two programs may have one name, as with `--bare`.
-    moved: Mutex<HashMap<String, Digest>>,
+    tags_written: Mutex<HashMap<String, Digest>>,
     /// Where this run sends each layer first: other repositories mount it from
     /// there.
-    homes: Mutex<HashMap<Digest, Repository>>,
+    first_upload: Mutex<HashMap<Digest, Repository>>,
     /// Blobs on their way, so that none is sent twice to one repository.
     sent: OnceMap<(String, Digest), Result<(), DestinationError>>,
 }
@@ -78,8 +78,8 @@ impl RegistryDestination {
             observer,
             activity,
             heads: OnceMap::new(),
-            moved: Mutex::default(),
-            homes: Mutex::default(),
+            tags_written: Mutex::default(),
+            first_upload: Mutex::default(),
             sent: OnceMap::new(),
         }
     }
@@ -101,8 +101,8 @@ impl RegistryDestination {
         })
     }
 
-    fn moved(&self) -> MutexGuard<'_, HashMap<String, Digest>> {
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tags_written(&self) -> MutexGuard<'_, HashMap<String, Digest>> {
+        self.tags_written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn is_there(
@@ -110,9 +110,9 @@ impl RegistryDestination {
         reference: &Reference,
         digest: Digest,
     ) -> Result<bool, DestinationError> {
-        let moved = self.moved().get(&reference.full_name()).copied();
-        if let Some(moved) = moved {
-            return Ok(moved == digest);
+        let written = self.tags_written().get(&reference.full_name()).copied();
+        if let Some(written) = written {
+            return Ok(written == digest);
         }
         let found = self.head(reference).await;
         Ok(found.map_err(|source| pushing(reference.repository(), source))? == Some(digest))
@@ -125,7 +125,7 @@ impl RegistryDestination {
         reference: &Reference,
         digest: Digest,
     ) -> Result<bool, DestinationError> {
-        if self.moved().contains_key(&reference.full_name()) {
+        if self.tags_written().contains_key(&reference.full_name()) {
             return Ok(true);
         }
         let failed = |source| pushing(reference.repository(), source);
@@ -218,25 +218,26 @@ impl RegistryDestination {
         let Descriptor { digest, size, .. } = layer.descriptor;
         let (pusher, layer) = (Arc::clone(&self.pusher), layer.clone());
         let (key, repository) = ((repository.full_name(), digest), repository.clone());
-        let home = self.homes().entry(digest).or_insert_with(|| repository.clone()).clone();
-        let is_elsewhere = home != repository && !layer.is_in(&repository) && size >= SMALL;
-        let first = is_elsewhere.then(|| self.sent.find(&(home.full_name(), digest))).flatten();
+        let source =
+            self.first_upload().entry(digest).or_insert_with(|| repository.clone()).clone();
+        let is_elsewhere = source != repository && !layer.is_in(&repository) && size >= SMALL;
+        let first = is_elsewhere.then(|| self.sent.find(&(source.full_name(), digest))).flatten();
         let begin = || StageSpan::begin(&self.observer, Stage::Upload, Some(import_path), None);
         self.sent.start(key, || {
             let stage = begin();
             async move {
                 let _stage = stage;
-                let beside = match first {
-                    Some(first) => first.await.ok().map(|()| home),
+                let mount_from = match first {
+                    Some(first) => first.await.ok().map(|()| source),
                     None => None,
                 };
-                pusher.layer(&repository, &layer, beside).await
+                pusher.layer(&repository, &layer, mount_from).await
             }
         })
     }
 
-    fn homes(&self) -> MutexGuard<'_, HashMap<Digest, Repository>> {
-        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn first_upload(&self) -> MutexGuard<'_, HashMap<Digest, Repository>> {
+        self.first_upload.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn tag_all(
@@ -256,7 +257,7 @@ impl RegistryDestination {
                 self.images(import_path, repository, artifact).await?;
             }
             self.pusher.put(&reference, media_type, bytes).await?;
-            self.moved().insert(reference.full_name(), digest);
+            self.tags_written().insert(reference.full_name(), digest);
             Ok(())
         };
         let mut tagged = self.tagged(repository);
@@ -323,18 +324,18 @@ impl Pusher {
     }
 
     /// Our layers come from the cache. Those of a base are mounted where the
-    /// registry can do that, and only else go through this machine. `beside` is
+    /// registry can do that, and only else go through this machine. `mount_from` is
     /// another repository of the registry that has the layer.
     async fn layer(
         &self,
         repository: &Repository,
         layer: &ImageLayer,
-        beside: Option<Repository>,
+        mount_from: Option<Repository>,
     ) -> Result<(), DestinationError> {
         let source = self.blobs.source(layer).await?;
         let from = match &layer.source {
-            LayerSource::Registry(base) => beside.or_else(|| Some(base.clone())),
-            _ => beside,
+            LayerSource::Registry(base) => mount_from.or_else(|| Some(base.clone())),
+            _ => mount_from,
         };
         self.push(repository, &layer.descriptor, &source, from.as_ref(), PushHint::Unknown).await
     }

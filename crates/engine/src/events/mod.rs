@@ -69,7 +69,7 @@ pub enum Event {
         reason: StaleReason,
     },
     /// A part of an image is not what it was the last time.
-    Changed {
+    ImageRebuilt {
         /// The import path, without `ko://`.
         import_path: String,
         /// For which platform.
@@ -144,7 +144,7 @@ pub enum Event {
     },
     /// An engine has refused an image without the layers that it seemed to
     /// have: the whole image is sent.
-    SentWhole {
+    FullUploadFallback {
         /// `name:tag`.
         reference: String,
         /// What it said.
@@ -157,7 +157,7 @@ pub enum Event {
         /// How many bytes were sent to the engine.
         sent: u64,
         /// How many of its layers were there, and not sent.
-        without: usize,
+        skipped_layers: usize,
     },
     /// An image in an engine gets a tag.
     AddingTag {

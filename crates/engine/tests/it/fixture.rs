@@ -54,7 +54,7 @@ impl Fixture {
             go: None,
             trust_unproven_go: false,
             cache: Some(self.dir.path().join(cache)),
-            spare: None,
+            fallback_dir: None,
             limits: Limits {
                 jobs: threads,
                 threads: NonZeroUsize::new(threads).unwrap(),
@@ -62,7 +62,7 @@ impl Fixture {
             },
             build: BuildOptions::default(),
             platforms: PlatformMatcher::All,
-            engine_decides: false,
+            container_engine_default: false,
             engines: engine::EnginePlaces::default(),
             default_base: format!("{host}/base").parse().unwrap(),
             base_overrides: [].into(),

@@ -14,7 +14,7 @@ use crate::hints;
 
 /// A cache that a run uses.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct CacheHandle {
     pub(crate) store: Store,
     size: u64,
     started: SystemTime,
@@ -23,11 +23,11 @@ pub(crate) struct Opened {
     temporary: Option<tempfile::TempDir>,
 }
 
-impl Opened {
+impl CacheHandle {
     /// Opens the cache in `dir`; where that cannot be used, one for this run
-    /// below `spare`. Blocks while another process keeps us out.
+    /// below `fallback_dir`. Blocks while another process keeps us out.
     pub(crate) fn new(
-        (dir, spare): (Option<&Path>, Option<&Path>),
+        (dir, fallback_dir): (Option<&Path>, Option<&Path>),
         size: u64,
         observer: &Observer,
     ) -> Result<Self, Error> {
@@ -36,7 +36,7 @@ impl Opened {
             let run = Mutex::new(store.enter());
             Ok(Self { store, size, started, run, temporary })
         };
-        let error = match (dir, spare) {
+        let error = match (dir, fallback_dir) {
             (Some(dir), None) => return opened(Store::open(dir)?, None),
             (Some(dir), Some(_)) => match writable(dir) {
                 Ok(store) => return opened(store, None),
@@ -44,9 +44,10 @@ impl Opened {
             },
             (None, _) => Error::NoCache,
         };
-        let Some(spare) = spare else { return Err(error) };
+        let Some(fallback_dir) = fallback_dir else { return Err(error) };
         // What is wrong there as well is no help to anybody.
-        let Ok(temporary) = tempfile::Builder::new().prefix("ko-cache-").tempdir_in(spare) else {
+        let Ok(temporary) = tempfile::Builder::new().prefix("ko-cache-").tempdir_in(fallback_dir)
+        else {
             return Err(error);
         };
         let Ok(store) = writable(temporary.path()) else { return Err(error) };
