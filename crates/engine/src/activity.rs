@@ -1,5 +1,5 @@
-//! What a run has done so far, and for how long: by that it is known whether
-//! what a registry once said of a tag still counts when the tag is to be moved.
+//! Counts what a run has done so far and for how long. This decides whether an
+//! earlier answer about a tag still counts when the tag is to be moved.
 
 use std::fmt;
 use std::sync::Arc;

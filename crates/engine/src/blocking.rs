@@ -1,4 +1,4 @@
-//! Work on threads that may block.
+//! Runs work on threads that may block.
 
 /// Runs work on such a thread, and waits for it. While the runtime ends, work
 /// that has not begun never does, and who waits for it ends with the runtime.

@@ -1,9 +1,9 @@
-//! The two budgets that bound a run: CPU (how many `go build` at a time) and
-//! memory (what they and the layers in flight may take together).
+//! Bounds a run by two budgets: CPU (how many `go build` at a time) and memory
+//! (for these and for the layers in flight).
 //!
-//! Layers have a slice of the memory that is theirs alone: the layer of one
-//! program never waits for the link of another. It must not, for whoever makes
-//! a layer holds the lock of the binary, and who has memory for a link may wait
+//! Layers have a slice of the memory for themselves, so that the layer of one
+//! program never waits for the link of another. It must not: making a layer
+//! holds the lock of the binary, and a `go build` that has its memory may wait
 //! for that lock, in this process or another.
 
 use std::num::NonZeroUsize;

@@ -1,6 +1,6 @@
-//! Ends a run: children are interrupted, and threads that make layers stop at
-//! their next step. What records finished builds goes on when something else
-//! fails, so that the next run need not build them again.
+//! Cancels a run: children are interrupted, and threads that make layers stop at
+//! their next step. Records of completed builds are still written when something
+//! else fails, so that the next run need not repeat these builds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

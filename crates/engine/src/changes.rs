@@ -1,5 +1,5 @@
-//! Notices which inputs of an image beside its program are not those of the
-//! last run (its base, its kodata), to explain a rebuild. Diagnostics only.
+//! Explains a rebuilt image: compares its base and kodata with those of the last
+//! run. Diagnostics only.
 
 use oci::{DiffId, Digest};
 use serde::{Deserialize, Serialize};

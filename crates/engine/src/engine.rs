@@ -1,5 +1,5 @@
-//! The engine: plans a run, executes the plan, and owns what both share: the
-//! budget, the cancellation, the event sink.
+//! Plans a run, executes the plan, and owns what both share: the budget, the
+//! cancellation, the event sink.
 
 use std::path::PathBuf;
 use std::sync::Arc;

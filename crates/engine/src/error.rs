@@ -1,5 +1,6 @@
-//! Why a run failed. Each error is one step; its sources are the steps below.
-//! The texts are ko's, so that scripts that look for them still find them.
+//! Defines why a run failed. Each error is one step; its sources are the steps
+//! below. The texts are ko's, so that scripts that look for them still find
+//! them.
 
 use golang::{FindError, ImportPath};
 use oci::{MediaType, Platform};

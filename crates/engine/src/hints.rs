@@ -1,4 +1,4 @@
-//! Says what a user can do about an error that several rooms know.
+//! Words the hints that several rooms give about an error.
 
 use registry::RegistryError;
 

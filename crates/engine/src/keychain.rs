@@ -1,5 +1,5 @@
-//! Whose credentials are used: the docker configuration first, then GitHub's
-//! token. What commands about credentials need is here as well.
+//! Chains the keychains: Docker's configuration first, then GitHub's token. The
+//! commands about credentials use them from here as well.
 
 use std::sync::Arc;
 

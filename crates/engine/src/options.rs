@@ -1,4 +1,4 @@
-//! Everything that a run depends on, handed in by the command: the engine
+//! Holds everything that a run depends on, handed in by the command: the engine
 //! reads no environment, no configuration file and no working directory.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The platform of this machine, in Go's words.
+//! Names the platform of this machine in Go's words.
 
 /// The architecture that this program was compiled for, which is that of the
 /// machine as far as anybody asks.

@@ -1,5 +1,5 @@
-//! Secrets in text: passwords and tokens of URLs, and credentials that an echoed
-//! request header shows.
+//! Removes secrets from text: passwords and tokens of URLs, and credentials in
+//! echoed request headers.
 
 /// What takes the place of a secret.
 const HIDDEN: &str = "…";

@@ -1,5 +1,5 @@
-//! Where images go, from KO_DOCKER_REPO and the flags: what cannot work is told
-//! before anything is compiled.
+//! Decides where images go, from KO_DOCKER_REPO and the flags, and reports what
+//! cannot work before anything is compiled.
 
 use std::path::{Path, PathBuf};
 

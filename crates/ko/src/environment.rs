@@ -1,6 +1,6 @@
-//! The process: arguments, environment and working directory, read once, and
-//! standard input, read when it is asked for. No other module of this workspace
-//! reads them.
+//! Reads the process once: arguments, environment and working directory;
+//! standard input is read on demand. No other module of this workspace reads
+//! them.
 #![allow(clippy::disallowed_methods, reason = "this is the one place that reads them")]
 
 use std::ffi::{OsStr, OsString};

@@ -1,4 +1,4 @@
-//! The one error that a user sees: what failed, why, and what to do.
+//! Defines the one error that a user sees: what failed, why, and what to do.
 
 use std::error::Error as StdError;
 use std::io;

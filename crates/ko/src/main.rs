@@ -1,6 +1,6 @@
-//! The command: it parses the command line, reads the environment and the
+//! Runs the command: it parses the command line, reads the environment and the
 //! configuration file, hands everything to the engine, shows what happens, and
-//! ends the process. What an image is and how it comes to be is not known here.
+//! ends the process. How an image is built is not known here.
 
 mod cli;
 mod commands;

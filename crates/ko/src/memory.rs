@@ -1,4 +1,5 @@
-//! How much memory there is for a run: what bounds how much is linked at a time.
+//! Finds out how much memory a run may use, which bounds how much is linked at a
+//! time.
 
 use std::fs;
 use std::path::Path;

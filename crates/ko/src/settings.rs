@@ -1,6 +1,6 @@
-//! What was typed, configured and exported, put together and checked: the
-//! engine's options. Everything that can be wrong without looking at Go code
-//! or a registry is found here, before anything is compiled.
+//! Combines and checks arguments, configuration and environment, and makes the
+//! engine's options of them. Every mistake that can be found without looking at
+//! Go code or a registry is found here, before anything is compiled.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

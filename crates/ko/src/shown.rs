@@ -1,5 +1,5 @@
-//! Text of others, made fit for a terminal: without secrets, and without
-//! characters that a terminal obeys.
+//! Makes foreign text fit for a terminal: removes secrets, and characters that a
+//! terminal obeys.
 
 /// A text as it may be shown. Lines stay lines.
 pub(crate) fn shown(text: &str) -> String {

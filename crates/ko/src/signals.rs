@@ -1,4 +1,5 @@
-//! The signals that ask the process to end, and handing them on to a child.
+//! Listens to the signals that ask the process to end, and forwards them to a
+//! child.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

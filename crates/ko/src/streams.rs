@@ -1,5 +1,5 @@
-//! Standard output and standard error, written so that a reader who stands still
-//! keeps nobody from hearing signals, and one who has gone away breaks nothing.
+//! Writes to standard output and standard error so that a reader who stops
+//! reading does not delay signals, and one who has gone away breaks nothing.
 
 use std::io::{self, Write as _};
 use std::sync::mpsc::{self, Receiver, Sender};

@@ -1,4 +1,4 @@
-//! What depends on the operating system: directories by convention.
+//! Finds the conventional directories of the operating system.
 
 use std::path::PathBuf;
 

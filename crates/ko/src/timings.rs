@@ -1,5 +1,5 @@
-//! `--timings`: notes when the stages of a run begin and end, and writes them
-//! down when the run has ended, whether well or not.
+//! Records when the stages of a run begin and end (`--timings`), and writes them
+//! when the run has ended, whether well or not.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

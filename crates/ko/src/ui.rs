@@ -1,5 +1,5 @@
-//! What the user sees. stdout is for results alone; all else is on stderr.
-//! What is no result passes [`shown`], whoever wrote it.
+//! Prints what the user sees. stdout is for results alone; all else is on
+//! stderr, and passes [`shown`], whoever wrote it.
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,6 @@
-//! A registry's answer that says no: the status, and the error codes in its
-//! body (OCI distribution-spec, "Error Codes"), in the words that ko's users
-//! know.
+//! Reads a registry's answer that says no: the status, and the error codes in
+//! its body (OCI distribution-spec, "Error Codes"). The texts are those that
+//! ko's users know.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};

@@ -1,5 +1,5 @@
-//! What is wrong with a registry's certificate, or with its TLS, in words. This
-//! is the only module that looks into the TLS library's errors.
+//! Explains what is wrong with a registry's certificate or TLS. No other module
+//! looks into the errors of the TLS library.
 
 use std::error::Error;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! What a registry wants to see before it answers: `WWW-Authenticate`
-//! (RFC 9110, 11.6.1; RFC 6750).
+//! Reads challenges: what a registry wants to see before it answers
+//! (`WWW-Authenticate`, RFC 9110, 11.6.1; RFC 6750).
 
 use reqwest::Url;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};

@@ -1,5 +1,5 @@
-//! The client: brings together what is known of a registry, who we are there,
-//! and a request. What is asked for and why is said in `pull` and `push`.
+//! Sends requests to registries: finds the scheme, adds the authorization, and
+//! follows redirects. `pull` and `push` say which requests these are.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,5 +1,5 @@
-//! Content codings of answers (RFC 9110, 8.4). We ask for none, but a proxy may
-//! choose one: digests and sizes are of what it means.
+//! Decodes content codings of answers (RFC 9110, 8.4). We ask for none, but a
+//! proxy may choose one; digests and sizes are those of the decoded bytes.
 
 use std::io::Write as _;
 

@@ -1,5 +1,5 @@
-//! What a client remembers: of each registry how it is spoken to, and of each
-//! repository who we are there.
+//! Remembers how each registry is spoken to, and the credential and token for
+//! each repository.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,5 +1,5 @@
-//! What can go wrong between us and a registry. Errors are cheap to clone,
-//! because those who wait for one request share its failure.
+//! Defines the errors of this crate. They are cheap to clone, because all who
+//! wait for one request share its failure.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! Tokens for others: what a token server gives for requests that this client
-//! will not make itself.
+//! Obtains tokens for requests that somebody else will make.
 
 use oci::Repository;
 use reqwest::Url;

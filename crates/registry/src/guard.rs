@@ -1,5 +1,5 @@
-//! Where a registry may send us. A registry that is hostile, or was taken
-//! over, must not turn us against the network that we run in, and must not
+//! Decides where a registry may send us. A registry that is hostile, or was
+//! taken over, must not turn us against the network that we run in, and must not
 //! make us show a secret to somebody else.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

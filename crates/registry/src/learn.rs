@@ -1,5 +1,5 @@
-//! What answers teach of how a repository is spoken to: some registries have
-//! public repositories and others, and hide those from strangers.
+//! Learns from answers how a repository is spoken to: some registries have
+//! public and private repositories, and hide the private ones from strangers.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! How a client behaves. One set of options holds for all registries that a
-//! client talks to.
+//! Holds the options of a client. One set is for all registries that it talks
+//! to.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Reading from registries (OCI distribution-spec, "Pull"). Whatever comes is
-//! checked against the digest and size it was asked for by.
+//! Reads from registries (OCI distribution-spec, "Pull"), and checks everything
+//! against the digest and size that it was asked for by.
 
 use bytes::Bytes;
 use futures::FutureExt as _;

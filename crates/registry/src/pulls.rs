@@ -1,4 +1,4 @@
-//! Shares the pull of a blob among all who want it at the same time.
+//! Shares one pull of a blob among all callers that want it at the same time.
 
 use std::collections::HashMap;
 use std::fmt;

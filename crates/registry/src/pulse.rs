@@ -1,5 +1,5 @@
-//! Whether a body still moves. While we send, the registry is silent, so that
-//! its silence alone says nothing.
+//! Watches whether the body of a request still moves. A registry is silent while
+//! we send, so its silence alone proves nothing.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Writing to registries (OCI distribution-spec, "Push"). A blob goes up in
-//! one piece: one request to open an upload, one with the bytes.
+//! Writes to registries (OCI distribution-spec, "Push"). A blob goes up in one
+//! piece: one request opens an upload, one carries the bytes.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! Where an answer sends its request on to, as Go's HTTP client reads it.
+//! Reads where an answer redirects its request, as Go's HTTP client does.
 
 use reqwest::header::LOCATION;
 use reqwest::{Method, StatusCode, Url};

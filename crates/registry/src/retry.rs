@@ -1,5 +1,5 @@
-//! When to try again, and how long to wait before. What is worth another
-//! attempt is said by the errors.
+//! Decides when a request is tried again, and how long to wait before. The
+//! errors say what is worth another attempt.
 
 use std::time::Duration;
 

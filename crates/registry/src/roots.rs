@@ -1,5 +1,5 @@
-//! Certificates of authorities that this machine trusts: a file and directories
-//! of PEM files, in the places where Go looks for them.
+//! Reads the certificates of authorities that this machine trusts: PEM files in
+//! the places where Go looks for them.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
-//! https or http? For registries that may be spoken to in plain http both are
-//! tried, https first; the answer also tells how the registry wants to be
-//! spoken to.
+//! Finds out whether a registry speaks https or http. Where plain http is
+//! allowed both are tried, https first; the answer also shows how the registry
+//! authenticates.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Scopes: what a token is good for (distribution's token authentication,
-//! "Requesting a Token").
+//! Represents the scopes that a token is good for (distribution's token
+//! authentication, "Requesting a Token").
 
 use std::collections::{BTreeMap, BTreeSet};
 

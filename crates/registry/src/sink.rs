@@ -1,5 +1,5 @@
-//! A blob on its way into the store. Hashing and writing happen on a thread of
-//! their own, a few pieces behind the network.
+//! Writes a blob into the store while it comes. Hashing and writing happen on a
+//! thread of their own, a few pieces behind the network.
 
 use std::io::Write;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Tokens: what the token server of a registry gives for a credential
-//! (distribution's token authentication and its OAuth 2 form).
+//! Fetches tokens from the token server of a registry (distribution's token
+//! authentication and its OAuth 2 form).
 
 use std::time::Duration;
 

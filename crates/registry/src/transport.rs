@@ -1,5 +1,5 @@
-//! One request, one answer. The HTTP clients are made here, when they are
-//! first needed; nothing above this module sees the HTTP library's settings.
+//! Sends one request and returns one answer. It makes the HTTP clients when they
+//! are first needed; no other module sees the HTTP library's settings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,9 +1,9 @@
-//! Whom to trust: the system's certificates, and further ones. They are read
-//! when the first certificate is to be checked, once for all connections: that
-//! takes longer than most requests, and registries in plain http, at which https
-//! is tried first, never show one. Checking is the work of webpki, or of the
-//! system where that has a store of its own. One thing is added: a certificate
-//! that is itself among those that are trusted is good for its names.
+//! Checks certificates against the system's authorities and further ones. These
+//! are read when the first certificate is to be checked, once for all
+//! connections: that takes longer than most requests, and registries in plain
+//! http, at which https is tried first, never show one. Checking is the work of
+//! webpki, or of the system where that has a store of its own. We add one rule:
+//! a certificate that is itself among the trusted ones is good for its names.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,5 +1,5 @@
-//! Block scalars (YAML 1.2.2, section 8.1): where their header is, which the
-//! parser does not tell, and how to put another value in one.
+//! Finds the headers of block scalars (YAML 1.2.2, section 8.1), which the
+//! parser does not report, and puts another value into a block scalar.
 
 use std::ops::Range;
 

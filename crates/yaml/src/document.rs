@@ -1,5 +1,5 @@
-//! The documents of a file as ranges of bytes, which divide the file without
-//! gaps.
+//! Describes the documents of a file as ranges of bytes, which divide the file
+//! without gaps.
 
 use std::ops::Range;
 

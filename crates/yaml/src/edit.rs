@@ -1,4 +1,4 @@
-//! An output as the input's own bytes with edits between them.
+//! Represents an output as the input's own bytes with edits between them.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! References inside longer strings: where they start and end.
+//! Finds references inside longer strings.
 //!
 //! A reference is `ko://` followed by an import path as Go modules allow it
 //! (`golang.org/x/mod/module`, `CheckImportPath`): elements of ASCII letters,

@@ -1,5 +1,5 @@
-//! Encodings of files: UTF-8, and UTF-16 with a byte-order mark, which is what
-//! ko's reader takes (of YAML 1.2.2, section 5.2, not UTF-32).
+//! Decodes files: UTF-8, and UTF-16 with a byte-order mark, which is what ko's
+//! reader takes (of YAML 1.2.2, section 5.2, not UTF-32).
 
 use crate::error::{Error, Problem};
 

@@ -1,4 +1,4 @@
-//! What is wrong with a file, where, and the line that shows it.
+//! Describes what is wrong with a file and where, with the line that shows it.
 
 use crate::text::{self, Position};
 

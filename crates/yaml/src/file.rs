@@ -1,4 +1,4 @@
-//! A parsed file: its documents and its references.
+//! Parses a file into its documents and its references.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! A reference that was found in a file.
+//! Describes a reference that was found in a file.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! The changes after which outputs of several files make one stream; the crate
-//! documentation says which and why.
+//! Frames the outputs of several files so that they make one stream; the crate
+//! documentation says with which changes and why.
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The outermost levels of a document as a tree, for looking at `kind`, `items`
+//! Reads the outermost levels of a document as a tree, for its `kind`, `items`
 //! and labels.
 
 use std::ops::Range;

@@ -1,5 +1,5 @@
-//! Large files in parts: where a line starts with `---` a document starts,
-//! whatever stands before it, so that several threads can parse one file.
+//! Divides large files into parts that several threads can parse: a line that
+//! starts with `---` starts a document, whatever stands before it.
 
 use std::num::NonZero;
 use std::ops::Range;

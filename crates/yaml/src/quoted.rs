@@ -1,5 +1,5 @@
-//! Double-quoted scalars (YAML 1.2.2, section 7.3.1): writing them, and reading
-//! them with the place of every character, which the parser does not tell.
+//! Writes double-quoted scalars (YAML 1.2.2, section 7.3.1), and reads them with
+//! the position of every character, which the parser does not report.
 
 use std::fmt::Write;
 use std::ops::Range;

@@ -1,6 +1,6 @@
-//! Which plain scalars are strings. The rules are go-yaml's, with which ko
-//! reads YAML: the core schema of YAML 1.2.2 with some of 1.1 (binary numbers,
-//! underscores, timestamps, the merge key).
+//! Decides which plain scalars are strings. The rules are go-yaml's, with which
+//! ko reads YAML: the core schema of YAML 1.2.2 with some of 1.1 (binary
+//! numbers, underscores, timestamps, the merge key).
 
 /// The words that are not strings.
 const WORDS: [&str; 23] = [

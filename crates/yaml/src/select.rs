@@ -1,4 +1,4 @@
-//! Leaving out what a selector does not match: documents, and items of lists.
+//! Drops documents and list items that a selector does not match.
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Putting images in the place of references.
+//! Puts images in the place of references.
 
 use std::borrow::Cow;
 

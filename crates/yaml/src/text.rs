@@ -1,5 +1,5 @@
-//! Positions in a text, and the checks a text has to pass before it is parsed
-//! at all.
+//! Finds positions in a text, and checks what a text must satisfy before it is
+//! parsed.
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
-//! Archives as `docker save` wrote them before it knew OCI, which every engine
-//! loads: configs and layers, and `manifest.json`, which says what they are.
+//! Writes archives as `docker save` did before it knew OCI, which every
+//! container engine loads: configs, layers, and a `manifest.json` that describes
+//! them.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The members of an archive, and how they are written: as plain as tar can
-//! be, so that the same images give the same bytes.
+//! Writes the members of an archive as plain as tar can be, so that the same
+//! images give the same bytes.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,6 +1,6 @@
-//! OCI archives: an image layout as one file. `manifest.json` is there too,
-//! for engines that know nothing else, and lists the image for one platform of
-//! each program; it names the same blobs, so that nothing is there twice.
+//! Writes OCI archives: an image layout as one file. For container engines that
+//! know nothing else there is a `manifest.json` too, with the image for one
+//! platform of each program; it names the same blobs, so nothing is there twice.
 
 use oci::{Descriptor, Digest, Index, MediaType, Repository, json};
 

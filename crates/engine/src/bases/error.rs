@@ -1,4 +1,4 @@
-//! Why a base image cannot be built upon.
+//! Defines why a base image cannot be built upon.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Fetching bases: manifests and configs, from the cache where their digest is
-//! known, and the images of an index that the wanted platforms need.
+//! Fetches bases: manifests and configs, from the cache if their digest is
+//! known, and those images of an index that the wanted platforms need.
 
 use std::sync::Arc;
 

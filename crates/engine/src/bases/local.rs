@@ -1,6 +1,7 @@
-//! Bases from an engine on this machine (`ko.local/…`): the image is exported
-//! once, and its layers are compressed and kept. Afterwards the engine is only
-//! asked whether the name still stands for the same image.
+//! Takes bases from a container engine on this machine (`ko.local/…`): the image
+//! is exported once, and its layers are compressed and kept. After that the
+//! container engine is only asked whether the name still stands for the same
+//! image.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,5 +1,6 @@
-//! Base images: what they are called, what an assembly needs of them, and
-//! which of their images the user wants. Their layers are left where they are.
+//! Resolves base images: their references, the manifests and configs that
+//! assembly needs, and the images that the user wants. Layers are left where
+//! they are.
 
 mod error;
 mod fetch;

@@ -1,4 +1,4 @@
-//! What users call a base image.
+//! Parses references of base images.
 
 use std::fmt;
 use std::str::FromStr;

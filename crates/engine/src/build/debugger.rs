@@ -1,8 +1,8 @@
-//! Makes the debugger of images: Delve, as a layer of its own above the
-//! program's, and an entrypoint that runs the program under it. The layer is
-//! one for all programs of a platform. It is known by what decides it: the
-//! version, the platform, the `go` that built it and its environment. As long
-//! as it is in the cache, nothing is run for it.
+//! Adds the debugger to images: Delve, as a layer of its own above the
+//! program's, and an entrypoint that runs the program under it. All programs of
+//! a platform share the layer. Its key is what determines it: the version, the
+//! platform, the `go` that built it and its environment. While it is in the
+//! cache, nothing is run for it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

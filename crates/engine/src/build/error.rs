@@ -1,4 +1,4 @@
-//! Why a program, or another layer of its image, could not be built.
+//! Defines why a program, or another layer of its image, could not be built.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Explains a kodata rebuild: names the first file that changed. What is kept for that
-//! is touched only then; nothing depends on it.
+//! Explains a kodata rebuild: names the first file that changed. The list of
+//! files kept for this is read only then; nothing depends on it.
 
 use layer::{Inventory, Recipe};
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,12 @@
-//! What `go list` said of arguments, remembered for the directory that it was
-//! asked from, and for that place in any checkout of the module. It is taken for
-//! true only where the record of the program is fresh.
+//! Remembers the answers of `go list` to arguments, for the directory that it
+//! was asked from, and for the same place in any checkout of the module. An
+//! answer counts only if the record of the program is fresh.
 //!
 //! In another checkout the answer is the same, with other paths, if that record
-//! is: it proves that `go.mod` and `go.work` are where they were and say what
-//! they did, and that the package is the one that was built. What it does not
-//! prove is the way from the argument to the import path. So the argument must
-//! be the same, asked at the same place below the root, in a module of the same
+//! is fresh: it proves that `go.mod` and `go.work` are where they were with the
+//! same content, and that the package is the one that was built. It does not
+//! prove the step from the argument to the import path. So the argument must be
+//! the same, asked at the same place below the root, in a module of the same
 //! path; and a directory must be the one that the argument names.
 
 use std::path::{Path, PathBuf};

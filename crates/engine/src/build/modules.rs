@@ -1,6 +1,7 @@
-//! Modules and workspaces around the working directory: in which directory
-//! `go` knows a package. `go` knows only the module, or the workspace, that it
-//! runs in, so a package of another module is looked up in that module.
+//! Finds the modules and workspaces around the working directory, and thereby
+//! the directory in which `go` knows a package. `go` knows only the module, or
+//! the workspace, that it runs in, so a package of another module is looked up
+//! there.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Says how programs are built: configured builds, flags and environment.
+//! Holds the options of builds: configured builds, flags and environment.
 
 use std::path::PathBuf;
 

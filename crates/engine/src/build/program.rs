@@ -1,4 +1,4 @@
-//! A program, and how `go` names the platforms that it is built for.
+//! Describes a program, and the platforms as `go` names them.
 
 use std::path::PathBuf;
 

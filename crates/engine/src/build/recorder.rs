@@ -1,5 +1,5 @@
-//! Records completed builds beside everything else that a run does. Only the
-//! next run needs the records, so they are awaited at the very end.
+//! Records completed builds while the run goes on. Only the next run needs the
+//! records, so they are awaited at the very end.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;

@@ -1,5 +1,5 @@
 //! Settles how a program is built for a platform: environment, flags after
-//! templates, capabilities of its file.
+//! templates, file capabilities.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! Which part of a cache another machine needs to find that nothing has
-//! changed. That is every record, and the layers that the last build of each
-//! program gave; not those of all builds before, nor what `go` linked: a
-//! checkout where something did change links anew.
+//! Selects the part of a cache that another machine needs to find that nothing
+//! has changed: every record, and the layers of the last build of each program.
+//! Layers of earlier builds and linked binaries stay behind: a checkout with a
+//! change links anew.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The cache of a run: the one that is wanted, or, where that cannot be used
-//! and nobody has asked for it by name, one for this run alone.
+//! Opens the cache of a run: the configured one, or, if that cannot be used and
+//! was not set by name, a temporary one for this run.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

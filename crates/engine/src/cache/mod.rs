@@ -1,6 +1,5 @@
-//! The cache, for those who look after it: what is in it, what may go, what is
-//! damaged, and a part of it as a file for another machine. Every run bounds it
-//! by itself, once a day.
+//! Maintains the cache: lists its content, prunes it, finds damage, and exports
+//! a part of it for another machine. Every run also bounds it, once a day.
 
 mod export;
 mod handle;

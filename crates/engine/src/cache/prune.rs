@@ -1,5 +1,5 @@
-//! Which part of a cache goes, and which stays: what was used last stays, as
-//! long as there is room.
+//! Selects what to remove from a cache: what was used last stays, as long as
+//! there is room.
 
 use std::time::{Duration, SystemTime};
 

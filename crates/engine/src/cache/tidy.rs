@@ -1,5 +1,5 @@
-//! The bound that every cache has by itself. It is looked at at the end of a
-//! run, once a day, since that means to look at every file.
+//! Keeps every cache within its bound. This looks at every file, so it is done
+//! once a day, at the end of a run.
 
 use std::fs;
 use std::time::{Duration, SystemTime};

@@ -1,5 +1,5 @@
-//! The archive of one image for an engine, as a stream: written on a thread
-//! while it is sent, so that none of it is ever whole.
+//! Streams the archive of one image to a container engine: a thread writes it
+//! while it is sent, so that it is never whole in memory or on disk.
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A connection with an engine.
+//! Connects to a container engine and asks it what it has.
 
 use std::time::Duration;
 

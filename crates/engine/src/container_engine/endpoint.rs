@@ -1,4 +1,4 @@
-//! One place where an engine may listen.
+//! Represents one place where a container engine may listen.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

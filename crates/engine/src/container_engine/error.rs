@@ -1,4 +1,4 @@
-//! Why an engine cannot take images.
+//! Defines why a container engine cannot take images.
 
 use std::error::Error as _;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who may open a socket, on systems where files have groups.
+//! Finds out who may open a socket, on systems where files have groups.
 
 use std::path::Path;
 

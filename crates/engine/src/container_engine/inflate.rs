@@ -1,5 +1,5 @@
-//! Layers as they were before they were compressed: an engine would only
-//! inflate them again.
+//! Inflates layers before they are sent: a container engine would only do the
+//! same.
 
 use std::io::{self, BufReader, Read, Seek as _};
 

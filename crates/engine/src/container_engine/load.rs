@@ -1,15 +1,15 @@
-//! Loading an image into an engine.
+//! Loads an image into a container engine.
 //!
-//! An engine knows an image by the digest of its config, or, where containerd
-//! keeps its images, of its manifest: one that it has only gets a name. Of one
-//! that it has not, the lowest layers are left out of the
+//! A container engine knows an image by the digest of its config, or, where
+//! containerd keeps its images, of its manifest: an image that is there only
+//! gets a name. For one that is not, the lowest layers are left out of the
 //! archive if some image there has the same: Docker opens the file of a layer
 //! only if it does not know all diff_ids up to it. Podman reads such archives
-//! whole, but of an image layout only the layers that it does not know by their
-//! digests. If an engine then finds that it lacks one, it changes nothing, and
-//! the whole image is sent. Docker with containerd's store takes in what lacks a
-//! layer without a word: it gets the whole, as an image layout, since of other
-//! archives it makes manifests of its own.
+//! whole, but of an image layout only the layers whose digests it does not know.
+//! If the container engine then finds that it lacks one, it changes nothing, and
+//! the whole image is sent. Docker with containerd's store accepts an image that
+//! lacks a layer without a word: it always gets the whole one, as an image
+//! layout, since it makes its own manifests for other archives.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

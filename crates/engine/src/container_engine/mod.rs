@@ -1,5 +1,5 @@
-//! Container engines that speak Docker's protocol: finding one, and loading
-//! images into it without what it has already.
+//! Talks to container engines that speak Docker's protocol: finds one, and loads
+//! images into it without the layers that it already has.
 
 mod archive;
 mod client;

@@ -1,5 +1,5 @@
-//! Where container engines listen: what the environment and Docker's contexts
-//! say, or else the sockets that engines are known to make.
+//! Lists where container engines listen: what the environment and Docker's
+//! contexts name, or else the usual sockets.
 
 use std::fs;
 use std::path::{Path, PathBuf};

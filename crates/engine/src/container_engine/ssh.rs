@@ -1,6 +1,6 @@
-//! Engines behind ssh: the system's `ssh` runs the engine's own client there,
-//! which passes bytes on to the engine's socket. Keys, agents and hosts are
-//! thus ssh's, as it is configured.
+//! Reaches container engines through ssh: the system's `ssh` runs the container
+//! engine's own client there, which connects its stdin and stdout with the
+//! socket. Keys, agents and hosts are thus configured as for ssh.
 
 use std::io;
 use std::pin::Pin;

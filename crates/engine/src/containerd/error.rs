@@ -1,4 +1,4 @@
-//! Why containerd cannot take images.
+//! Defines why containerd cannot take images.
 
 use std::io;
 use std::process::Output;

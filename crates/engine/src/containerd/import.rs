@@ -1,12 +1,12 @@
-//! Importing an image: blobs that containerd has are left out.
+//! Imports an image into containerd without the blobs that are there.
 //!
-//! What `ctr images import` brings is under a lease of its own until the image
-//! has its name. What is left out is under none, and may be collected until the
-//! new manifest refers to it; `ctr` has no way to put it under one. If it is
-//! gone then, the import fails, but only if it has to be unpacked: where its
-//! snapshot is still there, containerd would have an image without it. So it
-//! is asked again afterwards, when nothing of a named image is collected any
-//! more. If something is missing, all is sent.
+//! Blobs that `ctr images import` brings are under a lease of their own until
+//! the image has its name. Blobs that were left out are under none, and may be
+//! collected until the new manifest refers to them; `ctr` cannot lease them. If
+//! one is gone by then, the import fails, but only if it has to be unpacked:
+//! where its snapshot is still there, containerd would have an image without it.
+//! So containerd is asked again afterwards, when nothing of a named image is
+//! collected any more. If a blob is missing, the whole image is sent.
 
 use std::collections::HashSet;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Finding the nodes of a kind cluster: containers with kind's labels.
+//! Finds the nodes of a kind cluster: containers with kind's labels.
 
 use std::process::Command;
 

@@ -1,6 +1,6 @@
-//! containerd, on this machine or in the nodes of a kind cluster, through its
-//! `ctr`. Its store of content is asked what it has; what is missing is
-//! imported, under the digests of a registry.
+//! Talks to containerd, on this machine or in the nodes of a kind cluster,
+//! through its `ctr`. It asks the content store what is there, and imports what
+//! is missing, under the digests of a registry.
 
 mod error;
 mod import;

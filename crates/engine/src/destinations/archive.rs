@@ -1,5 +1,5 @@
-//! Writes all images of a run to one file, when all of them are there; it has
-//! its name when it is whole.
+//! Writes all images of a run to one file when all of them are there. The file
+//! gets its name when it is complete.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
-//! Loading into an engine on this machine (`ko.local`). What is printed is the
-//! tag by which the image is loaded: the digest of the manifest that a push
-//! would have made.
+//! Loads images into a container engine on this machine (`ko.local`). The
+//! printed tag is the digest of the manifest that a push would have made.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Importing into containerd: of this machine, or of all nodes of a kind
+//! Imports images into containerd: of this machine, or of all nodes of a kind
 //! cluster at once (`kind.local`).
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Why an image could not be published.
+//! Defines why an image could not be published.
 
 use std::error::Error;
 use std::path::PathBuf;

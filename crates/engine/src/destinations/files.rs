@@ -1,4 +1,5 @@
-//! Files of destinations: under their names they are whole, or not there.
+//! Writes the files of destinations: under their names they are complete or
+//! absent.
 
 use std::fs;
 use std::io;

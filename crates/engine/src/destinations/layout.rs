@@ -1,5 +1,5 @@
-//! OCI image layouts: a directory with blobs by digest and an `index.json`
-//! (OCI image-spec, "Image Layout Specification").
+//! Writes OCI image layouts: a directory with blobs by digest and an
+//! `index.json` (OCI image-spec, "Image Layout Specification").
 
 use std::fs::{self, File};
 use std::io;

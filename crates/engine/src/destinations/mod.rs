@@ -1,6 +1,6 @@
-//! Brings finished images to where they go. Each destination is one small
-//! implementation of [`Destination`]; a run has one or several, and prints the
-//! reference of the last one.
+//! Publishes finished images. Each destination is one small implementation of
+//! [`Destination`]; a run has one or several, and prints the reference of the
+//! last one.
 
 mod archive;
 mod container_engine;

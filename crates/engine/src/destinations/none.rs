@@ -1,5 +1,5 @@
-//! Publishes nothing (`--push=false`): images are made, named, and stay in the
-//! cache.
+//! Publishes nothing (`--push=false`): images are made and named, and stay in
+//! the cache.
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;

@@ -1,4 +1,4 @@
-//! Says where the images of a run go, and what they are called there.
+//! Holds the options of destinations: where images go, and their names there.
 
 use std::path::PathBuf;
 

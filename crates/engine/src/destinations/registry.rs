@@ -1,5 +1,5 @@
-//! Publishing to a registry. A tag moves last: when it does, everything that
-//! it reaches is there.
+//! Publishes to a registry. A tag moves last: by then, everything that it
+//! reaches is there.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

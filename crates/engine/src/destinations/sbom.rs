@@ -1,5 +1,5 @@
-//! SBOMs in a registry, below tags that name what they are about. Like images
-//! they come without their tags first; these move before those of the images.
+//! Publishes SBOMs to a registry, below tags that name their images. Like images
+//! they first come without their tags; these move before those of the images.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Writes SBOMs to a directory (`--sbom-dir`), each whole or not at all.
+//! Writes SBOMs to a directory (`--sbom-dir`), each complete or not at all.
 
 use std::fs;
 use std::io;

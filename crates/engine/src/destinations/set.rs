@@ -1,4 +1,4 @@
-//! The destinations of a run, in the order in which they are served.
+//! Runs the destinations of a run in the order in which they are configured.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What happens during a run, for whoever shows it. The engine prints nothing:
-//! progress lines, machine-readable output and tests are observers.
+//! Defines the events of a run. The engine prints nothing: progress lines,
+//! machine-readable output and tests are observers.
 
 mod stage;
 mod stale;

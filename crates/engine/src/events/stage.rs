@@ -1,5 +1,5 @@
-//! The parts of a run that take time, told to observers when they begin and
-//! when they end, and what is counted meanwhile. Nobody here looks at a clock.
+//! Reports when the stages of a run begin and end, and counts what happens
+//! meanwhile. It never reads a clock.
 
 use oci::Platform;
 

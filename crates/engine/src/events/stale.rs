@@ -1,4 +1,4 @@
-//! States why a program is built again.
+//! Explains why a program is built again.
 
 use golang::Reason;
 

@@ -1,5 +1,5 @@
-//! Images: the arithmetic of putting layers on a base. No I/O; same inputs,
-//! same bytes, and the bytes of configs and manifests are ko's.
+//! Assembles images: the arithmetic of putting layers on a base. No I/O; same
+//! inputs, same bytes, and the bytes of configs and manifests are ko's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

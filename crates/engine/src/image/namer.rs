@@ -1,4 +1,4 @@
-//! Names: where below the destination the image of an import path goes.
+//! Names images: maps an import path to a repository below the destination.
 
 use golang::{clean_path, lowercase};
 use md5::{Digest as _, Md5};

@@ -1,4 +1,4 @@
-//! Why manifests cannot be resolved. The texts are ko's.
+//! Defines why manifests cannot be resolved. The texts are ko's.
 
 use std::fmt;
 use std::io;

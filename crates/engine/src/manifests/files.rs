@@ -1,4 +1,4 @@
-//! The files that `-f` names, in the order of the output.
+//! Lists the files that `-f` names, in the order of the output.
 
 use std::fs;
 use std::io::{self, Read as _};

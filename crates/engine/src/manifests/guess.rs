@@ -1,6 +1,6 @@
-//! What manifests most likely refer to, found without parsing them: so much can
-//! be looked up meanwhile. Nothing else depends on it; if parsing finds other
-//! references, those are looked up.
+//! Guesses the references of manifests without parsing them, so that they can be
+//! looked up meanwhile. Nothing else depends on the guess; references that only
+//! parsing finds are looked up then.
 
 use std::collections::BTreeSet;
 

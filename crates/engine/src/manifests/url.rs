@@ -1,4 +1,4 @@
-//! Manifests at a URL.
+//! Fetches manifests from a URL.
 
 use std::time::Duration;
 

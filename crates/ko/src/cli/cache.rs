@@ -1,4 +1,4 @@
-//! What `ko cache` was told.
+//! Holds the arguments of `ko cache`.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `ko __complete`: what may follow the words that were typed, for scripts
-//! that ask (cobra's protocol, which ko's own scripts speak).
+//! Completes command lines: `ko __complete` answers the completion scripts of
+//! shells (cobra's protocol, which ko's own scripts speak).
 
 use clap::{Arg, ArgAction, Command};
 

@@ -1,5 +1,5 @@
-//! What the commands about credentials were told. A password is a secret from
-//! the moment that it was typed.
+//! Holds the arguments of the commands about credentials. A password is a secret
+//! from the moment that it is parsed.
 
 use clap::builder::{StringValueParser, TypedValueParser as _};
 use clap::{Args, Subcommand};

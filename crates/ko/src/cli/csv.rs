@@ -1,5 +1,5 @@
-//! Values of list flags: each is one CSV record (RFC 4180), as ko's flags are,
-//! so that `-t a,b` is two tags and `--image-label '"k=a,b"'` is one label.
+//! Parses values of list flags: each is one CSV record (RFC 4180), as in ko, so
+//! that `-t a,b` is two tags and `--image-label '"k=a,b"'` is one label.
 
 /// Reads one record. Only the first line counts.
 ///

@@ -1,5 +1,5 @@
-//! The flags, with ko's descriptions. How they are read is [`super::pflag`]'s
-//! business.
+//! Declares the flags, with ko's descriptions. [`super::pflag`] decides how they
+//! are parsed.
 
 use std::ffi::OsString;
 use std::num::IntErrorKind;

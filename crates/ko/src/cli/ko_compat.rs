@@ -1,6 +1,6 @@
-//! `ko run` takes flags that it does not know: kubectl's, from the days when
-//! they needed no `--`. They are dropped, each with the word behind it if that
-//! is none; what follows `--` is kubectl's.
+//! Drops unknown flags of `ko run`: they are kubectl's, from the days when they
+//! needed no `--`. Each goes with the word behind it if that is not a flag; what
+//! follows `--` is kubectl's.
 
 use std::ffi::OsString;
 

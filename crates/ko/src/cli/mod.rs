@@ -1,6 +1,5 @@
-//! The command line, as it was typed: `clap` parses it by pflag's rules
-//! ([`pflag`]), and its errors are told in the words that ko's users know
-//! ([`words`]).
+//! Parses the command line: `clap` does it by pflag's rules ([`pflag`]), and its
+//! errors get the texts that ko's users know ([`words`]).
 
 mod cache;
 mod complete;

@@ -1,6 +1,6 @@
-//! pflag's rules, for what clap would do otherwise: a boolean takes a value
-//! only behind `=` (`--push=false`), the last of several occurrences counts,
-//! a value may begin with a dash, help lists commands and flags by name.
+//! Makes clap follow pflag's rules: a boolean takes a value only behind `=`
+//! (`--push=false`), the last of several occurrences counts, a value may begin
+//! with a dash, help lists commands and flags by name.
 
 use clap::{Arg, ArgAction, Command};
 

@@ -1,4 +1,4 @@
-//! Scripts that make shells complete our command line.
+//! Writes the completion scripts for shells.
 
 use clap::{Args, Command, CommandFactory as _, Subcommand};
 use clap_complete::Shell;

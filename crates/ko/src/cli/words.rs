@@ -1,4 +1,4 @@
-//! What clap has to say, as pflag and cobra would have said it.
+//! Translates clap's errors into the texts of pflag and cobra.
 
 use std::error::Error as _;
 use std::ffi::OsString;

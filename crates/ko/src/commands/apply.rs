@@ -1,4 +1,5 @@
-//! `ko apply` and `ko create`: what `ko resolve` prints, into kubectl.
+//! Runs `ko apply` and `ko create`: pipes the output of `ko resolve` into
+//! kubectl.
 
 use std::io::{self, PipeWriter, Write as _};
 use std::process::Command;

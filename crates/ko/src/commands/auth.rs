@@ -1,5 +1,5 @@
-//! `ko auth`: who docker's configuration says we are. Credentials from
-//! elsewhere do not count here.
+//! Runs `ko auth`: shows and serves the credentials of Docker's configuration.
+//! Credentials from elsewhere do not count here.
 
 use std::borrow::Cow;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `ko build`: from import paths to references on stdout.
+//! Runs `ko build`: builds import paths and prints references on stdout.
 
 use super::session;
 use crate::cli::BuildArgs;

@@ -1,4 +1,4 @@
-//! `ko cache`: what is kept between runs, and what is to become of it.
+//! Runs `ko cache`: shows, prunes, checks, exports and imports the cache.
 
 use std::fs::File;
 use std::io::{self, Read};

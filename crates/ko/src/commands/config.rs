@@ -1,4 +1,4 @@
-//! `ko config`: the settings in force, and where each came from.
+//! Runs `ko config`: shows the settings in force and the origin of each.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! `ko delete`: kubectl with the command line as it is.
+//! Runs `ko delete`: passes the command line to kubectl unchanged.
 
 use std::process::Command;
 

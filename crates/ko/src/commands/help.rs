@@ -1,4 +1,4 @@
-//! `ko help` and `ko __complete`: what there is to type.
+//! Runs `ko help` and `ko __complete`.
 
 use crate::error::Result;
 use crate::{cli, ui};

@@ -1,4 +1,4 @@
-//! `kubectl`: where it is, running it, and the signals that are meant for it.
+//! Finds and runs `kubectl`, and forwards signals to it.
 
 use std::ffi::OsStr;
 use std::io;

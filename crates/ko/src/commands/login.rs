@@ -1,4 +1,4 @@
-//! `ko login`: keeps a password where Docker keeps it.
+//! Runs `ko login`: stores a password where Docker stores it.
 
 use engine::Registry;
 use engine::keychain::{CredentialStore, Kept, Secret, credential_store};

@@ -1,4 +1,4 @@
-//! `ko resolve`: manifests with images in the place of references, on stdout.
+//! Runs `ko resolve`: prints manifests with images in the place of references.
 
 use std::ffi::OsStr;
 use std::io::Read as _;

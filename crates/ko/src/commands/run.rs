@@ -1,4 +1,4 @@
-//! `ko run`: builds programs, and runs each in a pod of its own.
+//! Runs `ko run`: builds programs, and runs each in a pod of its own.
 
 use std::ffi::OsString;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! A session with the engine: its threads, the signals that end it, and the
-//! files that tell what it published.
+//! Runs the engine for a command: its threads, the signals that end it, and the
+//! files that list what it published.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

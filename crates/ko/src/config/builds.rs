@@ -1,5 +1,5 @@
-//! `builds` of a configuration file. ko converts it more strictly than the
-//! rest, tells all mistakes at once, and its words are kept.
+//! Reads `builds` of a configuration file. ko converts it more strictly than the
+//! rest and reports all mistakes at once; its texts are kept.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! How layers are compressed: a method and perhaps its level, each with its
-//! origin. A method brings its own level along: one that was given beside a
-//! weaker method is not in force.
+//! Settles how layers are compressed: a method and perhaps its level, each with
+//! its origin. A method brings its own level: one that was given with a method
+//! of lower precedence is not in force.
 
 use engine::{CompressionError, Method};
 

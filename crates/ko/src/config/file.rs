@@ -1,5 +1,5 @@
-//! What a configuration file can say: its keys, with the types that the JSON
-//! Schema of `docs/reference` is made from. How they are read is in `read`.
+//! Declares the keys of a configuration file, with the types that the JSON
+//! Schema of `docs/reference` is made from. `read` reads them.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Which configuration file is in force, and its text: only a regular file of
-//! a sane size is ever opened, so that nothing here can block.
+//! Finds the configuration file in force and reads its text. Only a regular file
+//! of a sane size is ever opened, so that nothing here can block.
 
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
-//! The configuration: what the file says (`.ko.yaml` and its kin), what the
-//! environment says over it, and where each of it came from. References and
-//! platforms are not parsed here, and nothing is looked up in registries or Go
-//! code.
+//! Reads the configuration: the file (`.ko.yaml` and its kin), the environment,
+//! which overrides it, and the origin of each value. References and platforms
+//! are not parsed here, and nothing is looked up in registries or Go code.
 
 mod builds;
 mod compression;

@@ -1,5 +1,5 @@
-//! Where a setting came from: every value carries it, so that an error can
-//! point at the cause and `ko config` can tell.
+//! Records where a setting came from: every value carries its origin, so that an
+//! error can point at the cause and `ko config` can show it.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,6 +1,6 @@
-//! From a tree to what it says: keys in any case, scalars in place of lists,
-//! numbers and booleans in place of text, as ko takes them. What has the wrong
-//! shape is an error with its place.
+//! Reads values from a tree as ko does: keys in any case, scalars in place of
+//! lists, numbers and booleans in place of text. A value of the wrong shape is
+//! an error with its position.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

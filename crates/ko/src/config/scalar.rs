@@ -1,5 +1,5 @@
-//! What a scalar of YAML is when it is not quoted: the core schema of YAML
-//! 1.2, and the numbers of YAML 1.1 that ko knows.
+//! Resolves plain YAML scalars: the core schema of YAML 1.2, and the numbers of
+//! YAML 1.1 that ko knows.
 
 use std::borrow::Cow;
 

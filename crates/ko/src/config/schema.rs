@@ -1,5 +1,5 @@
-//! The JSON Schema of configuration files, for editors. `docs/reference` has
-//! a copy; a test holds it against the types.
+//! Writes the JSON Schema of configuration files, for editors. `docs/reference`
+//! has a copy; a test holds it against the types.
 
 use std::borrow::Cow;
 

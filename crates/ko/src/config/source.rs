@@ -1,5 +1,5 @@
-//! The text of a configuration file, and places in it: what an error points
-//! at, and where a setting came from. Nothing is interpreted here.
+//! Holds the text of a configuration file and spans in it, for errors and for
+//! the origins of settings. Nothing is interpreted here.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! TOML as a tree.
+//! Parses TOML into a tree.
 
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};

@@ -1,5 +1,6 @@
-//! A configuration file as a tree, the same for every format: values keep
-//! their places, and keys their spelling. What the keys mean is not known here.
+//! Represents a configuration file as a tree, the same for every format: values
+//! keep their positions, and keys their spelling. It does not know what the keys
+//! mean.
 
 use std::ops::Range;
 use std::rc::Rc;

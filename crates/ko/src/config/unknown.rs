@@ -1,4 +1,4 @@
-//! Keys that nobody reads: ko ignores them, and so do we, but not silently.
+//! Warns about unknown keys: ko ignores them, and so do we, but not silently.
 
 use super::source::SourceSpan;
 

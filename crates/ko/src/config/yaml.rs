@@ -1,6 +1,6 @@
-//! YAML (and JSON, which is written in it) as a tree. The first document
-//! counts. An alias shares what its anchor has, so that no file is larger in
-//! memory than it was on disk; merge keys, which do copy, are bounded.
+//! Parses YAML (and JSON, which is written in it) into a tree. The first
+//! document counts. An alias shares the nodes of its anchor, so that no file is
+//! larger in memory than on disk; merge keys, which do copy, are bounded.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -1,7 +1,7 @@
-//! The files of `docker login` and `podman login`: which names they may have
-//! for a registry or repository, and what their entries mean. What is taken is
-//! what Docker's own reader takes, and podman's of namespaces; the table in
-//! `docs/reference/credentials.md` compares them.
+//! Finds credentials in the files of `docker login` and `podman login`: which
+//! keys may stand for a registry or repository, and what their entries mean.
+//! Registries are looked up as Docker does, namespaces as podman does; the table
+//! in `docs/reference/credentials.md` compares them.
 
 use std::collections::BTreeMap;
 use std::path::Path;

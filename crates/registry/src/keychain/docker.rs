@@ -1,5 +1,5 @@
-//! What `docker login` and `podman login` have stored. Which file is read is as
-//! in go-containerregistry's default keychain, which is ko's.
+//! Reads what `docker login` and `podman login` have stored, from the file that
+//! go-containerregistry's default keychain, which is ko's, would read.
 
 use std::collections::HashMap;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! The token that GitHub gives to a workflow, for GitHub's own registry.
+//! Gives the token of a GitHub workflow to GitHub's own registry.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;

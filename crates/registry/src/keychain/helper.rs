@@ -1,4 +1,4 @@
-//! Credential helpers: programs called `docker-credential-<name>` that keep
+//! Runs credential helpers: programs called `docker-credential-<name>` that keep
 //! secrets for Docker (docker-credential-helpers, "Development"). The key, or
 //! JSON, goes in on stdin, JSON comes out on stdout, and stderr is for the user.
 

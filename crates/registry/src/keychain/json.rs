@@ -1,5 +1,5 @@
-//! JSON as Go reads it, in which Docker, podman and credential helpers are
-//! written.
+//! Reads JSON as Go does: Docker, podman and credential helpers are written in
+//! it.
 
 use std::collections::BTreeMap;
 use std::fmt;

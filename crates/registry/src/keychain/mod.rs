@@ -1,5 +1,5 @@
-//! Keychains: who we are to a registry. A keychain knows nothing of tokens and
-//! challenges; it finds what the user has stored.
+//! Finds the credentials that the user has stored for a repository. A keychain
+//! knows nothing of tokens and challenges.
 
 mod config;
 mod docker;

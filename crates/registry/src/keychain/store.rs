@@ -1,7 +1,7 @@
-//! What `docker login` and `docker logout` do: credentials are written to
-//! Docker's configuration file, or given to the helper that it names. Whatever
-//! else is in the file stays as it is. Whether a registry takes what is stored
-//! is not asked.
+//! Stores and removes credentials as `docker login` and `docker logout` do: in
+//! Docker's configuration file, or with the helper that it names. Everything
+//! else in the file stays as it is. The registry is not asked whether it takes
+//! them.
 
 use std::ffi::OsString;
 use std::fs;

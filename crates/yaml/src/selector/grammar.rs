@@ -1,4 +1,4 @@
-//! The grammar of selectors.
+//! Parses selectors.
 
 use super::{Operator, Requirement, validate};
 

@@ -1,4 +1,4 @@
-//! Label selectors as Kubernetes writes them (API concepts, "Labels and
+//! Matches label selectors as Kubernetes writes them (API concepts, "Labels and
 //! Selectors"), with its rules for keys and values.
 
 mod grammar;

@@ -1,4 +1,4 @@
-//! Kubernetes' rules for the keys and values of labels.
+//! Checks the keys and values of labels by Kubernetes' rules.
 
 const KEY: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must \
                    start and end with an alphanumeric character";

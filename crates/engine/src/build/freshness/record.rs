@@ -1,4 +1,4 @@
-//! Keeps what a build read and what it gave.
+//! Stores what a build read and what it produced.
 
 use golang::{BuildInfo, BuildSettings, Go, Reason, RecordKeys, Summary};
 use layer::Layer;

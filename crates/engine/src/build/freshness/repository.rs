@@ -1,7 +1,7 @@
-//! Asking git for the state of a repository, and letting it write down what it
-//! found out about files as often as is needed. In a fresh checkout or a copied
-//! one, git would else read the same files in each run; and nobody who commits
-//! beside a run is to find the index locked without need.
+//! Asks git for the state of a repository, and lets it refresh its index as
+//! often as needed. In a fresh or copied checkout, git would otherwise read the
+//! same files in each run; and a commit that is made during a run must not find
+//! the index locked without need.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Says, once per run, that nothing is ever fresh with the release of Go that
-//! is used.
+//! Reports, once per run, that no program is ever fresh with the release of Go
+//! in use.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,5 +1,5 @@
-//! How a document is in a registry: as the one layer of an image whose tag
-//! names what it is about (cosign's "attached SBOM").
+//! Wraps a document for a registry: as the one layer of an image whose tag names
+//! the image that it describes (cosign's "attached SBOM").
 
 use bytes::Bytes;
 use oci::{Descriptor, DiffId, Digest, History, ImageConfig, Platform, Tag, Timestamp};

@@ -1,8 +1,8 @@
-//! CycloneDX 1.6 in JSON: what is described in `metadata.component`, what it
-//! is made of in `components`.
+//! Writes CycloneDX 1.6 in JSON: the described image in `metadata.component`,
+//! its parts in `components`.
 //!
 //! A sum of `go.sum` is no hash of a file, and CycloneDX has hashes of files
-//! only, so that it is a property: [`SUM`].
+//! only, so it becomes a property: [`SUM`].
 
 use oci::{Digest, json};
 use serde::Serialize;

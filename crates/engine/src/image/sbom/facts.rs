@@ -1,5 +1,5 @@
-//! What documents say, found out once for all formats. All of it follows from
-//! the digest of the image or index, so that a document does too.
+//! Collects the facts of SBOMs, once for all formats. They all follow from the
+//! digest of the image or index, so that a document does too.
 
 use std::collections::{BTreeMap, HashSet};
 

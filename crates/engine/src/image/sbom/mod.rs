@@ -1,4 +1,4 @@
-//! SBOMs: documents that say what an image is made of. They follow from the
+//! Makes SBOMs: documents that list the parts of an image. They follow from the
 //! image and the build info of its program; nothing here asks a network.
 
 mod attachment;

@@ -1,6 +1,6 @@
-//! Package URLs of images and Go modules (purl-spec), with ko's escaping:
-//! digests, versions and paths are written as they are, query values as Go's
-//! `url.Values` writes them.
+//! Writes package URLs of images and Go modules (purl-spec) with ko's escaping:
+//! digests, versions and paths as they are, query values as Go's `url.Values`
+//! writes them.
 
 use std::fmt::Write as _;
 

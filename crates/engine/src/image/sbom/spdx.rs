@@ -1,7 +1,7 @@
-//! SPDX 2.3 in JSON, field by field as ko writes it, except where that is not
+//! Writes SPDX 2.3 in JSON, field by field as ko does, except where that is not
 //! valid or not true: identifiers have only the letters that SPDX allows, no
-//! module is said to be at a proxy where it may not be, and the document of an
-//! index has a relationship that says what it describes.
+//! module is claimed to be at a proxy where it may not be, and the document of
+//! an index has a relationship that names the image it describes.
 
 use oci::{Digest, json};
 use serde::Serialize;
