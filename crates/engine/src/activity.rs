@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// For how long an answer counts in a run that does nothing.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// Tells how much time has passed since some moment.
+/// Measures the time since some moment.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Duration + Send + Sync>);
 

@@ -51,16 +51,16 @@ pub(crate) struct Budget {
     layers: Arc<Semaphore>,
 }
 
-/// A part of the budget for a `go build`, given back when dropped. Whoever
-/// waits for it holds no lock of an output.
+/// A part of the budget for a `go build`, given back when dropped. No lock of an
+/// output may be held while waiting for it.
 #[derive(Debug)]
 pub(crate) struct BuildShare {
     _job: OwnedSemaphorePermit,
     _memory: OwnedSemaphorePermit,
 }
 
-/// A part of the budget for a layer, given back when dropped. Whoever has it
-/// waits for nobody.
+/// A part of the budget for a layer, given back when dropped. Its holder waits
+/// for nobody.
 #[derive(Debug)]
 pub(crate) struct LayerShare {
     _memory: OwnedSemaphorePermit,

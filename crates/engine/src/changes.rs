@@ -20,7 +20,7 @@ impl store::Record for ImageInputs {
     const VERSION: u32 = 1;
 }
 
-/// Tells which inputs of an image are not those of the last time.
+/// Emits the inputs of an image that differ from the last run.
 pub(crate) fn explain(
     store: &Store,
     observer: &Observer,

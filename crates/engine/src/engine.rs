@@ -173,11 +173,11 @@ impl Engine {
         self.plan_programs(&programs, planned).await
     }
 
-    /// Builds and publishes what a plan says.
+    /// Builds and publishes the targets of a plan.
     ///
     /// # Errors
-    /// The first failure in the order of the programs; what was still under way
-    /// is cancelled, and no tag has moved unless a registry failed at the last
+    /// The first failure in the order of the programs; work under way is
+    /// cancelled, and no tag has moved unless a registry failed at the last
     /// step.
     pub async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {
         let executor = Executor {

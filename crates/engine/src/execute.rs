@@ -22,7 +22,7 @@ use crate::image::namer::md5_of;
 use crate::image::{Added, Artifact, BaseImage, Image, ImageOptions, assemble, assemble_index};
 use crate::plan::{Plan, PlannedProgram, is_stale};
 
-/// What executes plans.
+/// Executes plans.
 #[derive(Debug)]
 pub(crate) struct Executor<'a> {
     pub(crate) builder: &'a dyn Builder,
@@ -127,8 +127,8 @@ impl Executor<'_> {
             Ok((import_path.clone(), artifact))
         };
         made.await.inspect_err(|error: &Error| match error.compile_failure() {
-            // What the others come to is kept for the next run; what is wrong
-            // with this one need not wait for them.
+            // The other builds are still recorded for the next run; the failure
+            // of this one is reported at once.
             Some(failure) if several => self.observer.emit(failure),
             _ => self.cancellation.fail(),
         })
@@ -228,7 +228,7 @@ impl Executor<'_> {
 /// the run share it, that and the md5 of its import path.
 fn file_names(plan: &Plan) -> Vec<String> {
     let paths = || plan.programs.iter().map(|planned| &planned.program.main.import_path);
-    // Not all file systems tell cases apart.
+    // Some file systems ignore case.
     let mut times: HashMap<String, usize> = HashMap::new();
     for path in paths() {
         *times.entry(path.base_name().to_lowercase()).or_default() += 1;

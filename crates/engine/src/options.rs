@@ -20,7 +20,7 @@ use crate::destinations::DestinationOptions;
 use crate::image::ImageOptions;
 use crate::image::sbom::SbomOptions;
 
-/// What a run depends on.
+/// The options of a run.
 #[derive(Debug)]
 pub struct Options {
     /// Where relative arguments start, absolute.
@@ -34,8 +34,8 @@ pub struct Options {
     pub trust_unproven_go: bool,
     /// The root of the cache, if there is a place for one.
     pub cache: Option<PathBuf>,
-    /// Where a cache for this run is made if that one cannot be used, or there
-    /// is none. Without, the run fails then.
+    /// Where a temporary cache is created if `cache` cannot be used or is not
+    /// set. Without it, the run fails then.
     pub fallback_dir: Option<PathBuf>,
     /// How many bytes of the cache may be left at the end of a run. What the
     /// run itself used stays, even if that alone is more.
@@ -48,7 +48,8 @@ pub struct Options {
     pub build: BuildOptions,
     /// The platforms to build for.
     pub platforms: PlatformMatcher,
-    /// Nobody has named a platform: the engine that images are loaded into may.
+    /// No platform was named: the container engine that images are loaded into
+    /// decides.
     pub container_engine_default: bool,
     /// The base of import paths without an override.
     pub default_base: BaseReference,
@@ -70,7 +71,7 @@ pub struct Options {
     pub engines: EnginePlaces,
     /// How registries are spoken to.
     pub network: Network,
-    /// What says how much time has passed.
+    /// The clock.
     pub clock: Clock,
 }
 

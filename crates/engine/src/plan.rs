@@ -19,8 +19,8 @@ use crate::destinations::Destinations;
 use crate::error::{Error, ImageError};
 use crate::events::{Event, Observer, Stage, StageSpan};
 
-/// What a run will do. It serialises as a list of programs with their bases
-/// and targets, and says of each target whether it is fresh, or why not.
+/// The plan of a run. It serialises as a list of programs with their bases and
+/// targets, each target with its verdict.
 #[derive(Debug, Serialize)]
 pub struct Plan {
     pub(crate) programs: Vec<PlannedProgram>,
@@ -120,7 +120,7 @@ impl Serialize for PlannedProgram {
     }
 }
 
-/// What plans a run.
+/// Plans a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Planner {
     pub(crate) builder: Arc<dyn Builder>,
@@ -265,8 +265,7 @@ impl Planner {
         })
     }
 
-    /// Tells what a program is built upon and how, and of each target whether
-    /// it is built.
+    /// Emits the base and build of a program, and the verdict of each target.
     fn emit(&self, planned: &PlannedProgram) {
         let import_path = planned.program.main.import_path.to_string();
         self.observer.emit(Event::UsingBase {

@@ -1,7 +1,7 @@
 //! Names the platform of this machine in Go's words.
 
-/// The architecture that this program was compiled for, which is that of the
-/// machine as far as anybody asks.
+/// The architecture that this program was compiled for, which we take for that
+/// of the machine.
 pub(crate) const HOST_ARCHITECTURE: &str = go_architecture(std::env::consts::ARCH);
 
 /// Rust's word for an architecture in Go's.

@@ -1,10 +1,10 @@
 //! Removes secrets from text: passwords and tokens of URLs, and credentials in
 //! echoed request headers.
 
-/// What takes the place of a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "…";
 
-/// What ends a URL in a text.
+/// The characters that end a URL in a text.
 const ENDS: &str = "\"'`<>\\^{|}";
 
 /// Words in names of parameters whose values are secret.

@@ -25,7 +25,7 @@ fn kind(name: &str) -> Cluster {
     Cluster::Kind { name: name.to_owned() }
 }
 
-/// What KO_DOCKER_REPO stands for.
+/// The kinds of destinations that KO_DOCKER_REPO may name.
 #[derive(Debug, PartialEq, Eq)]
 enum DestinationKind {
     /// A repository of a registry, or nothing.
@@ -34,8 +34,8 @@ enum DestinationKind {
     Layout(PathBuf),
     /// `oci-archive:FILE`: an OCI archive.
     Archive(PathBuf),
-    /// `docker://[PREFIX]`, `podman://[PREFIX]`: an engine, and what names of
-    /// images begin with there.
+    /// `docker://[PREFIX]`, `podman://[PREFIX]`: a container engine, and the
+    /// prefix of image names there.
     Engine(EngineKind, String),
     /// `kind://[CLUSTER]`, `containerd://[[NAMESPACE/]PREFIX]`: the nodes of a
     /// cluster, or this machine's containerd.
@@ -191,7 +191,7 @@ pub(crate) fn read(
     Ok(DestinationOptions { repository, namer, tags, tag_only, push, layout, archive, local })
 }
 
-/// What the environment says of engines.
+/// The container engines that the environment names.
 pub(crate) fn engine_places(process: &Process, work_dir: &Path) -> EnginePlaces {
     let path = |name| process.path(name).map(|path| work_dir.join(path));
     EnginePlaces {

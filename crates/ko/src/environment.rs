@@ -27,7 +27,7 @@ pub(crate) fn temp_dir() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// What the process was given when it started.
+/// The arguments, environment and directory of the process at its start.
 #[derive(Debug)]
 pub(crate) struct Process {
     arguments: Vec<OsString>,

@@ -35,14 +35,14 @@ impl CommandError {
         Self::new(message)
     }
 
-    /// What was written to stdout could not be. A reader that has gone away
-    /// (`| head`) is no failure to talk about.
+    /// An error of writing to stdout. A reader that has gone away (`| head`) is
+    /// not reported.
     pub(crate) fn stdout(error: &io::Error) -> Self {
         let broken_pipe = error.kind() == io::ErrorKind::BrokenPipe;
         Self { broken_pipe, ..Self::of(error).context("writing to stdout") }
     }
 
-    /// Has the reader of stdout gone away?
+    /// Returns whether the reader of stdout has gone away.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         self.broken_pipe
     }

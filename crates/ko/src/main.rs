@@ -23,7 +23,7 @@ use crate::cli::{Command, Parsed};
 use crate::environment::Process;
 use crate::error::Result;
 
-/// What a shell says of a process that SIGPIPE ended, as it ends others.
+/// The exit code that shells report for a process that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 128 + 13;
 
 fn main() -> ExitCode {

@@ -14,13 +14,13 @@ pub(crate) fn memory() -> u64 {
     machine.into_iter().chain(group).min().unwrap_or(u64::MAX)
 }
 
-/// What the machine has.
+/// The memory of the machine.
 #[cfg(target_os = "linux")]
 fn machine(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     total(&read(Path::new("/proc/meminfo"))?)
 }
 
-/// What the machine has, where there is no `/proc`.
+/// The memory of the machine, where there is no `/proc`.
 #[cfg(not(target_os = "linux"))]
 fn machine(_read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let mut system = sysinfo::System::new().ok()?;

@@ -52,7 +52,7 @@ pub(crate) fn options(
         go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
         trust_unproven_go: process.text("KO_FRESH_UNPROVEN_GO").as_deref() == Some("1"),
         cache: cache(process)?,
-        // Whoever names a cache wants that one.
+        // A cache that was named is not replaced by another.
         fallback_dir: process.path("KOCACHE").is_none().then(environment::temp_dir),
         cache_size: cache_size(process)?,
         rebuild: image.rebuild,
@@ -199,7 +199,7 @@ pub(crate) fn platforms(wanted: &List) -> Result<PlatformMatcher> {
     })
 }
 
-/// What is typed of compression, over what is configured.
+/// The compression flags, over the configuration.
 pub(crate) fn compression(arguments: &CompressionArgs, config: &Config) -> config::Compression {
     let typed = |text: String, flag| Located::new(text, Origin::Flag(flag));
     let method = Some(arguments.compression.clone()).filter(|method| !method.is_empty());
@@ -265,7 +265,7 @@ fn sbom(process: &Process, arguments: &ImageArgs) -> Result<Option<SbomOptions>>
         format,
         version: VERSION.to_owned(),
         dir: Some(&arguments.sbom_dir).filter(|dir| !dir.is_empty()).map(|dir| {
-            // Files are told of without `./`, as in ko.
+            // Files are named without `./`, as in ko.
             let path = Path::new(dir);
             path.strip_prefix(".").unwrap_or(path).to_owned()
         }),
@@ -359,7 +359,7 @@ pub(crate) fn roots(process: &Process) -> RootPlaces {
     }
 }
 
-/// What registries are told about us.
+/// The `User-Agent` for registries.
 pub(crate) fn user_agent() -> String {
     format!("ko/{VERSION}")
 }

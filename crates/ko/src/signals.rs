@@ -102,8 +102,8 @@ mod unix {
         }
     }
 
-    /// Sends a signal that we got to a child that has not been waited for,
-    /// unless it got the signal itself.
+    /// Forwards a signal to a child that has not been waited for, unless the
+    /// child got it itself.
     pub(crate) fn forward_signal(signal: Signal, child: u32) {
         if signal == Signal::Interrupt && in_foreground() {
             return;

@@ -43,8 +43,8 @@ pub(crate) async fn print_all(bytes: Vec<u8>) -> io::Result<()> {
     engine::on_thread(move || print(&bytes)).await
 }
 
-/// Writes to standard error. It returns at once, also if nobody reads; if it
-/// cannot be written, nobody can be told.
+/// Writes to standard error. It returns at once, even if nobody reads; a failure
+/// to write is ignored, since there is nowhere to report it.
 pub(crate) fn print_stderr(text: String) {
     let mut queue = QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(queue) = &*queue {

@@ -33,7 +33,7 @@ impl Payload {
         }
     }
 
-    /// The bytes, which tell when they move.
+    /// The bytes, which beat the pulse when they move.
     pub(crate) fn open(&self, pulse: &Pulse) -> Result<reqwest::Body, RegistryError> {
         match self {
             Self::Empty => Ok(reqwest::Body::from(Bytes::new())),

@@ -22,12 +22,12 @@ pub(crate) enum AuthScheme {
 pub(crate) struct Bearer {
     pub(crate) realm: Url,
     pub(crate) service: Option<String>,
-    /// What the refused request would have needed.
+    /// The scopes that the refused request needs.
     pub(crate) scopes: Scopes,
 }
 
 impl AuthScheme {
-    /// Returns whether strangers may ask, as far as is known.
+    /// Returns whether the registry is not known to want authorization.
     pub(crate) fn is_open(known: Option<&Self>) -> bool {
         matches!(known, None | Some(Self::Open))
     }

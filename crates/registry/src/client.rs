@@ -41,7 +41,7 @@ struct Inner {
     pulls: Pulls,
 }
 
-/// A request in the words of the protocol.
+/// A request in terms of the protocol.
 #[derive(Debug, Clone)]
 pub(crate) struct Call<'a> {
     pub(crate) method: Method,
@@ -58,9 +58,9 @@ pub(crate) struct Call<'a> {
 /// Where a request goes.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
-    /// What follows the repository, such as `/manifests/latest`, and a query.
+    /// The path behind the repository, such as `/manifests/latest`, and a query.
     Path(String, Vec<(&'static str, String)>),
-    /// Where the registry has told us to go.
+    /// The location that the registry has given.
     Location(Url),
 }
 
@@ -121,22 +121,22 @@ impl Client {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Whether one is a clone of the other.
+    /// Returns whether one is a clone of the other.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// What this client and its clones have sent and got so far.
+    /// The traffic of this client and its clones so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.inner.transport.traffic()
     }
 
-    /// Does early what the first request to a repository needs: the
-    /// credential, and where the registry has to be found first, its scheme
-    /// and a token. Later requests go on from there, so the result may be
-    /// thrown away; they also meet any failure again.
+    /// Prepares requests to a repository: finds the credential and, where the
+    /// registry has to be found first, its scheme and a token. Later requests
+    /// use them, so the result may be ignored; they also return any failure
+    /// again.
     ///
     /// # Errors
     /// As those of the first request.
@@ -212,8 +212,8 @@ impl Client {
         found.await
     }
 
-    /// The header that says who we are, if the registry wants one. A token
-    /// that was `rejected` is not given again.
+    /// The authorization header, if the registry wants one. A token that was
+    /// `rejected` is not given again.
     async fn authorization(
         &self,
         endpoint: &Endpoint,
@@ -263,8 +263,8 @@ impl Client {
         Ok(token.header)
     }
 
-    /// Sends a request and returns the answer, whatever its status. A
-    /// challenge is met once, or twice if it was not expected.
+    /// Sends a request and returns the answer, whatever its status. A challenge
+    /// is answered once, or twice if none was expected.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
         let endpoint = self.endpoint(call.repository.registry());
         let base = self.base(&endpoint).await?;

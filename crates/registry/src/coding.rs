@@ -13,20 +13,20 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 pub(crate) struct Gunzip(MultiGzDecoder<Vec<u8>>);
 
 impl Gunzip {
-    /// What undoes the coding of an answer, if it has this one.
+    /// The decoder for the coding of an answer, if it has this one.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let coding = headers.get(CONTENT_ENCODING)?.as_bytes();
         let coded = coding.eq_ignore_ascii_case(b"gzip");
         coded.then(|| Self(MultiGzDecoder::new(Vec::new())))
     }
 
-    /// What another piece means, which may be nothing yet.
+    /// Decodes another piece; the result may be empty.
     pub(crate) fn piece(&mut self, piece: &[u8]) -> std::io::Result<Bytes> {
         self.0.write_all(piece)?;
         Ok(std::mem::take(self.0.get_mut()).into())
     }
 
-    /// What is left at the end.
+    /// Decodes the rest at the end.
     pub(crate) fn end(&mut self) -> std::io::Result<Bytes> {
         self.0.try_finish()?;
         Ok(std::mem::take(self.0.get_mut()).into())

@@ -26,7 +26,7 @@ pub(crate) struct Endpoint {
     /// registry said to that.
     pub(crate) found: Flight<(Url, AuthScheme)>,
     auth: Mutex<Option<AuthScheme>>,
-    /// What it has said to `GET /v2/` when a repository seemed to be hidden.
+    /// Its answer to `GET /v2/` when a repository seemed to be hidden.
     pub(crate) pinged: Flight<AuthScheme>,
     /// Held by the first request to a registry that has not been asked
     /// anything, so that the others need not be refused as well.
@@ -55,8 +55,8 @@ impl Endpoint {
         self.auth.lock().expect("no holder of this lock panics")
     }
 
-    /// How it is spoken to, as far as is known. That it is open is known of
-    /// what has been asked for alone: see [`Account::auth`].
+    /// How it authenticates, if that is known. That a registry is open is known
+    /// only for repositories that were asked for: see [`Account::auth`].
     pub(crate) fn auth(&self) -> Option<AuthScheme> {
         self.lock().clone()
     }
@@ -93,8 +93,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// How this repository is spoken to, if its own answers have told. A
-    /// registry may have public repositories and others.
+    /// How this repository authenticates, if its own answers have shown that. A
+    /// registry may have public and private repositories.
     pub(crate) fn auth(&self) -> Option<AuthScheme> {
         self.auth.lock().expect("no holder of this lock panics").clone()
     }
@@ -103,9 +103,9 @@ impl Account {
         replace(&mut self.auth.lock().expect("no holder of this lock panics"), auth);
     }
 
-    /// The token that covers `wanted`, and what it is to be good for. The
-    /// scopes only grow, so that there is one token to a repository; but one
-    /// that could not be had does not spoil the next.
+    /// The token that covers `wanted`, and its scopes. The scopes only grow, so
+    /// that there is one token per repository; but one that could not be fetched
+    /// does not spoil the next.
     pub(crate) fn token(&self, wanted: &Scopes) -> (Scopes, Arc<Flight<Token>>) {
         let mut token = self.token.lock().expect("no holder of this lock panics");
         let failed = token.1.has_failed();

@@ -62,7 +62,7 @@ impl fmt::Display for RequestLine {
     }
 }
 
-/// How a request came to nothing without an answer.
+/// Why a request has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Broken {
     /// TLS failed because of the registry's certificate.
@@ -83,7 +83,7 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Why something could not be had from a registry, or not be given to it.
+/// Why an operation on a registry failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryError {
     /// The registry answered, and the answer is no.
@@ -105,9 +105,9 @@ pub enum RegistryError {
     /// Neither https nor http leads to the registry.
     #[error("{https}; {http}")]
     Unreachable {
-        /// What came of https.
+        /// The error of https.
         https: Box<RegistryError>,
-        /// What came of http.
+        /// The error of http.
         http: Box<RegistryError>,
     },
     /// The answer breaks the protocol.
@@ -206,8 +206,8 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// Reads an error of the HTTP library. What it says itself is of no use
-    /// to people, but for the cause at its root.
+    /// Converts an error of the HTTP library. Only its root cause is of use to
+    /// people.
     pub(crate) fn transport(request: Box<RequestLine>, error: &reqwest::Error) -> Self {
         let broken = match CertificateProblem::find(error) {
             Some(problem) => Broken::Certificate(problem),
@@ -239,22 +239,22 @@ impl RegistryError {
         self.failure().is_some_and(|failure| failure.status == status)
     }
 
-    /// Is what was asked for not there?
+    /// Returns whether the content does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Status { .. }) && self.has_status(StatusCode::NOT_FOUND)
     }
 
-    /// Does the registry not know who we are?
+    /// Returns whether the registry wants other credentials or any (401).
     pub fn is_unauthorized(&self) -> bool {
         self.has_status(StatusCode::UNAUTHORIZED)
     }
 
-    /// Does the registry know who we are, and refuse?
+    /// Returns whether the registry refuses these credentials (403).
     pub fn is_forbidden(&self) -> bool {
         self.has_status(StatusCode::FORBIDDEN)
     }
 
-    /// Was there no connection at all?
+    /// Returns whether there was no connection at all.
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Transport { broken, .. } => matches!(broken, Broken::Connect(_)),
@@ -264,7 +264,7 @@ impl RegistryError {
         }
     }
 
-    /// Was a certificate refused?
+    /// Returns whether a certificate was refused.
     pub fn is_certificate(&self) -> bool {
         match self {
             Self::Transport { broken, .. } => matches!(broken, Broken::Certificate(_)),
@@ -274,8 +274,9 @@ impl RegistryError {
         }
     }
 
-    /// May the same request succeed in a moment? Token and scheme are not
-    /// tried again here, as whoever got them has done so.
+    /// Returns whether the same request may succeed in a moment. Token and
+    /// scheme are not tried again here, as the code that fetches them has done
+    /// so.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Status { failure, .. } => TRANSIENT.contains(&failure.status.as_u16()),

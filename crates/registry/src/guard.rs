@@ -6,27 +6,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
 
-/// What is behind an address that is not of the public network.
+/// The kinds of addresses outside the public network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Private {
     /// This machine.
     Loopback,
     /// A company's network, or a provider's.
     Network,
-    /// The link, where clouds tell machines their secrets, and what has no
+    /// The link, where clouds serve secrets to machines, and addresses without
     /// meaning elsewhere.
     Link,
 }
 
-/// Where clouds tell machines their secrets beside the link: Alibaba's and
+/// Metadata services of clouds outside the link-local range: Alibaba's and
 /// Amazon's.
 const METADATA: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Whose address is the host, written as a number? Names are not resolved:
-/// that is for the network's own DNS, as it is for ko.
+/// The kind of the host, if it is a private address written as a number. Names
+/// are not resolved: that is for the network's own DNS, as it is for ko.
 fn private(url: &Url) -> Option<Private> {
     fn v4(ip: Ipv4Addr) -> Option<Private> {
         if ip.is_loopback() {
@@ -75,7 +75,8 @@ fn carried(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }
 
-/// Is it this machine, by name or number? Such hosts are never behind a proxy.
+/// Returns whether the host is this machine, by name or number. Such hosts are
+/// never behind a proxy.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();

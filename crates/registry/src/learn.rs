@@ -16,8 +16,8 @@ use crate::transport::Response;
 use crate::{guard, scheme};
 
 impl Client {
-    /// How a repository is spoken to, as far as is known. A registry that is
-    /// open to strangers may be so for this repository, or not.
+    /// How a repository authenticates, if that is known. A registry that is open
+    /// to strangers may be so for this repository, or not.
     pub(crate) fn scheme(
         &self,
         endpoint: &Endpoint,
@@ -27,12 +27,12 @@ impl Client {
         self.account(repository).auth().or_else(of_registry)
     }
 
-    /// Learns from an answer how a repository is spoken to, and says whether
-    /// it is to be asked again, as somebody; `known` is what was known when it
-    /// was asked. Some registries hide from
-    /// strangers what is private instead of asking who they are: where we are
-    /// somebody, the registry is asked how to say so. If it has no opinion, we
-    /// say it outright, unless strangers have been let in here before.
+    /// Learns from an answer how a repository authenticates, and returns whether
+    /// to send the request again with authorization; `known` is what was known
+    /// when it was sent. Some registries hide private repositories from
+    /// strangers instead of answering 401: if we have a credential, `GET /v2/`
+    /// is asked how to authenticate. If the registry is open, we send the
+    /// credential unasked, unless strangers have been let in here before.
     pub(crate) async fn is_challenge(
         &self,
         endpoint: &Endpoint,
@@ -85,7 +85,7 @@ impl Client {
         Ok(true)
     }
 
-    /// What the registry says to `GET /v2/`; it need not answer strangers.
+    /// The scheme that `GET /v2/` shows; the registry need not answer strangers.
     async fn pinged(&self, endpoint: &Endpoint, base: &Url) -> Result<AuthScheme, RegistryError> {
         let pinged = endpoint.pinged.get(|| {
             let (transport, base) = (Arc::clone(self.transport()), base.clone());

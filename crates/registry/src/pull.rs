@@ -29,8 +29,8 @@ const MANIFEST_TYPES: [&str; 6] = [
     MediaType::OCI_INDEX,
 ];
 
-/// What an attempt must bring of a blob, in bytes, for the next one to count as
-/// the first: a large blob may take many connections.
+/// The bytes that an attempt must bring for the next one to count as the first:
+/// a large blob may take many connections.
 const PROGRESS: u64 = 1 << 20;
 
 /// The largest manifest that is read, in bytes.
@@ -39,7 +39,7 @@ const MAX_MANIFEST: u64 = 100 * 1024 * 1024;
 /// A manifest or index as the registry has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchedManifest {
-    /// What the registry says it is.
+    /// The media type that the registry reports.
     pub media_type: MediaType,
     /// The digest of the bytes.
     pub digest: Digest,
@@ -190,14 +190,13 @@ impl Client {
         Ok(bytes)
     }
 
-    /// Brings a blob into the store, if it is not there. Whoever wants one
-    /// that is on its way waits for it. A connection that breaks is taken up
-    /// where it broke; content that turns out to be wrong is fetched again from
-    /// the start.
+    /// Pulls a blob into the store, if it is not there. Callers that want one
+    /// that is on its way wait for it. A connection that breaks is resumed where
+    /// it broke; wrong content is fetched again from the start.
     ///
     /// # Errors
-    /// It is not there, cannot be had or stored, or is not what its
-    /// descriptor says. Then, as when all such futures are dropped, nothing is
+    /// The blob does not exist, cannot be fetched or stored, or does not match
+    /// its descriptor. Then, as when all such futures are dropped, nothing is
     /// left in the store.
     pub async fn pull_blob(
         &self,

@@ -18,7 +18,7 @@ use crate::pull::announced;
 use crate::scope::Access;
 use crate::transport::{Pool, Response};
 
-/// What the caller knows about a blob that is to be pushed.
+/// What the caller knows about a blob to push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PushHint {
     /// Nothing: ask first.
@@ -28,7 +28,7 @@ pub enum PushHint {
     New,
 }
 
-/// How a blob came to be in the repository.
+/// How a blob got into the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
     /// It was there.
@@ -40,9 +40,9 @@ pub enum Pushed {
 }
 
 impl Client {
-    /// Sees to it that a blob is in a repository. `from` is a repository of
-    /// the same registry that has it; any other is ignored. If something goes
-    /// wrong in between, all of it is tried again.
+    /// Pushes a blob unless the repository has it. `from` is a repository of the
+    /// same registry that has it; any other is ignored. If something goes wrong
+    /// in between, all of it is tried again.
     ///
     /// # Errors
     /// The registry refuses the blob or cannot be asked, or the blob is not
@@ -112,7 +112,7 @@ impl Client {
     }
 }
 
-/// What a registry has made of a mount.
+/// The result of a mount.
 enum Mount {
     Done,
     /// Nothing, but it has opened an upload.
@@ -186,7 +186,8 @@ impl<'a> Push<'a> {
         match response.status() {
             StatusCode::OK => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
-            // Whatever it is that may not be asked: sending the blob tells.
+            // The question may be refused; sending the blob shows whether that
+            // is too.
             _ => match response.fail().await {
                 error if error.is_transient() || error.is_unauthorized() => Err(error),
                 _ => Ok(false),

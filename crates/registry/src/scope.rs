@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oci::Repository;
 
-/// What is going to be done in a repository. It decides which token is asked
-/// for, and how a refusal is read.
+/// The access that a request needs. It decides which token is asked for, and how
+/// a refusal is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Read only.
@@ -20,7 +20,7 @@ pub enum Access {
 pub(crate) struct Scopes(BTreeMap<String, BTreeSet<String>>);
 
 impl Scopes {
-    /// What a request about this repository needs, and about the source of a
+    /// The scopes for a request about this repository, and about the source of a
     /// mount.
     pub(crate) fn of(repository: &Repository, access: Access, from: Option<&Repository>) -> Self {
         let mut scopes = Self::default();
@@ -70,8 +70,8 @@ impl Scopes {
         }
     }
 
-    /// As they are written in requests; `push` stands before `pull`, as some
-    /// servers have come to expect.
+    /// The scopes as written in requests; `push` stands before `pull`, as some
+    /// servers expect.
     pub(crate) fn texts(&self) -> Vec<String> {
         let text = |(resource, actions): (&String, &BTreeSet<String>)| {
             let actions: Vec<&str> = actions.iter().rev().map(String::as_str).collect();

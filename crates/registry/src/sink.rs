@@ -26,7 +26,7 @@ pub(crate) struct Sink {
     writer: JoinHandle<std::io::Result<(BlobWriter, Digest)>>,
 }
 
-/// What became of a piece.
+/// The fate of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
     Yes,

@@ -20,15 +20,15 @@ use crate::redirect;
 use crate::scope::Scopes;
 use crate::transport::{Request, Response, Transport};
 
-/// How much a token server may say, in bytes.
+/// The largest answer of a token server, in bytes.
 const MAX_BODY: u64 = 64 * 1024;
 
 /// How long a token lives whose server does not say, as the specification has
 /// it.
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
-/// What a token server has answered (distribution's token authentication,
-/// "Token Response Fields"). A field that it left out is empty.
+/// The answer of a token server (distribution's token authentication, "Token
+/// Response Fields"). A field that it left out is empty.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Grant {

@@ -60,7 +60,7 @@ impl Request {
         RequestLine::new(&self.method, &self.url)
     }
 
-    /// Adds or removes the header that says who we are.
+    /// Sets or removes the authorization header.
     pub(crate) fn authorize(&mut self, value: Option<&HeaderValue>) {
         match value {
             Some(value) => self.headers.insert(AUTHORIZATION, value.clone()),
@@ -69,7 +69,7 @@ impl Request {
     }
 }
 
-/// What has gone over the wire.
+/// Counters of the traffic.
 #[derive(Debug, Default)]
 struct Meter {
     requests: AtomicU64,
@@ -77,14 +77,14 @@ struct Meter {
     received: AtomicU64,
 }
 
-/// What a client has sent and got so far, repetitions included.
+/// The traffic of a client so far, repetitions included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// The number of requests that were answered.
     pub requests: u64,
     /// Bytes of their bodies.
     pub sent: u64,
-    /// Bytes of the bodies of answers, as far as they were read.
+    /// Bytes of the bodies of answers that were read.
     pub received: u64,
 }
 
@@ -204,12 +204,12 @@ impl Response {
         self.headers().get(name)?.to_str().ok()
     }
 
-    /// Says that the answer breaks the protocol.
+    /// An error for an answer that breaks the protocol.
     pub(crate) fn protocol(&self, problem: impl Into<String>) -> RegistryError {
         RegistryError::Protocol { request: self.line.clone(), problem: problem.into() }
     }
 
-    /// Reads the next piece of the body, as it is meant.
+    /// Reads the next piece of the decoded body.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         loop {
             let piece = self.piece().await?;
@@ -231,7 +231,7 @@ impl Response {
         }
     }
 
-    /// Reads the next piece of the body, as it comes.
+    /// Reads the next piece of the body as it comes over the wire.
     async fn piece(&mut self) -> Result<Option<Bytes>, RegistryError> {
         let chunk = match self.pool {
             Pool::Api => self.inner.chunk().await,
@@ -266,8 +266,8 @@ impl Response {
         Ok(bytes)
     }
 
-    /// Reads what nobody wants to know, so that the connection can be used
-    /// again.
+    /// Reads the rest of the body and ignores it, so that the connection can be
+    /// used again.
     pub(crate) async fn discard(mut self) {
         // If this fails, the connection is gone, and another one is made.
         let _ = self.bytes(MAX_ERROR_BODY).await;

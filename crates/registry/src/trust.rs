@@ -29,7 +29,7 @@ pub(crate) struct Trust {
     known: OnceLock<Result<Known, Error>>,
 }
 
-/// What was read.
+/// The certificates that were read.
 #[derive(Debug)]
 struct Known {
     verifier: Arc<dyn ServerCertVerifier>,

@@ -109,7 +109,7 @@ pub(crate) fn parser(text: &str) -> Parser<'_, granit_parser::StrInput<'_>> {
     Parser::new_from_str_with_options(text, options)
 }
 
-/// What the parser refused, as our error.
+/// Converts an error of the parser.
 pub(crate) fn refusal(name: &str, text: &str, error: &ScanError) -> Error {
     let problem = match error.kind() {
         ErrorKind::RecursionLimitExceeded => Problem::TooDeep,
@@ -139,7 +139,7 @@ pub(crate) fn is_nonspecific(tag: &Tag) -> bool {
     tag.parts() == ("", "!")
 }
 
-/// An open collection: where in it the next node stands.
+/// The position of the next node in an open collection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum NodePosition {
     Item,
@@ -154,7 +154,7 @@ pub(crate) struct Reader<'a> {
     documents: Vec<Document>,
     references: Vec<Found>,
     open: Vec<NodePosition>,
-    /// The end of the last token that an event told of.
+    /// The end of the last token that was an event.
     end: usize,
     /// Where the line after the last `...` starts, before the next document.
     boundary: Option<usize>,
@@ -260,7 +260,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes the next place of the innermost collection; whether it is a key.
+    /// Advances the position in the innermost collection, and returns whether it
+    /// was a key.
     fn advance(&mut self) -> bool {
         let Some(place) = self.open.last_mut() else {
             return false;
@@ -355,8 +356,8 @@ impl<'a> Reader<'a> {
         if is_whole && (self.mode == Mode::Whole || embedded::is_one(&found.value)) {
             let span = match header {
                 Some(header) => {
-                    // The first line of the text tells the indentation: a
-                    // value that starts with `ko://` starts on it.
+                    // The first line of the text shows the indentation: a value
+                    // that starts with `ko://` starts on it.
                     let indent = content.start - text::line_start(self.text, content.start);
                     header..block::text_end(self.text, content, indent)
                 }

@@ -19,8 +19,8 @@ const LEVELS: usize = 6;
 pub(crate) struct Node {
     pub(crate) data: Data,
     pub(crate) position: Position,
-    /// From the first to the last token that an event told of; without anchor
-    /// and tag.
+    /// From the first to the last token that was an event; without anchor and
+    /// tag.
     pub(crate) range: Range<usize>,
 }
 

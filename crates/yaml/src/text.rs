@@ -41,8 +41,8 @@ impl fmt::Display for Position {
 /// The first position of a text.
 pub(crate) const START: Position = Position { line: 1, column: 1 };
 
-/// The text of `bytes`, or why it is none: YAML is UTF-8 here, without the C0
-/// control characters that YAML 1.2.2 section 5.1 excludes.
+/// The text of `bytes`, or why it is not valid: YAML is UTF-8 here, without the
+/// C0 control characters that YAML 1.2.2 section 5.1 excludes.
 pub(crate) fn check(bytes: &[u8]) -> Result<&str, (usize, Problem)> {
     let text =
         std::str::from_utf8(bytes).map_err(|error| (error.valid_up_to(), Problem::NotUtf8))?;

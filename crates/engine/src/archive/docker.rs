@@ -20,8 +20,8 @@ pub(crate) struct Listed {
     pub(crate) config: String,
     pub(crate) repo_tags: Vec<String>,
     pub(crate) layers: Vec<String>,
-    /// Layers that no registry distributes, by diff_id: whoever loads the
-    /// archive gets them from their URLs.
+    /// Layers that no registry distributes, by diff_id: the program that loads
+    /// the archive gets them from their URLs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) layer_sources: BTreeMap<String, Descriptor>,
 }

@@ -214,7 +214,7 @@ impl Fetcher {
                     Ok(None) => self.fetch(reference, &place).await?.bytes,
                     Err(error) => return Err(kept(reference.to_string())(error)),
                 };
-                // What the index says of the image counts.
+                // The index decides the media type of the image.
                 let media_type = entry.media_type.clone();
                 let found = Found { media_type, digest: entry.digest, bytes };
                 self.image(reference, &base.source, &found, entry.platform.as_ref()).await
@@ -312,7 +312,7 @@ impl Fetcher {
     }
 }
 
-/// The key of what the registry says of a manifest.
+/// The key of the record of a manifest as the registry describes it.
 fn said_of(place: &Reference, digest: Digest) -> String {
     place.repository().with_digest(digest).full_name()
 }

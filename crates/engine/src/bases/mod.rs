@@ -76,8 +76,8 @@ impl Base {
     }
 }
 
-/// What annotations say of a base: its full name, and the digest of what was
-/// used of it.
+/// The name and digest of a base for annotations: the full name, and the digest
+/// of the part that was used.
 fn named(reference: &BaseReference, digest: Digest) -> Option<(String, Digest)> {
     match reference {
         BaseReference::Scratch => None,

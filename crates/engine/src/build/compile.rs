@@ -27,10 +27,11 @@ use crate::blocking::blocking;
 use crate::budget::{Budget, Limits, link_weight};
 use crate::events::{Event, Observer, Stage, StageSpan, StaleReason};
 
-/// What `go` says of the programs of a process, or why that is not known.
+/// The `go list -deps` listing for the programs of a process, or why there is
+/// none.
 pub(super) type SharedListing = Shared<BoxFuture<'static, Result<Arc<Survey>, ListingUnavailable>>>;
 
-/// Why it is not known what `go` says of programs.
+/// Why there is no listing.
 #[derive(Debug, Clone)]
 pub(super) enum ListingUnavailable {
     Cancelled,
@@ -81,10 +82,10 @@ pub(super) struct Compiler {
     pub(super) recorder: Arc<Recorder>,
 }
 
-/// One binary to build, and the ends of the channels that tell of it.
+/// One binary to build, and the channels that announce its progress.
 struct Job {
     member: Member,
-    /// What `go` would say of it, if that is known.
+    /// Its listing, if that is already known.
     listing: Option<Arc<Survey>>,
     /// Those of all images that it is for.
     platforms: Vec<Platform>,
@@ -160,7 +161,7 @@ impl Compiler {
         handles
     }
 
-    /// A job, and the handle of whoever waits for it.
+    /// A job, and the handle to wait for it.
     fn job(self: &Arc<Self>, key: &BuildKey, target: StaleTarget) -> (Job, BuildHandle) {
         let output =
             OutputDir::new(&self.store.bin(), key, &target.import_path).discarding(self.rebuild);
@@ -336,8 +337,8 @@ impl Compiler {
         }
     }
 
-    /// Starts to ask what `go` says of programs, for their records, if there
-    /// are any.
+    /// Starts a listing of programs for their records, if there are any
+    /// programs.
     fn listing(
         &self,
         settings: &BuildSettings,

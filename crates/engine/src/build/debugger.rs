@@ -29,8 +29,7 @@ pub struct DebugOptions {
     pub version: DelveVersion,
     /// The TCP port that it listens to, on all addresses.
     pub port: u16,
-    /// Whether the program starts at once, and not only when a debugger tells
-    /// it to.
+    /// Whether the program starts at once instead of waiting for a debugger.
     pub start: bool,
 }
 
@@ -61,7 +60,7 @@ impl store::Record for DelveLayer {
     const VERSION: u32 = 1;
 }
 
-/// What a [`Debugger`] depends on.
+/// The dependencies of a [`Debugger`].
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) options: DebugOptions,
@@ -196,7 +195,7 @@ fn is_supported(platform: &Platform) -> bool {
     platform.os == "linux" && matches!(platform.architecture.as_str(), "amd64" | "arm64")
 }
 
-/// What Delve is built for: the variant where the compiler knows it.
+/// The target for which Delve is built: the variant where the compiler knows it.
 fn target_of(platform: &Platform) -> Target {
     let mut target = target(platform);
     if target.arch == "arm64" {

@@ -77,7 +77,7 @@ pub enum BuildFailure {
         #[source]
         source: Arc<LayerError>,
     },
-    /// What is in kodata cannot be in a layer.
+    /// A file in kodata cannot be part of a layer.
     #[error("tarring kodata")]
     Kodata {
         /// Why not.

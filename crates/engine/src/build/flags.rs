@@ -12,7 +12,7 @@ use super::options::BuildFlags;
 use crate::blocking::blocking;
 use crate::events::{Event, Observer};
 
-/// The data of templates, as far as a run has needed it.
+/// The data of templates that a run has needed so far.
 #[derive(Debug)]
 pub(crate) struct Expander {
     pub(crate) go: Go,
@@ -74,7 +74,7 @@ impl Expander {
         asked.await
     }
 
-    /// What git says of the repository of a directory.
+    /// The git data of the repository of a directory.
     async fn git(&self, dir: &Path) -> Result<Arc<GitInfo>, BuildFailure> {
         let repository =
             dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(dir).to_owned();

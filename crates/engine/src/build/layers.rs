@@ -26,11 +26,11 @@ pub(crate) struct KodataLayer {
     pub(crate) difference: Option<Difference>,
 }
 
-/// What a build gave.
+/// The result of a build.
 #[derive(Debug, Clone)]
 pub(crate) struct BuiltProgram {
     pub(crate) layer: Layer,
-    /// What the binary says of itself, if anything.
+    /// The build info in the binary, if it has any.
     pub(crate) info: Option<Arc<BuildInfo>>,
 }
 

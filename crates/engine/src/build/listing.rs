@@ -63,8 +63,8 @@ fn share_module(one: &Path, other: &Path) -> bool {
         || ["go.mod", "go.work"].iter().all(|name| nearest(one, name) == nearest(other, name))
 }
 
-/// A word that is looked up, or a configured build whose import path `go`
-/// must tell.
+/// An argument that is looked up, or a configured build whose import path only
+/// `go` knows.
 #[derive(Debug, Clone, Copy)]
 enum Asked {
     Word(usize),
@@ -114,9 +114,9 @@ impl Lister {
         Ok(Plan { groups, configured, configured_dirs, environment })
     }
 
-    /// The programs of a plan as they are remembered, if all are. The next run
-    /// may find them elsewhere; whoever takes them for true proves first that
-    /// nothing has changed.
+    /// The remembered programs of a plan, if all are remembered. The next run
+    /// may find them elsewhere, so they count only with a proof that nothing has
+    /// changed.
     pub(crate) fn remembered(&self, plan: &Plan) -> Option<Vec<Program>> {
         let mut found = Vec::new();
         for (dir, group) in &plan.groups {

@@ -33,7 +33,7 @@ impl store::Record for ListedAnywhere {
     const VERSION: u32 = 1;
 }
 
-/// What is remembered of an argument that is looked up from `dir`.
+/// The remembered answer for an argument that is looked up from `dir`.
 pub(crate) fn recall(
     store: &Store,
     dir: &Path,

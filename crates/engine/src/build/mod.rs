@@ -129,7 +129,7 @@ pub(crate) struct GoBuilder {
     observer: Observer,
 }
 
-/// What a [`GoBuilder`] depends on.
+/// The dependencies of a [`GoBuilder`].
 #[derive(Debug)]
 pub(crate) struct BuilderParts {
     pub(crate) go: Go,

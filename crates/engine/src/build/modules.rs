@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use golang::{Argument, Environment, ImportPath, ModuleFile, nearest, normal};
 
-/// What surrounds the working directory.
+/// The modules and workspace around the working directory.
 #[derive(Debug)]
 pub(crate) struct Modules {
     work_dir: PathBuf,
@@ -35,7 +35,7 @@ impl Modules {
         }
     }
 
-    /// The import path of a directory, where go.mod files tell it.
+    /// The import path of a directory, if go.mod files determine it.
     pub(crate) fn import_path(&self, dir: &Path) -> Option<String> {
         self.modules.then(|| ModuleFile::nearest(dir)?.import_path(dir)).flatten()
     }

@@ -15,7 +15,7 @@ pub(crate) struct Program {
     pub(crate) config: Option<usize>,
 }
 
-/// What `go` is told of a platform.
+/// The target of `go` for a platform.
 pub(crate) fn target(platform: &Platform) -> Target {
     Target {
         os: platform.os.clone(),

@@ -44,7 +44,7 @@ pub struct Contents {
     pub temporary: Amount,
 }
 
-/// What was looked at, and what of it was damaged.
+/// The entries that were checked, and the damaged ones among them.
 #[derive(Debug, Default)]
 pub struct Verified {
     /// What is sound.
@@ -57,7 +57,7 @@ pub struct Verified {
     pub failed: Vec<CacheError>,
 }
 
-/// What went wrong with a cache.
+/// Why an operation on a cache failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// It cannot be read or written.
@@ -148,7 +148,7 @@ impl Item {
 }
 
 impl Cache {
-    /// Opens the cache below a directory, and makes it if there is none.
+    /// Opens the cache below a directory, and creates it if it does not exist.
     ///
     /// # Errors
     /// It is not a directory, or cannot be written.
@@ -233,11 +233,11 @@ impl Cache {
         Ok(self.store.export(&wanted, out)?)
     }
 
-    /// Takes in what was exported. Whoever made that decides what is in
-    /// images: it must be trusted.
+    /// Imports an export. Its maker decides what is in images, and so must be
+    /// trusted.
     ///
     /// # Errors
-    /// It is not what an export writes, whole: then nothing of it is taken. Or
+    /// The archive is not a complete export: then nothing of it is imported. Or
     /// the cache cannot be written.
     pub fn import(&self, archive: impl Read) -> Result<Imported, CacheError> {
         let _run = self.store.enter();
@@ -245,7 +245,7 @@ impl Cache {
     }
 }
 
-/// All that is in a cache, and what of it cannot be read.
+/// All entries of a cache, and errors for those that cannot be read.
 fn items(store: &Store) -> (Vec<Item>, Vec<CacheError>) {
     let (entries, unread) = store.readable_entries();
     let (outputs, unread_outputs) = Output::readable(&store.bin());

@@ -24,7 +24,7 @@ const CHUNK: usize = 256 * 1024;
 /// How many of those are written ahead.
 const AHEAD: usize = 4;
 
-/// What an archive is like.
+/// The form of an archive.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Form {
     /// As of `docker save`, with layers as they are on the engine's disk.
@@ -47,7 +47,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Writes the archive. Whoever cannot send what is written says why.
+    /// Writes the archive. A failure to send it is reported by the sender.
     fn write(&self, out: &mut ChannelWriter) -> Result<(), BlobError> {
         let members = match self.form {
             Form::Docker => self.docker_members()?,

@@ -118,7 +118,7 @@ impl DaemonError {
     }
 }
 
-/// What lies at the bottom of an error: the layers above say little.
+/// The root cause of an error: the layers above say little.
 pub(super) fn reason(error: &ApiError) -> String {
     let mut source = error.source();
     let mut last = error.to_string();

@@ -27,7 +27,7 @@ use crate::image::Image;
 const LOOKED_AT: usize = 64;
 const AT_A_TIME: usize = 8;
 
-/// What was done.
+/// The result of loading an image.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     /// How many bytes were sent.

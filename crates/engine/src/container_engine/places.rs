@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::endpoint::{Certificates, Endpoint};
 use super::error::DaemonError;
 
-/// What the environment says of engines.
+/// The variables and contexts of the environment that name container engines.
 #[derive(Debug, Clone, Default)]
 pub struct EnginePlaces {
     /// `DOCKER_HOST`.

@@ -21,7 +21,7 @@ use crate::archive::oci;
 use crate::blobs::{BlobError, SendError};
 use crate::image::Image;
 
-/// What was done.
+/// The result of importing an image.
 #[derive(Debug, Default)]
 pub(crate) struct Imported {
     /// How many bytes were sent.

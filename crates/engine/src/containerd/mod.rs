@@ -121,7 +121,7 @@ fn run(command: Command, cancel: &Cancel) -> Result<String, NodeError> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// What a program said, both streams.
+/// The output of a program, both streams.
 fn told(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr[..]].concat();
     String::from_utf8_lossy(&text).trim().to_owned()

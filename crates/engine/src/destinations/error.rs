@@ -17,7 +17,7 @@ use crate::hints;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DestinationError {
-    /// The name that the namer made is none that a registry knows.
+    /// The computed repository name is not valid.
     #[error("naming the image {name}")]
     Name {
         /// The name.

@@ -10,8 +10,8 @@ use fsutil::{Access, Output};
 use super::DestinationError;
 use crate::blobs::BlobError;
 
-/// Writes a file that is named by its content, unless it is there. One of
-/// another size is none: whoever wrote it has not come to its end.
+/// Writes a file that is named by its content, unless it is there. A file of
+/// another size is a partial write and is replaced.
 pub(super) fn put(
     path: &Path,
     size: u64,

@@ -122,9 +122,9 @@ fn write_image(blobs: &Path, store: &Store, image: &Image) -> Result<(), Destina
     Ok(())
 }
 
-/// Adds the artifact to `index.json`, which is made where there is none, under
-/// its names if it has any. One process at a time: of two that write the same
-/// layout, both stand in it.
+/// Adds the artifact to `index.json`, under its names if it has any, and creates
+/// the file if it does not exist. One process at a time: if two write the same
+/// layout, it lists both.
 fn append(dir: &Path, names: &[String], artifact: &Artifact) -> Result<(), DestinationError> {
     let marker = dir.join("oci-layout");
     // Never replaced: it is the file that is locked.

@@ -38,11 +38,11 @@ pub(crate) struct RegistryDestination {
     activity: Activity,
     /// What tags point at, asked for as soon as their names are known.
     heads: OnceMap<String, Outcome<Head>>,
-    /// Where this run has moved tags: what `heads` says of them is no longer
-    /// true. Two programs may have one name, as with `--bare`.
+    /// The tags that this run has moved: `heads` is outdated for them. Two
+    /// programs may have one name, as with `--bare`.
     tags_written: Mutex<HashMap<String, Digest>>,
-    /// Where this run sends each layer first: other repositories mount it from
-    /// there.
+    /// The repository to which this run sends each layer first: others mount it
+    /// from there.
     first_upload: Mutex<HashMap<Digest, Repository>>,
     /// Blobs on their way, so that none is sent twice to one repository.
     sent: OnceMap<(String, Digest), Result<(), DestinationError>>,
@@ -55,7 +55,7 @@ struct Head {
     asked: Duration,
 }
 
-/// What sends.
+/// Sends blobs and manifests.
 #[derive(Debug)]
 pub(crate) struct Pusher {
     client: Client,
@@ -323,9 +323,9 @@ impl Pusher {
         self.client.head_manifest(reference, Access::Push).await.map_err(Arc::new)
     }
 
-    /// Our layers come from the cache. Those of a base are mounted where the
-    /// registry can do that, and only else go through this machine. `mount_from` is
-    /// another repository of the registry that has the layer.
+    /// Our layers come from the cache. Those of a base are mounted if the
+    /// registry can do that; otherwise they go through this machine.
+    /// `mount_from` is another repository of the registry that has the layer.
     async fn layer(
         &self,
         repository: &Repository,

@@ -41,7 +41,7 @@ pub(crate) struct Unpublished {
     pub(crate) source: DestinationError,
 }
 
-/// What destinations are made of.
+/// The dependencies of destinations.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) options: &'a DestinationOptions,

@@ -68,7 +68,7 @@ pub enum Event {
         /// Why.
         reason: StaleReason,
     },
-    /// A part of an image is not what it was the last time.
+    /// A part of an image differs from the last run.
     ImageRebuilt {
         /// The import path, without `ko://`.
         import_path: String,
@@ -194,7 +194,7 @@ pub enum Event {
     },
 }
 
-/// What an image is made of beside its program.
+/// The parts of an image besides its program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// The base image.

@@ -42,11 +42,11 @@ pub struct Image {
     pub layers: Vec<ImageLayer>,
     /// What it is for.
     pub platform: Platform,
-    /// What its program says of itself, where SBOMs are made.
+    /// The build info of its program, if SBOMs are made.
     pub program: Option<Arc<BuildInfo>>,
 }
 
-/// What a build gives: an image, or one for each platform.
+/// The result of a build: an image, or one for each platform.
 #[derive(Debug, Clone)]
 pub enum Artifact {
     /// One image.
@@ -146,7 +146,7 @@ pub(crate) struct Added<'a> {
     pub(crate) binary: &'a Layer,
     /// What runs the binary, if it is debugged.
     pub(crate) debugger: Option<&'a DebuggerLayer>,
-    /// What the binary says of itself, where SBOMs are made.
+    /// The build info of the binary, if SBOMs are made.
     pub(crate) program: Option<&'a Arc<BuildInfo>>,
 }
 

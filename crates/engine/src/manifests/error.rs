@@ -48,7 +48,7 @@ pub enum ResolveError {
         /// The URL.
         url: ManifestUrl,
     },
-    /// A selector is none.
+    /// The selector is malformed.
     #[error("unable to parse selector")]
     Selector(#[source] SelectorError),
     /// A file is no YAML.
@@ -83,7 +83,7 @@ pub struct BadReference {
     pub position: Position,
     /// The reference, with `ko://`.
     pub reference: String,
-    /// Why it is none, with go's words.
+    /// The reason, in go's words.
     pub reason: String,
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn load(work_dir: &Path, path: &Path) -> Result<Loaded, Resolve
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(found) if found.len() > LIMIT => Err(io::ErrorKind::FileTooLarge.into()),
         Ok(found) if found.is_file() => fs::read(place),
-        // A pipe: whoever writes may take any time.
+        // A pipe: its writer may take any time.
         Ok(_) => on_thread(move || read_stream(&place)).await,
         Err(error) => Err(error),
     };

@@ -36,7 +36,7 @@ const LARGE: usize = 256 << 10;
 /// much.
 const CHUNK: usize = 256 << 10;
 
-/// What of which files is resolved.
+/// The files to resolve, and how.
 #[derive(Debug, Default)]
 pub struct Resolution {
     /// The files, in the order of the output.
@@ -64,7 +64,7 @@ pub struct Replaced {
     pub image: String,
 }
 
-/// What a resolution gave.
+/// The result of a resolution.
 #[derive(Debug)]
 pub struct Resolved {
     /// Every reference, in the order of the output.
@@ -172,7 +172,7 @@ impl Engine {
         Ok(References { files, programs, planned })
     }
 
-    /// The program of each reference; or all that are none.
+    /// The program of each reference, or all references that name none.
     async fn check_references(
         &self,
         files: &[yaml::File<'_>],

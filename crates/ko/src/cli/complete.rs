@@ -50,7 +50,7 @@ impl Completion {
     }
 }
 
-/// What has been typed before the word that is being completed.
+/// The words before the one that is being completed.
 struct Typed<'a> {
     root: &'a Command,
     command: &'a Command,

@@ -191,8 +191,8 @@ pub(crate) struct CompressionArgs {
     pub(crate) compression_level: Option<i64>,
 }
 
-/// What `ko config` was told: the flags of `ko build` that are over what is
-/// configured.
+/// The arguments of `ko config`: those flags of `ko build` that override the
+/// configuration.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
     #[command(flatten)]
@@ -220,7 +220,7 @@ pub(super) fn list(text: &str) -> Result<List, String> {
     csv::record(text).map(List)
 }
 
-/// Go's `strconv.ParseInt` with base 0: the prefix tells the base.
+/// Go's `strconv.ParseInt` with base 0: the prefix decides the base.
 fn integer(text: &str) -> Result<i64, String> {
     let (sign, digits) = match text.as_bytes() {
         [b'-', ..] => ("-", &text[1..]),

@@ -33,7 +33,7 @@ use crate::error::{CommandError, Result};
 /// The version that `ko version` prints.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What is to be done.
+/// A parsed command line.
 #[derive(Debug)]
 pub(crate) enum Parsed {
     /// A command.

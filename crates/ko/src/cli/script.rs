@@ -29,7 +29,7 @@ pub(crate) enum CompletionShell {
     Zsh(ShellArgs),
 }
 
-/// What each of them was told.
+/// The arguments of each.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ShellArgs {
     /// disable completion descriptions

@@ -32,7 +32,7 @@ pub(crate) fn apply(
     let mut command = Command::new(program);
     command.args([verb, "-f", "-"]).args(&arguments.positional).stdin(reader);
     let mut running = kubectl::Running::start(command)?;
-    // What kubectl does not take, it says by its exit status.
+    // kubectl reports what it refuses by its exit status.
     let _ = feed(stdin.as_ref(), "---\n".repeat(PRIMING).as_bytes());
 
     let observer = ui::observer(verbose, arguments.image.explain);

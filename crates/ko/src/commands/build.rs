@@ -18,7 +18,7 @@ pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> 
     session::run(options, &arguments.image, &outputs, observer, async |engine| {
         let published = engine.build(&words).await;
         let published = published.map_err(|error| session::publishing(&error))?;
-        // What is public is said, whatever then comes of a file.
+        // Print what is published, even if writing a file fails.
         let lines: String =
             published.iter().map(|published| format!("{}\n", published.reference)).collect();
         let printed = streams::print_all(lines.into_bytes()).await;

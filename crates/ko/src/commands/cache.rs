@@ -41,7 +41,7 @@ fn failed(error: &CacheError) -> CommandError {
     CommandError::of(error)
 }
 
-/// What is printed as JSON.
+/// The JSON output.
 #[derive(Serialize)]
 struct Shown<'a> {
     directory: &'a str,

@@ -17,7 +17,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     if let Some(warning) = config.warning() {
         ui::log(&warning);
     }
-    // What is configured is checked as a build checks it.
+    // The configuration is checked as a build checks it.
     let _ = settings::bases(&config)?;
     let platforms = settings::wanted_platforms(process, &elements(&arguments.platform), &config)?;
     let _ = settings::platforms(&platforms)?;

@@ -40,9 +40,9 @@ pub(super) fn run(command: Command) -> Result<()> {
     check(status).map_err(CommandError::new)
 }
 
-/// A kubectl that was started. A thread waits for its end, and hands on the
-/// signals that we get and it does not, from the beginning to the end: a
-/// kubectl that is told to end decides by itself when and how.
+/// A running kubectl. A thread waits for its end, and forwards the signals that
+/// we get and it does not, from the beginning to the end: kubectl decides by
+/// itself when and how it ends.
 #[derive(Debug)]
 pub(super) struct Running {
     thread: JoinHandle<io::Result<ExitStatus>>,
@@ -102,8 +102,8 @@ impl Running {
         }
     }
 
-    /// Waits, but not long, until a signal that we got has been handed on, or it
-    /// has ended.
+    /// Waits a short time until a signal has been forwarded, or kubectl has
+    /// ended.
     pub(super) fn wait_for_forwarding(&self) {
         // Either way there is nothing more to wait for.
         let _ = self.forwarded.recv_timeout(Duration::from_secs(1));
@@ -131,7 +131,7 @@ pub(super) fn check(status: ExitStatus) -> std::result::Result<(), String> {
     Err(format!("exit status {}", status.code().unwrap_or(1)))
 }
 
-/// What Go calls a signal: those that users see.
+/// The names that Go gives to the signals that users see.
 #[cfg(unix)]
 fn name(signal: i32) -> String {
     match signal {

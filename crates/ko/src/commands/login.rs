@@ -49,7 +49,7 @@ pub(super) fn store(process: &Process) -> Result<CredentialStore> {
     })
 }
 
-/// What was piped in, without the end of the line that `echo` adds.
+/// The piped password, without the line end that `echo` adds.
 fn without_line_end(text: &str) -> &str {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text)

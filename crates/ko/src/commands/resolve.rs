@@ -37,8 +37,8 @@ pub(super) fn outputs<'a>(files: &'a FileArgs, publish: &'a PublishArgs) -> [&'a
     [&files.image_map, &publish.image_refs]
 }
 
-/// Writes the files that tell what was resolved: each, whatever comes of the
-/// other.
+/// Writes the files that list what was resolved; each is written even if the
+/// other fails.
 pub(super) async fn write(
     files: &FileArgs,
     publish: &PublishArgs,

@@ -16,7 +16,7 @@ use crate::timings::{Recorder, Report};
 /// How long a run that was interrupted may take to clean up.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// What the engine did wrong, as `ko build` and `ko run` tell it.
+/// An error of the engine, worded as in `ko build` and `ko run`.
 pub(super) fn publishing(error: &engine::Error) -> CommandError {
     if error.is_configuration() {
         failed(error)
@@ -25,7 +25,7 @@ pub(super) fn publishing(error: &engine::Error) -> CommandError {
     }
 }
 
-/// What the engine did wrong.
+/// An error of the engine.
 pub(super) fn failed(error: &engine::Error) -> CommandError {
     let told = CommandError::of(error).hint(error.hint());
     if error.is_configuration() { told.context("error creating builder") } else { told }
@@ -119,7 +119,7 @@ pub(super) fn run<T>(
         done.and_then(|done| written.map(|()| done))
     });
     {
-        // Whoever had a connection gives it back, which takes a runtime.
+        // Dropping a connection takes a runtime.
         let _context = runtime.enter();
         drop(engine);
     }

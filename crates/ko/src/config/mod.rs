@@ -40,7 +40,7 @@ use unknown::UnknownKey;
 /// The base of images where nothing else is said.
 pub(crate) const DEFAULT_BASE_IMAGE: &str = "cgr.dev/chainguard/static:latest";
 
-/// What the configuration file and its variables say.
+/// The settings of the configuration file and its variables.
 #[derive(Debug)]
 pub(crate) struct Config {
     /// The file, as the user would write it.

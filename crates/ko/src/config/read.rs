@@ -20,7 +20,7 @@ pub(crate) fn file(source: &Arc<Source>, root: &Node) -> Result<(File, Vec<Unkno
     Ok((file, reader.unknown))
 }
 
-/// What is known of the file while it is read.
+/// The state of reading a file.
 pub(super) struct Reader<'a> {
     source: &'a Arc<Source>,
     unknown: Vec<UnknownKey>,

@@ -37,7 +37,7 @@ struct Entry {
     registrytoken: Secret,
 }
 
-/// A configuration file, as far as it matters here.
+/// The keys of a configuration file that matter here.
 #[derive(Default)]
 pub(super) struct File {
     auths: BTreeMap<String, Option<Entry>>,

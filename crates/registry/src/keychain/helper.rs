@@ -15,7 +15,7 @@ use tokio::process::Command;
 use super::json::{self, Members};
 use super::{Credential, KeychainError, Secret};
 
-/// What a helper says when it works and has nothing.
+/// The answer of a helper that works and has nothing.
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// More than this a helper does not have to say, in bytes.
@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for Answer {
     }
 }
 
-/// What is given to a helper to keep.
+/// The credential for a helper to keep.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry<'a> {

@@ -72,7 +72,7 @@ impl fmt::Display for Secret {
     }
 }
 
-/// What a keychain has for a repository.
+/// The credential of a keychain for a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// Nothing.
@@ -113,8 +113,8 @@ pub enum KeychainError {
         #[source]
         source: Arc<std::io::Error>,
     },
-    /// A user's name that cannot be told from the password behind it
-    /// (RFC 7617, section 2).
+    /// A user's name with a colon, which separates it from the password (RFC
+    /// 7617, section 2).
     #[error("the user name {user:?} has a colon in it")]
     User {
         /// The name.

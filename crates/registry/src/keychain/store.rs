@@ -24,7 +24,7 @@ use super::helper::Helper;
 use super::json::{self, Members};
 use super::{KeychainError, Secret};
 
-/// What of an entry says who we are.
+/// The keys of an entry that hold credentials.
 const CREDENTIALS: [&str; 6] =
     ["auth", "username", "password", "identitytoken", "registrytoken", "serveraddress"];
 
@@ -88,8 +88,8 @@ impl CredentialStore {
             entry.insert("auth".to_owned(), pair.into());
         }
         self.change(|auths| {
-            // An entry stays even if a helper has the credential: it tells
-            // other programs that there is one.
+            // The entry stays even if a helper has the credential: other
+            // programs look for it.
             let old = auths.entry(key_of(registry)).or_insert_with(|| Map::new().into());
             match old.as_object_mut() {
                 Some(old) => {

@@ -54,12 +54,12 @@ pub(crate) enum Verdict {
     Stale(StaleReason, PreviousBuild),
 }
 
-/// What is known of the last build of a program that must be built again.
+/// The last build of a program that must be built again.
 #[derive(Debug, Default)]
 pub(crate) struct PreviousBuild {
     /// A record that the next may confirm.
     pub(crate) unconfirmed: Option<Box<Record>>,
-    /// What `go` would say of it, if that is what it said before.
+    /// Its listing, if that is still what was recorded.
     pub(crate) listing: Option<Arc<Survey>>,
 }
 

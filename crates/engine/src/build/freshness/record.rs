@@ -62,7 +62,7 @@ impl LastBuild {
 #[derive(Debug, Clone)]
 pub(in crate::build) struct RecordSlot {
     pub(in crate::build) keys: RecordKeys,
-    /// What tells layers of one binary apart.
+    /// Distinguishes layers of one binary.
     pub(in crate::build) variant: String,
 }
 

@@ -7,7 +7,7 @@ use golang::{Never, RELEASE_LINES};
 
 use crate::events::{Event, Observer};
 
-/// What tells of a release of Go that is not known.
+/// Reports a release of Go that is not known.
 #[derive(Debug)]
 pub(in crate::build) struct UnprovenGo {
     emitted: AtomicBool,
@@ -19,7 +19,7 @@ impl UnprovenGo {
         Self { emitted: AtomicBool::new(false), observer }
     }
 
-    /// Tells if that is why a program is never fresh.
+    /// Reports it if that is why a program is never fresh.
     pub(in crate::build) fn emit(&self, never: Option<&Never>) {
         if let Some(Never::Unproven { version }) = never
             && !self.emitted.swap(true, Ordering::Relaxed)

@@ -60,12 +60,12 @@ pub(super) struct Package {
     /// As in `go.sum`; empty for what has none.
     pub(super) sum: String,
     pub(super) purl: String,
-    /// What else is to be said of it.
+    /// Further properties.
     pub(super) comment: Option<String>,
 }
 
 impl<'a> ImageFacts<'a> {
-    /// What there is to say of an image.
+    /// Collects the facts of an image.
     pub(crate) fn new(image: &'a Image, program: &BuildInfo) -> Self {
         let manifest =
             Manifest::parse(&image.manifest).expect("a manifest that was just written is one");
@@ -88,7 +88,7 @@ impl<'a> ImageFacts<'a> {
 }
 
 impl<'a> IndexFacts<'a> {
-    /// What there is to say of an index; `images` is not empty.
+    /// Collects the facts of an index; `images` is not empty.
     pub(crate) fn new(
         media_type: &'a MediaType,
         index: &[u8],

@@ -63,7 +63,7 @@ fn document(subject: Subject<'_>, format: SbomFormat) -> String {
     String::from_utf8(subject.document(&options(format))).unwrap()
 }
 
-/// Digests, as far as they are not what a test is about.
+/// Replaces digests by names, where a test is not about them.
 fn short(text: &str, digests: &[(Digest, &str)]) -> String {
     digests.iter().fold(text.to_owned(), |text, (digest, name)| text.replace(&digest.hex(), name))
 }
