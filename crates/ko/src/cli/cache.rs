@@ -16,31 +16,30 @@ pub(crate) struct CacheArgs {
 /// The commands of `ko cache`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// Write what an unchanged checkout needs on another machine to a file.
+    /// Write the records and layers that an unchanged checkout needs to a file.
     ///
-    /// The file is a tar: all records, and the layers of the last builds. With -
-    /// it goes to stdout.
+    /// The file is a tar with all records and the layers of the last builds. With
+    /// - it goes to stdout.
     #[command(verbatim_doc_comment)]
     Export(FileArg),
-    /// Take in what ko cache export wrote.
+    /// Import a file that ko cache export wrote.
     ///
-    /// It is checked, and refused as a whole if it is not what an export
-    /// writes. What it says is trusted: whoever made it decides what is in
-    /// images. What is in the cache already is not replaced. With - it comes
-    /// from stdin.
+    /// The file is checked, and refused as a whole if it is not a complete
+    /// export. Its records are trusted: the maker of the file decides what is in
+    /// images. Existing entries are not replaced. With - it comes from stdin.
     #[command(verbatim_doc_comment)]
     Import(FileArg),
-    /// Remove what was used longest ago.
+    /// Remove the entries that were used longest ago.
     ///
-    /// Without flags, only what runs that were killed left behind. Runs keep the
-    /// cache below KOCACHE_MAX_SIZE by themselves, which is 10GiB if it is not
-    /// set, and remove what was not used for 30 days.
+    /// Without flags, only leftovers of killed runs are removed. Runs keep the
+    /// cache below KOCACHE_MAX_SIZE (default 10GiB) by themselves, and remove
+    /// entries that were not used for 30 days.
     #[command(verbatim_doc_comment)]
     Prune(PruneArgs),
-    /// Print where the cache is, and what is in it.
+    /// Print the directory of the cache, and what it contains.
     #[command(verbatim_doc_comment)]
     Show(ShowArgs),
-    /// Read everything, and remove what is damaged.
+    /// Check every entry, and remove damaged ones.
     #[command(verbatim_doc_comment)]
     Verify,
 }
@@ -55,7 +54,7 @@ pub(crate) struct FileArg {
 /// The arguments of `ko cache prune`.
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
-    /// Remove what was not used for so long, as in 12h or 30d
+    /// Remove entries that were not used for this long, as in 12h or 30d
     #[arg(long, value_name = "duration", value_parser = duration)]
     pub(crate) max_age: Option<Duration>,
     /// Make the cache as small as this, as in 500MB or 2GiB

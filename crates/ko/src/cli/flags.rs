@@ -26,7 +26,7 @@ pub(crate) struct BuildArgs {
 /// The arguments of `ko resolve`.
 #[derive(Debug, Args)]
 pub(crate) struct ResolveArgs {
-    /// Read the files and look all references up, without building anything.
+    /// Read the files and look up all references, without building anything.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) check: bool,
     #[command(flatten)]
@@ -77,7 +77,7 @@ pub(crate) struct FileArgs {
     /// Filename, directory, or URL to files to use to create the resource
     #[arg(verbatim_doc_comment, short, long, value_name = "strings", value_parser = list)]
     pub(crate) filename: Vec<List>,
-    /// Path to file where every reference and its image will be written, as JSON.
+    /// Write every reference and its image to this file, as JSON.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) image_map: OsString,
     /// Process the directory used in -f, --filename recursively. Useful when you want to manage related manifests organized within the same directory.
@@ -146,7 +146,7 @@ pub(crate) struct ImageArgs {
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) disable_optimizations: bool,
-    /// Say of each program why it is built again, or that it is not.
+    /// Explain why each program is rebuilt or fresh.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) explain: bool,
     /// Which annotations (key=value[,key=value]) to add to the OCI manifest.
@@ -166,7 +166,7 @@ pub(crate) struct ImageArgs {
     pub(crate) ldflags: Vec<List>,
     #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
-    /// Build every program again, even if nothing has changed since the last time.
+    /// Rebuild every program, even if nothing has changed.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) rebuild: bool,
     /// The SBOM media type to use (none will disable SBOM synthesis and upload).
@@ -175,7 +175,7 @@ pub(crate) struct ImageArgs {
     /// Path to directory where the SBOM will be written.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) sbom_dir: OsString,
-    /// Path to file where a page that shows what took how long will be written, and beside it the data, as JSON.
+    /// Write a page that shows how long each stage took to this file, and the data as JSON next to it.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) timings: OsString,
 }

@@ -65,7 +65,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Apply the input files with image references resolved to built/pushed image digests.
     ///
-    /// What follows -- goes to kubectl apply.
+    /// Arguments after -- go to kubectl apply.
     #[command(verbatim_doc_comment)]
     Apply(Box<ApplyArgs>),
     /// Log in or access credentials
@@ -77,25 +77,25 @@ pub(crate) enum Command {
     /// importpaths. Without any, the program in the working directory is built.
     #[command(visible_alias = "publish", verbatim_doc_comment)]
     Build(Box<BuildArgs>),
-    /// Show, bound, check and move the cache.
+    /// Show, prune, check, export and import the cache.
     ///
-    /// It is below KOCACHE, else in the user's cache directory. All of it can be
-    /// made again, and may be deleted at any time.
+    /// It is below KOCACHE, else in the user's cache directory. It may be deleted
+    /// at any time; builds only get slower.
     #[command(verbatim_doc_comment)]
     Cache(CacheArgs),
     /// Generate the autocompletion script for the specified shell
     ///
-    /// Without a shell, it is the one for bash: source <(ko completion)
+    /// Without a shell, the script is for bash: source <(ko completion)
     Completion(CompletionArgs),
-    /// Print the settings in force, and where each came from.
+    /// Print the settings in force, and the origin of each.
     ///
-    /// Prints what .ko.yaml, the environment and the flags given amount to on
-    /// stdout, as YAML with the origin of each value in a comment.
+    /// Combines .ko.yaml, the environment and the given flags, and prints the
+    /// result on stdout, as YAML with the origin of each value in a comment.
     #[command(verbatim_doc_comment)]
     Config(ConfigArgs),
     /// Create the input files with image references resolved to built/pushed image digests.
     ///
-    /// What follows -- goes to kubectl create.
+    /// Arguments after -- go to kubectl create.
     #[command(verbatim_doc_comment)]
     Create(Box<ApplyArgs>),
     /// See "kubectl help delete" for detailed usage.
@@ -119,7 +119,7 @@ pub(crate) enum Command {
     Resolve(Box<ResolveArgs>),
     /// A variant of `kubectl run` that containerizes IMPORTPATH first.
     ///
-    /// What follows -- goes to kubectl run; a second -- divides its flags from
+    /// Arguments after -- go to kubectl run; a second -- separates its flags from
     /// the program's.
     #[command(verbatim_doc_comment)]
     Run(Box<RunArgs>),
