@@ -1,7 +1,6 @@
 //! One `go build` of one program. The binary appears in its [`OutputDir`]; what
 //! `go` says is kept, and told only when it fails.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,11 +8,11 @@ use std::process::Command;
 use thiserror::Error;
 
 use crate::cancel::Cancel;
-use crate::environment::Environment;
-use crate::freshness::{self, Standing};
 use crate::import_path::ImportPath;
 use crate::output::{Claim, ClaimError, Lock, OutputDir, Temporary};
+use crate::previous_output::{self, PreviousOutput};
 use crate::process::{self, Finished, KILLED, RunError, Streams};
+use crate::settings::BuildSettings;
 use crate::target::Target;
 use crate::tool::Go;
 use crate::toolexec::is_toolexec;
@@ -21,41 +20,7 @@ use crate::toolexec::is_toolexec;
 /// How much of what `go` says is kept.
 const LIMIT: usize = 4 << 20;
 
-/// How programs are built: everything that a [`BuildKey`](crate::BuildKey)
-/// covers, and the same for all programs of one build group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildSettings {
-    /// The working directory, absolute.
-    pub dir: PathBuf,
-    /// What is built for.
-    pub target: Target,
-    /// The environment, complete ([`Environment::for_target`]).
-    pub environment: Environment,
-    /// Flags that come before ours.
-    pub flags: Vec<String>,
-    /// Joined by spaces into one `-ldflags=…`, if there are any.
-    pub ldflags: Vec<String>,
-    /// Compiles for a debugger: `-gcflags "all=-N -l"`.
-    pub disable_optimizations: bool,
-}
-
 impl BuildSettings {
-    /// The words after `go`.
-    fn arguments(&self, output: &Path, import_paths: &[&ImportPath]) -> Vec<OsString> {
-        let mut words = vec!["build".into()];
-        words.extend(self.flags.iter().map(Into::into));
-        words.push("-trimpath".into());
-        if self.disable_optimizations {
-            words.extend(["-gcflags".into(), "all=-N -l".into()]);
-        }
-        if !self.ldflags.is_empty() {
-            words.push(format!("-ldflags={}", self.ldflags.join(" ")).into());
-        }
-        words.extend(["-o".into(), output.into()]);
-        words.extend(import_paths.iter().map(|path| path.as_str().into()));
-        words
-    }
-
     /// Refuses what cannot be built, before anything is waited for.
     pub(crate) fn validate(&self) -> Result<(), BuildError> {
         if let Some(word) = self.flags.iter().find(|flag| is_toolexec(flag)) {
@@ -89,17 +54,16 @@ impl Binary {
         &self.path
     }
 
-    /// Records the content. The next build can use the file again if `go`
-    /// knows everything that was read ([`Survey::is_hashed`]); else it links
-    /// anew, as it does where nothing is recorded. This reads the whole file,
-    /// which can be done while it is used otherwise.
-    ///
-    /// [`Survey::is_hashed`]: crate::Survey::is_hashed
+    /// Records the content. The next build can use the file again if the build
+    /// was `hashed`: it read only what `go` hashes into the build ID, so
+    /// nothing of a C toolchain. Else it links anew, as it does where nothing is
+    /// recorded. This reads the whole file, which can be done while it is used
+    /// otherwise.
     ///
     /// # Errors
     /// The file cannot be read, or the record not written.
     pub fn record(&self, hashed: bool) -> io::Result<()> {
-        freshness::record_output(&self.output, hashed)
+        previous_output::record(&self.output, hashed)
     }
 }
 
@@ -123,8 +87,8 @@ impl Go {
         settings.validate()?;
         // Bound in this order, the temporary directory goes before the lock.
         let Claim { lock, temporary } = output.claim(cancel)?;
-        let standing = Standing::admit(output).map_err(at(&output.binary()))?;
-        self.build_claimed(settings, import_path, output, &temporary, standing.as_ref(), cancel)?;
+        let previous = PreviousOutput::accept(output).map_err(at(&output.binary()))?;
+        self.build_claimed(settings, import_path, output, &temporary, previous.as_ref(), cancel)?;
         Ok(Binary::new(output, lock))
     }
 
@@ -135,7 +99,7 @@ impl Go {
         import_path: &ImportPath,
         output: &OutputDir,
         temporary: &Temporary,
-        standing: Option<&Standing>,
+        previous: Option<&PreviousOutput>,
         cancel: &Cancel,
     ) -> Result<(), BuildError> {
         let path = output.binary();
@@ -145,8 +109,8 @@ impl Go {
             path.metadata().map(drop).map_err(at(&path))
         };
         once()?;
-        match standing {
-            Some(standing) if !standing.confirm(output).map_err(at(&path))? => once(),
+        match previous {
+            Some(previous) if !previous.verify(output).map_err(at(&path))? => once(),
             _ => Ok(()),
         }
     }

@@ -51,7 +51,10 @@ impl Go {
 
     /// The settings of these names alone; all if there are none. For some that
     /// are then left out, `go` would run a C compiler several times.
-    pub(crate) fn env_of(
+    ///
+    /// # Errors
+    /// As [`GoEnvError`] tells.
+    pub fn env_of(
         &self,
         dir: &Path,
         environment: &Environment,

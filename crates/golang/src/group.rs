@@ -17,12 +17,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::build::{Binary, BuildError, BuildSettings, at};
+use crate::build::{Binary, BuildError, at};
 use crate::cancel::Cancel;
-use crate::freshness::Standing;
 use crate::identity::FileIdentity;
 use crate::import_path::ImportPath;
 use crate::output::{Claim, Lock, OutputDir, Temporary};
+use crate::previous_output::PreviousOutput;
+use crate::settings::BuildSettings;
 use crate::tool::Go;
 
 /// How often the directory is looked at. An entry that appeared is used that
@@ -73,7 +74,7 @@ fn executable(path: &ImportPath) -> Option<&str> {
 struct Claimed<'a> {
     member: &'a Member,
     claim: Claim,
-    standing: Option<Standing>,
+    previous: Option<PreviousOutput>,
     /// Where `go` installs it.
     path: PathBuf,
     /// What lies there before, which may be nothing.
@@ -115,8 +116,8 @@ impl Go {
             .map(|one| match &together {
                 Err(BuildError::Cancelled) => Err(BuildError::Cancelled),
                 _ if one.installed.load(Ordering::Relaxed) => Ok(()),
-                Ok(()) => match &one.standing {
-                    Some(standing) if standing.confirm(&one.member.output).unwrap_or(false) => {
+                Ok(()) => match &one.previous {
+                    Some(previous) if previous.verify(&one.member.output).unwrap_or(false) => {
                         Ok(())
                     }
                     _ => self.alone(settings, one, cancel),
@@ -178,8 +179,8 @@ impl Go {
         cancel: &Cancel,
     ) -> Result<(), BuildError> {
         let Member { import_path, output } = one.member;
-        let (temporary, standing) = (&one.claim.temporary, one.standing.as_ref());
-        self.build_claimed(settings, import_path, output, temporary, standing, cancel)
+        let (temporary, previous) = (&one.claim.temporary, one.previous.as_ref());
+        self.build_claimed(settings, import_path, output, temporary, previous, cancel)
     }
 }
 
@@ -217,15 +218,15 @@ fn prepare<'a>(
     make_out(&out).map_err(at(&out))?;
     let claimed = members.iter().zip(claims).map(|(member, claim)| {
         let binary = member.output.binary();
-        let standing = Standing::admit(&member.output).map_err(at(&binary))?;
+        let previous = PreviousOutput::accept(&member.output).map_err(at(&binary))?;
         let name = executable(&member.import_path).unwrap_or_default();
         let path = out.join(if windows { format!("{name}.exe") } else { name.to_owned() });
-        if standing.is_some() {
+        if previous.is_some() {
             // Without, it is linked again.
             let _ = fs::hard_link(&binary, &path);
         }
         let before = FileIdentity::of(&path);
-        Ok(Claimed { member, claim, standing, path, before, installed: AtomicBool::new(false) })
+        Ok(Claimed { member, claim, previous, path, before, installed: AtomicBool::new(false) })
     });
     claimed.collect()
 }

@@ -22,9 +22,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-use crate::build::BuildSettings;
 use crate::environment::Environment;
 use crate::import_path::Argument;
+use crate::settings::BuildSettings;
 use crate::tool::Go;
 
 /// Changes whenever the same inputs are to have another key.
@@ -54,7 +54,7 @@ impl BuildKey {
     pub fn new(go: &Go, settings: &BuildSettings) -> Self {
         let BuildSettings { dir, target, environment, flags, ldflags, disable_optimizations } =
             settings;
-        let mut fields = Fields(Sha256::new());
+        let mut fields = KeyHasher::new();
         fields.add(VERSION);
         fields.add(dir);
         fields.add(&target.os);
@@ -77,7 +77,7 @@ impl BuildKey {
         fields.add(modified.unwrap_or_default().as_nanos().to_string());
 
         fields.environment(environment);
-        Self(hex(&fields.0.finalize()))
+        Self(fields.finish())
     }
 
     /// The hexadecimal digits.
@@ -98,7 +98,7 @@ impl fmt::Display for BuildKey {
 /// nothing about files, nor about which `go` answers.
 #[must_use]
 pub fn list_key(dir: &Path, environment: &Environment, argument: &Argument) -> String {
-    let mut fields = Fields(Sha256::new());
+    let mut fields = KeyHasher::new();
     fields.add("go list 1");
     fields.add(dir);
     fields.add(match argument {
@@ -107,14 +107,15 @@ pub fn list_key(dir: &Path, environment: &Environment, argument: &Argument) -> S
     });
     fields.add(argument.path().as_str());
     fields.environment(environment);
-    hex(&fields.0.finalize())
+    fields.finish()
 }
 
 /// Variables of go that only say where it keeps what it can make again.
 const PLACES: [&str; 2] = ["GOCACHE", "GOTMPDIR"];
 
 /// Whether a variable may change what is built.
-pub(crate) fn matters(name: &OsStr) -> bool {
+#[must_use]
+pub fn affects_build(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else {
         return false;
     };
@@ -124,28 +125,44 @@ pub(crate) fn matters(name: &OsStr) -> bool {
 
 /// A hash over fields, each behind its length: no two lists of fields are the
 /// same bytes.
-pub(crate) struct Fields(pub(crate) Sha256);
+#[derive(Debug, Clone, Default)]
+pub struct KeyHasher(Sha256);
 
-impl Fields {
-    pub(crate) fn add(&mut self, field: impl AsRef<OsStr>) {
+impl KeyHasher {
+    /// A hash over no fields.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a field.
+    pub fn add(&mut self, field: impl AsRef<OsStr>) {
         let bytes = field.as_ref().as_encoded_bytes();
         self.count(bytes.len());
         self.0.update(bytes);
     }
 
+    /// Adds a number, such as that of the fields that follow.
+    pub fn count(&mut self, count: usize) {
+        self.0.update((count as u64).to_le_bytes());
+    }
+
+    /// The hash: 64 hexadecimal digits.
+    #[must_use]
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
+
     /// The variables that may change what is built.
     fn environment(&mut self, environment: &Environment) {
-        let mut variables: Vec<_> = environment.iter().filter(|(name, _)| matters(name)).collect();
+        let mut variables: Vec<_> =
+            environment.iter().filter(|(name, _)| affects_build(name)).collect();
         variables.sort_unstable();
         self.count(variables.len());
         for (name, value) in variables {
             self.add(name);
             self.add(value);
         }
-    }
-
-    pub(crate) fn count(&mut self, count: usize) {
-        self.0.update((count as u64).to_le_bytes());
     }
 }
 

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -57,7 +57,7 @@ struct Package {
     name: String,
     dir: Option<PathBuf>,
     module: Option<Module>,
-    /// The patterns that named this package, as [`clean`] writes them.
+    /// The patterns that named this package, as [`clean_pattern`] writes them.
     #[serde(default)]
     r#match: Vec<String>,
     error: Option<PackageError>,
@@ -89,7 +89,7 @@ impl Go {
         let asked: Vec<Option<String>> = arguments
             .iter()
             .map(Argument::path)
-            .map(|path| (!names_file(dir, path)).then(|| clean(path.as_str())))
+            .map(|path| (!names_file(dir, path)).then(|| clean_pattern(path.as_str())))
             .collect();
         let patterns: BTreeSet<&str> = asked.iter().flatten().map(String::as_str).collect();
         let packages = if patterns.is_empty() {
@@ -118,27 +118,47 @@ impl Go {
         patterns: &BTreeSet<&str>,
         cancel: &Cancel,
     ) -> Result<Vec<Package>, ListError> {
-        let mut command: Command = self.command(dir, environment);
-        command
-            .args(["list", "-e"])
-            .arg("-json=ImportPath,Name,Dir,Module,Match,Error")
+        let patterns: Vec<&str> = patterns.iter().copied().collect();
+        let flags = [
+            "-e",
+            "-json=ImportPath,Name,Dir,Module,Match,Error",
             // Each is said in full, as GOFLAGS may ask for the opposite.
-            .args(["-compiled=false", "-test=false", "-export=false"])
-            .args(["-deps=false", "-find=true"])
-            .args(["-buildvcs=false", "-pgo=off", "--"])
-            .args(patterns);
+            "-compiled=false",
+            "-test=false",
+            "-export=false",
+            "-deps=false",
+            "-find=true",
+        ];
+        self.list_json(dir, environment, &flags, &patterns, LIMIT, cancel)
+    }
+
+    /// Runs `go list` with flags that make it answer in JSON, and reads what
+    /// it says of each package. More than `limit` bytes are no answer.
+    ///
+    /// # Errors
+    /// `go` cannot run, fails, or its answer cannot be read.
+    pub fn list_json<T: DeserializeOwned>(
+        &self,
+        dir: &Path,
+        environment: &Environment,
+        flags: &[&str],
+        patterns: &[&str],
+        limit: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<T>, ListError> {
+        let mut command = self.command(dir, environment);
+        command.arg("list").args(flags).args(["-buildvcs=false", "-pgo=off", "--"]).args(patterns);
         let finished =
-            process::run(command, Streams::Apart, LIMIT, cancel).map_err(|error| match error {
+            process::run(command, Streams::Apart, limit, cancel).map_err(|error| match error {
                 RunError::Cancelled => ListError::Cancelled,
                 RunError::Io(_) if !dir.is_dir() => ListError::Directory { path: dir.to_owned() },
                 RunError::Io(source) => {
                     ListError::Start { program: self.program().to_owned(), source }
                 }
             })?;
-        let asked = || patterns.iter().copied().collect::<Vec<_>>().join(" ");
         if !finished.status.success() {
             return Err(ListError::Failed {
-                asked: asked(),
+                asked: patterns.join(" "),
                 status: process::status_text(finished.status),
                 output: finished.stderr.text(),
             });
@@ -146,7 +166,7 @@ impl Go {
         serde_json::Deserializer::from_slice(&finished.stdout.bytes)
             .into_iter()
             .collect::<Result<_, _>>()
-            .map_err(|source| ListError::Output { asked: asked(), source })
+            .map_err(|source| ListError::Output { asked: patterns.join(" "), source })
     }
 }
 
@@ -179,7 +199,8 @@ fn names_file(dir: &Path, path: &ImportPath) -> bool {
 
 /// A pattern as `go` writes it back into `Match`: an absolute path cleaned,
 /// another one cleaned but for a leading `./`, a version left alone.
-pub(crate) fn clean(pattern: &str) -> String {
+#[must_use]
+pub fn clean_pattern(pattern: &str) -> String {
     if Path::new(pattern).is_absolute() {
         let cleaned = clean_path(&pattern.replace(std::path::MAIN_SEPARATOR, "/"));
         return cleaned.replace('/', std::path::MAIN_SEPARATOR_STR);
@@ -299,11 +320,11 @@ mod tests {
             ("a//b@v1", "a/b@v1"),
             ("./a@b//c", "./a@b/c"),
         ] {
-            assert_eq!(clean(pattern), want, "{pattern}");
+            assert_eq!(clean_pattern(pattern), want, "{pattern}");
         }
         if cfg!(unix) {
             for (pattern, want) in [("/", "/"), ("/a/../..//b/", "/b"), ("//a@v1//b", "/a@v1/b")] {
-                assert_eq!(clean(pattern), want, "{pattern}");
+                assert_eq!(clean_pattern(pattern), want, "{pattern}");
             }
         }
     }
@@ -313,8 +334,8 @@ mod tests {
         fn cleaning_is_final(pattern in "[a.@/]{1,12}") {
             // A version keeps its slashes, and may follow an emptied path.
             prop_assume!(!pattern.contains('@') || pattern.starts_with('/'));
-            let once = clean(&pattern);
-            prop_assert_eq!(clean(&once), once);
+            let once = clean_pattern(&pattern);
+            prop_assert_eq!(clean_pattern(&once), once);
         }
     }
 }

@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::freshness::is_as_recorded;
 use crate::output::Lock;
+use crate::previous_output::is_as_recorded;
 
 /// An output directory and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,14 +162,14 @@ fn size(dir: &Path) -> io::Result<u64> {
 mod tests {
     use super::*;
     use crate::cancel::Cancel;
-    use crate::freshness::record_output;
     use crate::output::OutputDir;
+    use crate::previous_output;
 
     fn output(root: &Path) -> OutputDir {
         let output = OutputDir::for_tests(&root.join("key/hash"), "app");
         drop(output.claim(&Cancel::new()).unwrap());
         fs::write(output.binary(), "a binary").unwrap();
-        record_output(&output, true).unwrap();
+        previous_output::record(&output, true).unwrap();
         output
     }
 

@@ -17,7 +17,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// What becomes of the two output streams.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Streams {
+pub enum Streams {
     /// Both are read as one, in the order of writing, into `stdout`.
     Joined,
     /// Each is read for itself.
@@ -26,23 +26,28 @@ pub(crate) enum Streams {
 
 /// A child that ended by itself.
 #[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: Captured,
-    pub(crate) stderr: Captured,
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it said there; with [`Streams::Joined`], on both streams.
+    pub stdout: Captured,
+    /// What it said there; with [`Streams::Joined`], nothing.
+    pub stderr: Captured,
 }
 
 /// The beginning of a stream.
 #[derive(Debug, Default)]
-pub(crate) struct Captured {
-    pub(crate) bytes: Vec<u8>,
+pub struct Captured {
+    /// As they came.
+    pub bytes: Vec<u8>,
     /// Whether there was more than the limit.
-    pub(crate) cut: bool,
+    pub cut: bool,
 }
 
 impl Captured {
     /// The text without white space at its end, and with a note if it was cut.
-    pub(crate) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
         let text = text.trim_end();
         if self.cut {
@@ -55,8 +60,10 @@ impl Captured {
 
 /// A child that did not end by itself.
 #[derive(Debug)]
-pub(crate) enum RunError {
+pub enum RunError {
+    /// The work was cancelled.
     Cancelled,
+    /// It cannot be started, or waited for.
     Io(io::Error),
 }
 
@@ -122,7 +129,10 @@ impl From<Finished> for Output {
 }
 
 /// Runs a command and keeps at most `limit` bytes of each stream.
-pub(crate) fn run(
+///
+/// # Errors
+/// It cannot be started, or was cancelled.
+pub fn run(
     command: Command,
     streams: Streams,
     limit: usize,

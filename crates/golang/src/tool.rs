@@ -77,14 +77,16 @@ impl Go {
     }
 
     /// The same `go`; with `trusting`, a release of Go that is not known
-    /// ([`RELEASE_LINES`](crate::RELEASE_LINES)) is taken for the newest that
+    /// to whoever proves freshness is taken for the newest that
     /// is.
     #[must_use]
     pub fn trusting_unproven(self, trusting: bool) -> Self {
         Self { trusts_unproven: trusting, ..self }
     }
 
-    pub(crate) fn trusts_unproven(&self) -> bool {
+    /// Whether a release of Go that is not known is trusted.
+    #[must_use]
+    pub fn trusts_unproven(&self) -> bool {
         self.trusts_unproven
     }
 
@@ -92,6 +94,19 @@ impl Go {
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
+    }
+
+    /// The file behind the program's name, free of symbolic links.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.identity.file
+    }
+
+    /// The build ID of the compiler in its GOROOT; empty if there is none, as
+    /// with a program that only chooses one.
+    #[must_use]
+    pub fn compiler(&self) -> &str {
+        &self.identity.compiler
     }
 
     /// A call that is to run in `dir`, which `PWD` names as well: `go` then
@@ -106,7 +121,8 @@ impl Go {
 /// `PWD` names as well. A git that it is, or starts, leaves the index as it is:
 /// whoever commits meanwhile must not find that locked, nor, if git is killed, a
 /// lock that nobody holds.
-pub(crate) fn command(program: &Path, dir: &Path, environment: &Environment) -> Command {
+#[must_use]
+pub fn command(program: &Path, dir: &Path, environment: &Environment) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir).env_clear().envs(environment.iter()).env("PWD", dir);
     command.env(OPTIONAL_LOCKS, "0");
@@ -114,10 +130,11 @@ pub(crate) fn command(program: &Path, dir: &Path, environment: &Environment) -> 
 }
 
 /// The variable by which git takes no lock that it can do without.
-pub(crate) const OPTIONAL_LOCKS: &str = "GIT_OPTIONAL_LOCKS";
+pub const OPTIONAL_LOCKS: &str = "GIT_OPTIONAL_LOCKS";
 
 /// Looks for a program in the absolute directories of the environment's `PATH`.
-pub(crate) fn find_in_path(name: &OsStr, environment: &Environment) -> Option<PathBuf> {
+#[must_use]
+pub fn find_in_path(name: &OsStr, environment: &Environment) -> Option<PathBuf> {
     let path = environment.get("PATH").unwrap_or_default();
     std::env::split_paths(path)
         .filter(|folder| folder.is_absolute())

@@ -6,11 +6,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use freshness::{Checker, NotRecorded, Reason, Survey};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, ready};
 use golang::{
-    Binary, BuildError, BuildKey, BuildSettings, Cancel, Checker, FileIdentity, Go, ImportPath,
-    Member, NotRecorded, OutputDir, Reason, Survey, can_share,
+    Binary, BuildError, BuildKey, BuildSettings, Cancel, FileIdentity, Go, ImportPath, Member,
+    OutputDir, can_share,
 };
 use layer::Layer;
 use oci::Platform;

@@ -20,9 +20,10 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use ::freshness::Checker;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
-use golang::{Argument, Checker, Environment, Go, LoadError};
+use golang::{Argument, Environment, Go, LoadError};
 use layer::{Compressor, Layer};
 use oci::{Platform, PlatformMatcher};
 use once::OnceMap;

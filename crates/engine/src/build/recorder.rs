@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use freshness::{Checker, Record, Survey};
 use futures::future::join_all;
-use golang::{Binary, BuildInfo, Cancel, Checker, Go, ImportPath, Record, Survey};
+use golang::{Binary, BuildInfo, Cancel, Go, ImportPath};
 use layer::Layer;
 use oci::Platform;
 use store::Store;
@@ -80,7 +81,7 @@ impl Recorder {
             Verdict::Fresh(_) => None,
         };
         let recorded = listing.and_then(|listing| {
-            let built = golang::Built {
+            let built = freshness::Built {
                 survey: &listing,
                 settings,
                 import_path,

@@ -1,6 +1,6 @@
 //! Explains why a program is built again.
 
-use golang::Reason;
+use freshness::Reason;
 
 /// Why a program is built.
 #[derive(Debug, Clone, PartialEq, Eq)]

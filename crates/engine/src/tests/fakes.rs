@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use freshness::Reason;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use golang::{Argument, Environment, ImportPath, Main, Reason, Target};
+use golang::{Argument, Environment, ImportPath, Main, Target};
 use layer::{Compression, Encoding, Layer};
 use oci::{DiffId, Digest, Platform, PlatformMatcher};
 use registry::{Anonymous, Client, ClientOptions};

@@ -15,14 +15,15 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub use self::version::{DelveVersion, DelveVersionError};
-use crate::build::{Binary, BuildError, BuildSettings, at};
+use crate::build::{Binary, BuildError, at};
 use crate::cancel::Cancel;
 use crate::environment::Environment;
-use crate::freshness::Standing;
 use crate::import_path::ImportPath;
 use crate::key::BuildKey;
 use crate::output::{Claim, OutputDir};
+use crate::previous_output::PreviousOutput;
 use crate::process;
+use crate::settings::BuildSettings;
 use crate::sys;
 use crate::target::{Target, TargetError};
 use crate::tool::Go;
@@ -130,9 +131,9 @@ impl Go {
             .map_err(|source| DelveError::Module { path: go_mod, source })?;
         let settings = BuildSettings { dir, ..delve.settings.clone() };
         self.get_delve(&delve.version, &settings, cancel)?;
-        let standing = Standing::admit(output).map_err(at(&output.binary()))?;
-        let (package, standing) = (&delve.package, standing.as_ref());
-        self.build_claimed(&settings, package, output, &temporary, standing, cancel)?;
+        let previous = PreviousOutput::accept(output).map_err(at(&output.binary()))?;
+        let (package, previous) = (&delve.package, previous.as_ref());
+        self.build_claimed(&settings, package, output, &temporary, previous, cancel)?;
         Ok(Binary::new(output, lock))
     }
 

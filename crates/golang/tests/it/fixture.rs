@@ -82,17 +82,6 @@ pub(crate) fn real_go() -> Go {
     Go::find(None, &process_environment(), Path::new("/")).unwrap()
 }
 
-/// Another release of Go, as the module cache has it: its own program.
-pub(crate) fn go_release(toolchain: &str) -> Go {
-    let mut go = std::process::Command::new(real_go().program());
-    go.env_clear().envs(process_environment().iter()).env("GOTOOLCHAIN", toolchain);
-    let output = go.args(["env", "GOROOT"]).output().unwrap();
-    assert!(output.status.success(), "{toolchain} is not there: `cargo xtask test` installs it");
-    let root = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
-    let program = root.join("bin/go");
-    Go::find(Some(program.as_os_str()), &Environment::new(), &root).unwrap()
-}
-
 /// A `go` that is a shell script.
 #[cfg(unix)]
 pub(crate) fn fake_go(tree: &Tree, script: &str) -> Go {

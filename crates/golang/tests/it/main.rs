@@ -13,21 +13,6 @@ mod delve;
 mod find;
 mod fixture;
 #[cfg(unix)]
-mod freshness;
-mod freshness_outline;
-#[cfg(unix)]
-mod freshness_releases;
-#[cfg(unix)]
-mod freshness_rows;
-#[cfg(unix)]
-mod freshness_settings;
-#[cfg(unix)]
-mod freshness_site;
-#[cfg(unix)]
-mod freshness_times;
-#[cfg(unix)]
-mod freshness_walk;
-#[cfg(unix)]
 mod git;
 #[cfg(unix)]
 mod go_env;

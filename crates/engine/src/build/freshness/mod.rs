@@ -1,5 +1,5 @@
 //! Decides whether a program must be built for a platform. The proof is
-//! [`golang::Record`]'s; here it is kept together with the layer of the binary.
+//! [`freshness::Record`]'s; here it is kept together with the layer of the binary.
 
 mod record;
 mod repository;
@@ -8,9 +8,8 @@ mod unproven;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use golang::{
-    BuildSettings, Cancel, Cancelled, Checker, Go, Reason, Record, RecordKeys, Survey, VcsState,
-};
+use freshness::{Checker, Reason, Record, RecordKeys, Survey, VcsState};
+use golang::{BuildSettings, Cancel, Cancelled, Go};
 use oci::Platform;
 use once::OnceMap;
 use store::Store;

@@ -1,6 +1,7 @@
 //! Stores what a build read and what it produced.
 
-use golang::{BuildInfo, BuildSettings, Go, Reason, RecordKeys, Summary};
+use freshness::{Reason, RecordKeys, Summary};
+use golang::{BuildInfo, BuildSettings, Go};
 use layer::Layer;
 use serde::{Deserialize, Serialize};
 use store::{Store, StoreError};
@@ -8,7 +9,7 @@ use store::{Store, StoreError};
 /// A build that was recorded.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::build) struct RecordedBuild {
-    pub(in crate::build) record: golang::Record,
+    pub(in crate::build) record: freshness::Record,
     pub(in crate::build) layer: Layer,
     pub(in crate::build) info: BuildInfo,
 }
@@ -20,7 +21,7 @@ impl store::Record for RecordedBuild {
 
 /// What `go` said of a program.
 #[derive(Debug, Serialize, Deserialize)]
-struct GoOutput(golang::Outline);
+struct GoOutput(freshness::Outline);
 
 impl store::Record for GoOutput {
     const KIND: &'static str = "build-outline";
@@ -76,7 +77,7 @@ impl RecordSlot {
     }
 
     /// What `go` said of the program when the record of this checkout was made.
-    pub(in crate::build) fn outline(&self, store: &Store) -> Option<golang::Outline> {
+    pub(in crate::build) fn outline(&self, store: &Store) -> Option<freshness::Outline> {
         store.record(&self.here()).map(|GoOutput(outline)| outline)
     }
 
@@ -84,7 +85,7 @@ impl RecordSlot {
     pub(in crate::build) fn keep_outline(
         &self,
         store: &Store,
-        outline: golang::Outline,
+        outline: freshness::Outline,
     ) -> Result<(), StoreError> {
         store.put_record(&self.here(), &GoOutput(outline))
     }

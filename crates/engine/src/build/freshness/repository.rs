@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use golang::{Cancel, Cancelled, Environment, FileIdentity, GitDir, Index, VcsState};
+use freshness::{GitDir, Index, VcsState};
+use golang::{Cancel, Cancelled, Environment, FileIdentity};
 use serde::{Deserialize, Serialize};
 use store::Store;
 

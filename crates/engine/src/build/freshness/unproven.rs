@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use golang::{Never, RELEASE_LINES};
+use freshness::{Never, RELEASE_LINES};
 
 use crate::events::{Event, Observer};
 

@@ -1,0 +1,429 @@
+//! Making a record, after a build: what it read according to the [`Survey`] is
+//! looked at. Nothing waits for a record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use golang::{BuildInfo, BuildSettings, Cancel, Cancelled, GoEnvError, ImportPath, ListError};
+use stat::nanos_of;
+use thiserror::Error;
+
+use crate::checker::Checker;
+use crate::embed::{self, Wanted};
+use crate::flags::{Flags, Stamping};
+use crate::modules::Modules;
+use crate::outline::{Headers, Outline};
+use crate::packages::{Package, Packages};
+use crate::place::Place;
+use crate::reason::Never;
+use crate::releases::ReleaseLine;
+use crate::said;
+use crate::survey::{Survey, Surveyed};
+use crate::tree::{self, Dir, Filter, Refused, Single};
+use crate::vcs::{Places, Said, Stamp, Unstampable};
+use crate::{FORMAT, Inputs, Nearest, Record, nearest};
+
+/// A build that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Built<'a> {
+    /// How it was run.
+    pub settings: &'a BuildSettings,
+    /// For which program.
+    pub import_path: &'a ImportPath,
+    /// What the binary says, read while no other build could replace it, as
+    /// the layer was.
+    pub info: &'a BuildInfo,
+    /// What `go` says of it, asked since the build began.
+    pub survey: &'a Survey,
+    /// When it was started, or earlier.
+    pub started: SystemTime,
+    /// What the caller finds the layer of the binary by: its diff_id.
+    pub layer: &'a str,
+    /// The record of which a check just said, before this build, that it is
+    /// [`Unconfirmed`](super::Reason::Unconfirmed).
+    pub unconfirmed: Option<&'a Record>,
+}
+
+/// Why there is no record. The build is as good as any; the next one is made
+/// again.
+#[derive(Debug, Error)]
+pub enum NotRecorded {
+    /// The work was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// A file may have been changed after the build had begun.
+    #[error("{} was changed during the build", path.display())]
+    DuringBuild {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The modules are not what the binary says that they were.
+    #[error("modules were changed during the build")]
+    Modules,
+    /// The repository is not what the binary says that it was.
+    #[error("the repository was changed during the build")]
+    Repository,
+    /// Imports, embedded files or modules are not what they were just before
+    /// the build.
+    #[error("what the program is made of was changed at the beginning of the build")]
+    Outline,
+    /// `go env` did not answer.
+    #[error(transparent)]
+    Env(#[from] GoEnvError),
+    /// `go list` did not answer.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// `go list` does not know the program.
+    #[error("go list does not know {import_path}")]
+    Unlisted {
+        /// The program.
+        import_path: ImportPath,
+    },
+    /// Something cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// What it is.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl From<Cancelled> for NotRecorded {
+    fn from(Cancelled: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+/// What ends a capture: a record that says never, or none at all.
+pub(crate) enum End {
+    Never(Never),
+    Not(NotRecorded),
+}
+
+impl<E: Into<NotRecorded>> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Not(error.into())
+    }
+}
+
+impl From<Never> for End {
+    fn from(never: Never) -> Self {
+        Self::Never(never)
+    }
+}
+
+impl From<Refused> for End {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Since(path) => Self::Not(NotRecorded::DuringBuild { path }),
+            Refused::Io(path, source) => Self::Not(NotRecorded::Read { path, source }),
+            Refused::Name(path) => Self::Never(Never::Name { path: path.display().to_string() }),
+        }
+    }
+}
+
+impl Record {
+    /// Records what a build read, as the checker of this run sees it. A record may also say that builds of this kind are never
+    /// fresh: keep it, for its sentence.
+    ///
+    /// # Errors
+    /// As [`NotRecorded`] tells.
+    ///
+    /// With it comes what `go` said, unless that is what was kept before.
+    pub fn capture(
+        built: Built<'_>,
+        checker: &Checker,
+        cancel: &Cancel,
+    ) -> Result<(Self, Option<Outline>), NotRecorded> {
+        let (inputs, outline) = match inputs(built, checker, cancel) {
+            Ok((inputs, outline)) => (Ok(inputs), outline),
+            Err(End::Never(never)) => (Err(never), None),
+            Err(End::Not(reason)) => return Err(reason),
+        };
+        Ok((Self { format: FORMAT, layer: built.layer.to_owned(), inputs }, outline))
+    }
+}
+
+fn inputs(
+    built: Built<'_>,
+    checker: &Checker,
+    cancel: &Cancel,
+) -> Result<(Inputs, Option<Outline>), End> {
+    let Built { settings, import_path, survey, .. } = built;
+    let dir = &settings.dir;
+    let started = nanos_of(built.started);
+    // Before anything is looked at: what changes later is younger than this.
+    let looked = survey.looked;
+    let Surveyed { modes, flags, toolchain, packages } =
+        survey.found.as_ref().map_err(Never::clone)?;
+
+    let (main_dir, module) = nearest(dir, "go.mod");
+    let (work_dir, work) = workspace(dir, modes.gowork.as_deref());
+    let module_root = dir.ancestors().nth(main_dir.unwrap_or_default()).unwrap_or(dir);
+    if module.is_none() && work_dir.is_none() || modes.gomod.is_empty() {
+        return Err(Never::NoModule.into());
+    }
+    // In a workspace, go names no go.mod where there is none.
+    if main_dir.is_some() && module_root.join("go.mod") != Path::new(&modes.gomod) {
+        return Err(Never::NoModule.into());
+    }
+    let root = match (&work, &work_dir) {
+        (Nearest::Up(_), Some(file)) => file.parent().unwrap_or(dir).to_owned(),
+        _ => module_root.to_owned(),
+    };
+    let root = Place::root(&root);
+    let modules = match &work_dir {
+        Some(file) => {
+            let parent = file.parent().unwrap_or(file);
+            let place = match work {
+                Nearest::Up(_) => root.clone(),
+                _ => Place::absolute(parent),
+            };
+            Modules::find(Some((&place, file)), &root)
+        }
+        None => Modules::find(None, &root),
+    };
+    let bases: Vec<Place> =
+        modules.locals.iter().map(|local| local.dir.clone()).chain([root.clone()]).collect();
+    let place = |path: &Path| Place::of(path, &bases);
+
+    let packages = packages
+        .of(import_path)
+        .ok_or_else(|| NotRecorded::Unlisted { import_path: import_path.clone() })?;
+    if !said::agrees(built.info, &packages) {
+        return Err(NotRecorded::Modules.into());
+    }
+    let cache = &modes.gomodcache;
+    let mut wanted = Wanted::new();
+    let mut absent: BTreeSet<PathBuf> = BTreeSet::new();
+    for package in packages.iter().copied().filter(|package| !package.standard) {
+        if !package.is_cached(cache) {
+            embed::want(&mut wanted, package.dir.clone(), Filter::Sources);
+            let failed = |source| NotRecorded::Read { path: package.dir.clone(), source };
+            let mut inner = BTreeSet::new();
+            let (patterns, files) = (&package.embed_patterns, &package.embed_files);
+            embed::add(&mut wanted, &mut inner, &package.dir, patterns, files).map_err(failed)?;
+            absent.extend(inner.iter().map(|dir| dir.join("go.mod")));
+        }
+        claims(package, &modules, &mut wanted, &mut absent);
+    }
+
+    let mut singles: BTreeMap<PathBuf, Place> = BTreeMap::new();
+    for file in &modules.files {
+        singles.insert(file.at.clone(), file.clone());
+    }
+    if let Some(vendor) = &modules.vendor {
+        embed::want(&mut wanted, vendor.at.clone(), Filter::Sources);
+        let list = vendor.join("modules.txt");
+        singles.insert(list.at.clone(), list);
+    }
+    for path in absent {
+        // Where names are listed, go.mod is among them.
+        let listed = path.parent().and_then(|dir| wanted.get(dir));
+        if listed.is_none_or(|(filter, _)| *filter == Filter::Named) {
+            singles.entry(path.clone()).or_insert_with(|| place(&path));
+        }
+    }
+    if let Some(profile) = &flags.profile {
+        let found = if Path::new(profile).is_absolute() {
+            Place::absolute(Path::new(profile))
+        } else {
+            Place::of(dir, [&root]).join(profile)
+        };
+        singles.insert(found.at.clone(), found);
+    }
+
+    let main = Packages::main(&packages).filter(|main| !main.standard);
+    let offline = modes.offline.then_some(cache.as_path());
+    // Whether that is proven has been asked before the build.
+    let line = toolchain.line(true)?;
+    let stamp = stamp(built, line, flags, main, offline, started, cancel)?;
+    if let Some((stamp, places)) = &stamp
+        && let Some(repository) = stamp.needs(places.0.as_path())
+    {
+        let file = place(&repository).join("go.mod");
+        singles.entry(file.at.clone()).or_insert(file);
+    }
+
+    let name = |place: &Place| {
+        let text = place.name.to_str().map(str::to_owned);
+        text.ok_or_else(|| Never::Name { path: place.at.display().to_string() })
+    };
+    let mut inputs = Inputs {
+        looked,
+        below: name(&Place::of(dir, [&root]))?,
+        work,
+        module: main_dir,
+        toolchain: toolchain.clone(),
+        stamp: None,
+        unconfirmed: None,
+        dirs: Vec::with_capacity(wanted.len()),
+        files: Vec::with_capacity(singles.len()),
+    };
+    if let Some((stamp, (_, package, module))) = stamp {
+        inputs.stamp = Some((stamp, name(&place(&package))?, name(&place(&module))?));
+    }
+    if let Some(before) = &survey.before {
+        before.teach(&root.at, checker);
+    }
+    let mut headers = Headers::new();
+    for (path, (filter, names)) in &wanted {
+        let dir = name(&place(path))?;
+        let dir = Dir::capture(path, dir, *filter, names, started, checker, &mut headers)?;
+        inputs.dirs.push(dir);
+    }
+    for (path, place) in &singles {
+        let single = Single::capture(path, name(place)?, started)?;
+        if single.content.is_none() {
+            tree::absent(path, started)?;
+        }
+        inputs.files.push(single);
+    }
+    // Above the checkout, much happens in a directory that is none of ours.
+    let repository = Places { line, dir, package: dir, module: module_root }.repository();
+    let top = repository.as_deref().unwrap_or(module_root);
+    for dir in dir.ancestors().take_while(|dir| dir.starts_with(top)) {
+        tree::absent(&dir.join("go.work"), started)?;
+    }
+    confirm(&mut inputs, &root.at, checker, built.unconfirmed);
+    if let Some(before) = &survey.before {
+        return match before.agrees(&inputs, &headers) {
+            true => Ok((inputs, None)),
+            false => Err(NotRecorded::Outline.into()),
+        };
+    }
+    let outline = Outline {
+        root: root.at,
+        modes: modes.clone(),
+        flags: flags.clone(),
+        packages: Packages::only(&packages),
+        headers,
+    };
+    Ok((inputs, Some(outline)))
+}
+
+/// The file of the workspace, if there is one, and how it was found.
+fn workspace(dir: &Path, gowork: Option<&str>) -> (Option<PathBuf>, Nearest) {
+    let (up, found) = nearest(dir, "go.work");
+    match gowork {
+        Some("off") => (None, Nearest::Off),
+        None | Some("") => match up {
+            None => (None, Nearest::Up(None)),
+            // go does not use the one that there is, for a reason of its own.
+            Some(_) => (None, Nearest::Off),
+        },
+        Some(file) if found.as_deref() == Some(Path::new(file)) => (found, Nearest::Up(up)),
+        Some(file) => (Some(PathBuf::from(file)), Nearest::Off),
+    }
+}
+
+/// Adds what may not appear, or disappear, for an import path to mean the same
+/// package as before: where each module whose path it begins with would have
+/// it, and the modules in between.
+fn claims(
+    package: &Package,
+    modules: &Modules,
+    wanted: &mut Wanted,
+    absent: &mut BTreeSet<PathBuf>,
+) {
+    let path = package.import_path.as_str();
+    for local in &modules.locals {
+        let Some(rest) = local.path.as_deref().and_then(|module| path.strip_prefix(module)) else {
+            continue;
+        };
+        if !rest.is_empty() && !rest.starts_with('/') {
+            continue;
+        }
+        let mut dir = local.dir.at.clone();
+        for element in rest.split('/').filter(|element| !element.is_empty()) {
+            dir.push(element);
+            absent.insert(dir.join("go.mod"));
+        }
+        embed::want(wanted, dir, Filter::Sources);
+    }
+    if let Some(vendor) = &modules.vendor
+        && vendor.at.is_dir()
+    {
+        embed::want(wanted, vendor.at.join(path), Filter::Sources);
+    }
+}
+
+type Paths = (PathBuf, PathBuf, PathBuf);
+
+/// What of version control is in the program, if `go` looks for it at all.
+fn stamp(
+    built: Built<'_>,
+    line: ReleaseLine,
+    flags: &Flags,
+    main: Option<&Package>,
+    offline: Option<&Path>,
+    started: i64,
+    cancel: &Cancel,
+) -> Result<Option<(Stamp, Paths)>, End> {
+    let module = main.and_then(|main| main.module.as_ref());
+    let (Some(main), Some(module)) = (main, module) else {
+        return Ok(None);
+    };
+    if flags.stamping == Stamping::Never || !module.version.is_empty() || !module.main {
+        return Ok(None);
+    }
+    let info = built.info;
+    let setting = |key: &str| {
+        let found = info.settings.iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.as_str())
+    };
+    let stamped = setting("vcs")
+        .map(|_| (setting("vcs.revision").unwrap_or(""), setting("vcs.modified") == Some("true")));
+    let said = Said {
+        stamped,
+        module: &module.path,
+        version: info.main.as_ref().map_or("", |main| main.version.as_str()),
+    };
+    let settings = built.settings;
+    let places = Places { line, dir: &settings.dir, package: &main.dir, module: &module.dir };
+    match Stamp::capture(places, &settings.environment, said, offline, started, cancel)? {
+        Ok(stamp) => {
+            let paths = (settings.dir.clone(), main.dir.clone(), module.dir.clone());
+            Ok(Some((stamp, paths)))
+        }
+        Err(Unstampable::Never(never)) => Err(never.into()),
+        Err(Unstampable::During) => Err(End::Not(NotRecorded::Repository)),
+    }
+}
+
+/// Where another machine's clock makes the times of files, they do not prove
+/// that nothing changed during the build. That the content is the same as
+/// before it does.
+fn confirm(inputs: &mut Inputs, root: &Path, checker: &Checker, before: Option<&Record>) {
+    let dirs = inputs
+        .dirs
+        .iter()
+        .filter_map(|dir| dir.device().map(|device| (device, root.join(&dir.path))));
+    let files = inputs.files.iter().chain(inputs.toolchain.files()).filter_map(|file| {
+        file.content.map(|content| (content.stat.device, root.join(&file.path)))
+    });
+    let foreign = dirs.chain(files).find(|(device, path)| !checker.is_local(*device, path));
+    let Some((_, path)) = foreign else {
+        return;
+    };
+    let same = before.and_then(|before| before.inputs.as_ref().ok()).is_some_and(|before| {
+        before.dirs.len() == inputs.dirs.len()
+            && before.files.len() == inputs.files.len()
+            && before
+                .dirs
+                .iter()
+                .zip(&inputs.dirs)
+                .all(|(a, b)| a.path == b.path && a.has_content_of(b))
+            && before
+                .files
+                .iter()
+                .zip(&inputs.files)
+                .all(|(a, b)| a.path == b.path && a.has_content_of(b))
+    });
+    if !same {
+        inputs.unconfirmed = Some(path);
+    }
+}

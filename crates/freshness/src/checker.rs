@@ -1,0 +1,207 @@
+//! Looking at many directories at once, and at none twice: the programs of
+//! one repository share most of what they read.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use crate::outline::Headers;
+use crate::reason::Reason;
+use crate::sums::Sums;
+use crate::tree::{Dir, Seen, Single};
+use stat::{self, Stat};
+
+/// How many directories a thread takes at a time.
+const SHARE: usize = 16;
+
+/// What one run has seen of the file system. It is made when a run begins,
+/// shared by all its checks, and thrown away: what it saw is not looked at
+/// again.
+#[derive(Debug)]
+pub struct Checker {
+    threads: usize,
+    /// Nothing was looked at before this.
+    pub(crate) began: i64,
+    /// By path; a record that says something else of it is another entry.
+    dirs: Mutex<HashMap<PathBuf, Vec<Arc<Known>>>>,
+    local: Mutex<HashMap<u64, bool>>,
+    /// What is recorded of content, for other records of this run.
+    pub(crate) sums: Sums,
+}
+
+/// Directories and files as they are now.
+pub(crate) type Found = (Vec<Dir>, Vec<Single>);
+
+#[derive(Debug)]
+struct Known {
+    recorded: Dir,
+    looked: i64,
+    seen: OnceLock<Seen<Dir>>,
+}
+
+/// When a record was made, and which file systems are to be trusted.
+pub(crate) struct Trust<'a> {
+    pub(crate) checker: &'a Checker,
+    pub(crate) looked: i64,
+}
+
+impl Trust<'_> {
+    /// Whether equal stats mean equal content.
+    pub(crate) fn settled(&self, stat: &Stat, path: &Path) -> bool {
+        stat.is_settled(self.looked) && self.checker.is_local(stat.device, path)
+    }
+}
+
+impl Checker {
+    /// A checker that uses this many threads for each check.
+    #[must_use]
+    pub fn new(threads: NonZero<usize>) -> Self {
+        Self {
+            threads: threads.get(),
+            began: stat::nanos_of(SystemTime::now()),
+            dirs: Mutex::default(),
+            local: Mutex::default(),
+            sums: Sums::default(),
+        }
+    }
+
+    /// The time at which a build may begin, which is now or in a moment: a clock
+    /// tick must have passed since the run began. Then all that was changed
+    /// before the run is older than the build by more than a tick, and what was
+    /// changed after it began is not
+    /// ([`may_be_since`](stat::Stat::may_be_since)). Without, a build that
+    /// begins within a tick of an edit could not be recorded: equal content
+    /// before and after it would not do, since within a tick it may have been
+    /// another in between.
+    #[must_use]
+    pub fn begin_build(&self) -> SystemTime {
+        let now = stat::nanos_of(SystemTime::now());
+        let since = u64::try_from(now.saturating_sub(self.began)).unwrap_or_default();
+        if let Some(rest) = stat::TICK.checked_sub(Duration::from_nanos(since)) {
+            // More than a tick: what is just as old counts as changed since.
+            thread::sleep(rest + Duration::from_micros(1));
+        }
+        SystemTime::now()
+    }
+
+    /// Whether the file system that has a path is one of this machine.
+    pub(crate) fn is_local(&self, device: u64, path: &Path) -> bool {
+        let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        *local.entry(device).or_insert_with(|| stat::is_local(path))
+    }
+
+    /// Compares all that is recorded with what is there. `Some` has what is
+    /// there now, where that is not the same to the letter.
+    pub(crate) fn compare(
+        &self,
+        root: &Path,
+        looked: i64,
+        dirs: &[Dir],
+        singles: &[Single],
+    ) -> Result<Option<Found>, Reason> {
+        let trust = Trust { checker: self, looked };
+        let mut moved = false;
+        let mut now_singles = Vec::with_capacity(singles.len());
+        for single in singles {
+            match single.check(root, &trust) {
+                Seen::Stale(reason) => return Err(reason),
+                Seen::Same => now_singles.push(single.clone()),
+                Seen::Moved(single) => {
+                    moved = true;
+                    now_singles.push(single);
+                }
+            }
+        }
+        let known = self.look(root, &trust, dirs);
+        let mut now_dirs = None;
+        for (position, known) in known.iter().enumerate() {
+            match known.as_ref().and_then(|known| known.seen.get()) {
+                Some(Seen::Same) | None => {}
+                Some(Seen::Stale(reason)) => return Err(reason.clone()),
+                Some(Seen::Moved(dir)) => {
+                    moved = true;
+                    now_dirs.get_or_insert_with(|| dirs.to_vec())[position] = dir.clone();
+                }
+            }
+        }
+        Ok(moved.then(|| (now_dirs.unwrap_or_else(|| dirs.to_vec()), now_singles)))
+    }
+
+    /// Whether all is as it is recorded, or differs only in what `go list` does
+    /// not see.
+    pub(crate) fn holds(
+        &self,
+        root: &Path,
+        looked: i64,
+        dirs: &[Dir],
+        singles: &[Single],
+        headers: &Headers,
+    ) -> bool {
+        let trust = Trust { checker: self, looked };
+        let same = |single: &Single| !matches!(single.check(root, &trust), Seen::Stale(_));
+        singles.iter().all(same)
+            && dirs.iter().all(|dir| {
+                let known = self.known(root, looked, dir);
+                match known.seen.get_or_init(|| dir.check(root, &trust)) {
+                    Seen::Same | Seen::Moved(_) => true,
+                    Seen::Stale(_) => dir.holds(root, &trust, headers),
+                }
+            })
+    }
+
+    /// Looks at all directories; some are left out if one is stale.
+    fn look(&self, root: &Path, trust: &Trust<'_>, dirs: &[Dir]) -> Vec<Option<Arc<Known>>> {
+        let next = AtomicUsize::new(0);
+        let stale = AtomicBool::new(false);
+        let work = || {
+            let mut found = Vec::new();
+            while !stale.load(Ordering::Relaxed) {
+                let start = next.fetch_add(SHARE, Ordering::Relaxed);
+                if start >= dirs.len() {
+                    break;
+                }
+                let end = dirs.len().min(start + SHARE);
+                for (position, dir) in dirs[start..end].iter().enumerate() {
+                    let known = self.known(root, trust.looked, dir);
+                    let seen = known.seen.get_or_init(|| dir.check(root, trust));
+                    stale.fetch_or(matches!(seen, Seen::Stale(_)), Ordering::Relaxed);
+                    found.push((start + position, known));
+                }
+            }
+            found
+        };
+        let threads = self.threads.min(dirs.len().div_ceil(SHARE)).max(1);
+        let mut all = vec![None; dirs.len()];
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut found = work();
+            for other in others {
+                found.extend(other.join().expect("looking at files does not panic"));
+            }
+            for (position, known) in found {
+                all[position] = Some(known);
+            }
+        });
+        all
+    }
+
+    fn known(&self, root: &Path, looked: i64, dir: &Dir) -> Arc<Known> {
+        let path = root.join(&dir.path);
+        let mut dirs = self.dirs.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = dirs.entry(path).or_default();
+        // Whoever looked earlier trusted less.
+        let serves = |known: &&Arc<Known>| {
+            known.recorded == *dir && (known.looked <= looked || dir.is_settled(looked))
+        };
+        if let Some(known) = all.iter().find(serves) {
+            return Arc::clone(known);
+        }
+        let known = Known { recorded: dir.clone(), looked, seen: OnceLock::new() };
+        all.push(Arc::new(known));
+        Arc::clone(&all[all.len() - 1])
+    }
+}

@@ -1,0 +1,100 @@
+//! Which directories decide what `//go:embed` takes. `go list` says what it
+//! took; what could be new is in a directory that a pattern is matched
+//! against, or below one that it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::tree::Filter;
+
+/// Directories to record: which names, and those whose content counts.
+pub(crate) type Wanted = BTreeMap<PathBuf, (Filter, BTreeSet<String>)>;
+
+/// Adds a directory, or makes one that is there count for more.
+pub(crate) fn want(wanted: &mut Wanted, dir: PathBuf, filter: Filter) -> &mut BTreeSet<String> {
+    let (known, names) = wanted.entry(dir).or_insert((filter, BTreeSet::new()));
+    *known = filter.max(*known);
+    names
+}
+
+/// Adds what the patterns of a package depend on. Directories between that
+/// must not be modules are added to `inner`.
+pub(crate) fn add(
+    wanted: &mut Wanted,
+    inner: &mut BTreeSet<PathBuf>,
+    package: &Path,
+    patterns: &[String],
+    files: &[String],
+) -> io::Result<()> {
+    for file in files {
+        let path = package.join(file);
+        if let (Some(dir), Some(name)) = (path.parent(), path.file_name()) {
+            let name = name.to_string_lossy().into_owned();
+            want(wanted, dir.to_owned(), Filter::Named).insert(name);
+        }
+    }
+    for pattern in patterns {
+        let (pattern, hidden) = match pattern.strip_prefix("all:") {
+            Some(pattern) => (pattern, true),
+            None => (pattern.as_str(), false),
+        };
+        let elements: Vec<&str> = pattern.split('/').collect();
+        let is_glob = |element: &&str| element.contains(['*', '?', '[', '\\']);
+        let glob = elements.iter().position(is_glob);
+        let plain = &elements[..glob.unwrap_or(elements.len())];
+        let mut base = package.to_owned();
+        for element in plain {
+            base.push(element);
+            inner.insert(base.clone());
+        }
+        let mut matched = vec![base];
+        for _ in &elements[plain.len()..] {
+            let mut deeper = Vec::new();
+            for dir in matched {
+                if dir.is_dir() {
+                    want(wanted, dir.clone(), Filter::All);
+                    deeper.extend(directories(&dir)?);
+                }
+            }
+            matched = deeper;
+        }
+        for dir in matched {
+            // Of directories that do not match, no file was taken.
+            if files.iter().any(|file| package.join(file).starts_with(&dir)) && dir.is_dir() {
+                below(wanted, &dir, hidden)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds a directory and those below it, as far as they are walked through.
+fn below(wanted: &mut Wanted, dir: &Path, hidden: bool) -> io::Result<()> {
+    want(wanted, dir.to_owned(), Filter::All);
+    for inner in directories(dir)? {
+        let name = inner.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(['.', '_']) && !hidden {
+            continue;
+        }
+        if inner.join("go.mod").exists() {
+            // Another module, until that file is gone.
+            want(wanted, inner, Filter::All);
+        } else {
+            below(wanted, &inner, hidden)?;
+        }
+    }
+    Ok(())
+}
+
+fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,267 @@
+//! The flags of `go build`, as far as they decide what it reads. A flag counts
+//! as harmless only if it is listed here: what is new in Go is not known until
+//! somebody looked at it.
+
+use golang::Environment;
+use serde::{Deserialize, Serialize};
+
+use crate::reason::Never;
+
+/// Flags without a value.
+const SWITCHES: [&str; 6] = ["v", "x", "work", "trimpath", "modcacherw", "json"];
+
+/// Flags that have a value, which is all that they read.
+const VALUES: [&str; 3] = ["p", "tags", "mod"];
+
+/// Flags that `GOFLAGS` has for `go test` alone.
+const TEST_ONLY: [&str; 10] =
+    ["count", "timeout", "failfast", "parallel", "short", "vet", "run", "bench", "cpu", "shuffle"];
+
+/// Whether version control is stamped (`-buildvcs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) enum Stamping {
+    /// Where the repository and its tool are there.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// What flags ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Flags {
+    pub(crate) stamping: Stamping,
+    /// `-pgo`, where it is a file: neither `auto` nor `off`.
+    pub(crate) profile: Option<String>,
+    /// The words that `go list` must be told as well.
+    pub(crate) selecting: Vec<String>,
+}
+
+impl Flags {
+    /// Reads the words of `GOFLAGS`, of the command line, and the linker flags
+    /// that are joined into one `-ldflags`.
+    pub(crate) fn parse(
+        goflags: &str,
+        words: &[String],
+        ldflags: &[String],
+    ) -> Result<Self, Never> {
+        let mut flags = Self::default();
+        let split =
+            quoted(goflags).ok_or_else(|| Never::Flag { flag: format!("GOFLAGS={goflags}") })?;
+        for word in split {
+            let name = name_of(&word).map(|(name, _)| name);
+            if name.is_some_and(|name| TEST_ONLY.contains(&name)) {
+                continue;
+            }
+            flags.add(&word, &mut [].iter(), false)?;
+        }
+        let mut rest = words.iter();
+        while let Some(word) = rest.next() {
+            flags.add(word, &mut rest, true)?;
+        }
+        if !ldflags.is_empty() {
+            linker(&ldflags.join(" "))?;
+        }
+        Ok(flags)
+    }
+
+    fn add(
+        &mut self,
+        word: &str,
+        rest: &mut std::slice::Iter<'_, String>,
+        selecting: bool,
+    ) -> Result<(), Never> {
+        let unknown = || Never::Flag { flag: word.to_owned() };
+        let (name, value) = name_of(word).ok_or_else(unknown)?;
+        if SWITCHES.contains(&name) {
+            if name == "modcacherw" && selecting {
+                self.selecting.push(word.to_owned());
+            }
+            return Ok(());
+        }
+        if name == "buildvcs" {
+            self.stamping = match value {
+                None | Some("true" | "1" | "t" | "T" | "TRUE" | "True") => Stamping::Always,
+                Some("auto") => Stamping::Auto,
+                Some("false" | "0" | "f" | "F" | "FALSE" | "False") => Stamping::Never,
+                Some(_) => return Err(unknown()),
+            };
+            return Ok(());
+        }
+        let known = VALUES.contains(&name) || matches!(name, "ldflags" | "gcflags" | "pgo");
+        if !known {
+            return Err(unknown());
+        }
+        let value = match value {
+            Some(value) => value,
+            None => rest.next().ok_or_else(unknown)?,
+        };
+        match name {
+            "ldflags" => linker(value)?,
+            "gcflags" => compiler(value)?,
+            "pgo" => {
+                self.profile = match value {
+                    "auto" | "off" | "" => None,
+                    path => Some(path.to_owned()),
+                };
+            }
+            _ if selecting && name != "p" => self.selecting.push(format!("-{name}={value}")),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Name and value of a word that is a flag.
+fn name_of(word: &str) -> Option<(&str, Option<&str>)> {
+    let flag = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    let (name, value) = match flag.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (flag, None),
+    };
+    (!name.is_empty() && !name.starts_with('-')).then_some((name, value))
+}
+
+/// Splits as `go` does (its `quoted.Split`): by white space, a word that
+/// begins with a quote ends with the same; `None` if it does not end.
+fn quoted(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start_matches([' ', '\t', '\n', '\r']);
+    while let Some(first) = rest.chars().next() {
+        let (word, after) = if matches!(first, '\'' | '"') {
+            rest[1..].split_once(first)?
+        } else {
+            let end = rest.find([' ', '\t', '\n', '\r']).unwrap_or(rest.len());
+            rest.split_at(end)
+        };
+        words.push(word.to_owned());
+        rest = after.trim_start_matches([' ', '\t', '\n', '\r']);
+    }
+    Some(words)
+}
+
+/// The words of a flag that may begin with a pattern of packages.
+fn tool_words(of: &str, value: &str) -> Result<Vec<String>, Never> {
+    let unknown = || Never::ToolFlag { of: of.to_owned(), flag: value.to_owned() };
+    let value = value.trim();
+    let value = match value.split_once('=') {
+        Some((pattern, flags)) if !pattern.starts_with(['-', '\'', '"']) => flags,
+        _ => value,
+    };
+    quoted(value).ok_or_else(unknown)
+}
+
+/// Refuses the variable by which `go tool link` starts a C toolchain's linker
+/// even without cgo, and hands `-extldflags` to it. `go env -w` cannot set it:
+/// the linker looks at its environment alone.
+pub(crate) fn links_internally(environment: &Environment) -> Result<(), Never> {
+    match environment.get("GO_EXTLINK_ENABLED") {
+        Some(value) if value == "1" => Err(Never::Flag { flag: "GO_EXTLINK_ENABLED=1".to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+/// Checks flags of `go tool link`. A word that begins with `@` names a file with
+/// more of them, even where a value is expected. The internal linker, the only
+/// one without cgo and [GO_EXTLINK_ENABLED](links_internally), reads what `go`
+/// hands to it and nothing else; `-extldflags` are for the external one.
+fn linker(value: &str) -> Result<(), Never> {
+    let words = tool_words("-ldflags", value)?;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let unknown = || Never::ToolFlag { of: "-ldflags".to_owned(), flag: word.clone() };
+        match name_of(word).ok_or_else(unknown)? {
+            ("s" | "w" | "v" | "compressdwarf" | "checklinkname", _)
+            | ("X" | "B" | "buildid" | "extldflags" | "strictdups", Some(_))
+            | ("linkmode", Some("internal")) => {}
+            ("X" | "B" | "buildid" | "extldflags", None)
+                if words.next().is_some_and(|value| !value.starts_with('@')) => {}
+            _ => return Err(unknown()),
+        }
+    }
+    Ok(())
+}
+
+/// Checks flags of `go tool compile`.
+fn compiler(value: &str) -> Result<(), Never> {
+    for word in tool_words("-gcflags", value)? {
+        match name_of(&word) {
+            Some(("N" | "l" | "B" | "e" | "m" | "dwarf" | "dwarflocationlists" | "spectre", _))
+            | Some(("d" | "c", Some(_))) => {}
+            _ => {
+                return Err(Never::ToolFlag { of: "-gcflags".to_owned(), flag: word });
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(goflags: &str, words: &[&str], ldflags: &[&str]) -> Result<Flags, String> {
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        Flags::parse(goflags, &owned(words), &owned(ldflags)).map_err(|never| never.to_string())
+    }
+
+    #[test]
+    fn harmless() {
+        for (goflags, words, ldflags) in [
+            ("", &[][..], &[][..]),
+            ("-mod=mod -count=1 '-ldflags=-X main.a=b'", &[], &["-s", "-w"]),
+            ("", &["-tags", "a,b", "-v", "--trimpath"], &["-X 'main.v=1 2'", "-X=main.w=/x"]),
+            ("", &["-gcflags=all=-N -l", "-ldflags", "all=-s -w"], &["-extldflags '-static'"]),
+            ("-pgo=off", &["-p=4", "-pgo=auto"], &["-buildid="]),
+        ] {
+            assert_eq!(parse(goflags, words, ldflags).unwrap().profile, None, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn not_known() {
+        for (goflags, words, ldflags, named) in [
+            ("-overlay=/o.json", &[][..], &[][..], "-overlay"),
+            ("-modfile=/x/go.mod", &[], &[], "-modfile"),
+            ("'-unfinished", &[], &[], "GOFLAGS"),
+            ("", &["-race"], &[], "-race"),
+            ("", &["-a"], &[], "-a"),
+            ("", &["-C", "/x"], &[], "-C"),
+            ("", &["-cover"], &[], "-cover"),
+            ("", &["-toolexec", "x"], &[], "-toolexec"),
+            ("", &["-buildmode=plugin"], &[], "-buildmode"),
+            ("", &["-asmflags=-I/x"], &[], "-asmflags"),
+            ("", &["-gcflags=-embedcfg=/x"], &[], "-embedcfg"),
+            ("", &["-ldflags=-r /x -L /y"], &[], "-r"),
+            ("", &["-tags"], &[], "-tags"),
+            ("", &["word"], &[], "word"),
+            ("", &[], &["-linkmode=external"], "-linkmode"),
+            ("", &[], &["-X"], "-X"),
+            ("", &[], &["-X @/tmp/flags"], "-X"),
+            ("", &["-ldflags=-extldflags @/tmp/flags"], &[], "-extldflags"),
+            ("", &[], &["@/tmp/flags"], "@/tmp/flags"),
+            ("", &["-gcflags=@/tmp/flags"], &[], "@/tmp/flags"),
+            ("", &[], &["-X 'main.x=1"], "-ldflags"),
+        ] {
+            let sentence = parse(goflags, words, ldflags).unwrap_err();
+            assert!(sentence.contains(named), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn what_they_ask_for() {
+        let flags =
+            parse("-buildvcs=true -pgo=a", &["-buildvcs=false", "-pgo=b.pgo"], &[]).unwrap();
+        assert_eq!((flags.stamping, flags.profile.as_deref()), (Stamping::Never, Some("b.pgo")));
+        assert_eq!(parse("", &["-buildvcs"], &[]).unwrap().stamping, Stamping::Always);
+        let flags = parse("-tags=x", &["-tags", "a b", "-mod=mod", "-p", "2"], &[]).unwrap();
+        assert_eq!(flags.selecting, ["-tags=a b", "-mod=mod"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_words(goflags: String, words: Vec<String>, ldflags: Vec<String>) {
+            let _ = Flags::parse(&goflags, &words, &ldflags);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Under which names records are kept, and what tells two builds apart before
+//! any file is looked at.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use golang::{BuildSettings, Go, ImportPath, KeyHasher, affects_build};
+use serde::{Deserialize, Serialize};
+use stat::Sum;
+
+use crate::reason::Reason;
+
+/// Changes whenever a record of the same key would mean something else.
+const VERSION: &str = "freshness 2";
+
+/// The keys of a program that is built one way.
+///
+/// | in all keys | only in `here` and `last` | in none |
+/// |---|---|---|
+/// | the import path | the working directory | the `go` program: the record has it |
+/// | the target | | the version of Go |
+/// | the build ID of the compiler beside `go`, flags, ldflags, optimizations, variables (not in `last`) | | sources |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordKeys {
+    /// The record of this checkout: looked for first.
+    pub here: String,
+    /// The record of any checkout, the same one or a copy: a moved checkout,
+    /// a fresh clone with an imported cache.
+    pub anywhere: String,
+    /// The [`Summary`] of the last build, however it was made.
+    pub last: String,
+}
+
+impl RecordKeys {
+    /// The keys of a program that this `go` builds with these settings.
+    #[must_use]
+    pub fn new(go: &Go, settings: &BuildSettings, import_path: &ImportPath) -> Self {
+        let BuildSettings { dir, target, .. } = settings;
+        let common = |kind: &str| {
+            let mut fields = KeyHasher::new();
+            for field in [VERSION, kind, import_path.as_str(), &target.os, &target.arch] {
+                fields.add(field);
+            }
+            fields.add(&target.variant);
+            fields
+        };
+        let build = |kind| {
+            let mut fields = common(kind);
+            let summary = Summary::of(go, settings);
+            fields.add(&summary.compiler);
+            for list in [&summary.flags, &summary.ldflags] {
+                fields.count(list.len());
+                list.iter().for_each(|flag| fields.add(flag));
+            }
+            fields.count(usize::from(summary.disable_optimizations));
+            fields.count(summary.variables.len());
+            for (name, value) in &summary.variables {
+                fields.add(name);
+                fields.add(value.to_string());
+            }
+            fields
+        };
+        let mut here = build("here");
+        here.add(dir);
+        let mut last = common("last");
+        last.add(dir);
+        Self { here: here.finish(), anywhere: build("anywhere").finish(), last: last.finish() }
+    }
+}
+
+/// How a build was made, to name what is different when there is no record of
+/// this way. Values of variables are not kept: they may be secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    program: PathBuf,
+    /// The build ID of the compiler.
+    compiler: String,
+    flags: Vec<String>,
+    ldflags: Vec<String>,
+    disable_optimizations: bool,
+    variables: BTreeMap<String, Sum>,
+}
+
+impl Summary {
+    /// Sums up who builds, and how.
+    #[must_use]
+    pub fn of(go: &Go, settings: &BuildSettings) -> Self {
+        let value = |(name, value): (&std::ffi::OsStr, &std::ffi::OsStr)| {
+            (name.to_string_lossy().into_owned(), Sum::of(value.as_encoded_bytes()))
+        };
+        Self {
+            program: go.file().to_owned(),
+            compiler: go.compiler().to_owned(),
+            flags: settings.flags.clone(),
+            ldflags: settings.ldflags.clone(),
+            disable_optimizations: settings.disable_optimizations,
+            variables: settings
+                .environment
+                .iter()
+                .filter(|(name, _)| affects_build(name))
+                .map(value)
+                .collect(),
+        }
+    }
+
+    /// Why the build that this sums up is no evidence for one with other
+    /// settings, or by another `go`.
+    #[must_use]
+    pub fn reason_against(&self, go: &Go, settings: &BuildSettings) -> Reason {
+        let now = Self::of(go, settings);
+        if self.program != now.program {
+            return Reason::Go { was: self.program.clone(), is: now.program };
+        }
+        if self.compiler != now.compiler {
+            return Reason::Compiler;
+        }
+        if self.flags != now.flags {
+            let (was, is) = (self.flags.join(" "), now.flags.join(" "));
+            return Reason::Flags { was, is };
+        }
+        if self.ldflags != now.ldflags {
+            let (was, is) = (self.ldflags.join(" "), now.ldflags.join(" "));
+            return Reason::LinkerFlags { was, is };
+        }
+        if self.disable_optimizations != now.disable_optimizations {
+            return Reason::Optimizations;
+        }
+        let names = self.variables.keys().chain(now.variables.keys());
+        let mut other = names.filter(|name| self.variables.get(*name) != now.variables.get(*name));
+        match other.next() {
+            Some(name) => Reason::Variable { name: name.clone() },
+            None => Reason::NoRecord,
+        }
+    }
+}

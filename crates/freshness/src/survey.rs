@@ -1,0 +1,106 @@
+//! What `go` says of programs that are being built: `go env` (twice) and `go
+//! list -deps`. It is asked while they are built, once for all that are built
+//! alike: what changes in the meantime is noticed when the files are looked at.
+//! Where an [`Outline`](super::Outline) still holds, nothing is asked.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use golang::{BuildSettings, Cancel, Go, ImportPath};
+use stat::nanos_of;
+
+use crate::capture::{End, NotRecorded};
+use crate::flags::{self, Flags};
+use crate::outline::{Before, Modes};
+use crate::packages::{self, Packages};
+use crate::reason::Never;
+use crate::toolchain::Toolchain;
+
+/// What is asked of `go env`.
+const NAMES: [&str; 10] = [
+    "CGO_ENABLED",
+    "GO111MODULE",
+    "GOFLAGS",
+    "GOMOD",
+    "GOMODCACHE",
+    "GOPROXY",
+    "GOROOT",
+    "GOTOOLDIR",
+    "GOVERSION",
+    "GOWORK",
+];
+
+/// What `go` says of programs that are built alike.
+#[derive(Debug)]
+pub struct Survey {
+    /// Nothing was looked at before this; nanoseconds since 1970.
+    pub(crate) looked: i64,
+    pub(crate) found: Result<Surveyed, Never>,
+    /// What was there when it was found that nothing need be asked.
+    pub(crate) before: Option<Before>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Surveyed {
+    pub(crate) modes: Modes,
+    pub(crate) flags: Flags,
+    pub(crate) toolchain: Toolchain,
+    pub(crate) packages: Packages,
+}
+
+impl Survey {
+    /// Whether these builds read only what `go` hashes: no C toolchain, whose
+    /// libraries, scripts and programs are not in a build ID.
+    #[must_use]
+    pub fn is_hashed(&self) -> bool {
+        !matches!(self.found, Err(Never::Cgo | Never::Flag { .. } | Never::ToolFlag { .. }))
+    }
+
+    /// Asks `go`, whose temporary files go below `temporary`. The builds have
+    /// been started at `started` or later.
+    ///
+    /// # Errors
+    /// As [`NotRecorded`] tells.
+    pub fn make(
+        go: &Go,
+        settings: &BuildSettings,
+        import_paths: &[ImportPath],
+        temporary: &Path,
+        started: SystemTime,
+        cancel: &Cancel,
+    ) -> Result<Self, NotRecorded> {
+        let looked = nanos_of(SystemTime::now());
+        let mut settings = settings.clone();
+        settings.environment.set("GOTMPDIR", temporary);
+        match survey(go, &settings, import_paths, nanos_of(started), cancel) {
+            Ok(found) => Ok(Self { looked, found: Ok(found), before: None }),
+            Err(End::Never(never)) => Ok(Self { looked, found: Err(never), before: None }),
+            Err(End::Not(reason)) => Err(reason),
+        }
+    }
+}
+
+fn survey(
+    go: &Go,
+    settings: &BuildSettings,
+    import_paths: &[ImportPath],
+    started: i64,
+    cancel: &Cancel,
+) -> Result<Surveyed, End> {
+    // What can be said without a process comes first.
+    Flags::parse("", &settings.flags, &settings.ldflags)?;
+    flags::links_internally(&settings.environment)?;
+    let (dir, environment) = (&settings.dir, &settings.environment);
+    let env = go.env_of(dir, environment, &NAMES, cancel)?;
+    let mut local = environment.clone();
+    local.set("GOTOOLCHAIN", "local");
+    let own = go.env_of(dir, &local, &NAMES, cancel)?;
+    let value = |name| env.get(name).unwrap_or_default();
+    if value("CGO_ENABLED") == "1" {
+        return Err(Never::Cgo.into());
+    }
+    let flags = Flags::parse(value("GOFLAGS"), &settings.flags, &settings.ldflags)?;
+    let toolchain = Toolchain::capture(go, environment, &own, &env, started)??;
+    let packages = packages::list(go, settings, &flags, import_paths, cancel)?;
+    Ok(Surveyed { modes: Modes::of(&env), flags, toolchain, packages })
+}

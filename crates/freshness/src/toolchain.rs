@@ -1,0 +1,177 @@
+//! The toolchain that a build used, as far as it is not known by its version:
+//! that `go` is what it seems to be, and the files by which it is configured.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use golang::{Environment, Go, GoEnv, find_in_path};
+use serde::{Deserialize, Serialize};
+use stat::Content;
+
+use crate::checker::{Checker, Trust};
+use crate::reason::{Never, Reason};
+use crate::releases::{ReleaseLine, line_of};
+use crate::tree::{Refused, Seen, Single};
+
+/// What is recorded of a toolchain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Toolchain {
+    /// The `go` that was started, free of symbolic links.
+    program: PathBuf,
+    /// Its files, and those of the toolchain that it chose, if another.
+    files: Vec<Single>,
+    /// The version of the toolchain that builds, as `go env GOVERSION` has it.
+    version: String,
+    /// What `go env -w` wrote, wherever that is.
+    settings: Option<Content>,
+    /// The name of the toolchain that was chosen instead of the program's own:
+    /// a program of this name in PATH would be preferred.
+    chosen: Option<String>,
+}
+
+impl Toolchain {
+    /// Looks at the toolchain of a build. `own` is what `go env` says with
+    /// `GOTOOLCHAIN=local`, `actual` what it says without.
+    pub(crate) fn capture(
+        go: &Go,
+        environment: &Environment,
+        own: &GoEnv,
+        actual: &GoEnv,
+        started: i64,
+    ) -> Result<Result<Self, Never>, Refused> {
+        let path = |env: &GoEnv, name| PathBuf::from(env.get(name).unwrap_or_default());
+        let program = go.file();
+        let version = |env: &GoEnv| env.get("GOVERSION").unwrap_or_default().to_owned();
+        // The one chooses, the other builds.
+        for env in [own, actual] {
+            if let Err(never) = line_of(&version(env), go.trusts_unproven()) {
+                return Ok(Err(never));
+            }
+        }
+        let root = path(own, "GOROOT");
+        let binary = format!("bin/go{}", std::env::consts::EXE_SUFFIX);
+        let real = root.join(&binary).canonicalize();
+        if real.ok().as_deref() != Some(program) || is_script(program) {
+            let actual = root.join(&binary);
+            return Ok(Err(Never::Shim { program: go.program().to_owned(), actual }));
+        }
+        let mut paths = vec![program.to_owned()];
+        let mut chosen = None;
+        let mut add = |env: &GoEnv| {
+            let (root, tools) = (path(env, "GOROOT"), path(env, "GOTOOLDIR"));
+            paths.extend([root.join(&binary), root.join("VERSION"), root.join("go.env")]);
+            // Of the parts of a toolchain, those that somebody may have built
+            // into it: the rest is trusted by version.
+            for tool in ["compile", "asm", "link"] {
+                paths.push(tools.join(format!("{tool}{}", std::env::consts::EXE_SUFFIX)));
+            }
+        };
+        add(own);
+        if path(actual, "GOROOT") != root {
+            let name = version(actual);
+            let cache = path(actual, "GOMODCACHE").join("golang.org");
+            let other = path(actual, "GOROOT");
+            if in_path(&name, environment) || !other.starts_with(cache) {
+                let actual = other.join(&binary);
+                return Ok(Err(Never::Shim { program: go.program().to_owned(), actual }));
+            }
+            add(actual);
+            chosen = Some(name);
+        }
+        paths.sort_unstable();
+        paths.dedup();
+        let mut files = Vec::new();
+        for path in paths {
+            match path.to_str() {
+                Some(name) => files.push(Single::capture(&path, name.to_owned(), started)?),
+                None => return Ok(Err(Never::Name { path: path.display().to_string() })),
+            }
+        }
+        let settings = match settings_file(environment) {
+            Some(path) => Single::capture(&path, String::new(), started)?.content,
+            None => None,
+        };
+        let version = version(actual);
+        Ok(Ok(Self { program: program.to_owned(), files, version, settings, chosen }))
+    }
+
+    /// The release line that builds, if it is known or to be taken for one that
+    /// is.
+    pub(crate) fn line(&self, trusting: bool) -> Result<ReleaseLine, Never> {
+        line_of(&self.version, trusting)
+    }
+
+    /// The files that are compared like all others.
+    pub(crate) fn files(&self) -> &[Single] {
+        &self.files
+    }
+
+    /// The same toolchain with other stats.
+    pub(crate) fn with_files(&self, files: Vec<Single>) -> Self {
+        Self { files, ..self.clone() }
+    }
+
+    /// Whether it would be another one now, but for its files.
+    pub(crate) fn check(
+        &self,
+        go: &Go,
+        environment: &Environment,
+        checker: &Checker,
+        looked: i64,
+    ) -> Result<Option<Self>, Reason> {
+        self.line(go.trusts_unproven()).map_err(Reason::Never)?;
+        if go.file() != self.program {
+            let (was, is) = (self.program.clone(), go.file().to_owned());
+            return Err(Reason::Go { was, is });
+        }
+        if let Some(name) = &self.chosen
+            && in_path(name, environment)
+        {
+            return Err(Reason::Added { path: PathBuf::from(name) });
+        }
+        let Some(path) = settings_file(environment) else {
+            return match self.settings {
+                None => Ok(None),
+                Some(_) => Err(Reason::Variable { name: "GOENV".to_owned() }),
+            };
+        };
+        let recorded = Single { path: String::new(), content: self.settings };
+        // The name of the file is part of no record: it is where it is.
+        match recorded.check_at(&path, &Trust { checker, looked }) {
+            Seen::Same => Ok(None),
+            Seen::Moved(single) => Ok(Some(Self { settings: single.content, ..self.clone() })),
+            Seen::Stale(reason) => Err(reason),
+        }
+    }
+}
+
+/// The file of `go env -w` (its `cfg.EnvFile`, and `os.UserConfigDir`).
+fn settings_file(environment: &Environment) -> Option<PathBuf> {
+    let variable = |name| environment.get(name).filter(|value: &&OsStr| !value.is_empty());
+    if let Some(file) = variable("GOENV") {
+        return (file != "off").then(|| PathBuf::from(file));
+    }
+    let config = if cfg!(windows) {
+        PathBuf::from(variable("AppData")?)
+    } else if cfg!(target_vendor = "apple") {
+        Path::new(variable("HOME")?).join("Library/Application Support")
+    } else {
+        match variable("XDG_CONFIG_HOME") {
+            Some(config) => PathBuf::from(config),
+            None => Path::new(variable("HOME")?).join(".config"),
+        }
+    };
+    Some(config.join("go/env"))
+}
+
+fn in_path(name: &str, environment: &Environment) -> bool {
+    find_in_path(OsStr::new(name), environment).is_some()
+}
+
+fn is_script(program: &Path) -> bool {
+    let mut head = [0; 2];
+    let read = File::open(program).and_then(|mut file| file.read_exact(&mut head));
+    read.is_err() || head == *b"#!"
+}

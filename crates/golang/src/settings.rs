@@ -1,0 +1,45 @@
+//! How programs are built, and the command line of `go build` that follows
+//! from it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::environment::Environment;
+use crate::import_path::ImportPath;
+use crate::target::Target;
+
+/// How programs are built: everything that a [`BuildKey`](crate::BuildKey)
+/// covers, and the same for all programs of one build group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildSettings {
+    /// The working directory, absolute.
+    pub dir: PathBuf,
+    /// What is built for.
+    pub target: Target,
+    /// The environment, complete ([`Environment::for_target`]).
+    pub environment: Environment,
+    /// Flags that come before ours.
+    pub flags: Vec<String>,
+    /// Joined by spaces into one `-ldflags=…`, if there are any.
+    pub ldflags: Vec<String>,
+    /// Compiles for a debugger: `-gcflags "all=-N -l"`.
+    pub disable_optimizations: bool,
+}
+
+impl BuildSettings {
+    /// The words after `go`.
+    pub(crate) fn arguments(&self, output: &Path, import_paths: &[&ImportPath]) -> Vec<OsString> {
+        let mut words = vec!["build".into()];
+        words.extend(self.flags.iter().map(Into::into));
+        words.push("-trimpath".into());
+        if self.disable_optimizations {
+            words.extend(["-gcflags".into(), "all=-N -l".into()]);
+        }
+        if !self.ldflags.is_empty() {
+            words.push(format!("-ldflags={}", self.ldflags.join(" ")).into());
+        }
+        words.extend(["-o".into(), output.into()]);
+        words.extend(import_paths.iter().map(|path| path.as_str().into()));
+        words
+    }
+}
