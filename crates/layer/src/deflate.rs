@@ -17,7 +17,7 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use stat::Sum;
 
 use crate::blocks::Known;
-use crate::pipeline::Piece;
+use crate::pool::Piece;
 
 /// How much is compressed at once. Up to 1 MiB a larger block is no faster and
 /// saves nothing, so that memory decides. Part of what `gz1` means: another

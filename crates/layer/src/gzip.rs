@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::blocks::{Blocks, Known, Place};
-use crate::compressor::Compressor;
 use crate::deflate::Block;
-use crate::pipeline::{Piece as _, Pipeline};
+use crate::pipeline::Pipeline;
+use crate::pool::{Piece as _, Pool};
 
 /// Compresses what is written to it, as one gzip member. It holds a bounded
 /// number of blocks at a time and uses them again. It must be
@@ -37,7 +37,7 @@ pub struct GzipWriter<W> {
 
 impl<W: Write> GzipWriter<W> {
     pub(crate) fn new(
-        compressor: Compressor,
+        pool: Pool,
         level: u8,
         out: W,
         known: Option<Arc<Known>>,
@@ -50,7 +50,7 @@ impl<W: Write> GzipWriter<W> {
             members: Vec::new(),
             block: Block::new(level, known.clone()),
             known,
-            away: Pipeline::new(compressor),
+            away: Pipeline::new(pool),
             spare: None,
             crc: crc32fast::Hasher::new(),
         };
@@ -201,7 +201,7 @@ mod tests {
     /// What stands in the other blob is taken, and nothing is compressed.
     #[test]
     fn known_blocks_are_taken_if_they_are_sound() {
-        let pool = Compressor::new(NonZeroUsize::MIN).unwrap();
+        let pool = Pool::new(NonZeroUsize::MIN).unwrap();
         let content: Vec<u8> = (0..3 * BLOCK).map(|at| (at / 999 * 7) as u8).collect();
         let write = |known| {
             let mut out = GzipWriter::new(pool.clone(), GZIP_LEVEL, Vec::new(), known).unwrap();

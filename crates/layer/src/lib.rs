@@ -25,6 +25,7 @@ mod kodata;
 mod look;
 mod os;
 mod pipeline;
+mod pool;
 mod produce;
 mod recipe;
 mod sink;

@@ -5,24 +5,17 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc::Receiver;
 
-use crate::compressor::Compressor;
-
-/// What a thread compresses at once. The result must depend on nothing but the
-/// piece.
-pub(crate) trait Piece: Send + 'static {
-    /// Compresses the piece in place.
-    fn compress(&mut self);
-}
+use crate::pool::{Piece, Pool};
 
 /// The pieces that are away, the oldest first.
 pub(crate) struct Pipeline<P> {
-    compressor: Compressor,
+    pool: Pool,
     away: VecDeque<Receiver<P>>,
 }
 
 impl<P: Piece> Pipeline<P> {
-    pub(crate) fn new(compressor: Compressor) -> Self {
-        Self { compressor, away: VecDeque::new() }
+    pub(crate) fn new(pool: Pool) -> Self {
+        Self { pool, away: VecDeque::new() }
     }
 
     /// How many pieces are away.
@@ -32,11 +25,11 @@ impl<P: Piece> Pipeline<P> {
 
     /// Must a piece be taken back before another is handed in?
     pub(crate) fn is_full(&self) -> bool {
-        self.away.len() >= self.compressor.window()
+        self.away.len() >= self.pool.window()
     }
 
     pub(crate) fn hand_in(&mut self, piece: P) {
-        self.away.push_back(self.compressor.submit(piece));
+        self.away.push_back(self.pool.submit(piece));
     }
 
     /// Waits for the oldest piece, if one is away.

@@ -120,7 +120,7 @@ impl Recipe {
                 (output, diff_id, diff_id, None, blocks)
             }
             Method::Zstd => {
-                let zstd = ZstdWriter::new(compressor.clone(), compression.level(), output);
+                let zstd = ZstdWriter::new(compressor.pool(), compression.level(), output);
                 let (output, diff_id) = self.encode(EncoderSink::new(zstd), stop)?;
                 (output, diff_id, diff_id, None, Blocks::default())
             }

@@ -8,8 +8,8 @@
 
 use std::io::{self, Write};
 
-use crate::compressor::Compressor;
-use crate::pipeline::{Piece, Pipeline};
+use crate::pipeline::Pipeline;
+use crate::pool::{Piece, Pool};
 
 /// How much content a frame has. Smaller ones compress worse, since nothing is
 /// found across their borders; larger ones are too few for several threads,
@@ -62,8 +62,8 @@ pub(crate) struct ZstdWriter<W> {
 
 impl<W: Write> ZstdWriter<W> {
     /// `level` is zstd's, from 1 to 22.
-    pub(crate) fn new(compressor: Compressor, level: u8, out: W) -> Self {
-        let away = Pipeline::new(compressor);
+    pub(crate) fn new(pool: Pool, level: u8, out: W) -> Self {
+        let away = Pipeline::new(pool);
         Self { out, level, frame: Frame::new(level), away, spare: None }
     }
 

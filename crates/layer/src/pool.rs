@@ -1,0 +1,123 @@
+//! The threads that compress pieces of layers. Layers hand pieces in and wait
+//! for them in their own order; the pool knows neither layers nor files.
+
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+/// What a thread compresses at once. The result must depend on nothing but the
+/// piece.
+pub(crate) trait Piece: Send + 'static {
+    /// Compresses the piece in place.
+    fn compress(&mut self);
+}
+
+/// Clones share the threads, which end when the last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct Pool(Arc<Threads>);
+
+struct Threads {
+    /// `None` only while the pool is dropped.
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Compresses a piece and sends it back.
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Pool {
+    /// Starts so many threads, or none if the operating system gives no more.
+    pub(crate) fn new(threads: NonZeroUsize) -> io::Result<Self> {
+        let (jobs, queue) = channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        // Built up in place, so that threads end if a later one does not start.
+        let mut pool = Threads { jobs: Some(jobs), threads: Vec::new() };
+        for _ in 0..threads.get() {
+            let queue = Arc::clone(&queue);
+            let thread = thread::Builder::new().name("compress".to_owned());
+            pool.threads.push(thread.spawn(move || work(&queue))?);
+        }
+        Ok(Self(Arc::new(pool)))
+    }
+
+    /// How many pieces of a layer may be away at a time: enough to keep every
+    /// thread busy while the layer waits for its oldest piece.
+    pub(crate) fn window(&self) -> usize {
+        self.0.threads.len() + 2
+    }
+
+    /// Hands a piece in. The receiver gives it back compressed, or an error if
+    /// that panicked.
+    pub(crate) fn submit<P: Piece>(&self, mut piece: P) -> Receiver<P> {
+        let (done, receiver) = sync_channel(1);
+        let job = move || {
+            if catch_unwind(AssertUnwindSafe(|| piece.compress())).is_ok() {
+                // A layer that was given up does not listen any more.
+                let _ = done.send(piece);
+            }
+        };
+        if let Some(jobs) = &self.0.jobs {
+            // Without threads the job is dropped, which its receiver notices.
+            let _ = jobs.send(Box::new(job));
+        }
+        receiver
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // Jobs catch what panics.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("threads", &self.0.threads.len()).finish()
+    }
+}
+
+fn work(queue: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = queue.lock().expect("receiving does not panic").recv();
+        let Ok(job) = job else { return };
+        job();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compression::GZIP_LEVEL;
+    use crate::deflate::Block;
+
+    fn pool(threads: usize) -> Pool {
+        Pool::new(NonZeroUsize::new(threads).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_panic_is_an_error_and_the_thread_goes_on() {
+        let pool = pool(1);
+        assert!(pool.submit(Block::broken()).recv().is_err());
+        assert!(pool.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
+    }
+
+    #[test]
+    fn threads_end_with_the_last_clone() {
+        let pool = pool(3);
+        let threads = Arc::downgrade(&pool.0);
+        let clone = pool.clone();
+        drop(pool);
+        assert!(clone.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
+        // Dropping waits for the threads: it would hang if they went on.
+        drop(clone);
+        assert!(threads.upgrade().is_none());
+    }
+}
