@@ -2,28 +2,28 @@
 //! looked at. Nothing waits for a record.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use golang::{BuildInfo, BuildSettings, Cancel, Cancelled, GoEnvError, ImportPath, ListError};
+use golang::{BuildInfo, BuildSettings, Cancel, ImportPath};
 use stat::nanos_of;
-use thiserror::Error;
 
 use crate::checker::Checker;
 use crate::embed::{self, Wanted};
 use crate::flags::{Flags, Stamping};
+use crate::header::Headers;
 use crate::modules::Modules;
-use crate::outline::{Headers, Outline};
+use crate::not_recorded::{End, NotRecorded};
+use crate::outline::Outline;
 use crate::packages::{Package, Packages};
 use crate::place::Place;
 use crate::reason::Never;
+use crate::record::{FORMAT, Inputs, Nearest, Record, nearest};
 use crate::releases::ReleaseLine;
 use crate::said;
 use crate::survey::{Survey, Surveyed};
 use crate::tree::{self, Dir, Filter, Refused, Single};
 use crate::vcs::{Places, Said, Stamp, Unstampable};
-use crate::{FORMAT, Inputs, Nearest, Record, nearest};
 
 /// A build that has ended.
 #[derive(Debug, Clone, Copy)]
@@ -42,77 +42,8 @@ pub struct Built<'a> {
     /// What the caller finds the layer of the binary by: its diff_id.
     pub layer: &'a str,
     /// The record of which a check just said, before this build, that it is
-    /// [`Unconfirmed`](super::Reason::Unconfirmed).
+    /// [`Unconfirmed`](crate::Reason::Unconfirmed).
     pub unconfirmed: Option<&'a Record>,
-}
-
-/// Why there is no record. The build is as good as any; the next one is made
-/// again.
-#[derive(Debug, Error)]
-pub enum NotRecorded {
-    /// The work was cancelled.
-    #[error("cancelled")]
-    Cancelled,
-    /// A file may have been changed after the build had begun.
-    #[error("{} was changed during the build", path.display())]
-    DuringBuild {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The modules are not what the binary says that they were.
-    #[error("modules were changed during the build")]
-    Modules,
-    /// The repository is not what the binary says that it was.
-    #[error("the repository was changed during the build")]
-    Repository,
-    /// Imports, embedded files or modules are not what they were just before
-    /// the build.
-    #[error("what the program is made of was changed at the beginning of the build")]
-    Outline,
-    /// `go env` did not answer.
-    #[error(transparent)]
-    Env(#[from] GoEnvError),
-    /// `go list` did not answer.
-    #[error(transparent)]
-    List(#[from] ListError),
-    /// `go list` does not know the program.
-    #[error("go list does not know {import_path}")]
-    Unlisted {
-        /// The program.
-        import_path: ImportPath,
-    },
-    /// Something cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// What it is.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-}
-
-impl From<Cancelled> for NotRecorded {
-    fn from(Cancelled: Cancelled) -> Self {
-        Self::Cancelled
-    }
-}
-
-/// What ends a capture: a record that says never, or none at all.
-pub(crate) enum End {
-    Never(Never),
-    Not(NotRecorded),
-}
-
-impl<E: Into<NotRecorded>> From<E> for End {
-    fn from(error: E) -> Self {
-        Self::Not(error.into())
-    }
-}
-
-impl From<Never> for End {
-    fn from(never: Never) -> Self {
-        Self::Never(never)
-    }
 }
 
 impl From<Refused> for End {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use crate::outline::Headers;
+use crate::header::Headers;
 use crate::reason::Reason;
 use crate::sums::Sums;
 use crate::tree::{Dir, Seen, Single};

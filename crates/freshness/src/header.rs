@@ -1,10 +1,16 @@
-//! What of a Go source file decides which packages a program is made of, and
-//! with which embedded files: its head, up to the last import, and the patterns
-//! of `//go:embed` wherever they are. Whoever edits anything else changes what
-//! is compiled, but nothing that `go list` says.
+//! Extracts the part of a Go file that affects the package graph: its head with
+//! build constraints and imports, and the patterns of `//go:embed` wherever they
+//! are. Other edits change what is compiled, but nothing that `go list` says.
+
+use std::collections::BTreeMap;
 
 use memchr::{memchr, memmem};
 use stat::Sum;
+
+/// The [headers](header) of source files, by the path of the
+/// directory as it is recorded, a slash, and the name. Those of which nothing
+/// is known are left out.
+pub(crate) type Headers = BTreeMap<String, Sum>;
 
 /// The sum of what counts of a source file. `None` of what is not understood:
 /// then anything may count.

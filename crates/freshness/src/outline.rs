@@ -3,23 +3,17 @@
 //! about that, it holds, and `go` is not asked again. Most edits leave it as it
 //! is: they change what functions do, not what is imported.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use golang::{BuildSettings, Go, GoEnv};
+use golang::{BuildSettings, Go};
 use serde::{Deserialize, Serialize};
-use stat::Sum;
 
 use crate::checker::Checker;
 use crate::flags::Flags;
+use crate::header::Headers;
 use crate::packages::Packages;
-use crate::survey::{Survey, Surveyed};
-use crate::{Inputs, Record};
-
-/// The [headers](super::header::header) of source files, by the path of the
-/// directory as it is recorded, a slash, and the name. Those of which nothing
-/// is known are left out.
-pub(crate) type Headers = BTreeMap<String, Sum>;
+use crate::record::{Inputs, Record};
+use crate::survey::{Modes, Survey, Surveyed};
 
 /// What `go` said of a program, in one checkout. It is kept by the caller
 /// beside the [`Record`] of the same build.
@@ -31,30 +25,6 @@ pub struct Outline {
     pub(crate) flags: Flags,
     pub(crate) packages: Packages,
     pub(crate) headers: Headers,
-}
-
-/// What `go env` says, as far as it decides what is recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Modes {
-    /// `GOMOD`; empty where there are no modules.
-    pub(crate) gomod: String,
-    pub(crate) gomodcache: PathBuf,
-    pub(crate) gowork: Option<String>,
-    /// `GOPROXY=off`; the value itself may be secret.
-    pub(crate) offline: bool,
-}
-
-impl Modes {
-    pub(crate) fn of(env: &GoEnv) -> Self {
-        let value = |name| env.get(name).unwrap_or_default();
-        let modules = value("GO111MODULE") != "off";
-        Self {
-            gomod: if modules { value("GOMOD").to_owned() } else { String::new() },
-            gomodcache: PathBuf::from(value("GOMODCACHE")),
-            gowork: env.get("GOWORK").map(str::to_owned),
-            offline: value("GOPROXY") == "off",
-        }
-    }
 }
 
 /// What was there when an outline was found to hold, before the build began.

@@ -3,15 +3,16 @@
 //! alike: what changes in the meantime is noticed when the files are looked at.
 //! Where an [`Outline`](super::Outline) still holds, nothing is asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use golang::{BuildSettings, Cancel, Go, ImportPath};
+use golang::{BuildSettings, Cancel, Go, GoEnv, ImportPath};
+use serde::{Deserialize, Serialize};
 use stat::nanos_of;
 
-use crate::capture::{End, NotRecorded};
 use crate::flags::{self, Flags};
-use crate::outline::{Before, Modes};
+use crate::not_recorded::{End, NotRecorded};
+use crate::outline::Before;
 use crate::packages::{self, Packages};
 use crate::reason::Never;
 use crate::toolchain::Toolchain;
@@ -46,6 +47,30 @@ pub(crate) struct Surveyed {
     pub(crate) flags: Flags,
     pub(crate) toolchain: Toolchain,
     pub(crate) packages: Packages,
+}
+
+/// What `go env` says, as far as it decides what is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Modes {
+    /// `GOMOD`; empty where there are no modules.
+    pub(crate) gomod: String,
+    pub(crate) gomodcache: PathBuf,
+    pub(crate) gowork: Option<String>,
+    /// `GOPROXY=off`; the value itself may be secret.
+    pub(crate) offline: bool,
+}
+
+impl Modes {
+    pub(crate) fn of(env: &GoEnv) -> Self {
+        let value = |name| env.get(name).unwrap_or_default();
+        let modules = value("GO111MODULE") != "off";
+        Self {
+            gomod: if modules { value("GOMOD").to_owned() } else { String::new() },
+            gomodcache: PathBuf::from(value("GOMODCACHE")),
+            gowork: env.get("GOWORK").map(str::to_owned),
+            offline: value("GOPROXY") == "off",
+        }
+    }
 }
 
 impl Survey {

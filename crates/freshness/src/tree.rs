@@ -13,8 +13,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::checker::{Checker, Trust};
-use crate::header::header;
-use crate::outline::Headers;
+use crate::header::{Headers, header};
 use crate::reason::Reason;
 use crate::sums::Known;
 use stat::{self, Content, Folder, Kind, Stat, nanos_of};

@@ -6,8 +6,7 @@ use std::path::Path;
 use stat::{self, Content, Folder, Kind, Sum};
 
 use crate::checker::{Checker, Trust};
-use crate::header::header;
-use crate::outline::Headers;
+use crate::header::{Headers, header};
 use crate::reason::Reason;
 use crate::sums::Known;
 use crate::tree::{Dir, Entry, Filter, is_go, is_source, key};
