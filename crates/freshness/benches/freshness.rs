@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use divan::Bencher;
-use freshness::{Built, Checker, Freshness, Index, Record, Survey, VcsState};
+use freshness::{Built, Checker, DepsListing, Freshness, Index, Record, VcsState};
 use golang::{BuildInfo, BuildSettings, Cancel, Environment, Go, ImportPath, Target};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -108,8 +108,15 @@ fn site(dirs: usize) -> Site {
     let started = SystemTime::now() + later;
     let programs = std::slice::from_ref(&import_path);
     let built = Built {
-        survey: &Survey::make(&go, &settings, programs, &std::env::temp_dir(), started, &cancel)
-            .unwrap(),
+        listing: &DepsListing::ask(
+            &go,
+            &settings,
+            programs,
+            &std::env::temp_dir(),
+            started,
+            &cancel,
+        )
+        .unwrap(),
         settings: &settings,
         import_path: &import_path,
         info: &BuildInfo::read(&binary).unwrap(),

@@ -1,5 +1,5 @@
-//! Making a record, after a build: what it read according to the [`Survey`] is
-//! looked at. Nothing waits for a record.
+//! Makes a record after a build: it looks at everything that the build read
+//! according to the [`DepsListing`]. Nothing waits for a record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use golang::{BuildInfo, BuildSettings, Cancel, ImportPath};
 use stat::nanos_of;
 
 use crate::checker::Checker;
+use crate::deps_listing::{Deps, DepsListing};
 use crate::embed::{self, Wanted};
 use crate::flags::{Flags, Stamping};
 use crate::header::Headers;
@@ -16,14 +17,13 @@ use crate::modules::Modules;
 use crate::not_recorded::{End, NotRecorded};
 use crate::outline::Outline;
 use crate::packages::{Package, Packages};
-use crate::place::Place;
-use crate::reason::Never;
+use crate::reason::Uncacheable;
 use crate::record::{FORMAT, Inputs, Nearest, Record, nearest};
 use crate::releases::ReleaseLine;
-use crate::said;
-use crate::survey::{Survey, Surveyed};
+use crate::rooted_path::RootedPath;
+use crate::stamped_modules;
 use crate::tree::{self, Dir, Filter, Refused, Single};
-use crate::vcs::{Places, Said, Stamp, Unstampable};
+use crate::vcs::{BinaryStamp, Places, Stamp, Unstampable};
 
 /// A build that has ended.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ pub struct Built<'a> {
     /// the layer was.
     pub info: &'a BuildInfo,
     /// What `go` says of it, asked since the build began.
-    pub survey: &'a Survey,
+    pub listing: &'a DepsListing,
     /// When it was started, or earlier.
     pub started: SystemTime,
     /// What the caller finds the layer of the binary by: its diff_id.
@@ -51,7 +51,9 @@ impl From<Refused> for End {
         match refused {
             Refused::Since(path) => Self::Not(NotRecorded::DuringBuild { path }),
             Refused::Io(path, source) => Self::Not(NotRecorded::Read { path, source }),
-            Refused::Name(path) => Self::Never(Never::Name { path: path.display().to_string() }),
+            Refused::Name(path) => {
+                Self::Uncacheable(Uncacheable::Name { path: path.display().to_string() })
+            }
         }
     }
 }
@@ -71,7 +73,7 @@ impl Record {
     ) -> Result<(Self, Option<Outline>), NotRecorded> {
         let (inputs, outline) = match inputs(built, checker, cancel) {
             Ok((inputs, outline)) => (Ok(inputs), outline),
-            Err(End::Never(never)) => (Err(never), None),
+            Err(End::Uncacheable(never)) => (Err(never), None),
             Err(End::Not(reason)) => return Err(reason),
         };
         Ok((Self { format: FORMAT, layer: built.layer.to_owned(), inputs }, outline))
@@ -83,48 +85,48 @@ fn inputs(
     checker: &Checker,
     cancel: &Cancel,
 ) -> Result<(Inputs, Option<Outline>), End> {
-    let Built { settings, import_path, survey, .. } = built;
+    let Built { settings, import_path, listing, .. } = built;
     let dir = &settings.dir;
     let started = nanos_of(built.started);
     // Before anything is looked at: what changes later is younger than this.
-    let looked = survey.looked;
-    let Surveyed { modes, flags, toolchain, packages } =
-        survey.found.as_ref().map_err(Never::clone)?;
+    let looked = listing.looked;
+    let Deps { modes, flags, toolchain, packages } =
+        listing.found.as_ref().map_err(Uncacheable::clone)?;
 
     let (main_dir, module) = nearest(dir, "go.mod");
     let (work_dir, work) = workspace(dir, modes.gowork.as_deref());
     let module_root = dir.ancestors().nth(main_dir.unwrap_or_default()).unwrap_or(dir);
     if module.is_none() && work_dir.is_none() || modes.gomod.is_empty() {
-        return Err(Never::NoModule.into());
+        return Err(Uncacheable::NoModule.into());
     }
     // In a workspace, go names no go.mod where there is none.
     if main_dir.is_some() && module_root.join("go.mod") != Path::new(&modes.gomod) {
-        return Err(Never::NoModule.into());
+        return Err(Uncacheable::NoModule.into());
     }
     let root = match (&work, &work_dir) {
         (Nearest::Up(_), Some(file)) => file.parent().unwrap_or(dir).to_owned(),
         _ => module_root.to_owned(),
     };
-    let root = Place::root(&root);
+    let root = RootedPath::root(&root);
     let modules = match &work_dir {
         Some(file) => {
             let parent = file.parent().unwrap_or(file);
             let place = match work {
                 Nearest::Up(_) => root.clone(),
-                _ => Place::absolute(parent),
+                _ => RootedPath::absolute(parent),
             };
             Modules::find(Some((&place, file)), &root)
         }
         None => Modules::find(None, &root),
     };
-    let bases: Vec<Place> =
+    let bases: Vec<RootedPath> =
         modules.locals.iter().map(|local| local.dir.clone()).chain([root.clone()]).collect();
-    let place = |path: &Path| Place::of(path, &bases);
+    let place = |path: &Path| RootedPath::of(path, &bases);
 
     let packages = packages
         .of(import_path)
         .ok_or_else(|| NotRecorded::Unlisted { import_path: import_path.clone() })?;
-    if !said::agrees(built.info, &packages) {
+    if !stamped_modules::agrees(built.info, &packages) {
         return Err(NotRecorded::Modules.into());
     }
     let cache = &modes.gomodcache;
@@ -142,7 +144,7 @@ fn inputs(
         claims(package, &modules, &mut wanted, &mut absent);
     }
 
-    let mut singles: BTreeMap<PathBuf, Place> = BTreeMap::new();
+    let mut singles: BTreeMap<PathBuf, RootedPath> = BTreeMap::new();
     for file in &modules.files {
         singles.insert(file.at.clone(), file.clone());
     }
@@ -160,9 +162,9 @@ fn inputs(
     }
     if let Some(profile) = &flags.profile {
         let found = if Path::new(profile).is_absolute() {
-            Place::absolute(Path::new(profile))
+            RootedPath::absolute(Path::new(profile))
         } else {
-            Place::of(dir, [&root]).join(profile)
+            RootedPath::of(dir, [&root]).join(profile)
         };
         singles.insert(found.at.clone(), found);
     }
@@ -179,13 +181,13 @@ fn inputs(
         singles.entry(file.at.clone()).or_insert(file);
     }
 
-    let name = |place: &Place| {
+    let name = |place: &RootedPath| {
         let text = place.name.to_str().map(str::to_owned);
-        text.ok_or_else(|| Never::Name { path: place.at.display().to_string() })
+        text.ok_or_else(|| Uncacheable::Name { path: place.at.display().to_string() })
     };
     let mut inputs = Inputs {
         looked,
-        below: name(&Place::of(dir, [&root]))?,
+        below: name(&RootedPath::of(dir, [&root]))?,
         work,
         module: main_dir,
         toolchain: toolchain.clone(),
@@ -197,7 +199,7 @@ fn inputs(
     if let Some((stamp, (_, package, module))) = stamp {
         inputs.stamp = Some((stamp, name(&place(&package))?, name(&place(&module))?));
     }
-    if let Some(before) = &survey.before {
+    if let Some(before) = &listing.before {
         before.teach(&root.at, checker);
     }
     let mut headers = Headers::new();
@@ -220,7 +222,7 @@ fn inputs(
         tree::absent(&dir.join("go.work"), started)?;
     }
     confirm(&mut inputs, &root.at, checker, built.unconfirmed);
-    if let Some(before) = &survey.before {
+    if let Some(before) = &listing.before {
         return match before.agrees(&inputs, &headers) {
             true => Ok((inputs, None)),
             false => Err(NotRecorded::Outline.into()),
@@ -308,19 +310,19 @@ fn stamp(
     };
     let stamped = setting("vcs")
         .map(|_| (setting("vcs.revision").unwrap_or(""), setting("vcs.modified") == Some("true")));
-    let said = Said {
+    let binary = BinaryStamp {
         stamped,
         module: &module.path,
         version: info.main.as_ref().map_or("", |main| main.version.as_str()),
     };
     let settings = built.settings;
     let places = Places { line, dir: &settings.dir, package: &main.dir, module: &module.dir };
-    match Stamp::capture(places, &settings.environment, said, offline, started, cancel)? {
+    match Stamp::capture(places, &settings.environment, binary, offline, started, cancel)? {
         Ok(stamp) => {
             let paths = (settings.dir.clone(), main.dir.clone(), module.dir.clone());
             Ok(Some((stamp, paths)))
         }
-        Err(Unstampable::Never(never)) => Err(never.into()),
+        Err(Unstampable::Uncacheable(never)) => Err(never.into()),
         Err(Unstampable::During) => Err(End::Not(NotRecorded::Repository)),
     }
 }

@@ -1,5 +1,5 @@
-//! Looking at many directories at once, and at none twice: the programs of
-//! one repository share most of what they read.
+//! Looks at many directories at once, and at none twice: the programs of one
+//! repository share most of what they read.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::header::Headers;
 use crate::reason::Reason;
-use crate::sums::Sums;
+use crate::sum_cache::SumCache;
 use crate::tree::{Dir, Seen, Single};
 use stat::{self, Stat};
 
@@ -27,17 +27,17 @@ pub struct Checker {
     /// Nothing was looked at before this.
     pub(crate) began: i64,
     /// By path; a record that says something else of it is another entry.
-    dirs: Mutex<HashMap<PathBuf, Vec<Arc<Known>>>>,
+    dirs: Mutex<HashMap<PathBuf, Vec<Arc<CachedDir>>>>,
     local: Mutex<HashMap<u64, bool>>,
     /// What is recorded of content, for other records of this run.
-    pub(crate) sums: Sums,
+    pub(crate) sums: SumCache,
 }
 
 /// Directories and files as they are now.
 pub(crate) type Found = (Vec<Dir>, Vec<Single>);
 
 #[derive(Debug)]
-struct Known {
+struct CachedDir {
     recorded: Dir,
     looked: i64,
     seen: OnceLock<Seen<Dir>>,
@@ -65,7 +65,7 @@ impl Checker {
             began: stat::nanos_of(SystemTime::now()),
             dirs: Mutex::default(),
             local: Mutex::default(),
-            sums: Sums::default(),
+            sums: SumCache::default(),
         }
     }
 
@@ -154,7 +154,7 @@ impl Checker {
     }
 
     /// Looks at all directories; some are left out if one is stale.
-    fn look(&self, root: &Path, trust: &Trust<'_>, dirs: &[Dir]) -> Vec<Option<Arc<Known>>> {
+    fn look(&self, root: &Path, trust: &Trust<'_>, dirs: &[Dir]) -> Vec<Option<Arc<CachedDir>>> {
         let next = AtomicUsize::new(0);
         let stale = AtomicBool::new(false);
         let work = || {
@@ -189,18 +189,18 @@ impl Checker {
         all
     }
 
-    fn known(&self, root: &Path, looked: i64, dir: &Dir) -> Arc<Known> {
+    fn known(&self, root: &Path, looked: i64, dir: &Dir) -> Arc<CachedDir> {
         let path = root.join(&dir.path);
         let mut dirs = self.dirs.lock().unwrap_or_else(PoisonError::into_inner);
         let all = dirs.entry(path).or_default();
         // Whoever looked earlier trusted less.
-        let serves = |known: &&Arc<Known>| {
+        let serves = |known: &&Arc<CachedDir>| {
             known.recorded == *dir && (known.looked <= looked || dir.is_settled(looked))
         };
         if let Some(known) = all.iter().find(serves) {
             return Arc::clone(known);
         }
-        let known = Known { recorded: dir.clone(), looked, seen: OnceLock::new() };
+        let known = CachedDir { recorded: dir.clone(), looked, seen: OnceLock::new() };
         all.push(Arc::new(known));
         Arc::clone(&all[all.len() - 1])
     }

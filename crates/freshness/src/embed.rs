@@ -1,6 +1,6 @@
-//! Which directories decide what `//go:embed` takes. `go list` says what it
-//! took; what could be new is in a directory that a pattern is matched
-//! against, or below one that it names.
+//! Finds the directories that decide what `//go:embed` takes. `go list` says what
+//! it took; a new file would be in a directory that a pattern is matched against,
+//! or below one that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

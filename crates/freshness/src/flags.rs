@@ -1,11 +1,11 @@
-//! The flags of `go build`, as far as they decide what it reads. A flag counts
-//! as harmless only if it is listed here: what is new in Go is not known until
-//! somebody looked at it.
+//! Parses the flags of `go build` that decide what it reads. A flag counts as
+//! harmless only if it is listed here: a new flag of Go is unknown until somebody
+//! has looked at it.
 
 use golang::Environment;
 use serde::{Deserialize, Serialize};
 
-use crate::reason::Never;
+use crate::reason::Uncacheable;
 
 /// Flags without a value.
 const SWITCHES: [&str; 6] = ["v", "x", "work", "trimpath", "modcacherw", "json"];
@@ -44,10 +44,10 @@ impl Flags {
         goflags: &str,
         words: &[String],
         ldflags: &[String],
-    ) -> Result<Self, Never> {
+    ) -> Result<Self, Uncacheable> {
         let mut flags = Self::default();
-        let split =
-            quoted(goflags).ok_or_else(|| Never::Flag { flag: format!("GOFLAGS={goflags}") })?;
+        let split = quoted(goflags)
+            .ok_or_else(|| Uncacheable::Flag { flag: format!("GOFLAGS={goflags}") })?;
         for word in split {
             let name = name_of(&word).map(|(name, _)| name);
             if name.is_some_and(|name| TEST_ONLY.contains(&name)) {
@@ -70,8 +70,8 @@ impl Flags {
         word: &str,
         rest: &mut std::slice::Iter<'_, String>,
         selecting: bool,
-    ) -> Result<(), Never> {
-        let unknown = || Never::Flag { flag: word.to_owned() };
+    ) -> Result<(), Uncacheable> {
+        let unknown = || Uncacheable::Flag { flag: word.to_owned() };
         let (name, value) = name_of(word).ok_or_else(unknown)?;
         if SWITCHES.contains(&name) {
             if name == "modcacherw" && selecting {
@@ -141,8 +141,8 @@ fn quoted(text: &str) -> Option<Vec<String>> {
 }
 
 /// The words of a flag that may begin with a pattern of packages.
-fn tool_words(of: &str, value: &str) -> Result<Vec<String>, Never> {
-    let unknown = || Never::ToolFlag { of: of.to_owned(), flag: value.to_owned() };
+fn tool_words(of: &str, value: &str) -> Result<Vec<String>, Uncacheable> {
+    let unknown = || Uncacheable::ToolFlag { of: of.to_owned(), flag: value.to_owned() };
     let value = value.trim();
     let value = match value.split_once('=') {
         Some((pattern, flags)) if !pattern.starts_with(['-', '\'', '"']) => flags,
@@ -154,9 +154,11 @@ fn tool_words(of: &str, value: &str) -> Result<Vec<String>, Never> {
 /// Refuses the variable by which `go tool link` starts a C toolchain's linker
 /// even without cgo, and hands `-extldflags` to it. `go env -w` cannot set it:
 /// the linker looks at its environment alone.
-pub(crate) fn links_internally(environment: &Environment) -> Result<(), Never> {
+pub(crate) fn links_internally(environment: &Environment) -> Result<(), Uncacheable> {
     match environment.get("GO_EXTLINK_ENABLED") {
-        Some(value) if value == "1" => Err(Never::Flag { flag: "GO_EXTLINK_ENABLED=1".to_owned() }),
+        Some(value) if value == "1" => {
+            Err(Uncacheable::Flag { flag: "GO_EXTLINK_ENABLED=1".to_owned() })
+        }
         _ => Ok(()),
     }
 }
@@ -165,11 +167,11 @@ pub(crate) fn links_internally(environment: &Environment) -> Result<(), Never> {
 /// more of them, even where a value is expected. The internal linker, the only
 /// one without cgo and [GO_EXTLINK_ENABLED](links_internally), reads what `go`
 /// hands to it and nothing else; `-extldflags` are for the external one.
-fn linker(value: &str) -> Result<(), Never> {
+fn linker(value: &str) -> Result<(), Uncacheable> {
     let words = tool_words("-ldflags", value)?;
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let unknown = || Never::ToolFlag { of: "-ldflags".to_owned(), flag: word.clone() };
+        let unknown = || Uncacheable::ToolFlag { of: "-ldflags".to_owned(), flag: word.clone() };
         match name_of(word).ok_or_else(unknown)? {
             ("s" | "w" | "v" | "compressdwarf" | "checklinkname", _)
             | ("X" | "B" | "buildid" | "extldflags" | "strictdups", Some(_))
@@ -183,13 +185,13 @@ fn linker(value: &str) -> Result<(), Never> {
 }
 
 /// Checks flags of `go tool compile`.
-fn compiler(value: &str) -> Result<(), Never> {
+fn compiler(value: &str) -> Result<(), Uncacheable> {
     for word in tool_words("-gcflags", value)? {
         match name_of(&word) {
             Some(("N" | "l" | "B" | "e" | "m" | "dwarf" | "dwarflocationlists" | "spectre", _))
             | Some(("d" | "c", Some(_))) => {}
             _ => {
-                return Err(Never::ToolFlag { of: "-gcflags".to_owned(), flag: word });
+                return Err(Uncacheable::ToolFlag { of: "-gcflags".to_owned(), flag: word });
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Where git keeps what belongs to a repository: in `.git`, or, for linked work
-//! trees, submodules and `--separate-git-dir`, where a file of that name says.
-//! What linked work trees share is in a common directory.
+//! Finds where git keeps a repository: in `.git`, or, for linked work trees,
+//! submodules and `--separate-git-dir`, where a file of that name says. What
+//! linked work trees share is in a common directory.
 
 use std::fs;
 use std::io;

@@ -1,7 +1,6 @@
-//! What of a file of git's settings can decide what `go` stamps. A clone has
-//! other remotes than the repository that it was made from, and CI systems
-//! write a new token into each: such sections only say how to reach others.
-//! What is not known to be of that kind counts.
+//! Extracts the part of git's settings that can decide what `go` stamps. A clone
+//! has other remotes than its origin, and CI systems write a new token into each:
+//! sections that only say how to reach others are left out. Unknown ones count.
 
 /// Sections without influence on tags, history and changes, in lower case.
 const HARMLESS: [&str; 10] = [

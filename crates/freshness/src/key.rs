@@ -1,5 +1,5 @@
-//! Under which names records are kept, and what tells two builds apart before
-//! any file is looked at.
+//! Computes the keys of records, and names what tells two builds apart before any
+//! file is looked at.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -82,7 +82,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums up who builds, and how.
+    /// SumCache up who builds, and how.
     #[must_use]
     pub fn of(go: &Go, settings: &BuildSettings) -> Self {
         let value = |(name, value): (&std::ffi::OsStr, &std::ffi::OsStr)| {

@@ -5,7 +5,7 @@
 //! next, [`Record::check`] proves that all of it is as it was: *fresh*. What it
 //! cannot prove is *stale*, with the [`Reason`]; a build too many costs a
 //! second, an old program in a new image is the worst that can happen. What
-//! builds of some kind read is not known at all: [`Never`].
+//! builds of some kind read is not known at all: [`Uncacheable`].
 //!
 //! # What is recorded
 //!
@@ -34,7 +34,7 @@
 //! | `GOPACKAGESDRIVER` | read by other tools than `go` |
 //! | writes through a memory map that outlast the build | they leave no trace in the times of a file until the system writes it out |
 //!
-//! Never fresh are builds with cgo or `GO_EXTLINK_ENABLED=1`, with flags that
+//! Uncacheable fresh are builds with cgo or `GO_EXTLINK_ENABLED=1`, with flags that
 //! are not known to be harmless ([`flags`]: `-overlay`, `-modfile`, `-race`, …),
 //! by a `go` that is not the one of its GOROOT, by releases of Go that nobody has
 //! compared with this ([`releases`]), without modules, and in repositories of hg,
@@ -61,18 +61,19 @@
 //! the ctime of the directory counts that would have it: it may have been there
 //! for a while. Above the checkout, where directories change for other reasons,
 //! a `go.work` that came and went is noticed by what it does. Commit, dirty
-//! flag and modules are compared with what the binary itself says ([`said`]).
+//! flag and modules are compared with what the binary itself says ([`stamped_modules`]).
 //!
 //! # Other directories
 //!
 //! The same sources give the same binary in every directory: `-trimpath` is
 //! always there, cgo never, and flags that name files are known or refused.
-//! So paths are relative to the checkout ([`place::Place`]), except where the
+//! So paths are relative to the checkout ([`rooted_path::RootedPath`]), except where the
 //! build would use an absolute one itself, and a copy of a checkout is fresh
 //! by its content.
 
 mod capture;
 mod checker;
+mod deps_listing;
 mod embed;
 mod flags;
 mod git_dir;
@@ -83,15 +84,14 @@ mod modules;
 mod not_recorded;
 mod outline;
 mod packages;
-mod place;
 mod reason;
 mod record;
 mod references;
 mod releases;
+mod rooted_path;
 mod roots;
-mod said;
-mod sums;
-mod survey;
+mod stamped_modules;
+mod sum_cache;
 mod toolchain;
 mod tree;
 mod vcs;
@@ -99,12 +99,12 @@ mod versions;
 
 pub use capture::Built;
 pub use checker::Checker;
+pub use deps_listing::DepsListing;
 pub use git_dir::GitDir;
 pub use key::{RecordKeys, Summary};
 pub use not_recorded::NotRecorded;
 pub use outline::Outline;
-pub use reason::{Never, Reason};
+pub use reason::{Reason, Uncacheable};
 pub use record::{Freshness, Record};
 pub use releases::{Proof, RELEASE_LINES, ReleaseLine};
-pub use survey::Survey;
 pub use vcs::{Index, VcsState};

@@ -1,17 +1,16 @@
-//! Where the modules lie that `go` takes as they are: main modules, those that
-//! `go.work` uses, and directories that a `replace` names. `go.mod` and
-//! `go.work` are read for the directories in them alone; a directory too many
-//! does no harm.
+//! Finds the modules that `go` takes from disk: main modules, those that `go.work`
+//! uses, and directories that a `replace` names. `go.mod` and `go.work` are read
+//! for the directories in them alone; a directory too many does no harm.
 
 use std::fs;
 use std::path::Path;
 
-use crate::place::Place;
+use crate::rooted_path::RootedPath;
 
 /// A module that is not in the module cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Local {
-    pub(crate) dir: Place,
+    pub(crate) dir: RootedPath,
     /// What import paths of its packages begin with; unknown if its `go.mod`
     /// cannot be read.
     pub(crate) path: Option<String>,
@@ -24,15 +23,15 @@ pub(crate) struct Local {
 pub(crate) struct Modules {
     pub(crate) locals: Vec<Local>,
     /// `go.mod`, `go.sum`, `go.work`, `go.work.sum`.
-    pub(crate) files: Vec<Place>,
+    pub(crate) files: Vec<RootedPath>,
     /// The directory that would hold vendored packages.
-    pub(crate) vendor: Option<Place>,
+    pub(crate) vendor: Option<RootedPath>,
 }
 
 impl Modules {
     /// All of a workspace, or else those of a main module. Both are the
     /// directory of the file.
-    pub(crate) fn find(work: Option<(&Place, &Path)>, main: &Place) -> Self {
+    pub(crate) fn find(work: Option<(&RootedPath, &Path)>, main: &RootedPath) -> Self {
         let mut modules = Self::default();
         match work {
             Some((dir, file)) => {
@@ -54,7 +53,7 @@ impl Modules {
         modules
     }
 
-    fn add_main(&mut self, dir: &Place) {
+    fn add_main(&mut self, dir: &RootedPath) {
         let words = Directives::read(&dir.at.join("go.mod"));
         self.files.extend([dir.join("go.mod"), dir.join("go.sum")]);
         let path = words.module.clone();
@@ -62,7 +61,7 @@ impl Modules {
         self.add_replaced(dir, &words);
     }
 
-    fn add_replaced(&mut self, dir: &Place, words: &Directives) {
+    fn add_replaced(&mut self, dir: &RootedPath, words: &Directives) {
         for (path, to) in &words.replaced {
             let dir = dir.join(to);
             self.files.push(dir.join("go.mod"));

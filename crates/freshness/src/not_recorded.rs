@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use golang::{Cancelled, GoEnvError, ImportPath, ListError};
 use thiserror::Error;
 
-use crate::reason::Never;
+use crate::reason::Uncacheable;
 
 /// Why there is no record. The build is as good as any; the next one is made
 /// again.
@@ -61,7 +61,7 @@ impl From<Cancelled> for NotRecorded {
 
 /// What ends a capture: a record that says never, or none at all.
 pub(crate) enum End {
-    Never(Never),
+    Uncacheable(Uncacheable),
     Not(NotRecorded),
 }
 
@@ -71,8 +71,8 @@ impl<E: Into<NotRecorded>> From<E> for End {
     }
 }
 
-impl From<Never> for End {
-    fn from(never: Never) -> Self {
-        Self::Never(never)
+impl From<Uncacheable> for End {
+    fn from(why: Uncacheable) -> Self {
+        Self::Uncacheable(why)
     }
 }

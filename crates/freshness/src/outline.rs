@@ -1,7 +1,7 @@
-//! What `go` said of a program, kept for the next build of it: which packages
-//! it is made of, and how modules are found. While no file says anything else
-//! about that, it holds, and `go` is not asked again. Most edits leave it as it
-//! is: they change what functions do, not what is imported.
+//! Keeps what `go` said of a program for its next build: its packages, and how
+//! modules are found. That holds until a file says otherwise, and `go` is not
+//! asked again. Most edits leave it as it is: they change what functions do, not
+//! what is imported.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,11 @@ use golang::{BuildSettings, Go};
 use serde::{Deserialize, Serialize};
 
 use crate::checker::Checker;
+use crate::deps_listing::{Deps, DepsListing, Modes};
 use crate::flags::Flags;
 use crate::header::Headers;
 use crate::packages::Packages;
 use crate::record::{Inputs, Record};
-use crate::survey::{Modes, Survey, Surveyed};
 
 /// What `go` said of a program, in one checkout. It is kept by the caller
 /// beside the [`Record`] of the same build.
@@ -29,7 +29,7 @@ pub struct Outline {
 
 /// What was there when an outline was found to hold, before the build began.
 #[derive(Debug)]
-pub(crate) struct Before {
+pub(crate) struct PreviousBuild {
     inputs: Inputs,
     headers: Headers,
 }
@@ -40,13 +40,13 @@ impl Record {
     /// `go list` would answer as before, too. Go and settings are those of
     /// [`Record::check`].
     #[must_use]
-    pub fn survey(
+    pub fn reuse_listing(
         &self,
         outline: Outline,
         go: &Go,
         settings: &BuildSettings,
         checker: &Checker,
-    ) -> Option<Survey> {
+    ) -> Option<DepsListing> {
         let inputs = self.inputs.as_ref().ok()?;
         let root = inputs.root(&settings.dir).ok()?;
         if root != outline.root || inputs.unconfirmed.is_some() {
@@ -58,15 +58,15 @@ impl Record {
         }
         let toolchain = toolchain.unwrap_or_else(|| inputs.toolchain.clone());
         let Outline { modes, flags, packages, headers, .. } = outline;
-        Some(Survey {
+        Some(DepsListing {
             looked: checker.began,
-            found: Ok(Surveyed { modes, flags, toolchain, packages }),
-            before: Some(Before { inputs: inputs.clone(), headers }),
+            found: Ok(Deps { modes, flags, toolchain, packages }),
+            before: Some(PreviousBuild { inputs: inputs.clone(), headers }),
         })
     }
 }
 
-impl Before {
+impl PreviousBuild {
     /// Tells a checker what is known of the content of files.
     pub(crate) fn teach(&self, root: &Path, checker: &Checker) {
         for dir in &self.inputs.dirs {

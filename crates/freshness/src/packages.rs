@@ -1,5 +1,5 @@
-//! Which packages programs are made of: one `go list -deps` for all that are
-//! built alike.
+//! Lists the packages that programs are made of, by one `go list -deps` for all
+//! that are built alike.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

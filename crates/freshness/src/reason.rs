@@ -1,4 +1,4 @@
-//! Why a program is built again, in one sentence that names the file, the
+//! Says why a program is built again, in one sentence that names the file, the
 //! variable or the flag.
 
 use std::fmt;
@@ -112,7 +112,7 @@ pub enum Reason {
         path: PathBuf,
     },
     /// It is built each time.
-    Never(Never),
+    Uncacheable(Uncacheable),
 }
 
 impl fmt::Display for Reason {
@@ -156,14 +156,14 @@ impl fmt::Display for Reason {
                 "{} is on a file system whose times are not trusted: one build more confirms it",
                 path.display()
             ),
-            Self::Never(never) => never.fmt(f),
+            Self::Uncacheable(why) => why.fmt(f),
         }
     }
 }
 
 /// Why builds of this kind are never fresh: they read what is not tracked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Never {
+pub enum Uncacheable {
     /// `CGO_ENABLED=1`: a C compiler reads headers and libraries of the system.
     Cgo,
     /// A flag that reads files, or one that is not known.
@@ -214,7 +214,7 @@ pub enum Never {
     },
 }
 
-impl fmt::Display for Never {
+impl fmt::Display for Uncacheable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cgo => f.write_str("with CGO_ENABLED=1 what is read is not known"),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checker::Checker;
 use crate::flags;
-use crate::reason::{Never, Reason};
+use crate::reason::{Reason, Uncacheable};
 use crate::releases::line_of;
 use crate::toolchain::Toolchain;
 use crate::tree::{Dir, Single};
@@ -22,7 +22,7 @@ pub(crate) const FORMAT: u32 = 2;
 pub struct Record {
     pub(crate) format: u32,
     pub(crate) layer: String,
-    pub(crate) inputs: Result<Inputs, Never>,
+    pub(crate) inputs: Result<Inputs, Uncacheable>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ impl Record {
 
     /// Why nothing of such a build is recorded, if that is so.
     #[must_use]
-    pub fn never(&self) -> Option<&Never> {
+    pub fn uncacheable(&self) -> Option<&Uncacheable> {
         self.inputs.as_ref().err()
     }
 
@@ -136,9 +136,9 @@ impl Record {
         }
         let inputs = self.inputs.as_ref().map_err(|never| match never {
             // It may be known by now, or trusted.
-            Never::Unproven { version } => line_of(version, go.trusts_unproven())
-                .map_or_else(Reason::Never, |_| Reason::NoRecord),
-            never => Reason::Never(never.clone()),
+            Uncacheable::Unproven { version } => line_of(version, go.trusts_unproven())
+                .map_or_else(Reason::Uncacheable, |_| Reason::NoRecord),
+            never => Reason::Uncacheable(never.clone()),
         })?;
         let (dir, environment) = (&settings.dir, &settings.environment);
 
@@ -146,7 +146,7 @@ impl Record {
         let places = |package: &str, module: &str| (root.join(package), root.join(module));
         if let Some((stamp, package, module)) = &inputs.stamp {
             let (package, module) = places(package, module);
-            let line = inputs.toolchain.line(go.trusts_unproven()).map_err(Reason::Never)?;
+            let line = inputs.toolchain.line(go.trusts_unproven()).map_err(Reason::Uncacheable)?;
             let places = Places { line, dir, package: &package, module: &module };
             stamp.check(places, environment)?;
         }
@@ -178,7 +178,7 @@ impl Record {
         settings: &BuildSettings,
         state: &VcsState,
     ) -> Result<(), Reason> {
-        let inputs = self.inputs.as_ref().map_err(|never| Reason::Never(never.clone()))?;
+        let inputs = self.inputs.as_ref().map_err(|never| Reason::Uncacheable(never.clone()))?;
         let (dir, environment) = (&settings.dir, &settings.environment);
         match &inputs.stamp {
             Some((stamp, ..)) => match stamp.needs(dir) {
@@ -217,7 +217,7 @@ impl Inputs {
         checker: &Checker,
     ) -> Result<Option<Toolchain>, Reason> {
         // Records of earlier versions may be of such builds.
-        flags::links_internally(&settings.environment).map_err(Reason::Never)?;
+        flags::links_internally(&settings.environment).map_err(Reason::Uncacheable)?;
         let (toolchain, looked) = (&self.toolchain, self.looked);
         let now = toolchain.check(go, &settings.environment, checker, looked)?;
         let files = checker.compare(root, looked, &[], toolchain.files())?;

@@ -1,6 +1,6 @@
-//! What else than HEAD and the work tree decides what `go` stamps: tags, what
-//! the history looks like, and settings of git. Files are read, no process is
-//! asked; a packed reference counts as the loose one that it was.
+//! Reads the git inputs to the stamp besides HEAD and the work tree: tags, the
+//! shape of the history, settings. Files are read, no process is asked; a packed
+//! reference counts as the loose one that it was.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use stat::{self, Stat, Sum};
 
 use crate::git_dir::GitDir;
 use crate::git_settings::deciding;
-use crate::reason::{Never, Reason};
+use crate::reason::{Reason, Uncacheable};
 
 /// The files as they are read.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl References {
         };
         let git = GitDir::of(repository).map_err(unreadable(repository))?;
         // Where git goes on further up, its answer is of another repository.
-        let unknown = || Reason::Never(Never::GitReferences);
+        let unknown = || Reason::Uncacheable(Uncacheable::GitReferences);
         let git = git.filter(|git| !git.common("reftable").exists()).ok_or_else(unknown)?;
         for link in &git.links {
             self.note(link).map_err(unreadable(link))?;

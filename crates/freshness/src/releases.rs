@@ -1,9 +1,9 @@
-//! Which releases of Go are known well enough to call a program fresh: those
-//! whose `cmd/go` somebody compared with what is recorded here. What differs
-//! between them is in this table; a release that is not in it is unproven
+//! Lists the releases of Go that are known well enough to call a program fresh:
+//! those whose `cmd/go` somebody compared with what is recorded here. The table
+//! has the differences between them; a release that is not in it is unproven
 //! (docs/design/0009).
 
-use crate::reason::Never;
+use crate::reason::Uncacheable;
 use crate::roots::Roots;
 
 /// How a release line came into the table.
@@ -52,7 +52,7 @@ pub const RELEASE_LINES: [ReleaseLine; 4] = [
 /// pre-releases, development versions, and what a vendor or an experiment adds
 /// to the version do not say how they stamp. With `trusting`, they count as the
 /// newest line.
-pub(crate) fn line_of(version: &str, trusting: bool) -> Result<ReleaseLine, Never> {
+pub(crate) fn line_of(version: &str, trusting: bool) -> Result<ReleaseLine, Uncacheable> {
     let found = RELEASE_LINES.into_iter().find(|line| {
         let patch = version
             .strip_prefix("go")
@@ -63,7 +63,7 @@ pub(crate) fn line_of(version: &str, trusting: bool) -> Result<ReleaseLine, Neve
         })
     });
     let newest = || RELEASE_LINES.last().copied().filter(|_| trusting);
-    found.or_else(newest).ok_or_else(|| Never::Unproven { version: version.to_owned() })
+    found.or_else(newest).ok_or_else(|| Uncacheable::Unproven { version: version.to_owned() })
 }
 
 #[cfg(test)]

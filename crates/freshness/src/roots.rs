@@ -1,6 +1,5 @@
-//! Where the root of a repository is, as `go` looks for it when it stamps
-//! (`vcs.FromDir`). Releases of Go differ in that ([`Roots`]); git itself is
-//! not asked.
+//! Finds the root of a repository as `go` does when it stamps (`vcs.FromDir`).
+//! Releases of Go differ in that ([`Roots`]); git itself is not asked.
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ const LONGEST: u64 = 4096;
 /// The repository around a directory: how many directories up, and of which
 /// system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Around {
+pub(crate) struct RepositoryContext {
     pub(crate) system: String,
     pub(crate) up: usize,
     /// Whether there is another one further up, of another system; or whether
@@ -53,8 +52,8 @@ enum Is {
 
 impl Roots {
     /// The repository around a directory.
-    pub(crate) fn around(self, dir: &Path) -> Option<Around> {
-        let mut found: Option<Around> = None;
+    pub(crate) fn around(self, dir: &Path) -> Option<RepositoryContext> {
+        let mut found: Option<RepositoryContext> = None;
         for (up, dir) in dir.ancestors().enumerate() {
             for (system, name, is_dir) in SYSTEMS {
                 if self == Self::GitFiles && system == "bzr" {
@@ -74,7 +73,7 @@ impl Roots {
                 match &mut found {
                     None => {
                         let (system, mixed) = (system.to_owned(), is == Is::Unclear);
-                        found = Some(Around { system, up, mixed });
+                        found = Some(RepositoryContext { system, up, mixed });
                     }
                     Some(found) => found.mixed |= found.system != system || system != "git",
                 }
@@ -194,8 +193,11 @@ mod tests {
             let root = tree(files);
             for (roots, want) in [(Roots::Directories, old), (Roots::GitFiles, new)] {
                 let found = roots.around(&root.path().join("a/b/c"));
-                let want =
-                    want.map(|(up, system, mixed)| Around { system: system.to_owned(), up, mixed });
+                let want = want.map(|(up, system, mixed)| RepositoryContext {
+                    system: system.to_owned(),
+                    up,
+                    mixed,
+                });
                 assert_eq!(found, want, "{name}, {roots:?}");
             }
         }

@@ -1,5 +1,5 @@
-//! The toolchain that a build used, as far as it is not known by its version:
-//! that `go` is what it seems to be, and the files by which it is configured.
+//! Records the toolchain of a build as far as its version does not tell: that `go`
+//! is what it seems to be, and the files by which it is configured.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use stat::Content;
 
 use crate::checker::{Checker, Trust};
-use crate::reason::{Never, Reason};
+use crate::reason::{Reason, Uncacheable};
 use crate::releases::{ReleaseLine, line_of};
 use crate::tree::{Refused, Seen, Single};
 
@@ -40,7 +40,7 @@ impl Toolchain {
         own: &GoEnv,
         actual: &GoEnv,
         started: i64,
-    ) -> Result<Result<Self, Never>, Refused> {
+    ) -> Result<Result<Self, Uncacheable>, Refused> {
         let path = |env: &GoEnv, name| PathBuf::from(env.get(name).unwrap_or_default());
         let program = go.file();
         let version = |env: &GoEnv| env.get("GOVERSION").unwrap_or_default().to_owned();
@@ -55,7 +55,7 @@ impl Toolchain {
         let real = root.join(&binary).canonicalize();
         if real.ok().as_deref() != Some(program) || is_script(program) {
             let actual = root.join(&binary);
-            return Ok(Err(Never::Shim { program: go.program().to_owned(), actual }));
+            return Ok(Err(Uncacheable::Shim { program: go.program().to_owned(), actual }));
         }
         let mut paths = vec![program.to_owned()];
         let mut chosen = None;
@@ -75,7 +75,7 @@ impl Toolchain {
             let other = path(actual, "GOROOT");
             if in_path(&name, environment) || !other.starts_with(cache) {
                 let actual = other.join(&binary);
-                return Ok(Err(Never::Shim { program: go.program().to_owned(), actual }));
+                return Ok(Err(Uncacheable::Shim { program: go.program().to_owned(), actual }));
             }
             add(actual);
             chosen = Some(name);
@@ -86,7 +86,7 @@ impl Toolchain {
         for path in paths {
             match path.to_str() {
                 Some(name) => files.push(Single::capture(&path, name.to_owned(), started)?),
-                None => return Ok(Err(Never::Name { path: path.display().to_string() })),
+                None => return Ok(Err(Uncacheable::Name { path: path.display().to_string() })),
             }
         }
         let settings = match settings_file(environment) {
@@ -99,7 +99,7 @@ impl Toolchain {
 
     /// The release line that builds, if it is known or to be taken for one that
     /// is.
-    pub(crate) fn line(&self, trusting: bool) -> Result<ReleaseLine, Never> {
+    pub(crate) fn line(&self, trusting: bool) -> Result<ReleaseLine, Uncacheable> {
         line_of(&self.version, trusting)
     }
 
@@ -121,7 +121,7 @@ impl Toolchain {
         checker: &Checker,
         looked: i64,
     ) -> Result<Option<Self>, Reason> {
-        self.line(go.trusts_unproven()).map_err(Reason::Never)?;
+        self.line(go.trusts_unproven()).map_err(Reason::Uncacheable)?;
         if go.file() != self.program {
             let (was, is) = (self.program.clone(), go.file().to_owned());
             return Err(Reason::Go { was, is });

@@ -1,8 +1,7 @@
-//! The directories and files that a build depends on: what is recorded of
-//! them, and whether it still is so. A name that is not there is recorded just
-//! as one that is.
+//! Records the directories and files that a build depends on, and checks whether
+//! they are as recorded. A name that is not there is recorded just as one that is.
 
-mod outline;
+mod invisible_change;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::checker::{Checker, Trust};
 use crate::header::{Headers, header};
 use crate::reason::Reason;
-use crate::sums::Known;
+use crate::sum_cache::CachedFile;
 use stat::{self, Content, Folder, Kind, Stat, nanos_of};
 
 /// Endings of the files that `go` takes for sources of a package (its
@@ -47,7 +46,12 @@ impl Filter {
 }
 
 /// Reads a file, through symbolic links, unless it is known already.
-fn read(folder: &Folder, name: &str, file: &Path, checker: &Checker) -> io::Result<Option<Known>> {
+fn read(
+    folder: &Folder,
+    name: &str,
+    file: &Path,
+    checker: &Checker,
+) -> io::Result<Option<CachedFile>> {
     let now = folder.look(name)?;
     if let Some((Kind::File, stat)) = now
         && checker.is_local(stat.device, file)
@@ -59,7 +63,7 @@ fn read(folder: &Folder, name: &str, file: &Path, checker: &Checker) -> io::Resu
     let mut source = Vec::new();
     let content = if is_go(name) { stat::read_into(file, &mut source) } else { stat::read(file) };
     let Some(content) = content? else { return Ok(None) };
-    let known = Known { content, header: header(&source), looked };
+    let known = CachedFile { content, header: header(&source), looked };
     if matches!(now, Some((Kind::File, _))) {
         checker.sums.add(file.to_owned(), known);
     }

@@ -1,6 +1,6 @@
-//! What `go` stamps of version control into programs of a main module: the
-//! commit and its date, whether there are changes, and a version that it
-//! computes from tags. The conditions are those of Go 1.24 to 1.27 (`cmd/go`,
+//! Records what `go` stamps of version control into programs of a main module: the
+//! commit and its date, whether there are changes, and a version that it computes
+//! from tags. The conditions are those of Go 1.24 to 1.27 (`cmd/go`,
 //! `load.setBuildInfo` and `vcs.FromDir`); where these differ, [`ReleaseLine`] says so.
 //!
 //! | stamped | decided by | here |
@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stat::{Stat, Sum};
 
-use crate::reason::{Never, Reason};
+use crate::reason::{Reason, Uncacheable};
 use crate::references::References;
 use crate::releases::ReleaseLine;
-use crate::roots::Around;
+use crate::roots::RepositoryContext;
 use crate::versions::Versions;
 
 /// How much of an answer is kept: its head has what is needed.
@@ -170,8 +170,8 @@ fn ask(
 /// What of version control is in a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
-    /// Around the working directory, the package and its module.
-    around: [Option<Around>; 3],
+    /// RepositoryContext the working directory, the package and its module.
+    around: [Option<RepositoryContext>; 3],
     /// Whether there is a `git`.
     git: bool,
     /// What is stamped, if anything is.
@@ -191,7 +191,7 @@ struct Head {
 
 /// What a binary says of its stamp.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Said<'a> {
+pub(crate) struct BinaryStamp<'a> {
     /// `vcs.revision` and `vcs.modified`, if there are any.
     pub(crate) stamped: Option<(&'a str, bool)>,
     /// The main module and its version.
@@ -210,7 +210,7 @@ pub(crate) struct Places<'a> {
 }
 
 impl Places<'_> {
-    fn around(self) -> [Option<Around>; 3] {
+    fn around(self) -> [Option<RepositoryContext>; 3] {
         [self.dir, self.package, self.module].map(|dir| self.line.roots.around(dir))
     }
 
@@ -243,7 +243,7 @@ impl Stamp {
     pub(crate) fn capture(
         places: Places<'_>,
         environment: &Environment,
-        said: Said<'_>,
+        binary: BinaryStamp<'_>,
         offline: Option<&Path>,
         started: i64,
         cancel: &Cancel,
@@ -253,10 +253,10 @@ impl Stamp {
         let first = stamp.around[0].clone();
         if let Some(other) = first.as_ref().filter(|found| found.system != "git" || found.mixed) {
             let name = other.system.clone();
-            return Ok(Err(Unstampable::Never(Never::Vcs { name })));
+            return Ok(Err(Unstampable::Uncacheable(Uncacheable::Vcs { name })));
         }
         let (Some(repository), true) = (places.repository(), stamp.git) else {
-            return Ok(match said.stamped {
+            return Ok(match binary.stamped {
                 None => Ok(stamp),
                 Some(_) => Err(Unstampable::During),
             });
@@ -264,21 +264,21 @@ impl Stamp {
         let set = |name: &&str| environment.get(name).is_some();
         if let Some(name) = LEADING.into_iter().find(set) {
             let name = name.to_owned();
-            return Ok(Err(Unstampable::Never(Never::GitVariable { name })));
+            return Ok(Err(Unstampable::Uncacheable(Uncacheable::GitVariable { name })));
         }
         let answer = match VcsState::read(&repository, environment, Index::Left, cancel)?.answer {
             Ok(answer) => answer,
-            Err(Reason::Never(never)) => return Ok(Err(Unstampable::Never(never))),
+            Err(Reason::Uncacheable(never)) => return Ok(Err(Unstampable::Uncacheable(never))),
             Err(_) => return Ok(Err(Unstampable::During)),
         };
         let commit = answer.head.strip_prefix('(').map_or(answer.head.as_str(), |_| "");
         let since = answer.changed.is_some_and(|changed| changed.may_be_since(started));
-        if said.stamped != Some((commit, answer.dirty)) || since {
+        if binary.stamped != Some((commit, answer.dirty)) || since {
             return Ok(Err(Unstampable::During));
         }
         let versions = match offline {
             None => None,
-            Some(cache) => match Versions::capture(cache, said.module, commit, said.version) {
+            Some(cache) => match Versions::capture(cache, binary.module, commit, binary.version) {
                 Ok(Some(versions)) => Some(versions),
                 Ok(None) | Err(_) => return Ok(Err(Unstampable::During)),
             },
@@ -305,7 +305,7 @@ impl Stamp {
         let set = |name: &&str| environment.get(name).is_some();
         match LEADING.into_iter().find(set) {
             Some(name) if self.head.is_some() => {
-                Err(Reason::Never(Never::GitVariable { name: name.to_owned() }))
+                Err(Reason::Uncacheable(Uncacheable::GitVariable { name: name.to_owned() }))
             }
             _ => Ok(()),
         }
@@ -354,7 +354,7 @@ impl Stamp {
 /// Why a stamp is not recorded.
 #[derive(Debug)]
 pub(crate) enum Unstampable {
-    Never(Never),
+    Uncacheable(Uncacheable),
     /// The repository is not what it was when the program was stamped.
     During,
 }

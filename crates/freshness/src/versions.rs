@@ -1,7 +1,7 @@
-//! Versions of a main module that the module cache has for its commit. With
-//! `GOPROXY=off`, `go` takes the highest of the pseudo-versions that it finds
-//! there for the version that it stamps, before it looks at tags (Go 1.26,
-//! `modfetch.readDiskStat`); and each build adds the one that it stamped.
+//! Records the versions that the module cache has for the commit of a main module.
+//! With `GOPROXY=off`, `go` stamps the highest of the pseudo-versions that it finds
+//! there, before it looks at tags (Go 1.26, `modfetch.readDiskStat`); and each
+//! build adds the one that it stamped.
 
 use std::fs;
 use std::io;

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use freshness::{Checker, NotRecorded, Reason, Survey};
+use freshness::{Checker, DepsListing, NotRecorded, Reason};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, ready};
 use golang::{
@@ -30,7 +30,7 @@ use crate::events::{Event, Observer, Stage, StageSpan, StaleReason};
 
 /// The `go list -deps` listing for the programs of a process, or why there is
 /// none.
-pub(super) type SharedListing = Shared<BoxFuture<'static, Result<Arc<Survey>, ListingUnavailable>>>;
+pub(super) type SharedListing = Shared<BoxFuture<'static, Result<Arc<DepsListing>, ListingUnavailable>>>;
 
 /// Why there is no listing.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ pub(super) struct Compiler {
 struct Job {
     member: Member,
     /// Its listing, if that is already known.
-    listing: Option<Arc<Survey>>,
+    listing: Option<Arc<DepsListing>>,
     /// Those of all images that it is for.
     platforms: Vec<Platform>,
     installed: Mutex<Option<oneshot::Sender<()>>>,
@@ -209,7 +209,10 @@ impl Compiler {
             capabilities,
             likely_same: matches!(
                 checked.verdict,
-                Verdict::Stale(StaleReason::Forced | StaleReason::Inputs(Reason::Never(_)), _)
+                Verdict::Stale(
+                    StaleReason::Forced | StaleReason::Inputs(Reason::Uncacheable(_)),
+                    _
+                )
             ),
         };
         // Before go has ended, if it says so. Layers of what does not count in
@@ -352,7 +355,7 @@ impl Compiler {
         let ask = move || {
             let temporary = store.temp_dir().map_err(|error| error.to_string())?;
             let dir = temporary.path();
-            let listing = Survey::make(&go, &settings, &import_paths, dir, started, &cancel);
+            let listing = DepsListing::ask(&go, &settings, &import_paths, dir, started, &cancel);
             listing.map_err(ListingUnavailable::from)
         };
         let asked = async move { blocking(ask).await.map(Arc::new) };
@@ -364,7 +367,7 @@ impl Compiler {
     }
 }
 
-fn known(listing: Arc<Survey>) -> SharedListing {
+fn known(listing: Arc<DepsListing>) -> SharedListing {
     ready(Ok(listing)).boxed().shared()
 }
 

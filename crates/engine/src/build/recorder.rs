@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use freshness::{Checker, Record, Survey};
+use freshness::{Checker, DepsListing, Record};
 use futures::future::join_all;
 use golang::{Binary, BuildInfo, Cancel, Go, ImportPath};
 use layer::Layer;
@@ -71,7 +71,11 @@ impl Recorder {
         join_all(tasks).await;
     }
 
-    fn capture(&self, build: &CompletedBuild, listing: Result<Arc<Survey>, ListingUnavailable>) {
+    fn capture(
+        &self,
+        build: &CompletedBuild,
+        listing: Result<Arc<DepsListing>, ListingUnavailable>,
+    ) {
         let CompletedBuild { import_path, platform, checked, started, layer, info, .. } = build;
         let Checked { settings, verdict, slot } = &**checked;
         // What cannot be kept costs a build.
@@ -82,7 +86,7 @@ impl Recorder {
         };
         let recorded = listing.and_then(|listing| {
             let built = freshness::Built {
-                survey: &listing,
+                listing: &listing,
                 settings,
                 import_path,
                 info,
@@ -92,7 +96,7 @@ impl Recorder {
             };
             let captured = Record::capture(built, &self.files, &self.cancel);
             let (record, outline) = captured.map_err(ListingUnavailable::from)?;
-            self.unproven.emit(record.never());
+            self.unproven.emit(record.uncacheable());
             if let Some(outline) = outline {
                 // Without, go is asked again.
                 let _ = slot.keep_outline(&self.store, outline);

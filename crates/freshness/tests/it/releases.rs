@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::SystemTime;
 
-use freshness::{Freshness, Never, Reason, Record};
+use freshness::{Freshness, Reason, Record, Uncacheable};
 use golang::BuildInfo;
 
 use crate::fixture::{fake_go, go_release, real_go};
@@ -166,7 +166,7 @@ fn a_repository_that_is_none_for_git() {
         site.go = go;
         fs::create_dir(site.at("app/.git")).unwrap();
         let (record, _) = site.record().unwrap();
-        assert_eq!(record.never(), Some(&Never::GitReferences));
+        assert_eq!(record.uncacheable(), Some(&Uncacheable::GitReferences));
     }
 }
 
@@ -208,8 +208,8 @@ fn an_unknown_release_is_never_fresh_unless_it_is_trusted() {
     let version = info.go_version;
     let text = serde_json::to_string(&record).unwrap();
     let newer: Record = serde_json::from_str(&text.replace(&version, "go1.28.0")).unwrap();
-    let unproven = Never::Unproven { version: "go1.28.0".to_owned() };
-    assert_eq!(site.check(&newer), Freshness::Stale(Reason::Never(unproven.clone())));
+    let unproven = Uncacheable::Unproven { version: "go1.28.0".to_owned() };
+    assert_eq!(site.check(&newer), Freshness::Stale(Reason::Uncacheable(unproven.clone())));
     let mut trusting = site.copy();
     trusting.go = site.go.clone().trusting_unproven(true);
     assert_eq!(reason(&trusting.check(&newer)), "fresh");
@@ -221,10 +221,14 @@ fn an_unknown_release_is_never_fresh_unless_it_is_trusted() {
     let script = format!("exec {real} \"$@\" | sed s/{version}/go1.28.0/");
     site.go = fake_go(&site.tree, &script);
     let (record, _) = site.capture(SystemTime::now(), None).unwrap();
-    assert_eq!(record.never(), Some(&unproven));
-    assert_eq!(site.check(&record), Freshness::Stale(Reason::Never(unproven)));
+    assert_eq!(record.uncacheable(), Some(&unproven));
+    assert_eq!(site.check(&record), Freshness::Stale(Reason::Uncacheable(unproven)));
     site.go = site.go.trusting_unproven(true);
     assert_eq!(site.check(&record), Freshness::Stale(Reason::NoRecord));
     let (record, _) = site.capture(SystemTime::now(), None).unwrap();
-    assert!(matches!(record.never(), Some(Never::Shim { .. })), "{:?}", record.never());
+    assert!(
+        matches!(record.uncacheable(), Some(Uncacheable::Shim { .. })),
+        "{:?}",
+        record.uncacheable()
+    );
 }

@@ -157,13 +157,13 @@ fn never() {
         site.binary().unwrap();
         change(&mut site);
         let started = checker().begin_build();
-        let survey = site.survey(started).unwrap();
+        let listing = site.ask(started).unwrap();
         // go knows all that the others read.
         let hashed = words == "starts" || words.starts_with("repository");
-        assert_eq!(survey.is_hashed(), hashed, "{words}");
-        let record = site.capture_by(&survey, started, None);
+        assert_eq!(listing.is_hashed(), hashed, "{words}");
+        let record = site.capture_by(&listing, started, None);
         let (record, _) = record.unwrap_or_else(|error| panic!("{words}: {error}"));
-        let Freshness::Stale(Reason::Never(never)) = site.check(&record) else {
+        let Freshness::Stale(Reason::Uncacheable(never)) = site.check(&record) else {
             panic!("{words}");
         };
         let never = never.to_string();

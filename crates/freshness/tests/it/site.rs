@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use freshness::{Built, Checker, Freshness, Index, NotRecorded, Outline, Record, Survey, VcsState};
+use freshness::{
+    Built, Checker, DepsListing, Freshness, Index, NotRecorded, Outline, Record, VcsState,
+};
 use golang::{BuildInfo, BuildSettings, Cancel, Environment, Go};
 
 use crate::fixture::{Tree, path, process_environment, real_go, target};
@@ -170,11 +172,11 @@ impl Site {
     }
 
     /// What `go` says.
-    pub(crate) fn survey(&self, started: SystemTime) -> Result<Survey, NotRecorded> {
+    pub(crate) fn ask(&self, started: SystemTime) -> Result<DepsListing, NotRecorded> {
         let (go, settings) = (&self.go, &self.settings);
         let programs = [path(&self.import_path)];
         let temporary = std::env::temp_dir();
-        Survey::make(go, settings, &programs, &temporary, started, &Cancel::new())
+        DepsListing::ask(go, settings, &programs, &temporary, started, &Cancel::new())
     }
 
     pub(crate) fn capture(
@@ -182,17 +184,17 @@ impl Site {
         started: SystemTime,
         unconfirmed: Option<&Record>,
     ) -> Result<(Record, Option<Outline>), NotRecorded> {
-        self.capture_by(&self.survey(started)?, started, unconfirmed)
+        self.capture_by(&self.ask(started)?, started, unconfirmed)
     }
 
     pub(crate) fn capture_by(
         &self,
-        survey: &Survey,
+        listing: &DepsListing,
         started: SystemTime,
         unconfirmed: Option<&Record>,
     ) -> Result<(Record, Option<Outline>), NotRecorded> {
         let built = Built {
-            survey,
+            listing,
             settings: &self.settings,
             import_path: &path(&self.import_path),
             info: &BuildInfo::read(&self.tree.join("out/scratch")).unwrap(),
@@ -204,8 +206,8 @@ impl Site {
     }
 
     /// What an outline says, if it holds.
-    pub(crate) fn remembered(&self, record: &Record, outline: Outline) -> Option<Survey> {
-        record.survey(outline, &self.go, &self.settings, &checker())
+    pub(crate) fn remembered(&self, record: &Record, outline: Outline) -> Option<DepsListing> {
+        record.reuse_listing(outline, &self.go, &self.settings, &checker())
     }
 
     pub(crate) fn check(&self, record: &Record) -> Freshness {
@@ -218,12 +220,12 @@ impl Site {
     /// says now, after a build that was started at `started`. Whether it held.
     pub(crate) fn outline_is_right(
         &self,
-        remembered: Option<&Survey>,
+        remembered: Option<&DepsListing>,
         started: SystemTime,
         record: &Record,
     ) -> bool {
-        let Some(survey) = remembered else { return false };
-        let (by_outline, outline) = self.capture_by(survey, started, None).unwrap();
+        let Some(listing) = remembered else { return false };
+        let (by_outline, outline) = self.capture_by(listing, started, None).unwrap();
         assert!(outline.is_none());
         assert_eq!(timeless(&by_outline), timeless(record));
         true

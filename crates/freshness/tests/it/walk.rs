@@ -253,7 +253,8 @@ fn walk(seed: u64, steps: usize) -> Tally {
         }
         match walk.site.capture(started, None) {
             Ok((record, outline)) => {
-                let never = matches!(walk.site.check(&record), Freshness::Stale(Reason::Never(_)));
+                let never =
+                    matches!(walk.site.check(&record), Freshness::Stale(Reason::Uncacheable(_)));
                 assert!(!never, "{at}");
                 tally.remembered +=
                     usize::from(walk.site.outline_is_right(remembered.as_ref(), started, &record));

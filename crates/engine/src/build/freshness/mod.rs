@@ -8,7 +8,7 @@ mod unproven;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use freshness::{Checker, Reason, Record, RecordKeys, Survey, VcsState};
+use freshness::{Checker, DepsListing, Reason, Record, RecordKeys, VcsState};
 use golang::{BuildSettings, Cancel, Cancelled, Go};
 use oci::Platform;
 use once::OnceMap;
@@ -59,7 +59,7 @@ pub(crate) struct PreviousBuild {
     /// A record that the next may confirm.
     pub(crate) unconfirmed: Option<Box<Record>>,
     /// Its listing, if that is still what was recorded.
-    pub(crate) listing: Option<Arc<Survey>>,
+    pub(crate) listing: Option<Arc<DepsListing>>,
 }
 
 /// Checks programs. Asks for the state of each repository once.
@@ -229,13 +229,13 @@ impl Freshness {
         recorded: RecordedBuild,
         reason: Reason,
     ) -> Checked {
-        if let Reason::Never(never) = &reason {
+        if let Reason::Uncacheable(never) = &reason {
             self.unproven.emit(Some(never));
         }
         let record = recorded.record;
         let outline = slot.outline(&self.store);
         let listing = outline.and_then(|outline| {
-            record.survey(outline, &self.go, &settings, &self.files).map(Arc::new)
+            record.reuse_listing(outline, &self.go, &settings, &self.files).map(Arc::new)
         });
         let unconfirmed = matches!(reason, Reason::Unconfirmed { .. });
         let unconfirmed = unconfirmed.then(|| Box::new(record));

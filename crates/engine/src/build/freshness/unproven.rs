@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use freshness::{Never, RELEASE_LINES};
+use freshness::{RELEASE_LINES, Uncacheable};
 
 use crate::events::{Event, Observer};
 
@@ -20,8 +20,8 @@ impl UnprovenGo {
     }
 
     /// Reports it if that is why a program is never fresh.
-    pub(in crate::build) fn emit(&self, never: Option<&Never>) {
-        if let Some(Never::Unproven { version }) = never
+    pub(in crate::build) fn emit(&self, never: Option<&Uncacheable>) {
+        if let Some(Uncacheable::Unproven { version }) = never
             && !self.emitted.swap(true, Ordering::Relaxed)
         {
             let text = format!(

@@ -1,6 +1,5 @@
-//! What is known of the content of source files in one run, so that what the
-//! programs of a repository share is read once, and after an edit only what was
-//! edited.
+//! Caches the sums of source files in one run: what the programs of a repository
+//! share is read once, and after an edit only what was edited.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,11 +9,11 @@ use stat::{Content, Stat, Sum};
 
 /// Files by their paths.
 #[derive(Debug, Default)]
-pub(crate) struct Sums(Mutex<HashMap<PathBuf, Known>>);
+pub(crate) struct SumCache(Mutex<HashMap<PathBuf, CachedFile>>);
 
 /// What was read of a file.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Known {
+pub(crate) struct CachedFile {
     pub(crate) content: Content,
     /// Of a Go file, if it is understood.
     pub(crate) header: Option<Sum>,
@@ -22,20 +21,20 @@ pub(crate) struct Known {
     pub(crate) looked: i64,
 }
 
-impl Sums {
+impl SumCache {
     /// What was read of a file of which the file system says this now, if that
     /// proves that it is unchanged. It proves nothing of files that are not
     /// local.
-    pub(crate) fn find(&self, path: &Path, now: &Stat) -> Option<Known> {
+    pub(crate) fn find(&self, path: &Path, now: &Stat) -> Option<CachedFile> {
         let known = *self.lock().get(path)?;
         (known.content.stat == *now && now.is_settled(known.looked)).then_some(known)
     }
 
-    pub(crate) fn add(&self, path: PathBuf, known: Known) {
+    pub(crate) fn add(&self, path: PathBuf, known: CachedFile) {
         self.lock().insert(path, known);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Known>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, CachedFile>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! What of a directory that has changed `go list` does not see, and what is
-//! known of its files when that is found.
+//! Decides whether a directory change is invisible to `go list`: no Go source is
+//! added or removed, and none has other imports or build constraints.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use stat::{self, Content, Folder, Kind, Sum};
 use crate::checker::{Checker, Trust};
 use crate::header::{Headers, header};
 use crate::reason::Reason;
-use crate::sums::Known;
+use crate::sum_cache::CachedFile;
 use crate::tree::{Dir, Entry, Filter, is_go, is_source, key};
 
 impl Dir {
@@ -20,7 +20,7 @@ impl Dir {
         for Entry(name, kind, content) in listing.flat_map(|listing| &listing.entries) {
             if let (Kind::File, Some(content)) = (kind, *content) {
                 let header = headers.get(&key(&self.path, name)).copied();
-                checker.sums.add(at.join(name), Known { content, header, looked });
+                checker.sums.add(at.join(name), CachedFile { content, header, looked });
             }
         }
     }

@@ -1,6 +1,5 @@
-//! What a binary says of the modules that it is made of, held against what `go
-//! list` said after the build: who provides a package may have been another
-//! module for a while.
+//! Compares the modules that a binary names with those that `go list` named after
+//! the build: for a while, another module may have provided a package.
 
 use golang::{BuildInfo, BuiltModule};
 
@@ -13,7 +12,7 @@ pub(crate) fn agrees(info: &BuildInfo, packages: &[&Package]) -> bool {
     let main = main.map(|module| module.path.as_str());
     let others = packages.iter().filter_map(|package| package.module.as_ref());
     let mut others: Vec<_> =
-        others.filter(|module| Some(module.path.as_str()) != main).map(said).collect();
+        others.filter(|module| Some(module.path.as_str()) != main).map(listed).collect();
     others.sort_unstable();
     others.dedup();
     let mut deps: Vec<_> = info.deps.iter().map(built).collect();
@@ -24,7 +23,7 @@ pub(crate) fn agrees(info: &BuildInfo, packages: &[&Package]) -> bool {
 /// A module and what is built in its place, each with its version.
 type Module<'a> = (&'a str, &'a str, Option<(&'a str, &'a str)>);
 
-fn said(module: &PackageModule) -> Module<'_> {
+fn listed(module: &PackageModule) -> Module<'_> {
     let replace = module.replace.as_deref();
     (
         &module.path,

@@ -1,5 +1,5 @@
-//! Names of places in a record: relative to the root of the checkout where the
-//! build finds them that way, so that they are found in a copy of it as well.
+//! Names paths in a record relative to the root of the checkout where the build
+//! finds them that way, so that a copy of the checkout finds them as well.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use golang::normal;
 
 /// A path, and how a record names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct RootedPath {
     /// Where it is now.
     pub(crate) at: PathBuf,
     /// Relative to the root, perhaps with leading `..`; absolute where the
@@ -15,7 +15,7 @@ pub(crate) struct Place {
     pub(crate) name: PathBuf,
 }
 
-impl Place {
+impl RootedPath {
     /// The root itself.
     pub(crate) fn root(at: &Path) -> Self {
         Self { at: at.to_owned(), name: PathBuf::new() }

@@ -1,7 +1,8 @@
-//! What `go` says of programs that are being built: `go env` (twice) and `go
-//! list -deps`. It is asked while they are built, once for all that are built
-//! alike: what changes in the meantime is noticed when the files are looked at.
-//! Where an [`Outline`](super::Outline) still holds, nothing is asked.
+//! Asks `go` which packages, modules and toolchain programs are built from: `go
+//! env` (twice) and `go list -deps`. It is asked while they are built, once for
+//! all that are built alike: what changes in the meantime is noticed when the
+//! files are looked at. Where an [`Outline`](crate::Outline) still holds, nothing
+//! is asked.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -12,9 +13,9 @@ use stat::nanos_of;
 
 use crate::flags::{self, Flags};
 use crate::not_recorded::{End, NotRecorded};
-use crate::outline::Before;
+use crate::outline::PreviousBuild;
 use crate::packages::{self, Packages};
-use crate::reason::Never;
+use crate::reason::Uncacheable;
 use crate::toolchain::Toolchain;
 
 /// What is asked of `go env`.
@@ -33,16 +34,16 @@ const NAMES: [&str; 10] = [
 
 /// What `go` says of programs that are built alike.
 #[derive(Debug)]
-pub struct Survey {
+pub struct DepsListing {
     /// Nothing was looked at before this; nanoseconds since 1970.
     pub(crate) looked: i64,
-    pub(crate) found: Result<Surveyed, Never>,
+    pub(crate) found: Result<Deps, Uncacheable>,
     /// What was there when it was found that nothing need be asked.
-    pub(crate) before: Option<Before>,
+    pub(crate) before: Option<PreviousBuild>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Surveyed {
+pub(crate) struct Deps {
     pub(crate) modes: Modes,
     pub(crate) flags: Flags,
     pub(crate) toolchain: Toolchain,
@@ -73,12 +74,15 @@ impl Modes {
     }
 }
 
-impl Survey {
+impl DepsListing {
     /// Whether these builds read only what `go` hashes: no C toolchain, whose
     /// libraries, scripts and programs are not in a build ID.
     #[must_use]
     pub fn is_hashed(&self) -> bool {
-        !matches!(self.found, Err(Never::Cgo | Never::Flag { .. } | Never::ToolFlag { .. }))
+        !matches!(
+            self.found,
+            Err(Uncacheable::Cgo | Uncacheable::Flag { .. } | Uncacheable::ToolFlag { .. })
+        )
     }
 
     /// Asks `go`, whose temporary files go below `temporary`. The builds have
@@ -86,7 +90,7 @@ impl Survey {
     ///
     /// # Errors
     /// As [`NotRecorded`] tells.
-    pub fn make(
+    pub fn ask(
         go: &Go,
         settings: &BuildSettings,
         import_paths: &[ImportPath],
@@ -97,21 +101,21 @@ impl Survey {
         let looked = nanos_of(SystemTime::now());
         let mut settings = settings.clone();
         settings.environment.set("GOTMPDIR", temporary);
-        match survey(go, &settings, import_paths, nanos_of(started), cancel) {
+        match ask(go, &settings, import_paths, nanos_of(started), cancel) {
             Ok(found) => Ok(Self { looked, found: Ok(found), before: None }),
-            Err(End::Never(never)) => Ok(Self { looked, found: Err(never), before: None }),
+            Err(End::Uncacheable(never)) => Ok(Self { looked, found: Err(never), before: None }),
             Err(End::Not(reason)) => Err(reason),
         }
     }
 }
 
-fn survey(
+fn ask(
     go: &Go,
     settings: &BuildSettings,
     import_paths: &[ImportPath],
     started: i64,
     cancel: &Cancel,
-) -> Result<Surveyed, End> {
+) -> Result<Deps, End> {
     // What can be said without a process comes first.
     Flags::parse("", &settings.flags, &settings.ldflags)?;
     flags::links_internally(&settings.environment)?;
@@ -122,10 +126,10 @@ fn survey(
     let own = go.env_of(dir, &local, &NAMES, cancel)?;
     let value = |name| env.get(name).unwrap_or_default();
     if value("CGO_ENABLED") == "1" {
-        return Err(Never::Cgo.into());
+        return Err(Uncacheable::Cgo.into());
     }
     let flags = Flags::parse(value("GOFLAGS"), &settings.flags, &settings.ldflags)?;
     let toolchain = Toolchain::capture(go, environment, &own, &env, started)??;
     let packages = packages::list(go, settings, &flags, import_paths, cancel)?;
-    Ok(Surveyed { modes: Modes::of(&env), flags, toolchain, packages })
+    Ok(Deps { modes: Modes::of(&env), flags, toolchain, packages })
 }
