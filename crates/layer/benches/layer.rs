@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use layer::{Compression, Compressor, Entry, Family, KodataOptions, Method, Recipe};
+use layer::{Compression, Compressor, Entry, Family, KodataOptions, LayerSpec, Method};
 use store::Store;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -50,10 +50,10 @@ fn program_layer(bencher: Bencher<'_, '_>, threads: usize) {
     let path = program(dir.path());
     let store = Store::open(dir.path()).unwrap();
     let compressor = compressor(threads);
-    let recipe = Recipe::binary(Family::Unix, "program", &path, None).unwrap();
+    let spec = LayerSpec::binary(Family::Unix, "program", &path, None).unwrap();
     bencher
         .counter(BytesCount::new(fs::metadata(&path).unwrap().len()))
-        .bench(|| recipe.write(&store, &compressor, &GO_ON).unwrap());
+        .bench(|| spec.write(&store, &compressor, &GO_ON).unwrap());
 }
 
 /// The same in the other ways to compress it, on two threads.
@@ -73,10 +73,10 @@ fn program_layer_as(bencher: Bencher<'_, '_>, name: &str) {
     let path = program(dir.path());
     let store = Store::open(dir.path()).unwrap();
     let compressor = compressor(2).with(compression);
-    let recipe = Recipe::binary(Family::Unix, "program", &path, None).unwrap();
+    let spec = LayerSpec::binary(Family::Unix, "program", &path, None).unwrap();
     bencher
         .counter(BytesCount::new(fs::metadata(&path).unwrap().len()))
-        .bench(|| recipe.write(&store, &compressor, &GO_ON).unwrap());
+        .bench(|| spec.write(&store, &compressor, &GO_ON).unwrap());
 }
 
 /// Tar and diff_id alone, as for content that is most likely known.
@@ -84,10 +84,10 @@ fn program_layer_as(bencher: Bencher<'_, '_>, name: &str) {
 fn program_diff_id(bencher: Bencher<'_, '_>) {
     let dir = tempfile::tempdir().unwrap();
     let path = program(dir.path());
-    let recipe = Recipe::binary(Family::Unix, "program", &path, None).unwrap();
+    let spec = LayerSpec::binary(Family::Unix, "program", &path, None).unwrap();
     bencher
         .counter(BytesCount::new(fs::metadata(&path).unwrap().len()))
-        .bench(|| recipe.diff_id(&GO_ON).unwrap());
+        .bench(|| spec.diff_id(&GO_ON).unwrap());
 }
 
 /// Headers alone: short names, and names that need PAX records.
@@ -118,7 +118,7 @@ fn many_files(dir: &Path) -> KodataOptions {
 fn kodata_walk(bencher: Bencher<'_, '_>) {
     let dir = tempfile::tempdir().unwrap();
     let options = many_files(dir.path());
-    bencher.counter(ItemsCount::new(10_000_usize)).bench(|| Recipe::kodata(&options).unwrap());
+    bencher.counter(ItemsCount::new(10_000_usize)).bench(|| LayerSpec::kodata(&options).unwrap());
 }
 
 /// The walk and the layer.
@@ -129,7 +129,7 @@ fn kodata_layer(bencher: Bencher<'_, '_>, threads: usize) {
     let store = Store::open(dir.path()).unwrap();
     let compressor = compressor(threads);
     bencher.counter(ItemsCount::new(10_000_usize)).bench(|| {
-        let recipe = Recipe::kodata(&options).unwrap().recipe;
-        recipe.write(&store, &compressor, &GO_ON).unwrap()
+        let spec = LayerSpec::kodata(&options).unwrap().spec;
+        spec.write(&store, &compressor, &GO_ON).unwrap()
     });
 }

@@ -1,8 +1,8 @@
-//! Blocks that were compressed before. A layer that differs in little from the
-//! last one of its source, a program with another constant or a directory with
-//! another file, takes what did not change from the blob of that. It gets the
-//! same bytes as without: a block's depend on nothing but its content and what
-//! is before it, and by these it is found.
+//! Finds blocks that were compressed before. A layer that differs in little from
+//! the last one of its source, a program with another constant or a directory with
+//! another file, takes what did not change from that one's blob. Its bytes are the
+//! same as without: those of a block depend on nothing but its content and what is
+//! before it, and by these it is found.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use stat::Sum;
 /// A compressed block in a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(Sum, u64, u32, Sum)", into = "(Sum, u64, u32, Sum)")]
-pub(crate) struct Place {
+pub(crate) struct BlockRef {
     /// The sum of all that decides the block's bytes.
     pub(crate) key: Sum,
     /// Where in the blob it begins.
@@ -27,14 +27,14 @@ pub(crate) struct Place {
     pub(crate) sum: Sum,
 }
 
-impl From<(Sum, u64, u32, Sum)> for Place {
+impl From<(Sum, u64, u32, Sum)> for BlockRef {
     fn from((key, at, size, sum): (Sum, u64, u32, Sum)) -> Self {
         Self { key, at, size, sum }
     }
 }
 
-impl From<Place> for (Sum, u64, u32, Sum) {
-    fn from(Place { key, at, size, sum }: Place) -> Self {
+impl From<BlockRef> for (Sum, u64, u32, Sum) {
+    fn from(BlockRef { key, at, size, sum }: BlockRef) -> Self {
         (key, at, size, sum)
     }
 }
@@ -42,7 +42,7 @@ impl From<Place> for (Sum, u64, u32, Sum) {
 /// The blocks of a blob. As a record, they are known by its digest and the
 /// version of the compression.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Blocks(pub(crate) Vec<Place>);
+pub struct Blocks(pub(crate) Vec<BlockRef>);
 
 impl store::Record for Blocks {
     const KIND: &'static str = "layer-blocks";
@@ -51,21 +51,21 @@ impl store::Record for Blocks {
 
 /// A blob whose blocks may be used again, or none.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct KnownBlocks {
     blob: Option<Mutex<File>>,
-    places: HashMap<Sum, Place>,
+    blocks: HashMap<Sum, BlockRef>,
 }
 
-impl Known {
-    pub(crate) fn new(blob: File, Blocks(places): Blocks) -> Self {
-        let places = places.into_iter().map(|place| (place.key, place)).collect();
-        Self { blob: Some(Mutex::new(blob)), places }
+impl KnownBlocks {
+    pub(crate) fn new(blob: File, Blocks(blocks): Blocks) -> Self {
+        let blocks = blocks.into_iter().map(|block| (block.key, block)).collect();
+        Self { blob: Some(Mutex::new(blob)), blocks }
     }
 
     /// Puts the bytes of a block in place of what is in `output`, and returns
     /// their sum. None if they are not there, or are not what they were.
     pub(crate) fn read(&self, key: &Sum, output: &mut Vec<u8>) -> Option<Sum> {
-        let Place { at, size, sum, .. } = self.places.get(key)?;
+        let BlockRef { at, size, sum, .. } = self.blocks.get(key)?;
         output.clear();
         {
             let mut blob = self.blob.as_ref()?.lock().expect("reading does not panic");
@@ -76,8 +76,8 @@ impl Known {
     }
 }
 
-impl fmt::Debug for Known {
+impl fmt::Debug for KnownBlocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Known").field("places", &self.places.len()).finish_non_exhaustive()
+        f.debug_struct("KnownBlocks").field("blocks", &self.blocks.len()).finish_non_exhaustive()
     }
 }

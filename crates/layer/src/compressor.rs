@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::blocks::Known;
+use crate::blocks::KnownBlocks;
 use crate::compression::{Compression, GZIP_LEVEL, Method};
 use crate::gzip::GzipWriter;
 use crate::pool::Pool;
@@ -59,7 +59,7 @@ impl Compressor {
     /// end which blocks there are.
     pub(crate) fn gzip_from<W: Write>(
         &self,
-        known: Option<Arc<Known>>,
+        known: Option<Arc<KnownBlocks>>,
         out: W,
     ) -> io::Result<GzipWriter<W>> {
         let level = match self.compression.method() {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use stat::Sum;
 
-use crate::blocks::Known;
+use crate::blocks::KnownBlocks;
 use crate::pool::Piece;
 
 /// How much is compressed at once. Up to 1 MiB a larger block is no faster and
@@ -41,7 +41,7 @@ pub(crate) struct Block {
     last: bool,
     /// Where it may be found compressed. Without, nothing is looked for, and no
     /// sums are made.
-    known: Option<Arc<Known>>,
+    known: Option<Arc<KnownBlocks>>,
     /// The compressed content.
     pub(crate) output: Vec<u8>,
     /// The sum of all that decides the output, and that of the output: of
@@ -52,7 +52,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn new(level: u8, known: Option<Arc<Known>>) -> Self {
+    pub(crate) fn new(level: u8, known: Option<Arc<KnownBlocks>>) -> Self {
         Self {
             level,
             known,

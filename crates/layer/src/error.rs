@@ -27,15 +27,15 @@ pub enum LayerError {
         #[source]
         source: io::Error,
     },
-    /// A file is longer or shorter than it was when the recipe was made.
+    /// A file is longer or shorter than it was when the spec was made.
     #[error("{path} has changed: it had {size} bytes before", path = path.display())]
     Changed {
         /// The file.
         path: PathBuf,
-        /// The size that the recipe says.
+        /// The size that the spec says.
         size: u64,
     },
-    /// Something else has taken the place of a file since the recipe was made.
+    /// Something else has taken the place of a file since the spec was made.
     #[error("{path} has been replaced by another file", path = path.display())]
     Replaced {
         /// Where the file was.

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::entry::{Content, Entry};
 use crate::error::LayerError;
 use crate::gzip::GzipWriter;
-use crate::recipe::Recipe;
 use crate::sink::{Sink, write_failed};
+use crate::spec::LayerSpec;
 use crate::tar;
 use crate::toc::{self, TocEntry};
 
@@ -54,7 +54,7 @@ impl Toc {
     }
 }
 
-impl Recipe {
+impl LayerSpec {
     /// The same with its landmark: at the end, if all of it is to be fetched
     /// at once, and else at the beginning.
     pub(crate) fn with_landmark(&self) -> Self {
@@ -72,13 +72,13 @@ impl Recipe {
 /// A layer that is finished.
 pub(crate) struct Finished<W> {
     pub(crate) out: W,
-    /// The digest of the entries of the recipe.
+    /// The digest of the entries of the spec.
     pub(crate) content: DiffId,
     pub(crate) diff_id: DiffId,
     pub(crate) toc: Toc,
 }
 
-/// Takes the entries of a recipe with its landmark, and adds the table.
+/// Takes the entries of a spec with its landmark, and adds the table.
 pub(crate) struct EstargzSink<W> {
     gzip: GzipWriter<W>,
     /// The digest of the tar.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::blocks::{Blocks, Known, Place};
+use crate::blocks::{BlockRef, Blocks, KnownBlocks};
 use crate::deflate::Block;
 use crate::pipeline::Pipeline;
 use crate::pool::{Piece as _, Pool};
@@ -18,7 +18,7 @@ pub struct GzipWriter<W> {
     out: W,
     level: u8,
     /// Where blocks may be found compressed.
-    known: Option<Arc<Known>>,
+    known: Option<Arc<KnownBlocks>>,
     /// Those that may be found here the next time.
     blocks: Blocks,
     /// How many bytes went out.
@@ -40,7 +40,7 @@ impl<W: Write> GzipWriter<W> {
         pool: Pool,
         level: u8,
         out: W,
-        known: Option<Arc<Known>>,
+        known: Option<Arc<KnownBlocks>>,
     ) -> io::Result<Self> {
         let mut writer = Self {
             out,
@@ -131,7 +131,7 @@ impl<W: Write> GzipWriter<W> {
         self.out.write_all(&block.output)?;
         if let Some((key, sum)) = block.sums {
             let size = u32::try_from(block.output.len()).expect("little more than a block");
-            self.blocks.0.push(Place { key, at: self.written, size, sum });
+            self.blocks.0.push(BlockRef { key, at: self.written, size, sum });
         }
         self.written += block.output.len() as u64;
         if block.is_last() {
@@ -209,24 +209,27 @@ mod tests {
             out.finish_blocks().unwrap()
         };
         assert_eq!(write(None).1, Blocks::default(), "without, no sums are made");
-        let (bytes, blocks) = write(Some(Arc::new(Known::default())));
+        let (bytes, blocks) = write(Some(Arc::new(KnownBlocks::default())));
         assert_eq!(bytes, write(None).0);
         assert_eq!(blocks.0.len(), 2, "all but the last");
 
         // In place of the second block are other bytes.
-        let place = blocks.0[1];
-        let (start, end) = (place.at as usize, place.at as usize + place.size as usize);
+        let block = blocks.0[1];
+        let (start, end) = (block.at as usize, block.at as usize + block.size as usize);
         let mut other = bytes.clone();
         other[start..end].fill(b'x');
         let known = |sum| {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(&other).unwrap();
-            Some(Arc::new(Known::new(file, Blocks(vec![blocks.0[0], Place { sum, ..place }]))))
+            Some(Arc::new(KnownBlocks::new(
+                file,
+                Blocks(vec![blocks.0[0], BlockRef { sum, ..block }]),
+            )))
         };
         let sum = stat::Sum::of(&other[start..end]);
         let (taken, found) = write(known(sum));
         assert_eq!(taken[start..end], other[start..end]);
-        assert_eq!(found.0, [blocks.0[0], Place { sum, ..place }]);
-        assert_eq!(write(known(place.sum)), (bytes, blocks));
+        assert_eq!(found.0, [blocks.0[0], BlockRef { sum, ..block }]);
+        assert_eq!(write(known(block.sum)), (bytes, blocks));
     }
 }

@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use stat::Stat;
 
 use crate::entry::{Content, Entry};
-use crate::recipe::Recipe;
+use crate::spec::LayerSpec;
 
-/// The entries of a [`Recipe`] by their names in the tar, and what the file
+/// The entries of a [`LayerSpec`] by their names in the tar, and what the file
 /// system said of files, if it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory(BTreeMap<String, Option<Stat>>);
 
 impl Inventory {
-    /// Of what a recipe takes.
-    pub fn of(recipe: &Recipe) -> Self {
+    /// Of what a spec takes.
+    pub fn of(spec: &LayerSpec) -> Self {
         let entry = |entry: &Entry| {
             let stat = match &entry.content {
                 Content::File { stat, .. } => *stat,
@@ -24,7 +24,7 @@ impl Inventory {
             };
             (String::from_utf8_lossy(&entry.name).into_owned(), stat)
         };
-        Self(recipe.entries.iter().map(entry).collect())
+        Self(spec.entries.iter().map(entry).collect())
     }
 
     /// The names of what has come, gone or changed since. What came and went

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::entry::Entry;
 use crate::os;
-use crate::recipe::{Family, Recipe};
+use crate::spec::{Family, LayerSpec};
 
 /// What to look at, and how.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct KodataOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kodata {
     /// The layer, which is there even if `kodata` is not.
-    pub recipe: Recipe,
+    pub spec: LayerSpec,
     /// The links that were left out because the layer is for Windows.
     pub skipped_links: Vec<PathBuf>,
 }
@@ -88,7 +88,7 @@ pub enum KodataError {
     },
 }
 
-impl Recipe {
+impl LayerSpec {
     /// The layer of static assets: the directories down to `/var/run/ko`, and
     /// in it what `kodata` holds, links being followed. If `kodata` is missing
     /// or not a directory, there are just the directories.
@@ -123,8 +123,8 @@ impl Recipe {
             walk.descend(dir, &start, name.as_bytes())?;
         }
         let Walk { entries, skipped_links, .. } = walk;
-        let recipe = Self { looked: Some(looked), ..Self::new(entries) };
-        Ok(Kodata { recipe, skipped_links })
+        let spec = Self { looked: Some(looked), ..Self::new(entries) };
+        Ok(Kodata { spec, skipped_links })
     }
 }
 

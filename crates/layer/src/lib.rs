@@ -3,7 +3,7 @@
 //! whatever the number of threads, the processor or the time. This crate knows
 //! nothing of registries, manifests or Go.
 //!
-//! A [`Recipe`] says what a layer holds; a [`Compressor`] is the pool of
+//! A [`LayerSpec`] says what a layer holds; a [`Compressor`] is the pool of
 //! threads that all layers of a run share, and how they are compressed; a
 //! [`Layer`] is what comes out, its blob being in the store.
 //!
@@ -19,16 +19,16 @@ mod deflate;
 mod entry;
 mod error;
 mod estargz;
+mod fingerprint;
 mod gzip;
 mod inventory;
 mod kodata;
-mod look;
 mod os;
 mod pipeline;
 mod pool;
 mod produce;
-mod recipe;
 mod sink;
+mod spec;
 mod tar;
 mod toc;
 mod zstandard;
@@ -44,5 +44,5 @@ pub use gzip::GzipWriter;
 pub use inventory::Inventory;
 pub use kodata::{Kodata, KodataError, KodataOptions};
 pub use produce::{Layer, Obtained};
-pub use recipe::{Family, Recipe};
+pub use spec::{Family, LayerSpec};
 pub use tar::HeaderError;

@@ -1,5 +1,5 @@
-//! Making layers: one pass from files to a blob in the store, or no blob at
-//! all where the store has it already.
+//! Makes layers: one pass from files to a blob in the store, or no blob at all
+//! where the store has it already.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use stat::Sum;
 use store::{BlobWriter, Record, Store};
 
-use crate::blocks::{Blocks, Known};
+use crate::blocks::{Blocks, KnownBlocks};
 use crate::compression::{Encoding, Method};
 use crate::compressor::Compressor;
 use crate::error::LayerError;
 use crate::estargz::{EstargzSink, Finished, Toc};
-use crate::recipe::Recipe;
 use crate::sink::{Encoder, EncoderSink, HashSink, PlainSink, write_failed};
+use crate::spec::LayerSpec;
 use crate::zstandard::ZstdWriter;
 
 /// A layer whose blob is in the store. As a record, it is known by its content
@@ -50,15 +50,15 @@ impl Record for Layer {
     const VERSION: u32 = 2;
 }
 
-/// What a source gave last time. If it looks as it did then, its content is the
-/// same. Else this says only that finding out the content before compressing it
+/// What a source gave last time. If its fingerprint is the same, so is its
+/// content. Else this says only that finding out the content before compressing it
 /// may pay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Source {
     content: DiffId,
-    /// What the recipe and its files looked like.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    look: Option<Sum>,
+    /// Of the spec and its files.
+    #[serde(rename = "look", skip_serializing_if = "Option::is_none", default)]
+    fingerprint: Option<Sum>,
 }
 
 impl Record for Source {
@@ -77,7 +77,7 @@ pub struct Obtained {
     pub same: bool,
 }
 
-impl Recipe {
+impl LayerSpec {
     /// Finds out the diff_id that the layer has in every compression but
     /// eStargz, which adds entries: reads everything and keeps nothing.
     ///
@@ -107,9 +107,9 @@ impl Recipe {
         &self,
         store: &Store,
         compressor: &Compressor,
-        known: Option<Known>,
+        known: Option<KnownBlocks>,
         stop: &AtomicBool,
-    ) -> Result<Made, LayerError> {
+    ) -> Result<ProducedBlob, LayerError> {
         let output = Output { blob: store.blob_writer()?, hasher: Hasher::new() };
         let compression = compressor.compression();
         let (Output { blob, hasher }, content, diff_id, toc, blocks) = match compression.method() {
@@ -143,7 +143,7 @@ impl Recipe {
         let (digest, size) = (hasher.digest(), hasher.size());
         blob.commit(&digest)?;
         let layer = Layer { digest, size, diff_id, encoding, toc };
-        Ok(Made { layer, content, blocks })
+        Ok(ProducedBlob { layer, content, blocks })
     }
 
     fn encode<E: Encoder>(
@@ -175,14 +175,14 @@ impl Recipe {
     ///
     /// # Errors
     /// As those of [`write`](Self::write).
-    pub fn obtain(
+    pub fn get_or_build(
         &self,
         store: &Store,
         compressor: &Compressor,
         source: &str,
         stop: &AtomicBool,
     ) -> Result<Obtained, LayerError> {
-        self.obtain_from(store, compressor, &[source], stop)
+        self.get_or_build_by(store, compressor, &[source], stop)
     }
 
     /// The same of content that is most likely new: it is compressed in the
@@ -190,7 +190,7 @@ impl Recipe {
     ///
     /// # Errors
     /// As those of [`write`](Self::write).
-    pub fn obtain_new(
+    pub fn get_or_build_new(
         &self,
         store: &Store,
         compressor: &Compressor,
@@ -199,7 +199,7 @@ impl Recipe {
     ) -> Result<Obtained, LayerError> {
         let names = Names::new(&[source], compressor);
         let last = names.last(store).and_then(|last| names.layer_of(store, last.content));
-        self.obtain_made(store, compressor, &names, (self.look(), last), stop)
+        self.build_and_keep(store, compressor, &names, (self.fingerprint(), last), stop)
     }
 
     /// The same where the source has several names, such as its path and one
@@ -207,7 +207,7 @@ impl Recipe {
     ///
     /// # Errors
     /// As those of [`write`](Self::write).
-    pub fn obtain_from(
+    pub fn get_or_build_by(
         &self,
         store: &Store,
         compressor: &Compressor,
@@ -215,49 +215,50 @@ impl Recipe {
         stop: &AtomicBool,
     ) -> Result<Obtained, LayerError> {
         let names = Names::new(sources, compressor);
-        let look = self.look();
+        let fingerprint = self.fingerprint();
         let mut last_layer = None;
         if let Some(last) = names.last(store) {
-            let content = match look {
-                Some(_) if look == last.look => last.content,
+            let content = match fingerprint {
+                Some(_) if fingerprint == last.fingerprint => last.content,
                 _ => self.content(compressor.compression().method(), stop)?,
             };
             let known = names.layer_of(store, content);
             if let Some(layer) = known.filter(|layer| store.has_blob(&layer.digest, layer.size)) {
-                if last != (Source { content, look }) {
-                    names.keep(store, &Source { content, look })?;
+                if last != (Source { content, fingerprint }) {
+                    names.keep(store, &Source { content, fingerprint })?;
                 }
                 return Ok(Obtained { layer, reused: true, same: content == last.content });
             }
             last_layer = names.layer_of(store, last.content);
         }
-        self.obtain_made(store, compressor, &names, (look, last_layer), stop)
+        self.build_and_keep(store, compressor, &names, (fingerprint, last_layer), stop)
     }
 
     /// Makes the layer, with what can be taken from the last one of its
     /// source, and remembers it.
-    fn obtain_made(
+    fn build_and_keep(
         &self,
         store: &Store,
         compressor: &Compressor,
         names: &Names,
-        (look, last): (Option<Sum>, Option<Layer>),
+        (fingerprint, last): (Option<Sum>, Option<Layer>),
         stop: &AtomicBool,
     ) -> Result<Obtained, LayerError> {
         let known = last.and_then(|last| names.known(store, &last)).unwrap_or_default();
-        let Made { layer, content, blocks } = self.make(store, compressor, Some(known), stop)?;
+        let ProducedBlob { layer, content, blocks } =
+            self.make(store, compressor, Some(known), stop)?;
         store.put_record(&names.layer(content), &layer)?;
         if blocks != Blocks::default() {
             store.put_record(&names.blocks(&layer.digest), &blocks)?;
         }
-        names.keep(store, &Source { content, look })?;
+        names.keep(store, &Source { content, fingerprint })?;
         Ok(Obtained { layer, reused: false, same: false })
     }
 }
 
 /// A layer that was made just now, the digest of its content, and the blocks
 /// that may be used again.
-struct Made {
+struct ProducedBlob {
     layer: Layer,
     content: DiffId,
     blocks: Blocks,
@@ -291,9 +292,9 @@ impl Names {
     }
 
     /// The blob of a layer, if there is one whose blocks are known.
-    fn known(&self, store: &Store, Layer { digest, size, .. }: &Layer) -> Option<Known> {
+    fn known(&self, store: &Store, Layer { digest, size, .. }: &Layer) -> Option<KnownBlocks> {
         let blocks = store.record(&self.blocks(digest))?;
-        Some(Known::new(store.open_blob(digest, *size).ok()??, blocks))
+        Some(KnownBlocks::new(store.open_blob(digest, *size).ok()??, blocks))
     }
 
     /// What the source gave last time.

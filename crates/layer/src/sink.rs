@@ -1,4 +1,4 @@
-//! A recipe as a stream of tar bytes, read straight into the buffers of
+//! A spec as a stream of tar bytes, read straight into the buffers of
 //! whoever takes them.
 
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::blocks::Blocks;
 use crate::entry::{Content, Entry};
 use crate::error::LayerError;
 use crate::gzip::GzipWriter;
-use crate::recipe::Recipe;
+use crate::spec::LayerSpec;
 use crate::tar;
 use crate::zstandard::ZstdWriter;
 
@@ -49,7 +49,7 @@ pub(crate) fn write_failed(source: io::Error) -> LayerError {
     LayerError::Write { source }
 }
 
-impl Recipe {
+impl LayerSpec {
     /// Sends the whole tar to a sink. `stop` is looked at before each entry
     /// and each read.
     pub(crate) fn stream(&self, sink: &mut impl Sink, stop: &AtomicBool) -> Result<(), LayerError> {

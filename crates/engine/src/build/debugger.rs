@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use golang::{BuildKey, Cancel, Delve, DelveVersion, Environment, Go, Target};
-use layer::{Compressor, Family, Layer, LayerError, Recipe};
+use layer::{Compressor, Family, Layer, LayerError, LayerSpec};
 use oci::Platform;
 use once::OnceMap;
 use serde::{Deserialize, Serialize};
@@ -162,8 +162,9 @@ impl Parts {
             drop(share);
             let name = &format!("delve {}", binary.path().display());
             let obtain = || {
-                let recipe = Recipe::binary(Family::Unix, "dlv", binary.path(), capabilities)?;
-                let obtained = recipe.obtain(&self.store, &self.compressor, name, &self.stop)?;
+                let spec = LayerSpec::binary(Family::Unix, "dlv", binary.path(), capabilities)?;
+                let obtained =
+                    spec.get_or_build(&self.store, &self.compressor, name, &self.stop)?;
                 self.store.put_record(&key, &DelveLayer(obtained.layer))?;
                 Ok(obtained.layer)
             };

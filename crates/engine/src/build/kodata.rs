@@ -1,7 +1,7 @@
 //! Explains a kodata rebuild: names the first file that changed. The list of
 //! files kept for this is read only then; nothing depends on it.
 
-use layer::{Inventory, Recipe};
+use layer::{Inventory, LayerSpec};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
@@ -25,8 +25,8 @@ pub(crate) struct Difference {
 
 /// What is different from the last time, if it is known what there was. `key`
 /// names the directory.
-pub(crate) fn compare(store: &Store, key: &str, recipe: &Recipe) -> Option<Difference> {
-    let is = Files(Inventory::of(recipe));
+pub(crate) fn compare(store: &Store, key: &str, spec: &LayerSpec) -> Option<Difference> {
+    let is = Files(Inventory::of(spec));
     let was = store.record::<Files>(key);
     // Without, the directory is named the next time.
     let _ = store.put_record(key, &is);

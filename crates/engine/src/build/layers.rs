@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use golang::{BuildInfo, FileIdentity, ImportPath, OutputDir};
-use layer::{Compressor, Family, KodataOptions, Layer, LayerError, Obtained, Recipe};
+use layer::{Compressor, Family, KodataOptions, Layer, LayerError, LayerSpec, Obtained};
 use oci::Platform;
 use once::OnceMap;
 use store::Store;
@@ -104,21 +104,22 @@ impl Layers {
                 mtime: self.kodata_created,
                 allowed_root: self.kodata_root.clone(),
             };
-            let layer::Kodata { recipe, skipped_links } = Recipe::kodata(&options)
+            let layer::Kodata { spec, skipped_links } = LayerSpec::kodata(&options)
                 .map_err(|source| BuildFailure::Kodata { source: Arc::new(source) })?;
             for link in skipped_links {
                 let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 self.observer.emit(Event::KodataLinkSkipped { name });
             }
             let sources = [&*here, &*anywhere];
-            let obtained = recipe.obtain_from(&self.store, &self.compressor, &sources, &self.stop);
+            let obtained =
+                spec.get_or_build_by(&self.store, &self.compressor, &sources, &self.stop);
             match obtained {
                 Ok(Obtained { layer, reused, same }) => {
                     if !reused {
                         self.activity.begin_work();
                     }
                     self.observer.emit(Event::Layer { reused });
-                    let compare = || compare(&self.store, &here, &recipe);
+                    let compare = || compare(&self.store, &here, &spec);
                     let difference = if same { None } else { compare() };
                     Ok(KodataLayer { layer, difference })
                 }
@@ -180,14 +181,14 @@ impl Layers {
             },
         };
         let (name, family) = (import_path.base_name(), family(platform.is_windows()));
-        let recipe = Recipe::binary(family, name, binary, *capabilities).map_err(failed)?;
+        let spec = LayerSpec::binary(family, name, binary, *capabilities).map_err(failed)?;
         let source = format!("binary {}", binary.display());
         let (store, compressor, stop) = (&self.store, &self.compressor, &self.stop);
         // What go has linked again has most likely other content.
         let obtained = if is_new {
-            recipe.obtain_new(store, compressor, &source, stop)
+            spec.get_or_build_new(store, compressor, &source, stop)
         } else {
-            recipe.obtain(store, compressor, &source, stop)
+            spec.get_or_build(store, compressor, &source, stop)
         };
         let Obtained { layer, reused, .. } = obtained.map_err(failed)?;
         self.observer.emit(Event::Layer { reused });

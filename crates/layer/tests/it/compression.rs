@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
-use layer::{Compression, Compressor, Encoding, Entry, Family, Layer, LayerError, Method, Recipe};
+use layer::{
+    Compression, Compressor, Encoding, Entry, Family, Layer, LayerError, LayerSpec, Method,
+};
 use oci::Digest;
 use store::Store;
 
@@ -51,17 +53,17 @@ pub(crate) fn decoded(blob: &[u8], encoding: Encoding) -> Vec<u8> {
 }
 
 /// The layer and its blob.
-pub(crate) fn made(recipe: &Recipe, compressor: &Compressor) -> (Layer, Vec<u8>) {
+pub(crate) fn made(spec: &LayerSpec, compressor: &Compressor) -> (Layer, Vec<u8>) {
     let (_dir, store) = store();
-    let layer = recipe.write(&store, compressor, &GO_ON).unwrap();
+    let layer = spec.write(&store, compressor, &GO_ON).unwrap();
     let blob = fs::read(store.blob_path(&layer.digest)).unwrap();
     assert_eq!(blob.len() as u64, layer.size);
     assert_eq!(Digest::of(&blob), layer.digest);
     (layer, blob)
 }
 
-fn recipe(content: Vec<u8>) -> Recipe {
-    Recipe::new(vec![
+fn spec(content: Vec<u8>) -> LayerSpec {
+    LayerSpec::new(vec![
         Entry::directory("d"),
         Entry::bytes("/d/large", content),
         Entry::bytes("/d/empty", &b""[..]),
@@ -72,15 +74,15 @@ fn recipe(content: Vec<u8>) -> Recipe {
 #[test]
 fn every_compression_has_the_same_tar() {
     for len in [0, 1, 700_000, 4 << 20, 9_000_000] {
-        let recipe = recipe(bytes(len));
-        let (plain, tar) = tar_of(&recipe);
+        let spec = spec(bytes(len));
+        let (plain, tar) = tar_of(&spec);
         let compressor = compressor(2);
         // The slow ones once.
         let all = all().into_iter().filter(|compression| {
             !matches!(compression.id().as_str(), "zstd1-19" | "zstd1-22") || len == 700_000
         });
         for compression in all {
-            let (layer, blob) = made(&recipe, &compressor.with(compression));
+            let (layer, blob) = made(&spec, &compressor.with(compression));
             let id = compression.id();
             assert_eq!(layer.encoding, compression.method().encoding(), "{id}");
             let decoded = decoded(&blob, layer.encoding);
@@ -99,7 +101,7 @@ fn every_compression_has_the_same_tar() {
 #[test]
 fn the_bytes_do_not_depend_on_the_threads() {
     let program = std::env::current_exe().unwrap();
-    let recipe = Recipe::binary(Family::Unix, "program", &program, None).unwrap();
+    let spec = LayerSpec::binary(Family::Unix, "program", &program, None).unwrap();
     for compression in [
         compression(Method::Gzip, 1),
         compression(Method::Gzip, 6),
@@ -110,9 +112,9 @@ fn the_bytes_do_not_depend_on_the_threads() {
         compression(Method::Zstd, 7),
         compression(Method::None, 0),
     ] {
-        let (want, _) = made(&recipe, &compressor(1).with(compression));
+        let (want, _) = made(&spec, &compressor(1).with(compression));
         for threads in [2, 3, 8] {
-            let (layer, _) = made(&recipe, &compressor(threads).with(compression));
+            let (layer, _) = made(&spec, &compressor(threads).with(compression));
             assert_eq!(layer, want, "{} on {threads} threads", compression.id());
         }
     }
@@ -121,7 +123,7 @@ fn the_bytes_do_not_depend_on_the_threads() {
 /// As for `gz1`: if one of these fails, its version has to change.
 #[test]
 fn every_version_is_what_it_was() {
-    let recipe = recipe(bytes(9_000_000));
+    let spec = spec(bytes(9_000_000));
     let compressor = compressor(2);
     for (method, level, want) in [
         (Method::Gzip, 1, ("gz1-1", "aaddd5cb40ad487c")),
@@ -135,7 +137,7 @@ fn every_version_is_what_it_was() {
         (Method::None, 0, ("none", "fbaa0977c46812c4")),
     ] {
         let compression = compression(method, level);
-        let (layer, _) = made(&recipe, &compressor.with(compression));
+        let (layer, _) = made(&spec, &compressor.with(compression));
         let digest = layer.digest.hex();
         assert_eq!((compression.id().as_str(), &digest[..16]), want);
     }
@@ -144,10 +146,10 @@ fn every_version_is_what_it_was() {
 #[test]
 fn other_programs_read_every_compression() {
     let (dir, store) = store();
-    let recipe = recipe(bytes(9_000_000));
+    let spec = spec(bytes(9_000_000));
     let compressor = compressor(2);
     for compression in methods() {
-        let layer = recipe.write(&store, &compressor.with(compression), &GO_ON).unwrap();
+        let layer = spec.write(&store, &compressor.with(compression), &GO_ON).unwrap();
         let blob = store.blob_path(&layer.digest);
         let want = layer.diff_id.to_string();
         let landmark = compression.method() == Method::Estargz;
@@ -240,24 +242,24 @@ fn layers_of_one_content_are_kept_apart_by_their_compressions() {
     let (dir, store) = store();
     let path = dir.path().join("f");
     fs::write(&path, bytes(5_000_000)).unwrap();
-    let recipe = Recipe::binary(Family::Unix, "f", &path, None).unwrap();
+    let spec = LayerSpec::binary(Family::Unix, "f", &path, None).unwrap();
     let compressor = compressor(2);
-    let obtain = |compression, source| {
-        recipe.obtain(&store, &compressor.with(compression), source, &GO_ON).unwrap()
+    let build = |compression, source| {
+        spec.get_or_build(&store, &compressor.with(compression), source, &GO_ON).unwrap()
     };
     let mut all = all();
     all.retain(|compression| compression != &Compression::default());
     all.push(Compression::default());
     for compression in &all {
-        let first = obtain(*compression, "a");
+        let first = build(*compression, "a");
         assert!(!first.reused, "{}", compression.id());
-        let again = obtain(*compression, "a");
+        let again = build(*compression, "a");
         assert!(again.reused, "{}", compression.id());
         assert_eq!(again.layer, first.layer);
         assert_eq!(store.record::<Layer>("none").map(drop), None);
     }
     let mut digests: Vec<Digest> =
-        all.iter().map(|compression| obtain(*compression, "a").layer.digest).collect();
+        all.iter().map(|compression| build(*compression, "a").layer.digest).collect();
     let made = digests.len();
     digests.sort();
     digests.dedup();
@@ -266,11 +268,11 @@ fn layers_of_one_content_are_kept_apart_by_their_compressions() {
     // A source that is known, with another content that is known too.
     let other = dir.path().join("g");
     fs::write(&other, bytes(4_000_000)).unwrap();
-    let recipe = Recipe::binary(Family::Unix, "f", &other, None).unwrap();
+    let spec = LayerSpec::binary(Family::Unix, "f", &other, None).unwrap();
     for compression in methods() {
         let compressor = compressor.with(compression);
-        let second = recipe.obtain(&store, &compressor, "b", &GO_ON).unwrap();
-        let switched = recipe.obtain(&store, &compressor, "a", &GO_ON).unwrap();
+        let second = spec.get_or_build(&store, &compressor, "b", &GO_ON).unwrap();
+        let switched = spec.get_or_build(&store, &compressor, "a", &GO_ON).unwrap();
         assert!(!second.reused && switched.reused, "{}", compression.id());
         assert_eq!(second.layer, switched.layer);
     }
@@ -285,17 +287,17 @@ fn whatever_the_compression_failures_leave_nothing() {
         let compressor = compressor(2).with(compression);
         for size in [0, 100, 4 << 20, 9_000_000_u64] {
             fs::write(&path, bytes(usize::try_from(size).unwrap())).unwrap();
-            let recipe = Recipe::new(vec![Entry::file("f", &path, size)]);
+            let spec = LayerSpec::new(vec![Entry::file("f", &path, size)]);
             for now in [size + 1, size.saturating_sub(1)] {
                 if now == size {
                     continue;
                 }
                 File::options().write(true).open(&path).unwrap().set_len(now).unwrap();
-                let result = recipe.write(&store, &compressor, &GO_ON);
+                let result = spec.write(&store, &compressor, &GO_ON);
                 assert!(matches!(result, Err(LayerError::Changed { .. })), "{result:?}");
             }
             let stop = AtomicBool::new(true);
-            let result = recipe.obtain(&store, &compressor, "a", &stop);
+            let result = spec.get_or_build(&store, &compressor, "a", &stop);
             assert!(matches!(result, Err(LayerError::Cancelled)), "{result:?}");
         }
     }
@@ -306,7 +308,7 @@ fn whatever_the_compression_failures_leave_nothing() {
 fn records_of_every_compression_survive_their_json() {
     let (_dir, store): (_, Store) = store();
     for compression in methods() {
-        let (layer, _) = made(&recipe(bytes(100)), &compressor(1).with(compression));
+        let (layer, _) = made(&spec(bytes(100)), &compressor(1).with(compression));
         store.put_record("k", &layer).unwrap();
         assert_eq!(store.record::<Layer>("k"), Some(layer));
     }

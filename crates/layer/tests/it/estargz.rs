@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 
-use layer::{Capabilities, Compressor, Entry, Family, KodataOptions, Layer, Method, Recipe};
+use layer::{Capabilities, Compressor, Entry, Family, KodataOptions, Layer, LayerSpec, Method};
 use oci::Digest;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -58,8 +58,8 @@ fn the_reference_implementation_verifies_and_reads_every_file() {
             .mtime(-1)
             .pax("SCHILY.xattr.user.k", &b"\0\xff"[..])
     }));
-    let recipe = Recipe::new(entries);
-    let (layer, blob) = made(&recipe, &estargz(3));
+    let spec = LayerSpec::new(entries);
+    let (layer, blob) = made(&spec, &estargz(3));
     let mut found = read_by_reference(&layer, &blob);
 
     let landmark = found.remove(".no.prefetch.landmark").unwrap();
@@ -85,8 +85,8 @@ fn the_reference_implementation_verifies_and_reads_every_file() {
 fn a_program_is_fetched_at_once() {
     let program = std::env::current_exe().unwrap();
     let capabilities = Capabilities::parse(&["net_bind_service=ep"]).unwrap().xattr();
-    let recipe = Recipe::binary(Family::Unix, "app", &program, capabilities).unwrap();
-    let (layer, blob) = made(&recipe, &estargz(2));
+    let spec = LayerSpec::binary(Family::Unix, "app", &program, capabilities).unwrap();
+    let (layer, blob) = made(&spec, &estargz(2));
     let found = read_by_reference(&layer, &blob);
     let names: Vec<&str> = found.keys().map(String::as_str).collect();
     assert_eq!(names, [".prefetch.landmark", "ko-app", "ko-app/app"]);
@@ -112,12 +112,12 @@ fn the_entries_are_those_of_the_plain_layer_to_the_last_byte() {
     fs::write(kodata.join("a"), "a").unwrap();
     fs::write(kodata.join("sub/empty"), "").unwrap();
     for family in [Family::Unix, Family::Windows] {
-        let binary = Recipe::binary(family, "app", &program, None).unwrap();
+        let binary = LayerSpec::binary(family, "app", &program, None).unwrap();
         let kodata = KodataOptions { dir: kodata.clone(), family, mtime: 77, allowed_root: None };
-        let kodata = Recipe::kodata(&kodata).unwrap().recipe;
-        for (recipe, prefetch) in [(binary, true), (kodata, false), (Recipe::default(), false)] {
-            let (plain, plain_tar) = tar_of(&recipe);
-            let (layer, blob) = made(&recipe, &estargz(2));
+        let kodata = LayerSpec::kodata(&kodata).unwrap().spec;
+        for (spec, prefetch) in [(binary, true), (kodata, false), (LayerSpec::default(), false)] {
+            let (plain, plain_tar) = tar_of(&spec);
+            let (layer, blob) = made(&spec, &estargz(2));
             let tar = decoded(&blob, layer.encoding);
             let entries = &plain_tar[..plain_tar.len() - END];
             let (before, landmark) = match prefetch {
@@ -160,7 +160,7 @@ proptest! {
         let contents: Vec<Vec<u8>> = sizes.iter().map(|size| bytes(*size)).collect();
         let entries = contents.iter().enumerate();
         let entries = entries.map(|(n, content)| Entry::bytes(format!("f{n}"), content.clone()));
-        let (layer, blob) = made(&Recipe::new(entries.collect()), &estargz(threads));
+        let (layer, blob) = made(&LayerSpec::new(entries.collect()), &estargz(threads));
         prop_assert_eq!(Digest::of(&decoded(&blob, layer.encoding)), layer.diff_id.digest());
 
         let (_, json) = table(&blob);

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use layer::{Compressor, Entry, Recipe};
+use layer::{Compressor, Entry, LayerSpec};
 use oci::Digest;
 use proptest::prelude::*;
 
@@ -59,12 +59,12 @@ fn every_decoder_reads_every_size_around_a_block() {
 fn other_programs_list_and_unpack_a_layer() {
     let (dir, store) = store();
     let large = bytes(5 * BLOCK);
-    let recipe = Recipe::new(vec![
+    let spec = LayerSpec::new(vec![
         Entry::directory("ko-app"),
         Entry::bytes("/ko-app/large", large.clone()),
         Entry::bytes("/ko-app/é", &b"x"[..]).pax("SCHILY.xattr.user.k", "v"),
     ]);
-    let layer = recipe.write(&store, &compressor(2), &GO_ON).unwrap();
+    let layer = spec.write(&store, &compressor(2), &GO_ON).unwrap();
     let blob = store.blob_path(&layer.digest);
     assert_readable(&blob, &gunzip(&fs::read(&blob).unwrap()));
 

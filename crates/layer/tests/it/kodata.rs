@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
-use layer::{Family, Kodata, KodataError, KodataOptions, LayerError, Recipe};
+use layer::{Family, Kodata, KodataError, KodataOptions, LayerError, LayerSpec};
 
 use crate::go::{self, GoEntry};
 use crate::tools::{GO_ON, compressor, store, tar_of};
@@ -48,7 +48,7 @@ impl Tree {
     }
 
     fn walk(&self) -> Result<Kodata, KodataError> {
-        Recipe::kodata(&self.options())
+        LayerSpec::kodata(&self.options())
     }
 
     /// The names of the entries below `/var/run/ko`.
@@ -58,7 +58,7 @@ impl Tree {
 }
 
 fn names(kodata: &Kodata) -> Vec<String> {
-    let tar = tar_of(&kodata.recipe).1;
+    let tar = tar_of(&kodata.spec).1;
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), tar).unwrap();
     let mut list = Command::new("bsdtar");
@@ -85,12 +85,12 @@ fn without_kodata_there_are_three_directories() {
     let tree = Tree::new();
     let dir = tree.kodata().join("missing");
     let options = KodataOptions { dir, ..tree.options() };
-    let (layer, tar) = tar_of(&Recipe::kodata(&options).unwrap().recipe);
+    let (layer, tar) = tar_of(&LayerSpec::kodata(&options).unwrap().spec);
     let epoch = "sha256:ffe56a1c5f3878e9b5f803842adb9e2ce81584b6bd027e8599582aefe14a975b";
     assert_eq!((layer.diff_id.to_string().as_str(), tar.len()), (epoch, 2560));
 
     let options = KodataOptions { mtime: 2000, ..options };
-    let (layer, _) = tar_of(&Recipe::kodata(&options).unwrap().recipe);
+    let (layer, _) = tar_of(&LayerSpec::kodata(&options).unwrap().spec);
     let dated = "sha256:5d541e1da575a840541d2fa3a2145a0582fd3d4bd582b852e9254d4e4d0b2753";
     assert_eq!(layer.diff_id.to_string(), dated);
 
@@ -99,7 +99,7 @@ fn without_kodata_there_are_three_directories() {
     for name in ["file", "link"] {
         let options =
             KodataOptions { dir: tree.kodata().join(name), mtime: 2000, ..tree.options() };
-        assert_eq!(tar_of(&Recipe::kodata(&options).unwrap().recipe).0.diff_id, layer.diff_id);
+        assert_eq!(tar_of(&LayerSpec::kodata(&options).unwrap().spec).0.diff_id, layer.diff_id);
     }
 }
 
@@ -110,7 +110,7 @@ fn files_and_directories_are_there_in_the_order_of_their_bytes() {
     tree.file("é", "é").file("a-b", "").file(&format!("{}/x", "d".repeat(120)), "d");
     fs::create_dir(tree.kodata().join("empty")).unwrap();
     let options = KodataOptions { mtime: -7, ..tree.options() };
-    let tar = tar_of(&Recipe::kodata(&options).unwrap().recipe).1;
+    let tar = tar_of(&LayerSpec::kodata(&options).unwrap().spec).1;
     let long = format!("/var/run/ko/{}", "d".repeat(120));
     let want = [
         directory("/var"),
@@ -139,7 +139,7 @@ fn names_that_are_not_utf_8_pass_through() {
     let tree = Tree::new();
     let name = std::ffi::OsStr::from_bytes(b"n\xff\xfe");
     fs::write(tree.kodata().join(name), "x").unwrap();
-    let tar = tar_of(&tree.walk().unwrap().recipe).1;
+    let tar = tar_of(&tree.walk().unwrap().spec).1;
     let dirs = ["/var", "/var/run", "/var/run/ko"].map(directory);
     let odd = GoEntry { name: b"/var/run/ko/n\xff\xfe".to_vec(), ..file("", "x") };
     assert!(tar == go::archive(&[&dirs[..], &[odd]].concat()));
@@ -150,7 +150,7 @@ fn windows_has_its_own_layout_and_no_links() {
     let tree = Tree::new();
     tree.file("sub/f", "f").link("sub/link", "f").link("gone", "nowhere");
     let options = KodataOptions { family: Family::Windows, mtime: 9, ..tree.options() };
-    let kodata = Recipe::kodata(&options).unwrap();
+    let kodata = LayerSpec::kodata(&options).unwrap();
     let skipped = ["gone", "sub/link"].map(|name| tree.kodata().join(name));
     assert_eq!(kodata.skipped_links, skipped);
     let sd = "AQAAgBQAAAAkAAAAAAAAAAAAAAABAgAAAAAABSAAAAAhAgAAAQIAAAAAAAUgAAAAIQIAAA==";
@@ -165,7 +165,7 @@ fn windows_has_its_own_layout_and_no_links() {
         GoEntry { pax, ..file("Files/var/run/ko/sub/f", "f") },
     ]
     .map(|entry| GoEntry { mtime: 9, ..entry });
-    assert!(tar_of(&kodata.recipe).1 == go::archive(&want));
+    assert!(tar_of(&kodata.spec).1 == go::archive(&want));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn links_may_lead_into_the_repository_and_no_further() {
     symlink(tree.repo(), &linked).unwrap();
     for root in [tree.repo(), linked, "/".into()] {
         let options = KodataOptions { allowed_root: Some(root), ..tree.options() };
-        assert_eq!(names(&Recipe::kodata(&options).unwrap()), ["LICENSE"]);
+        assert_eq!(names(&LayerSpec::kodata(&options).unwrap()), ["LICENSE"]);
     }
     // One that does not contain kodata, or is not there, does not count, and
     // the repository does not take its place.
@@ -233,7 +233,7 @@ fn links_may_lead_into_the_repository_and_no_further() {
         (app.clone(), app),
     ] {
         let options = KodataOptions { allowed_root: Some(root), ..tree.options() };
-        assert_eq!(escape(Recipe::kodata(&options)).2, want);
+        assert_eq!(escape(LayerSpec::kodata(&options)).2, want);
     }
 
     // The repository, found by its directory `.git`, and what is in there.
@@ -306,49 +306,49 @@ fn what_is_no_file_is_named() {
     fs::remove_file(&socket).unwrap();
     tree.link("null", "/dev/null");
     let options = KodataOptions { allowed_root: Some("/".into()), ..tree.options() };
-    let error = Recipe::kodata(&options).unwrap_err();
+    let error = LayerSpec::kodata(&options).unwrap_err();
     assert!(matches!(error, KodataError::Special { kind: "a device", .. }), "{error:?}");
 }
 
 /// Files that nobody has changed for a while: the sources of this crate, which
 /// were there before it was compiled.
-fn settled(mtime: i64) -> Recipe {
+fn settled(mtime: i64) -> LayerSpec {
     let options = KodataOptions {
         dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
         family: Family::Unix,
         mtime,
         allowed_root: None,
     };
-    Recipe::kodata(&options).unwrap().recipe
+    LayerSpec::kodata(&options).unwrap().spec
 }
 
 #[test]
 fn what_looks_the_same_is_not_read_again() {
     let (dir, store) = store();
     let compressor = compressor(1);
-    let first = settled(0).obtain(&store, &compressor, "kodata", &GO_ON).unwrap();
+    let first = settled(0).get_or_build(&store, &compressor, "kodata", &GO_ON).unwrap();
     // Whoever reads a file is stopped at once.
     let stopped = AtomicBool::new(true);
-    let again = settled(0).obtain(&store, &compressor, "kodata", &stopped).unwrap();
+    let again = settled(0).get_or_build(&store, &compressor, "kodata", &stopped).unwrap();
     assert_eq!((again.reused, again.layer), (true, first.layer));
-    let other = settled(1).obtain(&store, &compressor, "kodata", &stopped);
+    let other = settled(1).get_or_build(&store, &compressor, "kodata", &stopped);
     assert!(matches!(other, Err(LayerError::Cancelled)), "other entries");
 
     // A file that was just written may be written again without a trace.
     let kodata = dir.path().join("kodata");
     fs::create_dir(&kodata).unwrap();
     fs::write(kodata.join("f"), "new").unwrap();
-    let recipe = || {
+    let spec = || {
         let options = KodataOptions {
             dir: kodata.clone(),
             family: Family::Unix,
             mtime: 0,
             allowed_root: None,
         };
-        Recipe::kodata(&options).unwrap().recipe
+        LayerSpec::kodata(&options).unwrap().spec
     };
-    let _ = recipe().obtain(&store, &compressor, "new", &GO_ON).unwrap();
-    let again = recipe().obtain(&store, &compressor, "new", &stopped);
+    let _ = spec().get_or_build(&store, &compressor, "new", &GO_ON).unwrap();
+    let again = spec().get_or_build(&store, &compressor, "new", &stopped);
     assert!(matches!(again, Err(LayerError::Cancelled)), "it is read");
 }
 
@@ -371,12 +371,12 @@ fn only_the_file_that_was_seen_is_read() {
         let tree = Tree::new();
         tree.file("dir/f", "12345").file("../outside/f", "stole");
         let (file, outside) = (tree.kodata().join("dir/f"), tree.repo().join("cmd/app/outside"));
-        let recipe = tree.walk().unwrap().recipe;
-        recipe.diff_id(&GO_ON).unwrap();
+        let spec = tree.walk().unwrap().spec;
+        spec.diff_id(&GO_ON).unwrap();
         // Kept, so that no other file gets its number.
         fs::rename(&file, tree.repo().join("before")).unwrap();
         swap(&file, &outside);
-        let result = recipe.diff_id(&GO_ON);
+        let result = spec.diff_id(&GO_ON);
         let Err(LayerError::Replaced { path }) = result else { panic!("{what}: {result:?}") };
         assert_eq!(path, file, "{what}");
     }
@@ -384,19 +384,19 @@ fn only_the_file_that_was_seen_is_read() {
     // A directory above that becomes a link, and a link that comes to lead elsewhere.
     let tree = Tree::new();
     tree.file("dir/f", "12345").file("../outside/f", "stole").link("to", "dir/f");
-    let recipe = tree.walk().unwrap().recipe;
-    recipe.diff_id(&GO_ON).unwrap();
+    let spec = tree.walk().unwrap().spec;
+    spec.diff_id(&GO_ON).unwrap();
     fs::remove_file(tree.kodata().join("to")).unwrap();
     tree.link("to", "../outside/f");
-    recipe.diff_id(&GO_ON).unwrap();
+    spec.diff_id(&GO_ON).unwrap();
     fs::rename(tree.kodata().join("dir"), tree.kodata().join("was")).unwrap();
     tree.link("dir", "../outside");
-    assert!(matches!(recipe.diff_id(&GO_ON), Err(LayerError::Replaced { .. })));
+    assert!(matches!(spec.diff_id(&GO_ON), Err(LayerError::Replaced { .. })));
 
     // Content that changes in place is another matter.
     let tree = Tree::new();
     tree.file("f", "12345");
-    let recipe = tree.walk().unwrap().recipe;
+    let spec = tree.walk().unwrap().spec;
     tree.file("f", "123456");
-    assert!(matches!(recipe.diff_id(&GO_ON), Err(LayerError::Changed { size: 5, .. })));
+    assert!(matches!(spec.diff_id(&GO_ON), Err(LayerError::Changed { size: 5, .. })));
 }

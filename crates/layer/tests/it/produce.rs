@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use layer::{Entry, Layer, LayerError, Recipe};
+use layer::{Entry, Layer, LayerError, LayerSpec};
 use store::Store;
 
 use crate::tools::{GO_ON, bytes, compressor, files_below, store};
 
-fn recipe(path: &Path) -> Recipe {
+fn spec(path: &Path) -> LayerSpec {
     let size = fs::metadata(path).unwrap().len();
-    Recipe::new(vec![Entry::directory("d"), Entry::file("d/f", path, size)])
+    LayerSpec::new(vec![Entry::directory("d"), Entry::file("d/f", path, size)])
 }
 
 #[test]
@@ -21,31 +21,31 @@ fn known_content_is_not_compressed_again() {
     let (dir, store) = store();
     let compressor = compressor(2);
     let path = dir.path().join("f");
-    let obtain = |source| recipe(&path).obtain(&store, &compressor, source, &GO_ON).unwrap();
+    let build = |source| spec(&path).get_or_build(&store, &compressor, source, &GO_ON).unwrap();
 
     fs::write(&path, bytes(2_000_000)).unwrap();
-    let first = obtain("a");
+    let first = build("a");
     assert!(!first.reused);
-    assert_eq!(first.layer, recipe(&path).write(&store, &compressor, &GO_ON).unwrap());
-    let again = obtain("a");
+    assert_eq!(first.layer, spec(&path).write(&store, &compressor, &GO_ON).unwrap());
+    let again = build("a");
     assert!(again.reused);
     assert_eq!(again.layer, first.layer);
 
     // Other content under the same name, and the first content again.
     fs::write(&path, bytes(1_000_000)).unwrap();
-    let second = obtain("a");
+    let second = build("a");
     assert!(!second.reused);
     assert_ne!(second.layer.diff_id, first.layer.diff_id);
     fs::write(&path, bytes(2_000_000)).unwrap();
-    let third = obtain("a");
+    let third = build("a");
     assert!(third.reused);
     assert_eq!(third.layer, first.layer);
 
     // A source that is not known is not looked for; it comes to the same.
-    let other = obtain("b");
+    let other = build("b");
     assert!(!other.reused);
     assert_eq!(other.layer, first.layer);
-    assert!(obtain("b").reused);
+    assert!(build("b").reused);
 }
 
 #[test]
@@ -54,24 +54,24 @@ fn a_lost_or_torn_blob_is_made_again() {
     let compressor = compressor(1);
     let path = dir.path().join("f");
     fs::write(&path, bytes(100_000)).unwrap();
-    let obtain = || recipe(&path).obtain(&store, &compressor, "a", &GO_ON).unwrap();
-    let layer = obtain().layer;
+    let build = || spec(&path).get_or_build(&store, &compressor, "a", &GO_ON).unwrap();
+    let layer = build().layer;
     let blob = store.blob_path(&layer.digest);
 
     fs::remove_file(&blob).unwrap();
-    assert!(!obtain().reused);
+    assert!(!build().reused);
     fs::write(&blob, "torn").unwrap();
-    let mended = obtain();
+    let mended = build();
     assert!(!mended.reused);
     assert_eq!(mended.layer, layer);
     assert_eq!(fs::metadata(&blob).unwrap().len(), layer.size);
-    assert!(obtain().reused);
+    assert!(build().reused);
 }
 
 #[test]
 fn a_record_survives_its_json() {
     let (_dir, store) = store();
-    let layer = Recipe::default().write(&store, &compressor(1), &GO_ON).unwrap();
+    let layer = LayerSpec::default().write(&store, &compressor(1), &GO_ON).unwrap();
     store.put_record("k", &layer).unwrap();
     assert_eq!(store.record::<Layer>("k"), Some(layer));
 }
@@ -83,15 +83,15 @@ fn a_file_that_changes_its_size_is_an_error_and_leaves_nothing() {
     let (store_dir, store) = store();
     for size in [0_u64, 1, 600, 3_000_000] {
         fs::write(&path, bytes(usize::try_from(size).unwrap())).unwrap();
-        let recipe = recipe(&path);
+        let spec = spec(&path);
         for now in [size.checked_sub(1), Some(size + 1), Some(0)].into_iter().flatten() {
             if now == size {
                 continue;
             }
             File::options().write(true).open(&path).unwrap().set_len(now).unwrap();
             let results = [
-                recipe.write(&store, &compressor(2), &GO_ON).map(drop),
-                recipe.diff_id(&GO_ON).map(drop),
+                spec.write(&store, &compressor(2), &GO_ON).map(drop),
+                spec.diff_id(&GO_ON).map(drop),
             ];
             for result in results {
                 let Err(LayerError::Changed { path: named, size: said }) = result else {
@@ -108,22 +108,22 @@ fn a_file_that_changes_its_size_is_an_error_and_leaves_nothing() {
 fn a_file_that_cannot_be_read_is_named() {
     let (dir, store) = store();
     let path = dir.path().join("gone");
-    let recipe = Recipe::new(vec![Entry::file("f", &path, 3)]);
-    let error = recipe.write(&store, &compressor(1), &GO_ON).unwrap_err();
+    let spec = LayerSpec::new(vec![Entry::file("f", &path, 3)]);
+    let error = spec.write(&store, &compressor(1), &GO_ON).unwrap_err();
     assert_eq!(error.to_string(), format!("opening {}", path.display()));
-    let error = Recipe::binary(layer::Family::Unix, "f", &path, None).unwrap_err();
+    let error = LayerSpec::binary(layer::Family::Unix, "f", &path, None).unwrap_err();
     assert_eq!(error.to_string(), format!("looking at {}", path.display()));
     // A directory can be opened but not read.
-    let recipe = Recipe::new(vec![Entry::file("f", dir.path(), 3)]);
-    let error = recipe.write(&store, &compressor(1), &GO_ON).unwrap_err();
+    let spec = LayerSpec::new(vec![Entry::file("f", dir.path(), 3)]);
+    let error = spec.write(&store, &compressor(1), &GO_ON).unwrap_err();
     assert_eq!(error.to_string(), format!("reading {}", dir.path().display()));
-    let recipe = Recipe::new(vec![Entry::directory("a\0b")]);
-    let error = recipe.write(&store, &compressor(1), &GO_ON).unwrap_err();
+    let spec = LayerSpec::new(vec![Entry::directory("a\0b")]);
+    let error = spec.write(&store, &compressor(1), &GO_ON).unwrap_err();
     assert!(matches!(error, LayerError::Header(_)), "{error:?}");
     assert_eq!(files_below(dir.path()), 0);
 }
 
-type Way = fn(&Recipe, &Store, &AtomicBool) -> Result<(), LayerError>;
+type Way = fn(&LayerSpec, &Store, &AtomicBool) -> Result<(), LayerError>;
 
 /// The layer's file is a pipe, so that it is known how far the layer is when
 /// the flag is set: 3 MB of 9 are read, and the rest can be.
@@ -132,16 +132,16 @@ fn cancelling_in_the_middle_leaves_nothing() {
     let (dir, store) = store();
     let pipe = dir.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let recipe = Recipe::new(vec![Entry::file("f", &pipe, 9_000_000)]);
+    let spec = LayerSpec::new(vec![Entry::file("f", &pipe, 9_000_000)]);
     let ways: [Way; 3] = [
-        |recipe, store, stop| recipe.obtain(store, &compressor(2), "a", stop).map(drop),
-        |recipe, store, stop| recipe.write(store, &compressor(2), stop).map(drop),
-        |recipe, _, stop| recipe.diff_id(stop).map(drop),
+        |spec, store, stop| spec.get_or_build(store, &compressor(2), "a", stop).map(drop),
+        |spec, store, stop| spec.write(store, &compressor(2), stop).map(drop),
+        |spec, _, stop| spec.diff_id(stop).map(drop),
     ];
     for way in ways {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let layer = scope.spawn(|| way(&recipe, &store, &stop));
+            let layer = scope.spawn(|| way(&spec, &store, &stop));
             let mut file = File::options().write(true).open(&pipe).unwrap();
             file.write_all(&bytes(3_000_000)).unwrap();
             stop.store(true, Ordering::Relaxed);
@@ -151,7 +151,7 @@ fn cancelling_in_the_middle_leaves_nothing() {
         });
     }
     let stop = AtomicBool::new(true);
-    assert!(matches!(recipe.diff_id(&stop), Err(LayerError::Cancelled)), "before it began");
+    assert!(matches!(spec.diff_id(&stop), Err(LayerError::Cancelled)), "before it began");
     fs::remove_file(&pipe).unwrap();
     assert_eq!(files_below(dir.path()), 0);
 }
@@ -187,13 +187,13 @@ fn a_full_disk_is_known_as_such_and_leaves_nothing() {
     let path = dir.path().join("f");
     fs::write(&path, bytes(20_000_000)).unwrap();
     for threads in [1, 4] {
-        let error = recipe(&path).write(&store, &compressor(threads), &GO_ON).unwrap_err();
+        let error = spec(&path).write(&store, &compressor(threads), &GO_ON).unwrap_err();
         assert!(error.is_full(), "{error:?}");
         assert_eq!(files_below(&disk.0), 0);
     }
     // And a small layer still fits.
     fs::write(&path, "small").unwrap();
-    recipe(&path).obtain(&store, &compressor(1), "a", &GO_ON).unwrap();
+    spec(&path).get_or_build(&store, &compressor(1), "a", &GO_ON).unwrap();
 }
 
 /// The layers of a source after each edit are those that a store makes that
@@ -216,7 +216,7 @@ fn a_layer_is_the_same_with_blocks_of_the_last_one() {
     let path = dir.path().join("f");
     let mut content = bytes(2_000_000);
     fs::write(&path, &content).unwrap();
-    let mut last = recipe(&path).obtain(&kept, &compressor, "a", &GO_ON).unwrap().layer;
+    let mut last = spec(&path).get_or_build(&kept, &compressor, "a", &GO_ON).unwrap().layer;
     // With the last blob as it was, torn, wrong in one bit, and lost.
     for round in 0..4 {
         for edit in edits {
@@ -236,9 +236,9 @@ fn a_layer_is_the_same_with_blocks_of_the_last_one() {
             // A content that was there before would be taken whole.
             content.push(round);
             fs::write(&path, &content).unwrap();
-            let made = recipe(&path).obtain_new(&kept, &compressor, "a", &GO_ON).unwrap();
+            let made = spec(&path).get_or_build_new(&kept, &compressor, "a", &GO_ON).unwrap();
             let (_dir, empty) = store();
-            assert_eq!(made.layer, recipe(&path).write(&empty, &compressor, &GO_ON).unwrap());
+            assert_eq!(made.layer, spec(&path).write(&empty, &compressor, &GO_ON).unwrap());
             assert!(kept.verify_blob(&made.layer.digest));
             last = made.layer;
         }

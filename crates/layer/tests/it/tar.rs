@@ -1,6 +1,6 @@
 //! The tar is Go's, byte for byte.
 
-use layer::{Entry, Family, HeaderError, Recipe};
+use layer::{Entry, Family, HeaderError, LayerSpec};
 use proptest::prelude::*;
 
 use crate::go::{self, GoEntry};
@@ -139,9 +139,9 @@ fn an_archive_is_go_s_to_the_last_byte() {
         true => Entry::bytes(entry.name.clone(), &b""[..]),
         false => entry.ours(),
     });
-    let (_, tar) = tar_of(&Recipe::new(ours.collect()));
+    let (_, tar) = tar_of(&LayerSpec::new(ours.collect()));
     assert!(tar == go::archive(&entries));
-    assert!(tar_of(&Recipe::default()).1 == go::archive(&[]));
+    assert!(tar_of(&LayerSpec::default()).1 == go::archive(&[]));
 }
 
 #[test]
@@ -154,11 +154,11 @@ fn programs_are_laid_out_as_ko_does() {
     let program = |name| GoEntry { body: body.clone(), ..file(name) };
     let capabilities = *b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
-    let plain = Recipe::binary(Family::Unix, "foo", &path, None).unwrap();
+    let plain = LayerSpec::binary(Family::Unix, "foo", &path, None).unwrap();
     let want = [directory("ko-app"), program("/ko-app/foo")];
     assert!(tar_of(&plain).1 == go::archive(&want));
 
-    let capable = Recipe::binary(Family::Unix, "foo", &path, Some(capabilities)).unwrap();
+    let capable = LayerSpec::binary(Family::Unix, "foo", &path, Some(capabilities)).unwrap();
     let pax = vec![("SCHILY.xattr.security.capability".into(), capabilities.to_vec())];
     let want = [directory("ko-app"), GoEntry { pax, ..program("/ko-app/foo") }];
     let tar = tar_of(&capable).1;
@@ -166,7 +166,7 @@ fn programs_are_laid_out_as_ko_does() {
     assert_eq!(&tar[512..][..27], b"/ko-app/PaxHeaders.0/foo\0\0\0");
     assert_eq!(&tar[1024..][..37], b"57 SCHILY.xattr.security.capability=\x01");
 
-    let windows = Recipe::binary(Family::Windows, "foo", &path, Some(capabilities)).unwrap();
+    let windows = LayerSpec::binary(Family::Windows, "foo", &path, Some(capabilities)).unwrap();
     let sd = "AQAAgBQAAAAkAAAAAAAAAAAAAAABAgAAAAAABSAAAAAhAgAAAQIAAAAAAAUgAAAAIQIAAA==";
     let pax = vec![("MSWINDOWS.rawsd".into(), sd.into())];
     let want = [

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use layer::{Compressor, Layer, Recipe};
+use layer::{Compressor, Layer, LayerSpec};
 use store::Store;
 
 /// Nobody asks to stop.
@@ -38,15 +38,15 @@ pub(crate) fn gunzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The layer and the bytes of its tar.
-pub(crate) fn tar_of(recipe: &Recipe) -> (Layer, Vec<u8>) {
+pub(crate) fn tar_of(spec: &LayerSpec) -> (Layer, Vec<u8>) {
     let (_dir, store) = store();
-    let layer = recipe.write(&store, &compressor(1), &GO_ON).unwrap();
+    let layer = spec.write(&store, &compressor(1), &GO_ON).unwrap();
     let blob = fs::read(store.blob_path(&layer.digest)).unwrap();
     assert_eq!(blob.len() as u64, layer.size);
     assert_eq!(oci::Digest::of(&blob), layer.digest);
     let tar = gunzip(&blob);
     assert_eq!(oci::Digest::of(&tar), layer.diff_id.digest());
-    assert_eq!(recipe.diff_id(&GO_ON).unwrap(), layer.diff_id);
+    assert_eq!(spec.diff_id(&GO_ON).unwrap(), layer.diff_id);
     (layer, tar)
 }
 

@@ -1,4 +1,4 @@
-//! Recipes: what a layer holds, before any of it is read.
+//! Specs: what a layer holds, before any of it is read.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +41,7 @@ impl Family {
 /// The entries of a layer, in order. Making a layer from it reads the files
 /// that it names, each time again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recipe {
+pub struct LayerSpec {
     pub(crate) entries: Vec<Entry>,
     /// Does a container need all of it as soon as it starts? Runtimes that
     /// fetch layers lazily fetch such a layer at once.
@@ -51,7 +51,7 @@ pub struct Recipe {
     pub(crate) looked: Option<i64>,
 }
 
-impl Recipe {
+impl LayerSpec {
     /// A layer of these entries, in this order.
     pub fn new(entries: Vec<Entry>) -> Self {
         Self { entries, prefetch: false, looked: None }
