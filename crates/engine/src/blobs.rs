@@ -95,7 +95,7 @@ impl<E> From<BlobError> for SendError<E> {
 /// The blobs of the images of a run: those in the cache, and those that the
 /// registries of the bases have. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Blobs {
+pub struct Blobs {
     store: Store,
     bases: Client,
     /// Pulls under way, so that no layer is pulled twice.
@@ -113,9 +113,18 @@ impl Blobs {
         &self.store
     }
 
+    /// The file of a layer that was provided.
+    #[must_use]
+    pub fn path(&self, layer: &ImageLayer) -> PathBuf {
+        self.store.blob_path(&layer.descriptor.digest)
+    }
+
     /// Brings a layer into the cache. Layers that registries do not distribute
     /// are left alone.
-    pub(crate) async fn provide(&self, layer: &ImageLayer) -> Result<(), BlobError> {
+    ///
+    /// # Errors
+    /// The layer cannot be pulled, or has gone from the cache.
+    pub async fn provide(&self, layer: &ImageLayer) -> Result<(), BlobError> {
         let Descriptor { digest, size, media_type, .. } = &layer.descriptor;
         if media_type.is_nondistributable() || self.store.has_blob(digest, *size) {
             return Ok(());

@@ -22,6 +22,14 @@ pub struct Limits {
     pub memory: u64,
 }
 
+impl Default for Limits {
+    /// As many builds and threads as there are processors, and 4 GiB.
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { jobs: threads.get(), threads, memory: 4 << 30 }
+    }
+}
+
 /// A unit of memory, in bytes.
 const UNIT: u64 = 1 << 20;
 

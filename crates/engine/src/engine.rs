@@ -14,11 +14,11 @@ use crate::bases::Bases;
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
 use crate::budget::Budget;
-use crate::build::{BuilderParts, GoBuilder, ListingError, Program};
+use crate::build::{Builder, BuilderParts, GoBuilder, ListingError, MissingGo, Program};
 use crate::cache::CacheHandle;
 use crate::cancellation::Cancellation;
 use crate::container_engine::ContainerEngine;
-use crate::destinations::{DestinationParts, Destinations, Local, SbomFiles};
+use crate::destinations::{Destination, DestinationParts, Destinations, Local, SbomFiles};
 use crate::error::Error;
 use crate::events::Observer;
 use crate::execute::{Executor, Published};
@@ -63,9 +63,21 @@ impl Engine {
     /// are loaded into is asked, for its platform.
     ///
     /// # Errors
-    /// The cache cannot be opened, there is no `go`, or no container engine
-    /// answers.
-    pub async fn start(mut options: Options, observer: Observer) -> Result<Self, Error> {
+    /// The cache cannot be opened, or no container engine answers.
+    pub async fn start(options: Options, observer: Observer) -> Result<Self, Error> {
+        Self::start_with(options, observer, |_| Vec::new()).await
+    }
+
+    /// The same with destinations of the caller's own, which are served before
+    /// those of the options.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(
+        mut options: Options,
+        observer: Observer,
+        others: impl FnOnce(&Blobs) -> Vec<Box<dyn Destination>>,
+    ) -> Result<Self, Error> {
         if let Some(platforms) = engine_platform(&options).await? {
             options.platforms = platforms;
         }
@@ -76,8 +88,6 @@ impl Engine {
             move || CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, &sink);
         let opened = blocking(opening).await?;
         let store = opened.store.clone();
-        let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)?
-            .trusting_unproven(options.trust_unproven_go);
         let clients = Clients::new(&options.network)?;
         let cancellation = Cancellation::default();
         let activity = Activity::new(options.clock);
@@ -110,8 +120,10 @@ impl Engine {
             activity: &activity,
             cancel: &cancellation.children,
         };
-        let destinations = Arc::new(Destinations::new(parts, Vec::new()));
-        let builder = GoBuilder::new(BuilderParts {
+        let destinations = Arc::new(Destinations::new(parts, others(&blobs)));
+        let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)
+            .map(|go| go.trusting_unproven(options.trust_unproven_go));
+        let parts = |go| BuilderParts {
             go,
             store,
             work_dir: options.work_dir.clone(),
@@ -130,16 +142,14 @@ impl Engine {
             observer: observer.clone(),
             activity,
             cancellation: cancellation.clone(),
-        });
+        };
+        let builder: Arc<dyn Builder> = match go {
+            Ok(go) => Arc::new(GoBuilder::new(parts(go))),
+            Err(error) => Arc::new(MissingGo::new(error)),
+        };
         let sbom_files = SbomFiles::new(options.sbom.as_ref(), &options.work_dir, &observer);
         Ok(Self {
-            planner: Planner {
-                builder: Arc::new(builder),
-                bases,
-                destinations,
-                choice: Arc::new(choice),
-                observer,
-            },
+            planner: Planner { builder, bases, destinations, choice: Arc::new(choice), observer },
             sbom_files,
             image: options.image,
             sbom: options.sbom.is_some(),

@@ -2,7 +2,7 @@
 //! below. The texts are ko's, so that scripts that look for them still find
 //! them.
 
-use golang::{FindError, ImportPath};
+use golang::ImportPath;
 use oci::{MediaType, Platform};
 use store::StoreError;
 
@@ -20,9 +20,6 @@ pub enum Error {
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// There is no `go`.
-    #[error(transparent)]
-    Go(#[from] FindError),
     /// There is no cache, and none can be made for this run.
     #[error("there is no directory for the cache")]
     NoCache,
@@ -114,8 +111,8 @@ impl Error {
         match self {
             _ if self.is_cancelled() => ErrorKind::Cancelled,
             Self::Cancelled => ErrorKind::Cancelled,
+            Self::Listing(ListingError::Go(_)) => ErrorKind::Build,
             Self::Listing(_) => ErrorKind::Usage,
-            Self::Go(_) => ErrorKind::Build,
             Self::Build { source, .. } => match &**source {
                 ImageError::Base(_) => ErrorKind::Registry,
                 ImageError::Compression { .. } => ErrorKind::Usage,
@@ -171,7 +168,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Go(error) => error.hint().map(str::to_owned),
+            Self::Listing(ListingError::Go(error)) => error.hint().map(str::to_owned),
             Self::Build { source, .. } => source.hint(),
             Self::Publish { source, .. } | Self::Destination(source) => source.hint(),
             Self::ContainerEngine(source) => source.hint(),

@@ -37,7 +37,7 @@ mod tests;
 
 pub use activity::Clock;
 pub use bases::{BaseError, BaseReference, LocalBaseError};
-pub use blobs::BlobError;
+pub use blobs::{BlobError, Blobs};
 pub use blocking::on_thread;
 pub use budget::Limits;
 pub use build::{BuildConfig, BuildFailure, BuildFlags, BuildOptions, DebugOptions, ListingError};

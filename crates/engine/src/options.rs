@@ -1,5 +1,5 @@
-//! Holds everything that a run depends on, handed in by the command: the engine
-//! reads no environment, no configuration file and no working directory.
+//! Holds everything that a run depends on: the engine reads no environment, no
+//! configuration file and no working directory.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use golang::Environment;
 use layer::Compression;
-use oci::PlatformMatcher;
-use registry::{Keychain, RootPlaces};
+use oci::{Platform, PlatformMatcher};
+use registry::{Anonymous, Keychain, RootPlaces};
 
 use crate::activity::Clock;
 use crate::bases::BaseReference;
@@ -20,8 +20,10 @@ use crate::destinations::DestinationOptions;
 use crate::image::ImageOptions;
 use crate::image::sbom::SbomOptions;
 
-/// The options of a run.
+/// The options of a run. [`Options::new`] has defaults for all that is not its
+/// parameter.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// Where relative arguments start, absolute.
     pub work_dir: PathBuf,
@@ -73,6 +75,61 @@ pub struct Options {
     pub network: Network,
     /// The clock.
     pub clock: Clock,
+}
+
+impl Options {
+    /// A run in `work_dir`, whose programs are built by the first `go` in the
+    /// `PATH` of `environment`, on `ko.static`, for linux/amd64, without
+    /// SBOMs. It needs a `cache`, or a place for one (`fallback_dir`).
+    #[must_use]
+    pub fn new(
+        work_dir: PathBuf,
+        environment: Environment,
+        destination: DestinationOptions,
+        network: Network,
+    ) -> Self {
+        Self {
+            work_dir,
+            environment,
+            go: None,
+            trust_unproven_go: false,
+            cache: None,
+            fallback_dir: None,
+            cache_size: u64::MAX,
+            rebuild: false,
+            limits: Limits::default(),
+            build: BuildOptions::default(),
+            platforms: PlatformMatcher::Any(vec![Platform {
+                os: "linux".to_owned(),
+                architecture: "amd64".to_owned(),
+                ..Platform::default()
+            }]),
+            container_engine_default: false,
+            default_base: BaseReference::Static,
+            base_overrides: BTreeMap::new(),
+            kodata_root: None,
+            compression: Compression::default(),
+            debug: None,
+            image: ImageOptions::default(),
+            sbom: None,
+            destination,
+            engines: EnginePlaces::default(),
+            network,
+            clock: Clock::default(),
+        }
+    }
+}
+
+impl Default for Network {
+    /// The docker configuration is not read: nobody is logged in.
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("ko/", env!("CARGO_PKG_VERSION")).to_owned(),
+            insecure: false,
+            roots: RootPlaces::default(),
+            keychain: Arc::new(Anonymous),
+        }
+    }
 }
 
 /// How registries are spoken to.

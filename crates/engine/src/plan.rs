@@ -148,7 +148,7 @@ impl BaseChoice {
 }
 
 /// Programs that were looked up, and what is planned of them so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct LookedUp {
     pub(crate) programs: Vec<Result<Program, LoadError>>,
     pub(crate) planned: Vec<PlannedProgram>,

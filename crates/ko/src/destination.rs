@@ -188,7 +188,15 @@ pub(crate) fn read(
     }
     let tag_only = arguments.tag_only;
     let namer = namer(arguments);
-    Ok(DestinationOptions { repository, namer, tags, tag_only, push, layout, archive, local })
+    let mut options = DestinationOptions::new(repository);
+    options.namer = namer;
+    options.tags = tags;
+    options.tag_only = tag_only;
+    options.push = push;
+    options.layout = layout;
+    options.archive = archive;
+    options.local = local;
+    Ok(options)
 }
 
 /// The container engines that the environment names.

@@ -47,36 +47,34 @@ pub(crate) fn options(
     let (destination, sbom) = destination
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
-    Ok(Options {
-        environment: Environment::from_iter(process.variables().iter().cloned()),
-        go: process.variable("KO_GO_PATH").map(ToOwned::to_owned),
-        trust_unproven_go: process.text("KO_FRESH_UNPROVEN_GO").as_deref() == Some("1"),
-        cache: cache(process)?,
-        // A cache that was named is not replaced by another.
-        fallback_dir: process.path("KOCACHE").is_none().then(environment::temp_dir),
-        cache_size: cache_size(process)?,
-        rebuild: image.rebuild,
-        limits: limits(image.jobs)?,
-        build: BuildOptions {
-            time: now(process)?,
-            disable_optimizations: image.disable_optimizations || image.debug,
-            ..builder.build
-        },
-        platforms: builder.platforms,
-        container_engine_default: builder.container_engine_default,
-        default_base: builder.default_base,
-        base_overrides: builder.base_overrides,
-        kodata_root: process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root)),
-        compression: builder.compression,
-        debug: debug(image)?,
-        image: builder.image,
-        sbom,
-        destination,
-        engines: destination::engine_places(process, &work_dir),
-        network: network(process, publish.insecure_registry),
-        clock: clock(process),
-        work_dir,
-    })
+    let environment = Environment::from_iter(process.variables().iter().cloned());
+    let network = network(process, publish.insecure_registry);
+    let mut options = Options::new(work_dir.clone(), environment, destination, network);
+    options.go = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
+    options.trust_unproven_go = process.text("KO_FRESH_UNPROVEN_GO").as_deref() == Some("1");
+    options.cache = cache(process)?;
+    // A cache that was named is not replaced by another.
+    options.fallback_dir = process.path("KOCACHE").is_none().then(environment::temp_dir);
+    options.cache_size = cache_size(process)?;
+    options.rebuild = image.rebuild;
+    options.limits = limits(image.jobs)?;
+    options.build = BuildOptions {
+        time: now(process)?,
+        disable_optimizations: image.disable_optimizations || image.debug,
+        ..builder.build
+    };
+    options.platforms = builder.platforms;
+    options.container_engine_default = builder.container_engine_default;
+    options.default_base = builder.default_base;
+    options.base_overrides = builder.base_overrides;
+    options.kodata_root = process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root));
+    options.compression = builder.compression;
+    options.debug = debug(image)?;
+    options.image = builder.image;
+    options.sbom = sbom;
+    options.engines = destination::engine_places(process, &work_dir);
+    options.clock = clock(process);
+    Ok(options)
 }
 
 /// The system's clock. Tests of what a run asks of registries, which must not

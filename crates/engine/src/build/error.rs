@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use golang::{ArgumentError, EnvironmentError, ImportPath, ListError, LoadError};
+use golang::{ArgumentError, EnvironmentError, FindError, ImportPath, ListError, LoadError};
 use layer::{KodataError, LayerError};
 use oci::Platform;
 
@@ -122,6 +122,9 @@ impl BuildFailure {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListingError {
+    /// There is no `go`.
+    #[error(transparent)]
+    Go(Arc<FindError>),
     /// A word of the command line is no import path.
     #[error(transparent)]
     Argument(#[from] ArgumentError),

@@ -11,6 +11,7 @@ use crate::image::Namer;
 
 /// Where images go, and what they are called there.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DestinationOptions {
     /// The value of `KO_DOCKER_REPO`: empty where nothing is pushed.
     pub repository: String,
@@ -63,6 +64,22 @@ pub struct Layout {
 }
 
 impl DestinationOptions {
+    /// Images are named below `repository`, as `ko` names them, and tagged
+    /// `latest`. They go nowhere until a destination is set.
+    #[must_use]
+    pub fn new(repository: impl Into<String>) -> Self {
+        Self {
+            repository: repository.into(),
+            namer: Namer::Md5,
+            tags: vec![Tag::latest()],
+            tag_only: false,
+            push: false,
+            layout: None,
+            archive: None,
+            local: None,
+        }
+    }
+
     /// The name of an import path's image, as the user spells the destination.
     pub(crate) fn name(&self, import_path: &str) -> String {
         self.namer.name(&self.repository, import_path)

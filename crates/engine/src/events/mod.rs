@@ -5,10 +5,12 @@ mod stage;
 mod stale;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use oci::{Digest, Platform};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub(crate) use self::stage::StageSpan;
 pub use self::stage::{Edge, Stage, Work};
@@ -213,7 +215,8 @@ pub enum Part {
     },
 }
 
-/// Takes events, from any thread, in the order in which they happen.
+/// Takes events, from any thread, in the order in which they happen. It must
+/// not block: see [`Observer::channel`].
 #[derive(Clone)]
 pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);
 
@@ -232,13 +235,51 @@ impl Observer {
         })
     }
 
+    /// An observer that sends events to a channel: it holds nothing up, however
+    /// late they are received, and a receiver that is gone does not matter.
+    #[must_use]
+    pub fn channel() -> (Self, UnboundedReceiver<Event>) {
+        let (sender, receiver) = unbounded_channel();
+        let send = move |event| {
+            let _ = sender.send(event);
+        };
+        (Self::new(send), receiver)
+    }
+
+    /// A panic of the observer is its own: the run goes on.
     pub(crate) fn emit(&self, event: Event) {
-        (self.0)(event);
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.0)(event)));
     }
 }
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Observer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tagging(reference: &str) -> Event {
+        Event::Tagging { reference: reference.to_owned() }
+    }
+
+    #[test]
+    fn an_observer_that_panics_ends_nothing() {
+        let observer = Observer::new(|_| panic!("of the observer"));
+        observer.emit(tagging("a"));
+        observer.emit(tagging("b"));
+    }
+
+    #[test]
+    fn a_channel_keeps_events_and_survives_its_receiver() {
+        let (observer, mut receiver) = Observer::channel();
+        observer.emit(tagging("a"));
+        observer.emit(tagging("b"));
+        assert_eq!(receiver.try_recv(), Ok(tagging("a")));
+        drop(receiver);
+        observer.emit(tagging("c"));
     }
 }

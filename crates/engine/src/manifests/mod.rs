@@ -192,6 +192,7 @@ impl Engine {
         };
         let answers = match guessed {
             Some(answers) => answers,
+            None if asked.is_empty() => Ok(LookedUp::default()),
             None => self.planner().look_up(&asked, memory).await,
         };
         let LookedUp { programs: answers, planned } = answers.map_err(Error::from)?;

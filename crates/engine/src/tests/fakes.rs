@@ -298,16 +298,8 @@ impl FakeRun {
             _ => {}
         });
         let cancellation = Cancellation::default();
-        let options = DestinationOptions {
-            repository: "registry.example".to_owned(),
-            namer: Namer::PreserveImportPaths,
-            tags: vec!["latest".parse().unwrap()],
-            tag_only: false,
-            push: false,
-            layout: None,
-            archive: None,
-            local: None,
-        };
+        let mut options = DestinationOptions::new("registry.example");
+        options.namer = Namer::PreserveImportPaths;
         let parts = DestinationParts {
             options: &options,
             work_dir: dir.path(),

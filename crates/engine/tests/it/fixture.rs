@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{
-    BuildOptions, Clock, Compression, DestinationOptions, Engine, Environment, Error, Event,
-    ImageOptions, Limits, Namer, Network, Observer, Options, PlatformMatcher, Published,
-    RootPlaces, keychain,
+    Clock, DestinationOptions, Engine, Environment, Error, Event, Limits, Namer, Network, Observer,
+    Options, PlatformMatcher, Published,
 };
 use testkit::base::{Image, Index};
 use testkit::module::Module;
@@ -46,49 +45,19 @@ impl Fixture {
         let fixed =
             [("GOENV", "off"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", ""), ("GOPROXY", "off")];
         let fixed = fixed.map(|(name, value)| (name.into(), value.into()));
-        Options {
-            cache_size: u64::MAX,
-            rebuild: false,
-            work_dir: self.dir.path().join("module"),
-            environment: Environment::from_iter(environment.chain(fixed)),
-            go: None,
-            trust_unproven_go: false,
-            cache: Some(self.dir.path().join(cache)),
-            fallback_dir: None,
-            limits: Limits {
-                jobs: threads,
-                threads: NonZeroUsize::new(threads).unwrap(),
-                memory: 4 << 30,
-            },
-            build: BuildOptions::default(),
-            platforms: PlatformMatcher::All,
-            container_engine_default: false,
-            engines: engine::EnginePlaces::default(),
-            default_base: format!("{host}/base").parse().unwrap(),
-            base_overrides: [].into(),
-            kodata_root: None,
-            compression: Compression::default(),
-            debug: None,
-            image: ImageOptions::default(),
-            sbom: None,
-            destination: DestinationOptions {
-                repository: format!("{host}/out"),
-                namer: Namer::BaseImportPaths,
-                tags: vec!["latest".parse().unwrap()],
-                tag_only: false,
-                push: true,
-                layout: None,
-                archive: None,
-                local: None,
-            },
-            network: Network {
-                roots: RootPlaces::default(),
-                user_agent: "test".to_owned(),
-                insecure: false,
-                keychain: keychain(keychain::Sources::default()),
-            },
-            clock: Clock::new(|| Duration::ZERO),
-        }
+        let mut destination = DestinationOptions::new(format!("{host}/out"));
+        destination.namer = Namer::BaseImportPaths;
+        destination.push = true;
+        let environment = Environment::from_iter(environment.chain(fixed));
+        let work_dir = self.dir.path().join("module");
+        let mut options = Options::new(work_dir, environment, destination, Network::default());
+        options.cache = Some(self.dir.path().join(cache));
+        let threads = NonZeroUsize::new(threads).unwrap();
+        options.limits = Limits { jobs: threads.get(), threads, memory: 4 << 30 };
+        options.platforms = PlatformMatcher::All;
+        options.default_base = format!("{host}/base").parse().unwrap();
+        options.clock = Clock::new(|| Duration::ZERO);
+        options
     }
 }
 

@@ -42,6 +42,19 @@ fn without_a_home_only_the_cache_is_lost() {
 }
 
 #[test]
+fn what_builds_nothing_needs_no_go() {
+    let fixture = Fixture::new();
+    let _ = fixture.module().file("plain.yaml", "a: b\n").file("app.yaml", "a: ko://x.io/y\n");
+    let run = |words: &[&str]| fixture.sandbox.run(words).env("PATH", "/nowhere");
+    let output = run(&["resolve", "-f", "plain.yaml"]).output().success();
+    assert_eq!(output.stdout, "a: b\n---\n");
+    for words in [&["resolve", "-f", "app.yaml"][..], &["build"]] {
+        let output = run(words).output().failure(1);
+        assert!(output.stderr.contains("'go' not found in PATH"), "{}", output.stderr);
+    }
+}
+
+#[test]
 fn a_missing_directory_for_temporary_files_is_not_needed() {
     let fixture = Fixture::new();
     let _ = fixture.module().file("plain.yaml", "a: b\n");

@@ -1,0 +1,64 @@
+//! Stands in for a builder where there is no `go`: only what needs one fails.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
+use golang::{Argument, FindError};
+use oci::Platform;
+
+use super::{
+    BuildFailure, BuildHandle, Builder, Checked, KodataLayer, ListingError, LookUp, Memory, Program,
+};
+use crate::image::DebuggerLayer;
+
+/// A builder that looks nothing up.
+#[derive(Debug)]
+pub(crate) struct MissingGo(Arc<FindError>);
+
+impl MissingGo {
+    pub(crate) fn new(error: FindError) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl Builder for MissingGo {
+    fn look_up(&self, _: Vec<Argument>, _: Memory) -> BoxFuture<'_, Result<LookUp, ListingError>> {
+        ready(Err(ListingError::Go(Arc::clone(&self.0)))).boxed()
+    }
+
+    // Nothing is asked of programs that were not found.
+
+    fn check<'a>(
+        &'a self,
+        _: &'a Program,
+        _: &'a Platform,
+    ) -> BoxFuture<'a, Result<Arc<Checked>, BuildFailure>> {
+        ready(Err(BuildFailure::Cancelled)).boxed()
+    }
+
+    fn start(&self, _: Vec<(Program, Platform, Arc<Checked>)>) -> Vec<BuildHandle> {
+        Vec::new()
+    }
+
+    fn kodata<'a>(
+        &'a self,
+        _: &'a Program,
+        _: bool,
+    ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>> {
+        ready(Err(BuildFailure::Cancelled)).boxed()
+    }
+
+    fn debugger<'a>(
+        &'a self,
+        _: &'a Program,
+        _: &'a Platform,
+        _: &'a Checked,
+    ) -> BoxFuture<'a, Result<Option<DebuggerLayer>, BuildFailure>> {
+        ready(Err(BuildFailure::Cancelled)).boxed()
+    }
+
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
+}
