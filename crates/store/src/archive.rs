@@ -1,4 +1,4 @@
-//! A part of a cache as one file, to be taken to another machine.
+//! Writes a part of a cache into one file, and reads it on another machine.
 //!
 //! It is a plain tar of regular files:
 //!

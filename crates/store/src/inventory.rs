@@ -1,5 +1,5 @@
-//! What is in the cache, for those who clean up: every file with its size and
-//! when it was last used.
+//! Lists the files of the cache for a cleanup: each with its size and when it was
+//! last used.
 
 use std::fs;
 use std::io;

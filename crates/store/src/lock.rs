@@ -1,5 +1,5 @@
-//! Who is at work in the cache. Every run holds a shared lock, so that whoever
-//! cleans up knows whether something that is old may be in use all the same.
+//! Locks the cache: every run holds a shared lock, so that a cleanup knows whether
+//! an old file may still be in use.
 
 use std::fs::{File, TryLockError};
 
@@ -24,18 +24,18 @@ impl Drop for Lock {
 }
 
 impl Store {
-    /// Says that a run works here until the result is dropped. It waits for
-    /// somebody who is [`alone`](Self::alone). Without locks on this file
-    /// system there is none, and nobody is ever alone.
-    pub fn enter(&self) -> Option<Lock> {
+    /// Locks the cache for a run, beside others, until the result is dropped. It
+    /// waits while an [exclusive](Self::try_exclusive) lock is held. On a file
+    /// system without locks there is none, and never an exclusive one.
+    pub fn shared(&self) -> Option<Lock> {
         let file = self.lock_file(RUNS).ok()?;
         file.lock_shared().ok()?;
         Some(Lock { file })
     }
 
-    /// Keeps runs from starting until the result is dropped, if none is under
-    /// way.
-    pub fn alone(&self) -> Option<Lock> {
+    /// Keeps runs from starting until the result is dropped; `None` if one is
+    /// under way.
+    pub fn try_exclusive(&self) -> Option<Lock> {
         let file = self.lock_file(RUNS).ok()?;
         match file.try_lock() {
             Ok(()) => Some(Lock { file }),

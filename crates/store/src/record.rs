@@ -1,4 +1,4 @@
-//! Records: small values that were found out once, by the key that they were
+//! Keeps records: small values that were found out once, by the key that they were
 //! found out for.
 
 use std::fs;

@@ -1,6 +1,6 @@
-//! When something in the cache was last used, so that what nobody needs can go
-//! first. It is the file's access time, which is set here: systems keep it
-//! coarsely or not at all, and the modification time of a blob is its mark.
+//! Notes when something in the cache was last used, so that the least needed goes
+//! first. It is the file's access time, which is set here: systems keep it coarsely
+//! or not at all, and the modification time of a blob is its mark.
 
 use std::fs::{File, FileTimes, Metadata};
 use std::path::Path;

@@ -33,7 +33,7 @@ impl CacheHandle {
     ) -> Result<Self, Error> {
         let started = SystemTime::now();
         let opened = |store: Store, temporary| {
-            let run = Mutex::new(store.enter());
+            let run = Mutex::new(store.shared());
             Ok(Self { store, size, started, run, temporary })
         };
         let error = match (dir, fallback_dir) {

@@ -228,7 +228,7 @@ impl Cache {
     /// # Errors
     /// The cache cannot be read, or `out` not be written.
     pub fn export(&self, out: impl Write) -> Result<u64, CacheError> {
-        let _run = self.store.enter();
+        let _run = self.store.shared();
         let wanted = export::wanted(&self.store)?;
         Ok(self.store.export(&wanted, out)?)
     }
@@ -240,7 +240,7 @@ impl Cache {
     /// The archive is not a complete export: then nothing of it is imported. Or
     /// the cache cannot be written.
     pub fn import(&self, archive: impl Read) -> Result<Imported, CacheError> {
-        let _run = self.store.enter();
+        let _run = self.store.shared();
         Ok(self.store.import(archive)?)
     }
 }

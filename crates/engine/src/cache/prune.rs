@@ -38,7 +38,7 @@ impl Cache {
     /// they may be using stays.
     pub fn prune(&self, bound: Bound) -> Pruned {
         let now = SystemTime::now();
-        match self.store.alone() {
+        match self.store.try_exclusive() {
             Some(_alone) => prune(&self.store, bound, now, None),
             None => {
                 let kept = now.checked_sub(IN_USE);

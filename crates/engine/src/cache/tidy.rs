@@ -40,7 +40,7 @@ pub(crate) fn tidy(
         return Vec::new();
     }
     drop(run);
-    let Some(_alone) = store.alone() else { return Vec::new() };
+    let Some(_alone) = store.try_exclusive() else { return Vec::new() };
     if fs::write(&stamp, size.to_string()).is_err() {
         return Vec::new();
     }
@@ -70,23 +70,23 @@ mod tests {
         let old = blob(b"old", month);
         let new = blob(b"new", Duration::ZERO);
 
-        let other = store.enter();
-        assert!(tidy(&store, 1000, store.enter(), now).is_empty());
+        let other = store.shared();
+        assert!(tidy(&store, 1000, store.shared(), now).is_empty());
         assert!(old.exists(), "another run is under way");
         drop(other);
         // A run of more than a month, which began with this.
-        assert!(tidy(&store, 1000, store.enter(), now - month).is_empty());
+        assert!(tidy(&store, 1000, store.shared(), now - month).is_empty());
         assert!(old.exists() && new.exists(), "this run may have used it");
-        assert!(tidy(&store, 1000, store.enter(), now).is_empty());
+        assert!(tidy(&store, 1000, store.shared(), now).is_empty());
         assert!(old.exists(), "it is not a day ago");
         let stamp = File::options().write(true).open(store.dir().join(STAMP)).unwrap();
         stamp.set_modified(now - INTERVAL).unwrap();
-        assert!(tidy(&store, 1000, store.enter(), now).is_empty());
+        assert!(tidy(&store, 1000, store.shared(), now).is_empty());
         assert!(!old.exists() && new.exists());
         let later = now + Duration::from_secs(2 * 60 * 60);
-        assert!(tidy(&store, 1000, store.enter(), later).is_empty());
+        assert!(tidy(&store, 1000, store.shared(), later).is_empty());
         assert!(new.exists(), "it is not a day ago");
-        assert!(tidy(&store, 1, store.enter(), later).is_empty());
+        assert!(tidy(&store, 1, store.shared(), later).is_empty());
         assert!(!new.exists(), "another size is a reason");
     }
 }

@@ -185,13 +185,13 @@ fn another_version_s_cache_is_left_alone() {
 #[test]
 fn runs_share_and_who_cleans_up_is_alone() {
     let (_dir, store) = store();
-    let (first, second) = (store.enter().unwrap(), store.enter().unwrap());
-    assert!(store.alone().is_none());
+    let (first, second) = (store.shared().unwrap(), store.shared().unwrap());
+    assert!(store.try_exclusive().is_none());
     drop(first);
-    assert!(store.alone().is_none());
+    assert!(store.try_exclusive().is_none());
     drop(second);
-    let alone = store.alone().unwrap();
-    assert!(store.alone().is_none());
+    let alone = store.try_exclusive().unwrap();
+    assert!(store.try_exclusive().is_none());
     drop(alone);
-    assert!(store.enter().is_some());
+    assert!(store.shared().is_some());
 }
