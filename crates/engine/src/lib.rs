@@ -51,7 +51,8 @@ pub use error::{Error, ErrorKind, ImageError};
 pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
 pub use execute::Published;
 pub use golang::{
-    DelveVersion, DelveVersionError, Environment, Place, Template, TemplateError, lowercase,
+    DelveVersion, DelveVersionError, Environment, Template, TemplateError, TemplatePosition,
+    lowercase,
 };
 pub use image::sbom::{SbomFormat, SbomOptions};
 pub use image::{Artifact, Image, ImageLayer, ImageOptions, LayerSource, Namer, STATIC_BASE};

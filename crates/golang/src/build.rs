@@ -1,5 +1,5 @@
-//! One `go build` of one program. The binary appears in its [`OutputDir`]; what
-//! `go` says is kept, and told only when it fails.
+//! Runs one `go build` of one program. The binary appears in its [`OutputDir`];
+//! what `go` says is kept, and shown only when it fails.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! The build ID of a toolchain's compiler: a hash of all that it was compiled
+//! Reads the build ID of a toolchain's compiler: a hash of all that it was compiled
 //! from, which two compilers of one version of Go do not share. It is read from
-//! the file (`cmd/internal/buildid`); no process is asked.
+//! the file (`cmd/internal/buildid`), without a process.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -1,5 +1,5 @@
-//! What `go build` writes into a program about itself: the version of Go, the
-//! modules and the settings it was made of. It is read from the file, in the
+//! Reads what `go build` writes into a program about itself: the version of Go,
+//! the modules and the settings it was made of. It is read from the file, in the
 //! format of Go 1.18 and later, without running anything.
 
 use std::fs::File;

@@ -1,6 +1,6 @@
-//! Ending work that runs on other threads, and knowing how much there was. The flag only tells: each thread
-//! that waits for a child sees to its own child, because only the one that
-//! reaps a process knows that its id still belongs to it.
+//! Ends work that runs on other threads, and counts its children. The flag only
+//! tells: each thread that waits for a child ends its own, because only the one
+//! that reaps a process knows that its id still belongs to it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
-//! The environment that `go` sees. It is built from what the caller hands in
-//! and is never read from this process.
+//! Builds the environment that `go` sees from what the caller hands in; it is
+//! never read from this process.
 
 use std::ffi::{OsStr, OsString};
 

@@ -1,6 +1,5 @@
-//! Where in an executable Go's linker puts its data. Only headers are read,
-//! because a program may be hundreds of megabytes; what the data says is no
-//! business of this module.
+//! Finds where in an executable Go's linker puts its data. Only headers are read,
+//! because a program may be hundreds of megabytes; the data is not interpreted.
 
 use std::fs::File;
 

@@ -1,6 +1,6 @@
-//! What git says of the checkout that a build is made from, for the templates
-//! that ask for it. `git` itself is asked, by one process for each part that
-//! is used; what cannot be read is told as a notice and never fails a build.
+//! Asks `git` about the checkout that a build is made from, for templates: one
+//! process for each part that is used. A part that cannot be read is reported as a
+//! notice, and never fails a build.
 //!
 //! | part | process |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! What `go env` says, for the templates that ask for it. It is asked once
-//! for all of them; how it stands for one build is up to the template data.
+//! Runs `go env`: once for all templates that ask for it, and for the freshness of
+//! builds.
 
 use std::collections::BTreeMap;
 use std::fmt;

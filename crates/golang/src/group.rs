@@ -1,5 +1,5 @@
-//! Several programs by one `go build`: what they share is loaded and compiled
-//! once, and `go` links as many at a time as it has processors. Each is
+//! Builds several programs by one `go build`: what they share is loaded and
+//! compiled once, and `go` links as many at a time as it has processors. Each is
 //! announced as soon as it is installed, while `go` goes on with the others.
 //!
 //! `go` works in a directory of its own below the first program's, with the

@@ -1,4 +1,4 @@
-//! Which file lies in a place: the one that was looked at before, or another.
+//! Tells whether a path still has the file that was looked at before.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! What tells one way of building from another. The key names a directory of
-//! outputs; it proves nothing about their freshness, which `go` decides when it
-//! finds its last output there. Source files are therefore no part of it.
+//! Computes the build key, which tells one way of building from another. It names
+//! a directory of outputs, and proves nothing about their freshness: `go` decides
+//! that when it finds its last output there. So source files are no part of it.
 //!
 //! | in the key | not in the key |
 //! |---|---|

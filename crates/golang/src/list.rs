@@ -1,6 +1,6 @@
-//! Asking `go list`, once for all arguments, which of them are programs. What
-//! `go` calls a file's package, module and directory is taken as it says;
-//! nothing is read from the checkout here.
+//! Runs `go list`, once for all arguments, to find out which of them are programs.
+//! Nothing is read from the checkout here: what `go` calls a file's package, module
+//! and directory is taken as it says.
 
 use std::collections::BTreeSet;
 use std::io;

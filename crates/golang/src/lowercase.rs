@@ -1,4 +1,4 @@
-//! Lower case as Go has it.
+//! Turns text into lower case as Go does.
 
 /// Go's `strings.ToLower`: letter by letter, each becoming exactly one. A final
 /// sigma is a sigma like any other. Letters that Unicode got after version 15,

@@ -1,5 +1,5 @@
-//! `go.mod` as far as it matters for finding packages: where modules begin,
-//! and what they are called. Everything else in it is `go`'s business.
+//! Reads from `go.mod` what finding packages needs: where modules begin, and what
+//! they are called. Everything else in it is `go`'s business.
 
 use std::fs;
 use std::path::{Path, PathBuf};

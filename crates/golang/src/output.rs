@@ -1,5 +1,5 @@
-//! Where the binary of one program stays between builds. `go` links again
-//! only when it must, as long as its last output lies where it left it.
+//! Keeps the binary of one program between builds: `go` links again only when it
+//! must, as long as its last output lies where it left it.
 
 use std::fs::{self, File, TryLockError};
 use std::io;

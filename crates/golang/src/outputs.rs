@@ -1,6 +1,6 @@
-//! All output directories below a root, as whoever cleans up sees them: how
-//! large each is, when it was last built in, and how it is removed while others
-//! may be building. Nothing is known of how a directory came by its name.
+//! Enumerates output directories for pruning: how large each is, when it was last
+//! built in, and how it is removed while others may be building. It does not know
+//! how a directory came by its name.
 
 use std::fs::{self, DirEntry};
 use std::io;

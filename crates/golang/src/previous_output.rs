@@ -1,10 +1,10 @@
-//! What is known of the binary that lies in an output directory. `go` decides
-//! whether that is up to date by the build ID in its head and would take a
-//! truncated one for good; and whatever it decides, it sets the time of the
-//! file anew. So only the content counts: a binary that `go` left as it was
-//! must be the one that was recorded when it was linked, or it is removed, and
-//! `go` links again. Nor does `go` write over what does not begin as an object
-//! file; so the beginning is recorded, and compared before it looks.
+//! Decides whether `go` may use its last output again. `go` itself goes by the
+//! build ID in the head of the file, and would take a truncated one for good; and
+//! whatever it decides, it sets the time of the file anew. So only the content
+//! counts: a binary that `go` left as it was must be the one that was recorded
+//! when it was linked, or it is removed, and `go` links again. Nor does `go` write
+//! over a file that does not begin as an object file does; so the beginning is
+//! recorded, and compared before `go` runs.
 //!
 //! What `go` links is in that build ID only as far as `go` knows it: not the
 //! libraries, linker scripts and programs of a C toolchain. So the record says

@@ -1,5 +1,5 @@
-//! Running one child to its end: what it said, bounded, and how it ended. `go`
-//! gets no standard input. Knows nothing of what it is asked.
+//! Runs one child to its end, and keeps a bounded part of its output. `go` gets no
+//! standard input. It does not know what it is asked.
 
 use std::io::{self, Read};
 use std::process::{ChildStdin, Command, ExitStatus, Output, Stdio};

@@ -1,6 +1,6 @@
-//! What depends on the operating system, in one place: process groups and
-//! signals where there are such (unix), and a portable fall-back that kills
-//! the child alone and looks for its end now and then.
+//! Hides what depends on the operating system: process groups and signals on Unix,
+//! and a portable fallback that kills the child alone and looks for its end now
+//! and then.
 
 #[cfg(not(unix))]
 pub(crate) use other::{is_executable, isolate, signal, wait};

@@ -1,4 +1,4 @@
-//! What a program is compiled for, in the words that `go` has for it.
+//! Describes what a program is compiled for, in the words that `go` has for it.
 
 use std::fmt;
 use std::num::ParseIntError;

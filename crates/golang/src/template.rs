@@ -18,7 +18,7 @@ use gotmpl::MissingKey;
 use gotmpl::parse::{ListNode, Parser};
 
 pub use data::TemplateData;
-pub use error::{Place, TemplateError};
+pub use error::{TemplateError, TemplatePosition};
 
 use crate::git::GitParts;
 use error::Site;
@@ -88,7 +88,7 @@ impl Template {
     /// includes functions and variables that there are not.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
         let fail = |error: SyntaxError| TemplateError::Syntax {
-            place: Place::plain(source, error.offset),
+            place: TemplatePosition::plain(source, error.offset),
             message: error.message,
         };
         if source.len() > LONGEST {

@@ -1,4 +1,4 @@
-//! Which `go` is run, and how a call of it begins. No call is made here.
+//! Finds the `go` that is run, and prepares calls of it. No call is made here.
 
 use std::env::consts::EXE_SUFFIX;
 use std::ffi::{OsStr, OsString};

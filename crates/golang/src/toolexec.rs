@@ -1,6 +1,6 @@
-//! `-toolexec` makes `go build` run a program of the flag's choosing in place
-//! of its own tools. A configuration file that comes with a checkout must not
-//! be able to do that, so the flag is refused wherever flags come from.
+//! Refuses `-toolexec`, which makes `go build` run a program of the flag's choosing
+//! in place of its own tools: a configuration file that comes with a checkout must
+//! not be able to do that. The flag is refused wherever flags come from.
 
 /// Whether a flag as written is `-toolexec`, with one dash or two, with or
 /// without a value. A quote before it counts for nothing, as `go` takes quotes

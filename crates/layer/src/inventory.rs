@@ -1,5 +1,5 @@
-//! What was in a layer of files, so that it can be said which of them is why
-//! the next one is another.
+//! Lists the files of a layer, to name the one because of which the next layer
+//! differs.
 
 use std::collections::BTreeMap;
 

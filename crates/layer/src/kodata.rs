@@ -1,5 +1,5 @@
-//! The walk over a `kodata` directory, and which links it may follow. It finds
-//! out names and sizes; contents are read when the layer is made.
+//! Walks a `kodata` directory, and decides which links it may follow. It finds out
+//! names and sizes; contents are read when the layer is made.
 
 use std::fs::{self, FileType};
 use std::io;

@@ -1,5 +1,5 @@
-//! Pieces of a blob on their way through the compressing threads: handed in
-//! and taken back in order, a bounded number at a time.
+//! Sends pieces of a blob through the compressing threads and takes them back in
+//! order, a bounded number at a time.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,5 +1,5 @@
-//! A spec as a stream of tar bytes, read straight into the buffers of
-//! whoever takes them.
+//! Streams the tar of a layer's spec, straight into the buffers of the encoder that
+//! takes it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,7 +1,6 @@
-//! What a file system says of a file without its content being read, and
-//! whether that can be believed. Whoever keeps something that was found out
-//! from files (a build, a layer) proves with this that they are as they were.
-//! It knows nothing of what the files are for.
+//! Reads what a file system says of a file without its content, and decides whether
+//! that can be believed. It proves that files from which something was found out (a
+//! build, a layer) are as they were, and does not know what they are for.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "portable.rs")]

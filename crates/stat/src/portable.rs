@@ -1,5 +1,5 @@
-//! What any system says of files: no inode and no change time, so that content
-//! decides.
+//! Reads what any system says of files: no inode and no change time, so that
+//! content decides.
 
 use std::fs::{File, Metadata};
 use std::io;

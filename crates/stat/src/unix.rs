@@ -1,4 +1,4 @@
-//! What Unix systems say of files.
+//! Reads what Unix systems say of files.
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -11,7 +11,7 @@ const SHOWN: usize = 200;
 
 /// A place in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct TemplatePosition {
     /// The whole template: one element of a list of flags.
     pub element: String,
     /// The line, from 1.
@@ -33,12 +33,12 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn place(&self, source: &str) -> Place {
-        Place::new(source, self.offset, &self.template, self.code.clone())
+    pub(super) fn place(&self, source: &str) -> TemplatePosition {
+        TemplatePosition::new(source, self.offset, &self.template, self.code.clone())
     }
 }
 
-impl Place {
+impl TemplatePosition {
     /// A place that only has a line and a column.
     pub(super) fn plain(source: &str, offset: usize) -> Self {
         Self::new(source, offset, NAME, String::new())
@@ -80,7 +80,7 @@ pub enum TemplateError {
     )]
     Syntax {
         /// Where.
-        place: Place,
+        place: TemplatePosition,
         /// Why.
         message: String,
     },
@@ -88,7 +88,7 @@ pub enum TemplateError {
     #[error("{}: map has no entry for key {name:?} (in {:?})", place.executing(), place.shown())]
     MissingVariable {
         /// Where.
-        place: Place,
+        place: TemplatePosition,
         /// The variable.
         name: String,
     },
@@ -96,7 +96,7 @@ pub enum TemplateError {
     #[error("{}: map has no entry for key {key:?} (in {:?})", place.executing(), place.shown())]
     MissingKey {
         /// Where.
-        place: Place,
+        place: TemplatePosition,
         /// The key.
         key: String,
     },
@@ -104,7 +104,7 @@ pub enum TemplateError {
     #[error("{}: {message} (in {:?})", place.executing(), place.shown())]
     Execution {
         /// Where.
-        place: Place,
+        place: TemplatePosition,
         /// Why.
         message: String,
     },
@@ -112,13 +112,13 @@ pub enum TemplateError {
     #[error("{}: longer than 1 MiB (in {:?})", place.executing(), place.shown())]
     TooLong {
         /// Where.
-        place: Place,
+        place: TemplatePosition,
     },
     /// It goes on for more than 10,000 steps.
     #[error("{}: more than 10000 steps (in {:?})", place.executing(), place.shown())]
     Endless {
         /// Where.
-        place: Place,
+        place: TemplatePosition,
     },
 }
 
@@ -137,7 +137,7 @@ impl TemplateError {
 
     /// Where it is.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &TemplatePosition {
         match self {
             Self::Syntax { place, .. }
             | Self::MissingVariable { place, .. }
@@ -153,14 +153,14 @@ impl TemplateError {
         let (gotmpl::TemplateError::Parse { line, col, message, .. }
         | gotmpl::TemplateError::Lex { line, col, message, .. }) = error
         else {
-            let place = Place::plain(source, 0);
+            let place = TemplatePosition::plain(source, 0);
             return Self::Syntax { place, message: error.to_string() };
         };
         let start: usize =
             source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let inside: usize =
             source[start..].chars().take(col.saturating_sub(1)).map(char::len_utf8).sum();
-        let place = Place::plain(source, start + inside);
+        let place = TemplatePosition::plain(source, start + inside);
         Self::Syntax { place, message }
     }
 }

@@ -10,7 +10,7 @@ use gotmpl::parse::{ActionNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos
 use gotmpl::{FuncMap, TemplateError as EngineError, Value, html_escape, js_escape, url_encode};
 
 use super::data::{Map, TemplateData, zero};
-use super::error::{Place, TemplateError};
+use super::error::{TemplateError, TemplatePosition};
 use super::{LIMIT, STEPS, Template};
 
 /// Marks a step. No template can name it, nor those below.
@@ -74,9 +74,9 @@ impl State {
         }
     }
 
-    fn place(&self, site: usize) -> Place {
+    fn place(&self, site: usize) -> TemplatePosition {
         let source = self.template.source();
-        let unknown = || Place::plain(source, 0);
+        let unknown = || TemplatePosition::plain(source, 0);
         self.template.sites.get(site).map_or_else(unknown, |site| site.place(source))
     }
 
@@ -86,7 +86,7 @@ impl State {
         Err(EngineError::Write)
     }
 
-    fn here(&self) -> Place {
+    fn here(&self) -> TemplatePosition {
         self.place(self.site.load(Ordering::Relaxed))
     }
 
