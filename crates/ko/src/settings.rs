@@ -381,5 +381,6 @@ pub(crate) fn docker_places(process: &Process) -> keychain::DockerPlaces {
         xdg_runtime_dir: process.path("XDG_RUNTIME_DIR"),
         xdg_config_home: process.path("XDG_CONFIG_HOME"),
         path: process.variable("PATH").map(ToOwned::to_owned).unwrap_or_default(),
+        helper_output: Some(keychain::HelperOutput::new(crate::ui::print_stderr)),
     }
 }

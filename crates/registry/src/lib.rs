@@ -38,8 +38,8 @@ pub use certificate::CertificateProblem;
 pub use client::Client;
 pub use error::{Broken, RegistryError, RequestLine};
 pub use keychain::{
-    Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub, Kept,
-    Keychain, KeychainError, Secret,
+    Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
+    HelperOutput, Kept, Keychain, KeychainError, Secret,
 };
 pub use options::ClientOptions;
 pub use pull::FetchedManifest;

@@ -30,7 +30,8 @@ use crate::events::{Event, Observer, Stage, StageSpan, StaleReason};
 
 /// The `go list -deps` listing for the programs of a process, or why there is
 /// none.
-pub(super) type SharedListing = Shared<BoxFuture<'static, Result<Arc<DepsListing>, ListingUnavailable>>>;
+pub(super) type SharedListing =
+    Shared<BoxFuture<'static, Result<Arc<DepsListing>, ListingUnavailable>>>;
 
 /// Why there is no listing.
 #[derive(Debug, Clone)]

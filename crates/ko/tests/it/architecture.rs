@@ -21,7 +21,15 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     (
         "engine",
         &[
-            "freshness", "fsutil", "golang", "layer", "oci", "once", "registry", "report", "store",
+            "freshness",
+            "fsutil",
+            "golang",
+            "layer",
+            "oci",
+            "once",
+            "registry",
+            "report",
+            "store",
             "yaml",
         ],
     ),

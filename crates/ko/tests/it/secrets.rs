@@ -89,13 +89,16 @@ fn words_of_programs_are_only_text() {
     let dir = fixture.sandbox.root().join("programs");
     std::fs::create_dir(&dir).unwrap();
     write_executable(&dir.join("ssh"), &format!("#!/bin/sh\n{script}\n"));
-    let helper = format!("#!/bin/sh\n{}\n", script.replace(" >&2", ""));
+    let warn = script.replace("; exit 1", "");
+    let helper = format!("#!/bin/sh\n{warn}\n{}\n", script.replace(" >&2", ""));
     write_executable(&dir.join("docker-credential-bad"), &helper);
     let config = fixture.sandbox.root().join("docker-config");
     std::fs::create_dir(&config).unwrap();
     std::fs::write(config.join("config.json"), r#"{"credsStore":"bad"}"#).unwrap();
     let run = fixture.build("--bare").env("PATH", path_with(&dir));
-    assert_clean(&run.env("DOCKER_CONFIG", config).output());
+    let output = run.env("DOCKER_CONFIG", config).output();
+    assert_clean(&output);
+    assert!(output.stderr.contains(SHOWN), "{}", output.stderr);
     let run = fixture.build("-L").env("PATH", path_with(&dir));
     let output = run.env("DOCKER_HOST", "ssh://there").output().failure(1);
     assert_clean(&output);

@@ -13,7 +13,7 @@ use oci::{Registry, Repository};
 use tokio::sync::OnceCell;
 
 use super::config::{File, Question};
-use super::helper::Helper;
+use super::helper::{Helper, HelperOutput};
 use super::{Credential, Keychain, KeychainError, Secret};
 
 /// The name of the variable, for messages.
@@ -37,6 +37,9 @@ pub struct DockerPlaces {
     pub xdg_config_home: Option<PathBuf>,
     /// `PATH`, in which credential helpers are searched.
     pub path: OsString,
+    /// Takes what credential helpers write to standard error; without, it is
+    /// that of this process.
+    pub helper_output: Option<HelperOutput>,
 }
 
 impl DockerPlaces {
@@ -159,7 +162,8 @@ impl DockerConfig {
             Arc::clone(answers.entry((helper.to_owned(), key.clone())).or_default())
         };
         let found = answer.get_or_init(|| async {
-            Helper::find(helper, &self.places.path, self.helper_limit, place)?.get(&key).await
+            let from = (&*self.places.path, self.places.helper_output.as_ref());
+            Helper::find(helper, from, self.helper_limit, place)?.get(&key).await
         });
         found.await.clone()
     }

@@ -3,14 +3,18 @@
 //! JSON, goes in on stdin, JSON comes out on stdout, and stderr is for the user.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::process::{ChildStderr, Command};
 
 use super::json::{self, Members};
 use super::{Credential, KeychainError, Secret};
@@ -56,20 +60,40 @@ struct Entry<'a> {
 /// How a program has ended, if not well, and what it has written.
 type Outcome = (Option<String>, Vec<u8>);
 
+/// Takes what helpers write to standard error, as it comes: prompts and
+/// warnings for the user.
+#[derive(Clone)]
+pub struct HelperOutput(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl HelperOutput {
+    /// Calls a function, from any thread.
+    pub fn new(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+}
+
+impl fmt::Debug for HelperOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HelperOutput")
+    }
+}
+
 /// A program that can be asked.
 #[derive(Debug)]
 pub(super) struct Helper<'a> {
     program: String,
     file: PathBuf,
     path: &'a OsStr,
+    output: Option<&'a HelperOutput>,
     limit: Duration,
 }
 
 impl<'a> Helper<'a> {
-    /// Finds the helper `name` in `path`, which has the form of `PATH`.
+    /// Finds the helper `name` in `path`, which has the form of `PATH`. Its
+    /// standard error goes to `output`, or is that of this process.
     pub(super) fn find(
         name: &str,
-        path: &'a OsStr,
+        (path, output): (&'a OsStr, Option<&'a HelperOutput>),
         limit: Duration,
         place: &str,
     ) -> Result<Self, KeychainError> {
@@ -82,7 +106,7 @@ impl<'a> Helper<'a> {
             files.into_iter().find(|file| is_executable(file))
         });
         match file.flatten() {
-            Some(file) => Ok(Self { program, file, path, limit }),
+            Some(file) => Ok(Self { program, file, path, output, limit }),
             None => Err(KeychainError::NoHelper { place: place.to_owned(), program }),
         }
     }
@@ -147,19 +171,30 @@ impl<'a> Helper<'a> {
             .env("PATH", self.path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(if self.output.is_some() { Stdio::piped() } else { Stdio::inherit() })
             .kill_on_drop(true)
             .spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             // A helper that does not read has made up its mind already.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
-        let mut output = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            stdout.take(MAX_OUTPUT).read_to_end(&mut output).await?;
-        }
-        let status = child.wait().await?;
-        Ok(((!status.success()).then(|| status.to_string()), output))
+        let mut forwarding = pin!(forward(child.stderr.take(), self.output).fuse());
+        let mut answering = pin!(async {
+            let mut output = Vec::new();
+            if let Some(stdout) = child.stdout.take() {
+                stdout.take(MAX_OUTPUT).read_to_end(&mut output).await?;
+            }
+            let status = child.wait().await?;
+            Ok(((!status.success()).then(|| status.to_string()), output))
+        });
+        let answer = tokio::select! {
+            answer = &mut answering => answer,
+            () = &mut forwarding => answering.await,
+        };
+        // What it has written by now, and no more: what it has started may keep
+        // the stream open.
+        let _ = forwarding.now_or_never();
+        answer
     }
 
     /// The error of a helper that has ended badly.
@@ -197,6 +232,15 @@ impl<'a> Helper<'a> {
             "<token>" => Credential::IdentityToken(secret),
             _ => Credential::Basic { user: username, password: secret },
         })
+    }
+}
+
+/// Hands on what comes from a helper's standard error, until its end.
+async fn forward(stderr: Option<ChildStderr>, output: Option<&HelperOutput>) {
+    let (Some(mut stderr), Some(output)) = (stderr, output) else { return };
+    let mut piece = [0; 4096];
+    while let Ok(length @ 1..) = stderr.read(&mut piece).await {
+        (output.0)(&String::from_utf8_lossy(&piece[..length]));
     }
 }
 

@@ -20,7 +20,7 @@ use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value};
 
 use super::config::{File, Question, Scope, key_of, malformed};
-use super::helper::Helper;
+use super::helper::{Helper, HelperOutput};
 use super::json::{self, Members};
 use super::{KeychainError, Secret};
 
@@ -42,6 +42,7 @@ pub enum Kept {
 pub struct CredentialStore {
     file: PathBuf,
     path: OsString,
+    helper_output: Option<HelperOutput>,
     helper_limit: Duration,
 }
 
@@ -50,7 +51,15 @@ impl CredentialStore {
     /// home. Helpers are searched in `path`, which has the form of `PATH`, and
     /// have 30 seconds.
     pub fn new(dir: &Path, path: OsString) -> Self {
-        Self { file: dir.join("config.json"), path, helper_limit: Duration::from_secs(30) }
+        let (file, helper_limit) = (dir.join("config.json"), Duration::from_secs(30));
+        Self { file, path, helper_output: None, helper_limit }
+    }
+
+    /// Gives what helpers write to standard error to somebody.
+    #[must_use]
+    pub fn helper_output(mut self, output: Option<HelperOutput>) -> Self {
+        self.helper_output = output;
+        self
     }
 
     /// Changes how long a helper may take.
@@ -130,7 +139,8 @@ impl CredentialStore {
         let Some(Question { helper, key }) = file.helper(registry) else {
             return Ok(Kept::InFile);
         };
-        let helper = Helper::find(helper, &self.path, self.helper_limit, &place)?;
+        let from = (&*self.path, self.helper_output.as_ref());
+        let helper = Helper::find(helper, from, self.helper_limit, &place)?;
         act(&helper, &key).await?;
         Ok(Kept::ByHelper)
     }
