@@ -5,8 +5,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use testkit::base::{Image, Index};
 use testkit::registry::{Class, Contents, TestRegistry};
@@ -54,7 +52,17 @@ struct Scene {
 impl Scene {
     fn new() -> Scene {
         let base = PLATFORMS.iter().fold(Index::oci(), |index, it| index.image(Image::oci(it)));
-        let fixture = Fixture::on(TestRegistry::start(), &base.build());
+        let mut fixture = Fixture::on(TestRegistry::start(), &base.build());
+        // Files that were changed within two seconds are read each time. To a command
+        // whose clock is ahead, none is that young, however fast the machine.
+        for (name, value) in [
+            ("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1"),
+            ("FAKETIME", "+10s"),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+            ("NO_FAKE_STAT", "1"),
+        ] {
+            fixture.sandbox.set(name, value);
+        }
         let mut module = fixture.module().library("shared").kodata("cmd/one", 1, 20);
         for dir in MAINS {
             let source = "package main\n\nimport library \"example.com/app/shared\"\n\n\
@@ -67,12 +75,6 @@ impl Scene {
             module = module.file(&format!("config/{file}.yaml"), six.collect::<String>());
         }
         commit(&fixture);
-        // Until the times of files prove something on the coarsest of clocks:
-        // what is younger is read each time.
-        let written = Instant::now();
-        while written.elapsed() < Duration::from_millis(2100) {
-            thread::yield_now();
-        }
         let empty = fixture.registry.snapshot();
         Scene { fixture, empty }
     }
