@@ -1,11 +1,9 @@
 //! A Docker daemon that is the caller's own. It takes root.
 
-use crate::service::{self, START, spawn};
+use crate::service::{self, spawn};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::thread;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A Docker daemon that shares nothing with one that may be running.
@@ -84,12 +82,9 @@ impl DockerDaemon {
 
     /// Waits until it answers.
     fn wait(&mut self) {
-        let deadline = Instant::now() + START;
-        while !self.docker().arg("version").output().is_ok_and(|output| output.status.success()) {
-            let ended = self.process.try_wait().expect("the daemon is a child of ours");
-            assert!(ended.is_none() && Instant::now() < deadline, "dockerd: {}", self.log());
-            thread::sleep(Duration::from_millis(50));
-        }
+        let mut version = self.docker();
+        version.arg("version");
+        service::wait_for_answer(&mut self.process, &self.dir.path().join("log"), version);
     }
 
     /// Stops it, as its service manager would; clients lose their connections.
@@ -121,10 +116,6 @@ impl DockerDaemon {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.dir.path().join("socket")
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 }
 

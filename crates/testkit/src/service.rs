@@ -31,6 +31,20 @@ pub fn stop(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// Waits until a service answers a command.
+///
+/// # Panics
+/// If it does not, or ends: with its log.
+#[track_caller]
+pub fn wait_for_answer(service: &mut Child, log: &Path, mut ask: Command) {
+    let said = || fs::read_to_string(log).unwrap_or_default();
+    wait_or(said, || {
+        let ended = service.try_wait().expect("the service is a child of ours");
+        assert!(ended.is_none(), "{}", said());
+        ask.output().is_ok_and(|output| output.status.success())
+    });
+}
+
 /// Runs a program to its end; it must succeed. Returns its standard output.
 ///
 /// # Panics
@@ -51,10 +65,22 @@ pub fn run(command: &mut Command) -> Vec<u8> {
 /// # Panics
 /// If it does not come.
 #[track_caller]
-pub fn wait_for(what: &str, mut come: impl FnMut() -> bool) {
+pub fn wait_for(what: &str, come: impl FnMut() -> bool) {
+    wait_or(|| format!("waited in vain for {what}"), come);
+}
+
+/// The same, with more to say if it does not come. Other programs tell nobody that
+/// they are ready: this is the one place where tests ask again and again.
+///
+/// # Panics
+/// If it does not come.
+#[track_caller]
+pub fn wait_or(why: impl FnOnce() -> String, mut come: impl FnMut() -> bool) {
     let deadline = Instant::now() + START;
     while !come() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        if Instant::now() > deadline {
+            panic!("{}", why());
+        }
         thread::sleep(Duration::from_millis(5));
     }
 }

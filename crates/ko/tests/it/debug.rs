@@ -9,11 +9,10 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 use testkit::base::{Image, Index};
 use testkit::registry::TestRegistry;
 use testkit::sandbox::Sandbox;
+use testkit::service::wait_or;
 
 /// The version that is taken.
 const VERSION: &str = "v1.27.2";
@@ -236,20 +235,12 @@ fn free_port() -> u16 {
 
 /// Waits until a container has said something.
 fn wait_for(daemon: &DockerDaemon, container: &str, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    loop {
+    let said = || {
         let logs = daemon.docker().args(["logs", container]).output().unwrap();
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&logs.stdout),
-            String::from_utf8_lossy(&logs.stderr)
-        );
-        if said.contains(text) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "no {text:?} from the container: {said}");
-        thread::sleep(Duration::from_millis(50));
-    }
+        String::from_utf8_lossy(&[logs.stdout, logs.stderr].concat()).into_owned()
+    };
+    let silent = || format!("no {text:?} from the container: {}", said());
+    wait_or(silent, || said().contains(text));
 }
 
 #[test]

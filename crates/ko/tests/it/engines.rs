@@ -8,9 +8,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 use testkit::sandbox::Sandbox;
+use testkit::service::wait_or;
 
 /// The example with assets, as its own module in a sandbox.
 fn guestbook() -> Sandbox {
@@ -69,19 +68,17 @@ fn a_docker_daemon_pulls_and_runs_it() {
     let started = ["run", "--detach", "--network=host", "--env", &address, reference];
     let container = String::from_utf8(docker(&started)).unwrap();
     let container = container.trim();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let page = loop {
-        if let Some(page) = get(port, "/") {
-            break page;
-        }
-        if Instant::now() > deadline {
-            let logs = daemon.docker().args(["logs", container]).output().unwrap();
-            panic!("no answer: {}", String::from_utf8_lossy(&logs.stderr));
-        }
-        thread::sleep(Duration::from_millis(20));
+    let mut page = None;
+    let silent = || {
+        let logs = daemon.docker().args(["logs", container]).output().unwrap();
+        format!("no answer: {}", String::from_utf8_lossy(&logs.stderr))
     };
+    wait_or(silent, || {
+        page = get(port, "/");
+        page.is_some()
+    });
     let index = sandbox.work().join("kodata/static/index.html");
-    assert_eq!(page, fs::read_to_string(index).unwrap());
+    assert_eq!(page, Some(fs::read_to_string(index).unwrap()));
     let about: Value = serde_json::from_str(&get(port, "/about").unwrap()).unwrap();
     assert_eq!(
         about,

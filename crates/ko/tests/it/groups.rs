@@ -3,10 +3,10 @@
 
 use std::fs;
 use std::thread;
-use std::time::Duration;
 
 use testkit::base::Image;
 use testkit::registry::{Class, TestRegistry};
+use testkit::service::wait_for;
 
 use crate::fixture::Fixture;
 use crate::spy::Spy;
@@ -38,13 +38,10 @@ fn build_until(
     thread::scope(|scope| {
         let run = fixture.build(words).env("KO_GO_PATH", spy.program());
         let run = scope.spawn(move || run.output());
-        while !run.is_finished() {
-            if seen() {
-                assert_eq!(fixture.registry.counts().of(Class::ManifestPut), 0, "go may yet fail");
-                fs::write(&arrived, "").unwrap();
-                break;
-            }
-            thread::sleep(Duration::from_millis(5));
+        wait_for("the binary", || run.is_finished() || seen());
+        if !run.is_finished() {
+            assert_eq!(fixture.registry.counts().of(Class::ManifestPut), 0, "go may yet fail");
+            fs::write(&arrived, "").unwrap();
         }
         let _ = run.join().unwrap().success();
     });

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 pub(crate) use testkit::docker::DockerDaemon;
 pub(crate) use testkit::service::run;
-use testkit::service::{START, mount_disk, resize_disk, spawn, stop, unmount};
+use testkit::service::{
+    START, mount_disk, resize_disk, spawn, stop, unmount, wait_for, wait_for_answer,
+};
 
 /// A terminal without anybody in front of it: what is written to the file is
 /// typed, and the path is where a program opens it.
@@ -129,13 +130,9 @@ impl Containerd {
 
     /// Waits until it answers.
     fn wait(&mut self) {
-        let deadline = Instant::now() + START;
-        while !self.ctr().arg("version").output().unwrap().status.success() {
-            let ended = self.process.try_wait().unwrap();
-            let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-            assert!(ended.is_none() && Instant::now() < deadline, "containerd: {log}");
-            thread::sleep(Duration::from_millis(50));
-        }
+        let mut version = self.ctr();
+        version.arg("version");
+        wait_for_answer(&mut self.process, &self.dir.path().join("log"), version);
     }
 
     /// The number of its process.
@@ -207,11 +204,7 @@ impl Podman {
         command.args(["system", "service", "--time=0", &address]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         podman.service = Some(spawn(command));
-        let deadline = Instant::now() + START;
-        while UnixStream::connect(podman.socket()).is_err() {
-            assert!(Instant::now() < deadline, "podman does not listen");
-            thread::sleep(Duration::from_millis(20));
-        }
+        wait_for("podman", || UnixStream::connect(podman.socket()).is_ok());
         podman
     }
 

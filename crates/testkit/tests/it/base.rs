@@ -3,9 +3,9 @@
 use serde_json::json;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 use testkit::base::{Fixture, Image, Index, PlainHttp};
 use testkit::registry::TestRegistry;
+use testkit::service::wait_for;
 use testkit::sha256;
 
 fn all_kinds() -> Fixture {
@@ -146,11 +146,7 @@ impl Reference {
             .stderr(Stdio::null())
             .spawn()
             .expect("docker-registry is installed");
-        let started = Instant::now();
-        while std::net::TcpStream::connect(&host).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(20), "docker-registry does not answer");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for("docker-registry", || std::net::TcpStream::connect(&host).is_ok());
         Reference { child, host, _dir: dir }
     }
 }
