@@ -27,7 +27,7 @@ impl Signals {
 #[allow(
     clippy::exit,
     clippy::disallowed_methods,
-    reason = "whoever asks twice does not want to wait for main"
+    reason = "after a second signal, nobody waits for main"
 )]
 pub(crate) fn exit(signal: Signal) -> ! {
     std::process::exit(match signal {

@@ -1,5 +1,5 @@
-//! Prints what the user sees. stdout is for results alone; all else is on
-//! stderr, and passes [`shown`], whoever wrote it.
+//! Prints what the user sees. stdout is for results alone; everything else is on
+//! stderr, and passes [`shown`].
 
 use std::sync::LazyLock;
 

@@ -285,14 +285,15 @@ impl Fetcher {
             None => None,
         };
         if let Some(digest) = wanted
-            && let Some(ManifestRecord { media_type }) = self.store.record(&said_of(place, digest))
+            && let Some(ManifestRecord { media_type }) =
+                self.store.record(&manifest_key(place, digest))
             && let Some(bytes) = self.store.read_blob(&digest).map_err(kept(name()))?
         {
             return Ok(Found { media_type, digest, bytes });
         }
         let found = self.fetch(base, place).await?;
         let record = ManifestRecord { media_type: found.media_type.clone() };
-        self.store.put_record(&said_of(place, found.digest), &record).map_err(kept(name()))?;
+        self.store.put_record(&manifest_key(place, found.digest), &record).map_err(kept(name()))?;
         if place.digest().is_none() {
             self.store.put_record(&tag, &TagRecord {}).map_err(kept(name()))?;
         }
@@ -313,7 +314,7 @@ impl Fetcher {
 }
 
 /// The key of the record of a manifest as the registry describes it.
-fn said_of(place: &Reference, digest: Digest) -> String {
+fn manifest_key(place: &Reference, digest: Digest) -> String {
     place.repository().with_digest(digest).full_name()
 }
 

@@ -316,7 +316,7 @@ impl Compiler {
         for job in jobs {
             installed.push(job.installed);
             finished.push(job.finished);
-            // Whoever no longer waits has no use for it.
+            // A receiver that has gone away does not need it.
             let listing = job.listing.map_or_else(|| asked.clone(), known);
             let _ = job.process.send(Process { started, listing });
         }

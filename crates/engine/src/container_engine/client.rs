@@ -146,8 +146,8 @@ impl Engine {
     ) -> Result<(), DaemonError> {
         let options = ImportImageOptionsBuilder::default().quiet(true).build();
         let answers = self.docker.import_image_stream(options, archive, None);
-        let told: Result<Vec<_>, ApiError> = answers.try_collect().await;
-        told.map(drop).map_err(self.failed("loading"))
+        let loaded: Result<Vec<_>, ApiError> = answers.try_collect().await;
+        loaded.map(drop).map_err(self.failed("loading"))
     }
 }
 

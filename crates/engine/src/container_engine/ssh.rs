@@ -171,9 +171,9 @@ impl Tunnel {
                 Ok(output) => output,
                 Err(error) => return Some(error.to_string()),
             };
-            let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            let told = if told.is_empty() { output.status.to_string() } else { told };
-            (!output.status.success()).then_some(told)
+            let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            let message = if message.is_empty() { output.status.to_string() } else { message };
+            (!output.status.success()).then_some(message)
         };
         Ok(Self { input, output, end: maybe_done(end.boxed()), _permit: permit })
     }
@@ -182,8 +182,8 @@ impl Tunnel {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.input = None;
         ready!(self.end.poll_unpin(cx));
-        let told = Pin::new(&mut self.end).output_mut().and_then(|told| told.as_ref());
-        Poll::Ready(told.map_or(Ok(()), |told| Err(io::Error::other(told.clone()))))
+        let message = Pin::new(&mut self.end).output_mut().and_then(|message| message.as_ref());
+        Poll::Ready(message.map_or(Ok(()), |message| Err(io::Error::other(message.clone()))))
     }
 }
 
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_what_ssh_is_told() {
+    fn hosts_become_arguments_of_ssh() {
         for (raw, arguments) in [
             ("there", "-- there docker version"),
             ("there/", "-- there docker version"),

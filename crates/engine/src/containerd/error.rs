@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use golang::ChildError;
 
-use super::told;
+use super::output_text;
 use crate::blobs::SendError;
 
 /// Why containerd cannot take images.
@@ -25,14 +25,14 @@ pub enum NodeError {
         source: Arc<io::Error>,
     },
     /// A program has failed.
-    #[error("{program}: {status}\n{told}")]
+    #[error("{program}: {status}\n{output}")]
     Failed {
         /// Which one.
         program: String,
         /// How it ended.
         status: String,
         /// What it said.
-        told: String,
+        output: String,
     },
     /// A blob was removed while an image was imported that needs it.
     #[error("sha256:{blob} was removed while the image was imported")]
@@ -85,7 +85,7 @@ impl NodeError {
 
     pub(super) fn failed(program: &str, output: &Output) -> Self {
         let (program, status) = (program.to_owned(), output.status.to_string());
-        Self::Failed { program, status, told: told(output) }
+        Self::Failed { program, status, output: output_text(output) }
     }
 
     /// What a user can do about it.
@@ -102,7 +102,7 @@ impl NodeError {
             Self::Start { program, source } if source.kind() == io::ErrorKind::NotFound => {
                 Some(format!("install {program}, or add its directory to PATH"))
             }
-            Self::Failed { told, .. } if told.contains("no space left on device") => {
+            Self::Failed { output, .. } if output.contains("no space left on device") => {
                 Some("containerd's disk is full: `ctr images rm` makes room".to_owned())
             }
             Self::Start { .. } | Self::Failed { .. } | Self::Collected { .. } | Self::Cancelled => {

@@ -122,7 +122,7 @@ fn run(command: Command, cancel: &Cancel) -> Result<String, NodeError> {
 }
 
 /// The output of a program, both streams.
-fn told(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr[..]].concat();
     String::from_utf8_lossy(&text).trim().to_owned()
 }

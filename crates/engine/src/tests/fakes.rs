@@ -1,5 +1,5 @@
 //! A builder and a destination without `go`, network or files, which do what a
-//! test tells them and note what they are asked.
+//! test wants and note what they are asked.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -82,8 +82,8 @@ fn show(config: &Config, platforms: &List, typed: &List, compression: &Compressi
     text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
     for (index, build) in config.builds.iter().enumerate() {
         let own = |value: String, setting: Option<&Located<String>>| {
-            let said = setting.filter(|setting| !setting.value.is_empty());
-            let origin = said.map_or(Origin::Default, |setting| setting.origin.clone());
+            let set = setting.filter(|setting| !setting.value.is_empty());
+            let origin = set.map_or(Origin::Default, |setting| setting.origin.clone());
             Located::new(value, origin)
         };
         let Build { id, dir, main, flags, ldflags, env, linux_capabilities } = build;

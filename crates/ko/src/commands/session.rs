@@ -27,8 +27,8 @@ pub(super) fn publishing(error: &engine::Error) -> CommandError {
 
 /// An error of the engine.
 pub(super) fn failed(error: &engine::Error) -> CommandError {
-    let told = CommandError::of(error).hint(error.hint());
-    if error.is_configuration() { told.context("error creating builder") } else { told }
+    let failure = CommandError::of(error).hint(error.hint());
+    if error.is_configuration() { failure.context("error creating builder") } else { failure }
 }
 
 /// Why manifests could not be resolved.

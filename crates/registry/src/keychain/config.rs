@@ -405,13 +405,13 @@ mod tests {
             let json = serde_json::json!({"auths": {"r.io": {"auth": auth}}});
             let file = File::parse(json.to_string().as_bytes(), "f").unwrap();
             if let Err(error) = file.entry(&"r.io".parse().unwrap(), "", "f") {
-                let said = format!("{error} {error:?}");
-                proptest::prop_assert!(!said.contains(password), "{}", said);
+                let text = format!("{error} {error:?}");
+                proptest::prop_assert!(!text.contains(password), "{}", text);
             }
             let broken = format!("{{\"auths\": {{\"r.io\": {{\"auth\": {password}{text}");
             let error = File::parse(broken.as_bytes(), "f").err().unwrap();
-            let said = format!("{error} {error:?}");
-            proptest::prop_assert!(!said.contains(password), "{}", said);
+            let text = format!("{error} {error:?}");
+            proptest::prop_assert!(!text.contains(password), "{}", text);
         }
     }
 }

@@ -127,13 +127,13 @@ impl<'a> Helper<'a> {
         let entry = Entry { server_url: key, username: user, secret: &password.expose() };
         let input = serde_json::to_string(&entry).expect("three texts are JSON");
         let (failed, output) = self.ask("store", key, &input).await?;
-        let said = String::from_utf8_lossy(&output);
+        let answer = String::from_utf8_lossy(&output);
         match failed {
             // It knows the secret, and may repeat it.
-            Some(status) if said.contains(&*password.expose()) => {
+            Some(status) if answer.contains(&*password.expose()) => {
                 Err(self.failed("storing", key, &status, "{"))
             }
-            Some(status) => Err(self.failed("storing", key, &status, &said)),
+            Some(status) => Err(self.failed("storing", key, &status, &answer)),
             None => Ok(()),
         }
     }
@@ -141,10 +141,10 @@ impl<'a> Helper<'a> {
     /// Has it forget a key; one that it does not know is forgotten already.
     pub(super) async fn erase(&self, key: &str) -> Result<(), KeychainError> {
         let (failed, output) = self.ask("erase", key, key).await?;
-        let said = String::from_utf8_lossy(&output);
+        let answer = String::from_utf8_lossy(&output);
         match failed {
-            Some(status) if said.trim() != NOT_FOUND => {
-                Err(self.failed("erasing", key, &status, &said))
+            Some(status) if answer.trim() != NOT_FOUND => {
+                Err(self.failed("erasing", key, &status, &answer))
             }
             _ => Ok(()),
         }
@@ -198,11 +198,11 @@ impl<'a> Helper<'a> {
     }
 
     /// The error of a helper that has ended badly.
-    fn failed(&self, doing: &'static str, key: &str, status: &str, said: &str) -> KeychainError {
+    fn failed(&self, doing: &'static str, key: &str, status: &str, answer: &str) -> KeychainError {
         // JSON would be the answer itself, and that is a secret.
-        let said = if said.contains('{') { "REDACTED" } else { said.trim() };
-        let said: String = said.chars().filter(|c| !c.is_control()).take(256).collect();
-        self.error(doing, key, format!("{status}, out: `{said}`"))
+        let answer = if answer.contains('{') { "REDACTED" } else { answer.trim() };
+        let answer: String = answer.chars().filter(|c| !c.is_control()).take(256).collect();
+        self.error(doing, key, format!("{status}, out: `{answer}`"))
     }
 
     fn error(&self, doing: &'static str, key: &str, problem: String) -> KeychainError {
