@@ -65,7 +65,7 @@ pub(crate) fn is_stale(checked: &Checked) -> bool {
 impl PlannedProgram {
     /// The targets with their platforms.
     pub(crate) fn targets(&self) -> impl Iterator<Item = (&Platform, &Arc<Checked>)> {
-        self.selected.images().map(|image| image.platform()).zip(&self.targets)
+        self.selected.platforms().zip(&self.targets)
     }
 
     /// Whether `go list` still says what it said of the program: it does of
@@ -252,7 +252,7 @@ impl Planner {
                 compression: method.to_string(),
             });
         }
-        let targets = selected.images().map(|image| self.builder.check(program, image.platform()));
+        let targets = selected.platforms().map(|platform| self.builder.check(program, platform));
         let targets = join_all(targets).await.into_iter().collect::<Result<_, _>>()?;
         Ok(PlannedProgram {
             program: program.clone(),

@@ -54,6 +54,11 @@ impl Selected {
         };
         one.into_iter().chain(many.iter().map(|(_, image)| image))
     }
+
+    /// Their platforms.
+    pub(crate) fn platforms(&self) -> impl Iterator<Item = &Platform> {
+        self.images().map(BaseImage::platform)
+    }
 }
 
 impl Base {

@@ -157,7 +157,7 @@ impl Builder for FakeBuilder {
             let (installed, finished) = match script {
                 Some(Script::Fails) => {
                     let failure = golang::BuildError::Failed(Box::new(golang::BuildFailure {
-                        import_path: import_path.clone(),
+                        import_path,
                         target: target(),
                         status: "exit status 1".to_owned(),
                         output: "it does not compile".to_owned(),

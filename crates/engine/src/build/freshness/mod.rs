@@ -141,7 +141,7 @@ impl Freshness {
         let freshness = Arc::clone(self);
         let end = move || {
             let _span = span;
-            Arc::new(freshness.end(*pending, state))
+            Arc::new(freshness.end(*pending, &state))
         };
         blocking(end).await
     }
@@ -192,9 +192,9 @@ impl Freshness {
         }
     }
 
-    fn end(&self, pending: Pending, state: Result<VcsState, Cancelled>) -> Checked {
+    fn end(&self, pending: Pending, state: &Result<VcsState, Cancelled>) -> Checked {
         let Pending { slot, settings, recorded, elsewhere, renewed, .. } = pending;
-        let compared = match &state {
+        let compared = match state {
             Ok(state) => recorded.record.check_repository(&settings, state),
             Err(cancelled) => Err(Reason::GitFailed { problem: cancelled.to_string() }),
         };
