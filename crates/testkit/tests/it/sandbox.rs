@@ -27,6 +27,7 @@ fn nothing_leaks_in() {
             "GOPROXY=off",
             "GOTOOLCHAIN=local",
             "HOME=ROOT/home",
+            "KO_STOPPED_CLOCK=1",
             "LOCALAPPDATA=ROOT/cache",
             "ONCE=2",
             "TEMP=ROOT/tmp",
