@@ -15,6 +15,9 @@ use crate::key::{BuildKey, hex};
 /// How often a lock that another holds is tried again.
 const INTERVAL: Duration = Duration::from_millis(20);
 
+/// How often the directory is made again if it goes in that moment.
+const ATTEMPTS: usize = 100;
+
 /// A directory that holds the binary of one program, built one way:
 /// `<root>/<build key>/<hash of the import path>/` with `bin/<base name>`,
 /// `lock`, and `tmp` while `go` works.
@@ -82,13 +85,23 @@ impl OutputDir {
             |source| ClaimError::Io { path, source }
         };
         let (bin, path) = (self.dir.join("bin"), self.lock_file());
+        let mut attempts = 0;
         let lock = loop {
+            attempts += 1;
             let mut options = File::options();
             options.create(true).truncate(false).write(true);
             let opened = fs::create_dir_all(&self.dir).and_then(|()| options.open(&path));
             let file = match opened {
-                // Who removes outputs took the directory away in between.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_gone() => continue,
+                // A cleanup took the directory, or the one above it, away between
+                // two calls. It may be there again by now, so that is not asked.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+                    ) && attempts < ATTEMPTS =>
+                {
+                    continue;
+                }
                 file => file.map_err(fail(&path))?,
             };
             loop {
@@ -115,19 +128,14 @@ impl OutputDir {
         fs::create_dir(&temporary.0).map_err(fail(&temporary.0))?;
         Ok(Claim { lock, temporary })
     }
-
-    /// Has the directory gone, and not its root, which nobody removes?
-    fn is_gone(&self) -> bool {
-        let root = self.dir.parent().and_then(Path::parent);
-        !self.dir.exists() && root.is_some_and(Path::exists)
-    }
 }
 
 /// An output directory that is ours until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    pub(crate) lock: Lock,
+    /// Before the lock, so that it goes while the directory is still ours.
     pub(crate) temporary: Temporary,
+    pub(crate) lock: Lock,
 }
 
 /// The lock of an output directory.

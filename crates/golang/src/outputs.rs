@@ -220,6 +220,21 @@ mod tests {
         });
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_cannot_be_made_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let nowhere = root.path().join("nowhere/else");
+        let output = OutputDir::for_tests(&root.path().join("key/hash"), "app");
+        for broken in ["key", "key/hash", "key/hash/lock"] {
+            let path = root.path().join(broken);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(&nowhere, &path).unwrap();
+            assert!(output.claim(&Cancel::new()).is_err(), "{broken}");
+            fs::remove_file(path).unwrap();
+        }
+    }
+
     #[test]
     fn what_is_not_as_recorded_is_removed() {
         let root = tempfile::tempdir().unwrap();
