@@ -12,16 +12,16 @@
 //! | input | where | how |
 //! |---|---|---|
 //! | import path, target, flags, ldflags, optimizations, variables `GO…`, `CGO_…` | [`RecordKeys`] | another value is another record; [`Summary`] has the reason |
-//! | sources of every package outside the standard library and the module cache: each file whose ending `go` knows, whatever its build constraints, tests too | [`tree::Dir`] | the names of the directory and the content of each file |
-//! | embedded files, and names that a pattern of `//go:embed` could match | [`embed`] | the directories that patterns are matched against, those below one that is taken whole |
-//! | vendored packages | [`tree::Dir`] | like any source; `vendor/modules.txt`; whether there is a `vendor` |
-//! | `go.mod`, `go.sum` of main modules, `go.mod` of directories that replace a module, `go.work`, `go.work.sum` | [`modules`] | content |
-//! | which `go.mod` and `go.work` are the nearest | [`record::Nearest`] | looked for again |
-//! | what an import path means | [`capture`] | for each module on disk that could have the package: its directory, or that there is none; the absence of `go.mod` between |
-//! | the toolchain | [`toolchain`] | the program `go`, `VERSION`, `go.env`, compiler, assembler and linker; the toolchain that `GOTOOLCHAIN` and the `toolchain` line choose; the build ID of the compiler beside `go` is in [`RecordKeys`] |
-//! | `go env -w` | [`toolchain`] | content of its file, wherever the variables say that it is |
-//! | `default.pgo`, `-pgo=file` | [`tree`] | content |
-//! | commit, tags, changes, as far as they are stamped | [`vcs`] | one `git status` for all programs of a repository |
+//! | sources of every package outside the standard library and the module cache: each file whose ending `go` knows, whatever its build constraints, tests too | `tree::Dir` | the names of the directory and the content of each file |
+//! | embedded files, and names that a pattern of `//go:embed` could match | `embed` | the directories that patterns are matched against, those below one that is taken whole |
+//! | vendored packages | `tree::Dir` | like any source; `vendor/modules.txt`; whether there is a `vendor` |
+//! | `go.mod`, `go.sum` of main modules, `go.mod` of directories that replace a module, `go.work`, `go.work.sum` | `modules` | content |
+//! | which `go.mod` and `go.work` are the nearest | `record::Nearest` | looked for again |
+//! | what an import path means | `capture` | for each module on disk that could have the package: its directory, or that there is none; the absence of `go.mod` between |
+//! | the toolchain | `toolchain` | the program `go`, `VERSION`, `go.env`, compiler, assembler and linker; the toolchain that `GOTOOLCHAIN` and the `toolchain` line choose; the build ID of the compiler beside `go` is in [`RecordKeys`] |
+//! | `go env -w` | `toolchain` | content of its file, wherever the variables say that it is |
+//! | `default.pgo`, `-pgo=file` | `tree` | content |
+//! | commit, tags, changes, as far as they are stamped | `vcs` | one `git status` for all programs of a repository |
 //!
 //! # What is not, and why that is safe
 //!
@@ -35,9 +35,9 @@
 //! | writes through a memory map that outlast the build | they leave no trace in the times of a file until the system writes it out |
 //!
 //! Uncacheable fresh are builds with cgo or `GO_EXTLINK_ENABLED=1`, with flags that
-//! are not known to be harmless ([`flags`]: `-overlay`, `-modfile`, `-race`, …),
+//! are not known to be harmless (`flags`: `-overlay`, `-modfile`, `-race`, …),
 //! by a `go` that is not the one of its GOROOT, by releases of Go that nobody has
-//! compared with this ([`releases`]), without modules, and in repositories of hg,
+//! compared with this (`releases`), without modules, and in repositories of hg,
 //! svn, bzr and fossil.
 //!
 //! # Stats and content
@@ -61,13 +61,13 @@
 //! the ctime of the directory counts that would have it: it may have been there
 //! for a while. Above the checkout, where directories change for other reasons,
 //! a `go.work` that came and went is noticed by what it does. Commit, dirty
-//! flag and modules are compared with what the binary itself says ([`stamped_modules`]).
+//! flag and modules are compared with what the binary itself says (`stamped_modules`).
 //!
 //! # Other directories
 //!
 //! The same sources give the same binary in every directory: `-trimpath` is
 //! always there, cgo never, and flags that name files are known or refused.
-//! So paths are relative to the checkout ([`rooted_path::RootedPath`]), except where the
+//! So paths are relative to the checkout (`rooted_path::RootedPath`), except where the
 //! build would use an absolute one itself, and a copy of a checkout is fresh
 //! by its content.
 
