@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::{BoxFuture, join_all};
 use golang::Cancel;
 use once::OnceMap;
 
@@ -84,9 +84,9 @@ impl ContainerdDestination {
             blocking(move || import(&node, &store, &image, &name))
         });
         let (mut sent, mut skipped_layers) = (0, 0);
-        for Imported { sent: bytes, skipped_layers: blobs, fallback_reason } in
-            try_join_all(imports).await?
-        {
+        // Nodes do not depend on each other: one that fails ends no other.
+        for imported in join_all(imports).await {
+            let Imported { sent: bytes, skipped_layers: blobs, fallback_reason } = imported?;
             sent += bytes;
             skipped_layers += blobs;
             if let Some(reason) = fallback_reason {
@@ -115,7 +115,7 @@ impl ContainerdDestination {
                 let (from, to) = (full_name(&reference), full_name(&format!("{name}:{tag}")));
                 blocking(move || node.tag(&from, &to))
             });
-            try_join_all(tags).await?;
+            join_all(tags).await.into_iter().collect::<Result<(), _>>()?;
             self.observer.emit(Event::AddedTag { tag: tag.to_owned() });
         }
         Ok(reference)
