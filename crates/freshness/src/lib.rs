@@ -17,7 +17,7 @@
 //! | vendored packages | `tree::Dir` | like any source; `vendor/modules.txt`; whether there is a `vendor` |
 //! | `go.mod`, `go.sum` of main modules, `go.mod` of directories that replace a module, `go.work`, `go.work.sum` | `modules` | content |
 //! | which `go.mod` and `go.work` are the nearest | `record::Nearest` | looked for again |
-//! | what an import path means | `capture` | for each module on disk that could have the package: its directory, or that there is none; the absence of `go.mod` between |
+//! | what an import path means | `capture` | for each module on disk that could have the package: its directory, or the absence of one; the absence of `go.mod` between |
 //! | the toolchain | `toolchain` | the program `go`, `VERSION`, `go.env`, compiler, assembler and linker; the toolchain that `GOTOOLCHAIN` and the `toolchain` line choose; the build ID of the compiler beside `go` is in [`RecordKeys`] |
 //! | `go env -w` | `toolchain` | content of its file, wherever the variables say that it is |
 //! | `default.pgo`, `-pgo=file` | `tree` | content |

@@ -46,9 +46,9 @@ pub(crate) struct Inputs {
 /// How `go.work` is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Nearest {
-    /// It is the nearest one, so many directories up; or there is none.
+    /// The nearest one, this many directories up; none where no directory has one.
     Up(Option<usize>),
-    /// `GOWORK`, which the key has, names it or says that there is none.
+    /// `GOWORK` names it or turns it off; the key has that variable.
     Off,
 }
 

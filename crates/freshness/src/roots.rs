@@ -27,7 +27,7 @@ const SYSTEMS: [(&str, &str, bool); 6] = [
     ("fossil", "_FOSSIL_", false),
 ];
 
-/// A file `.git` that is longer than this is none for Go.
+/// Go ignores a file `.git` that is longer than this, in bytes.
 const LONGEST: u64 = 4096;
 
 /// The repository around a directory: how many directories up, and of which

@@ -28,8 +28,8 @@ pub(crate) struct Identity {
     pub(crate) file: PathBuf,
     pub(crate) size: u64,
     pub(crate) modified: Option<SystemTime>,
-    /// The build ID of the compiler in its GOROOT; empty if there is none, as
-    /// with a program that only chooses one.
+    /// The build ID of the compiler in its GOROOT; empty for a program that
+    /// only chooses a toolchain.
     pub(crate) compiler: String,
 }
 
@@ -76,9 +76,8 @@ impl Go {
         }
     }
 
-    /// The same `go`; with `trusting`, a release of Go that is not known
-    /// to whoever proves freshness is taken for the newest that
-    /// is.
+    /// The same `go`. With `trusting`, a release whose builds are not known
+    /// counts as the newest known one when freshness is proven.
     #[must_use]
     pub fn trusting_unproven(self, trusting: bool) -> Self {
         Self { trusts_unproven: trusting, ..self }
@@ -102,8 +101,8 @@ impl Go {
         &self.identity.file
     }
 
-    /// The build ID of the compiler in its GOROOT; empty if there is none, as
-    /// with a program that only chooses one.
+    /// The build ID of the compiler in its GOROOT; empty for a program that
+    /// only chooses a toolchain.
     #[must_use]
     pub fn compiler(&self) -> &str {
         &self.identity.compiler

@@ -23,8 +23,7 @@ const STAMP: &str = "tidied";
 /// another run is under way, that one will see to it, or the next. Another size
 /// than the last time counts at once.
 ///
-/// What goes wrong here is no failure of the run: what cannot be removed is
-/// returned.
+/// A failure here does not fail the run: it returns what it could not remove.
 pub(crate) fn tidy(
     store: &Store,
     size: u64,

@@ -56,7 +56,7 @@ pub enum DestinationError {
         import_path: String,
     },
     /// `index.json` is not the index of an OCI image layout.
-    #[error("{path} is no index of an OCI image layout", path = path.display())]
+    #[error("{path} is not the index of an OCI image layout", path = path.display())]
     LayoutIndex {
         /// The file.
         path: PathBuf,

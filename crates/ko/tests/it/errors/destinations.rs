@@ -99,7 +99,7 @@ fn a_layout_that_cannot_be_written() {
     insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: creating [sandbox]/work/taken/blobs/sha256: Not a directory (os error 20)");
     let _ = fixture.module().file("layout/index.json", "not JSON");
     let words = "--push=false --oci-layout-path=layout";
-    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: [sandbox]/work/layout/index.json is no index of an OCI image layout: expected ident at line 1 column 2");
+    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: [sandbox]/work/layout/index.json is not the index of an OCI image layout: expected ident at line 1 column 2");
 }
 
 /// The blobs of a layout, each of which is what its name says.
