@@ -9,7 +9,9 @@
 
 use std::error::Error;
 
-use engine::{DestinationOptions, Engine, Environment, Event, Layout, Network, Observer, Options};
+use engine::{
+    DestinationOptions, Engine, Environment, Event, Layout, Limits, Network, Observer, Options,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -18,8 +20,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut destination = DestinationOptions::new("");
     destination.layout = Some(Layout { path: "images".into(), named: true });
-    let mut options =
-        Options::new(std::env::current_dir()?, environment, destination, Network::default());
+    let mut options = Options::new(
+        std::env::current_dir()?,
+        environment,
+        Limits::default(),
+        destination,
+        Network::default(),
+    );
     options.cache = Some(std::env::temp_dir().join("ko-example"));
 
     // Called from any thread, so it must not block; `Observer::channel` has a

@@ -85,6 +85,7 @@ impl Options {
     pub fn new(
         work_dir: PathBuf,
         environment: Environment,
+        limits: Limits,
         destination: DestinationOptions,
         network: Network,
     ) -> Self {
@@ -97,7 +98,7 @@ impl Options {
             fallback_dir: None,
             cache_size: u64::MAX,
             rebuild: false,
-            limits: Limits::default(),
+            limits,
             build: BuildOptions::default(),
             platforms: PlatformMatcher::Any(vec![Platform {
                 os: "linux".to_owned(),

@@ -49,7 +49,8 @@ pub(crate) fn options(
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
     let network = network(process, publish.insecure_registry);
-    let mut options = Options::new(work_dir.clone(), environment, destination, network);
+    let limits = limits(image.jobs)?;
+    let mut options = Options::new(work_dir.clone(), environment, limits, destination, network);
     options.go = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
     options.trust_unproven_go = process.text("KO_FRESH_UNPROVEN_GO").as_deref() == Some("1");
     options.cache = cache(process)?;
@@ -57,7 +58,6 @@ pub(crate) fn options(
     options.fallback_dir = process.path("KOCACHE").is_none().then(environment::temp_dir);
     options.cache_size = cache_size(process)?;
     options.rebuild = image.rebuild;
-    options.limits = limits(image.jobs)?;
     options.build = BuildOptions {
         time: now(process)?,
         disable_optimizations: image.disable_optimizations || image.debug,

@@ -50,10 +50,11 @@ impl Fixture {
         destination.push = true;
         let environment = Environment::from_iter(environment.chain(fixed));
         let work_dir = self.dir.path().join("module");
-        let mut options = Options::new(work_dir, environment, destination, Network::default());
-        options.cache = Some(self.dir.path().join(cache));
         let threads = NonZeroUsize::new(threads).unwrap();
-        options.limits = Limits { jobs: threads.get(), threads, memory: 4 << 30 };
+        let limits = Limits { jobs: threads.get(), threads, memory: 4 << 30 };
+        let mut options =
+            Options::new(work_dir, environment, limits, destination, Network::default());
+        options.cache = Some(self.dir.path().join(cache));
         options.platforms = PlatformMatcher::All;
         options.default_base = format!("{host}/base").parse().unwrap();
         options.clock = Clock::new(|| Duration::ZERO);
