@@ -89,25 +89,20 @@ impl Serialize for PlannedProgram {
             flags: &'a [String],
             ldflags: &'a [String],
         }
-        let target = |(platform, checked): (&Platform, &'_ Arc<Checked>)| {
+        let mut targets = Vec::with_capacity(self.targets.len());
+        for (platform, checked) in self.targets() {
             let reason = match &checked.verdict {
                 Verdict::Fresh(_) => None,
                 Verdict::Stale(reason, _) => Some(reason.to_string()),
             };
-            (platform.to_string(), reason)
-        };
-        let targets: Vec<_> = self.targets().map(target).collect();
-        let targets: Vec<Target<'_>> = targets
-            .into_iter()
-            .zip(&self.targets)
-            .map(|((platform, reason), checked)| Target {
-                platform,
+            targets.push(Target {
+                platform: platform.to_string(),
                 fresh: reason.is_none(),
                 reason,
                 flags: &checked.settings.flags,
                 ldflags: &checked.settings.ldflags,
-            })
-            .collect();
+            });
+        }
         let mut out = serializer.serialize_struct("Program", 7)?;
         out.serialize_field("importPath", self.program.main.import_path.as_str())?;
         out.serialize_field("dir", &self.program.dir)?;
