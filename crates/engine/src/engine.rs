@@ -118,7 +118,7 @@ impl Engine {
             blobs: &blobs,
             observer: &observer,
             activity: &activity,
-            cancel: &cancellation.children,
+            cancel: &cancellation.work,
         };
         let destinations = Arc::new(Destinations::new(parts, others(&blobs)));
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)
@@ -244,8 +244,7 @@ impl Engine {
     /// What the run has cost so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let Cancellation { children, recording, .. } = &self.cancellation;
-        let processes = children.children() + recording.children();
+        let processes = self.cancellation.run.children();
         let mut counters = Counters { processes, ..Counters::default() };
         for client in &self.clients {
             let traffic = client.traffic();

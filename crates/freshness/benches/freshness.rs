@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
+use cancel::Cancel;
 use divan::Bencher;
 use freshness::{Built, Checker, DepsListing, Freshness, Index, Record, VcsState};
-use golang::{BuildInfo, BuildSettings, Cancel, Environment, Go, ImportPath, Target};
+use golang::{BuildInfo, BuildSettings, Environment, Go, ImportPath, Target};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

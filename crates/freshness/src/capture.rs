@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use golang::{BuildInfo, BuildSettings, Cancel, ImportPath};
+use cancel::Cancel;
+use golang::{BuildInfo, BuildSettings, ImportPath};
 use stat::nanos_of;
 
 use crate::checker::Checker;

@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use golang::{BuildSettings, Cancel, Go, GoEnv, ImportPath};
+use cancel::Cancel;
+use golang::{BuildSettings, Go, GoEnv, ImportPath};
 use serde::{Deserialize, Serialize};
 use stat::nanos_of;
 

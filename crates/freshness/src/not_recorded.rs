@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use golang::{Cancelled, GoEnvError, ImportPath, ListError};
+use cancel::Cancelled;
+use golang::{GoEnvError, ImportPath, ListError};
 use thiserror::Error;
 
 use crate::reason::Uncacheable;

@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use golang::{BuildSettings, Cancel, Go, ImportPath, ListError, clean_pattern};
+use cancel::Cancel;
+use golang::{BuildSettings, Go, ImportPath, ListError, clean_pattern};
 use serde::{Deserialize, Serialize};
 
 use crate::flags::Flags;

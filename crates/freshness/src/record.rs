@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use golang::{BuildSettings, Cancelled, Go, nearest as nearest_file};
+use cancel::Cancelled;
+use golang::{BuildSettings, Go, nearest as nearest_file};
 use serde::{Deserialize, Serialize};
 
 use crate::checker::Checker;

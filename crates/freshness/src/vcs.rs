@@ -16,8 +16,9 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use cancel::{Cancel, Cancelled};
 use golang::{
-    Cancel, Cancelled, Environment, OPTIONAL_LOCKS, command, find_in_path,
+    Environment, OPTIONAL_LOCKS, command, find_in_path,
     process::{self, RunError, Streams},
 };
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,6 @@ use std::process::Command;
 
 use thiserror::Error;
 
-use crate::cancel::Cancel;
 use crate::import_path::ImportPath;
 use crate::output::{Claim, ClaimError, Lock, OutputDir, Temporary};
 use crate::previous_output::{self, PreviousOutput};
@@ -16,6 +15,7 @@ use crate::settings::BuildSettings;
 use crate::target::Target;
 use crate::tool::Go;
 use crate::toolexec::is_toolexec;
+use cancel::Cancel;
 
 /// How much of what `go` says is kept.
 const LIMIT: usize = 4 << 20;

@@ -16,10 +16,10 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::cancel::{Cancel, Cancelled};
 use crate::environment::Environment;
 use crate::process::{self, Finished, RunError, Streams};
 use crate::tool;
+use cancel::{Cancel, Cancelled};
 
 /// How much of an answer is kept.
 const LIMIT: usize = 1 << 20;

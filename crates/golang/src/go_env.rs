@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::cancel::Cancel;
 use crate::environment::Environment;
 use crate::process::{self, RunError, Streams};
 use crate::tool::Go;
+use cancel::Cancel;
 
 /// The most that the answer may be; it has some 50 short lines.
 const LIMIT: usize = 4 << 20;

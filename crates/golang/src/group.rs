@@ -18,13 +18,13 @@ use std::thread;
 use std::time::Duration;
 
 use crate::build::{Binary, BuildError, at};
-use crate::cancel::Cancel;
 use crate::identity::FileIdentity;
 use crate::import_path::ImportPath;
 use crate::output::{Claim, Lock, OutputDir, Temporary};
 use crate::previous_output::PreviousOutput;
 use crate::settings::BuildSettings;
 use crate::tool::Go;
+use cancel::Cancel;
 
 /// How often the directory is looked at. An entry that appeared is used that
 /// much later at most.

@@ -14,7 +14,6 @@
 mod build;
 mod build_id;
 mod build_info;
-mod cancel;
 mod delve;
 mod environment;
 mod executable;
@@ -41,7 +40,6 @@ mod toolexec;
 
 pub use build::{Binary, BuildError, BuildFailure};
 pub use build_info::{BuildInfo, BuildInfoError, BuildInfoProblem, BuiltModule};
-pub use cancel::{Cancel, Cancelled};
 pub use delve::{Delve, DelveError, DelveVersion, DelveVersionError};
 pub use environment::{Environment, EnvironmentError};
 pub use git::{GitInfo, GitNotice, GitParts};

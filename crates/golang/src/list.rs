@@ -10,12 +10,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::cancel::Cancel;
 use crate::environment::Environment;
 use crate::import_path::{Argument, ImportPath};
 use crate::path::clean_path;
 use crate::process::{self, RunError, Streams};
 use crate::tool::Go;
+use cancel::Cancel;
 
 /// The most that a listing may be. `all` in a large module has some thousand
 /// packages of half a kilobyte.

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-use crate::cancel::Cancel;
 use crate::import_path::ImportPath;
 use crate::key::{BuildKey, hex};
+use cancel::Cancel;
 
 /// How often a lock that another holds is tried again.
 const INTERVAL: Duration = Duration::from_millis(20);

@@ -161,9 +161,9 @@ fn size(dir: &Path) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cancel::Cancel;
     use crate::output::OutputDir;
     use crate::previous_output;
+    use cancel::Cancel;
 
     fn output(root: &Path) -> OutputDir {
         let output = OutputDir::for_tests(&root.join("key/hash"), "app");

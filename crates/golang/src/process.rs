@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::cancel::Cancel;
 use crate::sys::{self, Ended};
+use cancel::Cancel;
 
 /// How long output may go on after the child has ended. A server that a
 /// compiler wrapper leaves behind can hold the pipe open for good.

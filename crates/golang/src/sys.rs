@@ -38,7 +38,7 @@ mod unix {
     use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
     use super::Ended;
-    use crate::cancel::Cancel;
+    use cancel::Cancel;
 
     pub(crate) fn is_executable(path: &Path) -> bool {
         path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
@@ -92,7 +92,7 @@ mod other {
     use std::time::Duration;
 
     use super::Ended;
-    use crate::cancel::Cancel;
+    use cancel::Cancel;
 
     /// How often the child is looked at.
     const INTERVAL: Duration = Duration::from_millis(10);

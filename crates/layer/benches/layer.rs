@@ -1,18 +1,16 @@
 //! How fast layers are made. `cargo bench -p layer`
 #![allow(clippy::unwrap_used)]
 
+use cancel::Cancel;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use layer::{Compression, Compressor, Entry, Family, KodataOptions, LayerSpec, Method};
 use store::Store;
-
-static GO_ON: AtomicBool = AtomicBool::new(false);
 
 fn main() {
     divan::main();
@@ -53,7 +51,7 @@ fn program_layer(bencher: Bencher<'_, '_>, threads: usize) {
     let spec = LayerSpec::binary(Family::Unix, "program", &path, None).unwrap();
     bencher
         .counter(BytesCount::new(fs::metadata(&path).unwrap().len()))
-        .bench(|| spec.write(&store, &compressor, &GO_ON).unwrap());
+        .bench(|| spec.write(&store, &compressor, &Cancel::new()).unwrap());
 }
 
 /// The same in the other ways to compress it, on two threads.
@@ -76,7 +74,7 @@ fn program_layer_as(bencher: Bencher<'_, '_>, name: &str) {
     let spec = LayerSpec::binary(Family::Unix, "program", &path, None).unwrap();
     bencher
         .counter(BytesCount::new(fs::metadata(&path).unwrap().len()))
-        .bench(|| spec.write(&store, &compressor, &GO_ON).unwrap());
+        .bench(|| spec.write(&store, &compressor, &Cancel::new()).unwrap());
 }
 
 /// Tar and diff_id alone, as for content that is most likely known.
@@ -87,7 +85,7 @@ fn program_diff_id(bencher: Bencher<'_, '_>) {
     let spec = LayerSpec::binary(Family::Unix, "program", &path, None).unwrap();
     bencher
         .counter(BytesCount::new(fs::metadata(&path).unwrap().len()))
-        .bench(|| spec.diff_id(&GO_ON).unwrap());
+        .bench(|| spec.diff_id(&Cancel::new()).unwrap());
 }
 
 /// Headers alone: short names, and names that need PAX records.
@@ -130,6 +128,6 @@ fn kodata_layer(bencher: Bencher<'_, '_>, threads: usize) {
     let compressor = compressor(threads);
     bencher.counter(ItemsCount::new(10_000_usize)).bench(|| {
         let spec = LayerSpec::kodata(&options).unwrap().spec;
-        spec.write(&store, &compressor, &GO_ON).unwrap()
+        spec.write(&store, &compressor, &Cancel::new()).unwrap()
     });
 }

@@ -1,10 +1,10 @@
 //! Makes layers: one pass from files to a blob in the store, or no blob at all
 //! where the store has it already.
 
+use cancel::Cancel;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use oci::{DiffId, Digest, Hasher};
 use serde::{Deserialize, Serialize};
@@ -82,10 +82,10 @@ impl LayerSpec {
     /// eStargz, which adds entries: reads everything and keeps nothing.
     ///
     /// # Errors
-    /// A file cannot be read or has changed, or `stop` was set.
-    pub fn diff_id(&self, stop: &AtomicBool) -> Result<DiffId, LayerError> {
+    /// A file cannot be read or has changed, or `cancel` was raised.
+    pub fn diff_id(&self, cancel: &Cancel) -> Result<DiffId, LayerError> {
         let mut sink = HashSink::new();
-        self.stream(&mut sink, stop)?;
+        self.stream(&mut sink, cancel)?;
         Ok(sink.diff_id())
     }
 
@@ -93,14 +93,14 @@ impl LayerSpec {
     ///
     /// # Errors
     /// A file cannot be read or has changed, the store cannot be written, or
-    /// `stop` was set. Nothing is left behind then.
+    /// `cancel` was raised. Nothing is left behind then.
     pub fn write(
         &self,
         store: &Store,
         compressor: &Compressor,
-        stop: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<Layer, LayerError> {
-        self.make(store, compressor, None, stop).map(|made| made.layer)
+        self.make(store, compressor, None, cancel).map(|made| made.layer)
     }
 
     fn make(
@@ -108,7 +108,7 @@ impl LayerSpec {
         store: &Store,
         compressor: &Compressor,
         known: Option<KnownBlocks>,
-        stop: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<ProducedBlob, LayerError> {
         let output = Output { blob: store.blob_writer()?, hasher: Hasher::new() };
         let compression = compressor.compression();
@@ -116,17 +116,17 @@ impl LayerSpec {
             Method::Gzip => {
                 let gzip = compressor.gzip_from(known.map(Arc::new), output);
                 let sink = EncoderSink::new(gzip.map_err(write_failed)?);
-                let ((output, blocks), diff_id) = self.encode(sink, stop)?;
+                let ((output, blocks), diff_id) = self.encode(sink, cancel)?;
                 (output, diff_id, diff_id, None, blocks)
             }
             Method::Zstd => {
                 let zstd = ZstdWriter::new(compressor.pool(), compression.level(), output);
-                let (output, diff_id) = self.encode(EncoderSink::new(zstd), stop)?;
+                let (output, diff_id) = self.encode(EncoderSink::new(zstd), cancel)?;
                 (output, diff_id, diff_id, None, Blocks::default())
             }
             Method::None => {
                 let mut sink = PlainSink::new(output);
-                self.stream(&mut sink, stop)?;
+                self.stream(&mut sink, cancel)?;
                 let output = sink.finish().map_err(write_failed)?;
                 let diff_id = DiffId::new(output.hasher.digest());
                 (output, diff_id, diff_id, None, Blocks::default())
@@ -134,7 +134,7 @@ impl LayerSpec {
             Method::Estargz => {
                 let gzip = compressor.gzip(output).map_err(write_failed)?;
                 let mut sink = EstargzSink::new(gzip);
-                self.with_landmark().stream_entries(&mut sink, stop)?;
+                self.with_landmark().stream_entries(&mut sink, cancel)?;
                 let Finished { out, content, diff_id, toc } = sink.finish()?;
                 (out, content, diff_id, Some(toc), Blocks::default())
             }
@@ -149,19 +149,19 @@ impl LayerSpec {
     fn encode<E: Encoder>(
         &self,
         mut sink: EncoderSink<E>,
-        stop: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<(E::Out, DiffId), LayerError> {
-        self.stream(&mut sink, stop)?;
+        self.stream(&mut sink, cancel)?;
         sink.finish().map_err(write_failed)
     }
 
     /// Finds out the digest under which a layer of this content is known.
-    fn content(&self, method: Method, stop: &AtomicBool) -> Result<DiffId, LayerError> {
+    fn content(&self, method: Method, cancel: &Cancel) -> Result<DiffId, LayerError> {
         if method != Method::Estargz {
-            return self.diff_id(stop);
+            return self.diff_id(cancel);
         }
         let mut sink = HashSink::new();
-        self.with_landmark().stream_entries(&mut sink, stop)?;
+        self.with_landmark().stream_entries(&mut sink, cancel)?;
         Ok(sink.diff_id())
     }
 
@@ -180,9 +180,9 @@ impl LayerSpec {
         store: &Store,
         compressor: &Compressor,
         source: &str,
-        stop: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<Obtained, LayerError> {
-        self.get_or_build_by(store, compressor, &[source], stop)
+        self.get_or_build_by(store, compressor, &[source], cancel)
     }
 
     /// The same of content that is most likely new: it is compressed in the
@@ -195,11 +195,11 @@ impl LayerSpec {
         store: &Store,
         compressor: &Compressor,
         source: &str,
-        stop: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<Obtained, LayerError> {
         let names = Names::new(&[source], compressor);
         let last = names.last(store).and_then(|last| names.layer_of(store, last.content));
-        self.build_and_keep(store, compressor, &names, (self.fingerprint(), last), stop)
+        self.build_and_keep(store, compressor, &names, (self.fingerprint(), last), cancel)
     }
 
     /// The same where the source has several names, such as its path and one
@@ -212,7 +212,7 @@ impl LayerSpec {
         store: &Store,
         compressor: &Compressor,
         sources: &[&str],
-        stop: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<Obtained, LayerError> {
         let names = Names::new(sources, compressor);
         let fingerprint = self.fingerprint();
@@ -220,7 +220,7 @@ impl LayerSpec {
         if let Some(last) = names.last(store) {
             let content = match fingerprint {
                 Some(_) if fingerprint == last.fingerprint => last.content,
-                _ => self.content(compressor.compression().method(), stop)?,
+                _ => self.content(compressor.compression().method(), cancel)?,
             };
             let known = names.layer_of(store, content);
             if let Some(layer) = known.filter(|layer| store.has_blob(&layer.digest, layer.size)) {
@@ -231,7 +231,7 @@ impl LayerSpec {
             }
             last_layer = names.layer_of(store, last.content);
         }
-        self.build_and_keep(store, compressor, &names, (fingerprint, last_layer), stop)
+        self.build_and_keep(store, compressor, &names, (fingerprint, last_layer), cancel)
     }
 
     /// Makes the layer, with what can be taken from the last one of its
@@ -242,11 +242,11 @@ impl LayerSpec {
         compressor: &Compressor,
         names: &Names,
         (fingerprint, last): (Option<Sum>, Option<Layer>),
-        stop: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<Obtained, LayerError> {
         let known = last.and_then(|last| names.known(store, &last)).unwrap_or_default();
         let ProducedBlob { layer, content, blocks } =
-            self.make(store, compressor, Some(known), stop)?;
+            self.make(store, compressor, Some(known), cancel)?;
         store.put_record(&names.layer(content), &layer)?;
         if blocks != Blocks::default() {
             store.put_record(&names.blocks(&layer.digest), &blocks)?;

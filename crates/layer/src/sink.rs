@@ -1,10 +1,10 @@
 //! Streams the tar of a layer's spec, straight into the buffers of the encoder that
 //! takes it.
 
+use cancel::Cancel;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use oci::{DiffId, Hasher};
 use stat::Stat;
@@ -50,10 +50,10 @@ pub(crate) fn write_failed(source: io::Error) -> LayerError {
 }
 
 impl LayerSpec {
-    /// Sends the whole tar to a sink. `stop` is looked at before each entry
+    /// Sends the whole tar to a sink. `cancel` is looked at before each entry
     /// and each read.
-    pub(crate) fn stream(&self, sink: &mut impl Sink, stop: &AtomicBool) -> Result<(), LayerError> {
-        self.stream_entries(sink, stop)?;
+    pub(crate) fn stream(&self, sink: &mut impl Sink, cancel: &Cancel) -> Result<(), LayerError> {
+        self.stream_entries(sink, cancel)?;
         sink.put(&tar::END)
     }
 
@@ -61,11 +61,11 @@ impl LayerSpec {
     pub(crate) fn stream_entries(
         &self,
         sink: &mut impl Sink,
-        stop: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<(), LayerError> {
         let mut header = Vec::new();
         for entry in &self.entries {
-            check(stop)?;
+            check(cancel)?;
             header.clear();
             entry.append_header(&mut header)?;
             sink.entry(entry);
@@ -78,7 +78,7 @@ impl LayerSpec {
                 Content::Directory => {}
                 Content::Bytes(bytes) => sink.put(bytes)?,
                 Content::File { path, size, stat } => {
-                    copy(open(path, stat.as_ref())?, path, *size, sink, stop)?;
+                    copy(open(path, stat.as_ref())?, path, *size, sink, cancel)?;
                 }
             }
             sink.put(&tar::END[..tar::padding(size)])?;
@@ -109,12 +109,12 @@ fn copy(
     path: &Path,
     size: u64,
     sink: &mut impl Sink,
-    stop: &AtomicBool,
+    cancel: &Cancel,
 ) -> Result<(), LayerError> {
     let changed = || LayerError::Changed { path: path.to_owned(), size };
     let mut left = size;
     while left > 0 {
-        check(stop)?;
+        check(cancel)?;
         let room = sink.room().map_err(write_failed)?;
         let want = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let n = read(&mut file, &mut room[..want]).map_err(failed(path, "reading"))?;
@@ -139,8 +139,8 @@ fn read(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-fn check(stop: &AtomicBool) -> Result<(), LayerError> {
-    if stop.load(Ordering::Relaxed) { Err(LayerError::Cancelled) } else { Ok(()) }
+fn check(cancel: &Cancel) -> Result<(), LayerError> {
+    if cancel.is_cancelled() { Err(LayerError::Cancelled) } else { Ok(()) }
 }
 
 /// Hashes the tar and forgets it.

@@ -41,7 +41,7 @@ struct Options {
     /// Where the random numbers begin
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many steps
+    /// The step before which the walk ends
     #[arg(long, default_value_t = 100)]
     steps: u64,
     /// Goes on at this step, or rather at the beginning of its leg

@@ -6,12 +6,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use cancel::Cancel;
 use freshness::{Checker, DepsListing, NotRecorded, Reason};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, ready};
 use golang::{
-    Binary, BuildError, BuildKey, BuildSettings, Cancel, FileIdentity, Go, ImportPath, Member,
-    OutputDir, can_share,
+    Binary, BuildError, BuildKey, BuildSettings, FileIdentity, Go, ImportPath, Member, OutputDir,
+    can_share,
 };
 use layer::Layer;
 use oci::Platform;

@@ -5,9 +5,9 @@
 //! cache, nothing is run for it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use golang::{BuildKey, Cancel, Delve, DelveVersion, Environment, Go, Target};
+use cancel::Cancel;
+use golang::{BuildKey, Delve, DelveVersion, Environment, Go, Target};
 use layer::{Compressor, Family, Layer, LayerError, LayerSpec};
 use oci::Platform;
 use once::OnceMap;
@@ -74,7 +74,6 @@ pub(super) struct Parts {
     pub(super) observer: Observer,
     pub(super) activity: Activity,
     pub(super) cancel: Cancel,
-    pub(super) stop: Arc<AtomicBool>,
 }
 
 /// Makes debuggers.
@@ -164,7 +163,7 @@ impl Parts {
             let obtain = || {
                 let spec = LayerSpec::binary(Family::Unix, "dlv", binary.path(), capabilities)?;
                 let obtained =
-                    spec.get_or_build(&self.store, &self.compressor, name, &self.stop)?;
+                    spec.get_or_build(&self.store, &self.compressor, name, &self.cancel)?;
                 self.store.put_record(&key, &DelveLayer(obtained.layer))?;
                 Ok(obtained.layer)
             };

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use golang::{Cancel, Environment, GitInfo, Go, GoEnv, Template, TemplateData, Uses};
+use cancel::Cancel;
+use golang::{Environment, GitInfo, Go, GoEnv, Template, TemplateData, Uses};
 use once::OnceMap;
 
 use super::error::BuildFailure;

@@ -1,9 +1,9 @@
 //! Makes the layers that ko adds to a base: one for kodata, one for the binary
 //! of a program.
 
+use cancel::Cancel;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use golang::{BuildInfo, FileIdentity, ImportPath, OutputDir};
 use layer::{Compressor, Family, KodataOptions, Layer, LayerError, LayerSpec, Obtained};
@@ -42,7 +42,7 @@ pub(super) struct Layers {
     pub(super) budget: Budget,
     pub(super) observer: Observer,
     pub(super) activity: Activity,
-    pub(super) stop: Arc<AtomicBool>,
+    pub(super) cancel: Cancel,
     /// When kodata was made, in seconds since 1970.
     pub(super) kodata_created: i64,
     /// What links in kodata may reach.
@@ -112,7 +112,7 @@ impl Layers {
             }
             let sources = [&*here, &*anywhere];
             let obtained =
-                spec.get_or_build_by(&self.store, &self.compressor, &sources, &self.stop);
+                spec.get_or_build_by(&self.store, &self.compressor, &sources, &self.cancel);
             match obtained {
                 Ok(Obtained { layer, reused, same }) => {
                     if !reused {
@@ -183,12 +183,12 @@ impl Layers {
         let (name, family) = (import_path.base_name(), family(platform.is_windows()));
         let spec = LayerSpec::binary(family, name, binary, *capabilities).map_err(failed)?;
         let source = format!("binary {}", binary.display());
-        let (store, compressor, stop) = (&self.store, &self.compressor, &self.stop);
+        let (store, compressor, cancel) = (&self.store, &self.compressor, &self.cancel);
         // What go has linked again has most likely other content.
         let obtained = if is_new {
-            spec.get_or_build_new(store, compressor, &source, stop)
+            spec.get_or_build_new(store, compressor, &source, cancel)
         } else {
-            spec.get_or_build(store, compressor, &source, stop)
+            spec.get_or_build(store, compressor, &source, cancel)
         };
         let Obtained { layer, reused, .. } = obtained.map_err(failed)?;
         self.observer.emit(Event::Layer { reused });

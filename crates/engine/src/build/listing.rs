@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use golang::{
-    Argument, Cancel, Environment, Go, ImportPath, ListError, LoadError, Main, nearest, normal,
-};
+use cancel::Cancel;
+use golang::{Argument, Environment, Go, ImportPath, ListError, LoadError, Main, nearest, normal};
 use oci::{Platform, PlatformMatcher};
 use store::Store;
 

@@ -159,7 +159,7 @@ pub(crate) struct BuilderParts {
 impl GoBuilder {
     pub(crate) fn new(parts: BuilderParts) -> Self {
         let BuilderParts { go, store, budget, limits, observer, activity, .. } = parts;
-        let Cancellation { children: cancel, recording, stop } = parts.cancellation;
+        let Cancellation { work: cancel, run } = parts.cancellation;
         let files = Arc::new(Checker::new(limits.threads));
         let lister = Lister {
             go: go.clone(),
@@ -189,7 +189,7 @@ impl GoBuilder {
             budget: budget.clone(),
             observer: observer.clone(),
             activity: activity.clone(),
-            stop: Arc::clone(&stop),
+            cancel: cancel.clone(),
             kodata_created: parts.kodata_created,
             kodata_root: parts.kodata_root,
             needs_info: parts.needs_info,
@@ -200,7 +200,7 @@ impl GoBuilder {
             go: go.clone(),
             files: Arc::clone(&files),
             observer: observer.clone(),
-            cancel: recording.clone(),
+            cancel: run.clone(),
             unproven: Arc::clone(&unproven),
             tasks: Mutex::default(),
         });
@@ -217,7 +217,6 @@ impl GoBuilder {
                 observer: observer.clone(),
                 activity: activity.clone(),
                 cancel: cancel.clone(),
-                stop,
             })
         });
         let settings =
@@ -239,7 +238,7 @@ impl GoBuilder {
             activity,
             rebuild: parts.rebuild,
             cancel,
-            recording,
+            recording: run,
             files,
             layers: Arc::clone(&layers),
             recorder: Arc::clone(&recorder),

@@ -4,9 +4,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use cancel::Cancel;
 use freshness::{Checker, DepsListing, Record};
 use futures::future::join_all;
-use golang::{Binary, BuildInfo, Cancel, Go, ImportPath};
+use golang::{Binary, BuildInfo, Go, ImportPath};
 use layer::Layer;
 use oci::Platform;
 use store::Store;

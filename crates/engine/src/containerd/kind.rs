@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use golang::Cancel;
+use cancel::Cancel;
 
 use super::error::NodeError;
 use super::{Node, run};

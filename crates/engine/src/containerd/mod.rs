@@ -8,7 +8,8 @@ mod kind;
 
 use std::process::{ChildStdin, Command, Output};
 
-use golang::{Cancel, feed_child, run_child};
+use cancel::Cancel;
+use golang::{feed_child, run_child};
 
 pub use self::error::NodeError;
 pub(crate) use self::import::{Imported, import};

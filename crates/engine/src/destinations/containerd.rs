@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use cancel::Cancel;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
-use golang::Cancel;
 use once::OnceMap;
 
 use super::error::in_a_line;

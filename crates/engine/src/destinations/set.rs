@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use cancel::Cancel;
 use futures::future::join_all;
-use golang::{Cancel, ImportPath};
+use golang::ImportPath;
 use registry::Client;
 
 use super::archive::ArchiveDestination;

@@ -71,7 +71,7 @@ async fn a_program_that_does_not_compile_leaves_the_others_alone_and_all_tags() 
     assert_eq!(run.log.count("failed e.com/a"), 1);
     assert_eq!(run.log.count("upload e.com/b"), 1);
     assert_eq!((run.log.count("commit"), run.log.count("finish")), (0, 0));
-    assert!(!run.cancellation.children.is_cancelled());
+    assert!(!run.cancellation.work.is_cancelled());
 }
 
 #[tokio::test]
@@ -84,8 +84,8 @@ async fn a_registry_that_refuses_ends_what_is_under_way_but_not_its_recording() 
     let plan = run.plan(&["e.com/a", "e.com/b"]).await;
     let mut execute = Box::pin(run.execute(&plan));
     assert!(futures::poll!(&mut execute).is_pending());
-    assert!(run.cancellation.children.is_cancelled());
-    assert!(!run.cancellation.recording.is_cancelled());
+    assert!(run.cancellation.work.is_cancelled());
+    assert!(!run.cancellation.run.is_cancelled());
     // What was under way ends as cancelled; the error is the first's.
     drop(finish);
     let error = execute.await.unwrap_err();

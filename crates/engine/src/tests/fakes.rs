@@ -309,7 +309,7 @@ impl FakeRun {
             blobs: &Blobs::new(store.clone(), client),
             observer: &observer,
             activity: &Activity::new(Clock::default()),
-            cancel: &cancellation.children,
+            cancel: &cancellation.work,
         };
         let destinations = Destinations::new(parts, vec![Box::new(destination)]);
         let choice = BaseChoice {

@@ -4,8 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use cancel::Cancel;
 use freshness::{Freshness, Index, Reason, RecordKeys, Summary, VcsState};
-use golang::{BuildKey, Cancel, Environment, Go};
+use golang::{BuildKey, Environment, Go};
 
 use crate::fixture::{Tree, fake_go, path};
 use crate::rows::Want::{Fails, Fresh, Other, Same};

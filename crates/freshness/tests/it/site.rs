@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use cancel::Cancel;
 use freshness::{
     Built, Checker, DepsListing, Freshness, Index, NotRecorded, Outline, Record, VcsState,
 };
-use golang::{BuildInfo, BuildSettings, Cancel, Environment, Go};
+use golang::{BuildInfo, BuildSettings, Environment, Go};
 
 use crate::fixture::{Tree, path, process_environment, real_go, target};
 

@@ -16,7 +16,6 @@ use thiserror::Error;
 
 pub use self::version::{DelveVersion, DelveVersionError};
 use crate::build::{Binary, BuildError, at};
-use crate::cancel::Cancel;
 use crate::environment::Environment;
 use crate::import_path::ImportPath;
 use crate::key::BuildKey;
@@ -27,6 +26,7 @@ use crate::settings::BuildSettings;
 use crate::sys;
 use crate::target::{Target, TargetError};
 use crate::tool::Go;
+use cancel::Cancel;
 
 /// Delve's module.
 const MODULE: &str = "github.com/go-delve/delve";

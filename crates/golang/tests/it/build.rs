@@ -5,7 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::thread;
 
-use golang::{BuildError, BuildKey, BuildSettings, Cancel, Environment, Go, OutputDir};
+use cancel::Cancel;
+use golang::{BuildError, BuildKey, BuildSettings, Environment, Go, OutputDir};
 
 use crate::fixture::{HELLO, Tree, environment, fake_go, path, real_go, target};
 

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use golang::{BuildError, BuildKey, BuildSettings, Cancel, Go, ListError, OutputDir};
+use cancel::Cancel;
+use golang::{BuildError, BuildKey, BuildSettings, Go, ListError, OutputDir};
 
 use crate::fixture::{HELLO, Tree, argument, environment, fake_go, fifo, path, real_go, target};
 

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use golang::{Cancel, Delve, DelveError, DelveVersion, Environment, Go, OutputDir};
+use cancel::Cancel;
+use golang::{Delve, DelveError, DelveVersion, Environment, Go, OutputDir};
 
 use crate::fixture::{Tree, fake_go, process_environment, real_go, target};
 

@@ -4,9 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use golang::{
-    Cancel, Cancelled, Environment, GitInfo, GitNotice, GitParts, GoEnv, Template, TemplateData,
-};
+use cancel::{Cancel, Cancelled};
+use golang::{Environment, GitInfo, GitNotice, GitParts, GoEnv, Template, TemplateData};
 use jiff::Timestamp;
 
 use crate::fixture::{Tree, process_environment};

@@ -1,8 +1,9 @@
 //! `go env`, and how it stands in templates.
 
+use cancel::Cancel;
 use golang::{
-    BuildError, BuildKey, BuildSettings, Cancel, Environment, GitInfo, GoEnv, GoEnvError,
-    OutputDir, Template, TemplateData,
+    BuildError, BuildKey, BuildSettings, Environment, GitInfo, GoEnv, GoEnvError, OutputDir,
+    Template, TemplateData,
 };
 use jiff::Timestamp;
 

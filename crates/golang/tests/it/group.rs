@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
 
+use cancel::Cancel;
 use golang::{
-    Binary, BuildError, BuildKey, BuildSettings, Cancel, FileIdentity, Go, Member, OutputDir,
-    can_share,
+    Binary, BuildError, BuildKey, BuildSettings, FileIdentity, Go, Member, OutputDir, can_share,
 };
 
 use crate::fixture::{HELLO, Tree, environment, path, real_go, target};

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use golang::{Cancel, nearest};
+use cancel::Cancel;
+use golang::nearest;
 
 use crate::fixture::{Tree, process_environment, real_go};
 

@@ -51,7 +51,7 @@ fn go_env() -> GoEnv {
     tree.write("answer", &Value::from(object).to_string());
     let go = fake_go(&tree, "cat \"$(dirname \"$0\")/../answer\"");
     let environment = process_environment();
-    go.env(&tree.path, &environment, &golang::Cancel::new()).unwrap()
+    go.env(&tree.path, &environment, &cancel::Cancel::new()).unwrap()
 }
 
 pub(crate) fn ours(template: &str, data: &TemplateData) -> Result<String, String> {

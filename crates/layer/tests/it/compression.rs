@@ -1,11 +1,11 @@
 //! All the ways to compress a layer: the same bytes whatever the threads, and
 //! the same tar for whoever reads them.
 
+use cancel::Cancel;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 use layer::{
     Compression, Compressor, Encoding, Entry, Family, Layer, LayerError, LayerSpec, Method,
@@ -14,7 +14,7 @@ use oci::Digest;
 use store::Store;
 
 use crate::oracle;
-use crate::tools::{GO_ON, bytes, compressor, files_below, store, tar_of};
+use crate::tools::{bytes, compressor, files_below, raised, store, tar_of};
 
 /// A method at a level; 0 is its own choice of one.
 pub(crate) fn compression(method: Method, level: i64) -> Compression {
@@ -55,7 +55,7 @@ pub(crate) fn decoded(blob: &[u8], encoding: Encoding) -> Vec<u8> {
 /// The layer and its blob.
 pub(crate) fn made(spec: &LayerSpec, compressor: &Compressor) -> (Layer, Vec<u8>) {
     let (_dir, store) = store();
-    let layer = spec.write(&store, compressor, &GO_ON).unwrap();
+    let layer = spec.write(&store, compressor, &Cancel::new()).unwrap();
     let blob = fs::read(store.blob_path(&layer.digest)).unwrap();
     assert_eq!(blob.len() as u64, layer.size);
     assert_eq!(Digest::of(&blob), layer.digest);
@@ -149,7 +149,7 @@ fn other_programs_read_every_compression() {
     let spec = spec(bytes(9_000_000));
     let compressor = compressor(2);
     for compression in methods() {
-        let layer = spec.write(&store, &compressor.with(compression), &GO_ON).unwrap();
+        let layer = spec.write(&store, &compressor.with(compression), &Cancel::new()).unwrap();
         let blob = store.blob_path(&layer.digest);
         let want = layer.diff_id.to_string();
         let landmark = compression.method() == Method::Estargz;
@@ -245,7 +245,7 @@ fn layers_of_one_content_are_kept_apart_by_their_compressions() {
     let spec = LayerSpec::binary(Family::Unix, "f", &path, None).unwrap();
     let compressor = compressor(2);
     let build = |compression, source| {
-        spec.get_or_build(&store, &compressor.with(compression), source, &GO_ON).unwrap()
+        spec.get_or_build(&store, &compressor.with(compression), source, &Cancel::new()).unwrap()
     };
     let mut all = all();
     all.retain(|compression| compression != &Compression::default());
@@ -271,8 +271,8 @@ fn layers_of_one_content_are_kept_apart_by_their_compressions() {
     let spec = LayerSpec::binary(Family::Unix, "f", &other, None).unwrap();
     for compression in methods() {
         let compressor = compressor.with(compression);
-        let second = spec.get_or_build(&store, &compressor, "b", &GO_ON).unwrap();
-        let switched = spec.get_or_build(&store, &compressor, "a", &GO_ON).unwrap();
+        let second = spec.get_or_build(&store, &compressor, "b", &Cancel::new()).unwrap();
+        let switched = spec.get_or_build(&store, &compressor, "a", &Cancel::new()).unwrap();
         assert!(!second.reused && switched.reused, "{}", compression.id());
         assert_eq!(second.layer, switched.layer);
     }
@@ -293,11 +293,10 @@ fn whatever_the_compression_failures_leave_nothing() {
                     continue;
                 }
                 File::options().write(true).open(&path).unwrap().set_len(now).unwrap();
-                let result = spec.write(&store, &compressor, &GO_ON);
+                let result = spec.write(&store, &compressor, &Cancel::new());
                 assert!(matches!(result, Err(LayerError::Changed { .. })), "{result:?}");
             }
-            let stop = AtomicBool::new(true);
-            let result = spec.get_or_build(&store, &compressor, "a", &stop);
+            let result = spec.get_or_build(&store, &compressor, "a", &raised());
             assert!(matches!(result, Err(LayerError::Cancelled)), "{result:?}");
         }
     }

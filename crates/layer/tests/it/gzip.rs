@@ -6,12 +6,13 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use cancel::Cancel;
 use layer::{Compressor, Entry, LayerSpec};
 use oci::Digest;
 use proptest::prelude::*;
 
 use crate::go;
-use crate::tools::{GO_ON, bytes, compressor, gunzip, store};
+use crate::tools::{bytes, compressor, gunzip, store};
 
 const BLOCK: usize = 256 * 1024;
 
@@ -64,7 +65,7 @@ fn other_programs_list_and_unpack_a_layer() {
         Entry::bytes("/ko-app/large", large.clone()),
         Entry::bytes("/ko-app/é", &b"x"[..]).pax("SCHILY.xattr.user.k", "v"),
     ]);
-    let layer = spec.write(&store, &compressor(2), &GO_ON).unwrap();
+    let layer = spec.write(&store, &compressor(2), &Cancel::new()).unwrap();
     let blob = store.blob_path(&layer.digest);
     assert_readable(&blob, &gunzip(&fs::read(&blob).unwrap()));
 

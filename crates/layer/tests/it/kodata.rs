@@ -1,15 +1,15 @@
 //! Walks over real directories.
 
+use cancel::Cancel;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 use layer::{Family, Kodata, KodataError, KodataOptions, LayerError, LayerSpec};
 
 use crate::go::{self, GoEntry};
-use crate::tools::{GO_ON, compressor, store, tar_of};
+use crate::tools::{compressor, raised, store, tar_of};
 
 /// A directory for a repository, with a `kodata` some way down.
 struct Tree {
@@ -326,9 +326,9 @@ fn settled(mtime: i64) -> LayerSpec {
 fn what_looks_the_same_is_not_read_again() {
     let (dir, store) = store();
     let compressor = compressor(1);
-    let first = settled(0).get_or_build(&store, &compressor, "kodata", &GO_ON).unwrap();
+    let first = settled(0).get_or_build(&store, &compressor, "kodata", &Cancel::new()).unwrap();
     // Whoever reads a file is stopped at once.
-    let stopped = AtomicBool::new(true);
+    let stopped = raised();
     let again = settled(0).get_or_build(&store, &compressor, "kodata", &stopped).unwrap();
     assert_eq!((again.reused, again.layer), (true, first.layer));
     let other = settled(1).get_or_build(&store, &compressor, "kodata", &stopped);
@@ -347,7 +347,7 @@ fn what_looks_the_same_is_not_read_again() {
         };
         LayerSpec::kodata(&options).unwrap().spec
     };
-    let _ = spec().get_or_build(&store, &compressor, "new", &GO_ON).unwrap();
+    let _ = spec().get_or_build(&store, &compressor, "new", &Cancel::new()).unwrap();
     let again = spec().get_or_build(&store, &compressor, "new", &stopped);
     assert!(matches!(again, Err(LayerError::Cancelled)), "it is read");
 }
@@ -372,11 +372,11 @@ fn only_the_file_that_was_seen_is_read() {
         tree.file("dir/f", "12345").file("../outside/f", "stole");
         let (file, outside) = (tree.kodata().join("dir/f"), tree.repo().join("cmd/app/outside"));
         let spec = tree.walk().unwrap().spec;
-        spec.diff_id(&GO_ON).unwrap();
+        spec.diff_id(&Cancel::new()).unwrap();
         // Kept, so that no other file gets its number.
         fs::rename(&file, tree.repo().join("before")).unwrap();
         swap(&file, &outside);
-        let result = spec.diff_id(&GO_ON);
+        let result = spec.diff_id(&Cancel::new());
         let Err(LayerError::Replaced { path }) = result else { panic!("{what}: {result:?}") };
         assert_eq!(path, file, "{what}");
     }
@@ -385,18 +385,18 @@ fn only_the_file_that_was_seen_is_read() {
     let tree = Tree::new();
     tree.file("dir/f", "12345").file("../outside/f", "stole").link("to", "dir/f");
     let spec = tree.walk().unwrap().spec;
-    spec.diff_id(&GO_ON).unwrap();
+    spec.diff_id(&Cancel::new()).unwrap();
     fs::remove_file(tree.kodata().join("to")).unwrap();
     tree.link("to", "../outside/f");
-    spec.diff_id(&GO_ON).unwrap();
+    spec.diff_id(&Cancel::new()).unwrap();
     fs::rename(tree.kodata().join("dir"), tree.kodata().join("was")).unwrap();
     tree.link("dir", "../outside");
-    assert!(matches!(spec.diff_id(&GO_ON), Err(LayerError::Replaced { .. })));
+    assert!(matches!(spec.diff_id(&Cancel::new()), Err(LayerError::Replaced { .. })));
 
     // Content that changes in place is another matter.
     let tree = Tree::new();
     tree.file("f", "12345");
     let spec = tree.walk().unwrap().spec;
     tree.file("f", "123456");
-    assert!(matches!(spec.diff_id(&GO_ON), Err(LayerError::Changed { size: 5, .. })));
+    assert!(matches!(spec.diff_id(&Cancel::new()), Err(LayerError::Changed { size: 5, .. })));
 }

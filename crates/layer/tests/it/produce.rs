@@ -1,15 +1,15 @@
 //! Layers in a real store: reuse, errors, cancelling, a full disk.
 
+use cancel::Cancel;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use layer::{Entry, Layer, LayerError, LayerSpec};
 use store::Store;
 
-use crate::tools::{GO_ON, bytes, compressor, files_below, store};
+use crate::tools::{bytes, compressor, files_below, raised, store};
 
 fn spec(path: &Path) -> LayerSpec {
     let size = fs::metadata(path).unwrap().len();
@@ -21,12 +21,13 @@ fn known_content_is_not_compressed_again() {
     let (dir, store) = store();
     let compressor = compressor(2);
     let path = dir.path().join("f");
-    let build = |source| spec(&path).get_or_build(&store, &compressor, source, &GO_ON).unwrap();
+    let build =
+        |source| spec(&path).get_or_build(&store, &compressor, source, &Cancel::new()).unwrap();
 
     fs::write(&path, bytes(2_000_000)).unwrap();
     let first = build("a");
     assert!(!first.reused);
-    assert_eq!(first.layer, spec(&path).write(&store, &compressor, &GO_ON).unwrap());
+    assert_eq!(first.layer, spec(&path).write(&store, &compressor, &Cancel::new()).unwrap());
     let again = build("a");
     assert!(again.reused);
     assert_eq!(again.layer, first.layer);
@@ -54,7 +55,7 @@ fn a_lost_or_torn_blob_is_made_again() {
     let compressor = compressor(1);
     let path = dir.path().join("f");
     fs::write(&path, bytes(100_000)).unwrap();
-    let build = || spec(&path).get_or_build(&store, &compressor, "a", &GO_ON).unwrap();
+    let build = || spec(&path).get_or_build(&store, &compressor, "a", &Cancel::new()).unwrap();
     let layer = build().layer;
     let blob = store.blob_path(&layer.digest);
 
@@ -71,7 +72,7 @@ fn a_lost_or_torn_blob_is_made_again() {
 #[test]
 fn a_record_survives_its_json() {
     let (_dir, store) = store();
-    let layer = LayerSpec::default().write(&store, &compressor(1), &GO_ON).unwrap();
+    let layer = LayerSpec::default().write(&store, &compressor(1), &Cancel::new()).unwrap();
     store.put_record("k", &layer).unwrap();
     assert_eq!(store.record::<Layer>("k"), Some(layer));
 }
@@ -90,8 +91,8 @@ fn a_file_that_changes_its_size_is_an_error_and_leaves_nothing() {
             }
             File::options().write(true).open(&path).unwrap().set_len(now).unwrap();
             let results = [
-                spec.write(&store, &compressor(2), &GO_ON).map(drop),
-                spec.diff_id(&GO_ON).map(drop),
+                spec.write(&store, &compressor(2), &Cancel::new()).map(drop),
+                spec.diff_id(&Cancel::new()).map(drop),
             ];
             for result in results {
                 let Err(LayerError::Changed { path: named, size: said }) = result else {
@@ -109,21 +110,21 @@ fn a_file_that_cannot_be_read_is_named() {
     let (dir, store) = store();
     let path = dir.path().join("gone");
     let spec = LayerSpec::new(vec![Entry::file("f", &path, 3)]);
-    let error = spec.write(&store, &compressor(1), &GO_ON).unwrap_err();
+    let error = spec.write(&store, &compressor(1), &Cancel::new()).unwrap_err();
     assert_eq!(error.to_string(), format!("opening {}", path.display()));
     let error = LayerSpec::binary(layer::Family::Unix, "f", &path, None).unwrap_err();
     assert_eq!(error.to_string(), format!("looking at {}", path.display()));
     // A directory can be opened but not read.
     let spec = LayerSpec::new(vec![Entry::file("f", dir.path(), 3)]);
-    let error = spec.write(&store, &compressor(1), &GO_ON).unwrap_err();
+    let error = spec.write(&store, &compressor(1), &Cancel::new()).unwrap_err();
     assert_eq!(error.to_string(), format!("reading {}", dir.path().display()));
     let spec = LayerSpec::new(vec![Entry::directory("a\0b")]);
-    let error = spec.write(&store, &compressor(1), &GO_ON).unwrap_err();
+    let error = spec.write(&store, &compressor(1), &Cancel::new()).unwrap_err();
     assert!(matches!(error, LayerError::Header(_)), "{error:?}");
     assert_eq!(files_below(dir.path()), 0);
 }
 
-type Way = fn(&LayerSpec, &Store, &AtomicBool) -> Result<(), LayerError>;
+type Way = fn(&LayerSpec, &Store, &Cancel) -> Result<(), LayerError>;
 
 /// The layer's file is a pipe, so that it is known how far the layer is when
 /// the flag is set: 3 MB of 9 are read, and the rest can be.
@@ -134,24 +135,24 @@ fn cancelling_in_the_middle_leaves_nothing() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let spec = LayerSpec::new(vec![Entry::file("f", &pipe, 9_000_000)]);
     let ways: [Way; 3] = [
-        |spec, store, stop| spec.get_or_build(store, &compressor(2), "a", stop).map(drop),
-        |spec, store, stop| spec.write(store, &compressor(2), stop).map(drop),
-        |spec, _, stop| spec.diff_id(stop).map(drop),
+        |spec, store, cancel| spec.get_or_build(store, &compressor(2), "a", cancel).map(drop),
+        |spec, store, cancel| spec.write(store, &compressor(2), cancel).map(drop),
+        |spec, _, cancel| spec.diff_id(cancel).map(drop),
     ];
     for way in ways {
-        let stop = AtomicBool::new(false);
+        let cancel = Cancel::new();
         std::thread::scope(|scope| {
-            let layer = scope.spawn(|| way(&spec, &store, &stop));
+            let layer = scope.spawn(|| way(&spec, &store, &cancel));
             let mut file = File::options().write(true).open(&pipe).unwrap();
             file.write_all(&bytes(3_000_000)).unwrap();
-            stop.store(true, Ordering::Relaxed);
+            cancel.cancel();
             // It fails as soon as the layer has closed its end.
             let _ = file.write_all(&bytes(6_000_000));
             assert!(matches!(layer.join().unwrap(), Err(LayerError::Cancelled)));
         });
     }
-    let stop = AtomicBool::new(true);
-    assert!(matches!(spec.diff_id(&stop), Err(LayerError::Cancelled)), "before it began");
+    let cancel = raised();
+    assert!(matches!(spec.diff_id(&cancel), Err(LayerError::Cancelled)), "before it began");
     fs::remove_file(&pipe).unwrap();
     assert_eq!(files_below(dir.path()), 0);
 }
@@ -187,13 +188,13 @@ fn a_full_disk_is_known_as_such_and_leaves_nothing() {
     let path = dir.path().join("f");
     fs::write(&path, bytes(20_000_000)).unwrap();
     for threads in [1, 4] {
-        let error = spec(&path).write(&store, &compressor(threads), &GO_ON).unwrap_err();
+        let error = spec(&path).write(&store, &compressor(threads), &Cancel::new()).unwrap_err();
         assert!(error.is_full(), "{error:?}");
         assert_eq!(files_below(&disk.0), 0);
     }
     // And a small layer still fits.
     fs::write(&path, "small").unwrap();
-    spec(&path).get_or_build(&store, &compressor(1), "a", &GO_ON).unwrap();
+    spec(&path).get_or_build(&store, &compressor(1), "a", &Cancel::new()).unwrap();
 }
 
 /// The layers of a source after each edit are those that a store makes that
@@ -216,7 +217,7 @@ fn a_layer_is_the_same_with_blocks_of_the_last_one() {
     let path = dir.path().join("f");
     let mut content = bytes(2_000_000);
     fs::write(&path, &content).unwrap();
-    let mut last = spec(&path).get_or_build(&kept, &compressor, "a", &GO_ON).unwrap().layer;
+    let mut last = spec(&path).get_or_build(&kept, &compressor, "a", &Cancel::new()).unwrap().layer;
     // With the last blob as it was, torn, wrong in one bit, and lost.
     for round in 0..4 {
         for edit in edits {
@@ -236,9 +237,10 @@ fn a_layer_is_the_same_with_blocks_of_the_last_one() {
             // A content that was there before would be taken whole.
             content.push(round);
             fs::write(&path, &content).unwrap();
-            let made = spec(&path).get_or_build_new(&kept, &compressor, "a", &GO_ON).unwrap();
+            let made =
+                spec(&path).get_or_build_new(&kept, &compressor, "a", &Cancel::new()).unwrap();
             let (_dir, empty) = store();
-            assert_eq!(made.layer, spec(&path).write(&empty, &compressor, &GO_ON).unwrap());
+            assert_eq!(made.layer, spec(&path).write(&empty, &compressor, &Cancel::new()).unwrap());
             assert!(kept.verify_blob(&made.layer.digest));
             last = made.layer;
         }

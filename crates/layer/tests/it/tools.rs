@@ -1,19 +1,23 @@
 //! What several of the tests need.
 
+use cancel::Cancel;
 use std::fs;
 use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use layer::{Compressor, Layer, LayerSpec};
 use store::Store;
 
-/// Nobody asks to stop.
-pub(crate) static GO_ON: AtomicBool = AtomicBool::new(false);
-
 pub(crate) fn compressor(threads: usize) -> Compressor {
     Compressor::new(NonZeroUsize::new(threads).unwrap()).unwrap()
+}
+
+/// A flag that is raised already.
+pub(crate) fn raised() -> Cancel {
+    let cancel = Cancel::new();
+    cancel.cancel();
+    cancel
 }
 
 pub(crate) fn store() -> (tempfile::TempDir, Store) {
@@ -40,13 +44,13 @@ pub(crate) fn gunzip(bytes: &[u8]) -> Vec<u8> {
 /// The layer and the bytes of its tar.
 pub(crate) fn tar_of(spec: &LayerSpec) -> (Layer, Vec<u8>) {
     let (_dir, store) = store();
-    let layer = spec.write(&store, &compressor(1), &GO_ON).unwrap();
+    let layer = spec.write(&store, &compressor(1), &Cancel::new()).unwrap();
     let blob = fs::read(store.blob_path(&layer.digest)).unwrap();
     assert_eq!(blob.len() as u64, layer.size);
     assert_eq!(oci::Digest::of(&blob), layer.digest);
     let tar = gunzip(&blob);
     assert_eq!(oci::Digest::of(&tar), layer.diff_id.digest());
-    assert_eq!(spec.diff_id(&GO_ON).unwrap(), layer.diff_id);
+    assert_eq!(spec.diff_id(&Cancel::new()).unwrap(), layer.diff_id);
     (layer, tar)
 }
 

@@ -8,8 +8,9 @@ mod unproven;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cancel::{Cancel, Cancelled};
 use freshness::{Checker, DepsListing, Reason, Record, RecordKeys, VcsState};
-use golang::{BuildSettings, Cancel, Cancelled, Go};
+use golang::{BuildSettings, Go};
 use oci::Platform;
 use once::OnceMap;
 use store::Store;

@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
+use cancel::{Cancel, Cancelled};
 use freshness::{GitDir, Index, VcsState};
-use golang::{Cancel, Cancelled, Environment, FileIdentity};
+use golang::{Environment, FileIdentity};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
