@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 
 use oci::{Descriptor, ImageConfig, json};
 use serde::Serialize;
+use store::Store;
 
+use super::inflate::inflate;
 use super::member::{Content, Member};
+use crate::blobs::BlobError;
 use crate::image::Image;
 
 /// The file that lists the images.
@@ -63,7 +66,35 @@ fn layer_name(layer: &Descriptor) -> String {
     }
 }
 
-/// An archive of images with the names that each has.
+/// An archive of one image with its names, whose layers are as they are on an
+/// engine's disk. The lowest ones may be left out; all others were provided.
+pub(crate) fn inflated(
+    image: &Image,
+    names: Vec<String>,
+    skipped_layers: usize,
+    store: &Store,
+) -> Result<Vec<Member>, BlobError> {
+    let name = |blob: &Descriptor| match blob.digest == image.config_descriptor.digest {
+        true => format!("{}.json", blob.digest.hex()),
+        false => format!("{}.tar", blob.digest.hex()),
+    };
+    let config = Content::Bytes(image.config.clone());
+    let mut members = vec![
+        manifest(&[Listed::new(image, names, name)]),
+        Member::new(name(&image.config_descriptor), config),
+    ];
+    for layer in image.layers[skipped_layers..].iter().map(|layer| &layer.descriptor) {
+        let path = name(layer);
+        let there = members.iter().any(|member| member.path == path);
+        if !there && !layer.media_type.is_nondistributable() {
+            members.push(Member::new(path, inflate(layer, store)?));
+        }
+    }
+    Ok(members)
+}
+
+/// An archive of images with the names that each has, whose layers keep their
+/// compression.
 pub(crate) fn members(images: &[(&Image, Vec<String>)]) -> Vec<Member> {
     let mut members: Vec<Member> = Vec::new();
     let mut listed = Vec::new();

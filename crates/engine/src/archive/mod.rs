@@ -2,5 +2,6 @@
 //! and OCI's.
 
 pub(crate) mod docker;
+mod inflate;
 pub(crate) mod member;
 pub(crate) mod oci;

@@ -7,14 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
-use oci::Descriptor;
 use store::Store;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::inflate::inflate;
-use crate::archive::docker::{Listed, manifest};
-use crate::archive::member::{self, Content, Member};
-use crate::archive::oci as oci_archive;
+use crate::archive::{docker, member, oci};
 use crate::blobs::BlobError;
 use crate::image::Image;
 
@@ -50,7 +46,10 @@ impl Request {
     /// Writes the archive. A failure to send it is reported by the sender.
     fn write(&self, out: &mut ChannelWriter) -> Result<(), BlobError> {
         let members = match self.form {
-            Form::Docker => self.docker_members()?,
+            Form::Docker => {
+                let names = vec![self.reference.clone()];
+                docker::inflated(&self.image, names, self.skipped_layers, &self.store)?
+            }
             Form::Oci => self.oci_members(),
         };
         let failed = |error| BlobError::at("sending", self.reference.as_ref())(error);
@@ -58,33 +57,12 @@ impl Request {
         out.flush().map_err(failed)
     }
 
-    fn docker_members(&self) -> Result<Vec<Member>, BlobError> {
-        let image = &self.image;
-        let name = |blob: &Descriptor| match blob.digest == image.config_descriptor.digest {
-            true => format!("{}.json", blob.digest.hex()),
-            false => format!("{}.tar", blob.digest.hex()),
-        };
-        let config = Content::Bytes(image.config.clone());
-        let mut members = vec![
-            manifest(&[Listed::new(image, vec![self.reference.clone()], name)]),
-            Member::new(name(&image.config_descriptor), config),
-        ];
-        for layer in image.layers[self.skipped_layers..].iter().map(|layer| &layer.descriptor) {
-            let path = name(layer);
-            let there = members.iter().any(|member| member.path == path);
-            if !there && !layer.media_type.is_nondistributable() {
-                members.push(Member::new(path, inflate(layer, &self.store)?));
-            }
-        }
-        Ok(members)
-    }
-
-    fn oci_members(&self) -> Vec<Member> {
+    fn oci_members(&self) -> Vec<member::Member> {
         let left_out: Vec<String> = self.image.layers[..self.skipped_layers]
             .iter()
-            .map(|layer| oci_archive::path(layer.descriptor.digest))
+            .map(|layer| oci::path(layer.descriptor.digest))
             .collect();
-        let mut members = oci_archive::of_one(&self.image, &self.reference);
+        let mut members = oci::of_one(&self.image, &self.reference);
         members.retain(|member| !left_out.contains(&member.path));
         members
     }

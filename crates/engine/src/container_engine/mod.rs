@@ -6,7 +6,6 @@ mod client;
 mod endpoint;
 mod error;
 mod group;
-mod inflate;
 mod load;
 mod places;
 mod ssh;

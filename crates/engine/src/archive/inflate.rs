@@ -1,5 +1,4 @@
-//! Inflates layers before they are sent: a container engine would only do the
-//! same.
+//! Inflates layers for archives whose readers would only do the same.
 
 use std::io::{self, BufReader, Read, Seek as _};
 
@@ -7,7 +6,7 @@ use flate2::bufread::MultiGzDecoder;
 use oci::Descriptor;
 use store::Store;
 
-use crate::archive::member::Content;
+use super::member::Content;
 use crate::blobs::BlobError;
 
 /// The content of a layer, inflated into a file that has no name.
