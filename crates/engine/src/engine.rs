@@ -114,13 +114,13 @@ impl Engine {
             work_dir: &options.work_dir,
             engines: &options.engines,
             sbom: options.sbom.as_ref(),
-            client: clients.destination.clone(),
+            client: &clients.destination,
             blobs: &blobs,
             observer: &observer,
             activity: &activity,
             cancel: &cancellation.work,
         };
-        let destinations = Arc::new(Destinations::new(parts, others(&blobs)));
+        let destinations = Arc::new(Destinations::new(&parts, others(&blobs)));
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)
             .map(|go| go.trusting_unproven(options.trust_unproven_go));
         let parts = |go| BuilderParts {

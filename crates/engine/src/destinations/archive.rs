@@ -1,25 +1,24 @@
 //! Writes all images of a run to one file when all of them are there. The file
 //! gets its name when it is complete.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use fsutil::{Access, Output};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use super::files::write_archive;
 use super::options::{Archive, DestinationOptions};
-use super::{Destination, DestinationError};
-use crate::archive::{docker, member, oci};
-use crate::blobs::{BlobError, Blobs};
+use super::{Destination, DestinationError, DestinationParts};
+use crate::archive::{docker, oci};
+use crate::blobs::Blobs;
 use crate::blocking::{blocking, on_thread};
 use crate::events::{Event, Observer};
 use crate::image::{Artifact, Image};
 use crate::platform::HOST_ARCHITECTURE;
 
 #[derive(Debug)]
-pub(crate) struct ArchiveDestination {
+struct ArchiveDestination {
     file: PathBuf,
     archive: Archive,
     options: DestinationOptions,
@@ -29,20 +28,20 @@ pub(crate) struct ArchiveDestination {
     committed: Mutex<Vec<(Artifact, Vec<String>)>>,
 }
 
-impl ArchiveDestination {
-    pub(crate) fn new(
-        work_dir: &Path,
-        archive: Archive,
-        options: DestinationOptions,
-        blobs: Blobs,
-        observer: Observer,
-    ) -> Self {
-        let (file, committed) = (work_dir.join(&archive.path), Mutex::default());
+pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination>> {
+    let archive = parts.options.archive.clone()?;
+    Some(Box::new(ArchiveDestination {
+        file: parts.work_dir.join(&archive.path),
+        archive,
         // As in ko, `--tag-only` is for registries.
-        let options = DestinationOptions { tag_only: false, ..options };
-        Self { file, archive, options, blobs, observer, committed }
-    }
+        options: DestinationOptions { tag_only: false, ..parts.options.clone() },
+        blobs: parts.blobs.clone(),
+        observer: parts.observer.clone(),
+        committed: Mutex::default(),
+    }))
+}
 
+impl ArchiveDestination {
     async fn save(&self) -> Result<(), DestinationError> {
         let what = self.archive.path.display().to_string();
         self.observer.emit(Event::Saving { what: what.clone() });
@@ -100,7 +99,7 @@ impl Destination for ArchiveDestination {
     }
 }
 
-/// Writes the file, which errors call as the user does.
+/// Writes the file.
 fn write(
     path: &Path,
     archive: &Archive,
@@ -118,10 +117,5 @@ fn write(
         Some(images) if !archive.oci => docker::members(&images),
         _ => oci::members(artifacts, HOST_ARCHITECTURE),
     };
-    let failed = |error| BlobError::at("writing", &archive.path)(error);
-    let output = Output::create(path, Access::Public).map_err(failed)?;
-    let mut out = io::BufWriter::with_capacity(256 * 1024, output);
-    member::write(members, store, &mut out, &failed)?;
-    let output = out.into_inner().map_err(|error| failed(error.into_error()))?;
-    Ok(output.commit().map_err(failed)?)
+    write_archive(path, &archive.path, members, store)
 }

@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use once::OnceMap;
 
 use super::error::in_a_line;
-use super::options::DestinationOptions;
-use super::{Destination, DestinationError};
+use super::options::{DestinationOptions, Local};
+use super::{Destination, DestinationError, DestinationParts};
 use crate::blobs::Blobs;
 use crate::container_engine::{
     ContainerEngine, DaemonError, EngineKind, EnginePlaces, Loaded, load,
@@ -18,7 +18,7 @@ use crate::events::{Event, Observer};
 use crate::image::{Artifact, Image};
 
 #[derive(Debug)]
-pub(crate) struct ContainerEngineDestination {
+struct ContainerEngineDestination {
     /// Which engine, and where it may be.
     wanted: (EngineKind, EnginePlaces),
     options: DestinationOptions,
@@ -27,16 +27,18 @@ pub(crate) struct ContainerEngineDestination {
     engine: OnceMap<(), Result<ContainerEngine, DaemonError>>,
 }
 
-impl ContainerEngineDestination {
-    pub(crate) fn new(
-        wanted: (EngineKind, EnginePlaces),
-        options: DestinationOptions,
-        blobs: Blobs,
-        observer: Observer,
-    ) -> Self {
-        Self { wanted, options, blobs, observer, engine: OnceMap::new() }
-    }
+pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination>> {
+    let Some(Local::Engine(kind)) = parts.options.local else { return None };
+    Some(Box::new(ContainerEngineDestination {
+        wanted: (kind, parts.engines.clone()),
+        options: parts.options.clone(),
+        blobs: parts.blobs.clone(),
+        observer: parts.observer.clone(),
+        engine: OnceMap::new(),
+    }))
+}
 
+impl ContainerEngineDestination {
     /// The engine, found once.
     fn engine(&self) -> impl Future<Output = Result<ContainerEngine, DaemonError>> + use<> {
         let (kind, places) = self.wanted.clone();

@@ -9,8 +9,8 @@ use futures::future::{BoxFuture, join_all};
 use once::OnceMap;
 
 use super::error::in_a_line;
-use super::options::DestinationOptions;
-use super::{Destination, DestinationError};
+use super::options::{DestinationOptions, Local};
+use super::{Destination, DestinationError, DestinationParts};
 use crate::archive::oci::full_name;
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
@@ -22,7 +22,7 @@ use crate::platform::HOST_ARCHITECTURE;
 type Nodes = Result<Arc<[Node]>, NodeError>;
 
 #[derive(Debug)]
-pub(crate) struct ContainerdDestination {
+struct ContainerdDestination {
     cluster: Cluster,
     options: DestinationOptions,
     blobs: Blobs,
@@ -31,17 +31,19 @@ pub(crate) struct ContainerdDestination {
     cancel: Cancel,
 }
 
-impl ContainerdDestination {
-    pub(crate) fn new(
-        cluster: Cluster,
-        options: DestinationOptions,
-        blobs: Blobs,
-        observer: Observer,
-        cancel: Cancel,
-    ) -> Self {
-        Self { cluster, options, blobs, observer, nodes: OnceMap::new(), cancel }
-    }
+pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination>> {
+    let Some(Local::Cluster(cluster)) = &parts.options.local else { return None };
+    Some(Box::new(ContainerdDestination {
+        cluster: cluster.clone(),
+        options: parts.options.clone(),
+        blobs: parts.blobs.clone(),
+        observer: parts.observer.clone(),
+        nodes: OnceMap::new(),
+        cancel: parts.cancel.clone(),
+    }))
+}
 
+impl ContainerdDestination {
     /// The nodes, found once.
     fn nodes(&self) -> impl Future<Output = Nodes> + use<> {
         let (cluster, cancel) = (self.cluster.clone(), self.cancel.clone());

@@ -6,8 +6,10 @@ use std::io;
 use std::path::Path;
 
 use fsutil::{Access, Output};
+use store::Store;
 
 use super::DestinationError;
+use crate::archive::member::{self, Member};
 use crate::blobs::BlobError;
 
 /// Writes a file that is named by its content, unless it is there. A file of
@@ -29,6 +31,21 @@ pub(super) fn replace(path: &Path, content: &mut dyn io::Read) -> Result<(), Des
         output.commit()
     };
     write().map_err(at("writing", path))
+}
+
+/// Writes an archive, which errors call as the user does. Its layers were provided.
+pub(super) fn write_archive(
+    path: &Path,
+    shown: &Path,
+    members: Vec<Member>,
+    store: &Store,
+) -> Result<(), DestinationError> {
+    let failed = |error| BlobError::at("writing", shown)(error);
+    let output = Output::create(path, Access::Public).map_err(failed)?;
+    let mut out = io::BufWriter::with_capacity(256 * 1024, output);
+    member::write(members, store, &mut out, &failed)?;
+    let output = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    Ok(output.commit().map_err(failed)?)
 }
 
 pub(super) fn at(

@@ -14,7 +14,7 @@ use store::Store;
 
 use super::files::{at, put, replace};
 use super::options::{DestinationOptions, Layout};
-use super::{Destination, DestinationError};
+use super::{Destination, DestinationError, DestinationParts};
 use crate::archive::oci::{LAYOUT, REF_NAME};
 use crate::blobs::{BlobError, Blobs};
 use crate::blocking::blocking;
@@ -22,7 +22,7 @@ use crate::events::{Event, Observer};
 use crate::image::{Artifact, Image};
 
 #[derive(Debug)]
-pub(crate) struct LayoutDestination {
+struct LayoutDestination {
     dir: PathBuf,
     layout: Layout,
     options: DestinationOptions,
@@ -30,18 +30,19 @@ pub(crate) struct LayoutDestination {
     observer: Observer,
 }
 
-impl LayoutDestination {
-    /// Nothing is written before the first image.
-    pub(crate) fn new(
-        work_dir: &Path,
-        layout: Layout,
-        options: DestinationOptions,
-        blobs: Blobs,
-        observer: Observer,
-    ) -> Self {
-        Self { dir: work_dir.join(&layout.path), layout, options, blobs, observer }
-    }
+/// Nothing is written before the first image.
+pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination>> {
+    let layout = parts.options.layout.clone()?;
+    Some(Box::new(LayoutDestination {
+        dir: parts.work_dir.join(&layout.path),
+        layout,
+        options: parts.options.clone(),
+        blobs: parts.blobs.clone(),
+        observer: parts.observer.clone(),
+    }))
+}
 
+impl LayoutDestination {
     /// What an image is found by.
     fn names(&self, import_path: &str) -> Vec<String> {
         if self.layout.named { self.options.tagged(import_path) } else { Vec::new() }

@@ -1,6 +1,6 @@
 //! Publishes finished images. Each destination is one small implementation of
-//! [`Destination`]; a run has one or several, and prints the reference of the
-//! last one.
+//! [`Destination`] in a file of its own, and stands in the list of [`builtin`]; a
+//! run has one or several, and prints the reference of the last one.
 
 mod archive;
 mod container_engine;
@@ -16,7 +16,10 @@ mod sbom_files;
 mod set;
 
 use std::fmt::Debug;
+use std::path::Path;
 
+use ::registry::Client;
+use cancel::Cancel;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
@@ -24,8 +27,43 @@ pub use self::error::DestinationError;
 pub use self::options::{Archive, DestinationOptions, Layout, Local};
 pub use self::sbom_files::SbomFileError;
 pub(crate) use self::sbom_files::SbomFiles;
-pub(crate) use self::set::{Destinations, Parts as DestinationParts, Unpublished};
+pub(crate) use self::set::{Destinations, Unpublished};
+use crate::activity::Activity;
+use crate::blobs::Blobs;
+use crate::container_engine::EnginePlaces;
+use crate::events::Observer;
+use crate::image::sbom::SbomOptions;
 use crate::image::{Artifact, ImageLayer};
+
+/// What destinations are made of; each takes what it needs.
+#[derive(Debug)]
+pub(crate) struct DestinationParts<'a> {
+    pub(crate) options: &'a DestinationOptions,
+    pub(crate) work_dir: &'a Path,
+    pub(crate) engines: &'a EnginePlaces,
+    pub(crate) sbom: Option<&'a SbomOptions>,
+    /// Speaks to the destination's registry.
+    pub(crate) client: &'a Client,
+    pub(crate) blobs: &'a Blobs,
+    pub(crate) observer: &'a Observer,
+    pub(crate) activity: &'a Activity,
+    pub(crate) cancel: &'a Cancel,
+}
+
+/// Makes a destination, if the options want it.
+type Wanted = fn(&DestinationParts<'_>) -> Option<Box<dyn Destination>>;
+
+/// The destinations that the options want, in the order in which they are served:
+/// the last one's references are printed.
+fn builtin(parts: &DestinationParts<'_>) -> Vec<Box<dyn Destination>> {
+    let all: &[Wanted] = match parts.options.local {
+        // What is loaded into an engine goes nowhere else.
+        Some(_) => &[container_engine::wanted, containerd::wanted],
+        // The registry is the last: its tags move when all files are written.
+        None => &[layout::wanted, archive::wanted, registry::wanted],
+    };
+    all.iter().filter_map(|wanted| wanted(parts)).collect()
+}
 
 /// Where images go.
 ///

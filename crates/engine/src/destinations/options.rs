@@ -117,14 +117,10 @@ mod tests {
         let printed = |tags: &[&str], tag_only| {
             let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
             let options = DestinationOptions {
-                repository: "r.io/x".to_owned(),
                 namer: Namer::BaseImportPaths,
                 tags,
                 tag_only,
-                push: true,
-                layout: None,
-                archive: None,
-                local: None,
+                ..DestinationOptions::new("r.io/x")
             };
             options.printed(&options.name("a/B"), digest)
         };

@@ -13,7 +13,7 @@ use once::OnceMap;
 use registry::{Access, BlobSource, Client, PushHint, RegistryError};
 
 use super::options::DestinationOptions;
-use super::{Destination, DestinationError};
+use super::{Destination, DestinationError, DestinationParts};
 use crate::activity::Activity;
 use crate::blobs::{BlobError, Blobs};
 use crate::blocking::blocking;
@@ -28,7 +28,7 @@ const SMALL: u64 = 64 << 10;
 type Outcome<T> = Result<T, Arc<RegistryError>>;
 
 #[derive(Debug)]
-pub(crate) struct RegistryDestination {
+pub(super) struct RegistryDestination {
     pub(super) pusher: Arc<Pusher>,
     options: DestinationOptions,
     pub(super) sbom: Option<SbomOptions>,
@@ -57,33 +57,31 @@ struct Head {
 
 /// Sends blobs and manifests.
 #[derive(Debug)]
-pub(crate) struct Pusher {
+pub(super) struct Pusher {
     client: Client,
     pub(super) blobs: Blobs,
 }
 
-impl RegistryDestination {
-    pub(crate) fn new(
-        pusher: Pusher,
-        options: DestinationOptions,
-        sbom: Option<SbomOptions>,
-        observer: Observer,
-        activity: Activity,
-    ) -> Self {
-        Self {
-            pusher: Arc::new(pusher),
-            options,
-            sbom,
-            sboms: OnceMap::new(),
-            observer,
-            activity,
-            heads: OnceMap::new(),
-            tags_written: Mutex::default(),
-            first_upload: Mutex::default(),
-            sent: OnceMap::new(),
-        }
+pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination>> {
+    if !parts.options.push {
+        return None;
     }
+    let pusher = Pusher { client: parts.client.clone(), blobs: parts.blobs.clone() };
+    Some(Box::new(RegistryDestination {
+        pusher: Arc::new(pusher),
+        options: parts.options.clone(),
+        sbom: parts.sbom.cloned(),
+        sboms: OnceMap::new(),
+        observer: parts.observer.clone(),
+        activity: parts.activity.clone(),
+        heads: OnceMap::new(),
+        tags_written: Mutex::default(),
+        first_upload: Mutex::default(),
+        sent: OnceMap::new(),
+    }))
+}
 
+impl RegistryDestination {
     /// What a tag points at, as it was when it was first asked for.
     pub(super) fn head(
         &self,
@@ -314,10 +312,6 @@ impl Destination for RegistryDestination {
 }
 
 impl Pusher {
-    pub(crate) fn new(client: Client, blobs: Blobs) -> Self {
-        Self { client, blobs }
-    }
-
     /// What a tag points at.
     async fn head(&self, reference: &Reference) -> Outcome<Option<Digest>> {
         self.client.head_manifest(reference, Access::Push).await.map_err(Arc::new)

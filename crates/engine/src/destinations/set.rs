@@ -1,27 +1,15 @@
 //! Runs the destinations of a run in the order in which they are configured.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use cancel::Cancel;
 use futures::future::join_all;
 use golang::ImportPath;
-use registry::Client;
 
-use super::archive::ArchiveDestination;
-use super::container_engine::ContainerEngineDestination;
-use super::containerd::ContainerdDestination;
-use super::layout::LayoutDestination;
 use super::none::NoDestination;
-use super::options::{DestinationOptions, Local};
-use super::registry::{Pusher, RegistryDestination};
-use super::{Destination, DestinationError};
-use crate::activity::Activity;
-use crate::blobs::Blobs;
-use crate::container_engine::EnginePlaces;
+use super::options::DestinationOptions;
+use super::{Destination, DestinationError, DestinationParts, builtin};
 use crate::events::{Observer, Stage, StageSpan};
-use crate::image::sbom::SbomOptions;
 use crate::image::{Artifact, ImageLayer};
 
 /// The destinations of a run. The last one's references are printed.
@@ -42,24 +30,9 @@ pub(crate) struct Unpublished {
     pub(crate) source: DestinationError,
 }
 
-/// The dependencies of destinations.
-#[derive(Debug)]
-pub(crate) struct Parts<'a> {
-    pub(crate) options: &'a DestinationOptions,
-    pub(crate) work_dir: &'a Path,
-    pub(crate) engines: &'a EnginePlaces,
-    pub(crate) sbom: Option<&'a SbomOptions>,
-    /// Speaks to the destination's registry.
-    pub(crate) client: Client,
-    pub(crate) blobs: &'a Blobs,
-    pub(crate) observer: &'a Observer,
-    pub(crate) activity: &'a Activity,
-    pub(crate) cancel: &'a Cancel,
-}
-
 impl Destinations {
     /// Those that the options name, after `others`.
-    pub(crate) fn new(parts: Parts<'_>, others: Vec<Box<dyn Destination>>) -> Self {
+    pub(crate) fn new(parts: &DestinationParts<'_>, others: Vec<Box<dyn Destination>>) -> Self {
         let (options, observer) = (parts.options.clone(), parts.observer.clone());
         let mut all = others;
         all.extend(builtin(parts));
@@ -173,38 +146,4 @@ impl Destinations {
 fn unpublished(import_path: &ImportPath) -> impl FnOnce(DestinationError) -> Unpublished + use<> {
     let import_path = Some(import_path.clone());
     |source| Unpublished { import_path, source }
-}
-
-fn builtin(parts: Parts<'_>) -> Vec<Box<dyn Destination>> {
-    let Parts { options, work_dir, engines, sbom, client, blobs, observer, .. } = parts;
-    let common = || (options.clone(), blobs.clone(), observer.clone());
-    if let Some(local) = &options.local {
-        let (options, blobs, observer) = common();
-        return vec![match local.clone() {
-            Local::Engine(kind) => {
-                let wanted = (kind, engines.clone());
-                Box::new(ContainerEngineDestination::new(wanted, options, blobs, observer))
-            }
-            Local::Cluster(cluster) => {
-                let cancel = parts.cancel.clone();
-                Box::new(ContainerdDestination::new(cluster, options, blobs, observer, cancel))
-            }
-        }];
-    }
-    let mut all: Vec<Box<dyn Destination>> = Vec::new();
-    if let Some(layout) = options.layout.clone() {
-        let (options, blobs, observer) = common();
-        all.push(Box::new(LayoutDestination::new(work_dir, layout, options, blobs, observer)));
-    }
-    if let Some(archive) = options.archive.clone() {
-        let (options, blobs, observer) = common();
-        all.push(Box::new(ArchiveDestination::new(work_dir, archive, options, blobs, observer)));
-    }
-    if options.push {
-        let (options, blobs, observer) = common();
-        let (pusher, sbom) = (Pusher::new(client, blobs), sbom.cloned());
-        let activity = parts.activity.clone();
-        all.push(Box::new(RegistryDestination::new(pusher, options, sbom, observer, activity)));
-    }
-    all
 }

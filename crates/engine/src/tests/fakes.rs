@@ -305,13 +305,13 @@ impl FakeRun {
             work_dir: dir.path(),
             engines: &EnginePlaces::default(),
             sbom: None,
-            client: client.clone(),
-            blobs: &Blobs::new(store.clone(), client),
+            client: &client,
+            blobs: &Blobs::new(store.clone(), client.clone()),
             observer: &observer,
             activity: &Activity::new(Clock::default()),
             cancel: &cancellation.work,
         };
-        let destinations = Destinations::new(parts, vec![Box::new(destination)]);
+        let destinations = Destinations::new(&parts, vec![Box::new(destination)]);
         let choice = BaseChoice {
             default: BaseReference::Scratch,
             overrides: [].into(),
