@@ -1,6 +1,7 @@
 //! Decides where images go, from KO_DOCKER_REPO and the flags, and reports what
 //! cannot work before anything is compiled.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use engine::{
@@ -76,6 +77,11 @@ impl DestinationKind {
         Ok(Self::Registry(raw))
     }
 
+    /// Whether images are loaded ([`Local`]), not pushed or written.
+    fn is_local(&self) -> bool {
+        matches!(self, Self::Engine(..) | Self::Cluster(..))
+    }
+
     /// What `-L` makes of it, and a repository that only stands for an engine.
     fn localized(self, local: bool, cluster: &str) -> Result<Self> {
         let both = |scheme: &str| {
@@ -102,15 +108,29 @@ impl DestinationKind {
     }
 }
 
+/// The first flag in use that names a place beside the registry. Each such flag
+/// has a row here.
+fn flag_beside(arguments: &PublishArgs) -> Option<&'static str> {
+    match arguments {
+        PublishArgs { oci_layout_path: dir, .. } if !dir.is_empty() => Some("--oci-layout-path"),
+        PublishArgs { tarball: file, .. } if !file.is_empty() => Some("--tarball"),
+        _ => None,
+    }
+}
+
+/// The path that a flag names, if it is used.
+fn path(value: &OsStr) -> Option<PathBuf> {
+    (!value.is_empty()).then(|| PathBuf::from(value))
+}
+
 /// Reads where images go, and what they are called there.
 pub(crate) fn read(
     process: &Process,
     arguments: &PublishArgs,
     work_dir: &Path,
 ) -> Result<DestinationOptions> {
-    let flag = |path| Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty());
-    let mut layout = flag(&arguments.oci_layout_path).map(|path| Layout { path, named: false });
-    let mut archive = flag(&arguments.tarball).map(|path| Archive { path, oci: false });
+    let mut layout = path(&arguments.oci_layout_path).map(|path| Layout { path, named: false });
+    let mut archive = path(&arguments.tarball).map(|path| Archive { path, oci: false });
     let both = |flag: &str, scheme: &str| {
         let message = format!("{flag} and KO_DOCKER_REPO={scheme} cannot both be used");
         Err(CommandError::new(message))
@@ -126,16 +146,13 @@ pub(crate) fn read(
     let cluster = process.text("KIND_CLUSTER_NAME").unwrap_or_default();
     let mut local = None;
     let place = DestinationKind::parse(raw)?.localized(arguments.local, &cluster)?;
+    if let Some(flag) = flag_beside(arguments).filter(|_| place.is_local()) {
+        let message = format!(
+            "{flag} cannot be used here: images are loaded into an engine, and go nowhere else"
+        );
+        return Err(CommandError::new(message));
+    }
     let (repository, push) = match place {
-        DestinationKind::Engine(..) | DestinationKind::Cluster(..)
-            if layout.is_some() || archive.is_some() =>
-        {
-            let flag = if layout.is_some() { "--oci-layout-path" } else { "--tarball" };
-            let message = format!(
-                "{flag} cannot be used here: images are loaded into an engine, and go nowhere else"
-            );
-            return Err(CommandError::new(message));
-        }
         DestinationKind::Engine(kind, repository) => {
             local = Some(Local::Engine(kind));
             (repository, false)

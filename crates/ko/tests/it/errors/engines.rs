@@ -20,6 +20,7 @@ fn told_before_anything_is_built() {
         ("docker://", "", "ssh://me:secret@there", "", "failed to publish images: ssh://me:…@there (DOCKER_HOST): ssh takes no passwords: use a key or an agent\n".to_owned()),
         ("ko.local", "", "", "away", "failed to publish images: there is no Docker context away: there are default\nhint: `docker context ls` lists them; `docker context use` takes another\n".to_owned()),
         ("ko.local", "--tarball=a.tar", "", "", format!("error creating publisher: {needs}")),
+        ("ko.local", "--tarball=a.tar --oci-layout-path=a", "", "", format!("error creating publisher: {}", needs.replace("tarball", "oci-layout-path"))),
         ("oci:x", "-L", "", "", "error creating publisher: --local and KO_DOCKER_REPO=oci: cannot both be used\n".to_owned()),
         ("ko.local/Upper", "", "", "", "error creating publisher: failed to parse \"ko.local/Upper\" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: Upper\n".to_owned()),
     ] {
