@@ -5,11 +5,12 @@ use oci::{DiffId, Digest};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
+use crate::blocking::with_store;
 use crate::build::{KodataLayer, Program};
 use crate::events::{Event, Observer, Part};
 use crate::image::BaseImage;
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ImageInputs {
     base: Option<Digest>,
     kodata: DiffId,
@@ -21,7 +22,7 @@ impl store::Record for ImageInputs {
 }
 
 /// Emits the inputs of an image that differ from the last run.
-pub(crate) fn explain(
+pub(crate) async fn explain(
     store: &Store,
     observer: &Observer,
     program: &Program,
@@ -33,10 +34,18 @@ pub(crate) fn explain(
     let key = format!("{import_path} {platform} {}", program.dir.display());
     let is =
         ImageInputs { base: base.named().map(|(_, digest)| digest), kodata: kodata.layer.diff_id };
-    let was: Option<ImageInputs> = store.record(&key);
-    if was.as_ref() == Some(&is) {
-        return;
-    }
+    let exchange = {
+        let is = is.clone();
+        move |store: &Store| {
+            let was: Option<ImageInputs> = store.record(&key);
+            if was.as_ref() != Some(&is) {
+                // Without, nothing is said the next time.
+                let _ = store.put_record(&key, &is);
+            }
+            was
+        }
+    };
+    let was = with_store(store, exchange).await.filter(|was| *was != is);
     if let Some(was) = was {
         let emit = |part| {
             let (import_path, platform) = (import_path.clone(), platform.clone());
@@ -53,6 +62,4 @@ pub(crate) fn explain(
             emit(Part::Kodata { path, others });
         }
     }
-    // Without, nothing is said the next time.
-    let _ = store.put_record(&key, &is);
 }

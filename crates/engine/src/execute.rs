@@ -63,7 +63,7 @@ impl Executor<'_> {
     pub(crate) async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {
         self.destinations.ready().await.map_err(Error::Destination)?;
         if let Some(files) = self.sbom_files {
-            files.prepare()?;
+            files.prepare().await?;
         }
         let builds = self.start(plan);
         let names = file_names(plan);
@@ -121,7 +121,7 @@ impl Executor<'_> {
                 source: Box::new(ImageError::Build(source)),
             })?;
             if let Some(files) = self.sbom_files {
-                files.write(&artifact, name)?;
+                files.write(&artifact, name).await?;
             }
             self.destinations.upload(import_path, &artifact).await?;
             Ok((import_path.clone(), artifact))
@@ -184,7 +184,7 @@ impl Executor<'_> {
         let binary = self.binary(import_path, base, checked, build);
         let debugger = self.builder.debugger(program, platform, checked);
         let (kodata, binary, debugger) = try_join3(kodata, binary, debugger).await?;
-        changes::explain(self.store, self.observer, program, base, &kodata);
+        changes::explain(self.store, self.observer, program, base, &kodata).await;
         let added = Added {
             import_path: import_path.as_str(),
             name: import_path.base_name(),

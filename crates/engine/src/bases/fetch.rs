@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use store::{Record, Store, StoreError};
 
 use super::{Base, BaseError, BaseReference, Content, Selected, local, named, scratch};
+use crate::blocking::with_store;
 use crate::container_engine::EnginePlaces;
 use crate::image::{BaseImage, LayerSource, platform_of};
 use crate::static_base;
@@ -209,7 +210,7 @@ impl Fetcher {
         match (&base.source, &base.reference) {
             (LayerSource::Registry(repository), reference) => {
                 let place = repository.with_digest(entry.digest);
-                let bytes = match self.store.read_blob(&entry.digest) {
+                let bytes = match self.blob(entry.digest).await {
                     Ok(Some(bytes)) => bytes,
                     Ok(None) => self.fetch(reference, &place).await?.bytes,
                     Err(error) => return Err(kept(reference.to_string())(error)),
@@ -247,7 +248,7 @@ impl Fetcher {
         let manifest =
             Manifest::parse(&found.bytes).map_err(malformed(base(), "manifest", found.digest))?;
         let digest = manifest.config.digest;
-        let config = match self.store.read_blob(&digest).map_err(kept(base()))? {
+        let config = match self.blob(digest).await.map_err(kept(base()))? {
             Some(config) => config,
             None => {
                 // Those of an engine were here a moment ago.
@@ -257,8 +258,8 @@ impl Fetcher {
                 let fetched =
                     self.client.blob_bytes(repository, &manifest.config, CONFIG_LIMIT).await;
                 let config = fetched.map_err(pulled(base()))?;
-                self.store.put_blob(&config).map_err(kept(base()))?;
-                config
+                let put = move |store: &Store| store.put_blob(&config).map(|_| config);
+                with_store(&self.store, put).await.map_err(kept(base()))?
             }
         };
         let config = ImageConfig::parse(&config).map_err(malformed(base(), "config", digest))?;
@@ -279,24 +280,32 @@ impl Fetcher {
         let tag = place.full_name();
         let wanted = match place.digest() {
             Some(digest) => Some(digest),
-            None if self.store.record::<TagRecord>(&tag).is_some() => {
+            None if self.knows_tag(tag.clone()).await => {
                 self.client.head_manifest(place, Access::Pull).await.map_err(pulled(name()))?
             }
             None => None,
         };
-        if let Some(digest) = wanted
-            && let Some(ManifestRecord { media_type }) =
-                self.store.record(&manifest_key(place, digest))
-            && let Some(bytes) = self.store.read_blob(&digest).map_err(kept(name()))?
-        {
-            return Ok(Found { media_type, digest, bytes });
+        if let Some(digest) = wanted {
+            let key = manifest_key(place, digest);
+            let kept_manifest = with_store(&self.store, move |store| {
+                let record: Option<ManifestRecord> = store.record(&key);
+                let Some(ManifestRecord { media_type }) = record else { return Ok(None) };
+                let bytes = store.read_blob(&digest)?;
+                Ok(bytes.map(|bytes| Found { media_type, digest, bytes }))
+            });
+            if let Some(found) = kept_manifest.await.map_err(kept(name()))? {
+                return Ok(found);
+            }
         }
         let found = self.fetch(base, place).await?;
         let record = ManifestRecord { media_type: found.media_type.clone() };
-        self.store.put_record(&manifest_key(place, found.digest), &record).map_err(kept(name()))?;
-        if place.digest().is_none() {
-            self.store.put_record(&tag, &TagRecord {}).map_err(kept(name()))?;
-        }
+        let key = manifest_key(place, found.digest);
+        let tag = place.digest().is_none().then_some(tag);
+        let keep = with_store(&self.store, move |store| {
+            store.put_record(&key, &record)?;
+            tag.map_or(Ok(()), |tag| store.put_record(&tag, &TagRecord {}))
+        });
+        keep.await.map_err(kept(name()))?;
         Ok(found)
     }
 
@@ -304,12 +313,20 @@ impl Fetcher {
     async fn fetch(&self, base: &BaseReference, place: &Reference) -> Result<Found, BaseError> {
         let name = || base.to_string();
         let fetched = self.client.manifest(place).await.map_err(pulled(name()))?;
-        self.store.put_blob(&fetched.bytes).map_err(kept(name()))?;
-        Ok(Found {
-            media_type: fetched.media_type,
-            digest: fetched.digest,
-            bytes: fetched.bytes.to_vec(),
-        })
+        let bytes = fetched.bytes.to_vec();
+        let put = move |store: &Store| store.put_blob(&bytes).map(|_| bytes);
+        let bytes = with_store(&self.store, put).await.map_err(kept(name()))?;
+        Ok(Found { media_type: fetched.media_type, digest: fetched.digest, bytes })
+    }
+
+    /// A blob of the cache.
+    async fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        with_store(&self.store, move |store| store.read_blob(&digest)).await
+    }
+
+    /// Was this tag seen before?
+    async fn knows_tag(&self, tag: String) -> bool {
+        with_store(&self.store, move |store| store.record::<TagRecord>(&tag).is_some()).await
     }
 }
 

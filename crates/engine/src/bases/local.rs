@@ -17,7 +17,7 @@ use store::{BlobWriter, Record, Store, StoreError};
 use tokio::io::AsyncWriteExt as _;
 
 use super::error::LocalBaseError;
-use crate::blocking::blocking;
+use crate::blocking::with_store;
 use crate::container_engine::{ContainerEngine, EngineKind, EnginePlaces};
 use crate::image::empty_manifest;
 
@@ -46,18 +46,22 @@ pub(super) async fn fetch(
     let engine = ContainerEngine::find(places, EngineKind::Docker).await?;
     let image = engine.image(name).await?;
     let id = image.and_then(|image| image.id).ok_or(LocalBaseError::Missing)?;
-    if let Some(manifest) = kept(store, &id) {
+    let known = {
+        let id = id.clone();
+        with_store(store, move |store| kept(store, &id)).await
+    };
+    if let Some(manifest) = known {
         return Ok(manifest);
     }
-    let mut file = tokio::fs::File::from_std(store.temp_file()?);
+    let mut file = tokio::fs::File::from_std(with_store(store, Store::temp_file).await?);
     let mut export = std::pin::pin!(engine.export(name));
     while let Some(chunk) = export.try_next().await? {
         file.write_all(&chunk).await.map_err(LocalBaseError::archive)?;
     }
     file.flush().await.map_err(LocalBaseError::archive)?;
-    let (file, store) = (file.into_std().await, store.clone());
-    let work = blocking(move || {
-        let manifest = read(file, &store)?.to_vec();
+    let file = file.into_std().await;
+    let work = with_store(store, move |store| {
+        let manifest = read(file, store)?.to_vec();
         let record = ExportRecord { manifest: store.put_blob(&manifest)? };
         store.put_record(&id, &record)?;
         Ok(manifest)

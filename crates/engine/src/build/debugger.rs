@@ -17,7 +17,7 @@ use store::Store;
 use super::error::BuildFailure;
 use super::program::{Program, target};
 use crate::activity::Activity;
-use crate::blocking::blocking;
+use crate::blocking::{blocking, with_store};
 use crate::budget::{Budget, link_weight};
 use crate::events::{Event, Observer};
 use crate::image::DebuggerLayer;
@@ -142,7 +142,7 @@ impl Parts {
             BuildFailure::Environment { platform, source }
         })?;
         let key = self.key(&delve.key(&self.go), capabilities);
-        if let Some(layer) = self.kept(&key) {
+        if let Some(layer) = self.kept(key.clone()).await {
             return Ok(layer);
         }
         self.activity.begin_work();
@@ -184,9 +184,12 @@ impl Parts {
     }
 
     /// The layer, if it is here and the user does not want all built anew.
-    fn kept(&self, key: &str) -> Option<Layer> {
-        let DelveLayer(layer) = self.store.record(key).filter(|_| !self.rebuild)?;
-        self.store.has_blob(&layer.digest, layer.size).then_some(layer)
+    async fn kept(&self, key: String) -> Option<Layer> {
+        let look = move |store: &Store| {
+            let DelveLayer(layer) = store.record(&key)?;
+            store.has_blob(&layer.digest, layer.size).then_some(layer)
+        };
+        if self.rebuild { None } else { with_store(&self.store, look).await }
     }
 }
 

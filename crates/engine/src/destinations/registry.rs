@@ -260,8 +260,7 @@ impl RegistryDestination {
         };
         let mut tagged = self.tagged(repository);
         let first = tagged.next().expect("there is always a tag");
-        let known = self.is_there(&first, digest).await?;
-        self.attach_sboms(repository, artifact, known).await?;
+        self.attach_sboms(repository, artifact).await?;
         put(first).await?;
         let others = tagged.map(|reference| {
             self.observer.emit(Event::Tagging { reference: reference.to_string() });

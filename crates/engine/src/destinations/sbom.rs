@@ -13,6 +13,7 @@ use store::Record;
 
 use super::DestinationError;
 use super::registry::{Pusher, RegistryDestination};
+use crate::blocking::with_store;
 use crate::events::Event;
 use crate::image::Artifact;
 use crate::image::sbom::{Attachment, SbomOptions, Subject};
@@ -53,7 +54,7 @@ impl RegistryDestination {
         artifact: &Artifact,
         known: bool,
     ) -> Result<(), DestinationError> {
-        let sboms = self.sboms_of(repository, artifact, known).into_iter();
+        let sboms = self.sboms_of(repository, artifact, known).await.into_iter();
         try_join_all(sboms.map(|(_, sbom)| sbom)).await.map(drop)
     }
 
@@ -62,16 +63,15 @@ impl RegistryDestination {
         &self,
         repository: &Repository,
         artifact: &Artifact,
-        known: bool,
     ) -> Result<(), DestinationError> {
-        let sboms = self.sboms_of(repository, artifact, known).into_iter();
+        let sboms = self.sboms_of(repository, artifact, false).await.into_iter();
         let attached = sboms.map(|(reference, sbom)| async move {
             if let Some(manifest) = sbom.await? {
                 let media_type = MediaType::from(MediaType::OCI_MANIFEST);
                 let put = self.pusher.put(&reference, &media_type, &manifest).await;
                 put.map_err(of_sbom)?;
                 if let Some(options) = &self.sbom {
-                    self.pusher.remember(&reference, options)?;
+                    self.pusher.remember(&reference, options).await?;
                 }
             }
             self.observer.emit(Event::PublishedSbom { reference: reference.to_string() });
@@ -81,7 +81,7 @@ impl RegistryDestination {
     }
 
     /// The SBOMs of an artifact, by what they are called, on their way.
-    fn sboms_of(
+    async fn sboms_of(
         &self,
         repository: &Repository,
         artifact: &Artifact,
@@ -91,17 +91,21 @@ impl RegistryDestination {
         let Some(options) = &self.sbom else { return Vec::new() };
         let repository = options.repository.as_ref().unwrap_or(repository);
         let mut seen = HashSet::new();
-        let subjects = Subject::all(artifact).into_iter();
-        let sbom = |subject: Subject<'_>| {
+        let mut sboms = Vec::new();
+        for subject in Subject::all(artifact) {
+            if !seen.insert(subject.digest()) {
+                continue;
+            }
             let reference = repository.with_tag(Attachment::tag(subject.digest()));
+            let remembered = known && self.pusher.remembers(&reference, options).await;
             let sbom = self.sboms.start(reference.full_name(), || {
-                let made = (!known || !self.pusher.remembers(&reference, options))
+                let made = (!remembered)
                     .then(|| Attachment::new(options.format, subject.document(options)));
                 self.bring(reference.clone(), options.clone(), made)
             });
-            (reference, sbom)
-        };
-        subjects.filter(|subject| seen.insert(subject.digest())).map(sbom).collect()
+            sboms.push((reference, sbom));
+        }
+        sboms
     }
 
     /// Uploads the parts of an SBOM that is not there, and returns what puts
@@ -117,7 +121,7 @@ impl RegistryDestination {
         async move {
             let Some((head, Attachment { manifest, blobs })) = work else { return Ok(None) };
             if head.await.map_err(DestinationError::Sbom)? == Some(Digest::of(&manifest)) {
-                pusher.remember(&reference, &options)?;
+                pusher.remember(&reference, &options).await?;
                 return Ok(None);
             }
             let pushed = blobs.map(|(descriptor, bytes)| {
@@ -135,16 +139,19 @@ impl RegistryDestination {
 
 impl Pusher {
     /// Did this machine see this very SBOM there?
-    fn remembers(&self, reference: &Reference, options: &SbomOptions) -> bool {
-        self.blobs.store().record(&reference.full_name()) == Some(AttachedRecord::new(options))
+    async fn remembers(&self, reference: &Reference, options: &SbomOptions) -> bool {
+        let (key, seen) = (reference.full_name(), AttachedRecord::new(options));
+        with_store(self.blobs.store(), move |store| store.record(&key) == Some(seen)).await
     }
 
-    fn remember(
+    async fn remember(
         &self,
         reference: &Reference,
         options: &SbomOptions,
     ) -> Result<(), DestinationError> {
-        Ok(self.blobs.store().put_record(&reference.full_name(), &AttachedRecord::new(options))?)
+        let (key, seen) = (reference.full_name(), AttachedRecord::new(options));
+        let put = with_store(self.blobs.store(), move |store| store.put_record(&key, &seen));
+        Ok(put.await?)
     }
 }
 

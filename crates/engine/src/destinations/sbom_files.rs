@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fsutil::Access;
 
+use crate::blocking::blocking;
 use crate::events::{Event, Observer};
 use crate::image::Artifact;
 use crate::image::sbom::{SbomOptions, Subject};
@@ -57,20 +58,22 @@ impl SbomFiles {
     }
 
     /// Makes the directory, and finds out whether files can be written in it.
-    pub(crate) fn prepare(&self) -> Result<(), SbomFileError> {
+    pub(crate) async fn prepare(&self) -> Result<(), SbomFileError> {
         let dir = self.work_dir.join(&self.dir);
-        let prepared = fs::create_dir_all(&dir).and_then(|()| fsutil::check_dir(&dir));
-        prepared.map_err(|source| SbomFileError::Dir { dir: self.dir.clone(), source })
+        let prepare = move || fs::create_dir_all(&dir).and_then(|()| fsutil::check_dir(&dir));
+        blocking(prepare)
+            .await
+            .map_err(|source| SbomFileError::Dir { dir: self.dir.clone(), source })
     }
 
     /// Writes the SBOMs of an artifact, whose program has this name.
-    pub(crate) fn write(&self, artifact: &Artifact, name: &str) -> Result<(), SbomFileError> {
+    pub(crate) async fn write(&self, artifact: &Artifact, name: &str) -> Result<(), SbomFileError> {
         for subject in Subject::all(artifact) {
             let path = self.dir.join(subject.file_name(name, self.options.format));
             self.observer.emit(Event::WritingSbom { path: path.clone() });
             let (file, document) = (self.work_dir.join(&path), subject.document(&self.options));
-            fsutil::write(&file, Access::Public, &document)
-                .map_err(|source| SbomFileError::File { path, source })?;
+            let write = move || fsutil::write(&file, Access::Public, &document);
+            blocking(write).await.map_err(|source| SbomFileError::File { path, source })?;
         }
         Ok(())
     }

@@ -14,11 +14,10 @@ async fn nothing_is_committed_before_everything_is_uploaded() {
     let plan = run.plan(&["e.com/a", "e.com/b"]).await;
     let mut execute = Box::pin(run.execute(&plan));
     // One program has two targets, but the fake has one gate: the other is built at once.
-    assert!(futures::poll!(&mut execute).is_pending());
+    run.log.until("upload e.com/a", &mut execute).await;
     assert_eq!(run.log.count("upload"), 1, "{:#?}", run.log.all());
     assert_eq!(run.log.count("commit"), 0);
     install.send(()).unwrap();
-    assert!(futures::poll!(&mut execute).is_pending());
     finish.send(Ok(())).unwrap();
     let published = execute.await.unwrap();
     let references: Vec<&str> = published.iter().map(|image| image.reference.as_str()).collect();
@@ -33,12 +32,11 @@ async fn a_layer_is_offered_as_soon_as_the_binary_is_installed() {
     let run = FakeRun::new(vec![("e.com/a", Script::Builds(Some(slow)))]);
     let plan = run.plan(&["e.com/a"]).await;
     let mut execute = Box::pin(run.execute(&plan));
-    assert!(futures::poll!(&mut execute).is_pending());
+    run.log.until("start", &mut execute).await;
     let offer = format!("offer e.com/a {}", layer_of("e.com/a"));
     assert_eq!(run.log.count(&offer), 0, "{:#?}", run.log.all());
     install.send(()).unwrap();
-    assert!(futures::poll!(&mut execute).is_pending());
-    assert_eq!(run.log.count(&offer), 1, "{:#?}", run.log.all());
+    run.log.until(&offer, &mut execute).await;
     finish.send(Ok(())).unwrap();
     execute.await.unwrap();
 }
@@ -83,7 +81,7 @@ async fn a_registry_that_refuses_ends_what_is_under_way_but_not_its_recording() 
     });
     let plan = run.plan(&["e.com/a", "e.com/b"]).await;
     let mut execute = Box::pin(run.execute(&plan));
-    assert!(futures::poll!(&mut execute).is_pending());
+    run.log.until("refuse e.com/a", &mut execute).await;
     assert!(run.cancellation.work.is_cancelled());
     assert!(!run.cancellation.run.is_cancelled());
     // What was under way ends as cancelled; the error is the first's.

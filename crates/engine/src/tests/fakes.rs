@@ -2,6 +2,7 @@
 //! test wants and note what they are asked.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +14,7 @@ use layer::{Compression, Encoding, Layer};
 use oci::{DiffId, Digest, Platform, PlatformMatcher};
 use registry::{Anonymous, Client, ClientOptions};
 use store::Store;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::activity::{Activity, Clock};
 use crate::bases::{BaseReference, Bases};
@@ -35,11 +36,28 @@ use crate::plan::{BaseChoice, Plan, Planner};
 
 /// What happened, in order.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<String>>>);
+pub(super) struct Log(Arc<Mutex<Vec<String>>>, Arc<Notify>);
 
 impl Log {
     pub(super) fn note(&self, what: impl Into<String>) {
         self.0.lock().unwrap().push(what.into());
+        self.1.notify_one();
+    }
+
+    /// Runs the work until something has happened, and all that follows from it
+    /// at once.
+    pub(super) async fn until<T: Debug>(
+        &self,
+        what: &str,
+        work: &mut (impl Future<Output = T> + Unpin),
+    ) {
+        while self.count(what) == 0 {
+            tokio::select! {
+                biased;
+                done = &mut *work => panic!("before {what}: {done:?}, {:#?}", self.all()),
+                () = self.1.notified() => {}
+            }
+        }
     }
 
     pub(super) fn all(&self) -> Vec<String> {
@@ -233,6 +251,7 @@ impl Destination for FakeDestination {
     ) -> BoxFuture<'a, Result<(), DestinationError>> {
         let upload = async move {
             if self.refuses.as_deref() == Some(import_path) {
+                self.log.note(format!("refuse {import_path}"));
                 let refused = std::io::Error::other("refused");
                 return Err(DestinationError::Other(Arc::new(refused)));
             }

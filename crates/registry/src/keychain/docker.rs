@@ -72,6 +72,19 @@ struct Loaded {
     place: String,
 }
 
+impl Loaded {
+    fn read(places: &DockerPlaces) -> Result<Self, KeychainError> {
+        let environment = match &places.docker_auth_config {
+            Some(text) if !text.is_empty() => File::parse(text.bytes(), AUTH_CONFIG)?,
+            _ => File::default(),
+        };
+        let path = places.file();
+        let file = path.as_deref().map(File::read).transpose()?.unwrap_or_default();
+        let place = path.map(|path| path.display().to_string()).unwrap_or_default();
+        Ok(Self { environment, file, place })
+    }
+}
+
 /// Answers of helpers, and their failures, by helper and key.
 type Answers = HashMap<(String, String), Arc<OnceCell<Result<Credential, KeychainError>>>>;
 
@@ -113,20 +126,15 @@ impl DockerConfig {
         self.lookup(registry, "").await
     }
 
-    fn load(&self) -> Result<Loaded, KeychainError> {
-        let environment = match &self.places.docker_auth_config {
-            Some(text) if !text.is_empty() => File::parse(text.bytes(), AUTH_CONFIG)?,
-            _ => File::default(),
-        };
-        let path = self.places.file();
-        let file = path.as_deref().map(File::read).transpose()?.unwrap_or_default();
-        let place = path.map(|path| path.display().to_string()).unwrap_or_default();
-        Ok(Loaded { environment, file, place })
+    async fn load(&self) -> Result<Loaded, KeychainError> {
+        let places = self.places.clone();
+        let load = tokio::task::spawn_blocking(move || Loaded::read(&places));
+        load.await.expect("reading does not panic")
     }
 
     /// Looks for a repository, then for what is above it, up to the registry.
     async fn lookup(&self, registry: &Registry, path: &str) -> Result<Credential, KeychainError> {
-        let loaded = self.loaded.get_or_try_init(|| async { self.load() }).await?;
+        let loaded = self.loaded.get_or_try_init(|| self.load()).await?;
         let Loaded { environment, file, place } = loaded;
         let mut below = path;
         loop {
