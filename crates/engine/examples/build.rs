@@ -2,14 +2,14 @@
 //! layout, and prints what became of them:
 //!
 //! ```sh
-//! cargo run -p engine --example build -- ./cmd/app
+//! cargo run -p ko-engine --example build -- ./cmd/app
 //! ```
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a program of its own")]
 
 use std::error::Error;
 
-use engine::{
+use ko_engine::{
     DestinationOptions, Engine, Environment, Event, Layout, Limits, Network, Observer, Options,
 };
 

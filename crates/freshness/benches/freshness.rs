@@ -1,5 +1,5 @@
 //! What it costs to prove that nothing changed: a program of 7,000 files in
-//! 1,400 directories, and how it grows. `cargo bench -p freshness`
+//! 1,400 directories, and how it grows. `cargo bench -p ko-freshness`
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use cancel::Cancel;
 use divan::Bencher;
-use freshness::{Built, Checker, DepsListing, Freshness, Index, Record, VcsState};
 use golang::{BuildInfo, BuildSettings, Environment, Go, ImportPath, Target};
+use ko_freshness::{Built, Checker, DepsListing, Freshness, Index, Record, VcsState};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

@@ -1,4 +1,4 @@
-//! How fast layers are made. `cargo bench -p layer`
+//! How fast layers are made. `cargo bench -p ko-layer`
 #![allow(clippy::unwrap_used)]
 
 use cancel::Cancel;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use layer::{Compression, Compressor, Entry, Family, KodataOptions, LayerSpec, Method};
+use ko_layer::{Compression, Compressor, Entry, Family, KodataOptions, LayerSpec, Method};
 use store::Store;
 
 fn main() {

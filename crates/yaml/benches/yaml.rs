@@ -1,11 +1,11 @@
-//! How fast manifests are read and written. `cargo bench -p yaml`
+//! How fast manifests are read and written. `cargo bench -p ko-yaml`
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use yaml::{File, Mode, Selector, Source};
+use ko_yaml::{File, Mode, Selector, Source};
 
 /// The size of the manifest, in bytes.
 const SIZE: usize = 5_000_000;

@@ -43,11 +43,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn api() -> Result<String> {
     let mut cargo = step::cargo();
     cargo.env("RUSTDOC", step::workspace().join("tools/xtask/rustdoc.sh"));
-    cargo.args(["rustdoc", "--quiet", "--locked", "--package", "engine", "--lib", "--"]);
+    cargo.args(["rustdoc", "--quiet", "--locked", "--package", "ko-engine", "--lib", "--"]);
     step::run(cargo.args(["-Z", "unstable-options", "--output-format", "json"]))?;
     let mut list = Command::new(setup::public_api()?);
     list.args(["public-api", "-sss", "--rustdoc-json"]);
-    list.arg(step::workspace().join("target/doc/engine.json"));
+    list.arg(step::workspace().join("target/doc/ko_engine.json"));
     let output = step::output(&mut list)?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

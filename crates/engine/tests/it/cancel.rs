@@ -1,7 +1,7 @@
 //! A failure, or the user, ends a run: nothing is tagged, nothing stays
 //! behind.
 
-use engine::{Error, Event};
+use ko_engine::{Error, Event};
 
 use crate::fixture::{Fixture, build, files};
 

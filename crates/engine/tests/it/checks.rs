@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use engine::Event;
+use ko_engine::Event;
 use testkit::base::{Image, Index};
 
 use crate::fixture::{Fixture, build, build_with};

@@ -1,6 +1,6 @@
 //! Same inputs, same bytes; deleting the cache changes only speed.
 
-use engine::Method;
+use ko_engine::Method;
 
 use crate::fixture::{Fixture, build};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use engine::{
+use ko_engine::{
     Clock, DestinationOptions, Engine, Environment, Error, Event, Limits, Namer, Network, Observer,
     Options, PlatformMatcher, Published,
 };

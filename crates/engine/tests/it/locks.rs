@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use engine::{Event, PlatformMatcher};
+use ko_engine::{Event, PlatformMatcher};
 
 use crate::fixture::{Fixture, build_with};
 

@@ -1,6 +1,6 @@
 //! What several images of a run need is found out and sent once.
 
-use engine::{Event, Layout};
+use ko_engine::{Event, Layout};
 use testkit::registry::Class;
 
 use crate::fixture::{Fixture, build};

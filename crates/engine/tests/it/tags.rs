@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use engine::{Clock, Event};
+use ko_engine::{Clock, Event};
 use testkit::registry::{Class, TestRegistry};
 use testkit::service::wait_for;
 

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::symlink;
 
-use freshness::{NotRecorded, Outline, Record};
+use ko_freshness::{NotRecorded, Outline, Record};
 
 use crate::site::{MAIN, Site, checker};
 

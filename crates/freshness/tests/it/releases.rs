@@ -4,8 +4,8 @@
 use std::fs;
 use std::time::SystemTime;
 
-use freshness::{Freshness, Reason, Record, Uncacheable};
 use golang::BuildInfo;
+use ko_freshness::{Freshness, Reason, Record, Uncacheable};
 
 use crate::fixture::{fake_go, go_release, real_go};
 use crate::rows::Want::{Fresh, Other, Same};

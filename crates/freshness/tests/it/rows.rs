@@ -2,7 +2,7 @@
 //! workspace that was built, looks at what the check says, and where that is a
 //! rebuild, at what `go build` makes of it.
 
-use freshness::Freshness;
+use ko_freshness::Freshness;
 
 use crate::site::Site;
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use cancel::Cancel;
-use freshness::{Freshness, Index, Reason, RecordKeys, Summary, VcsState};
 use golang::{BuildKey, Environment, Go};
+use ko_freshness::{Freshness, Index, Reason, RecordKeys, Summary, VcsState};
 
 use crate::fixture::{Tree, fake_go, path};
 use crate::rows::Want::{Fails, Fresh, Other, Same};

@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cancel::Cancel;
-use freshness::{
+use golang::{BuildInfo, BuildSettings, Environment, Go};
+use ko_freshness::{
     Built, Checker, DepsListing, Freshness, Index, NotRecorded, Outline, Record, VcsState,
 };
-use golang::{BuildInfo, BuildSettings, Environment, Go};
 
 use crate::fixture::{Tree, path, process_environment, real_go, target};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use freshness::{Freshness, NotRecorded, Reason, Record};
+use ko_freshness::{Freshness, NotRecorded, Reason, Record};
 
 use crate::rows::reason;
 use crate::site::{MAIN, Site, checker, touch};

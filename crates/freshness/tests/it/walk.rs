@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use freshness::{Freshness, NotRecorded, Outline, Reason, Record};
+use ko_freshness::{Freshness, NotRecorded, Outline, Reason, Record};
 
 use crate::site::{FILES, MAIN, Site, checker, touch};
 

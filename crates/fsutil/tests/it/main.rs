@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 use std::path::Path;
 use std::thread;
 
-use fsutil::{Access, Output, check, write, write_new};
+use ko_fsutil::{Access, Output, check, write, write_new};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use cancel::Cancel;
-use golang::{BuildError, BuildKey, BuildSettings, Environment, Go, OutputDir};
+use ko_golang::{BuildError, BuildKey, BuildSettings, Environment, Go, OutputDir};
 
 use crate::fixture::{HELLO, Tree, environment, fake_go, path, real_go, target};
 

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use golang::{BuildInfo, BuildInfoProblem, BuiltModule, Environment};
+use ko_golang::{BuildInfo, BuildInfoProblem, BuiltModule, Environment};
 use proptest::prelude::*;
 
 use crate::fixture::{HELLO, Tree, process_environment};

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use cancel::Cancel;
-use golang::{BuildError, BuildKey, BuildSettings, Go, ListError, OutputDir};
+use ko_golang::{BuildError, BuildKey, BuildSettings, Go, ListError, OutputDir};
 
 use crate::fixture::{HELLO, Tree, argument, environment, fake_go, fifo, path, real_go, target};
 

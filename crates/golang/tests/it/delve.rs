@@ -3,7 +3,7 @@
 use std::fs;
 
 use cancel::Cancel;
-use golang::{Delve, DelveError, DelveVersion, Environment, Go, OutputDir};
+use ko_golang::{Delve, DelveError, DelveVersion, Environment, Go, OutputDir};
 
 use crate::fixture::{Tree, fake_go, process_environment, real_go, target};
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use golang::{Environment, FindError, Go};
+use ko_golang::{Environment, FindError, Go};
 
 use crate::fixture::{Tree, fake_go};
 

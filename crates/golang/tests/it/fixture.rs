@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use golang::{Argument, Environment, Go, ImportPath, Target};
+use ko_golang::{Argument, Environment, Go, ImportPath, Target};
 use tempfile::TempDir;
 
 /// A program that compiles in no time.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cancel::{Cancel, Cancelled};
-use golang::{Environment, GitInfo, GitNotice, GitParts, GoEnv, Template, TemplateData};
 use jiff::Timestamp;
+use ko_golang::{Environment, GitInfo, GitNotice, GitParts, GoEnv, Template, TemplateData};
 
 use crate::fixture::{Tree, process_environment};
 

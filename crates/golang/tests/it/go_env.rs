@@ -1,11 +1,11 @@
 //! `go env`, and how it stands in templates.
 
 use cancel::Cancel;
-use golang::{
+use jiff::Timestamp;
+use ko_golang::{
     BuildError, BuildKey, BuildSettings, Environment, GitInfo, GoEnv, GoEnvError, OutputDir,
     Template, TemplateData,
 };
-use jiff::Timestamp;
 
 use crate::fixture::{Tree, environment, fake_go, path, process_environment, real_go, target};
 

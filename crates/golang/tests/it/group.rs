@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
 
 use cancel::Cancel;
-use golang::{
+use ko_golang::{
     Binary, BuildError, BuildKey, BuildSettings, FileIdentity, Go, Member, OutputDir, can_share,
 };
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use golang::{BuildKey, BuildSettings, OutputDir};
+use ko_golang::{BuildKey, BuildSettings, OutputDir};
 
 use crate::fixture::{environment, path, real_go, target};
 

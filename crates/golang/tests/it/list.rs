@@ -1,7 +1,7 @@
 //! What `go list` makes of every kind of argument.
 
 use cancel::Cancel;
-use golang::{Environment, ListError, LoadError, Main};
+use ko_golang::{Environment, ListError, LoadError, Main};
 
 use crate::fixture::{HELLO, Tree, argument, environment, path, real_go, target};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use cancel::Cancel;
-use golang::nearest;
+use ko_golang::nearest;
 
 use crate::fixture::{Tree, process_environment, real_go};
 

@@ -1,8 +1,10 @@
 //! Templates: what they say when they are wrong, what they use, and that none
 //! goes on for ever.
 
-use golang::{Environment, GitInfo, GitParts, GoEnv, Template, TemplateData, TemplateError, Uses};
 use jiff::Timestamp;
+use ko_golang::{
+    Environment, GitInfo, GitParts, GoEnv, Template, TemplateData, TemplateError, Uses,
+};
 use proptest::prelude::*;
 
 use crate::text_template::{ENV, TIME, data, gos, ours};

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use golang::{Environment, GitInfo, GoEnv, Template, TemplateData};
 use jiff::Timestamp;
+use ko_golang::{Environment, GitInfo, GoEnv, Template, TemplateData};
 use proptest::prelude::*;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;

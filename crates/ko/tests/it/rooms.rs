@@ -43,7 +43,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
         "options",
         &["activity", "bases", "budget", "build", "container_engine", "destinations", "image"],
     ),
-    ("changes", &["build", "events", "image"]),
+    ("changes", &["blocking", "build", "events", "image"]),
     ("error", &["bases", "build", "container_engine", "destinations", "events", "hints"]),
     ("keychain", &["options"]),
     ("cache", &["error", "events", "hints"]),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use layer::{Capabilities, CapabilityError};
+use ko_layer::{Capabilities, CapabilityError};
 use proptest::prelude::*;
 
 const NAMES: &str = "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap \

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 
-use layer::{
+use ko_layer::{
     Compression, Compressor, Encoding, Entry, Family, Layer, LayerError, LayerSpec, Method,
 };
 use oci::Digest;

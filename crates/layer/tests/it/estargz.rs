@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 
-use layer::{Capabilities, Compressor, Entry, Family, KodataOptions, Layer, LayerSpec, Method};
+use ko_layer::{Capabilities, Compressor, Entry, Family, KodataOptions, Layer, LayerSpec, Method};
 use oci::Digest;
 use proptest::prelude::*;
 use serde_json::Value;

@@ -33,11 +33,11 @@ impl GoEntry {
     }
 
     /// The same as an entry of ours. The file is never opened.
-    pub(crate) fn ours(&self) -> layer::Entry {
+    pub(crate) fn ours(&self) -> ko_layer::Entry {
         let entry = match (self.dir, self.body.is_empty()) {
-            (true, _) => layer::Entry::directory(self.name.clone()),
-            (false, true) => layer::Entry::file(self.name.clone(), "unused", self.size),
-            (false, false) => layer::Entry::bytes(self.name.clone(), self.body.clone()),
+            (true, _) => ko_layer::Entry::directory(self.name.clone()),
+            (false, true) => ko_layer::Entry::file(self.name.clone(), "unused", self.size),
+            (false, false) => ko_layer::Entry::bytes(self.name.clone(), self.body.clone()),
         };
         let entry = entry.mode(self.mode).owner(self.uid, self.gid).mtime(self.mtime);
         self.pax.iter().fold(entry, |entry, (key, value)| entry.pax(key, value.clone()))

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use cancel::Cancel;
-use layer::{Compressor, Entry, LayerSpec};
+use ko_layer::{Compressor, Entry, LayerSpec};
 use oci::Digest;
 use proptest::prelude::*;
 

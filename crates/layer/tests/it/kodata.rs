@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use layer::{Family, Kodata, KodataError, KodataOptions, LayerError, LayerSpec};
+use ko_layer::{Family, Kodata, KodataError, KodataOptions, LayerError, LayerSpec};
 
 use crate::go::{self, GoEntry};
 use crate::tools::{compressor, raised, store, tar_of};

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use layer::{Entry, Layer, LayerError, LayerSpec};
+use ko_layer::{Entry, Layer, LayerError, LayerSpec};
 use store::Store;
 
 use crate::tools::{bytes, compressor, files_below, raised, store};
@@ -112,7 +112,7 @@ fn a_file_that_cannot_be_read_is_named() {
     let spec = LayerSpec::new(vec![Entry::file("f", &path, 3)]);
     let error = spec.write(&store, &compressor(1), &Cancel::new()).unwrap_err();
     assert_eq!(error.to_string(), format!("opening {}", path.display()));
-    let error = LayerSpec::binary(layer::Family::Unix, "f", &path, None).unwrap_err();
+    let error = LayerSpec::binary(ko_layer::Family::Unix, "f", &path, None).unwrap_err();
     assert_eq!(error.to_string(), format!("looking at {}", path.display()));
     // A directory can be opened but not read.
     let spec = LayerSpec::new(vec![Entry::file("f", dir.path(), 3)]);

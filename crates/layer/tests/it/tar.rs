@@ -1,6 +1,6 @@
 //! The tar is Go's, byte for byte.
 
-use layer::{Entry, Family, HeaderError, LayerSpec};
+use ko_layer::{Entry, Family, HeaderError, LayerSpec};
 use proptest::prelude::*;
 
 use crate::go::{self, GoEntry};

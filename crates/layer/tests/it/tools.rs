@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use layer::{Compressor, Layer, LayerSpec};
+use ko_layer::{Compressor, Layer, LayerSpec};
 use store::Store;
 
 pub(crate) fn compressor(threads: usize) -> Compressor {

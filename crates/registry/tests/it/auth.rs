@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use ko_registry::{
+    Access, BlobSource, Client, ClientOptions, Credential, PushHint, Pushed, Secret,
+};
 use oci::{MediaType, Tag};
-use registry::{Access, BlobSource, Client, ClientOptions, Credential, PushHint, Pushed, Secret};
 use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry};
 
 use crate::{

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
-use oci::Repository;
-use registry::{
+use ko_registry::{
     Chain, Credential, DockerConfig, DockerPlaces, GitHub, Keychain, KeychainError, Secret,
 };
+use oci::Repository;
 use tempfile::TempDir;
 
 use crate::{Fixed, PASSWORD};

@@ -1,6 +1,6 @@
 //! Tokens that are handed on.
 
-use registry::{Access, Credential, RegistryError, Secret};
+use ko_registry::{Access, Credential, RegistryError, Secret};
 use testkit::registry::{Auth, Bearer, Class, TestRegistry};
 
 use crate::{PASSWORD, USER, anonymous, basic, client, repository};

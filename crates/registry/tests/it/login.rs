@@ -7,10 +7,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use oci::Registry;
-use registry::{
+use ko_registry::{
     Credential, CredentialStore, DockerConfig, DockerPlaces, Kept, KeychainError, Secret,
 };
+use oci::Registry;
 use tempfile::TempDir;
 
 use crate::PASSWORD;

@@ -16,8 +16,8 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ko_registry::{Chain, Client, ClientOptions, Credential, Keychain, RetryPolicy, Secret};
 use oci::{Descriptor, MediaType, Reference, Repository};
-use registry::{Chain, Client, ClientOptions, Credential, Keychain, RetryPolicy, Secret};
 use store::Store;
 use testkit::registry::{Class, TestRegistry};
 
@@ -62,7 +62,7 @@ impl Keychain for Fixed {
     fn resolve<'a>(
         &'a self,
         _: &'a Repository,
-    ) -> registry::BoxFuture<'a, Result<Credential, registry::KeychainError>> {
+    ) -> ko_registry::BoxFuture<'a, Result<Credential, ko_registry::KeychainError>> {
         Box::pin(std::future::ready(Ok(self.0.clone())))
     }
 }

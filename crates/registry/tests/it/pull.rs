@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use flate2::write::GzEncoder;
+use ko_registry::{Access, Client, RegistryError};
 use oci::{Descriptor, Digest, MediaType, Tag};
-use registry::{Access, Client, RegistryError};
 use store::Store;
 use testkit::registry::{Class, Fault, Rule, TestRegistry};
 

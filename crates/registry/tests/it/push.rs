@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ko_registry::{
+    Access, BlobSource, Chain, Client, ClientOptions, PushHint, Pushed, RegistryError,
+};
 use oci::{Descriptor, Digest, MediaType, Tag};
-use registry::{Access, BlobSource, Chain, Client, ClientOptions, PushHint, Pushed, RegistryError};
 use testkit::registry::{Class, Fault, Rule, TestRegistry};
 
 use crate::{anonymous, assert_requests, blob, options, repository, store};

@@ -1,7 +1,7 @@
 //! Where a registry may send us, and what we show there.
 
+use ko_registry::{Access, BlobSource, Credential, PushHint, Pushed, RegistryError, Secret};
 use oci::{MediaType, Tag};
-use registry::{Access, BlobSource, Credential, PushHint, Pushed, RegistryError, Secret};
 use testkit::registry::{Auth, Bearer, Class, Fault, Rule, TestRegistry};
 
 use crate::{PASSWORD, USER, anonymous, basic, blob, client, reference, repository, store};

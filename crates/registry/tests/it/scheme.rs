@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use ko_registry::{Access, BlobSource, Chain, Client, ClientOptions, PushHint};
 use oci::Repository;
-use registry::{Access, BlobSource, Chain, Client, ClientOptions, PushHint};
 use testkit::registry::{Class, Fault, Protocol, Rule, TestRegistry};
 
 use crate::{anonymous, assert_requests, blob, options, reference, repository};

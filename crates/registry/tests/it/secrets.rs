@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
+use ko_registry::{BlobSource, Credential, PushHint, RegistryError, Secret};
 use oci::MediaType;
-use registry::{BlobSource, Credential, PushHint, RegistryError, Secret};
 use testkit::registry::{Auth, Bearer, Class, Fault, Rule, TestRegistry};
 
 use crate::{PASSWORD, USER, basic, blob, client, reference, repository, store};

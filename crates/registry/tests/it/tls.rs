@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use rcgen::date_time_ymd;
-use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use registry::{
+use ko_registry::{
     BlobSource, Broken, CertificateProblem, Chain, Client, ClientOptions, PushHint, Pushed,
     RegistryError, RootPlaces,
 };
+use rcgen::date_time_ymd;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use testkit::registry::{Class, Protocol, TestRegistry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;

@@ -1,6 +1,6 @@
 //! `--timings`.
 
-use report::{Counters, Image, Span, Timings};
+use ko_report::{Counters, Image, Span, Timings};
 
 fn span(stage: &str, import_path: Option<&str>, start: f64, seconds: f64) -> Span {
     Span {

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use ko_store::{ArchiveError, Entry, Imported, Kind, Store};
 use oci::Digest;
-use store::{ArchiveError, Entry, Imported, Kind, Store};
 use tar::{Builder, EntryType, Header};
 
 use crate::{Answer, store};

@@ -7,9 +7,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use ko_store::{Record, Store, StoreError};
 use oci::Digest;
 use serde::{Deserialize, Serialize};
-use store::{Record, Store, StoreError};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Answer {

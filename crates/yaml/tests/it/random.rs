@@ -1,11 +1,11 @@
 //! Random texts: whatever they are, nothing panics; where they are YAML,
 //! splicing is replacing in the data, and outputs can be joined.
 
+use ko_yaml::{File, Mode, Selector, Source};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use yaml::{File, Mode, Selector, Source};
 
 use crate::support::{self, events, manifest, parse, splice_with};
 

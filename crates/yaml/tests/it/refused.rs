@@ -1,6 +1,6 @@
 //! What is no YAML, and how it is said.
 
-use yaml::{Error, File, Mode, Problem, Source};
+use ko_yaml::{Error, File, Mode, Problem, Source};
 
 use crate::support::{self, parse};
 

@@ -1,6 +1,6 @@
 //! Selectors on documents and lists, against ko, and what is left of the bytes.
 
-use yaml::{Problem, Selector};
+use ko_yaml::{Problem, Selector};
 
 use crate::go;
 use crate::support::{self, Ours, parse, splice};

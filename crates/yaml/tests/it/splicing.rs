@@ -1,6 +1,6 @@
 //! What replacing does to the bytes, style by style.
 
-use yaml::{Extent, Found, Style};
+use ko_yaml::{Extent, Found, Style};
 
 use crate::support::{self, parse, parse_embedded, splice_with};
 

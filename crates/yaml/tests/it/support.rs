@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use yaml::{Error, File, Mode, Selector, Source};
+use ko_yaml::{Error, File, Mode, Selector, Source};
 
 use crate::go::{self, Case};
 
