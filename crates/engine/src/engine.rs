@@ -293,6 +293,7 @@ impl Clients {
                 insecure: network.insecure,
                 skip_verify,
                 roots: network.roots.clone(),
+                proxies: network.proxies.clone(),
                 ..ClientOptions::default()
             };
             Client::new(options, Arc::clone(&network.keychain)).map_err(Error::Network)

@@ -1,6 +1,6 @@
 //! Words the hints that several rooms give about an error.
 
-use registry::RegistryError;
+use registry::{ProxyError, RegistryError};
 
 /// A full disk.
 pub(crate) const DISK_FULL: &str = "the disk that holds the cache is full: make room, or set KOCACHE to a directory on another one";
@@ -10,7 +10,9 @@ pub(crate) const NO_CACHE: &str = "set KOCACHE to one, or HOME";
 
 /// A registry that refuses a request; `base` says whether it is that of a base.
 pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
-    if error.is_certificate() {
+    if let RegistryError::Proxy(ProxyError { variable }) = error {
+        format!("set {variable} to the URL of a proxy (http, https, socks5), or unset it")
+    } else if error.is_certificate() {
         "if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; \
          --insecure-registry trusts any certificate of the destination"
             .to_owned()

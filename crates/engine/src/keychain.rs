@@ -59,6 +59,7 @@ pub async fn token(
     let options = ClientOptions {
         user_agent: network.user_agent.clone(),
         roots: network.roots.clone(),
+        proxies: network.proxies.clone(),
         ..ClientOptions::default()
     };
     let client = Client::new(options, Arc::clone(&network.keychain))?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use golang::Environment;
 use layer::Compression;
 use oci::{Platform, PlatformMatcher};
-use registry::{Anonymous, Keychain, RootPlaces};
+use registry::{Anonymous, Keychain, Proxies, RootPlaces};
 
 use crate::activity::Clock;
 use crate::bases::BaseReference;
@@ -128,6 +128,7 @@ impl Default for Network {
             user_agent: concat!("ko/", env!("CARGO_PKG_VERSION")).to_owned(),
             insecure: false,
             roots: RootPlaces::default(),
+            proxies: Proxies::default(),
             keychain: Arc::new(Anonymous),
         }
     }
@@ -143,6 +144,8 @@ pub struct Network {
     pub insecure: bool,
     /// Where the certificates of authorities are.
     pub roots: RootPlaces,
+    /// Which requests go through a proxy.
+    pub proxies: Proxies,
     /// Whose credentials are used.
     pub keychain: Arc<dyn Keychain>,
 }

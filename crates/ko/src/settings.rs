@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use engine::{
     BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
-    Limits, Network, Options, PlatformMatcher, Repository, RootPlaces, SbomOptions, Timestamp,
-    keychain,
+    Limits, Network, Options, PlatformMatcher, Proxies, Repository, RootPlaces, SbomOptions,
+    Timestamp, keychain,
 };
 
 use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements, size};
@@ -346,7 +346,20 @@ const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 
 fn network(process: &Process, insecure: bool) -> Network {
     let keychain = keychain(credential_sources(process));
-    Network { user_agent: user_agent(), insecure, roots: roots(process), keychain }
+    let (roots, proxies) = (roots(process), proxies(process));
+    Network { user_agent: user_agent(), insecure, roots, proxies, keychain }
+}
+
+/// The proxies that the environment names, as Go reads it: in large letters or
+/// small ones, and in a CGI program `HTTP_PROXY` may be a header of the request
+/// that it answers.
+pub(crate) fn proxies(process: &Process) -> Proxies {
+    let text = |large, small| process.text(large).or_else(|| process.text(small));
+    let secret = |large, small| text(large, small).map(keychain::Secret::new);
+    let http = secret("HTTP_PROXY", "http_proxy");
+    let http = http.filter(|_| process.variable("REQUEST_METHOD").is_none());
+    let no_proxy = text("NO_PROXY", "no_proxy").unwrap_or_default();
+    Proxies::new(http.as_ref(), secret("HTTPS_PROXY", "https_proxy").as_ref(), &no_proxy)
 }
 
 /// Where the environment says that the certificates of authorities are.

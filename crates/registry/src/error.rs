@@ -11,6 +11,7 @@ use reqwest::{Method, StatusCode, Url};
 use crate::answer::Failure;
 use crate::certificate::{self, CertificateProblem};
 use crate::keychain::KeychainError;
+use crate::proxy::ProxyError;
 
 /// Statuses of registries and proxies that may be better in a moment.
 const TRANSIENT: [u16; 8] = [408, 429, 499, 500, 502, 503, 504, 522];
@@ -200,6 +201,9 @@ pub enum RegistryError {
         #[source]
         source: Arc<std::io::Error>,
     },
+    /// The proxy that the request should go through cannot be known.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// The extra root certificates are no PEM, or TLS cannot be set up.
     #[error("setting up TLS")]
     Tls(#[source] Arc<dyn std::error::Error + Send + Sync>),

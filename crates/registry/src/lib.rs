@@ -18,6 +18,7 @@ mod guard;
 mod keychain;
 mod learn;
 mod options;
+mod proxy;
 mod pull;
 mod pulls;
 mod pulse;
@@ -42,6 +43,7 @@ pub use keychain::{
     HelperOutput, Kept, Keychain, KeychainError, Secret,
 };
 pub use options::ClientOptions;
+pub use proxy::{Proxies, ProxyError};
 pub use pull::FetchedManifest;
 pub use push::{PushHint, Pushed};
 pub use retry::RetryPolicy;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::proxy::Proxies;
 use crate::retry::RetryPolicy;
 use crate::roots::RootPlaces;
 
@@ -21,6 +22,8 @@ pub struct ClientOptions {
     /// Certificates of authorities to trust besides the system's; each entry
     /// may hold several, in PEM.
     pub root_certificates: Vec<Vec<u8>>,
+    /// Which requests go through a proxy.
+    pub proxies: Proxies,
     /// When and how often to try again.
     pub retry: RetryPolicy,
     /// How long an upload may go on without a byte on its way or an answer.
@@ -39,6 +42,7 @@ impl Default for ClientOptions {
             skip_verify: false,
             roots: RootPlaces::default(),
             root_certificates: Vec::new(),
+            proxies: Proxies::default(),
             retry: RetryPolicy::default(),
             // What is on its way in the system's buffers cannot be seen, and a
             // registry may check a blob for minutes before it answers.

@@ -18,6 +18,7 @@ use crate::coding::Gunzip;
 use crate::error::{Broken, RegistryError, RequestLine};
 use crate::guard;
 use crate::options::ClientOptions;
+use crate::proxy::Proxies;
 use crate::pulse::Pulse;
 use crate::trust::{self, Trust};
 
@@ -118,7 +119,7 @@ impl Transport {
     async fn client(&self, pool: Pool, loopback: bool) -> Result<&reqwest::Client, RegistryError> {
         let cell = &self.clients[usize::from(pool == Pool::Upload) * 2 + usize::from(loopback)];
         let made = cell.get_or_try_init(|| async {
-            let mut builder = reqwest::Client::builder()
+            let builder = reqwest::Client::builder()
                 .user_agent(&self.options.user_agent)
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)
@@ -128,21 +129,21 @@ impl Transport {
                 Pool::Api => (builder.read_timeout(SILENCE), trust::PROTOCOLS),
                 Pool::Upload => (builder.http1_only(), &["http/1.1"]),
             };
-            builder = if self.options.skip_verify {
+            let builder = if self.options.skip_verify {
                 settings.tls_danger_accept_invalid_certs(true)
             } else {
                 settings.tls_backend_preconfigured(self.trust.config(protocols))
             };
-            if loopback {
-                builder = builder.no_proxy();
-            }
-            builder.build().map_err(|error| RegistryError::Tls(Arc::new(error)))
+            let nowhere = Proxies::default();
+            let proxies = if loopback { &nowhere } else { &self.options.proxies };
+            proxies.apply(builder).build().map_err(|error| RegistryError::Tls(Arc::new(error)))
         });
         made.await
     }
 
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
+        self.options.proxies.of(&request.url)?;
         let client = self.client(request.pool, guard::is_loopback(&request.url)).await?;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())

@@ -50,6 +50,7 @@ pub(super) async fn fetch(url: &ManifestUrl, network: &Network) -> Result<Vec<u8
         .user_agent(&network.user_agent)
         .read_timeout(SILENCE)
         .tls_backend_preconfigured(registry::tls(&network.roots));
+    let client = network.proxies.apply(client);
     let sent = client.build().map_err(failed)?.get(&url.0).send().await;
     let mut response = sent.and_then(reqwest::Response::error_for_status).map_err(failed)?;
     let mut bytes = Vec::new();

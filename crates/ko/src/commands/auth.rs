@@ -94,6 +94,7 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
         user_agent: settings::user_agent(),
         insecure: false,
         roots: settings::roots(process),
+        proxies: settings::proxies(process),
         keychain,
     };
     let grant = wait(keychain::token(&network, &wanted, access, &mounts))?;
