@@ -3,6 +3,8 @@
 
 use clap::{Arg, ArgAction, Command};
 
+use super::typed::{Typed, flags_of};
+
 /// What a shell is to do besides offering the candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Directive {
@@ -50,21 +52,6 @@ impl Completion {
     }
 }
 
-/// The words before the one that is being completed.
-struct Typed<'a> {
-    root: &'a Command,
-    command: &'a Command,
-    /// Commands that were asked about with `ko help`.
-    is_help: bool,
-    flags: Vec<&'a Arg>,
-    /// Words that are neither flags nor commands.
-    positionals: usize,
-    /// Whether `--` has ended the flags.
-    only_words: bool,
-    /// Whether the last flag waits for its value.
-    awaits_value: bool,
-}
-
 /// Completes the last of the words after `ko`.
 pub(crate) fn complete(words: &[String]) -> Completion {
     let mut root = super::command();
@@ -72,13 +59,14 @@ pub(crate) fn complete(words: &[String]) -> Completion {
     let Some((last, before)) = words.split_last() else {
         return Completion::none(Directive::Default);
     };
-    let Some(typed) = Typed::read(&root, before) else {
+    let mut typed = Typed::new(&root, false);
+    if typed.read(before).is_err() || typed.is_unknown() {
         return Completion::none(Directive::Default);
-    };
+    }
     if typed.flags.iter().any(|flag| flag.get_id() == "help") {
         return Completion::none(Directive::NoFiles);
     }
-    if typed.awaits_value {
+    if typed.awaits_value.is_some() {
         return Completion::none(Directive::Default);
     }
     if last.starts_with('-') && !typed.only_words {
@@ -91,77 +79,7 @@ pub(crate) fn complete(words: &[String]) -> Completion {
     typed.words(last)
 }
 
-impl<'a> Typed<'a> {
-    /// Reads the words as pflag does. Nothing, if they name an unknown
-    /// command or flag.
-    fn read(root: &'a Command, words: &[String]) -> Option<Self> {
-        let mut typed = Self {
-            root,
-            command: root,
-            is_help: false,
-            flags: Vec::new(),
-            positionals: 0,
-            only_words: false,
-            awaits_value: false,
-        };
-        for word in words {
-            if typed.awaits_value {
-                typed.awaits_value = false;
-            } else if typed.only_words {
-                typed.word(word)?;
-            } else if word == "--" {
-                typed.only_words = true;
-            } else if let Some(long) = word.strip_prefix("--") {
-                let (name, has_value) = match long.split_once('=') {
-                    Some((name, _)) => (name, true),
-                    None => (long, false),
-                };
-                let flag = typed.flag(|flag| flag.get_long() == Some(name))?;
-                typed.awaits_value = takes_value(flag) && !has_value;
-            } else if word.len() > 1 && word.starts_with('-') {
-                typed.letters(&word[1..])?;
-            } else {
-                typed.word(word)?;
-            }
-        }
-        Some(typed)
-    }
-
-    fn flag(&mut self, is_it: impl Fn(&Arg) -> bool) -> Option<&'a Arg> {
-        let flag = flags_of(self.command).find(|flag| is_it(flag))?;
-        self.flags.push(flag);
-        Some(flag)
-    }
-
-    /// Reads letters behind one dash.
-    fn letters(&mut self, letters: &str) -> Option<()> {
-        for (at, letter) in letters.char_indices() {
-            let rest = &letters[at + letter.len_utf8()..];
-            let flag = self.flag(|flag| flag.get_short() == Some(letter))?;
-            if takes_value(flag) {
-                self.awaits_value = rest.is_empty();
-                break;
-            }
-            if rest.starts_with('=') {
-                break;
-            }
-        }
-        Some(())
-    }
-
-    fn word(&mut self, word: &str) -> Option<()> {
-        let sub = self.command.find_subcommand(word).filter(|_| self.positionals == 0);
-        match sub {
-            Some(sub) if sub.get_name() == "help" && !self.is_help => {
-                (self.command, self.is_help) = (self.root, true);
-            }
-            Some(sub) => self.command = sub,
-            None if std::ptr::eq(self.command, self.root) && !self.is_help => return None,
-            None => self.positionals += 1,
-        }
-        Some(())
-    }
-
+impl Typed<'_> {
     /// Flags that begin with what was typed: the common ones first.
     fn flags(&self, typed: &str) -> Completion {
         let command = match self.root.find_subcommand("help") {
@@ -207,14 +125,4 @@ impl<'a> Typed<'a> {
         let candidates = fits.map(|sub| (sub.get_name().to_owned(), meaning(sub))).collect();
         Completion { candidates, directive: Directive::NoFiles }
     }
-}
-
-fn flags_of(command: &Command) -> impl Iterator<Item = &Arg> {
-    command.get_arguments().filter(|arg| !arg.is_positional())
-}
-
-/// Does the next word belong to the flag? A boolean's value only stands
-/// behind `=`.
-fn takes_value(flag: &Arg) -> bool {
-    matches!(flag.get_action(), ArgAction::Set | ArgAction::Append) && !flag.is_require_equals_set()
 }

@@ -4,20 +4,25 @@
 
 use std::ffi::OsString;
 
-use clap::Command;
+use clap::{Arg, Command};
+
+use super::typed::{flags_of, takes_value};
 
 /// The arguments without what only kubectl could understand. Those of other
 /// commands are left alone.
 pub(super) fn known(arguments: &[OsString], command: &Command) -> Vec<OsString> {
-    let run = command.get_subcommands().find(|sub| sub.get_name() == "run");
-    let (Some(run), true) = (run, arguments.get(1).is_some_and(|word| word == "run")) else {
+    if arguments.get(1).is_none_or(|word| word != "run") {
         return arguments.to_vec();
-    };
+    }
+    let mut root = command.clone();
+    // Gives `run` the flags of all commands.
+    root.build();
+    let Some(run) = root.find_subcommand("run") else { return arguments.to_vec() };
     let mut kept = arguments[..2].to_vec();
     let mut words = arguments[2..].iter().take_while(|word| *word != "--").peekable();
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
-        if !text.starts_with('-') || text == "-" || is_known(&text, run) {
+        if !text.starts_with('-') || text == "-" || find(&text, run).is_some() {
             kept.push(word.clone());
             // The value of a flag that we know is not a flag, whatever it is.
             if let Some(value) = words.peek()
@@ -33,26 +38,18 @@ pub(super) fn known(arguments: &[OsString], command: &Command) -> Vec<OsString> 
     kept
 }
 
-fn find<'a>(word: &str, run: &'a Command) -> Option<&'a clap::Arg> {
-    let global = ["help", "verbose"];
-    let named = |arg: &&clap::Arg| match word.strip_prefix("--") {
-        Some(long) => arg.get_long() == Some(long.split('=').next().unwrap_or_default()),
-        None => arg.get_short() == word[1..].chars().next(),
-    };
-    run.get_arguments().filter(|arg| !global.contains(&arg.get_id().as_str())).find(named)
-}
-
-fn is_known(word: &str, run: &Command) -> bool {
-    matches!(word, "-h" | "--help" | "-v" | "--verbose")
-        || word.starts_with("--verbose=")
-        || find(word, run).is_some()
+fn find<'a>(word: &str, run: &'a Command) -> Option<&'a Arg> {
+    let name = word.split('=').next().unwrap_or_default();
+    flags_of(run).find(|flag| match name.strip_prefix("--") {
+        Some(long) => flag.get_long() == Some(long),
+        None => flag.get_short() == word[1..].chars().next(),
+    })
 }
 
 /// Is this a flag whose value is the next word?
 fn takes_next(word: &str, run: &Command) -> bool {
     let bare = if word.starts_with("--") { !word.contains('=') } else { word.len() == 2 };
-    bare && find(word, run)
-        .is_some_and(|arg| !arg.is_require_equals_set() && arg.get_action().takes_values())
+    bare && find(word, run).is_some_and(takes_value)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod ko_compat;
 mod pflag;
 mod quantity;
 mod script;
+mod typed;
 mod words;
 
 use std::ffi::OsString;
@@ -50,7 +51,11 @@ pub(crate) enum Parsed {
 }
 
 #[derive(Debug, Parser)]
-#[command(name = "ko", about = "Rapidly iterate with Go, Containers, and Kubernetes.")]
+#[command(
+    name = "ko",
+    bin_name = "ko",
+    about = "Rapidly iterate with Go, Containers, and Kubernetes."
+)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -170,6 +175,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Ok(Parsed::Text(error.render().to_string()))
             }
+            // `ko -v` asks for nothing.
+            ErrorKind::MissingSubcommand => Ok(Parsed::Text(help(&[]).0)),
             _ => Err(words::of(&error, &arguments)),
         },
     }
@@ -255,6 +262,17 @@ mod tests {
             ("ko build --bogus=1", "unknown flag: --bogus"),
             ("ko build -x", "unknown shorthand flag: 'x' in -x"),
             ("ko build -Px", "unknown shorthand flag: 'x' in -x"),
+            ("ko build -Pxyz=1", "unknown shorthand flag: 'x' in -xyz=1"),
+            ("ko login -xhunter2", "unknown shorthand flag: 'x' in -x"),
+            ("ko login ---password=hunter2", "bad flag syntax: ---password"),
+            ("ko login -p", "flag needs an argument: 'p' in -p"),
+            ("ko auth token -m", "flag needs an argument: 'm' in -m"),
+            ("ko cache verify x", "unknown command \"x\" for \"ko cache verify\""),
+            ("ko.exe auth x", "unknown command \"x\" for \"ko auth\""),
+            (
+                "ko build --help=x",
+                "invalid argument \"x\" for \"-h, --help\" flag: strconv.ParseBool: parsing \"x\": invalid syntax",
+            ),
             ("ko build --tags", "flag needs an argument: --tags"),
             ("ko build -t", "flag needs an argument: 't' in -t"),
             ("ko build -x=1", "unknown shorthand flag: 'x' in -x=1"),

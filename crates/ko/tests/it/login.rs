@@ -141,7 +141,7 @@ fn what_cannot_be_a_login() {
             "login r.io -u me --password-stdin=PASSWORD",
             "invalid argument for \"--password-stdin\" flag",
         ),
-        ("login r.io -u", "flag needs an argument: --username"),
+        ("login r.io -u", "flag needs an argument: 'u' in -u"),
         ("auth logout", "accepts 1 arg(s), received 0"),
         ("auth logout bad/reg", "registries must be valid RFC 3986 URI authorities: bad/reg"),
         ("auth get a b", "accepts at most 1 arg(s), received 2"),
