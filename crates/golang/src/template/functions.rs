@@ -6,7 +6,6 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gotmpl::parse::{ActionNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos};
 use gotmpl::{FuncMap, TemplateError as EngineError, Value, html_escape, js_escape, url_encode};
 
 use super::data::{Map, TemplateData, zero};
@@ -213,18 +212,13 @@ impl State {
             let message = format!("a format has {VERBS} verbs at most");
             return self.fail(TemplateError::Execution { place: self.here(), message });
         }
-        let pos = Pos::new(0, 1);
         let names = || (0..args.len()).map(|index| format!("a{index}"));
-        let mut words = vec![Expr::Identifier(pos, "printf".into())];
-        words.extend(names().map(|name| Expr::Field(pos, vec![name.into()])));
-        let commands = vec![CommandNode { pos, args: words }];
-        let pipe = PipeNode { pos, decl: Vec::new(), commands, is_assign: false };
-        let nodes = vec![Node::Action(ActionNode { pos, pipe })];
+        let call: String = names().map(|name| format!(" .{name}")).collect();
         let data: BTreeMap<Arc<str>, Value> =
             names().map(Into::into).zip(args.iter().cloned()).collect();
         gotmpl::Template::new("printf")
-            .add_parse_tree("printf", ListNode { pos, nodes })
-            .execute_template_to_string("printf", &Value::Map(Arc::new(data)))
+            .parse(&format!("{{{{printf{call}}}}}"))
+            .and_then(|printf| printf.execute_to_string(&Value::Map(Arc::new(data))))
             .and_then(|text| self.bounded(text))
     }
 }
