@@ -3,7 +3,6 @@
 //! written where the other belongs.
 
 use std::fmt;
-use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -27,24 +26,6 @@ impl Digest {
     /// Hashes bytes that are in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
-    }
-
-    /// Hashes everything that a reader gives, and counts it: digest and size
-    /// in bytes.
-    ///
-    /// # Errors
-    /// The reader's.
-    pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 128 * 1024];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok((hasher.digest(), hasher.size())),
-                Ok(n) => hasher.update(&buffer[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// The 64 hex digits, without the algorithm: the name of a blob's file in
@@ -182,7 +163,6 @@ mod tests {
     fn the_empty_digest_is_the_known_one() {
         assert_eq!(Digest::of(b"").to_string(), EMPTY);
         assert_eq!(EMPTY.parse(), Ok(Digest::of(b"")));
-        assert_eq!(Digest::of_reader(&b""[..]).unwrap(), (Digest::of(b""), 0));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Represents an output as the input's own bytes with edits between them.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
 use std::ops::Range;
 
 /// The replacement of some bytes of a text; of none where it inserts.
@@ -68,15 +67,6 @@ impl<'a> Spliced<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pieces().all(str::is_empty)
-    }
-
-    /// Writes the output.
-    ///
-    /// # Errors
-    ///
-    /// Those of `out`.
-    pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
-        self.pieces().try_for_each(|piece| out.write_all(piece.as_bytes()))
     }
 
     /// The output as bytes of its own.
