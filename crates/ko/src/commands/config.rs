@@ -10,7 +10,7 @@ use crate::{settings, ui};
 
 pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     if arguments.schema {
-        return ui::print(&config::schema());
+        return ui::print(config::SCHEMA);
     }
     let work_dir = settings::work_dir(process)?;
     let config = Config::read(process, &work_dir)?;

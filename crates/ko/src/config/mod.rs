@@ -27,7 +27,7 @@ use engine::{BuildConfig, BuildFlags, BuildOptions};
 pub(crate) use compression::Compression;
 pub(crate) use file::Build;
 pub(crate) use origin::{List, Located, Origin};
-pub(crate) use schema::schema;
+pub(crate) use schema::SCHEMA;
 
 use crate::environment::Process;
 use crate::error::{CommandError, Result};

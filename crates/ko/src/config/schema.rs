@@ -1,105 +1,45 @@
-//! Writes the JSON Schema of configuration files, for editors. `docs/reference`
-//! has a copy; a test holds it against the types.
-
-use std::borrow::Cow;
-
-use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-
-use super::file::{Build, File};
+//! Holds the JSON Schema of configuration files, for editors.
 
 /// The schema, as a text that ends a line. Draft 7 is what editors know.
-pub(crate) fn schema() -> String {
-    let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<File>();
-    let text = serde_json::to_string_pretty(&schema).expect("a schema is a JSON value");
-    format!("{text}\n")
-}
-
-/// A text, or what is taken for one.
-#[derive(Debug)]
-pub(crate) struct Scalar;
-
-impl JsonSchema for Scalar {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Scalar".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "number", "boolean"] })
-    }
-}
-
-/// A list of texts, or one text in its place.
-#[derive(Debug)]
-pub(crate) struct List;
-
-impl JsonSchema for List {
-    fn schema_name() -> Cow<'static, str> {
-        "List".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let scalar = generator.subschema_for::<Scalar>();
-        json_schema!({ "anyOf": [{ "type": "array", "items": scalar }, scalar] })
-    }
-}
-
-/// A list of builds, or one build in its place.
-#[derive(Debug)]
-pub(crate) struct Builds;
-
-impl JsonSchema for Builds {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Builds".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let build = generator.subschema_for::<Build>();
-        json_schema!({ "anyOf": [{ "type": "array", "items": build }, build] })
-    }
-}
+pub(crate) const SCHEMA: &str = include_str!("../../../../docs/reference/ko-config.schema.json");
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::Value;
 
     use super::*;
+    use crate::config::file::{Build, File};
+    use crate::config::source::Source;
+    use crate::config::{read, yaml};
 
-    #[test]
-    fn the_schema_in_the_manual_is_this_one() {
-        let committed = include_str!("../../../../docs/reference/ko-config.schema.json");
-        assert_eq!(
-            committed,
-            schema(),
-            "run: ko config --schema > docs/reference/ko-config.schema.json"
-        );
+    fn is_read(text: &str) -> bool {
+        let source = Arc::new(Source::new(".ko.yaml".into(), text.into()));
+        read::file(&source, &yaml::parse(text).unwrap()).is_ok()
     }
 
     #[test]
-    fn the_schema_has_the_keys_that_are_read() {
-        let schema: Value = serde_json::from_str(&schema()).unwrap();
-        let keys = |schema: &Value| {
+    fn the_schema_has_what_is_read() {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let build = &schema["definitions"]["Build"];
+        let file: fn(&str, &str) -> String = |key, value| format!("{key}: {value}");
+        let entry: fn(&str, &str) -> String = |key, value| format!("builds: [{{{key}: {value}}}]");
+        for (schema, keys, text) in
+            [(&schema, &File::KEYS[..], file), (build, &Build::KEYS[..], entry)]
+        {
+            assert_eq!(schema["additionalProperties"], false);
             let properties = schema["properties"].as_object().unwrap();
-            properties.keys().map(ToOwned::to_owned).collect::<Vec<_>>()
-        };
-        let sorted = |keys: &[&str]| {
-            let mut keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-            keys.sort();
-            keys
-        };
-        let mut file = keys(&schema);
-        file.sort();
-        let mut build = keys(&schema["definitions"]["Build"]);
-        build.sort();
-        assert_eq!(file, sorted(&File::KEYS));
-        assert_eq!(build, sorted(&Build::KEYS));
+            let declared: Vec<&String> = properties.keys().collect();
+            assert_eq!(declared, keys);
+            for (key, declared) in properties {
+                assert!(declared["description"].is_string(), "{key}");
+                let declared = declared.to_string();
+                let takes = |kind: &str| declared.contains(kind);
+                assert_eq!(is_read(&text(key, "[a]")), takes("/List"), "{key}");
+                let is_map = takes("\"object\"") || takes("/Build");
+                assert_eq!(is_read(&text(key, "{a: b}")), is_map, "{key}");
+            }
+        }
     }
 }
