@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 
 use super::files::write_archive;
 use super::options::{Archive, DestinationOptions};
-use super::{Destination, DestinationError, DestinationParts};
+use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::{docker, oci};
 use crate::blobs::Blobs;
 use crate::blocking::{blocking, on_thread};
@@ -63,11 +62,7 @@ impl Destination for ArchiveDestination {
         true
     }
 
-    fn upload<'a>(
-        &'a self,
-        _: &'a str,
-        artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+    fn upload<'a>(&'a self, _: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
         let provided = async move {
             for layer in artifact.images().iter().flat_map(|image| &image.layers) {
                 self.blobs.provide(layer).await?;
@@ -81,7 +76,7 @@ impl Destination for ArchiveDestination {
         &'a self,
         import_path: &'a str,
         artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+    ) -> Publishing<'a, String> {
         let names = self.options.tagged(import_path);
         let mut committed = self.committed.lock().expect("no panic while it is held");
         committed.retain(|(_, others)| *others != names);
@@ -94,7 +89,7 @@ impl Destination for ArchiveDestination {
         std::future::ready(Ok(reference)).boxed()
     }
 
-    fn finish(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+    fn finish(&self) -> Publishing<'_> {
         self.save().boxed()
     }
 }

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use once::OnceMap;
 
 use super::error::in_a_line;
 use super::options::{DestinationOptions, Local};
-use super::{Destination, DestinationError, DestinationParts};
+use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::blobs::Blobs;
 use crate::container_engine::{
     ContainerEngine, DaemonError, EngineKind, EnginePlaces, Loaded, load,
@@ -112,15 +111,11 @@ impl Destination for ContainerEngineDestination {
         Ok(())
     }
 
-    fn ready(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+    fn ready(&self) -> Publishing<'_> {
         async { Ok(self.engine().await.map(drop)?) }.boxed()
     }
 
-    fn upload<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
         self.load(import_path, artifact).boxed()
     }
 
@@ -128,7 +123,7 @@ impl Destination for ContainerEngineDestination {
         &'a self,
         import_path: &'a str,
         artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+    ) -> Publishing<'a, String> {
         self.tag(import_path, artifact).boxed()
     }
 }

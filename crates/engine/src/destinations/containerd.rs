@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use cancel::Cancel;
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use once::OnceMap;
 
 use super::error::in_a_line;
 use super::options::{DestinationOptions, Local};
-use super::{Destination, DestinationError, DestinationParts};
+use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::oci::full_name;
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
@@ -130,15 +130,11 @@ impl Destination for ContainerdDestination {
         Ok(())
     }
 
-    fn ready(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+    fn ready(&self) -> Publishing<'_> {
         async { Ok(self.nodes().await.map(drop)?) }.boxed()
     }
 
-    fn upload<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
         self.load(import_path, artifact).boxed()
     }
 
@@ -146,7 +142,7 @@ impl Destination for ContainerdDestination {
         &'a self,
         import_path: &'a str,
         artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+    ) -> Publishing<'a, String> {
         self.tag(import_path, artifact).boxed()
     }
 }

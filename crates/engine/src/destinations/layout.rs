@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use fsutil::Access;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use oci::{Descriptor, Index, MediaType, json};
 use store::Store;
 
 use super::files::{at, put, replace};
 use super::options::{DestinationOptions, Layout};
-use super::{Destination, DestinationError, DestinationParts};
+use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::oci::{LAYOUT, REF_NAME};
 use crate::blobs::{BlobError, Blobs};
 use crate::blocking::blocking;
@@ -68,11 +67,7 @@ impl Destination for LayoutDestination {
         true
     }
 
-    fn upload<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
         self.save(import_path, artifact).boxed()
     }
 
@@ -80,7 +75,7 @@ impl Destination for LayoutDestination {
         &'a self,
         import_path: &'a str,
         artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+    ) -> Publishing<'a, String> {
         let append = async move {
             let (dir, names, made) = (self.dir.clone(), self.names(import_path), artifact.clone());
             let work = blocking(move || append(&dir, &names, &made));

@@ -65,6 +65,9 @@ fn builtin(parts: &DestinationParts<'_>) -> Vec<Box<dyn Destination>> {
     all.iter().filter_map(|wanted| wanted(parts)).collect()
 }
 
+/// A step of publishing.
+pub(crate) type Publishing<'a, T = ()> = BoxFuture<'a, Result<T, DestinationError>>;
+
 /// Where images go.
 ///
 /// Publishing has two steps, so that no tag of a run moves before all of its
@@ -82,17 +85,13 @@ pub trait Destination: Debug + Send + Sync {
     }
 
     /// Whether images are taken at all. Asked before anything is compiled.
-    fn ready(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+    fn ready(&self) -> Publishing<'_> {
         std::future::ready(Ok(())).boxed()
     }
 
     /// Brings everything that the top manifest reaches. May be called for an
     /// artifact that is there already.
-    fn upload<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<(), DestinationError>>;
+    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a>;
 
     /// Announces a layer that an image will most likely have, long before
     /// there is an image: time to send it.
@@ -104,15 +103,12 @@ pub trait Destination: Debug + Send + Sync {
     }
 
     /// Makes the artifact visible, and returns the reference that is printed.
-    fn commit<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<String, DestinationError>>;
+    fn commit<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact)
+    -> Publishing<'a, String>;
 
     /// Called when all artifacts of the run are committed: where they become
     /// visible together, now.
-    fn finish(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+    fn finish(&self) -> Publishing<'_> {
         std::future::ready(Ok(())).boxed()
     }
 }

@@ -2,10 +2,9 @@
 //! the cache.
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 
 use super::options::DestinationOptions;
-use super::{Destination, DestinationError};
+use super::{Destination, Publishing};
 use crate::image::Artifact;
 
 #[derive(Debug)]
@@ -20,11 +19,7 @@ impl NoDestination {
 }
 
 impl Destination for NoDestination {
-    fn upload<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a Artifact,
-    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+    fn upload<'a>(&'a self, _: &'a str, _: &'a Artifact) -> Publishing<'a> {
         std::future::ready(Ok(())).boxed()
     }
 
@@ -34,7 +29,7 @@ impl Destination for NoDestination {
         &'a self,
         import_path: &'a str,
         artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+    ) -> Publishing<'a, String> {
         let name = self.options.name(import_path);
         let reference = match self.options.tags.first() {
             Some(tag) if self.options.tag_only => format!("{name}:{tag}"),

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, try_join, try_join_all};
+use futures::future::{try_join, try_join_all};
 use futures::{FutureExt as _, TryFutureExt as _};
 use oci::{Descriptor, Digest, Reference, Repository};
 use once::OnceMap;
 use registry::{Access, BlobSource, Client, PushHint, RegistryError};
 
 use super::options::DestinationOptions;
-use super::{Destination, DestinationError, DestinationParts};
+use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::activity::Activity;
 use crate::blobs::{BlobError, Blobs};
 use crate::blocking::blocking;
@@ -293,11 +293,7 @@ impl Destination for RegistryDestination {
         }
     }
 
-    fn upload<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
         self.upload_all(import_path, artifact).boxed()
     }
 
@@ -305,7 +301,7 @@ impl Destination for RegistryDestination {
         &'a self,
         import_path: &'a str,
         artifact: &'a Artifact,
-    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+    ) -> Publishing<'a, String> {
         self.tag_all(import_path, artifact).boxed()
     }
 }

@@ -26,7 +26,7 @@ use crate::build::{
 use crate::cancellation::Cancellation;
 use crate::container_engine::EnginePlaces;
 use crate::destinations::{
-    Destination, DestinationError, DestinationOptions, DestinationParts, Destinations,
+    Destination, DestinationError, DestinationOptions, DestinationParts, Destinations, Publishing,
 };
 use crate::error::Error;
 use crate::events::{Event, Observer, StaleReason};
@@ -244,11 +244,7 @@ impl Destination for FakeDestination {
         self.log.note(format!("offer {import_path} {}", layer.descriptor.digest));
     }
 
-    fn upload<'a>(
-        &'a self,
-        import_path: &'a str,
-        _: &'a Artifact,
-    ) -> BoxFuture<'a, Result<(), DestinationError>> {
+    fn upload<'a>(&'a self, import_path: &'a str, _: &'a Artifact) -> Publishing<'a> {
         let upload = async move {
             if self.refuses.as_deref() == Some(import_path) {
                 self.log.note(format!("refuse {import_path}"));
@@ -261,16 +257,12 @@ impl Destination for FakeDestination {
         upload.boxed()
     }
 
-    fn commit<'a>(
-        &'a self,
-        import_path: &'a str,
-        _: &'a Artifact,
-    ) -> BoxFuture<'a, Result<String, DestinationError>> {
+    fn commit<'a>(&'a self, import_path: &'a str, _: &'a Artifact) -> Publishing<'a, String> {
         self.log.note(format!("commit {import_path}"));
         std::future::ready(Ok(format!("registry.example/{import_path}"))).boxed()
     }
 
-    fn finish(&self) -> BoxFuture<'_, Result<(), DestinationError>> {
+    fn finish(&self) -> Publishing<'_> {
         self.log.note("finish");
         std::future::ready(Ok(())).boxed()
     }

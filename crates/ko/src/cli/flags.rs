@@ -12,7 +12,7 @@ use super::csv;
 /// Not a doc comment, whose brackets would be links.
 const PLATFORM: &str = "Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*";
 
-/// The arguments of `ko build`.
+/// The arguments of `ko build` and `ko run`.
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
     #[arg(value_name = "IMPORTPATH", help = "Import paths, or local directories")]
@@ -44,17 +44,6 @@ pub(crate) struct ApplyArgs {
     pub(crate) positional: Vec<OsString>,
     #[command(flatten)]
     pub(crate) files: FileArgs,
-    #[command(flatten)]
-    pub(crate) publish: PublishArgs,
-    #[command(flatten)]
-    pub(crate) image: ImageArgs,
-}
-
-/// The arguments of `ko run`.
-#[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    #[arg(value_name = "IMPORTPATH", help = "Import paths, or local directories")]
-    pub(crate) positional: Vec<String>,
     #[command(flatten)]
     pub(crate) publish: PublishArgs,
     #[command(flatten)]

@@ -25,7 +25,7 @@ pub(crate) use self::credentials::{
 };
 pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs,
-    PublishArgs, ResolveArgs, RunArgs, elements,
+    PublishArgs, ResolveArgs, elements,
 };
 pub(crate) use self::quantity::{readable, size};
 pub(crate) use self::script::{CompletionArgs, script};
@@ -127,7 +127,7 @@ pub(crate) enum Command {
     /// Arguments after -- go to kubectl run; a second -- separates its flags from
     /// the program's.
     #[command(verbatim_doc_comment)]
-    Run(Box<RunArgs>),
+    Run(Box<BuildArgs>),
     /// Print ko version.
     #[command(verbatim_doc_comment)]
     Version {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use super::{kubectl, session};
-use crate::cli::RunArgs;
+use crate::cli::BuildArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{settings, ui};
@@ -12,7 +12,7 @@ use crate::{settings, ui};
 /// How kubectl runs it: attached, and gone afterwards.
 const FLAGS: [&str; 4] = ["--attach", "--rm", "--restart=Never", "--log-flush-frequency=1s"];
 
-pub(crate) fn run(process: &Process, verbose: bool, arguments: &RunArgs) -> Result<()> {
+pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Result<()> {
     if arguments.positional.is_empty() {
         return Err(CommandError::new("ko run: no importpaths listed"));
     }
