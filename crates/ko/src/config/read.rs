@@ -45,16 +45,15 @@ impl Reader<'_> {
         let fields = self.fields(entries, &File::KEYS)?;
         let builds = fields.get("builds").map(|node| builds::read(self, node)).transpose()?;
         let list = |key| fields.get(key).map(|node| self.list(key, node)).transpose();
-        let text = |key| fields.get(key).map(|node| self.text(key, node)).transpose();
+        let text = |key| {
+            let wrong = |kind: &str| format!("'{key}' expected a string, got {kind}");
+            fields.get(key).map(|node| self.text(node, wrong)).transpose()
+        };
+        let base = fields.get("defaultBaseImage").map(|node| self.base("defaultBaseImage", node));
+        let overrides = fields.get("baseImageOverrides").map(|node| self.overrides(node));
         Ok(File {
-            default_base_image: fields
-                .get("defaultBaseImage")
-                .map(|node| self.base("defaultBaseImage", node))
-                .transpose()?,
-            base_image_overrides: fields
-                .get("baseImageOverrides")
-                .map(|node| self.overrides(node))
-                .transpose()?,
+            default_base_image: base.transpose()?,
+            base_image_overrides: overrides.transpose()?,
             default_platforms: list("defaultPlatforms")?,
             default_env: list("defaultEnv")?,
             default_flags: list("defaultFlags")?,
@@ -113,25 +112,17 @@ impl Reader<'_> {
 
     /// A reference to a base.
     fn base(&self, key: &str, node: &Node) -> Result<Located<String>> {
-        let origin = self.origin(node);
-        match node.value.scalar() {
-            Some(text) => Ok(Located::new(text, origin)),
-            None => Err(origin.error(format!(
-                "'{key}': error parsing \"\" as image reference: expected a string, got {}",
-                node.value.kind()
-            ))),
-        }
+        self.text(node, |kind| {
+            format!("'{key}': error parsing \"\" as image reference: expected a string, got {kind}")
+        })
     }
 
-    /// A text.
-    fn text(&self, key: &str, node: &Node) -> Result<Located<String>> {
+    /// A text; `wrong` is said of what is none.
+    fn text(&self, node: &Node, wrong: impl Fn(&str) -> String) -> Result<Located<String>> {
         let origin = self.origin(node);
         match node.value.scalar() {
             Some(text) => Ok(Located::new(text, origin)),
-            None => {
-                let kind = node.value.kind();
-                Err(origin.error(format!("'{key}' expected a string, got {kind}")))
-            }
+            None => Err(origin.error(wrong(node.value.kind()))),
         }
     }
 
@@ -169,11 +160,8 @@ impl Reader<'_> {
                 return Ok(List::of(text.split_whitespace().map(str::to_owned), origin));
             }
         };
-        let item = |(index, node): (usize, &Node)| match node.value.scalar() {
-            Some(text) => Ok(Located::new(text, self.origin(node))),
-            None => Err(self
-                .origin(node)
-                .error(format!("'{key}[{index}]' expected a string, got {}", node.value.kind()))),
+        let item = |(index, node): (usize, &Node)| {
+            self.text(node, |kind| format!("'{key}[{index}]' expected a string, got {kind}"))
         };
         let items = items.iter().enumerate().map(item).collect::<Result<_>>()?;
         Ok(List { items, origin })
