@@ -306,6 +306,15 @@ mod tests {
     }
 
     #[test]
+    fn no_command_is_a_question_for_help() {
+        for words in ["ko", "ko -v", "ko.exe -v"] {
+            let arguments: Vec<OsString> = words.split(' ').map(Into::into).collect();
+            let Parsed::Text(help) = parse(&arguments).unwrap() else { panic!("{words}") };
+            assert!(help.contains("Usage: ko "), "{words}: {help}");
+        }
+    }
+
+    #[test]
     fn the_command_line_is_well_formed() {
         command().debug_assert();
     }

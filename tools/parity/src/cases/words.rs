@@ -67,6 +67,8 @@ fn wrong() -> Vec<Case> {
         one("words/unknown-flag-value", "build --bogus=1", "Error: unknown flag: --bogus"),
         one("words/unknown-letters", "build -Px", "Error: unknown shorthand flag: 'x' in -x"),
         one("words/unknown-letter-value", "build -x=1", "Error: unknown shorthand flag: 'x' in -x=1"),
+        one("words/unknown-letters-value", "build -Pxyz=1", "Error: unknown shorthand flag: 'x' in -xyz=1"),
+        one("words/help-value", "build --help=x", "Error: invalid argument \"x\" for \"-h, --help\" flag"),
         one("words/no-value", "build --image-user", "Error: flag needs an argument: --image-user"),
         one("words/no-value-short", "build -t", "Error: flag needs an argument: 't' in -t"),
         one("words/bad-integer", "build -j x", "Error: invalid argument \"x\" for \"-j, --jobs\" flag: strconv.ParseInt: parsing \"x\": invalid syntax"),
