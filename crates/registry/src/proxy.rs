@@ -89,7 +89,6 @@ impl Proxies {
     }
 
     /// Makes a client use these proxies, and no others.
-    #[must_use]
     pub fn apply(&self, client: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         let client = client.no_proxy();
         if self.http.is_none() && self.https.is_none() {
