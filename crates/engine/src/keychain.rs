@@ -42,7 +42,7 @@ pub fn docker_config(places: DockerPlaces) -> DockerConfig {
 pub fn credential_store(places: DockerPlaces) -> Option<CredentialStore> {
     let in_home = places.home.map(|home| home.join(".docker"));
     let dir = places.docker_config.or(in_home)?;
-    Some(CredentialStore::new(&dir, places.path).helper_output(places.helper_output))
+    Some(CredentialStore::new(&dir, places.environment).helper_output(places.helper_output))
 }
 
 /// Has a token made for requests about a repository, and about others that

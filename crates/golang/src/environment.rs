@@ -2,6 +2,7 @@
 //! never read from this process.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 
 use thiserror::Error;
 
@@ -11,9 +12,16 @@ use crate::toolexec::is_toolexec;
 
 /// Variables in the order in which they were set. Setting one again replaces
 /// it. Names are compared as the operating system compares them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     entries: Vec<(OsString, OsString)>,
+}
+
+/// Only the names: values may be secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.entries.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Environment {

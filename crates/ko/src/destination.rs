@@ -229,6 +229,7 @@ pub(crate) fn engine_places(process: &Process, work_dir: &Path) -> EnginePlaces 
         container_host: process.text("CONTAINER_HOST"),
         home: system::home_dir(|name| process.path(name)),
         runtime_dir: process.path("XDG_RUNTIME_DIR"),
+        environment: process.variables().iter().cloned().collect(),
     }
 }
 

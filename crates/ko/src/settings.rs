@@ -393,7 +393,7 @@ pub(crate) fn docker_places(process: &Process) -> keychain::DockerPlaces {
         registry_auth_file: process.path("REGISTRY_AUTH_FILE"),
         xdg_runtime_dir: process.path("XDG_RUNTIME_DIR"),
         xdg_config_home: process.path("XDG_CONFIG_HOME"),
-        path: process.variable("PATH").map(ToOwned::to_owned).unwrap_or_default(),
+        environment: process.variables().iter().cloned().collect(),
         helper_output: Some(keychain::HelperOutput::new(crate::ui::print_stderr)),
     }
 }

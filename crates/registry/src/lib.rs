@@ -40,7 +40,7 @@ pub use client::Client;
 pub use error::{Broken, RegistryError, RequestLine};
 pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
-    HelperOutput, Kept, Keychain, KeychainError, Secret,
+    HelperEnvironment, HelperOutput, Kept, Keychain, KeychainError, Secret,
 };
 pub use options::ClientOptions;
 pub use proxy::{Proxies, ProxyError};

@@ -39,7 +39,7 @@ impl Engine {
         let version = places.docker_api_version.as_deref().map(api_version).transpose()?;
         let (mut tried, mut group, mut ssh) = (Vec::new(), None, None);
         for endpoint in places.endpoints(kind)? {
-            match Self::connect(&endpoint, kind, version).await {
+            match Self::connect(places, &endpoint, kind, version).await {
                 Ok(engine) => return Ok(engine),
                 Err(error) => {
                     let reason = reason(&error);
@@ -62,6 +62,7 @@ impl Engine {
     }
 
     async fn connect(
+        places: &EnginePlaces,
         endpoint: &Endpoint,
         kind: EngineKind,
         version: Option<ClientVersion>,
@@ -73,7 +74,7 @@ impl Engine {
             Address::Https(host, files) => {
                 Docker::connect_with_ssl(host, &files.key, &files.cert, &files.ca, HELLO, wanted)?
             }
-            Address::Ssh(host) => host.connect(kind, HELLO, wanted)?,
+            Address::Ssh(host) => host.connect(kind, &places.environment, HELLO, wanted)?,
         };
         let docker = match version {
             Some(_) => docker,

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use golang::Environment;
 use oci::Digest;
 use serde::Deserialize;
 
@@ -31,6 +32,8 @@ pub struct EnginePlaces {
     pub home: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`, where engines without root have their sockets.
     pub runtime_dir: Option<PathBuf>,
+    /// What `ssh`, `docker` and `ctr` are started with.
+    pub environment: Environment,
 }
 
 /// An engine that images can be loaded into.

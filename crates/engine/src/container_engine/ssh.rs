@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use bollard::{BollardRequest, ClientVersion, Docker, errors::Error as ApiError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, MaybeDone, maybe_done};
+use golang::Environment;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -103,13 +104,18 @@ impl SshHost {
     pub(super) fn connect(
         &self,
         kind: EngineKind,
+        environment: &Environment,
         timeout: u64,
         version: &ClientVersion,
     ) -> Result<Docker, ApiError> {
         let tunnels = Arc::new(Semaphore::new(TUNNELS));
         let quiet = ["-T", "-o", "ConnectTimeout=15"].map(str::to_owned);
         let arguments = [&quiet, &self.arguments(kind, &["system", "dial-stdio"])[..]].concat();
-        let connector = Connector { arguments: arguments.into(), tunnels };
+        let connector = Connector {
+            arguments: arguments.into(),
+            environment: Arc::new(environment.clone()),
+            tunnels,
+        };
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let transport = move |request: BollardRequest| {
             client.request(request).map(|answer| answer.map_err(ApiError::from))
@@ -123,6 +129,7 @@ impl SshHost {
 #[derive(Debug, Clone)]
 struct Connector {
     arguments: Arc<[String]>,
+    environment: Arc<Environment>,
     tunnels: Arc<Semaphore>,
 }
 
@@ -137,10 +144,10 @@ impl<Uri> Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { arguments, tunnels } = self.clone();
+        let Self { arguments, environment, tunnels } = self.clone();
         async move {
             let permit = tunnels.acquire_owned().await.map_err(io::Error::other)?;
-            Tunnel::open(&arguments, permit).map(TokioIo::new)
+            Tunnel::open(&arguments, &environment, permit).map(TokioIo::new)
         }
         .boxed()
     }
@@ -157,9 +164,18 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    fn open(arguments: &[String], permit: OwnedSemaphorePermit) -> io::Result<Self> {
+    fn open(
+        arguments: &[String],
+        environment: &Environment,
+        permit: OwnedSemaphorePermit,
+    ) -> io::Result<Self> {
         let mut ssh = Command::new("ssh");
-        ssh.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        ssh.args(arguments)
+            .env_clear()
+            .envs(environment.iter())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = ssh
             .kill_on_drop(true)
             .spawn()

@@ -1,11 +1,7 @@
 //! Finds the nodes of a kind cluster: containers with kind's labels.
 
-use std::process::Command;
-
-use cancel::Cancel;
-
 use super::error::NodeError;
-use super::{Node, run};
+use super::{Children, Node};
 
 /// The label that names the cluster of a container.
 const CLUSTER: &str = "io.x-k8s.kind.cluster";
@@ -15,18 +11,18 @@ const CLUSTER: &str = "io.x-k8s.kind.cluster";
 const ROLE: &str = "{{ index .Config.Labels \"io.x-k8s.kind.role\" }}";
 
 /// The nodes of a cluster that run containers.
-pub(super) fn nodes(cluster: &str, cancel: &Cancel) -> Result<Vec<Node>, NodeError> {
-    let provider = provider(cancel);
-    let list = |filter: &str, format: &str| list(provider, filter, format, cancel);
+pub(super) fn nodes(cluster: &str, children: &Children) -> Result<Vec<Node>, NodeError> {
+    let provider = provider(children);
+    let list = |filter: &str, format: &str| list(provider, filter, format, children);
     let names = list(&format!("label={CLUSTER}={cluster}"), "{{.Names}}")?;
     let mut nodes = Vec::new();
     if !names.is_empty() {
-        let mut inspect = Command::new(provider);
-        inspect.args(["inspect", "--format", ROLE]).args(&names);
-        let roles = run(inspect, cancel)?;
+        let mut inspect = children.command(&[provider, "inspect", "--format", ROLE]);
+        inspect.args(&names);
+        let roles = children.run(inspect)?;
         for (name, role) in names.iter().zip(roles.lines()) {
             if matches!(role, "control-plane" | "worker") {
-                nodes.push(Node::in_container(provider, name, cancel));
+                nodes.push(Node::in_container(provider, name, children));
             }
         }
     }
@@ -41,11 +37,9 @@ pub(super) fn nodes(cluster: &str, cancel: &Cancel) -> Result<Vec<Node>, NodeErr
 }
 
 /// The program that has the containers, in the order in which kind looks.
-fn provider(cancel: &Cancel) -> &'static str {
+fn provider(children: &Children) -> &'static str {
     let says = |program: &str, what: &str| {
-        let mut command = Command::new(program);
-        command.arg("-v");
-        let version = run(command, cancel);
+        let version = children.run(children.command(&[program, "-v"]));
         version.is_ok_and(|version| version.starts_with(what))
     };
     if says("docker", "Docker version") {
@@ -64,10 +58,9 @@ fn list(
     provider: &str,
     filter: &str,
     format: &str,
-    cancel: &Cancel,
+    children: &Children,
 ) -> Result<Vec<String>, NodeError> {
-    let mut ps = Command::new(provider);
-    ps.args(["ps", "-a", "--filter", filter, "--format", format]);
-    let listed = run(ps, cancel)?;
+    let ps = children.command(&[provider, "ps", "-a", "--filter", filter, "--format", format]);
+    let listed = children.run(ps)?;
     Ok(listed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

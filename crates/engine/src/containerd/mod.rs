@@ -6,10 +6,11 @@ mod error;
 mod import;
 mod kind;
 
+use std::ffi::OsStr;
 use std::process::{ChildStdin, Command, Output};
 
 use cancel::Cancel;
-use golang::{feed_child, run_child};
+use golang::{Environment, feed_child, run_child};
 
 pub use self::error::NodeError;
 pub(crate) use self::import::{Imported, import};
@@ -42,36 +43,42 @@ pub(crate) struct Node {
     /// The same without one.
     without_input: Vec<String>,
     namespace: String,
-    /// Ends what runs there.
-    cancel: Cancel,
+    children: Children,
+}
+
+/// How children are run: what they are started with, and what ends them.
+#[derive(Debug, Clone)]
+pub(crate) struct Children {
+    pub(crate) environment: Environment,
+    pub(crate) cancel: Cancel,
 }
 
 impl Cluster {
     /// Its nodes. Blocks.
-    pub(crate) fn nodes(&self, cancel: &Cancel) -> Result<Vec<Node>, NodeError> {
+    pub(crate) fn nodes(&self, children: &Children) -> Result<Vec<Node>, NodeError> {
         match self {
             Self::Containerd { namespace } => Ok(vec![Node {
                 name: "containerd".to_owned(),
                 with_input: Vec::new(),
                 without_input: Vec::new(),
                 namespace: namespace.clone(),
-                cancel: cancel.clone(),
+                children: children.clone(),
             }]),
-            Self::Kind { name } => kind::nodes(name, cancel),
+            Self::Kind { name } => kind::nodes(name, children),
         }
     }
 }
 
 impl Node {
     /// A node that is a container of this provider.
-    fn in_container(provider: &str, name: &str, cancel: &Cancel) -> Self {
+    fn in_container(provider: &str, name: &str, children: &Children) -> Self {
         let owned = |arguments: &[&str]| arguments.iter().map(|&word| word.to_owned()).collect();
         Self {
             name: name.to_owned(),
             with_input: owned(&[provider, "exec", "--privileged", "-i", name]),
             without_input: owned(&[provider, "exec", "--privileged", name]),
             namespace: KUBERNETES.to_owned(),
-            cancel: cancel.clone(),
+            children: children.clone(),
         }
     }
 
@@ -80,14 +87,12 @@ impl Node {
         let mut all = before.to_vec();
         all.extend(["ctr".to_owned(), format!("--namespace={}", self.namespace)]);
         all.extend(arguments.iter().map(|&word| word.to_owned()));
-        let mut command = Command::new(&all[0]);
-        command.args(&all[1..]);
-        command
+        self.children.command(&all)
     }
 
     /// Runs `ctr` to its end, and returns its output.
     fn run(&self, arguments: &[&str]) -> Result<String, NodeError> {
-        run(self.ctr(&self.without_input, arguments), &self.cancel)
+        self.children.run(self.ctr(&self.without_input, arguments))
     }
 
     /// Runs `ctr` to its end, which reads what `feed` writes.
@@ -98,7 +103,7 @@ impl Node {
     ) -> Result<(Output, T), NodeError> {
         let command = self.ctr(&self.with_input, arguments);
         let program = command.get_program().display().to_string();
-        feed_child(command, &self.cancel, feed).map_err(NodeError::starting(&program))
+        feed_child(command, &self.children.cancel, feed).map_err(NodeError::starting(&program))
     }
 
     /// Gives an image a further name.
@@ -112,14 +117,23 @@ impl Node {
     }
 }
 
-/// Runs a program to its end, and returns its output.
-fn run(command: Command, cancel: &Cancel) -> Result<String, NodeError> {
-    let program = command.get_program().display().to_string();
-    let output = run_child(command, cancel).map_err(NodeError::starting(&program))?;
-    if !output.status.success() {
-        return Err(NodeError::failed(&program, &output));
+impl Children {
+    /// A call of a program that sees this environment alone.
+    fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).env_clear().envs(self.environment.iter());
+        command
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+
+    /// Runs a program to its end, and returns its output.
+    fn run(&self, command: Command) -> Result<String, NodeError> {
+        let program = command.get_program().display().to_string();
+        let output = run_child(command, &self.cancel).map_err(NodeError::starting(&program))?;
+        if !output.status.success() {
+            return Err(NodeError::failed(&program, &output));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
 }
 
 /// The output of a program, both streams.
@@ -137,13 +151,15 @@ mod tests {
 
     /// A node where this script runs in place of `ctr`.
     fn node(script: &str, cancel: &Cancel) -> Node {
+        let path = "/usr/local/bin:/usr/bin:/bin";
+        let environment = Environment::from_iter([("PATH", path)]);
         let arguments: Vec<String> = ["sh", "-c", script].map(str::to_owned).into();
         Node {
             name: "here".to_owned(),
             with_input: arguments.clone(),
             without_input: arguments,
             namespace: KUBERNETES.to_owned(),
-            cancel: cancel.clone(),
+            children: Children { environment, cancel: cancel.clone() },
         }
     }
 

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use cancel::Cancel;
 use futures::FutureExt as _;
 use futures::future::join_all;
 use once::OnceMap;
@@ -14,7 +13,7 @@ use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::oci::full_name;
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
-use crate::containerd::{Cluster, Imported, Node, NodeError, import};
+use crate::containerd::{Children, Cluster, Imported, Node, NodeError, import};
 use crate::events::{Event, Observer};
 use crate::image::{Artifact, Image};
 use crate::platform::HOST_ARCHITECTURE;
@@ -28,7 +27,7 @@ struct ContainerdDestination {
     blobs: Blobs,
     observer: Observer,
     nodes: OnceMap<(), Nodes>,
-    cancel: Cancel,
+    children: Children,
 }
 
 pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination>> {
@@ -39,15 +38,18 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
         blobs: parts.blobs.clone(),
         observer: parts.observer.clone(),
         nodes: OnceMap::new(),
-        cancel: parts.cancel.clone(),
+        children: Children {
+            environment: parts.engines.environment.clone(),
+            cancel: parts.cancel.clone(),
+        },
     }))
 }
 
 impl ContainerdDestination {
     /// The nodes, found once.
     fn nodes(&self) -> impl Future<Output = Nodes> + use<> {
-        let (cluster, cancel) = (self.cluster.clone(), self.cancel.clone());
-        let find = || blocking(move || cluster.nodes(&cancel).map(Arc::from));
+        let (cluster, children) = (self.cluster.clone(), self.children.clone());
+        let find = || blocking(move || cluster.nodes(&children).map(Arc::from));
         self.nodes.start((), find)
     }
 

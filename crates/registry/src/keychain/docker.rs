@@ -2,7 +2,6 @@
 //! go-containerregistry's default keychain, which is ko's, would read.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use oci::{Registry, Repository};
 use tokio::sync::OnceCell;
 
 use super::config::{File, Question};
-use super::helper::{Helper, HelperOutput};
+use super::helper::{Helper, HelperEnvironment, HelperOutput};
 use super::{Credential, Keychain, KeychainError, Secret};
 
 /// The name of the variable, for messages.
@@ -35,8 +34,8 @@ pub struct DockerPlaces {
     pub xdg_runtime_dir: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`.
     pub xdg_config_home: Option<PathBuf>,
-    /// `PATH`, in which credential helpers are searched.
-    pub path: OsString,
+    /// What credential helpers are started with.
+    pub environment: HelperEnvironment,
     /// Takes what credential helpers write to standard error; without, it is
     /// that of this process.
     pub helper_output: Option<HelperOutput>,
@@ -170,7 +169,7 @@ impl DockerConfig {
             Arc::clone(answers.entry((helper.to_owned(), key.clone())).or_default())
         };
         let found = answer.get_or_init(|| async {
-            let from = (&*self.places.path, self.places.helper_output.as_ref());
+            let from = (&self.places.environment, self.places.helper_output.as_ref());
             Helper::find(helper, from, self.helper_limit, place)?.get(&key).await
         });
         found.await.clone()

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 pub use docker::{DockerConfig, DockerPlaces};
 pub use github::GitHub;
-pub use helper::HelperOutput;
+pub use helper::{HelperEnvironment, HelperOutput};
 pub use store::{CredentialStore, Kept};
 
 /// A password or token. It cannot be printed. A password need not be text: it

@@ -3,7 +3,6 @@
 //! else in the file stays as it is. The registry is not asked whether it takes
 //! them.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value};
 
 use super::config::{File, Question, Scope, key_of, malformed};
-use super::helper::{Helper, HelperOutput};
+use super::helper::{Helper, HelperEnvironment, HelperOutput};
 use super::json::{self, Members};
 use super::{KeychainError, Secret};
 
@@ -41,18 +40,17 @@ pub enum Kept {
 #[derive(Debug, Clone)]
 pub struct CredentialStore {
     file: PathBuf,
-    path: OsString,
+    environment: HelperEnvironment,
     helper_output: Option<HelperOutput>,
     helper_limit: Duration,
 }
 
 impl CredentialStore {
     /// The configuration in `dir`: `DOCKER_CONFIG`, or `.docker` in the user's
-    /// home. Helpers are searched in `path`, which has the form of `PATH`, and
-    /// have 30 seconds.
-    pub fn new(dir: &Path, path: OsString) -> Self {
+    /// home. Helpers are started with this environment, and have 30 seconds.
+    pub fn new(dir: &Path, environment: HelperEnvironment) -> Self {
         let (file, helper_limit) = (dir.join("config.json"), Duration::from_secs(30));
-        Self { file, path, helper_output: None, helper_limit }
+        Self { file, environment, helper_output: None, helper_limit }
     }
 
     /// Gives what helpers write to standard error to somebody.
@@ -139,7 +137,7 @@ impl CredentialStore {
         let Some(Question { helper, key }) = file.helper(registry) else {
             return Ok(Kept::InFile);
         };
-        let from = (&*self.path, self.helper_output.as_ref());
+        let from = (&self.environment, self.helper_output.as_ref());
         let helper = Helper::find(helper, from, self.helper_limit, &place)?;
         act(&helper, &key).await?;
         Ok(Kept::ByHelper)

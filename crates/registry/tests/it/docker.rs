@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use ko_registry::{
-    Chain, Credential, DockerConfig, DockerPlaces, GitHub, Keychain, KeychainError, Secret,
+    Chain, Credential, DockerConfig, DockerPlaces, GitHub, HelperEnvironment, Keychain,
+    KeychainError, Secret,
 };
 use oci::Repository;
 use tempfile::TempDir;
@@ -243,7 +244,8 @@ impl Helpers {
         let (dir, mut places) = file(config);
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
-        places.path = format!("relative:{}:/usr/bin:/bin", bin.display()).into();
+        let path = format!("relative:{}:/usr/bin:/bin", bin.display());
+        places.environment = HelperEnvironment::from_iter([("PATH", path)]);
         Self { dir, places }
     }
 

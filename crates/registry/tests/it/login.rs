@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ko_registry::{
-    Credential, CredentialStore, DockerConfig, DockerPlaces, Kept, KeychainError, Secret,
+    Credential, CredentialStore, DockerConfig, DockerPlaces, HelperEnvironment, Kept,
+    KeychainError, Secret,
 };
 use oci::Registry;
 use tempfile::TempDir;
@@ -61,12 +62,13 @@ impl Home {
         fs::read_to_string(self.log()).unwrap_or_default()
     }
 
-    fn path(&self) -> std::ffi::OsString {
-        format!("{}:/usr/bin:/bin", self.0.path().display()).into()
+    fn environment(&self) -> HelperEnvironment {
+        let path = format!("{}:/usr/bin:/bin", self.0.path().display());
+        HelperEnvironment::from_iter([("PATH", path)])
     }
 
     fn store(&self) -> CredentialStore {
-        CredentialStore::new(&self.dir(), self.path())
+        CredentialStore::new(&self.dir(), self.environment())
     }
 
     async fn login(&self, host: &str, user: &str) -> Result<Kept, KeychainError> {
@@ -80,7 +82,7 @@ impl Home {
     async fn found(&self, host: &str) -> Credential {
         let places = DockerPlaces {
             docker_config: Some(self.dir()),
-            path: self.path(),
+            environment: self.environment(),
             ..DockerPlaces::default()
         };
         DockerConfig::new(places).registry(&registry(host)).await.unwrap()
