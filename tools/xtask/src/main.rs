@@ -10,6 +10,7 @@
 mod api;
 mod kube;
 mod setup;
+mod size;
 mod test;
 
 use clap::{Args, Parser, Subcommand};
@@ -29,6 +30,8 @@ enum Task {
     Test(test::Options),
     /// Compares the public API of the engine with the file that lists it
     Api(api::Options),
+    /// Builds the release binary, and compares its size with its budget
+    Size,
     /// Runs the tests that need a Kubernetes API server, or such a server
     Kube(kube::Options),
     /// Builds the same images with ko 0.19.1 and with ours, and compares them
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
     toolkit::exit(match Cli::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Api(options) => api::run(&options),
+        Task::Size => size::run(),
         Task::Kube(options) => kube::run(&options),
         Task::Parity(given) => tool("parity", &given.words),
         Task::Stale(given) => tool("stale", &given.words),

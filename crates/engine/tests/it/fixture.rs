@@ -12,6 +12,7 @@ use ko_engine::{
 use testkit::base::{Image, Index};
 use testkit::module::Module;
 use testkit::registry::TestRegistry;
+use tokio::runtime::Builder;
 
 pub(crate) struct Fixture {
     pub(crate) registry: Arc<TestRegistry>,
@@ -78,13 +79,23 @@ pub(crate) fn build_with(
     threads: usize,
     look: impl Fn(&Event) + Send + Sync + 'static,
 ) -> (Result<Vec<Published>, Error>, Vec<Event>) {
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(2).max_blocking_threads(threads);
+    build_on(runtime, options, words, look)
+}
+
+/// The same on a runtime of any kind.
+pub(crate) fn build_on(
+    mut runtime: Builder,
+    options: Options,
+    words: &[&str],
+    look: impl Fn(&Event) + Send + Sync + 'static,
+) -> (Result<Vec<Published>, Error>, Vec<Event>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
     let observer = Observer::new(move |event| seen.lock().unwrap().push(event)).after(look);
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads(2).max_blocking_threads(threads).enable_all();
-    let runtime = runtime.build().unwrap();
+    let runtime = runtime.enable_all().build().unwrap();
     let engine = runtime.block_on(Engine::start(options, observer)).unwrap();
     let published = runtime.block_on(async {
         let published = engine.build(&words).await;

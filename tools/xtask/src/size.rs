@@ -1,0 +1,31 @@
+//! `cargo xtask size`: holds the release binary to its budget
+//! (`docs/design/size.md`).
+
+use std::fs;
+use std::process::Command;
+use toolkit::{Error, Result, ko, step};
+
+/// The largest that the binary may be, in bytes. What comes has its share in
+/// `docs/design/size.md`; who needs it raises the budget by that.
+const BINARY: u64 = 15_000_000;
+
+/// The same of the binary compressed by `gzip -9`, as it is downloaded.
+const ARCHIVE: u64 = 7_000_000;
+
+/// Builds the binary, and compares its size.
+pub(crate) fn run() -> Result<()> {
+    let path = ko::ours(None, "release")?;
+    let binary =
+        fs::metadata(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    let archive = step::output(Command::new("gzip").args(["-9", "--stdout"]).arg(&path))?;
+    for (what, size, budget) in [
+        ("the binary", binary.len(), BINARY),
+        ("the archive", archive.stdout.len() as u64, ARCHIVE),
+    ] {
+        println!("{what} has {size} bytes, and may have {budget}");
+        if size > budget {
+            return Err(Error::Found(format!("{what} is too large: see docs/design/size.md")));
+        }
+    }
+    Ok(())
+}
