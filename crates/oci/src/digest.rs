@@ -189,14 +189,46 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// The text is `sha256:` and each byte in two digits, and comes back.
         #[test]
-        fn digests_survive_their_text(bytes: Vec<u8>) {
-            let digest = Digest::of(&bytes);
+        fn digests_survive_their_text(bytes: [u8; 32]) {
+            let digest = Digest(bytes);
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            proptest::prop_assert_eq!(digest.to_string(), format!("sha256:{hex}"));
+            proptest::prop_assert_eq!(digest.hex(), hex);
             proptest::prop_assert_eq!(digest.to_string().parse(), Ok(digest));
         }
 
+        /// One character more, less or other than lower-case hex is no digest.
         #[test]
-        fn any_text_is_parsed_or_refused(text: String) {
+        fn a_digest_with_one_wrong_character_is_refused(
+            bytes: [u8; 32], at in 0..71_usize, wrong in "[^0-9a-f]",
+        ) {
+            let text = Digest(bytes).to_string();
+            let (before, rest) = text.split_at(at);
+            for other in [
+                format!("{before}{}", &rest[1..]),
+                format!("{before}{wrong}{rest}"),
+                format!("{before}{}{}", wrong, &rest[1..]),
+            ] {
+                if other != text {
+                    proptest::prop_assert!(other.parse::<Digest>().is_err(), "{}", other);
+                }
+            }
+        }
+
+        /// However the bytes arrive, the digest is that of the whole.
+        #[test]
+        fn pieces_hash_like_the_whole(bytes: Vec<u8>, piece in 1..40_usize) {
+            let mut hasher = Hasher::new();
+            bytes.chunks(piece).for_each(|piece| hasher.update(piece));
+            let whole = (Digest::of(&bytes), bytes.len() as u64);
+            proptest::prop_assert_eq!((hasher.digest(), hasher.size()), whole);
+            proptest::prop_assert_eq!(Digest::of_reader(&bytes[..]).unwrap(), whole);
+        }
+
+        #[test]
+        fn what_is_parsed_is_printed_the_same(text in "(sha256:)?[0-9a-fA-F]{63,65}|\\PC*") {
             if let Ok(digest) = text.parse::<Digest>() {
                 proptest::prop_assert_eq!(digest.to_string(), text);
             }

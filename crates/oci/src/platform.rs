@@ -173,6 +173,8 @@ impl fmt::Display for PlatformMatcher {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn platform(text: &str) -> Platform {
@@ -234,12 +236,79 @@ mod tests {
         assert_eq!(PlatformMatcher::parse(&["all"]).unwrap().to_string(), "[all]");
     }
 
-    proptest::proptest! {
+    /// A platform as a user asks for it; any field but `os` may be empty.
+    fn any_platform() -> impl Strategy<Value = Platform> {
+        let fields = (
+            "[a-z0-9]{1,9}",
+            "[a-z0-9]{0,9}",
+            "[a-z0-9]{0,3}",
+            "([0-9]{1,5}(\\.[0-9]{1,5}){0,3})?",
+        );
+        fields.prop_map(|(os, architecture, variant, os_version)| Platform {
+            os,
+            architecture,
+            variant,
+            os_version,
+            ..Platform::default()
+        })
+    }
+
+    proptest! {
+        /// With each slash written, and whatever the blanks, the fields come
+        /// back; what is printed does too, unless a variant lacks its
+        /// architecture.
         #[test]
-        fn any_text_is_parsed_or_refused(text: String) {
-            if let Ok(platform) = text.parse::<Platform>() {
-                let _ = platform.to_string();
+        fn platforms_survive_their_text(platform in any_platform(), blanks in "[ \t]{0,2}") {
+            let Platform { os, architecture, variant, os_version, .. } = &platform;
+            let b = blanks;
+            let text = format!("{b}{os}{b}/{b}{architecture}{b}/{b}{variant}{b}:{b}{os_version}{b}");
+            prop_assert_eq!(text.parse::<Platform>(), Ok(platform.clone()));
+            if variant.is_empty() || !architecture.is_empty() {
+                prop_assert_eq!(platform.to_string().parse::<Platform>(), Ok(platform.clone()));
             }
+            let longer = format!("{os}/{architecture}/{variant}/:{os_version}");
+            prop_assert!(longer.parse::<Platform>().is_err());
+        }
+
+        /// A base serves a request for itself. To ask for less, or for more
+        /// besides, keeps what matches; to ask for another field loses it.
+        #[test]
+        fn matching_is_monotone(base in any_platform(), other in any_platform(), cleared in 0..16_u8) {
+            let mut wanted = base.clone();
+            let fields =
+                [&mut wanted.os, &mut wanted.architecture, &mut wanted.variant, &mut wanted.os_version];
+            for (bit, field) in fields.into_iter().enumerate() {
+                if cleared & 1 << bit != 0 {
+                    field.clear();
+                }
+            }
+            for list in [vec![wanted.clone()], vec![other.clone(), wanted.clone()], vec![wanted, other]] {
+                prop_assert!(PlatformMatcher::Any(list).matches(Some(&base)));
+            }
+            prop_assert!(PlatformMatcher::All.matches(Some(&base)));
+            prop_assert!(!PlatformMatcher::Any(vec![]).matches(Some(&base)));
+            for field in 0..4 {
+                let mut wrong = base.clone();
+                [&mut wrong.os, &mut wrong.architecture, &mut wrong.variant, &mut wrong.os_version][field]
+                    .push('x');
+                prop_assert!(!PlatformMatcher::Any(vec![wrong]).matches(Some(&base)));
+            }
+        }
+
+        /// One element with commas is the list of its parts.
+        #[test]
+        fn commas_divide_a_list(platforms in proptest::collection::vec(any_platform(), 1..5)) {
+            let texts: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+            prop_assume!(texts[0] != "all");
+            let divided = PlatformMatcher::parse(&texts).unwrap();
+            prop_assert_eq!(&PlatformMatcher::parse(&[texts.join(",")]).unwrap(), &divided);
+            prop_assert_eq!(divided.to_string(), format!("[{}]", texts.join(" ")));
+        }
+
+        #[test]
+        fn more_than_two_slashes_are_refused(text in "[a-z/: ]{0,12}") {
+            let side = text.trim().split(':').next().unwrap_or_default();
+            prop_assert_eq!(text.parse::<Platform>().is_err(), side.matches('/').count() > 2);
         }
     }
 }

@@ -117,8 +117,9 @@ impl FromStr for Registry {
         };
         let bracketed = text.starts_with('[');
         let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~');
-        let port_is_good = port.is_empty()
-            || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        // Rust's parser of numbers would take a sign.
+        let is_number = |port: &str| !port.starts_with('+') && port.parse::<u16>().is_ok();
+        let port_is_good = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
         if host.is_empty() || !port_is_good || !(bracketed || host.chars().all(name)) {
             return Err(bad());
         }
@@ -308,6 +309,8 @@ impl fmt::Display for Reference {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HEX: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -357,6 +360,7 @@ mod tests {
             "http://x/y",
             "exa mple.com/x",
             "a.b:port/x",
+            "a.b:+80/x",
             "[::1/x",
         ] {
             let error = text.parse::<Reference>().unwrap_err();
@@ -399,18 +403,106 @@ mod tests {
         );
     }
 
-    proptest::proptest! {
+    /// A host with a dot, a port or brackets, or `localhost`: what makes the
+    /// first element a registry.
+    fn registry() -> impl Strategy<Value = String> {
+        let name = "[a-zA-Z0-9~_-]{1,8}(\\.[a-zA-Z0-9~_-]{1,8}){1,3}";
+        let ip = any::<std::net::Ipv6Addr>().prop_map(|ip| format!("[{ip}]"));
+        let port =
+            prop_oneof![Just(String::new()), any::<u16>().prop_map(|port| format!(":{port}"))];
+        let host = prop_oneof![name, ip, Just("localhost".to_owned())];
+        (host, port).prop_map(|(host, port)| host + &port)
+    }
+
+    fn path() -> impl Strategy<Value = String> {
+        "[a-z0-9_-]{1,8}(/[a-z0-9._-]{1,8}){0,3}"
+    }
+
+    fn tag() -> impl Strategy<Value = Option<String>> {
+        proptest::option::of("[A-Za-z0-9_.-]{1,20}")
+    }
+
+    proptest! {
+        /// What a reference is made of is what is read from it, and what it
+        /// prints is read as the same.
         #[test]
-        fn any_text_is_parsed_or_refused(text in "[a-zA-Z0-9:/@._\\[\\] -]{0,60}") {
+        fn references_are_read_part_by_part(
+            registry in proptest::option::of(registry()),
+            path in path(),
+            tag in tag(),
+            digest in proptest::option::of(any::<[u8; 8]>()),
+        ) {
+            let digest = digest.map(|bytes| Digest::of(&bytes));
+            let typed = match &registry {
+                Some(registry) => format!("{registry}/{path}"),
+                None => path.clone(),
+            };
+            let mut text = typed.clone();
+            if let Some(tag) = &tag {
+                text += &format!(":{tag}");
+            }
+            if let Some(digest) = digest {
+                text += &format!("@{digest}");
+            }
+            let read = reference(&text);
+            let hub = registry.is_none();
+            let host = registry.unwrap_or_else(|| "index.docker.io".to_owned());
+            let library = if hub && !path.contains('/') { "library/" } else { "" };
+            let repository = read.repository();
+            prop_assert_eq!(repository.registry().as_str(), &host);
+            prop_assert_eq!(repository.path(), format!("{library}{path}"));
+            prop_assert_eq!(repository.to_string(), &*typed);
+            prop_assert_eq!(read.digest(), digest);
+            let wanted_tag = tag.unwrap_or_else(|| "latest".to_owned());
+            let (sign, identifier) = match digest {
+                Some(digest) => ('@', digest.to_string()),
+                None => (':', wanted_tag),
+            };
+            prop_assert_eq!(read.identifier(), &*identifier);
+            prop_assert_eq!(read.to_string(), format!("{typed}{sign}{identifier}"));
+            let full = format!("{host}/{library}{path}{sign}{identifier}");
+            prop_assert_eq!(read.full_name(), &*full);
+            prop_assert_eq!(reference(&full), read.clone());
+            prop_assert_eq!(reference(&read.to_string()), read);
+        }
+
+        /// A character that stands nowhere in the grammar is refused anywhere.
+        #[test]
+        fn a_foreign_character_is_refused_anywhere(
+            registry in registry(), path in path(), tag in tag(),
+            at: proptest::sample::Index, foreign in "[^a-zA-Z0-9~._:@/\\[\\]-]",
+        ) {
+            let text = format!("{registry}/{path}{}", tag.map(|tag| format!(":{tag}")).unwrap_or_default());
+            reference(&text);
+            let (before, after) = text.split_at(at.index(text.len() + 1));
+            let text = format!("{before}{foreign}{after}");
+            let error = text.parse::<Reference>().unwrap_err();
+            prop_assert_eq!(error.to_string(), format!("could not parse reference: {text}"));
+        }
+
+        /// A host is that of the URL that it stands in, and a port a number.
+        #[test]
+        fn hosts_are_those_of_urls(registry in registry(), wrong in "[+-][0-9]{1,4}|[^0-9/]{1,3}|[0-9]{0,4}[^0-9/:]") {
+            let read: Registry = registry.parse().unwrap();
+            let end = match registry.rfind(']') {
+                Some(end) => end,
+                None => registry.find(':').unwrap_or(registry.len()),
+            };
+            prop_assert_eq!(read.host(), registry[..end].trim_start_matches('['));
+            let host = registry[..end + usize::from(registry.starts_with('['))].to_owned();
+            prop_assert!(format!("{host}:{wrong}").parse::<Registry>().is_err(), "{host}:{wrong}");
+        }
+
+        #[test]
+        fn full_names_are_fixed_points(text in "[a-zA-Z0-9:/@._\\[\\] -]{0,60}") {
             if let Ok(reference) = text.parse::<Reference>() {
-                // The full name is a fixed point.
                 let full = reference.full_name();
-                proptest::prop_assert_eq!(full.parse::<Reference>().map(|r| r.full_name()), Ok(full));
+                prop_assert_eq!(full.parse::<Reference>().map(|r| r.full_name()), Ok(full));
             }
         }
 
         #[test]
-        fn any_unicode_is_parsed_or_refused(text: String) {
+        fn never_panics_on_unicode(text: String) {
             let _ = text.parse::<Reference>();
             let _ = text.parse::<Registry>();
         }

@@ -107,6 +107,8 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -151,16 +153,71 @@ mod tests {
         assert_eq!(Timestamp::from_epoch(i64::MAX), None);
     }
 
-    proptest::proptest! {
+    fn zone() -> impl Strategy<Value = String> {
+        prop_oneof![Just("Z".to_owned()), "[+-]([01][0-9]|2[0-3]):[0-5][0-9]"]
+    }
+
+    proptest! {
+        /// Another library reads the same instant from the text and its normal
+        /// form, which has no zero too many and is its own normal form.
+        #[test]
+        fn times_stay_the_same_instant(
+            seconds in -62_135_596_800_i64..253_402_214_400,
+            fraction in "(\\.[0-9]{1,9})?",
+            zone in zone(),
+        ) {
+            let civil = jiff::Timestamp::from_second(seconds).unwrap().to_string();
+            let text = format!("{}{fraction}{zone}", civil.trim_end_matches('Z'));
+            let time: Timestamp = text.parse().unwrap();
+            let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
+            prop_assert_eq!(instant(time.as_str()), instant(&text));
+            prop_assert_eq!(time.as_str().parse::<Timestamp>(), Ok(time.clone()));
+            let (_, fraction) = time.as_str().split_once('.').unwrap_or_default();
+            let digits = fraction.trim_end_matches(|c: char| !c.is_ascii_digit());
+            let digits = digits.split(['Z', '+', '-']).next().unwrap_or_default();
+            prop_assert!(!digits.ends_with('0'), "{}", time);
+            prop_assert_eq!(time.as_str().contains('.'), !digits.is_empty());
+        }
+
+        /// What is cut short or goes on is no time.
+        #[test]
+        fn a_time_ends_where_it_ends(
+            seconds in -62_135_596_800_i64..253_402_214_400,
+            fraction in "(\\.[0-9]{1,12})?",
+            zone in zone(),
+            more in "\\PC{1,3}",
+            at: proptest::sample::Index,
+        ) {
+            let civil = jiff::Timestamp::from_second(seconds).unwrap().to_string();
+            let text = format!("{}{fraction}{zone}", civil.trim_end_matches('Z'));
+            prop_assert!(text.parse::<Timestamp>().is_ok());
+            let longer = text.clone() + &more;
+            prop_assert!(longer.parse::<Timestamp>().is_err());
+            prop_assert!(text[..at.index(text.len())].parse::<Timestamp>().is_err());
+        }
+
+        /// Epochs come back, and their texts are in the order of the times.
+        #[test]
+        fn epochs_survive_their_text(
+            one in -62_135_596_800_i64..253_402_214_400,
+            two in -62_135_596_800_i64..253_402_214_400,
+        ) {
+            let of = |seconds| Timestamp::from_epoch(seconds).unwrap();
+            let read: jiff::Timestamp = of(one).as_str().parse().unwrap();
+            prop_assert_eq!(read.as_second(), one);
+            prop_assert_eq!(of(one).as_str().parse::<Timestamp>(), Ok(of(one)));
+            prop_assert_eq!(of(one).as_str().cmp(of(two).as_str()), one.cmp(&two));
+        }
+
         #[test]
         fn normal_form_is_stable(text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,10})?(Z|[+-][0-2][0-9]:[0-5][0-9])") {
             if let Ok(time) = text.parse::<Timestamp>() {
-                proptest::prop_assert_eq!(time.as_str().parse::<Timestamp>(), Ok(time));
+                prop_assert_eq!(time.as_str().parse::<Timestamp>(), Ok(time));
             }
         }
 
         #[test]
-        fn any_text_is_parsed_or_refused(text: String) {
+        fn never_panics_on_unicode(text: String) {
             let _ = text.parse::<Timestamp>();
         }
     }
