@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::executable::{self, Range};
+use crate::literal::unquote;
 
 /// What build info begins with, at a multiple of [`ALIGN`].
 const MAGIC: &[u8; 14] = b"\xff Go buildinf:";
@@ -181,62 +182,6 @@ fn setting(text: &str) -> Option<(String, String)> {
     (!name.is_empty()).then_some((name, value))
 }
 
-/// A string literal of Go that a text begins with, and what follows it.
-fn unquote(text: &str) -> Option<(String, &str)> {
-    if let Some(raw) = text.strip_prefix('`') {
-        let (value, rest) = raw.split_once('`')?;
-        return Some((value.to_owned(), rest));
-    }
-    let mut rest = text.strip_prefix('"')?;
-    let mut value: Vec<u8> = Vec::new();
-    loop {
-        let next = rest.chars().next()?;
-        rest = &rest[next.len_utf8()..];
-        match next {
-            '"' => return Some((String::from_utf8_lossy(&value).into_owned(), rest)),
-            '\\' => rest = unescape(rest, &mut value)?,
-            next => value.extend_from_slice(next.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-}
-
-/// What stands behind a backslash; returns what follows it.
-fn unescape<'a>(text: &'a str, value: &mut Vec<u8>) -> Option<&'a str> {
-    let kind = text.chars().next()?;
-    let code = |from: usize, digits: usize, radix: u32| {
-        let digits = text.get(from..from + digits)?;
-        digits.bytes().all(|digit| digit.is_ascii_alphanumeric()).then_some(())?;
-        u32::from_str_radix(digits, radix).ok()
-    };
-    let simple = match kind {
-        'a' => 7,
-        'b' => 8,
-        'f' => 12,
-        'n' => b'\n',
-        'r' => b'\r',
-        't' => b'\t',
-        'v' => 11,
-        '\\' | '"' | '\'' => kind as u8,
-        'x' => {
-            value.push(u8::try_from(code(1, 2, 16)?).ok()?);
-            return Some(&text[3..]);
-        }
-        '0'..='7' => {
-            value.push(u8::try_from(code(0, 3, 8)?).ok()?);
-            return Some(&text[3..]);
-        }
-        'u' | 'U' => {
-            let digits = if kind == 'u' { 4 } else { 8 };
-            let point = char::from_u32(code(1, digits, 16)?)?;
-            value.extend_from_slice(point.encode_utf8(&mut [0; 4]).as_bytes());
-            return Some(&text[1 + digits..]);
-        }
-        _ => return None,
-    };
-    value.push(simple);
-    Some(&text[1..])
-}
-
 /// The version and the list of modules, if build info is in a place.
 fn texts(file: &File, place: Range) -> Result<Option<(String, String)>, BuildInfoProblem> {
     let mut data = BufReader::new(file);
@@ -293,6 +238,8 @@ fn text(data: &mut impl Read) -> Result<Vec<u8>, BuildInfoProblem> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -352,15 +299,86 @@ mod tests {
         assert_eq!(BuildInfo::parse("go1.26", "new\tthing\n\n").unwrap().go_version, "go1.26");
     }
 
-    proptest::proptest! {
+    /// A text that needs no quotes in a line, or one that does.
+    fn quotable() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-zA-Z0-9_.:/,-]{1,12}",
+            any::<String>().prop_filter("a name", |s| !s.is_empty())
+        ]
+    }
+
+    fn module() -> impl Strategy<Value = BuiltModule> {
+        let columns =
+            ("[a-z][a-z./ ]{0,12}", "(v[0-9.]{1,6}|\\(devel\\))?", "(h1:[a-zA-Z0-9+/]{4}=)?");
+        let bare = columns.prop_map(|(path, version, sum)| BuiltModule {
+            path,
+            version,
+            sum,
+            replace: None,
+        });
+        (bare.clone(), proptest::option::of(bare))
+            .prop_map(|(module, replace)| BuiltModule { replace: replace.map(Box::new), ..module })
+    }
+
+    /// The lines that Go writes (`debug.BuildInfo.String`), without the
+    /// version.
+    fn lines(info: &BuildInfo) -> String {
+        fn write(lines: &mut String, word: &str, module: &BuiltModule) {
+            let BuiltModule { path, version, sum, replace } = module;
+            *lines += &format!("{word}\t{path}\t{version}");
+            match replace {
+                Some(replace) => {
+                    lines.push('\n');
+                    write(lines, "=>", replace);
+                }
+                None => *lines += &format!("\t{sum}\n"),
+            }
+        }
+        let quoted = |text: &str| match text.contains(['=', ' ', '\t', '\r', '\n', '"', '`']) {
+            true => crate::literal::quote(text),
+            false => text.to_owned(),
+        };
+        let mut lines = format!("path\t{}\n", info.path);
+        info.main.iter().for_each(|module| write(&mut lines, "mod", module));
+        info.deps.iter().for_each(|module| write(&mut lines, "dep", module));
+        for (name, value) in &info.settings {
+            lines += &format!("build\t{}={}\n", quoted(name), quoted(value));
+        }
+        lines
+    }
+
+    fn any_info() -> impl Strategy<Value = BuildInfo> {
+        let path = "[a-z./]{0,12}";
+        let modules = (proptest::option::of(module()), proptest::collection::vec(module(), 0..4));
+        let settings = proptest::collection::vec((quotable(), quotable()), 0..4);
+        (path, modules, settings).prop_map(|(path, (main, deps), settings)| {
+            let mut info =
+                BuildInfo { go_version: "go1.26".to_owned(), path, main, deps, settings };
+            // Of what is replaced, Go writes no sum.
+            for module in info.main.iter_mut().chain(&mut info.deps) {
+                if module.replace.is_some() {
+                    module.sum.clear();
+                }
+            }
+            info
+        })
+    }
+
+    proptest! {
+        /// What Go writes about a program is what is read.
         #[test]
-        fn any_lines_are_read_or_refused(lines in "((path|mod|dep|=>|build|x)(\t[^\n]{0,12}){0,4}\n){0,8}") {
-            let _ = BuildInfo::parse("go1", &lines);
+        fn build_info_survives_its_lines(info in any_info()) {
+            let lines = lines(&info);
+            let read = BuildInfo::parse("go1.26", &lines).unwrap();
+            prop_assert_eq!(&read, &info, "{}", lines);
+            // Later versions of Go may say more.
+            let more = lines.replace('\n', "\nnew\tthing\n");
+            prop_assert_eq!(BuildInfo::parse("go1.26", &more).unwrap(), info);
         }
 
         #[test]
-        fn any_literal_is_read_or_refused(text in "[\"`](\\\\[abfnrtvxuU0-7'\"\\\\]?|[^\\\\\"`]|[0-9a-f]{1,8}){0,9}[\"`]?.{0,3}") {
-            let _ = unquote(&text);
+        fn never_panics_on_lines(lines in "((path|mod|dep|=>|build|x)(\t[^\n]{0,12}){0,4}\n){0,8}") {
+            let _ = BuildInfo::parse("go1", &lines);
         }
     }
 }

@@ -28,17 +28,10 @@ impl ImportPath {
     /// `-`), and one with a NUL, which no process can be given.
     pub fn parse(text: &str) -> Result<Self, ArgumentError> {
         let path = text.strip_prefix(SCHEME).unwrap_or(text);
-        let refuse = |reason| Err(ArgumentError { text: text.to_owned(), reason });
-        if path.is_empty() {
-            return refuse("the import path is empty");
+        match problem(path) {
+            None => Ok(Self(path.to_owned())),
+            Some(reason) => Err(ArgumentError { text: text.to_owned(), reason }),
         }
-        if path.starts_with('-') {
-            return refuse("an import path does not begin with '-'");
-        }
-        if path.contains('\0') {
-            return refuse("an import path has no NUL byte");
-        }
-        Ok(Self(path.to_owned()))
     }
 
     /// The path as written, without `ko://`.
@@ -59,11 +52,28 @@ impl ImportPath {
     }
 }
 
+/// Why a path is none.
+fn problem(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        Some("the import path is empty")
+    } else if path.starts_with('-') {
+        Some("an import path does not begin with '-'")
+    } else if path.contains('\0') {
+        Some("an import path has no NUL byte")
+    } else {
+        None
+    }
+}
+
 impl TryFrom<String> for ImportPath {
     type Error = ArgumentError;
 
+    /// A path as it was written down: its `ko://` is gone already.
     fn try_from(text: String) -> Result<Self, ArgumentError> {
-        Self::parse(&text)
+        match problem(&text) {
+            None => Ok(Self(text)),
+            Some(reason) => Err(ArgumentError { text, reason }),
+        }
     }
 }
 
@@ -153,6 +163,18 @@ mod tests {
         }
     }
 
+    /// A record has the path without the `ko://` that it was named with.
+    #[test]
+    fn records_are_read_as_they_are() {
+        let path = ImportPath::parse("ko://ko://x").unwrap();
+        let json = serde_json::to_string(&path).unwrap();
+        assert_eq!(json, r#""ko://x""#);
+        assert_eq!(serde_json::from_str::<ImportPath>(&json).unwrap(), path);
+        for json in [r#""""#, r#""-o""#, r#""a\u0000b""#] {
+            assert!(serde_json::from_str::<ImportPath>(json).is_err(), "{json}");
+        }
+    }
+
     #[test]
     fn base_names() {
         for (path, want) in [
@@ -174,14 +196,47 @@ mod tests {
     }
 
     proptest! {
+        /// A path is the same behind `ko://`, and comes back from a record.
         #[test]
-        fn any_word_is_read_or_refused(word in any::<String>()) {
+        fn paths_are_kept_as_written(path in "(ko://){0,2}(\\.{0,2}/)?[a-zA-Z0-9._~][\\PC&&[^\0]]{0,12}") {
+            let bare = ImportPath(path.clone());
+            let word = format!("{SCHEME}{path}");
+            prop_assert_eq!(ImportPath::parse(&word), Ok(bare.clone()));
+            // What follows `ko://` is never taken for a directory of the shell's.
+            prop_assert_eq!(Argument::parse(&word), Ok(Argument::Path(bare.clone())));
+            if !path.starts_with(SCHEME) {
+                prop_assert_eq!(ImportPath::parse(&path), Ok(bare.clone()));
+            }
+            let json = serde_json::to_string(&bare).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ImportPath>(&json).unwrap(), bare);
+        }
+
+        /// Programs are called after the last element that names something.
+        #[test]
+        fn base_names_are_the_last_element(
+            before in "(/|\\.{1,2}/)?([a-z.]{1,6}/){0,3}", last in "[a-zA-Z0-9_é][a-zA-Z0-9._é-]{0,8}", after in "/{0,3}",
+        ) {
+            let path = ImportPath::parse(&format!("{before}{last}{after}")).unwrap();
+            prop_assert_eq!(path.base_name(), &*last);
+            let local = before.starts_with("./") || before.starts_with("../");
+            let argument = Argument::parse(path.as_str()).unwrap();
+            prop_assert_eq!(argument == Argument::Local(path), local);
+        }
+
+        /// Nothing that is refused is accepted with more behind it.
+        #[test]
+        fn a_refused_path_stays_refused(scheme in "(ko://)?", start in "-|[a-z/]{0,5}\0", more in any::<String>()) {
+            let word = format!("{scheme}{start}{more}");
+            let error = ImportPath::parse(&word).unwrap_err();
+            prop_assert_eq!(error.text, word);
+        }
+
+        #[test]
+        fn any_path_has_a_base_name(word in any::<String>()) {
             if let Ok(argument) = Argument::parse(&word) {
                 let path = argument.path();
                 prop_assert!(word.ends_with(path.as_str()));
                 prop_assert!(!path.base_name().is_empty() && !path.base_name().contains('/'));
-                let again = ImportPath::parse(&format!("ko://{path}"));
-                prop_assert_eq!(again.as_ref(), Ok(path));
             }
         }
     }

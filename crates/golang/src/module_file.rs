@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::literal::unquote;
+
 /// A module on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleFile {
@@ -30,8 +32,9 @@ impl ModuleFile {
     pub fn nearest(dir: &Path) -> Option<Self> {
         let file = nearest(dir, "go.mod")?;
         // To read a pipe would be to wait for ever.
-        let content = file.is_file().then(|| fs::read_to_string(&file).ok()).flatten();
-        let path = content.as_deref().and_then(module_path);
+        let content = file.is_file().then(|| fs::read(&file).ok()).flatten();
+        // Comments may be in any encoding.
+        let path = content.and_then(|content| module_path(&String::from_utf8_lossy(&content)));
         Some(Self { dir: file.parent()?.to_owned(), path })
     }
 
@@ -75,7 +78,8 @@ fn module_path(content: &str) -> Option<String> {
             "" => {}
             "(" => in_block = true,
             ")" => return None,
-            word => return Some(word.trim_matches(['"', '`']).to_owned()),
+            word if word.starts_with(['"', '`']) => return unquote(word).map(|(path, _)| path),
+            word => return Some(word.to_owned()),
         }
     }
     None
@@ -83,6 +87,8 @@ fn module_path(content: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -91,6 +97,7 @@ mod tests {
             ("module example.com/a\n\ngo 1.23\n", Some("example.com/a")),
             ("// a comment\nmodule\t\"example.com/a\" // why\n", Some("example.com/a")),
             ("module `example.com/a`", Some("example.com/a")),
+            ("module \"example.com/\\x61\"", Some("example.com/a")),
             ("module (\n\texample.com/a\n)\n", Some("example.com/a")),
             ("modules example.com/a\n", None),
             ("go 1.23\n", None),
@@ -114,9 +121,62 @@ mod tests {
         assert_eq!(module.package_dir("fmt"), None);
     }
 
-    proptest::proptest! {
+    #[test]
+    fn comments_may_be_in_any_encoding() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("go.mod"), b"module example.com/a // caf\xe9\n").unwrap();
+        let module = ModuleFile::nearest(dir.path()).unwrap();
+        assert_eq!(module.path.as_deref(), Some("example.com/a"));
+    }
+
+    fn path() -> impl Strategy<Value = String> {
+        "[a-z]{1,6}\\.[a-z]{2}(/[A-Za-z0-9._~-]{1,6}){0,3}"
+    }
+
+    proptest! {
+        /// However the directive is written, and whatever stands around it,
+        /// its path is read.
         #[test]
-        fn any_file_is_read(content: String) {
+        fn the_module_directive_is_found(
+            path in path(),
+            before in proptest::collection::vec("//\\PC{0,12}|go 1\\.[0-9]{2}|toolchain go1\\.26|modules \\PC{0,9}|", 0..4),
+            style in 0..3_u8,
+            block in proptest::option::of("[ \t]?\\("),
+            comment in "( ?//\\PC{0,12})?",
+            after in "(\n\\PC{0,12}){0,3}",
+            end in "\r?\n",
+        ) {
+            let word = match style {
+                0 => path.clone(),
+                1 => crate::literal::quote(&path),
+                _ => format!("`{path}`"),
+            };
+            let directive = match block {
+                Some(open) => format!("module{open}{comment}{end}{end}\t{word}{comment}{end}){end}"),
+                None => format!("module {word}{comment}{end}"),
+            };
+            let content: String = before.iter().map(|line| format!("{line}{end}")).collect();
+            let content = content + &directive + &after;
+            prop_assert_eq!(module_path(&content), Some(path), "{}", content);
+        }
+
+        /// A directory of a module has an import path, and that path the
+        /// directory.
+        #[test]
+        fn packages_and_directories_are_each_other_s(
+            path in path(), below in "([a-zA-Z0-9_é-]{1,6}(/[a-zA-Z0-9_ é-]{1,6}){0,3})?", other in "[a-z]{1,3}",
+        ) {
+            let module = ModuleFile { dir: PathBuf::from("/m"), path: Some(path.clone()) };
+            let dir = if below.is_empty() { module.dir.clone() } else { module.dir.join(&below) };
+            let import_path = module.import_path(&dir).unwrap();
+            prop_assert_eq!(module.package_dir(&import_path), Some(dir));
+            // An element that goes on is another.
+            prop_assert_eq!(module.package_dir(&format!("{path}{other}/{below}")), None);
+            prop_assert_eq!(module.import_path(Path::new(&format!("/m{other}/{below}"))), None);
+        }
+
+        #[test]
+        fn never_panics_on_any_text(content: String) {
             let _ = module_path(&content);
         }
     }

@@ -332,10 +332,29 @@ fn what_is_no_program_of_go_is_said() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Build info is found at any place of its section, whatever stands
+    /// around it.
+    #[test]
+    fn build_info_is_found_wherever_it_is(
+        deps in prop::collection::vec(("[a-z./]{1,60}", "v[0-9.]{1,6}"), 0..8),
+        before in prop::collection::vec(any::<[u8; 16]>(), 0..4),
+        after in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let lines: String =
+            deps.iter().map(|(path, version)| format!("dep\t{path}\t{version}\th1:x=\n")).collect();
+        let file = elf(&[before.concat(), build_info(&lines), after].concat());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, file).unwrap();
+        let read = BuildInfo::read(&path).unwrap();
+        let read_deps: Vec<_> = read.deps.into_iter().map(|dep| (dep.path, dep.version)).collect();
+        prop_assert_eq!((&*read.go_version, read_deps), ("go1.26.8", deps));
+    }
 
     #[test]
-    fn any_file_is_read_or_refused(
+    fn never_panics_on_a_damaged_file(
         modules in "((path|mod|dep|=>|build)\t[a-z./\t]{0,20}\n){0,4}",
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
     ) {

@@ -6,8 +6,10 @@ use ko_golang::{
     Environment, GitInfo, GitParts, GoEnv, Template, TemplateData, TemplateError, Uses,
 };
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
-use crate::text_template::{ENV, TIME, data, gos, ours};
+use crate::text_template::{ENV, TIME, data, git, go_env, gos, ours, template};
 
 #[test]
 fn errors_say_where() {
@@ -182,22 +184,70 @@ fn no_template_goes_on_for_ever() {
     assert_eq!(ours(&deepest, &data).unwrap(), "1");
 }
 
-proptest! {
-    #[test]
-    fn any_text_is_taken_or_refused(text in "(\\PC|[\n\t{}])*") {
-        let _ = ours(&text, &data_once());
+/// What a template does not use cannot change what it says.
+#[test]
+fn what_is_not_used_does_not_matter() {
+    let (environment, go_env): (Environment, _) = (ENV.into_iter().collect(), go_env());
+    let (all, nothing) = (git(), GitInfo::default());
+    let data_for = |uses: Uses| {
+        let git = |part: bool| if part { &all } else { &nothing };
+        let git = GitInfo {
+            branch: git(uses.git.branch).branch.clone(),
+            tag: git(uses.git.tag).tag.clone(),
+            short_commit: git(uses.git.commit).short_commit.clone(),
+            full_commit: git(uses.git.commit).full_commit.clone(),
+            commit_time: git(uses.git.commit).commit_time,
+            dirty: git(uses.git.state).dirty,
+            notices: Vec::new(),
+        };
+        let time = Timestamp::from_second(if uses.date { TIME } else { 0 }).unwrap();
+        let environment = if uses.env { environment.clone() } else { Environment::default() };
+        let go_env = if uses.go_env { go_env.clone() } else { GoEnv::default() };
+        TemplateData::new(&environment, &go_env, time, &git)
+    };
+    let everything = data_for(Uses::ALL);
+    let mut runner = TestRunner::deterministic();
+    let strategy = template();
+    let mut told = 0;
+    for _ in 0..2000 {
+        let text = strategy.new_tree(&mut runner).unwrap().current();
+        let Ok(template) = Template::parse(&text) else { continue };
+        let said = ours(&text, &everything);
+        assert_eq!(ours(&text, &data_for(template.uses())), said, "{text}");
+        told += usize::from(said.is_ok() && template.uses() != Uses::ALL);
     }
+    assert!(told > 500, "{told} have a result and do not use everything");
+}
 
+proptest! {
+    /// A literal is its text, however much of a template it looks like.
     #[test]
-    fn any_code_is_taken_or_refused(
-        parts in proptest::collection::vec(proptest::sample::select(PARTS), 0..24)
-    ) {
-        let _ = ours(&parts.concat(), &data_once());
+    fn literals_are_their_texts(before in "[^{]*", text in "(\\PC|[\n\t{}\"\\\\])*", after in "[^{]*") {
+        // JSON's escapes are Go's too.
+        let literal = serde_json::Value::from(text.as_str());
+        let template = format!("{before}{{{{{literal}}}}}{after}");
+        prop_assert_eq!(ours(&template, &data_once()).unwrap(), format!("{before}{text}{after}"));
+        if !text.contains('`') {
+            let template = format!("{before}{{{{`{text}`}}}}{after}");
+            prop_assert_eq!(ours(&template, &data_once()).unwrap(), format!("{before}{text}{after}"));
+        }
     }
 
     #[test]
     fn text_without_actions_is_itself(text in "[^{]*") {
         prop_assert_eq!(ours(&text, &data_once()).unwrap(), text);
+    }
+
+    #[test]
+    fn never_panics_on_text(text in "(\\PC|[\n\t{}])*") {
+        let _ = ours(&text, &data_once());
+    }
+
+    #[test]
+    fn never_panics_on_code(
+        parts in proptest::collection::vec(proptest::sample::select(PARTS), 0..24)
+    ) {
+        let _ = ours(&parts.concat(), &data_once());
     }
 }
 

@@ -30,7 +30,12 @@ const COMMIT_TIME: i64 = 1_699_999_999;
 
 pub(crate) fn data() -> TemplateData {
     let environment: Environment = ENV.into_iter().collect();
-    let git = GitInfo {
+    let time = Timestamp::from_second(TIME).unwrap();
+    TemplateData::new(&environment, &go_env(), time, &git())
+}
+
+pub(crate) fn git() -> GitInfo {
+    GitInfo {
         branch: "feature/x".into(),
         tag: "v1.2.3".into(),
         short_commit: COMMIT[..7].into(),
@@ -38,13 +43,11 @@ pub(crate) fn data() -> TemplateData {
         commit_time: Some(COMMIT_TIME),
         dirty: true,
         notices: Vec::new(),
-    };
-    let time = Timestamp::from_second(TIME).unwrap();
-    TemplateData::new(&environment, &go_env(), time, &git)
+    }
 }
 
 /// As the real thing would read it.
-fn go_env() -> GoEnv {
+pub(crate) fn go_env() -> GoEnv {
     let tree = Tree::new(&[]);
     let object: serde_json::Map<_, _> =
         GO_ENV.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -269,7 +272,7 @@ fn branch(head: &str, code: &str, body: &str, other: &str, form: u8) -> String {
     }
 }
 
-fn template() -> BoxedStrategy<String> {
+pub(crate) fn template() -> BoxedStrategy<String> {
     let pipeline = prop_oneof![
         4 => operand(),
         1 => (operand(), proptest::sample::select(vec![
