@@ -200,6 +200,8 @@ fn compiler(value: &str) -> Result<(), Uncacheable> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(goflags: &str, words: &[&str], ldflags: &[&str]) -> Result<Flags, String> {
@@ -260,9 +262,129 @@ mod tests {
         assert_eq!(flags.selecting, ["-tags=a b", "-mod=mod"]);
     }
 
-    proptest::proptest! {
+    /// A harmless flag: its name, its value, and whether the value is a word
+    /// of its own.
+    type Flag = (&'static str, Option<String>, bool);
+
+    fn flag() -> impl Strategy<Value = Flag> {
+        let select = proptest::sample::select::<&'static str>;
+        let text = "[a-z][a-z,./ =]{0,6}";
+        let values = |names: &[&'static str], value: BoxedStrategy<String>| {
+            (select(names.to_vec()), value.prop_map(Some), any::<bool>())
+        };
+        let linker = "(-s|-w|-X a\\.b=c|-X=a\\.b=@c|-X 'a\\.b=[a-z ]{0,5}'|-buildid=|--extldflags -static){0,1}";
+        let compiler = "(all=)?(-N -l|-N|-d=x|--spectre=all)";
+        prop_oneof![
+            (select(SWITCHES.to_vec()), Just(None), Just(false)),
+            values(&VALUES, text.boxed()),
+            values(&["ldflags"], linker.boxed()),
+            values(&["gcflags"], compiler.boxed()),
+            values(&["pgo"], prop_oneof!["auto|off", text].boxed()),
+            (Just("buildvcs"), proptest::option::of("auto|true|false|1|0"), Just(false)),
+        ]
+    }
+
+    /// The words of a flag as a command line may have them.
+    fn written((name, value, apart): &Flag, dashes: &str) -> Vec<String> {
+        match value {
+            None => vec![format!("{dashes}{name}")],
+            Some(value) if *apart => vec![format!("{dashes}{name}"), value.clone()],
+            Some(value) => vec![format!("{dashes}{name}={value}")],
+        }
+    }
+
+    /// `go`'s `quoted.Join`.
+    fn join(words: &[String], space: &str) -> String {
+        let quote = |word: &String| match word {
+            word if !word.contains([' ', '\t', '\n', '\r', '\'', '"']) && !word.is_empty() => {
+                word.clone()
+            }
+            word if word.contains('\'') => format!("\"{word}\""),
+            word => format!("'{word}'"),
+        };
+        words.iter().map(quote).collect::<Vec<_>>().join(space)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// Harmless flags are read in any spelling and place, and of several
+        /// the last counts.
         #[test]
-        fn any_words(goflags: String, words: Vec<String>, ldflags: Vec<String>) {
+        fn harmless_flags_are_read(
+            everywhere in proptest::collection::vec(flag(), 0..5),
+            typed in proptest::collection::vec(flag(), 0..6),
+            dashes in "--?",
+            space in "[ \t\n]{1,2}",
+        ) {
+            let goflags: Vec<String> = everywhere
+                .iter()
+                .flat_map(|(name, value, _)| written(&(name, value.clone(), false), &dashes))
+                .chain(["-count=1".to_owned(), "-failfast".to_owned()])
+                .collect();
+            let words: Vec<String> =
+                typed.iter().flat_map(|flag| written(flag, &dashes)).collect();
+            let mut want = Flags::default();
+            for (at, (name, value, _)) in everywhere.iter().chain(&typed).enumerate() {
+                match (*name, value.as_deref()) {
+                    ("buildvcs", value) => want.stamping = match value {
+                        Some("auto") => Stamping::Auto,
+                        Some("false" | "0") => Stamping::Never,
+                        _ => Stamping::Always,
+                    },
+                    ("pgo", Some("auto" | "off")) => want.profile = None,
+                    ("pgo", value) => want.profile = value.map(str::to_owned),
+                    ("modcacherw", _) if at >= everywhere.len() => {
+                        want.selecting.push(format!("{dashes}modcacherw"));
+                    }
+                    ("tags" | "mod", Some(value)) if at >= everywhere.len() => {
+                        want.selecting.push(format!("-{name}={value}"));
+                    }
+                    _ => {}
+                }
+            }
+            let parse = |words: &[String]| Flags::parse(&join(&goflags, &space), words, &[]);
+            prop_assert_eq!(parse(&words).unwrap(), want);
+            // One that is not known is refused wherever it stands.
+            for at in 0..=typed.len() {
+                let (before, after) = typed.split_at(at);
+                let mut words: Vec<String> =
+                    before.iter().flat_map(|flag| written(flag, &dashes)).collect();
+                words.push("-overlay=x".to_owned());
+                words.extend(after.iter().flat_map(|flag| written(flag, &dashes)));
+                let refused = parse(&words).unwrap_err();
+                let named = matches!(refused, Uncacheable::Flag { flag } if flag == "-overlay=x");
+                prop_assert!(named);
+            }
+        }
+
+        /// Words that `go` has joined are split into the same.
+        #[test]
+        fn words_survive_their_quotes(
+            words in proptest::collection::vec("[^']{0,6}|[^\"]{0,6}", 0..5), space in "[ \t\n\r]{1,3}",
+        ) {
+            let text = join(&words, &space);
+            prop_assert_eq!(quoted(&format!("{text} 'open{space}")), None);
+            prop_assert_eq!(quoted(&format!("{space}{text}{space}")), Some(words), "{}", text);
+        }
+
+        /// A file of flags is refused wherever the linker or the compiler would
+        /// read it.
+        #[test]
+        fn files_of_flags_are_refused(before in "(-s |-w |-X a=b ){0,3}", after in "( -s| -w){0,3}", name in "[a-z/]{1,6}") {
+            let value = format!("-ldflags={before}-X @{name}{after}");
+            prop_assert!(Flags::parse("", &[value], &[]).is_err());
+            for tool in ["ldflags", "gcflags"] {
+                let before = if tool == "ldflags" { before.as_str() } else { "-N " };
+                let value = format!("-{tool}={before}@{name}{after}");
+                let refused = Flags::parse("", &[value], &[]);
+                let named = matches!(&refused, Err(Uncacheable::ToolFlag { flag, .. }) if *flag == format!("@{name}"));
+                prop_assert!(named, "{:?}", refused);
+            }
+        }
+
+        #[test]
+        fn never_panics_on_words(goflags: String, words: Vec<String>, ldflags: Vec<String>) {
             let _ = Flags::parse(&goflags, &words, &ldflags);
         }
     }

@@ -174,6 +174,8 @@ impl<'a> Scanner<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn head(source: &str) -> Option<&str> {
@@ -241,25 +243,117 @@ mod tests {
         assert_eq!(one, of("package p\nfunc g() {}\n//go:embed x\nvar s string\n"));
     }
 
-    proptest::proptest! {
+    /// What may stand where no end of line does.
+    fn blank() -> impl Strategy<Value = String> {
+        "[ \t]{1,2}|/\\* [a-z/\n]{0,6} \\*/ "
+    }
+
+    /// What may stand between lines: no directive.
+    fn between() -> impl Strategy<Value = String> {
+        "(\n|;|\t| |// [a-z\"`(]{0,9}\n|/\\* [a-z\"`()]{0,9} \\*/){0,4}"
+    }
+
+    fn import() -> impl Strategy<Value = String> {
+        let name = prop_oneof![Just(String::new()), "(\\.|_|[a-zé]{1,4}) ?"];
+        let path = "\"[a-z./]{1,9}\"|`[a-z./]{1,9}`";
+        (name, path).prop_map(|(name, path)| name + &path)
+    }
+
+    fn declaration() -> impl Strategy<Value = String> {
+        let one = (blank(), import()).prop_map(|(blank, import)| format!("import{blank}{import}"));
+        let item = (between(), import(), "[;\n]").prop_map(|(a, import, end)| a + &import + &end);
+        let many = (proptest::collection::vec(item, 0..4), between())
+            .prop_map(|(items, end)| format!("import ({}{end})", items.concat()));
+        prop_oneof![one, many]
+    }
+
+    /// A source up to the end of its head.
+    fn any_head() -> impl Strategy<Value = String> {
+        let before = "(\u{feff})?((//go:build [a-z]{1,5}|// [a-z\"]{0,9})?\n){0,3}";
+        let clause = (blank(), "[a-zé_][a-z0-9_]{0,5}");
+        let declarations = proptest::collection::vec((between(), declaration()), 0..4);
+        let end = "[ \t]{0,2}(// [a-z]{0,5})?";
+        (before, clause, declarations, end).prop_map(
+            |(before, (blank, name), declarations, end)| {
+                let mut head = format!("{before}package{blank}{name}");
+                for (between, declaration) in declarations {
+                    head += &format!("\n{between}{declaration}");
+                }
+                head + &end
+            },
+        )
+    }
+
+    /// What may follow: declarations, comments, texts, directives in them.
+    fn body() -> impl Strategy<Value = String> {
+        let end = "(func f\\(\\)|type t|var v|const c)[a-z \"`({\n/*]{0,12}";
+        (between(), end).prop_map(|(between, end)| format!("\n{between}{end}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        /// A head ends where it was made to end, and is all that counts.
         #[test]
-        fn any_source(source: Vec<u8>) {
+        fn what_stands_after_the_head_does_not_count(
+            head_text in any_head(), other in any_head(), body in body(), another in body(),
+        ) {
+            let source = format!("{head_text}{body}");
+            prop_assert_eq!(head(&source), Some(&*head_text), "{}", source);
+            let of = |head: &str, body: &str| header(format!("{head}{body}").as_bytes());
+            prop_assert!(of(&head_text, &body).is_some());
+            prop_assert_eq!(of(&head_text, &body), of(&head_text, &another));
+            prop_assert_eq!(of(&head_text, &body) == of(&other, &body), head_text == other);
+            let constrained = format!("//go:build x\n\n{}", head_text.trim_start_matches('\u{feff}'));
+            prop_assert_ne!(of(&head_text, &body), of(&constrained, &body));
+        }
+
+        /// Patterns count wherever they are, with their order, to the end of
+        /// their lines.
+        #[test]
+        fn patterns_count_wherever_they_are(
+            head in any_head(),
+            bodies in proptest::collection::vec((body(), body()), 1..4),
+            patterns in proptest::collection::vec(" [a-z* ]{1,9}", 3),
+            changed in 0..3_usize,
+            more in "[a-z]",
+        ) {
+            let source = |side: fn(&(String, String)) -> &String, patterns: &[String]| {
+                let parts = bodies.iter().zip(patterns);
+                let body: String =
+                    parts.map(|(body, pattern)| format!("{}\n//go:embed{pattern}\n", side(body))).collect();
+                header(format!("{head}{body}").as_bytes()).unwrap()
+            };
+            let was = source(|body| &body.0, &patterns);
+            prop_assert_eq!(source(|body| &body.1, &patterns), was);
+            let mut other = patterns;
+            other[changed] += &more;
+            prop_assert_eq!(source(|body| &body.0, &other) == was, changed >= bodies.len());
+        }
+
+        /// A source without a clause, or with an import that does not end, is
+        /// not understood.
+        #[test]
+        fn what_is_no_source_is_not_understood(head in any_head(), body in body()) {
+            let source = head.replacen("package", "packages", 1) + &body;
+            prop_assert_eq!(header(source.as_bytes()), None);
+            let source = format!("{head}\nimport \"{body}");
+            prop_assert_eq!(header(source.as_bytes()), None);
+        }
+
+        #[test]
+        fn never_panics_on_bytes(source: Vec<u8>) {
             let _ = header(&source);
         }
 
         #[test]
-        fn any_text_of_go(words: Vec<proptest::sample::Index>) {
+        fn never_panics_on_text_of_go(words: Vec<proptest::sample::Index>) {
             const WORDS: [&str; 14] = [
                 "package p", "import", "\"a\"", "`b`", "(", ")", ";", "\n", "//", "/*", "*/",
                 "func f()", "//go:embed x", " ",
             ];
             let source: String = words.iter().map(|word| *word.get(&WORDS)).collect();
-            if let Some(end) = head(&source).map(str::len) {
-                // What follows does not count.
-                let other = format!("{}\nvar x = 1\n", &source[..end]);
-                let here = format!("{}\nfunc g() {{}}\n", &source[..end]);
-                proptest::prop_assert_eq!(header(other.as_bytes()), header(here.as_bytes()));
-            }
+            let _ = header(source.as_bytes());
         }
     }
 }

@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::Path;
 
+use golang::unquote;
+
 use crate::rooted_path::RootedPath;
 
 /// A module that is not in the module cache.
@@ -141,8 +143,12 @@ fn words(line: &str) -> Vec<String> {
         let (word, after) = match first {
             _ if rest.starts_with("//") => break,
             '(' | ')' | ',' => rest.split_at(1),
-            '"' | '`' => match rest[1..].split_once(first) {
-                Some(found) => found,
+            '"' | '`' => match unquote(rest) {
+                Some((value, after)) => {
+                    words.push(value);
+                    rest = after.trim_start();
+                    continue;
+                }
                 None => break,
             },
             _ => {
@@ -163,6 +169,8 @@ fn words(line: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -171,6 +179,7 @@ mod tests {
             replace example.com/a => ../a\n\
             replace example.com/b v1.2.3 => `./b c` // x\n\
             replace (\n\texample.com/c => example.com/d v1.0.0\n\t\"example.com/e\" => \"/abs\"\n)\n\
+            replace example.com/f => \"./f \\\"g\\\"\"\n\
             use ./one\nuse (\n\t./two // three\n\t../four\n)\nrequire x v1\n";
         let found = Directives::parse(content);
         assert_eq!(found.module.as_deref(), Some("example.com/m"));
@@ -179,13 +188,99 @@ mod tests {
             found.replaced.iter().map(|(path, to)| (path.as_str(), to.as_str())).collect();
         assert_eq!(
             replaced,
-            [("example.com/a", "../a"), ("example.com/b", "./b c"), ("example.com/e", "/abs")]
+            [
+                ("example.com/a", "../a"),
+                ("example.com/b", "./b c"),
+                ("example.com/e", "/abs"),
+                ("example.com/f", "./f \"g\"")
+            ]
         );
     }
 
-    proptest::proptest! {
+    /// A directive that names directories, or one that does not.
+    #[derive(Debug, Clone)]
+    enum Directive {
+        Use(String),
+        Replace { path: String, version: bool, to: String },
+        Other(&'static str),
+    }
+
+    fn directive() -> impl Strategy<Value = Directive> {
+        let dir = || "(\\.{1,2}/|/|[C-E]:\\\\)[a-zA-Z0-9 ._\"'`(),\\\\é/-]{1,9}";
+        let path = "[a-z]{1,5}\\.[a-z]{2}(/[a-z0-9.~-]{1,5}){0,2}";
+        let elsewhere = "[a-z]{2,5}\\.[a-z]{2}/[a-z]{1,4}";
+        prop_oneof![
+            dir().prop_map(Directive::Use),
+            (path, any::<bool>(), prop_oneof![dir(), elsewhere])
+                .prop_map(|(path, version, to)| Directive::Replace { path, version, to }),
+            proptest::sample::select(vec![
+                "go 1.24",
+                "require x.y/z v1.0.0",
+                "exclude x.y/z v1.0.0",
+                "tool x.y/z",
+                "",
+                "// use ./x",
+                "retract (\n\t[v1.0.0, v1.1.0]\n\tuse ./x\n)",
+            ])
+            .prop_map(Directive::Other),
+        ]
+    }
+
+    /// A word as it is, where it may stand so, or as `go mod edit` quotes it.
+    fn word(text: &str, style: u8) -> String {
+        let must = text.contains([' ', '"', '\'', '`', '(', ')', ',']) || text.contains("//");
+        match style % 3 {
+            0 if !must => text.to_owned(),
+            1 if !text.contains('`') => format!("`{text}`"),
+            // The escapes of JSON are Go's too.
+            _ => serde_json::Value::from(text).to_string(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        /// Each directory comes back, however its directive is written.
         #[test]
-        fn any_file(content: String) {
+        fn directories_are_found(
+            module in "[a-z]{1,5}\\.[a-z]{2}(/[a-z]{1,5})?",
+            directives in proptest::collection::vec((directive(), any::<u8>(), any::<bool>()), 0..6),
+            end in "( // [a-z =>(\"]{0,9}| //\\PC{0,5})?\r?\n",
+        ) {
+            let mut want = Directives { module: Some(module.clone()), ..Directives::default() };
+            let mut content = format!("module {module}{end}");
+            for (directive, style, block) in &directives {
+                let (verb, line) = match directive {
+                    Directive::Other(line) => {
+                        content += &format!("{line}{end}");
+                        continue;
+                    }
+                    Directive::Use(dir) => {
+                        want.uses.push(dir.clone());
+                        ("use", word(dir, *style))
+                    }
+                    Directive::Replace { path, version, to } => {
+                        let to_version = if is_directory(to) {
+                            want.replaced.push((path.clone(), to.clone()));
+                            ""
+                        } else {
+                            " v1.2.3"
+                        };
+                        let version = if *version { " v1.0.0" } else { "" };
+                        let to = word(to, *style);
+                        ("replace", format!("{}{version} => {to}{to_version}", word(path, style / 3)))
+                    }
+                };
+                content += &match block {
+                    true => format!("{verb} ({end}{end}\t{line}{end}){end}"),
+                    false => format!("{verb} {line}{end}"),
+                };
+            }
+            prop_assert_eq!(Directives::parse(&content), want, "{}", content);
+        }
+
+        #[test]
+        fn never_panics_on_any_text(content: String) {
             let _ = Directives::parse(&content);
         }
     }
