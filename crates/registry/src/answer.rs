@@ -142,6 +142,8 @@ impl fmt::Display for Plain<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn shown(status: u16, body: Option<&str>) -> String {
@@ -194,11 +196,77 @@ mod tests {
         assert!(wait > Duration::from_secs(3000) && wait <= Duration::from_secs(3600), "{wait:?}");
     }
 
-    proptest::proptest! {
+    /// A detail, and how Go's `%v` prints it.
+    fn detail() -> impl Strategy<Value = (Value, String)> {
+        let leaf = prop_oneof![
+            Just((Value::Null, "<nil>".to_owned())),
+            any::<bool>().prop_map(|truth| (truth.into(), truth.to_string())),
+            (-999_999..999_999_i64).prop_map(|number| (number.into(), number.to_string())),
+            any::<String>().prop_map(|text| (text.clone().into(), text)),
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            let list = proptest::collection::vec(inner.clone(), 0..3).prop_map(|items| {
+                let (values, texts): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+                (Value::from(values), format!("[{}]", texts.join(" ")))
+            });
+            let map =
+                proptest::collection::btree_map("[a-zA-Z]{1,5}", inner, 0..3).prop_map(|fields| {
+                    let texts: Vec<String> =
+                        fields.iter().map(|(key, (_, text))| format!("{key}:{text}")).collect();
+                    let values = fields.into_iter().map(|(key, (value, _))| (key, value));
+                    (Value::Object(values.collect()), format!("map[{}]", texts.join(" ")))
+                });
+            prop_oneof![list, map]
+        })
+    }
+
+    proptest! {
+        /// The codes of a body are told in their order, in ko's form.
         #[test]
-        fn any_body_is_read(body: Vec<u8>) {
+        fn codes_are_told_as_in_ko(
+            errors in proptest::collection::vec(("[A-Z_]{1,9}", any::<String>(), detail()), 1..4),
+        ) {
+            let told = |(code, message, (detail, text)): &(String, String, (Value, String))| match detail {
+                Value::Null => format!("{code}: {message}"),
+                _ => format!("{code}: {message}; {text}"),
+            };
+            let texts: Vec<String> = errors.iter().map(told).collect();
+            let want = match texts.as_slice() {
+                [one] => one.clone(),
+                many => format!("multiple errors returned: {}", many.join("; ")),
+            };
+            let entry = |(code, message, (detail, _)): &(String, String, (Value, String))| {
+                serde_json::json!({"code": code, "message": message, "detail": detail, "more": 1})
+            };
+            let list: Vec<Value> = errors.iter().map(entry).collect();
+            let body = serde_json::json!({"errors": list}).to_string();
+            let failure = Failure::new(StatusCode::FORBIDDEN, &HeaderMap::new(), Some(body.as_bytes()));
+            prop_assert_eq!(failure.to_string(), want);
+            prop_assert!(errors.iter().all(|(code, ..)| failure.has_code(code)));
+            prop_assert!(!failure.has_code("a"));
+        }
+
+        /// A body without codes is shown up to a limit, and orders nothing.
+        #[test]
+        fn other_bodies_are_cut(body: Vec<u8>, times in 1..60_usize) {
+            let body = body.repeat(times);
             let failure = Failure::new(StatusCode::BAD_REQUEST, &HeaderMap::new(), Some(&body));
-            proptest::prop_assert!(!failure.to_string().is_empty());
+            let text = failure.to_string();
+            let shown = text.strip_prefix("unexpected status code 400 Bad Request");
+            prop_assert!(shown.is_some(), "{}", text);
+            let shown = shown.unwrap_or_default();
+            prop_assert!(shown.is_empty() || shown.starts_with(": "));
+            prop_assert!(shown.chars().count() <= SHOWN + 2);
+            prop_assert!(!shown.contains(char::is_control));
+        }
+
+        /// Seconds and dates come back.
+        #[test]
+        fn waiting_times_survive_their_header(seconds: u64, past in 0..1_700_000_000_u64) {
+            prop_assert_eq!(retry_after(&format!(" {seconds} ")), Some(Duration::from_secs(seconds)));
+            let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(past));
+            prop_assert_eq!(retry_after(&date), Some(Duration::ZERO));
+            prop_assert_eq!(retry_after(&format!("{seconds}s")), None);
         }
     }
 }

@@ -76,6 +76,8 @@ impl Bearer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(values: &[&str]) -> Result<AuthScheme, String> {
@@ -128,9 +130,65 @@ mod tests {
         }
     }
 
-    proptest::proptest! {
+    /// A parameter as a quoted string of RFC 9110, 5.6.4, with more escapes
+    /// than it needs.
+    fn quoted(text: &str, escaped: usize) -> String {
+        let mut quoted = "\"".to_owned();
+        for (at, letter) in text.chars().enumerate() {
+            if matches!(letter, '"' | '\\') || at == escaped {
+                quoted.push('\\');
+            }
+            quoted.push(letter);
+        }
+        quoted + "\""
+    }
+
+    proptest! {
+        /// What a registry asks for comes back, in any order and case, behind
+        /// challenges that nobody understands.
         #[test]
-        fn any_header_is_read_or_refused(text in "[ -~]{0,80}") {
+        fn challenges_survive_their_header(
+            host in "[a-z]{1,8}(\\.[a-z]{2,3})?(:[1-9][0-9]{0,3})?",
+            path in "[a-z0-9/?=&]{0,9}",
+            service in proptest::option::of("[ -~]{0,9}"),
+            scopes in proptest::collection::vec("[a-z]{1,9}:[a-z/]{1,9}:(push|pull)", 0..3),
+            other in "((Negotiate|Digest realm=\"x\"|X-1 a=b) ?, ?)?",
+            escaped in 0..9_usize,
+            reverse: bool,
+            upper: bool,
+        ) {
+            let realm = format!("https://{host}/{path}");
+            let mut params = vec![("realm", realm.clone()), ("scope", scopes.join(" "))];
+            params.extend(service.clone().map(|service| ("service", service)));
+            params.push(("error", "invalid_token".to_owned()));
+            if reverse {
+                params.reverse();
+            }
+            let case = |text: &str| if upper { text.to_uppercase() } else { text.to_owned() };
+            let params: Vec<String> = params
+                .iter()
+                .map(|(name, value)| format!("{}={}", case(name), quoted(value, escaped)))
+                .collect();
+            let header = format!("{other}{} {}", case("bearer"), params.join(", "));
+            let Ok(AuthScheme::Bearer(bearer)) = parse(&[&header]) else {
+                return Err(TestCaseError::fail(header));
+            };
+            let want = Bearer {
+                realm: realm.parse().unwrap(),
+                service,
+                scopes: Scopes::parse(&scopes.join(" ")),
+            };
+            prop_assert_eq!(bearer, want, "{}", header);
+            let basic = format!("{other}{} realm={}", case("basic"), quoted(&realm, escaped));
+            // The first that is understood counts, in one header or in two.
+            let both = format!("{basic}, {header}");
+            for headers in [&[&*basic, &*header][..], &[&*both]] {
+                prop_assert!(matches!(parse(headers), Ok(AuthScheme::Basic)), "{:?}", headers);
+            }
+        }
+
+        #[test]
+        fn never_panics_on_headers(text in "[ -~]{0,80}") {
             let _ = parse(&[&text]);
         }
     }

@@ -398,8 +398,72 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// What `docker login` writes is found, under any spelling of the key
+        /// and the names, and whatever else the file holds.
         #[test]
-        fn any_file_is_read_or_refused_in_silence(text in "[ -~]{0,60}") {
+        fn logins_are_found_under_any_spelling(
+            name in "[^:\0]{1,9}",
+            password in "([^\0]([^\0]{0,9}[^\0])?)?",
+            host in "[a-z]{1,5}\\.[a-z]{2}(:[1-9][0-9]{0,3})?",
+            style in 0..5_u8,
+            split: bool,
+            upper: bool,
+            others in proptest::collection::btree_map("[a-z]{6}\\.[a-z]{2}", "[a-zA-Z]{0,9}", 0..3),
+        ) {
+            let key = match style {
+                0 => host.clone(),
+                1 => format!("https://{host}"),
+                2 => format!("http://{host}/v2/"),
+                3 => format!("{host}/v1/"),
+                _ => format!("https://someone@{host}/any/path"),
+            };
+            let entry = if split {
+                serde_json::json!({"username": name, "password": password})
+            } else {
+                let auth = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
+                serde_json::json!({"auth": auth})
+            };
+            let mut auths: serde_json::Map<_, _> =
+                others.into_iter().map(|(key, auth)| (key, serde_json::json!({"auth": auth}))).collect();
+            auths.insert(key, entry);
+            let mut text = serde_json::json!({"auths": auths, "HttpHeaders": {"a": "b"}}).to_string();
+            if upper {
+                text = text.replacen("\"auths\"", "\"AUTHS\"", 1);
+            }
+            let file = parse(&text).unwrap();
+            proptest::prop_assert_eq!(user(&file, &host, ""), format!("{name}:{password}"), "{}", text);
+            // It is that of no other registry, and of no path.
+            proptest::prop_assert_eq!(user(&file, &format!("x.{host}"), ""), "nobody");
+            proptest::prop_assert_eq!(user(&file, &host, "a/b"), "nobody");
+        }
+
+        /// Nothing of a secret is in an error, wherever the file ends.
+        #[test]
+        fn a_file_that_is_cut_off_is_refused_in_silence(
+            password in "[a-zA-Z0-9]{12}", at: proptest::sample::Index, more in "[ -~]{0,9}",
+        ) {
+            let whole = format!(
+                r#"{{"auths":{{"r.io":{{"auth":"{password}","identitytoken":"{password}"}}}},"credsStore":"{password}"}}"#
+            );
+            proptest::prop_assert!(parse(&whole).is_ok());
+            let cut = &whole[..1 + at.index(whole.len() - 1)];
+            let text = format!("{cut}{more}");
+            proptest::prop_assert!(parse(cut).is_err(), "{}", cut);
+            // The parser quotes what stands in the place of something else.
+            let elsewhere = [r#"{"auths":"SECRET"}"#, r#"{"auths":{"r.io":"SECRET"}}"#, r#""SECRET""#]
+                .map(|shape| shape.replace("SECRET", &password));
+            proptest::prop_assert!(elsewhere.iter().all(|text| parse(text).is_err()));
+            for text in elsewhere.into_iter().chain([text]) {
+                let told = parse(&text).err().map(|error| format!("{error} {error:?}")).unwrap_or_default();
+                let leak = password.as_bytes().windows(4).any(|part| {
+                    told.contains(std::str::from_utf8(part).unwrap())
+                });
+                proptest::prop_assert!(!leak, "{}", told);
+            }
+        }
+
+        #[test]
+        fn a_malformed_entry_is_refused_in_silence(text in "[ -~]{0,60}") {
             let password = "hunter2";
             let auth = format!("{password}{text}");
             let json = serde_json::json!({"auths": {"r.io": {"auth": auth}}});
