@@ -347,9 +347,92 @@ fn a_thousand_builds_are_within_the_budget() {
     assert_eq!(yaml(&text).builds.len(), 1000);
 }
 
+/// A text as YAML and TOML write it: the escapes of JSON are theirs too.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn quoted_list(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Settings come back from both formats, in any order, in any case of
+    /// their keys and beside keys that nobody reads.
+    #[test]
+    fn settings_survive_their_file(
+        base in "[!-~é]\\PC{0,9}",
+        overrides in prop::collection::btree_map("[a-z./ ]{1,9}", "\\PC{1,9}", 0..3),
+        lists in prop::collection::vec(prop::collection::vec("[!-~é]\\PC{0,9}", 1..4), 4),
+        order in Just([0, 1, 2, 3, 4, 5]).prop_shuffle(),
+        upper: bool,
+        block: bool,
+    ) {
+        let case = |key: &str| if upper { key.to_uppercase() } else { key.to_owned() };
+        let names = ["defaultPlatforms", "defaultEnv", "defaultFlags", "defaultLdflags"];
+        let line = |format: Format, setting: usize| {
+            let sign = if format == Format::Toml { " =" } else { ":" };
+            let entries = |colon: &str| {
+                let entry = |(path, base): (&String, &String)| format!("{}{colon} {}", quoted(path), quoted(base));
+                overrides.iter().map(entry).collect::<Vec<_>>().join(", ")
+            };
+            let (key, value) = match setting {
+                4 => (case("defaultBaseImage"), quoted(&base)),
+                5 => (case("baseImageOverrides"), format!("{{{}}}", entries(sign))),
+                list if block && format == Format::Yaml => {
+                    let items = lists[list].iter().map(|item| format!("\n- {} # c", quoted(item)));
+                    (case(names[list]), items.collect())
+                }
+                list => (case(names[list]), quoted_list(&lists[list])),
+            };
+            format!("{key}{sign} {value}\nnobody{setting}{sign} 1\n")
+        };
+        let want = format!(
+            "{base} {overrides:?} {:?} {:?} {:?} {:?}", lists[0], lists[1], lists[2], lists[3]
+        );
+        for format in [Format::Yaml, Format::Toml] {
+            let text: String = order.iter().map(|&setting| line(format, setting)).collect();
+            let read = config(format, &text, &[]);
+            let read = read.map_err(|error| TestCaseError::fail(format!("{text}: {}", error.message())))?;
+            prop_assert_eq!(settings(&read), &*want, "{}", text);
+            prop_assert!(read.warning().is_some_and(|warning| warning.contains("nobody0")));
+        }
+    }
+
+    /// Builds too, in both formats.
+    #[test]
+    fn builds_survive_their_file(
+        written in prop::collection::vec(
+            ("[a-z][a-z ]{0,5}", "[a-z./]{1,6}", prop::collection::vec("[a-z= -]{1,9}", 1..3)), 1..4,
+        ),
+    ) {
+        let want: Vec<String> = written
+            .iter()
+            .map(|(id, dir, list)| format!("{id} {dir} . {list:?} [] {list:?}"))
+            .collect();
+        let of = |head: &str, sign: &str, start: [&str; 2]| {
+            written.iter().fold(head.to_owned(), |text, (id, dir, list)| {
+                let ([first, next], list) = (start, quoted_list(list));
+                let (id, dir) = (quoted(id), quoted(dir));
+                text + &format!("{first}id{sign}{id}\n{next}dir{sign}{dir}\n{next}flags{sign}{list}\n{next}env{sign}{list}\n")
+            })
+        };
+        let yaml = of("builds:\n", ": ", ["- ", "  "]);
+        let toml = of("", " = ", ["[[builds]]\n", ""]);
+        for (format, text) in [(Format::Yaml, yaml), (Format::Toml, toml)] {
+            let read = config(format, &text, &[]);
+            let read = read.map_err(|error| TestCaseError::fail(format!("{text}: {}", error.message())))?;
+            prop_assert_eq!(builds(&read), want.clone(), "{}", text);
+        }
+    }
+}
+
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused(
+    fn never_panics_on_text(
         text in "([a-zA-Z0-9 :,#&*<'\"\\[\\]{}|>=.\n\t-]|builds:|\n- |é){0,60}",
     ) {
         for format in [Format::Yaml, Format::Toml] {
@@ -360,7 +443,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_of_a_file_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+    fn never_panics_on_bytes_of_a_file(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
         let dir = tempfile::tempdir().unwrap();
         for name in [".ko.yaml", ".ko.toml"] {
             std::fs::write(dir.path().join(name), &bytes).unwrap();
