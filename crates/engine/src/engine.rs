@@ -8,6 +8,7 @@ use golang::{Argument, Go};
 use layer::Compressor;
 use oci::PlatformMatcher;
 use registry::{Client, ClientOptions};
+use store::Store;
 
 use crate::activity::Activity;
 use crate::bases::Bases;
@@ -88,7 +89,7 @@ impl Engine {
             move || CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, &sink);
         let opened = blocking(opening).await?;
         let store = opened.store.clone();
-        let clients = Clients::new(&options.network)?;
+        let clients = Clients::new(&options.network, &store)?;
         let cancellation = Cancellation::default();
         let activity = Activity::new(options.clock);
         let budget = Budget::new(options.limits);
@@ -286,12 +287,13 @@ struct Clients {
 impl Clients {
     /// Two only where they must behave differently: one finds out everything
     /// about a registry once.
-    fn new(network: &Network) -> Result<Self, Error> {
+    fn new(network: &Network, store: &Store) -> Result<Self, Error> {
         let client = |skip_verify| {
             let options = ClientOptions {
                 user_agent: network.user_agent.clone(),
                 insecure: network.insecure,
                 skip_verify,
+                memory: Some(store.clone()),
                 roots: network.roots.clone(),
                 proxies: network.proxies.clone(),
                 ..ClientOptions::default()

@@ -3,19 +3,22 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 use oci::{Registry, Repository};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
+use store::Store;
 
 use crate::body::Payload;
 use crate::challenge::{AuthScheme, Bearer};
-use crate::endpoint::{Account, Endpoint};
+use crate::endpoint::{Account, Endpoint, Found};
 use crate::error::RegistryError;
 use crate::guard;
 use crate::keychain::{Credential, Keychain};
+use crate::memory::{self, Scheme};
 use crate::options::ClientOptions;
 use crate::pulls::Pulls;
 use crate::redirect;
@@ -146,7 +149,8 @@ impl Client {
         access: Access,
     ) -> Result<(), RegistryError> {
         let endpoint = self.endpoint(repository.registry());
-        let (base, credential) = tokio::join!(self.base(&endpoint), self.credential(repository));
+        let base = self.base(&endpoint, Some(repository));
+        let (base, credential) = tokio::join!(base, self.credential(repository));
         credential?;
         let scopes = Scopes::of(repository, access, None);
         self.authorization(&endpoint, &base?, repository, scopes, None).await?;
@@ -174,23 +178,53 @@ impl Client {
         remembered(&self.inner.accounts, repository, Account::default)
     }
 
-    /// Scheme, host and port of a registry.
-    pub(crate) async fn base(&self, endpoint: &Endpoint) -> Result<Url, RegistryError> {
+    /// Scheme, host and port of a registry, for a request to one of its
+    /// repositories.
+    pub(crate) async fn base(
+        &self,
+        endpoint: &Endpoint,
+        repository: Option<&Repository>,
+    ) -> Result<Url, RegistryError> {
         let options = &self.inner.transport.options;
         if !(options.insecure || endpoint.registry.may_be_http()) {
             return Ok(scheme::base("https", &endpoint.registry));
         }
-        let found = endpoint.found.get(|| {
+        let is_changed = endpoint.is_changed.load(Ordering::SeqCst);
+        let good = |found: &Found| !(is_changed && matches!(found, Found::Remembered(_)));
+        let found = endpoint.found.get_if(good, || {
             let (transport, registry) =
                 (Arc::clone(&self.inner.transport), endpoint.registry.clone());
-            async move { scheme::find(&transport, &registry).await }.boxed()
+            let memory = self.memory(endpoint).filter(|_| !is_changed).cloned();
+            let known = memory.zip(repository.cloned());
+            async move {
+                if let Some((store, repository)) = known
+                    && let Some(scheme) = memory::recall(&store, &repository).await
+                {
+                    return Ok(Found::Remembered(scheme::base(scheme.as_str(), &registry)));
+                }
+                let (base, auth) = scheme::find(&transport, &registry).await?;
+                Ok(Found::Asked(base, auth))
+            }
+            .boxed()
         });
-        let (base, auth) = found.await?;
-        if endpoint.auth().is_none() {
-            endpoint.learn(auth.clone());
-            endpoint.pinged.get(|| std::future::ready(Ok(auth)).boxed()).await?;
+        match found.await? {
+            Found::Remembered(base) => Ok(base),
+            Found::Asked(base, auth) => {
+                if endpoint.auth().is_none() {
+                    endpoint.learn(auth.clone());
+                    endpoint.pinged.get(|| std::future::ready(Ok(auth)).boxed()).await?;
+                }
+                Ok(base)
+            }
         }
-        Ok(base)
+    }
+
+    /// Where it is kept how this registry is spoken to. Not if the user wants any
+    /// registry to be spoken to by http: it might be the wrong thing the next time.
+    fn memory(&self, endpoint: &Endpoint) -> Option<&Store> {
+        let options = &self.inner.transport.options;
+        let may = !options.insecure && endpoint.registry.may_be_http();
+        options.memory.as_ref().filter(|_| may)
     }
 
     pub(crate) async fn credential(
@@ -267,7 +301,10 @@ impl Client {
     /// is answered once, or twice if none was expected.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
         let endpoint = self.endpoint(call.repository.registry());
-        let base = self.base(&endpoint).await?;
+        if let Some(response) = self.send_as_before(call, &endpoint).await? {
+            return Ok(response);
+        }
+        let base = self.base(&endpoint, Some(call.repository)).await?;
         let mut scopes = Scopes::of(call.repository, call.access, call.from);
         let mut first = None;
         if endpoint.auth().is_none() {
@@ -298,7 +335,54 @@ impl Client {
             response = self.follow_redirects(call, &endpoint, &base, again.as_ref()).await?;
             authorization = again;
         }
+        if authorization.is_none() && response.status().is_success() {
+            self.keep(&endpoint, call.repository, Some(Scheme::of(&base))).await;
+        }
         Ok(response)
+    }
+
+    /// Sends a request without asking the registry anything, if it was open the
+    /// last time. What it does not answer as an open registry that has what we
+    /// want is no answer: then all is found out anew.
+    async fn send_as_before(
+        &self,
+        call: &Call<'_>,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Response>, RegistryError> {
+        if endpoint.auth().is_some() || self.memory(endpoint).is_none() {
+            return Ok(None);
+        }
+        let base = self.base(endpoint, Some(call.repository)).await?;
+        if endpoint.auth().is_some() {
+            return Ok(None);
+        }
+        let account = self.account(call.repository);
+        match self.follow_redirects(call, endpoint, &base, None).await {
+            Ok(response) if response.status().is_success() => {
+                account.is_kept.store(true, Ordering::SeqCst);
+                account.learn(AuthScheme::Open);
+                endpoint.learn(AuthScheme::Open);
+                Ok(Some(response))
+            }
+            other => {
+                if let Ok(response) = other {
+                    response.discard().await;
+                }
+                endpoint.is_changed.store(true, Ordering::SeqCst);
+                self.keep(endpoint, call.repository, None).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps for the next run how strangers were let in, once.
+    async fn keep(&self, endpoint: &Endpoint, repository: &Repository, scheme: Option<Scheme>) {
+        let Some(store) = self.memory(endpoint) else { return };
+        let account = self.account(repository);
+        if account.is_kept.swap(scheme.is_some(), Ordering::SeqCst) && scheme.is_some() {
+            return;
+        }
+        memory::keep(store, repository, scheme).await;
     }
 
     /// Sends a request and follows its redirects. `authorization` is for the

@@ -18,13 +18,23 @@ use crate::token::Token;
 
 type Flight<V> = SingleFlight<V, RegistryError>;
 
+/// How a registry is reached.
+#[derive(Debug, Clone)]
+pub(crate) enum Found {
+    /// It was asked, and this is what it said.
+    Asked(Url, AuthScheme),
+    /// It let strangers in there the last time.
+    Remembered(Url),
+}
+
 /// A registry.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) registry: Registry,
-    /// Scheme, host and port, where they had to be found out, and what the
-    /// registry said to that.
-    pub(crate) found: Flight<(Url, AuthScheme)>,
+    /// Scheme, host and port, where they had to be found out.
+    pub(crate) found: Flight<Found>,
+    /// Has it answered otherwise than what was remembered of it?
+    pub(crate) is_changed: AtomicBool,
     auth: Mutex<Option<AuthScheme>>,
     /// Its answer to `GET /v2/` when a repository seemed to be hidden.
     pub(crate) pinged: Flight<AuthScheme>,
@@ -42,6 +52,7 @@ impl Endpoint {
         Self {
             registry,
             found: Flight::default(),
+            is_changed: AtomicBool::new(false),
             auth: Mutex::default(),
             pinged: Flight::default(),
             first: tokio::sync::Mutex::default(),
@@ -89,6 +100,8 @@ fn replace(known: &mut Option<AuthScheme>, auth: AuthScheme) {
 pub(crate) struct Account {
     pub(crate) credential: Flight<Credential>,
     auth: Mutex<Option<AuthScheme>>,
+    /// Is it kept that strangers are let in here?
+    pub(crate) is_kept: AtomicBool,
     token: Mutex<(Scopes, Arc<Flight<Token>>)>,
 }
 

@@ -26,7 +26,7 @@ impl Client {
     ) -> Result<Grant, RegistryError> {
         let registry = repository.registry();
         let endpoint = self.endpoint(registry);
-        let base = self.base(&endpoint).await?;
+        let base = self.base(&endpoint, None).await?;
         let no_tokens =
             |scheme| Err(RegistryError::NoTokens { registry: registry.clone(), scheme });
         let challenge = match self.auth_of(&endpoint, &base).await? {

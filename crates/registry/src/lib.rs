@@ -17,6 +17,7 @@ mod grant;
 mod guard;
 mod keychain;
 mod learn;
+mod memory;
 mod options;
 mod proxy;
 mod pull;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use store::Store;
+
 use crate::proxy::Proxies;
 use crate::retry::RetryPolicy;
 use crate::roots::RootPlaces;
@@ -28,6 +30,9 @@ pub struct ClientOptions {
     pub retry: RetryPolicy,
     /// How long an upload may go on without a byte on its way or an answer.
     pub stall: Duration,
+    /// Where it is kept how open registries were spoken to that may speak http;
+    /// without, each client asks them first.
+    pub memory: Option<Store>,
     /// Requests to one registry that may wait for their answer at once.
     pub max_requests: usize,
     /// Blobs that may be on their way from or to one registry at once.
@@ -47,6 +52,7 @@ impl Default for ClientOptions {
             // What is on its way in the system's buffers cannot be seen, and a
             // registry may check a blob for minutes before it answers.
             stall: Duration::from_secs(600),
+            memory: None,
             max_requests: 32,
             max_transfers: 4,
         }

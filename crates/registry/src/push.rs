@@ -238,7 +238,7 @@ impl<'a> Push<'a> {
         endpoint: &Endpoint,
         response: Response,
     ) -> Result<Url, RegistryError> {
-        let base = self.client.base(endpoint).await?;
+        let base = self.client.base(endpoint, None).await?;
         let Some(to) = response.header(&LOCATION).and_then(|to| response.url().join(to).ok())
         else {
             return Err(response.protocol("an upload without a valid Location"));

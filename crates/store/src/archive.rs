@@ -161,6 +161,10 @@ impl Store {
     }
 }
 
+/// Kinds of records that are for this machine alone begin so: they are not
+/// exported, and no archive has one.
+pub const FOR_THIS_MACHINE: &str = "machine-";
+
 /// The name of a file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Name {
@@ -173,7 +177,10 @@ impl Name {
         let hex = |text: &str| format!("sha256:{text}").parse::<Digest>().ok();
         let is_kind = |text: &str| {
             let letter = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
-            !text.is_empty() && text.len() <= 32 && text.bytes().all(letter)
+            !text.is_empty()
+                && !text.starts_with(FOR_THIS_MACHINE)
+                && text.len() <= 32
+                && text.bytes().all(letter)
         };
         match *text.split('/').collect::<Vec<_>>() {
             ["blobs", "sha256", name] => hex(name).map(Self::Blob),

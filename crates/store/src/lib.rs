@@ -29,7 +29,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-pub use archive::{ArchiveError, Imported};
+pub use archive::{ArchiveError, FOR_THIS_MACHINE, Imported};
 pub use blob::BlobWriter;
 pub use error::StoreError;
 use error::at;

@@ -6,6 +6,7 @@ mod auth;
 mod docker;
 mod grant;
 mod login;
+mod memory;
 mod proxy;
 mod pull;
 mod push;

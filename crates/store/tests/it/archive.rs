@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ko_store::{ArchiveError, Entry, Imported, Kind, Store};
+use ko_store::{ArchiveError, Entry, Imported, Kind, Record, Store};
 use oci::Digest;
+use serde::{Deserialize, Serialize};
 use tar::{Builder, EntryType, Header};
 
 use crate::{Answer, store};
@@ -45,6 +46,23 @@ fn what_is_exported_is_imported() {
     assert!(other.entries().unwrap().iter().all(|entry| entry.kind != Kind::Temporary));
     let again = other.import(&archive[..]).unwrap();
     assert_eq!(again, Imported { added: 0, bytes: 0, kept: 2 });
+}
+
+/// What is true of this machine alone.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Here;
+
+impl Record for Here {
+    const KIND: &'static str = "machine-here";
+    const VERSION: u32 = 1;
+}
+
+#[test]
+fn what_is_for_this_machine_stays_here() {
+    let (_dir, store, _) = exported();
+    store.put_record("question", &Here).unwrap();
+    assert_eq!(store.entries().unwrap().len(), 3);
+    assert_eq!(store.export(&store.entries().unwrap(), &mut Vec::new()).unwrap(), 2);
 }
 
 #[test]
