@@ -1,8 +1,10 @@
-//! Chains the keychains: Docker's configuration first, then GitHub's token. The
-//! commands about credentials use them from here as well.
+//! Chains the keychains, in ko's order: Amazon's, Docker's configuration,
+//! Google's, GitHub's token, GitLab's, Azure's. The commands about credentials
+//! use them from here as well.
 
 use std::sync::Arc;
 
+pub use credentials::{Answered, GitLab, Observer, Sources as CloudSources, Variables};
 use oci::Repository;
 pub use registry::{
     Access, Credential, CredentialStore, DockerConfig, DockerPlaces, Grant, HelperOutput, Kept,
@@ -21,15 +23,25 @@ pub struct Sources {
     pub github_token: Option<Secret>,
     /// `GITHUB_ACTOR`.
     pub github_actor: Option<String>,
+    /// What GitLab tells its jobs.
+    pub gitlab: Option<GitLab>,
+    /// For the keychains of clouds.
+    pub clouds: CloudSources,
 }
 
 /// The keychain of a user with this environment. Nothing is read before a
 /// registry asks.
 pub fn keychain(sources: Sources) -> Arc<dyn Keychain> {
-    let mut chain: Vec<Arc<dyn Keychain>> = vec![Arc::new(docker_config(sources.docker))];
+    let clouds = credentials::clouds(sources.clouds);
+    let docker = Arc::new(docker_config(sources.docker));
+    let mut chain: Vec<Arc<dyn Keychain>> = vec![clouds.ecr, docker, clouds.google];
     if let Some(token) = sources.github_token {
         chain.push(Arc::new(GitHub { token, actor: sources.github_actor }));
     }
+    if let Some(gitlab) = sources.gitlab {
+        chain.push(Arc::new(gitlab));
+    }
+    chain.push(clouds.acr);
     Arc::new(Chain(chain))
 }
 

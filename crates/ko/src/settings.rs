@@ -381,7 +381,25 @@ fn credential_sources(process: &Process) -> keychain::Sources {
         docker: docker_places(process),
         github_token: process.text("GITHUB_TOKEN").map(keychain::Secret::new),
         github_actor: process.text("GITHUB_ACTOR"),
+        gitlab: gitlab(process),
+        clouds: keychain::CloudSources {
+            variables: process.variables().iter().cloned().collect(),
+            user_agent: user_agent(),
+            roots: roots(process),
+            proxies: proxies(process),
+            program_output: Some(keychain::HelperOutput::new(crate::ui::print_stderr)),
+            observer: None,
+        },
     }
+}
+
+/// The registry of a GitLab, whose job this is.
+fn gitlab(process: &Process) -> Option<keychain::GitLab> {
+    Some(keychain::GitLab {
+        registry: process.text("CI_REGISTRY")?,
+        user: process.text("CI_REGISTRY_USER")?,
+        password: process.text("CI_REGISTRY_PASSWORD").map(keychain::Secret::new)?,
+    })
 }
 
 /// Where the environment says that Docker's and Podman's are.

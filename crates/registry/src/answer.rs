@@ -10,6 +10,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::keychain::KeychainError;
+
 /// How much of a body without error codes is shown, in characters.
 const SHOWN: usize = 512;
 
@@ -36,6 +38,8 @@ pub struct Failure {
     pub errors: Vec<ApiError>,
     /// When the registry asks to be left alone for a while: how long.
     pub retry_after: Option<Duration>,
+    /// Where we are refused: why a keychain that should know us does not.
+    pub trouble: Option<KeychainError>,
     body: Option<String>,
 }
 
@@ -53,6 +57,7 @@ impl Failure {
             retry_after: headers
                 .get(RETRY_AFTER)
                 .and_then(|value| retry_after(value.to_str().ok()?)),
+            trouble: None,
             body: body.map(|body| {
                 let text = String::from_utf8_lossy(body);
                 text.trim().chars().filter(|c| !c.is_control()).take(SHOWN).collect()
@@ -60,10 +65,20 @@ impl Failure {
         }
     }
 
+    /// Are we not known, or not let in?
+    pub(crate) fn is_refusal(&self) -> bool {
+        is_refusal(self.status)
+    }
+
     /// Does the answer carry this error code?
     pub fn has_code(&self, code: &str) -> bool {
         self.errors.iter().any(|error| error.code == code)
     }
+}
+
+/// Does a status say that we are not known, or not let in?
+pub(crate) fn is_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 /// Reads `Retry-After` (RFC 9110, 10.2.3): seconds or a date.
@@ -94,19 +109,22 @@ impl fmt::Display for Failure {
                     write!(f, " {reason}")?;
                 }
                 match self.body.as_deref() {
-                    None => f.write_str(" (HEAD responses have no body, use GET for details)"),
-                    Some("") => Ok(()),
-                    Some(body) => write!(f, ": {body}"),
+                    None => f.write_str(" (HEAD responses have no body, use GET for details)")?,
+                    Some("") => {}
+                    Some(body) => write!(f, ": {body}")?,
                 }
             }
-            [error] => error.fmt(f),
+            [error] => error.fmt(f)?,
             errors => {
                 f.write_str("multiple errors returned: ")?;
                 for (at, error) in errors.iter().enumerate() {
                     write!(f, "{}{error}", if at == 0 { "" } else { "; " })?;
                 }
-                Ok(())
             }
+        }
+        match &self.trouble {
+            Some(trouble) => write!(f, " ({trouble})"),
+            None => Ok(()),
         }
     }
 }

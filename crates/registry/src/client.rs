@@ -12,6 +12,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use store::Store;
 
+use crate::answer;
 use crate::body::Payload;
 use crate::challenge::{AuthScheme, Bearer};
 use crate::endpoint::{Account, Endpoint, Found};
@@ -290,9 +291,10 @@ impl Client {
             async move { token::fetch(&transport, &base, &challenge, &scopes, &credential).await }
                 .boxed()
         });
+        let trouble = || self.inner.keychain.trouble(repository);
         let token = token.await.map_err(|source| RegistryError::Token {
             registry: endpoint.registry.clone(),
-            source: Box::new(source),
+            source: Box::new(source.with_trouble(trouble)),
         })?;
         Ok(token.header)
     }
@@ -337,6 +339,9 @@ impl Client {
         }
         if authorization.is_none() && response.status().is_success() {
             self.keep(&endpoint, call.repository, Some(Scheme::of(&base))).await;
+        }
+        if answer::is_refusal(response.status()) {
+            response.trouble = self.inner.keychain.trouble(call.repository);
         }
         Ok(response)
     }

@@ -239,6 +239,16 @@ impl RegistryError {
         }
     }
 
+    /// Adds to a refusal why we are not known.
+    pub(crate) fn with_trouble(mut self, trouble: impl FnOnce() -> Option<KeychainError>) -> Self {
+        if let Self::Status { failure, .. } = &mut self
+            && failure.is_refusal()
+        {
+            failure.trouble = trouble();
+        }
+        self
+    }
+
     fn has_status(&self, status: StatusCode) -> bool {
         self.failure().is_some_and(|failure| failure.status == status)
     }

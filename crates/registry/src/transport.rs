@@ -17,6 +17,7 @@ use crate::body::Payload;
 use crate::coding::Gunzip;
 use crate::error::{Broken, RegistryError, RequestLine};
 use crate::guard;
+use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
 use crate::proxy::Proxies;
 use crate::pulse::Pulse;
@@ -170,7 +171,7 @@ impl Transport {
                 let whole = inner.status() != StatusCode::PARTIAL_CONTENT;
                 let coding = Gunzip::of(inner.headers()).filter(|_| whole);
                 let (line, meter) = (request.line(), Arc::clone(&self.meter));
-                Ok(Response { line, inner, pool: request.pool, coding, meter })
+                Ok(Response { line, inner, pool: request.pool, coding, meter, trouble: None })
             }
             Err(error) => Err(RegistryError::transport(request.line(), &error)),
         }
@@ -185,6 +186,8 @@ pub(crate) struct Response {
     pool: Pool,
     coding: Option<Gunzip>,
     meter: Arc<Meter>,
+    /// Where we are refused: why a keychain that should know us does not.
+    pub(crate) trouble: Option<KeychainError>,
 }
 
 impl Response {
@@ -283,7 +286,8 @@ impl Response {
             // The status says more than a body that breaks off.
             Some(self.bytes(MAX_ERROR_BODY).await.unwrap_or_default())
         };
-        let failure = Failure::new(status, &headers, body.as_deref());
+        let mut failure = Failure::new(status, &headers, body.as_deref());
+        failure.trouble = self.trouble;
         RegistryError::Status { request: self.line, failure: Box::new(failure) }
     }
 }

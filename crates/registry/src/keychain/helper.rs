@@ -70,6 +70,11 @@ impl HelperOutput {
     pub fn new(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Arc::new(take))
     }
+
+    /// Shows a text.
+    pub fn show(&self, text: &str) {
+        (self.0)(text);
+    }
 }
 
 impl fmt::Debug for HelperOutput {
@@ -270,7 +275,7 @@ async fn forward(stderr: Option<ChildStderr>, output: Option<&HelperOutput>) {
     let (Some(mut stderr), Some(output)) = (stderr, output) else { return };
     let mut piece = [0; 4096];
     while let Ok(length @ 1..) = stderr.read(&mut piece).await {
-        (output.0)(&String::from_utf8_lossy(&piece[..length]));
+        output.show(&String::from_utf8_lossy(&piece[..length]));
     }
 }
 

@@ -168,6 +168,14 @@ pub enum KeychainError {
         /// What it did.
         problem: String,
     },
+    /// A cloud gave no credentials for one of its registries.
+    #[error("no credentials for {cloud}: {problem}")]
+    Cloud {
+        /// The cloud.
+        cloud: &'static str,
+        /// What each of its sources says.
+        problem: String,
+    },
     /// The helper does not answer.
     #[error("{program:?} has not answered for {key:?} within {limit:?}")]
     Slow {
@@ -191,6 +199,12 @@ pub trait Keychain: fmt::Debug + Send + Sync {
         &'a self,
         repository: &'a Repository,
     ) -> BoxFuture<'a, Result<Credential, KeychainError>>;
+
+    /// Why a keychain that should know this repository had nothing for it, where
+    /// that stops nobody: the registry may let strangers in.
+    fn trouble(&self, _: &Repository) -> Option<KeychainError> {
+        None
+    }
 }
 
 /// A keychain that is empty.
@@ -226,5 +240,9 @@ impl Keychain for Chain {
             Ok(Credential::Anonymous)
         }
         .boxed()
+    }
+
+    fn trouble(&self, repository: &Repository) -> Option<KeychainError> {
+        self.0.iter().find_map(|keychain| keychain.trouble(repository))
     }
 }

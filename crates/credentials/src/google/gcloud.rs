@@ -1,0 +1,30 @@
+//! Asks `gcloud`, for those who have logged in with it.
+
+use registry::Secret;
+use serde::Deserialize;
+
+use super::Token;
+use crate::machine::{Machine, json};
+use crate::problem::Result;
+use crate::process::{Program, find};
+
+/// As go-containerregistry, and with it ko, runs it.
+const ARGUMENTS: [&str; 4] =
+    ["config", "config-helper", "--force-auth-refresh", "--format=json(credential)"];
+
+/// A token of the user's; `None` where there is no `gcloud`.
+pub(super) async fn token(machine: &Machine) -> Result<Option<Token>> {
+    #[derive(Deserialize)]
+    struct Output {
+        credential: Credential,
+    }
+    #[derive(Deserialize)]
+    struct Credential {
+        access_token: Secret,
+    }
+    let Some(file) = find(machine, "gcloud") else { return Ok(None) };
+    let output = Program::new("gcloud", file).args(ARGUMENTS).run(machine).await?;
+    let output: Output = json("the output of gcloud", &output)?;
+    let secret = output.credential.access_token;
+    Ok(Some(Token { secret, source: "gcloud".to_owned() }))
+}

@@ -1,0 +1,45 @@
+//! The metadata server of Google's machines: Compute Engine, GKE, Cloud Run,
+//! Cloud Build.
+
+use registry::Secret;
+use serde::Deserialize;
+
+use super::{SCOPE, Token};
+use crate::http::{Ask, Reach};
+use crate::machine::Machine;
+use crate::problem::{Problem, Result};
+
+/// A token of the machine's service account; `None` off Google.
+pub(super) async fn token(machine: &Machine) -> Result<Option<Token>> {
+    #[derive(Deserialize)]
+    struct Answer {
+        access_token: Secret,
+    }
+    let named = machine.variables.text("GCE_METADATA_HOST");
+    let host = named.as_deref().unwrap_or("169.254.169.254");
+    let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
+    let ask = Ask::get(&url, Reach::Probe)?
+        .query(&[("scopes", SCOPE)])
+        .header("metadata-flavor", "Google")?;
+    let answer = match machine.http.send(&ask).await {
+        Ok(answer) => answer,
+        // Nobody is there, unless somebody has said so.
+        Err(Problem::Request { .. }) if named.is_none() => return Ok(None),
+        Err(problem) => return Err(problem),
+    };
+    if answer.header("metadata-flavor") != Some("Google") {
+        // Another cloud has its metadata there, too.
+        return match named {
+            None => Ok(None),
+            Some(_) => Err(answer.malformed("the answer is not Google's")),
+        };
+    }
+    if answer.status == 404 {
+        return Err(answer.refused("the machine has no service account"));
+    }
+    let token: Answer = answer.good(|_| String::new())?;
+    Ok(Some(Token {
+        secret: token.access_token,
+        source: "the machine's service account".to_owned(),
+    }))
+}

@@ -1,0 +1,129 @@
+//! Artifact Registry and Container Registry of Google: an access token is the
+//! password. It comes from application default credentials, else from `gcloud`,
+//! as with ko.
+
+mod external;
+mod gcloud;
+mod metadata;
+mod oauth;
+mod stored;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use oci::Registry;
+use registry::{BoxFuture, Credential, Secret};
+use tokio::sync::OnceCell;
+
+use crate::cloud::{Found, Provider};
+use crate::machine::{Machine, json};
+use crate::problem::{Problem, Result};
+
+/// What tokens are good for.
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+/// A token, and who gave it.
+#[derive(Debug, Clone)]
+struct Token {
+    secret: Secret,
+    source: String,
+}
+
+/// The keychain of Google's registries. They share a token.
+#[derive(Debug)]
+pub(crate) struct Google {
+    machine: Arc<Machine>,
+    token: OnceCell<Result<Token>>,
+}
+
+impl Google {
+    pub(crate) fn new(machine: Arc<Machine>) -> Self {
+        Self { machine, token: OnceCell::new() }
+    }
+
+    async fn find(&self) -> Result<Token> {
+        let first = match self.application_default().await {
+            Ok(token) => return Ok(token),
+            Err(problem) => problem,
+        };
+        match gcloud::token(&self.machine).await {
+            Ok(Some(token)) => Ok(token),
+            Ok(None) => Err(first),
+            Err(second) if first.is_nothing() => Err(second),
+            Err(second) => Err(first.and(second)),
+        }
+    }
+
+    /// Application default credentials: a file that a variable names, the one
+    /// that `gcloud auth application-default login` writes, the machine.
+    async fn application_default(&self) -> Result<Token> {
+        let variables = &self.machine.variables;
+        if let Some(path) = variables.path("GOOGLE_APPLICATION_CREDENTIALS") {
+            let bytes = self.machine.read(&path).await?;
+            let place = path.display().to_string();
+            return stored::token(&self.machine, &place, &json(&place, &bytes)?, 0).await;
+        }
+        let dir = match variables.path("APPDATA").filter(|_| cfg!(windows)) {
+            Some(dir) => Some(dir.join("gcloud")),
+            None => variables.home().map(|home| home.join(".config/gcloud")),
+        };
+        if let Some(path) = dir.map(|dir| dir.join("application_default_credentials.json"))
+            && let Some(bytes) = self.machine.read_if_exists(&path).await?
+        {
+            let place = path.display().to_string();
+            return stored::token(&self.machine, &place, &json(&place, &bytes)?, 0).await;
+        }
+        match metadata::token(&self.machine).await? {
+            Some(token) => Ok(token),
+            None => Err(Problem::Nothing {
+                places: "GOOGLE_APPLICATION_CREDENTIALS, the application default credentials, \
+                         the machine and gcloud",
+            }),
+        }
+    }
+}
+
+impl Provider for Google {
+    fn name(&self) -> &'static str {
+        "Google Cloud"
+    }
+
+    fn serves(&self, host: &str) -> bool {
+        host == "gcr.io"
+            || [".gcr.io", ".pkg.dev", ".google.com"].iter().any(|end| host.ends_with(end))
+    }
+
+    fn ask<'a>(&'a self, _: &'a Registry) -> BoxFuture<'a, Result<Found>> {
+        async move {
+            let token = self.token.get_or_init(|| self.find()).await.clone()?;
+            let credential =
+                Credential::Basic { user: "_token".to_owned(), password: token.secret };
+            Ok(Found { credential, source: token.source })
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sources;
+
+    #[test]
+    fn hosts_are_those_of_ko() {
+        let google = Google::new(Arc::new(Machine::new(Sources::default())));
+        for (host, want) in [
+            ("gcr.io", true),
+            ("eu.gcr.io", true),
+            ("europe-west1-docker.pkg.dev", true),
+            ("marketplace.google.com", true),
+            ("pkg.dev", false),
+            ("google.com", false),
+            ("evilgcr.io", false),
+            ("gcr.io.evil.com", false),
+            ("index.docker.io", false),
+        ] {
+            assert_eq!(google.serves(host), want, "{host}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Finds out who we are in the registries of clouds, from what the clouds' own
+//! tools and machines say. Each cloud is a keychain for its own hosts alone: for
+//! any other registry it reads, runs and asks nothing. The crate reads no
+//! environment: variables, settings of the network and the place for warnings
+//! come from the caller.
+
+mod aws;
+mod azure;
+mod cloud;
+mod gitlab;
+mod google;
+mod http;
+mod machine;
+mod pem;
+mod problem;
+mod process;
+
+use std::sync::Arc;
+
+use registry::{HelperOutput, Keychain, Proxies, RootPlaces};
+
+use cloud::Cloud;
+pub use cloud::{Answered, Observer};
+pub use gitlab::GitLab;
+use machine::Machine;
+pub use machine::Variables;
+
+/// What the clouds' keychains know of this machine.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The variables of the environment.
+    pub variables: Variables,
+    /// The `User-Agent` of requests.
+    pub user_agent: String,
+    /// The certificates that are trusted.
+    pub roots: RootPlaces,
+    /// The proxies of requests that leave this machine and its cloud.
+    pub proxies: Proxies,
+    /// Takes what programs that give credentials write to standard error;
+    /// without, it is that of this process.
+    pub program_output: Option<HelperOutput>,
+    /// Is told which source has answered for which registry.
+    pub observer: Option<Observer>,
+}
+
+/// The keychains of the clouds.
+#[derive(Debug)]
+pub struct Clouds {
+    /// Elastic Container Registry, private and public.
+    pub ecr: Arc<dyn Keychain>,
+    /// Artifact Registry and Container Registry.
+    pub google: Arc<dyn Keychain>,
+    /// Azure Container Registry.
+    pub acr: Arc<dyn Keychain>,
+}
+
+/// Makes the keychains. Nothing is read before one of their registries is asked
+/// for.
+#[must_use]
+pub fn clouds(sources: Sources) -> Clouds {
+    let observer = sources.observer.clone();
+    let machine = Arc::new(Machine::new(sources));
+    Clouds {
+        ecr: Arc::new(Cloud::new(aws::Ecr::new(Arc::clone(&machine)), observer.clone())),
+        google: Arc::new(Cloud::new(google::Google::new(Arc::clone(&machine)), observer.clone())),
+        acr: Arc::new(Cloud::new(azure::Acr::new(machine), observer)),
+    }
+}

@@ -1,0 +1,121 @@
+//! The machine as the sources see it: variables, files, programs and HTTP. All
+//! comes from the caller, by value.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use registry::{HelperOutput, Secret};
+
+use crate::Sources;
+use crate::http::Http;
+use crate::problem::{Problem, Result};
+
+/// No file of credentials is larger, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// The variables of an environment. Many are secret, so none is printed.
+#[derive(Clone, Default)]
+pub struct Variables(HashMap<OsString, OsString>);
+
+impl FromIterator<(OsString, OsString)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Variables({})", self.0.len())
+    }
+}
+
+impl Variables {
+    /// A variable; one that is empty counts as unset.
+    pub(crate) fn os(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.os(name).map(|value| value.to_string_lossy().into_owned())
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> Option<Secret> {
+        self.text(name).map(Secret::new)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.os(name).map(PathBuf::from)
+    }
+
+    /// Is it `true` or `1`?
+    pub(crate) fn is_true(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
+    }
+
+    /// The user's home directory.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.path("HOME").or_else(|| self.path("USERPROFILE"))
+    }
+}
+
+/// What the sources share.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) variables: Variables,
+    pub(crate) http: Http,
+    pub(crate) program_output: Option<HelperOutput>,
+}
+
+impl Machine {
+    pub(crate) fn new(sources: Sources) -> Self {
+        let Sources { variables, user_agent, roots, proxies, program_output, observer: _ } =
+            sources;
+        Self { variables, http: Http::new(user_agent, roots, proxies), program_output }
+    }
+
+    /// Reads a file.
+    pub(crate) async fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let failed = |source| Problem::read(path, source);
+        let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
+        if size > MAX_FILE {
+            return Err(Problem::malformed(path.display(), "it is larger than 1 MiB"));
+        }
+        tokio::fs::read(path).await.map_err(failed)
+    }
+
+    /// Reads a file; `None` if there is none.
+    pub(crate) async fn read_if_exists(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        match self.read(path).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Problem::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Reads a token: the text of a file, without white space around it.
+    pub(crate) async fn read_token(&self, path: &Path) -> Result<Secret> {
+        let bytes = self.read(path).await?;
+        Ok(Secret::new(String::from_utf8_lossy(&bytes).trim()))
+    }
+}
+
+/// Reads JSON from a file. What is wrong with it is said without its values.
+pub(crate) fn json<T: serde::de::DeserializeOwned>(
+    place: impl fmt::Display,
+    bytes: &[u8],
+) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        use serde_json::error::Category;
+        let problem = match error.classify() {
+            // The library's words quote values of the wrong type.
+            Category::Data => "a field is missing or has the wrong type",
+            _ => "it is not JSON",
+        };
+        let at = (error.line(), error.column());
+        Problem::malformed(place, format!("{problem} (line {}, column {})", at.0, at.1))
+    })
+}
