@@ -119,3 +119,14 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(
         Problem::malformed(place, format!("{problem} (line {}, column {})", at.0, at.1))
     })
 }
+
+/// A secret that must be there.
+pub(crate) fn secret<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Secret, D::Error> {
+    let text: String = serde::Deserialize::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Err(serde::de::Error::custom("a secret is empty"));
+    }
+    Ok(Secret::new(text))
+}

@@ -13,6 +13,7 @@
 
 pub mod base;
 pub mod cgroup;
+pub mod cloud;
 mod digest;
 pub mod docker;
 #[cfg(unix)]

@@ -228,6 +228,7 @@ impl Chain {
         struct Output {
             version: u64,
             access_key_id: String,
+            #[serde(deserialize_with = "crate::machine::secret")]
             secret_access_key: Secret,
             session_token: Option<Secret>,
         }

@@ -24,6 +24,7 @@ const CONTAINER_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2
 #[serde(rename_all = "PascalCase")]
 struct Answer {
     access_key_id: String,
+    #[serde(deserialize_with = "crate::machine::secret")]
     secret_access_key: Secret,
     token: Option<Secret>,
 }

@@ -60,6 +60,7 @@ enum OneOrMany {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Token {
+    #[serde(deserialize_with = "crate::machine::secret")]
     authorization_token: Secret,
 }
 

@@ -24,6 +24,7 @@ const MARGIN: i64 = 5 * 60;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Cached {
+    #[serde(deserialize_with = "crate::machine::secret")]
     access_token: Secret,
     expires_at: String,
     refresh_token: Option<Secret>,
@@ -96,7 +97,9 @@ async fn role_keys(
     #[serde(rename_all = "camelCase")]
     struct Role {
         access_key_id: String,
+        #[serde(deserialize_with = "crate::machine::secret")]
         secret_access_key: Secret,
+        #[serde(deserialize_with = "crate::machine::secret")]
         session_token: Secret,
     }
     let base = match context.chain.endpoint("SSO", "sso").await? {
@@ -129,6 +132,7 @@ async fn renew(
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Answer {
+        #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
         expires_in: i64,
         refresh_token: Option<Secret>,

@@ -14,6 +14,7 @@ pub(super) async fn token(machine: &Machine, environment: Environment) -> Result
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Output {
+        #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
         tenant: Option<String>,
     }

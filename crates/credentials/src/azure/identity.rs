@@ -20,6 +20,7 @@ const NOTHING: Problem = Problem::Nothing {
 pub(super) async fn token(machine: &Machine, environment: Environment) -> Result<Token> {
     #[derive(Deserialize)]
     struct Answer {
+        #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
     }
     let variables = &machine.variables;

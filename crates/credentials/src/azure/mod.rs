@@ -60,6 +60,7 @@ impl Acr {
     async fn exchange(&self, registry: &Registry) -> Result<Found> {
         #[derive(Deserialize)]
         struct Exchanged {
+            #[serde(deserialize_with = "crate::machine::secret")]
             refresh_token: Secret,
         }
         let environment = Environment::of(&self.machine.variables, registry.host())

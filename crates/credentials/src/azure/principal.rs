@@ -60,6 +60,7 @@ pub(super) async fn token(machine: &Machine, environment: Environment) -> Result
     }
     #[derive(Deserialize)]
     struct Answer {
+        #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
     }
     let answer: Answer = machine.http.send(&Ask::form(&url, &fields)?).await?.good(said)?;

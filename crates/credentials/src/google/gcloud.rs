@@ -20,6 +20,7 @@ pub(super) async fn token(machine: &Machine) -> Result<Option<Token>> {
     }
     #[derive(Deserialize)]
     struct Credential {
+        #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
     }
     let Some(file) = find(machine, "gcloud") else { return Ok(None) };

@@ -13,6 +13,7 @@ use crate::problem::{Problem, Result};
 pub(super) async fn token(machine: &Machine) -> Result<Option<Token>> {
     #[derive(Deserialize)]
     struct Answer {
+        #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
     }
     let named = machine.variables.text("GCE_METADATA_HOST");

@@ -11,6 +11,7 @@ use crate::problem::{Result, line};
 pub(super) async fn token(machine: &Machine, ask: &Ask) -> Result<Secret> {
     #[derive(Deserialize)]
     struct Token {
+        #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
     }
     let answer = machine.http.send(ask).await?;

@@ -23,6 +23,7 @@ const MAX_DEPTH: usize = 3;
 #[derive(Deserialize)]
 struct ServiceAccount {
     client_email: String,
+    #[serde(deserialize_with = "crate::machine::secret")]
     private_key: Secret,
     private_key_id: Option<String>,
     token_uri: Option<String>,
@@ -31,7 +32,9 @@ struct ServiceAccount {
 #[derive(Deserialize)]
 struct User {
     client_id: String,
+    #[serde(deserialize_with = "crate::machine::secret")]
     client_secret: Secret,
+    #[serde(deserialize_with = "crate::machine::secret")]
     refresh_token: Secret,
     token_uri: Option<String>,
 }
@@ -39,7 +42,9 @@ struct User {
 #[derive(Deserialize)]
 struct ExternalUser {
     client_id: String,
+    #[serde(deserialize_with = "crate::machine::secret")]
     client_secret: Secret,
+    #[serde(deserialize_with = "crate::machine::secret")]
     refresh_token: Secret,
     token_url: String,
 }
@@ -155,6 +160,7 @@ pub(super) async fn impersonate(
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Answer {
+        #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
     }
     let mut body = json!({ "scope": [SCOPE], "lifetime": "3600s" });

@@ -1,1 +1,8 @@
-//! The tests of this crate.
+//! The keychains, against a server that plays all servers of a cloud, and
+//! checks each field and signature that it is sent.
+
+mod aws;
+mod azure;
+mod clouds;
+mod google;
+mod machine;
