@@ -23,6 +23,7 @@ use crate::{destination, system, ui};
 /// Makes the engine's options.
 pub(crate) fn options(
     process: &Process,
+    verbose: bool,
     publish: &PublishArgs,
     image: &ImageArgs,
 ) -> Result<Options> {
@@ -48,7 +49,7 @@ pub(crate) fn options(
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let network = network(process, publish.insecure_registry);
+    let network = network(process, publish.insecure_registry, verbose);
     let limits = limits(image.jobs)?;
     let mut options = Options::new(work_dir.clone(), environment, limits, destination, network);
     options.go = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
@@ -344,8 +345,8 @@ pub(crate) fn cache_size_text(process: &Process) -> Located<String> {
 /// The variable that bounds the cache.
 const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 
-fn network(process: &Process, insecure: bool) -> Network {
-    let keychain = keychain(credential_sources(process));
+fn network(process: &Process, insecure: bool, verbose: bool) -> Network {
+    let keychain = keychain(credential_sources(process, verbose));
     let (roots, proxies) = (roots(process), proxies(process));
     Network { user_agent: user_agent(), insecure, roots, proxies, keychain }
 }
@@ -376,7 +377,7 @@ pub(crate) fn user_agent() -> String {
 }
 
 /// Where the environment says that credentials are.
-fn credential_sources(process: &Process) -> keychain::Sources {
+fn credential_sources(process: &Process, verbose: bool) -> keychain::Sources {
     keychain::Sources {
         docker: docker_places(process),
         github_token: process.text("GITHUB_TOKEN").map(keychain::Secret::new),
@@ -388,7 +389,7 @@ fn credential_sources(process: &Process) -> keychain::Sources {
             roots: roots(process),
             proxies: proxies(process),
             program_output: Some(keychain::HelperOutput::new(crate::ui::print_stderr)),
-            observer: None,
+            observer: verbose.then(|| keychain::Observer::new(crate::ui::credentials)),
         },
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use engine::keychain::Answered;
 use engine::{Digest, Event, Observer, Part};
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -35,6 +36,15 @@ pub(crate) fn log(text: &str) {
     static ZONE: LazyLock<TimeZone> = LazyLock::new(time_zone);
     let now = Timestamp::now().to_zoned_datetime(ZONE.clone());
     print_stderr(&format!("{} {text}\n", now.strftime("%Y/%m/%d %H:%M:%S")));
+}
+
+/// Shows which source of a cloud has answered.
+pub(crate) fn credentials(answered: &Answered) {
+    let Answered { registry, cloud, source } = answered;
+    log(&match source {
+        Ok(source) => format!("Credentials for {registry} come from {source}"),
+        Err(problem) => format!("No credentials for {registry} from {cloud}: {problem}"),
+    });
 }
 
 /// Writes a warning that is not to be overlooked, framed as ko frames it.

@@ -22,7 +22,7 @@ pub(crate) fn apply(
     arguments: &ApplyArgs,
 ) -> Result<()> {
     let program = kubectl::find(process, verb)?;
-    let options = settings::options(process, &arguments.publish, &arguments.image)?;
+    let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let resolution = resolve::resolution(&options.work_dir, &arguments.files)?;
 
     let pipe = io::pipe().map_err(|error| CommandError::of(&error).context("running kubectl"));

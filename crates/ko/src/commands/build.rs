@@ -7,7 +7,7 @@ use crate::error::{CommandError, Result};
 use crate::{settings, streams, ui};
 
 pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> Result<()> {
-    let options = settings::options(process, &arguments.publish, &arguments.image)?;
+    let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let words = if arguments.positional.is_empty() {
         vec![".".to_owned()]
     } else {

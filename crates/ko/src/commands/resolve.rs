@@ -13,7 +13,7 @@ use crate::error::{CommandError, Result};
 use crate::{settings, streams, ui};
 
 pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs) -> Result<()> {
-    let options = settings::options(process, &arguments.publish, &arguments.image)?;
+    let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
     let observer = ui::observer(verbose, arguments.image.explain);
     let outputs =

@@ -16,7 +16,7 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Re
     if arguments.positional.is_empty() {
         return Err(CommandError::new("ko run: no importpaths listed"));
     }
-    let options = settings::options(process, &arguments.publish, &arguments.image)?;
+    let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let typed = process.arguments();
     if let Some(first) = typed.get(2).filter(|word| word.to_string_lossy().starts_with('-')) {
         let first = first.to_string_lossy();

@@ -9,6 +9,7 @@ mod arguments;
 mod bases;
 mod cache;
 mod cgo;
+mod clouds;
 mod clusters;
 mod completion;
 mod compression;

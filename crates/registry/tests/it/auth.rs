@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ko_registry::{
-    Access, BlobSource, Client, ClientOptions, Credential, PushHint, Pushed, Secret,
+    Access, BlobSource, BoxFuture, Client, ClientOptions, Credential, Keychain, KeychainError,
+    PushHint, Pushed, Secret,
 };
 use oci::{MediaType, Tag};
 use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry};
@@ -370,4 +371,43 @@ async fn a_token_server_may_stumble_but_not_talk() {
     let error = client(basic()).manifest(&reference(&registry, "app")).await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.ends_with("larger than 65536 bytes"), "{cause}");
+}
+
+/// A keychain of a cloud that does not know us.
+#[derive(Debug)]
+struct Failing;
+
+impl Keychain for Failing {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a oci::Repository,
+    ) -> BoxFuture<'a, Result<Credential, KeychainError>> {
+        Box::pin(std::future::ready(Ok(Credential::Anonymous)))
+    }
+
+    fn trouble(&self, _: &oci::Repository) -> Option<KeychainError> {
+        Some(KeychainError::Cloud { cloud: "Cloud", problem: "expired".to_owned() })
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_we_are_not_known() {
+    let basic = Auth::Basic { user: USER.to_owned(), password: PASSWORD.to_owned() };
+    for (auth, want) in [
+        (basic, " (no credentials for Cloud: expired)"),
+        (
+            Auth::Bearer(Bearer { anonymous_pull: false, ..bearer() }),
+            " (no credentials for Cloud: expired)",
+        ),
+    ] {
+        let registry = TestRegistry::builder().auth(auth).start();
+        let client = Client::new(options(), Arc::new(Failing)).unwrap();
+        let error = client.manifest(&reference(&registry, "app")).await.unwrap_err();
+        let failure = error.failure().unwrap().to_string();
+        assert!(failure.ends_with(want), "{failure}");
+    }
+    let open = TestRegistry::start();
+    let client = Client::new(options(), Arc::new(Failing)).unwrap();
+    let found = client.head_manifest(&reference(&open, "app"), Access::Pull).await;
+    assert_eq!(found.unwrap(), None, "strangers are let in");
 }
