@@ -1,7 +1,6 @@
 //! Reads the help of every command of ko, and finds each command and flag in
 //! the tables.
 
-use super::Answer;
 use super::surface::{COMMANDS, FLAGS};
 use crate::Programs;
 use std::path::Path;
@@ -33,8 +32,6 @@ pub(crate) fn check(programs: &Programs) -> Result<()> {
             });
             match row {
                 None => missing.push(format!("{name} {flag}")),
-                Some(row) if matches!(row.answer, Answer::Open(_)) => {}
-                Some(_) if open(&name) => {}
                 Some(_) if flags(&self::help(&programs.ours, &command)?).contains(&flag) => {}
                 Some(_) => missing.push(format!("{name} {flag}, with ours")),
             }
@@ -47,10 +44,6 @@ pub(crate) fn check(programs: &Programs) -> Result<()> {
         return Ok(());
     }
     Err(Error::Found(format!("the tables of docs/parity.md lack {}", missing.join(", "))))
-}
-
-fn open(name: &str) -> bool {
-    COMMANDS.iter().any(|(row, answer)| *row == name && matches!(answer, Answer::Open(_)))
 }
 
 fn help(program: &Path, command: &str) -> Result<String> {

@@ -24,8 +24,6 @@ pub(crate) enum Answer {
     Better(&'static str),
     /// It is not the same: why.
     Different(&'static str),
-    /// It is the subject of an open issue: which one.
-    Open(&'static str),
 }
 
 /// Something of ko's, by its name.
@@ -46,8 +44,7 @@ fn text(cases: &[Case]) -> String {
         "# Parity with ko {}\n\n\
          Written by `cargo xtask parity --docs`; a test holds it to the tables that it comes from.\n\n\
          Everything that ko can be told is in one of these tables. *Same* means that both do the\n\
-         same, and that the suite or a test would notice if not. *Open* names the issue that brings\n\
-         what is not here yet, or not compared yet.\n",
+         same, and that the suite or a test would notice if not.\n",
         ko::VERSION.trim_start_matches('v')
     );
     rows(&mut text, "Commands", "command", &surface::COMMANDS);
@@ -66,7 +63,6 @@ fn answer(answer: Answer) -> String {
         Answer::Same => "same".to_owned(),
         Answer::Better(how) => format!("better: {how}"),
         Answer::Different(why) => format!("different: {why}"),
-        Answer::Open(issue) => format!("open: {issue}"),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The variables, keys and files that ko reads.
 
-use super::Answer::{Better, Different, Open, Same};
+use super::Answer::{Better, Different, Same};
 use super::Row;
 
-pub(super) const VARIABLES: [Row; 31] = [
+pub(super) const VARIABLES: [Row; 32] = [
     (
         "KO_DOCKER_REPO",
         Better(
@@ -46,7 +46,13 @@ pub(super) const VARIABLES: [Row; 31] = [
     ("DOCKER_AUTH_CONFIG", Better("counts also without a docker configuration")),
     ("REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME, HOME", Same),
     ("GITHUB_TOKEN, GITHUB_ACTOR", Same),
-    ("AWS_*, AZURE_*, GOOGLE_APPLICATION_CREDENTIALS", Open("credentials of the clouds")),
+    (
+        "AWS_*, AZURE_*, GOOGLE_APPLICATION_CREDENTIALS",
+        Better(
+            "Azure takes certificates and `az` as well; why a cloud gave nothing is told when a registry refuses us",
+        ),
+    ),
+    ("AWS_ECR_CACHE_DIR, AWS_ECR_DISABLE_CACHE", Different("tokens of ECR are not kept in a file")),
     ("HTTP_PROXY, HTTPS_PROXY, NO_PROXY", Same),
     ("SSL_CERT_FILE, SSL_CERT_DIR", Same),
     ("TMPDIR", Same),
