@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use crate::problem::{Problem, Result};
 
 /// How long a cloud may take, with all its sources.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// A credential, and who gave it.
 #[derive(Debug, Clone)]

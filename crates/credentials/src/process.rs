@@ -2,9 +2,12 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures::FutureExt;
+use registry::HelperOutput;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
@@ -12,7 +15,7 @@ use crate::machine::Machine;
 use crate::problem::{Problem, Result, line};
 
 /// More than this no program has to say, in bytes.
-const MAX_OUTPUT: u64 = 256 * 1024;
+const MAX_OUTPUT: usize = 256 * 1024;
 
 /// A program to run.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ impl Program {
     /// A file.
     pub(crate) fn new(name: &str, file: impl AsRef<OsStr>) -> Self {
         let command = Command::new(file);
-        Self { name: name.to_owned(), command, limit: Duration::from_secs(30), shows_errors: false }
+        Self { name: name.to_owned(), command, limit: Duration::from_secs(60), shows_errors: false }
     }
 
     /// A line for the system's shell.
@@ -71,19 +74,30 @@ impl Program {
             .spawn()
             .map_err(|error| failed(&error))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let work = async { tokio::try_join!(all(stdout), all(stderr), child.wait()) };
-        let ended = tokio::time::timeout(self.limit, work).await;
-        let (output, errors, status) = match ended {
+        let show = machine.program_output.as_ref().filter(|_| self.shows_errors);
+        let mut errors = Vec::new();
+        let mut reading = Box::pin(all(stderr, show, &mut errors).fuse());
+        let mut output = Vec::new();
+        let ended = async {
+            let mut ending = pin!(async {
+                all(stdout, None, &mut output).await;
+                child.wait().await
+            });
+            let status = tokio::select! {
+                status = &mut ending => status,
+                () = &mut reading => ending.await,
+            };
+            // What it has written by now, and no more: what it has started may
+            // keep the stream open.
+            let _ = (&mut reading).now_or_never();
+            status
+        };
+        let status = match tokio::time::timeout(self.limit, ended).await {
             Ok(ended) => ended.map_err(|error| failed(&error))?,
             Err(_) => return Err(failed(&format!("no answer within {:?}", self.limit))),
         };
+        drop(reading);
         let errors = String::from_utf8_lossy(&errors);
-        if self.shows_errors
-            && !errors.is_empty()
-            && let Some(show) = &machine.program_output
-        {
-            show.show(&errors);
-        }
         if status.success() {
             return Ok(output);
         }
@@ -93,12 +107,22 @@ impl Program {
     }
 }
 
-async fn all(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(stream) = stream {
-        stream.take(MAX_OUTPUT).read_to_end(&mut bytes).await?;
+/// Reads a stream to its end, and shows what comes.
+async fn all(
+    stream: Option<impl AsyncRead + Unpin>,
+    show: Option<&HelperOutput>,
+    bytes: &mut Vec<u8>,
+) {
+    let Some(mut stream) = stream else { return };
+    let mut piece = [0; 4096];
+    while let Ok(length @ 1..) = stream.read(&mut piece).await {
+        if let Some(show) = show {
+            show.show(&String::from_utf8_lossy(&piece[..length]));
+        }
+        if bytes.len() < MAX_OUTPUT {
+            bytes.extend_from_slice(&piece[..length]);
+        }
     }
-    Ok(bytes)
 }
 
 /// Finds a program in `PATH`.

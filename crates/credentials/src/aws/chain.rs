@@ -9,7 +9,8 @@ use registry::{BoxFuture, Secret};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use super::profile::{Files, Profile};
+use super::profile::Profile;
+use super::settings::{Keys, Settings};
 use super::sts::WebIdentity;
 use super::{metadata, sso, sts};
 use crate::machine::{Machine, json};
@@ -19,76 +20,29 @@ use crate::process::Program;
 /// Profiles that lead to one another are followed so far.
 const MAX_DEPTH: usize = 8;
 
-/// The keys that sign requests.
-#[derive(Debug, Clone)]
-pub(super) struct Keys {
-    pub(super) id: String,
-    pub(super) secret: Secret,
-    pub(super) session_token: Option<Secret>,
-    /// Who gave them.
-    pub(super) source: String,
-}
-
 /// Where credentials of AWS come from. They are looked for once.
 #[derive(Debug)]
 pub(super) struct Chain {
-    machine: Arc<Machine>,
-    files: OnceCell<Result<Files>>,
+    pub(super) settings: Settings,
     keys: OnceCell<Result<Keys>>,
-}
-
-/// What the steps of the chain share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) machine: &'a Machine,
-    pub(super) chain: &'a Chain,
-    /// The region of the registry, where no other is set up.
-    pub(super) region: &'a str,
-}
-
-impl Context<'_> {
-    /// The region that calls about credentials go to.
-    pub(super) fn region(&self, profile: Option<&Profile<'_>>) -> String {
-        let variables = &self.machine.variables;
-        let named = variables.text("AWS_REGION").or_else(|| variables.text("AWS_DEFAULT_REGION"));
-        let of_profile = || Some(profile?.get("region")?.to_owned());
-        named.or_else(of_profile).unwrap_or_else(|| self.region.to_owned())
-    }
 }
 
 impl Chain {
     pub(super) fn new(machine: Arc<Machine>) -> Self {
-        Self { machine, files: OnceCell::new(), keys: OnceCell::new() }
+        Self { settings: Settings::new(machine), keys: OnceCell::new() }
     }
 
-    /// The keys; calls about them go to `region` where no other is set up.
+    /// The keys. Roles are taken in `region` where no other is set up.
     pub(super) async fn keys(&self, region: &str) -> Result<Keys> {
-        let context = Context { machine: &self.machine, chain: self, region };
-        self.keys.get_or_init(|| self.find(context)).await.clone()
+        self.keys.get_or_init(|| self.find(region)).await.clone()
     }
 
-    async fn files(&self) -> Result<&Files> {
-        let read = self.files.get_or_init(|| Files::read(&self.machine)).await;
-        read.as_ref().map_err(Problem::clone)
+    fn machine(&self) -> &Machine {
+        &self.settings.machine
     }
 
-    /// Where a service is, if somebody says: by its name in variables and in
-    /// profiles.
-    pub(super) async fn endpoint(&self, variable: &str, id: &str) -> Result<Option<String>> {
-        let variables = &self.machine.variables;
-        if variables.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
-            return Ok(None);
-        }
-        let own = variables.text(&format!("AWS_ENDPOINT_URL_{variable}"));
-        if let Some(url) = own.or_else(|| variables.text("AWS_ENDPOINT_URL")) {
-            return Ok(Some(url));
-        }
-        let files = self.files().await?;
-        Ok(files.default_profile()?.and_then(|profile| profile.endpoint(id)))
-    }
-
-    async fn find(&self, context: Context<'_>) -> Result<Keys> {
-        let variables = &self.machine.variables;
+    async fn find(&self, region: &str) -> Result<Keys> {
+        let variables = &self.machine().variables;
         let first = |names: [&str; 2]| names.iter().find_map(|name| variables.text(name));
         let id = first(["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"]);
         let secret = first(["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"]);
@@ -106,20 +60,21 @@ impl Chain {
             })?;
             let session = variables.text("AWS_ROLE_SESSION_NAME");
             let identity = WebIdentity { token_file, role, session };
-            return sts::web_identity(context, &identity, None, "AWS_WEB_IDENTITY_TOKEN_FILE")
-                .await;
+            let region = self.settings.region(None, region);
+            let source = "AWS_WEB_IDENTITY_TOKEN_FILE";
+            return sts::web_identity(&self.settings, &identity, &region, source).await;
         }
-        let files = self.files().await?;
+        let files = self.settings.files().await?;
         match files.default_profile()? {
-            Some(profile) => self.of_profile(context, profile, 0).await,
-            None => self.of_machine(context).await,
+            Some(profile) => self.of_profile(region, profile, 0).await,
+            None => self.of_machine().await,
         }
     }
 
     /// The credentials that a profile describes.
     fn of_profile<'a>(
         &'a self,
-        context: Context<'a>,
+        region: &'a str,
         profile: Profile<'a>,
         depth: usize,
     ) -> BoxFuture<'a, Result<Keys>> {
@@ -128,9 +83,9 @@ impl Chain {
                 return Err(profile.wrong("source_profile", "it leads to itself"));
             }
             let Some(role) = profile.get("role_arn") else {
-                return match self.of_profile_itself(context, &profile).await? {
+                return match self.of_profile_itself(&profile).await? {
                     Some(keys) => Ok(keys),
-                    None => self.of_machine(context).await,
+                    None => self.of_machine().await,
                 };
             };
             if let Some(token_file) = profile.get("web_identity_token_file") {
@@ -140,40 +95,37 @@ impl Chain {
                     session: profile.get("role_session_name").map(str::to_owned),
                 };
                 let source = profile.source("web identity");
-                return sts::web_identity(context, &identity, Some(&profile), &source).await;
+                let region = self.settings.region(Some(&profile), region);
+                return sts::web_identity(&self.settings, &identity, &region, &source).await;
             }
             let keys = match (profile.get("source_profile"), profile.get("credential_source")) {
                 (Some(name), _) if name == profile.name => {
-                    let keys = self.of_profile_itself(context, &profile).await?;
+                    let keys = self.of_profile_itself(&profile).await?;
                     keys.ok_or_else(|| profile.wrong("source_profile", "it leads to itself"))?
                 }
                 (Some(name), _) => {
-                    let next = self.files().await?.profile(name)?.ok_or_else(|| {
+                    let next = self.settings.files().await?.profile(name)?.ok_or_else(|| {
                         profile.wrong("source_profile", &format!("there is no profile {name:?}"))
                     })?;
-                    self.of_profile(context, next, depth + 1).await?
+                    self.of_profile(region, next, depth + 1).await?
                 }
-                (None, Some(source)) => self.of_source(context, &profile, source).await?,
-                (None, None) => {
-                    let problem = "source_profile or credential_source is missing";
-                    return Err(profile.wrong("role_arn", problem));
-                }
+                (None, Some(source)) => self.of_source(&profile, source).await?,
+                (None, None) => self.of_profile_itself(&profile).await?.ok_or_else(|| {
+                    profile.wrong("role_arn", "source_profile or credential_source is missing")
+                })?,
             };
             if profile.get("mfa_serial").is_some() {
                 let problem = "a code of this device would have to be typed";
                 return Err(profile.wrong("mfa_serial", problem));
             }
-            sts::assume_role(context, &profile, role, &keys).await
+            let region = self.settings.region(Some(&profile), region);
+            sts::assume_role(&self.settings, &profile, (role, &region), &keys).await
         }
         .boxed()
     }
 
     /// What a profile says of itself, without a role.
-    async fn of_profile_itself(
-        &self,
-        context: Context<'_>,
-        profile: &Profile<'_>,
-    ) -> Result<Option<Keys>> {
+    async fn of_profile_itself(&self, profile: &Profile<'_>) -> Result<Option<Keys>> {
         if let Some(id) = profile.get("aws_access_key_id") {
             let secret = profile.get("aws_secret_access_key").ok_or_else(|| {
                 profile.wrong("aws_access_key_id", "aws_secret_access_key is missing")
@@ -186,8 +138,7 @@ impl Chain {
             }));
         }
         if profile.get("sso_session").is_some() || profile.get("sso_start_url").is_some() {
-            let files = self.files().await?;
-            return sso::keys(context, profile, files).await.map(Some);
+            return sso::keys(&self.settings, profile).await.map(Some);
         }
         match profile.get("credential_process") {
             Some(line) => self.of_process(profile, line).await.map(Some),
@@ -195,29 +146,24 @@ impl Chain {
         }
     }
 
-    async fn of_source(
-        &self,
-        context: Context<'_>,
-        profile: &Profile<'_>,
-        source: &str,
-    ) -> Result<Keys> {
+    async fn of_source(&self, profile: &Profile<'_>, source: &str) -> Result<Keys> {
         match source {
             "Environment" => {
                 Err(profile.wrong("credential_source", "AWS_ACCESS_KEY_ID is not set"))
             }
-            "EcsContainer" => metadata::container(context.machine).await?.ok_or_else(|| {
+            "EcsContainer" => metadata::container(self.machine()).await?.ok_or_else(|| {
                 profile.wrong("credential_source", "this is not a container of ECS or EKS")
             }),
-            "Ec2InstanceMetadata" => metadata::instance(context.machine).await,
+            "Ec2InstanceMetadata" => metadata::instance(self.machine()).await,
             _ => Err(profile.wrong("credential_source", "it is not known")),
         }
     }
 
     /// The container, else the machine.
-    async fn of_machine(&self, context: Context<'_>) -> Result<Keys> {
-        match metadata::container(context.machine).await? {
+    async fn of_machine(&self) -> Result<Keys> {
+        match metadata::container(self.machine()).await? {
             Some(keys) => Ok(keys),
-            None => metadata::instance(context.machine).await,
+            None => metadata::instance(self.machine()).await,
         }
     }
 
@@ -233,7 +179,7 @@ impl Chain {
             session_token: Option<Secret>,
         }
         let name = profile.source("credential_process");
-        let output = Program::shell(&name, line).shows_errors().run(&self.machine).await?;
+        let output = Program::shell(&name, line).shows_errors().run(self.machine()).await?;
         let output: Output = json(&name, &output)?;
         if output.version != 1 {
             return Err(Problem::malformed(&name, "the output's Version is not 1"));

@@ -7,8 +7,8 @@ use registry::Secret;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::chain::Keys;
 use super::said;
+use super::settings::Keys;
 use crate::http::{Ask, Reach};
 use crate::machine::Machine;
 use crate::problem::{Problem, Result};

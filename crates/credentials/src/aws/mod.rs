@@ -5,6 +5,7 @@ mod chain;
 mod host;
 mod metadata;
 mod profile;
+mod settings;
 mod sign;
 mod sso;
 mod sts;
@@ -28,10 +29,15 @@ use crate::problem::{Result, line};
 
 use chain::Chain;
 use host::Host;
+use settings::Api;
 use sign::Service;
 
 /// Where public repositories are managed.
 const PUBLIC_REGION: &str = "us-east-1";
+
+const PRIVATE: Api = Api { variable: "ECR", profile: "ecr", host: "ecr" };
+
+const PUBLIC: Api = Api { variable: "ECR_PUBLIC", profile: "ecr_public", host: "ecr-public" };
 
 /// A clock that is wrong by more than this spoils signatures.
 const SKEW: Duration = Duration::from_secs(5 * 60);
@@ -72,15 +78,16 @@ impl Ecr {
     async fn token(&self, host: &Host<'_>) -> Result<Found> {
         let region = host.region().unwrap_or(PUBLIC_REGION);
         let keys = self.chain.keys(region).await?;
-        let (service, target, endpoint, id) = match host {
-            Host::Public => ("ecr-public", "SpencerFrontendService", "ECR_PUBLIC", "ecr_public"),
-            Host::Private { .. } => ("ecr", "AmazonEC2ContainerRegistry_V20150921", "ECR", "ecr"),
+        let (api, target) = match host {
+            Host::Public => (PUBLIC, "SpencerFrontendService"),
+            Host::Private { .. } => (PRIVATE, "AmazonEC2ContainerRegistry_V20150921"),
         };
-        let endpoint = match self.chain.endpoint(endpoint, id).await? {
+        let variables = &self.machine.variables;
+        let endpoint = match self.chain.settings.named_endpoint(api).await? {
             Some(endpoint) => endpoint,
             None => host.endpoint(
-                self.machine.variables.is_true("AWS_USE_FIPS_ENDPOINT"),
-                self.machine.variables.is_true("AWS_USE_DUALSTACK_ENDPOINT"),
+                variables.is_true("AWS_USE_FIPS_ENDPOINT"),
+                variables.is_true("AWS_USE_DUALSTACK_ENDPOINT"),
             ),
         };
         let body = match host {
@@ -91,7 +98,7 @@ impl Ecr {
             .header("content-type", "application/x-amz-json-1.1")?
             .header("x-amz-target", &format!("{target}.GetAuthorizationToken"))?
             .body(body.to_string());
-        let ask = sign::sign(ask, &keys, Service { region, name: service }, sign::now())?;
+        let ask = sign::sign(ask, &keys, Service { region, name: api.host }, sign::now())?;
         let answer = self.machine.http.send(&ask).await?;
         let authorization: Authorization = answer.good(said)?;
         let token = match authorization.authorization_data {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::{digest, hmac};
 use jiff::Timestamp;
 
-use super::chain::Keys;
+use super::settings::Keys;
 use crate::http::Ask;
 use crate::problem::Result;
 

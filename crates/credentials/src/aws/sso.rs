@@ -11,15 +11,19 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::chain::{Context, Keys};
-use super::profile::{Files, Profile};
-use super::{host, said, sign};
+use super::profile::Profile;
+use super::settings::{Api, Keys, Settings};
+use super::{said, sign};
 use crate::http::{Ask, Reach};
 use crate::machine;
 use crate::problem::{Problem, Result};
 
 /// A token that lives no longer than this is renewed, in seconds.
 const MARGIN: i64 = 5 * 60;
+
+const PORTAL: Api = Api { variable: "SSO", profile: "sso", host: "portal.sso" };
+
+const OIDC: Api = Api { variable: "SSO_OIDC", profile: "sso_oidc", host: "oidc" };
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,15 +37,11 @@ struct Cached {
 }
 
 /// The credentials of a profile that logs in by single sign-on.
-pub(super) async fn keys(
-    context: Context<'_>,
-    profile: &Profile<'_>,
-    files: &Files,
-) -> Result<Keys> {
+pub(super) async fn keys(settings: &Settings, profile: &Profile<'_>) -> Result<Keys> {
     let (account, role) = (profile.need("sso_account_id")?, profile.need("sso_role_name")?);
     let (cache_key, region) = match profile.get("sso_session") {
         Some(name) => {
-            let session = files.session(name);
+            let session = settings.files().await?.session(name);
             let session = session.ok_or_else(|| {
                 profile.wrong("sso_session", &format!("there is no [sso-session {name}]"))
             })?;
@@ -51,7 +51,7 @@ pub(super) async fn keys(
     };
     let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, cache_key.as_bytes());
     let file = format!("{}.json", sign::hex(hash.as_ref()));
-    let home = context.machine.variables.home();
+    let home = settings.machine.variables.home();
     let home = home.ok_or_else(|| Problem::malformed("HOME", "it is not set"))?;
     let path = home.join(".aws/sso/cache").join(file);
     let login = |problem: &str| {
@@ -59,7 +59,7 @@ pub(super) async fn keys(
         let problem = format!("{problem}: run `aws sso login --profile {name}`");
         Problem::malformed(path.display(), problem)
     };
-    let bytes = context.machine.read_if_exists(&path).await?;
+    let bytes = settings.machine.read_if_exists(&path).await?;
     let bytes = bytes.ok_or_else(|| login("there is no such file"))?;
     let cached: Cached = machine::json(path.display(), &bytes)?;
     // Old tools of Amazon's write `UTC` for `Z`.
@@ -72,17 +72,17 @@ pub(super) async fn keys(
     let token = if left > MARGIN {
         cached.access_token
     } else {
-        match renew(context, &cached, &region, &path, &bytes).await? {
+        match renew(settings, &cached, &region, &path, &bytes).await? {
             Some(token) => token,
             None if left > 0 => cached.access_token,
             None => return Err(login("the login has expired")),
         }
     };
-    role_keys(context, &region, &token, (account, role), &profile.source("single sign-on")).await
+    role_keys(settings, &region, &token, (account, role), &profile.source("single sign-on")).await
 }
 
 async fn role_keys(
-    context: Context<'_>,
+    settings: &Settings,
     region: &str,
     token: &Secret,
     (account, role): (&str, &str),
@@ -102,15 +102,11 @@ async fn role_keys(
         #[serde(deserialize_with = "crate::machine::secret")]
         session_token: Secret,
     }
-    let base = match context.chain.endpoint("SSO", "sso").await? {
-        Some(base) => base,
-        None => format!("https://portal.sso.{region}.{}", host::suffix(region)),
-    };
-    let url = format!("{}/federation/credentials", base.trim_end_matches('/'));
+    let url = format!("{}/federation/credentials", settings.endpoint(PORTAL, region).await?);
     let ask = Ask::get(&url, Reach::Net)?
         .query(&[("account_id", account), ("role_name", role)])
         .header("x-amz-sso_bearer_token", &token.expose())?;
-    let answer: Answer = context.machine.http.send(&ask).await?.good(said)?;
+    let answer: Answer = settings.machine.http.send(&ask).await?.good(said)?;
     let role = answer.role_credentials;
     Ok(Keys {
         id: role.access_key_id,
@@ -123,7 +119,7 @@ async fn role_keys(
 /// Renews a token, if it can be. The old refresh token is then worth nothing,
 /// so the new one is kept where the old one was.
 async fn renew(
-    context: Context<'_>,
+    settings: &Settings,
     cached: &Cached,
     region: &str,
     path: &Path,
@@ -142,20 +138,17 @@ async fn renew(
     else {
         return Ok(None);
     };
-    let base = match context.chain.endpoint("SSO_OIDC", "sso_oidc").await? {
-        Some(base) => base,
-        None => format!("https://oidc.{region}.{}", host::suffix(region)),
-    };
+    let url = format!("{}/token", settings.endpoint(OIDC, region).await?);
     let body = json!({
         "clientId": id,
         "clientSecret": secret.expose(),
         "grantType": "refresh_token",
         "refreshToken": refresh.expose(),
     });
-    let ask = Ask::new(Method::POST, &format!("{}/token", base.trim_end_matches('/')), Reach::Net)?
+    let ask = Ask::new(Method::POST, &url, Reach::Net)?
         .header("content-type", "application/json")?
         .body(body.to_string());
-    let answer = context.machine.http.send(&ask).await?;
+    let answer = settings.machine.http.send(&ask).await?;
     if answer.status == 400 {
         return Ok(None);
     }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use registry::Secret;
 
-use super::chain::{Context, Keys};
 use super::profile::Profile;
+use super::said;
+use super::settings::{Api, Keys, Settings};
 use super::sign::{self, Service};
-use super::{host, said};
 use crate::http::{Answer, Ask};
 use crate::problem::Result;
+
+const API: Api = Api { variable: "STS", profile: "sts", host: "sts" };
 
 const VERSION: &str = "2011-06-15";
 
@@ -24,12 +26,12 @@ pub(super) struct WebIdentity {
 
 /// Takes a role with a token, such as that of a service account of Kubernetes.
 pub(super) async fn web_identity(
-    context: Context<'_>,
+    settings: &Settings,
     identity: &WebIdentity,
-    profile: Option<&Profile<'_>>,
+    region: &str,
     source: &str,
 ) -> Result<Keys> {
-    let token = context.machine.read_token(&identity.token_file).await?;
+    let token = settings.machine.read_token(&identity.token_file).await?;
     let fields = [
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", VERSION),
@@ -37,16 +39,15 @@ pub(super) async fn web_identity(
         ("RoleSessionName", identity.session.as_deref().unwrap_or("ko")),
         ("WebIdentityToken", &token.expose()),
     ];
-    let region = context.region(profile);
-    let ask = Ask::form(&endpoint(context, &region).await?, &fields)?;
-    read(&context.machine.http.send(&ask).await?, source)
+    let ask = Ask::form(&settings.endpoint(API, region).await?, &fields)?;
+    read(&settings.machine.http.send(&ask).await?, source)
 }
 
 /// Takes the role of a profile with the keys of another.
 pub(super) async fn assume_role(
-    context: Context<'_>,
+    settings: &Settings,
     profile: &Profile<'_>,
-    role: &str,
+    (role, region): (&str, &str),
     keys: &Keys,
 ) -> Result<Keys> {
     let session = profile.get("role_session_name").unwrap_or("ko");
@@ -58,17 +59,11 @@ pub(super) async fn assume_role(
     ];
     fields.extend(profile.get("external_id").map(|id| ("ExternalId", id)));
     fields.extend(profile.get("duration_seconds").map(|seconds| ("DurationSeconds", seconds)));
-    let region = context.region(Some(profile));
-    let ask = Ask::form(&endpoint(context, &region).await?, &fields)?;
-    let service = Service { region: &region, name: "sts" };
+    let ask = Ask::form(&settings.endpoint(API, region).await?, &fields)?;
+    let service = Service { region, name: "sts" };
     let ask = sign::sign(ask, keys, service, sign::now())?;
     let source = format!("{}, with {}", profile.source("role"), keys.source);
-    read(&context.machine.http.send(&ask).await?, &source)
-}
-
-async fn endpoint(context: Context<'_>, region: &str) -> Result<String> {
-    let named = context.chain.endpoint("STS", "sts").await?;
-    Ok(named.unwrap_or_else(|| format!("https://sts.{region}.{}/", host::suffix(region))))
+    read(&settings.machine.http.send(&ask).await?, &source)
 }
 
 fn read(answer: &Answer, source: &str) -> Result<Keys> {

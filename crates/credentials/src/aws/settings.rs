@@ -1,0 +1,77 @@
+//! What all steps of Amazon's chain share: the files, and where services are.
+
+use std::sync::Arc;
+
+use registry::Secret;
+use tokio::sync::OnceCell;
+
+use super::host;
+use super::profile::{Files, Profile};
+use crate::machine::Machine;
+use crate::problem::{Problem, Result};
+
+/// The keys that sign requests.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    pub(super) id: String,
+    pub(super) secret: Secret,
+    pub(super) session_token: Option<Secret>,
+    /// Who gave them.
+    pub(super) source: String,
+}
+
+/// A service, by its name in variables, in profiles, and in hosts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Api {
+    pub(super) variable: &'static str,
+    pub(super) profile: &'static str,
+    pub(super) host: &'static str,
+}
+
+/// The files, which are read once, and the machine.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) machine: Arc<Machine>,
+    files: OnceCell<Result<Files>>,
+}
+
+impl Settings {
+    pub(super) fn new(machine: Arc<Machine>) -> Self {
+        Self { machine, files: OnceCell::new() }
+    }
+
+    pub(super) async fn files(&self) -> Result<&Files> {
+        let read = self.files.get_or_init(|| Files::read(&self.machine)).await;
+        read.as_ref().map_err(Problem::clone)
+    }
+
+    /// The region that roles are taken in: `registry`, where no other is set up.
+    pub(super) fn region(&self, profile: Option<&Profile<'_>>, registry: &str) -> String {
+        let variables = &self.machine.variables;
+        let named = variables.text("AWS_REGION").or_else(|| variables.text("AWS_DEFAULT_REGION"));
+        let of_profile = || Some(profile?.get("region")?.to_owned());
+        named.or_else(of_profile).unwrap_or_else(|| registry.to_owned())
+    }
+
+    /// Where a service is, if somebody says.
+    pub(super) async fn named_endpoint(&self, api: Api) -> Result<Option<String>> {
+        let variables = &self.machine.variables;
+        if variables.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+            return Ok(None);
+        }
+        let own = variables.text(&format!("AWS_ENDPOINT_URL_{}", api.variable));
+        if let Some(url) = own.or_else(|| variables.text("AWS_ENDPOINT_URL")) {
+            return Ok(Some(url));
+        }
+        let files = self.files().await?;
+        Ok(files.default_profile()?.and_then(|profile| profile.endpoint(api.profile)))
+    }
+
+    /// Where a service is in a region, without a `/` at the end.
+    pub(super) async fn endpoint(&self, api: Api, region: &str) -> Result<String> {
+        let named = self.named_endpoint(api).await?;
+        let url = named
+            .unwrap_or_else(|| format!("https://{}.{region}.{}", api.host, host::suffix(region)));
+        Ok(url.trim_end_matches('/').to_owned())
+    }
+}
