@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::said;
 use super::settings::Keys;
-use crate::http::{Ask, Reach};
+use crate::http::{self, Ask, Reach};
 use crate::machine::Machine;
 use crate::problem::{Problem, Result};
 
@@ -77,46 +77,71 @@ fn may_be_asked(url: &str) -> bool {
     url.scheme() == "https" || url.scheme() == "http" && is_near
 }
 
+/// The machine's server of metadata, once it has let us in (IMDSv2).
+struct Session<'a> {
+    machine: &'a Machine,
+    base: String,
+    token: Secret,
+}
+
+impl<'a> Session<'a> {
+    async fn open(machine: &'a Machine) -> Result<Self> {
+        let variables = &machine.variables;
+        let nothing = Problem::Nothing {
+            places: "AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, the AWS profile, the \
+                     container and the machine",
+        };
+        if variables.is_true("AWS_EC2_METADATA_DISABLED") {
+            return Err(nothing);
+        }
+        let named = variables.text("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+        let is_ipv6 = variables
+            .text("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
+            .is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
+        let usual = if is_ipv6 { "http://[fd00:ec2::254]" } else { "http://169.254.169.254" };
+        let base = named.as_deref().unwrap_or(usual).trim_end_matches('/').to_owned();
+        let ask = Ask::new(Method::PUT, &format!("{base}/latest/api/token"), Reach::Probe)?
+            .header("x-aws-ec2-metadata-token-ttl-seconds", "300")?;
+        match machine.http.send(&ask).await {
+            Ok(answer) if answer.is_success() => {
+                Ok(Self { machine, base, token: Secret::new(answer.text().trim()) })
+            }
+            Ok(answer) => Err(answer.refused("")),
+            // Nobody is there, unless somebody has said so.
+            Err(Problem::Request { .. }) if named.is_none() => Err(nothing),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Result<http::Answer> {
+        let ask = Ask::get(&format!("{}/latest/meta-data/{path}", self.base), Reach::Machine)?
+            .header("x-aws-ec2-metadata-token", &self.token.expose())?;
+        self.machine.http.send(&ask).await
+    }
+}
+
 /// The credentials of a machine.
 pub(super) async fn instance(machine: &Machine) -> Result<Keys> {
-    let variables = &machine.variables;
-    let nothing = Problem::Nothing {
-        places: "AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, the AWS profile, the container \
-                 and the machine",
-    };
-    if variables.is_true("AWS_EC2_METADATA_DISABLED") {
-        return Err(nothing);
-    }
-    let named = variables.text("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-    let is_ipv6 = variables
-        .text("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
-        .is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
-    let usual = if is_ipv6 { "http://[fd00:ec2::254]" } else { "http://169.254.169.254" };
-    let base = named.as_deref().unwrap_or(usual).trim_end_matches('/');
-    let token = Ask::new(Method::PUT, &format!("{base}/latest/api/token"), Reach::Probe)?
-        .header("x-aws-ec2-metadata-token-ttl-seconds", "300")?;
-    let token = match machine.http.send(&token).await {
-        Ok(answer) if answer.is_success() => Secret::new(answer.text().trim()),
-        Ok(answer) => return Err(answer.refused("")),
-        // Nobody is there, unless somebody has said so.
-        Err(Problem::Request { .. }) if named.is_none() => return Err(nothing),
-        Err(problem) => return Err(problem),
-    };
-    let roles = format!("{base}/latest/meta-data/iam/security-credentials/");
-    let get = |url: &str| {
-        Ask::get(url, Reach::Machine)?.header("x-aws-ec2-metadata-token", &token.expose())
-    };
-    let answer = machine.http.send(&get(&roles)?).await?;
-    if answer.status == 404 {
-        return Err(answer.refused("the machine has no role"));
-    }
+    const ROLES: &str = "iam/security-credentials/";
+    let session = Session::open(machine).await?;
+    let answer = session.get(ROLES).await?;
     if !answer.is_success() {
-        return Err(answer.refused(""));
+        let said = if answer.status == 404 { "the machine has no role" } else { "" };
+        return Err(answer.refused(said));
     }
     let text = answer.text();
     let role = text.lines().next().unwrap_or_default().trim();
-    let answer: Answer = machine.http.send(&get(&format!("{roles}{role}"))?).await?.good(said)?;
+    let answer: Answer = session.get(&format!("{ROLES}{role}")).await?.good(said)?;
     Ok(answer.keys("the machine's role"))
+}
+
+/// The region of a machine.
+pub(super) async fn region(machine: &Machine) -> Result<String> {
+    let answer = Session::open(machine).await?.get("placement/region").await?;
+    if !answer.is_success() {
+        return Err(answer.refused(""));
+    }
+    Ok(answer.text().trim().to_owned())
 }
 
 #[cfg(test)]

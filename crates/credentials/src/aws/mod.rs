@@ -3,6 +3,7 @@
 
 mod chain;
 mod host;
+mod identity;
 mod metadata;
 mod profile;
 mod settings;
@@ -29,6 +30,7 @@ use crate::problem::{Result, line};
 
 use chain::Chain;
 use host::Host;
+pub(crate) use identity::proof;
 use settings::Api;
 use sign::Service;
 

@@ -1,9 +1,10 @@
 //! Workload identity federation: a token of another's, out of a file, from a
-//! URL (as with GitHub's workflows) or from a program, is exchanged for one of
-//! Google's (RFC 8693).
+//! URL (as with GitHub's workflows) or from a program, or a proof of who we are at
+//! AWS, is exchanged for one of Google's (RFC 8693).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{SCOPE, oauth, stored};
+use crate::aws;
 use crate::http::{Ask, Reach};
 use crate::machine::{self, Machine};
 use crate::problem::{Problem, Result, line};
@@ -44,6 +46,7 @@ struct Source {
     headers: HashMap<String, Secret>,
     executable: Option<Executable>,
     environment_id: Option<String>,
+    regional_cred_verification_url: Option<String>,
     #[serde(default)]
     format: Format,
 }
@@ -77,7 +80,11 @@ struct Output {
 }
 
 /// A token of Google's.
-pub(super) async fn token(machine: &Machine, place: &str, account: &External) -> Result<Secret> {
+pub(super) async fn token(
+    machine: &Arc<Machine>,
+    place: &str,
+    account: &External,
+) -> Result<Secret> {
     let subject = subject(machine, place, account).await?;
     let options = account.workforce_pool_user_project.as_ref();
     let options = options.filter(|_| account.client_id.is_none());
@@ -110,11 +117,16 @@ pub(super) fn basic(id: &str, secret: &Secret) -> Secret {
     Secret::new(format!("Basic {}", STANDARD.encode(format!("{id}:{}", secret.expose()))))
 }
 
-async fn subject(machine: &Machine, place: &str, account: &External) -> Result<Secret> {
+async fn subject(machine: &Arc<Machine>, place: &str, account: &External) -> Result<Secret> {
     let source = &account.credential_source;
-    if source.environment_id.is_some() {
-        let problem = "credential_source.environment_id: credentials of AWS are not exchanged";
-        return Err(Problem::malformed(place, problem));
+    if let Some(environment) = &source.environment_id {
+        let wrong = |problem| Problem::malformed(place, problem);
+        let url = source.regional_cred_verification_url.as_deref();
+        let url = url.ok_or_else(|| wrong("regional_cred_verification_url is missing"))?;
+        if environment != "aws1" {
+            return Err(wrong("credential_source.environment_id is not aws1"));
+        }
+        return aws::proof(machine, url, &account.audience).await;
     }
     if let Some(file) = &source.file {
         let bytes = machine.read(file).await?;

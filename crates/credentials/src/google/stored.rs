@@ -1,6 +1,8 @@
 //! Credentials in files of JSON: keys of service accounts, logins of users,
 //! accounts elsewhere, and service accounts that one of these may act for.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use jiff::Timestamp;
 use registry::{BoxFuture, Secret};
@@ -59,7 +61,7 @@ struct Impersonated {
 
 /// A token for what is stored in `place`.
 pub(super) fn token<'a>(
-    machine: &'a Machine,
+    machine: &'a Arc<Machine>,
     place: &'a str,
     stored: &'a Value,
     depth: usize,

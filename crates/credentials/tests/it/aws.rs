@@ -26,7 +26,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Checks a signature, and returns the key that signed, and for what.
-fn signer(request: &Request) -> (String, String) {
+pub(crate) fn signer(request: &Request) -> (String, String) {
     let authorization = request.header("authorization");
     let rest = authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=").unwrap();
     let (credential, rest) = rest.split_once(", SignedHeaders=").unwrap();

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use testkit::cloud::{Reply, Request};
 
+use crate::aws::signer;
 use crate::machine::{Machine, ask, basic, trouble};
 
 const REGISTRY: &str = "europe-west1-docker.pkg.dev";
@@ -186,6 +187,56 @@ echo '{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type
 }
 
 #[tokio::test]
+async fn an_account_of_aws_is_exchanged() {
+    let machine = Machine::new(|request| {
+        let path = request.url.splitn(4, '/').nth(3).unwrap();
+        match path {
+            "latest/api/token" => Reply::new(200, "canary-imds"),
+            "latest/meta-data/placement/region" => {
+                assert_eq!(request.header("x-aws-ec2-metadata-token"), "canary-imds");
+                Reply::new(200, "eu-west-1")
+            }
+            "v1/token" => {
+                let form = request.form();
+                assert_eq!(form["subject_token_type"], "urn:ietf:params:oauth:token-type:jwt");
+                let text = form_urlencoded::parse(form["subject_token"].as_bytes()).next();
+                let proof: Value = serde_json::from_str(&text.unwrap().0).unwrap();
+                let url = "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15";
+                assert_eq!((&proof["url"], &proof["method"]), (&json!(url), &json!("POST")));
+                let headers = proof["headers"].as_array().unwrap().iter();
+                let headers = headers.map(|header| {
+                    let part = |name: &str| header[name].as_str().unwrap().to_owned();
+                    (part("key"), part("value"))
+                });
+                let signed = Request {
+                    method: "POST".to_owned(),
+                    url: "https://sts.eu-west-1.amazonaws.com/".to_owned(),
+                    query: "Action=GetCallerIdentity&Version=2011-06-15".to_owned(),
+                    headers: headers.collect(),
+                    body: String::new(),
+                };
+                assert_eq!(signed.header("x-goog-cloud-target-resource"), "//iam/pool");
+                let scope = "eu-west-1/sts/aws4_request".to_owned();
+                assert_eq!(signer(&signed), ("AKIDENV".to_owned(), scope));
+                Reply::json(&json!({ "access_token": "canary-federated" }))
+            }
+            _ => federation(request),
+        }
+    });
+    let source = json!({
+        "environment_id": "aws1",
+        "regional_cred_verification_url":
+            "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+    });
+    let machine = machine
+        .served("AWS_EC2_METADATA_SERVICE_ENDPOINT")
+        .set("AWS_ACCESS_KEY_ID", "AKIDENV")
+        .set("AWS_SECRET_ACCESS_KEY", "canary-env")
+        .named_file(FILE, "aws.json", &external(&source));
+    known(&machine).await;
+}
+
+#[tokio::test]
 async fn a_user_acts_for_a_service_account() {
     let machine = Machine::new(|request| {
         if request.url != IMPERSONATION {
@@ -248,7 +299,10 @@ async fn what_goes_wrong_is_said_without_secrets() {
             "a field has the wrong type",
         ),
         (account("canary"), "private_key: no private key in PEM"),
-        (external(&json!({ "environment_id": "aws1" })), "credentials of AWS are not exchanged"),
+        (
+            external(&json!({ "environment_id": "aws1" })),
+            "regional_cred_verification_url is missing",
+        ),
         (external(&json!({ "file": "/nowhere/subject" })), "/nowhere/subject: No such file"),
     ] {
         let machine = Machine::silent().named_file(FILE, "a.json", &text);
