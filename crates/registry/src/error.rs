@@ -2,6 +2,7 @@
 //! wait for one request share its failure.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ pub enum Broken {
     Certificate(CertificateProblem),
     /// No connection came about: the reason in the system's words.
     Connect(String),
+    /// Nobody listens there: the reason in the system's words.
+    Refused(String),
     /// The connection broke, or was silent for too long.
     Interrupted(String),
 }
@@ -78,7 +81,7 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificate(problem) => write!(f, "cannot trust the registry: {problem}"),
-            Self::Connect(cause) => write!(f, "cannot connect: {cause}"),
+            Self::Connect(cause) | Self::Refused(cause) => write!(f, "cannot connect: {cause}"),
             Self::Interrupted(cause) => write!(f, "the connection broke: {cause}"),
         }
     }
@@ -211,10 +214,15 @@ pub enum RegistryError {
 
 impl RegistryError {
     /// Converts an error of the HTTP library. Only its root cause is of use to
-    /// people.
-    pub(crate) fn transport(request: Box<RequestLine>, error: &reqwest::Error) -> Self {
+    /// people. Whoever has `answered` before may listen again in a moment.
+    pub(crate) fn transport(
+        request: Box<RequestLine>,
+        error: &reqwest::Error,
+        answered: bool,
+    ) -> Self {
         let broken = match CertificateProblem::find(error) {
             Some(problem) => Broken::Certificate(problem),
+            None if !answered && is_refused(error) => Broken::Refused(root_cause(error)),
             None if error.is_connect() => {
                 let tls = certificate::nothing_in_common(error);
                 Broken::Connect(tls.unwrap_or_else(|| root_cause(error)))
@@ -271,7 +279,9 @@ impl RegistryError {
     /// Returns whether there was no connection at all.
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Transport { broken, .. } => matches!(broken, Broken::Connect(_)),
+            Self::Transport { broken, .. } => {
+                matches!(broken, Broken::Connect(_) | Broken::Refused(_))
+            }
             Self::Unreachable { .. } => true,
             Self::Token { source, .. } => source.is_unreachable(),
             _ => false,
@@ -294,7 +304,9 @@ impl RegistryError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Status { failure, .. } => TRANSIENT.contains(&failure.status.as_u16()),
-            Self::Transport { broken, .. } => !matches!(broken, Broken::Certificate(_)),
+            Self::Transport { broken, .. } => {
+                !matches!(broken, Broken::Certificate(_) | Broken::Refused(_))
+            }
             Self::Digest { .. } | Self::Size { .. } => true,
             _ => false,
         }
@@ -317,6 +329,14 @@ impl RegistryError {
             _ => None,
         }
     }
+}
+
+/// Does nobody listen where the request would go?
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {

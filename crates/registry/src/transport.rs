@@ -1,8 +1,9 @@
 //! Sends one request and returns one answer. It makes the HTTP clients when they
 //! are first needed; no other module sees the HTTP library's settings.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -98,6 +99,8 @@ pub(crate) struct Transport {
     /// By pool, and whether the host is this machine.
     clients: [OnceCell<reqwest::Client>; 4],
     meter: Arc<Meter>,
+    /// The servers that have answered.
+    answered: Mutex<HashSet<String>>,
 }
 
 impl Transport {
@@ -107,7 +110,13 @@ impl Transport {
         let extra = extra.collect::<Result<_, _>>();
         let extra = extra.map_err(|error| RegistryError::Tls(Arc::new(error)))?;
         let trust = Trust::new(options.roots.clone(), extra);
-        Ok(Self { options, trust, clients: Default::default(), meter: Arc::default() })
+        Ok(Self {
+            options,
+            trust,
+            clients: Default::default(),
+            meter: Arc::default(),
+            answered: Mutex::default(),
+        })
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -142,6 +151,10 @@ impl Transport {
         made.await
     }
 
+    fn answered(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.answered.lock().expect("no holder of this lock panics")
+    }
+
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
         self.options.proxies.of(&request.url)?;
@@ -165,6 +178,7 @@ impl Transport {
         };
         match answer {
             Ok(inner) => {
+                self.answered().insert(request.url.origin().ascii_serialization());
                 self.meter.requests.fetch_add(1, Ordering::Relaxed);
                 self.meter.sent.fetch_add(request.payload.len(), Ordering::Relaxed);
                 // A range is of the coded bytes.
@@ -173,7 +187,11 @@ impl Transport {
                 let (line, meter) = (request.line(), Arc::clone(&self.meter));
                 Ok(Response { line, inner, pool: request.pool, coding, meter, trouble: None })
             }
-            Err(error) => Err(RegistryError::transport(request.line(), &error)),
+            Err(error) => {
+                let answered =
+                    self.answered().contains(&request.url.origin().ascii_serialization());
+                Err(RegistryError::transport(request.line(), &error, answered))
+            }
         }
     }
 }
@@ -247,7 +265,7 @@ impl Response {
         if let Ok(Some(bytes)) = &chunk {
             self.meter.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
-        chunk.map_err(|error| RegistryError::transport(self.line.clone(), &error))
+        chunk.map_err(|error| RegistryError::transport(self.line.clone(), &error, true))
     }
 
     /// Reads the whole body.

@@ -1,8 +1,11 @@
 //! https, http, and what is asked to find out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ko_registry::{Access, BlobSource, Chain, Client, ClientOptions, PushHint};
+use ko_registry::{
+    Access, BlobSource, Broken, Chain, Client, ClientOptions, PushHint, RegistryError, RetryPolicy,
+};
 use oci::Repository;
 use testkit::registry::{Class, Fault, Protocol, Rule, TestRegistry};
 
@@ -148,4 +151,37 @@ async fn what_was_prepared_is_not_asked_again() {
     assert_requests(&registry, &[(Class::Ping, 1)]);
     client.head_manifest(&name.with_tag(oci::Tag::latest()), Access::Push).await.unwrap();
     assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 1)]);
+}
+
+/// Options of somebody who would wait for ever.
+fn patient() -> ClientOptions {
+    let hour = Duration::from_secs(3600);
+    let retry = RetryPolicy { attempts: 2, delay: hour, max_delay: hour };
+    ClientOptions { retry, ..options() }
+}
+
+#[tokio::test]
+async fn where_nobody_listens_is_told_at_once() {
+    let registry = TestRegistry::start();
+    let names = [registry.host().to_owned(), registry.host().replace("127.0.0.1", "127.1")];
+    drop(registry);
+    for name in names {
+        let client = Client::new(patient(), Arc::new(Chain::default())).unwrap();
+        let place = format!("{name}/app:v1").parse().unwrap();
+        let error = client.head_manifest(&place, Access::Pull).await.unwrap_err();
+        assert!(error.is_unreachable(), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_has_answered_may_come_back() {
+    let registry = TestRegistry::start();
+    let client = anonymous();
+    let place = reference(&registry, "app:v1");
+    assert_eq!(client.head_manifest(&place, Access::Pull).await.unwrap(), None);
+    drop(registry);
+    let error = client.head_manifest(&place, Access::Pull).await.unwrap_err();
+    let RegistryError::Transport { broken, .. } = error else { panic!("{error:?}") };
+    // Of the last of three attempts.
+    assert!(matches!(broken, Broken::Connect(_)), "{broken:?}");
 }
