@@ -3,23 +3,49 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use jiff::Timestamp;
 use oci::{Registry, Repository};
 use registry::{BoxFuture, Credential, Keychain, KeychainError};
-use tokio::sync::OnceCell;
 
 use crate::problem::{Problem, Result};
 
 /// How long a cloud may take, with all its sources.
 const LIMIT: Duration = Duration::from_secs(90);
 
+/// What ends sooner than this is not begun with.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// How long something is good.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Life(Option<Instant>);
+
+impl Life {
+    /// For so many seconds; for ever, if nobody says.
+    pub(crate) fn of(seconds: Option<i64>) -> Self {
+        let seconds = seconds.map(|seconds| u64::try_from(seconds).unwrap_or_default());
+        Self(seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds))))
+    }
+
+    /// Until a time as JSON has it.
+    pub(crate) fn until(time: Option<&str>) -> Self {
+        let time = time.and_then(|time| time.parse::<Timestamp>().ok());
+        Self::of(time.map(|time| time.as_second() - Timestamp::now().as_second()))
+    }
+
+    pub(crate) fn is_good(self) -> bool {
+        self.0.is_none_or(|until| Instant::now() + MARGIN < until)
+    }
+}
+
 /// A credential, and who gave it.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) credential: Credential,
+    pub(crate) life: Life,
     pub(crate) source: String,
 }
 
@@ -65,14 +91,36 @@ impl fmt::Debug for Observer {
     }
 }
 
-type Answer = Arc<OnceCell<std::result::Result<Credential, KeychainError>>>;
+/// What a cloud has said about a registry.
+#[derive(Debug, Default)]
+struct Answer {
+    /// Held by who asks.
+    asking: tokio::sync::Mutex<()>,
+    said: Mutex<Option<Said>>,
+}
+
+type Said = (std::result::Result<Credential, KeychainError>, Life);
+
+impl Answer {
+    fn said(&self) -> MutexGuard<'_, Option<Said>> {
+        self.said.lock().expect("no holder of this lock panics")
+    }
+
+    /// The credential, if there is an answer and that is good.
+    fn good(&self) -> Option<Credential> {
+        let said = self.said();
+        let (found, _) = said.as_ref().filter(|(_, life)| life.is_good())?;
+        // Many repositories are open to strangers.
+        Some(found.clone().unwrap_or(Credential::Anonymous))
+    }
+}
 
 /// The keychain of a cloud.
 #[derive(Debug)]
 pub(crate) struct Cloud<P> {
     provider: P,
     observer: Option<Observer>,
-    answers: Mutex<HashMap<Registry, Answer>>,
+    answers: Mutex<HashMap<Registry, Arc<Answer>>>,
 }
 
 impl<P: Provider> Cloud<P> {
@@ -80,12 +128,12 @@ impl<P: Provider> Cloud<P> {
         Self { provider, observer, answers: Mutex::default() }
     }
 
-    fn answer(&self, registry: &Registry) -> Answer {
+    fn answer(&self, registry: &Registry) -> Arc<Answer> {
         let mut answers = self.answers.lock().expect("no holder of this lock panics");
         Arc::clone(answers.entry(registry.clone()).or_default())
     }
 
-    async fn ask(&self, registry: &Registry) -> std::result::Result<Credential, KeychainError> {
+    async fn ask(&self, registry: &Registry) -> Said {
         let asked = tokio::time::timeout(LIMIT, self.provider.ask(registry)).await;
         let found = asked.unwrap_or(Err(Problem::Slow(LIMIT)));
         if let Some(Observer(observe)) = &self.observer {
@@ -98,10 +146,13 @@ impl<P: Provider> Cloud<P> {
                 },
             });
         }
-        found.map(|found| found.credential).map_err(|problem| KeychainError::Cloud {
-            cloud: self.provider.name(),
-            problem: problem.to_string(),
-        })
+        match found {
+            Ok(found) => (Ok(found.credential), found.life),
+            Err(problem) => {
+                let (cloud, problem) = (self.provider.name(), problem.to_string());
+                (Err(KeychainError::Cloud { cloud, problem }), Life::default())
+            }
+        }
     }
 }
 
@@ -116,11 +167,27 @@ impl<P: Provider> Keychain for Cloud<P> {
         }
         async move {
             let answer = self.answer(registry);
-            let found = answer.get_or_init(|| self.ask(registry)).await;
-            // Many repositories are open to strangers.
-            Ok(found.clone().unwrap_or(Credential::Anonymous))
+            let _turn = answer.asking.lock().await;
+            if let Some(credential) = answer.good() {
+                return Ok(credential);
+            }
+            let said = self.ask(registry).await;
+            let credential = said.0.clone().unwrap_or(Credential::Anonymous);
+            *answer.said() = Some(said);
+            Ok(credential)
         }
         .boxed()
+    }
+
+    fn is_good(&self, repository: &Repository) -> bool {
+        let registry = repository.registry();
+        if !self.provider.serves(registry.host()) {
+            return true;
+        }
+        // Where it has not been asked, another keychain has answered.
+        let answer = self.answer(registry);
+        let said = answer.said();
+        said.as_ref().is_none_or(|(_, life)| life.is_good())
     }
 
     fn trouble(&self, repository: &Repository) -> Option<KeychainError> {
@@ -128,6 +195,8 @@ impl<P: Provider> Keychain for Cloud<P> {
         if !self.provider.serves(registry.host()) {
             return None;
         }
-        self.answer(registry).get()?.as_ref().err().cloned()
+        let answer = self.answer(registry);
+        let said = answer.said();
+        said.as_ref()?.0.as_ref().err().cloned()
     }
 }

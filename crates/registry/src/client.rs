@@ -233,7 +233,8 @@ impl Client {
         repository: &Repository,
     ) -> Result<Credential, RegistryError> {
         let account = self.account(repository);
-        let found = account.credential.get(|| {
+        let good = |_: &Credential| self.inner.keychain.is_good(repository);
+        let found = account.credential.get_if(good, || {
             let keychain = Arc::clone(&self.inner.keychain);
             let repository = repository.clone();
             async move {

@@ -23,10 +23,10 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::cloud::{Found, Provider};
+use crate::cloud::{Found, Life, Provider};
 use crate::http::{Answer, Ask, Reach};
 use crate::machine::Machine;
-use crate::problem::{Result, line};
+use crate::problem::{Problem, Result, line};
 
 use chain::Chain;
 use host::Host;
@@ -115,7 +115,7 @@ impl Ecr {
             pair.ok_or_else(|| answer.malformed("the token is not base64 of user:password"))?;
         let credential =
             Credential::Basic { user: user.to_owned(), password: Secret::new(password) };
-        Ok(Found { credential, source: keys.source })
+        Ok(Found { credential, life: Life::default(), source: keys.source })
     }
 }
 
@@ -132,7 +132,7 @@ impl Provider for Ecr {
         async move {
             match Host::parse(registry.host()) {
                 Some(host) => self.token(&host).await,
-                None => Ok(Found { credential: Credential::Anonymous, source: String::new() }),
+                None => Err(Problem::malformed(registry, "it is not in Amazon ECR")),
             }
         }
         .boxed()

@@ -13,7 +13,7 @@ use oci::Registry;
 use registry::{BoxFuture, Credential, Secret};
 use serde::Deserialize;
 
-use crate::cloud::{Found, Provider};
+use crate::cloud::{Found, Life, Provider};
 use crate::http::{Answer, Ask};
 use crate::machine::Machine;
 use crate::problem::{Problem, Result, line};
@@ -76,7 +76,7 @@ impl Acr {
         let ask = Ask::form(&format!("https://{registry}/oauth2/exchange"), &fields)?;
         let exchanged: Exchanged = self.machine.http.send(&ask).await?.good(said)?;
         let credential = Credential::IdentityToken(exchanged.refresh_token);
-        Ok(Found { credential, source: token.source })
+        Ok(Found { credential, life: Life::default(), source: token.source })
     }
 }
 

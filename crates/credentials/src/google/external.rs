@@ -14,7 +14,7 @@ use registry::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{SCOPE, oauth, stored};
+use super::{Fresh, SCOPE, oauth, stored};
 use crate::aws;
 use crate::http::{Ask, Reach};
 use crate::machine::{self, Machine};
@@ -84,7 +84,7 @@ pub(super) async fn token(
     machine: &Arc<Machine>,
     place: &str,
     account: &External,
-) -> Result<Secret> {
+) -> Result<Fresh> {
     let subject = subject(machine, place, account).await?;
     let options = account.workforce_pool_user_project.as_ref();
     let options = options.filter(|_| account.client_id.is_none());
@@ -107,7 +107,7 @@ pub(super) async fn token(
     }
     let token = oauth::token(machine, &ask).await?;
     match &account.service_account_impersonation_url {
-        Some(url) => stored::impersonate(machine, url, &token, &[]).await,
+        Some(url) => stored::impersonate(machine, url, &token.secret, &[]).await,
         None => Ok(token),
     }
 }

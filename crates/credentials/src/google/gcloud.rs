@@ -3,7 +3,8 @@
 use registry::Secret;
 use serde::Deserialize;
 
-use super::Token;
+use super::{Fresh, Token};
+use crate::cloud::Life;
 use crate::machine::{Machine, json};
 use crate::problem::Result;
 use crate::process::{Program, find};
@@ -22,10 +23,12 @@ pub(super) async fn token(machine: &Machine) -> Result<Option<Token>> {
     struct Credential {
         #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
+        token_expiry: Option<String>,
     }
     let Some(file) = find(machine, "gcloud") else { return Ok(None) };
     let output = Program::new("gcloud", file).args(ARGUMENTS).run(machine).await?;
     let output: Output = json("the output of gcloud", &output)?;
-    let secret = output.credential.access_token;
-    Ok(Some(Token { secret, source: "gcloud".to_owned() }))
+    let Credential { access_token, token_expiry } = output.credential;
+    let fresh = Fresh { secret: access_token, life: Life::until(token_expiry.as_deref()) };
+    Ok(Some(Token { fresh, source: "gcloud".to_owned() }))
 }

@@ -4,7 +4,8 @@
 use registry::Secret;
 use serde::Deserialize;
 
-use super::{SCOPE, Token};
+use super::{Fresh, SCOPE, Token};
+use crate::cloud::Life;
 use crate::http::{Ask, Reach};
 use crate::machine::Machine;
 use crate::problem::{Problem, Result};
@@ -15,6 +16,7 @@ pub(super) async fn token(machine: &Machine) -> Result<Option<Token>> {
     struct Answer {
         #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
+        expires_in: Option<i64>,
     }
     let named = machine.variables.text("GCE_METADATA_HOST");
     let host = named.as_deref().unwrap_or("169.254.169.254");
@@ -39,8 +41,6 @@ pub(super) async fn token(machine: &Machine) -> Result<Option<Token>> {
         return Err(answer.refused("the machine has no service account"));
     }
     let token: Answer = answer.good(|_| String::new())?;
-    Ok(Some(Token {
-        secret: token.access_token,
-        source: "the machine's service account".to_owned(),
-    }))
+    let fresh = Fresh { secret: token.access_token, life: Life::of(token.expires_in) };
+    Ok(Some(Token { fresh, source: "the machine's service account".to_owned() }))
 }

@@ -13,19 +13,26 @@ use std::sync::Arc;
 use futures::FutureExt;
 use oci::Registry;
 use registry::{BoxFuture, Credential, Secret};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
-use crate::cloud::{Found, Provider};
+use crate::cloud::{Found, Life, Provider};
 use crate::machine::{Machine, json};
 use crate::problem::{Problem, Result};
 
 /// What tokens are good for.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
+/// A token, as it comes.
+#[derive(Debug, Clone)]
+struct Fresh {
+    secret: Secret,
+    life: Life,
+}
+
 /// A token, and who gave it.
 #[derive(Debug, Clone)]
 struct Token {
-    secret: Secret,
+    fresh: Fresh,
     source: String,
 }
 
@@ -33,12 +40,23 @@ struct Token {
 #[derive(Debug)]
 pub(crate) struct Google {
     machine: Arc<Machine>,
-    token: OnceCell<Result<Token>>,
+    token: Mutex<Option<Result<Token>>>,
 }
 
 impl Google {
     pub(crate) fn new(machine: Arc<Machine>) -> Self {
-        Self { machine, token: OnceCell::new() }
+        Self { machine, token: Mutex::default() }
+    }
+
+    /// The token; one that is about to end is replaced.
+    async fn token(&self) -> Result<Token> {
+        let mut known = self.token.lock().await;
+        match &*known {
+            Some(Ok(token)) if !token.fresh.life.is_good() => {}
+            Some(found) => return found.clone(),
+            None => {}
+        }
+        known.insert(self.find().await).clone()
     }
 
     async fn find(&self) -> Result<Token> {
@@ -95,10 +113,9 @@ impl Provider for Google {
 
     fn ask<'a>(&'a self, _: &'a Registry) -> BoxFuture<'a, Result<Found>> {
         async move {
-            let token = self.token.get_or_init(|| self.find()).await.clone()?;
-            let credential =
-                Credential::Basic { user: "_token".to_owned(), password: token.secret };
-            Ok(Found { credential, source: token.source })
+            let Token { fresh: Fresh { secret, life }, source } = self.token().await?;
+            let credential = Credential::Basic { user: "_token".to_owned(), password: secret };
+            Ok(Found { credential, life, source })
         }
         .boxed()
     }

@@ -3,20 +3,23 @@
 use registry::Secret;
 use serde::Deserialize;
 
+use super::Fresh;
+use crate::cloud::Life;
 use crate::http::{Answer, Ask};
 use crate::machine::Machine;
 use crate::problem::{Result, line};
 
 /// Posts a form and returns the token of the answer.
-pub(super) async fn token(machine: &Machine, ask: &Ask) -> Result<Secret> {
+pub(super) async fn token(machine: &Machine, ask: &Ask) -> Result<Fresh> {
     #[derive(Deserialize)]
     struct Token {
         #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
+        expires_in: Option<i64>,
     }
     let answer = machine.http.send(ask).await?;
     let token: Token = answer.good(said)?;
-    Ok(token.access_token)
+    Ok(Fresh { secret: token.access_token, life: Life::of(token.expires_in) })
 }
 
 /// What a server has to say: OAuth's form, or that of Google's APIs.

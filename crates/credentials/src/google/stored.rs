@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::external::{self, External};
-use super::{SCOPE, Token, oauth};
+use super::{Fresh, SCOPE, Token, oauth};
+use crate::cloud::Life;
 use crate::http::{Ask, Reach};
 use crate::machine::Machine;
 use crate::pem::Key;
@@ -71,7 +72,7 @@ pub(super) fn token<'a>(
             return Err(Problem::malformed(place, "source_credentials are nested too deeply"));
         }
         let kind = stored.get("type").and_then(Value::as_str).unwrap_or_default();
-        let secret = match kind {
+        let fresh = match kind {
             "service_account" => service_account(machine, place, read(place, stored)?).await?,
             "authorized_user" => user(machine, read(place, stored)?).await?,
             "external_account" => {
@@ -85,12 +86,12 @@ pub(super) fn token<'a>(
                 let account: Impersonated = read(place, stored)?;
                 let source = token(machine, place, &account.source_credentials, depth + 1).await?;
                 let url = &account.service_account_impersonation_url;
-                impersonate(machine, url, &source.secret, &account.delegates).await?
+                impersonate(machine, url, &source.fresh.secret, &account.delegates).await?
             }
             "" => return Err(Problem::malformed(place, "type is missing")),
             _ => return Err(Problem::malformed(place, format!("type {kind:?} is not known"))),
         };
-        Ok(Token { secret, source: format!("{kind} in {place}") })
+        Ok(Token { fresh, source: format!("{kind} in {place}") })
     }
     .boxed()
 }
@@ -106,11 +107,7 @@ fn read<'de, T: Deserialize<'de>>(place: &str, stored: &'de Value) -> Result<T> 
 }
 
 /// Has a token made with the key of a service account (RFC 7523).
-async fn service_account(
-    machine: &Machine,
-    place: &str,
-    account: ServiceAccount,
-) -> Result<Secret> {
+async fn service_account(machine: &Machine, place: &str, account: ServiceAccount) -> Result<Fresh> {
     let key_place = format!("{place}: private_key");
     let key = Key::read(key_place, account.private_key.expose().as_bytes())?;
     let uri = account.token_uri.as_deref().unwrap_or(TOKEN_URI);
@@ -134,7 +131,7 @@ async fn service_account(
     oauth::token(machine, &Ask::form(uri, &fields)?).await
 }
 
-async fn user(machine: &Machine, user: User) -> Result<Secret> {
+async fn user(machine: &Machine, user: User) -> Result<Fresh> {
     let fields = [
         ("client_id", user.client_id.as_str()),
         ("client_secret", &user.client_secret.expose()),
@@ -145,7 +142,7 @@ async fn user(machine: &Machine, user: User) -> Result<Secret> {
     oauth::token(machine, &Ask::form(uri, &fields)?).await
 }
 
-async fn external_user(machine: &Machine, user: ExternalUser) -> Result<Secret> {
+async fn external_user(machine: &Machine, user: ExternalUser) -> Result<Fresh> {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", &user.refresh_token.expose())];
     let basic = external::basic(&user.client_id, &user.client_secret);
     let ask = Ask::form(&user.token_url, &fields)?.header("authorization", &basic.expose())?;
@@ -158,12 +155,13 @@ pub(super) async fn impersonate(
     url: &str,
     token: &Secret,
     delegates: &[String],
-) -> Result<Secret> {
+) -> Result<Fresh> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Answer {
         #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
+        expire_time: Option<String>,
     }
     let mut body = json!({ "scope": [SCOPE], "lifetime": "3600s" });
     if !delegates.is_empty() {
@@ -174,5 +172,6 @@ pub(super) async fn impersonate(
         .header("authorization", &format!("Bearer {}", token.expose()))?
         .body(body.to_string());
     let answer: Answer = machine.http.send(&ask).await?.good(oauth::said)?;
-    Ok(answer.access_token)
+    let life = Life::until(answer.expire_time.as_deref());
+    Ok(Fresh { secret: answer.access_token, life })
 }

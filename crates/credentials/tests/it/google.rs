@@ -108,6 +108,25 @@ async fn a_user_has_logged_in() {
     known(&Machine::new(of_user).file(file, &user().to_string())).await;
 }
 
+#[tokio::test]
+async fn a_token_that_is_about_to_end_is_replaced() {
+    for (seconds, asked) in [(30, 2), (3599, 1)] {
+        let machine = Machine::new(move |_| {
+            Reply::json(&json!({ "access_token": "canary-token", "expires_in": seconds }))
+        });
+        let file = ".config/gcloud/application_default_credentials.json";
+        let machine = machine.file(file, &user().to_string());
+        let google = machine.clouds().google;
+        let repository = format!("{REGISTRY}/team/app").parse().unwrap();
+        assert!(google.is_good(&repository), "nobody has asked");
+        for _ in 0..2 {
+            assert_eq!(ask(&*google, REGISTRY).await, basic("_token", "canary-token"));
+            assert_eq!(google.is_good(&repository), asked == 1);
+        }
+        assert_eq!(machine.cloud.requests().len(), asked);
+    }
+}
+
 const IMPERSONATION: &str = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/push@p.iam.gserviceaccount.com:generateAccessToken";
 
 /// Answers where a token of another's is exchanged, and where it is used.

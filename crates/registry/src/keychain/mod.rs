@@ -200,6 +200,11 @@ pub trait Keychain: fmt::Debug + Send + Sync {
         repository: &'a Repository,
     ) -> BoxFuture<'a, Result<Credential, KeychainError>>;
 
+    /// Is the last answer about this repository still good? Tokens have an end.
+    fn is_good(&self, _: &Repository) -> bool {
+        true
+    }
+
     /// Why a keychain that should know this repository had nothing for it, where
     /// that stops nobody: the registry may let strangers in.
     fn trouble(&self, _: &Repository) -> Option<KeychainError> {
@@ -240,6 +245,10 @@ impl Keychain for Chain {
             Ok(Credential::Anonymous)
         }
         .boxed()
+    }
+
+    fn is_good(&self, repository: &Repository) -> bool {
+        self.0.iter().all(|keychain| keychain.is_good(repository))
     }
 
     fn trouble(&self, repository: &Repository) -> Option<KeychainError> {

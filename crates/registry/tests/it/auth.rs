@@ -1,6 +1,7 @@
 //! Who may ask: basic credentials, tokens, and their end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ko_registry::{
     Access, BlobSource, BoxFuture, Client, ClientOptions, Credential, Keychain, KeychainError,
@@ -388,6 +389,38 @@ impl Keychain for Failing {
     fn trouble(&self, _: &oci::Repository) -> Option<KeychainError> {
         Some(KeychainError::Cloud { cloud: "Cloud", problem: "expired".to_owned() })
     }
+}
+
+/// A keychain whose answers are not good for long.
+#[derive(Debug, Default)]
+struct Ending(AtomicUsize);
+
+impl Keychain for Ending {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a oci::Repository,
+    ) -> BoxFuture<'a, Result<Credential, KeychainError>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(Ok(basic())))
+    }
+
+    fn is_good(&self, _: &oci::Repository) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_has_ended_is_asked_for_again() {
+    let auth = Auth::Basic { user: USER.to_owned(), password: PASSWORD.to_owned() };
+    let registry = TestRegistry::builder().auth(auth).start();
+    let keychain = Arc::new(Ending::default());
+    let client = Client::new(options(), Arc::clone(&keychain) as Arc<dyn Keychain>).unwrap();
+    let asked = || keychain.0.load(Ordering::SeqCst);
+    let name = reference(&registry, "app");
+    client.head_manifest(&name, Access::Pull).await.unwrap();
+    let before = asked();
+    client.head_manifest(&name, Access::Pull).await.unwrap();
+    assert!(asked() > before, "{before}");
 }
 
 #[tokio::test]
