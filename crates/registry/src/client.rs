@@ -211,6 +211,7 @@ impl Client {
         match found.await? {
             Found::Remembered(base) => Ok(base),
             Found::Asked(base, auth) => {
+                endpoint.is_asked.store(true, Ordering::Relaxed);
                 if endpoint.auth().is_none() {
                     endpoint.learn(auth.clone());
                     endpoint.pinged.get(|| std::future::ready(Ok(auth)).boxed()).await?;
@@ -338,7 +339,8 @@ impl Client {
             response = self.follow_redirects(call, &endpoint, &base, again.as_ref()).await?;
             authorization = again;
         }
-        if authorization.is_none() && response.status().is_success() {
+        let asked = endpoint.is_asked.load(Ordering::Relaxed);
+        if asked && authorization.is_none() && response.status().is_success() {
             self.keep(&endpoint, call.repository, Some(Scheme::of(&base))).await;
         }
         if answer::is_refusal(response.status()) {

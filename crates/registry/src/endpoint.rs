@@ -33,6 +33,8 @@ pub(crate) struct Endpoint {
     pub(crate) registry: Registry,
     /// Scheme, host and port, where they had to be found out.
     pub(crate) found: Flight<Found>,
+    /// Was it asked how it is spoken to?
+    pub(crate) is_asked: AtomicBool,
     /// Has it answered otherwise than what was remembered of it?
     pub(crate) is_changed: AtomicBool,
     auth: Mutex<Option<AuthScheme>>,
@@ -52,6 +54,7 @@ impl Endpoint {
         Self {
             registry,
             found: Flight::default(),
+            is_asked: AtomicBool::new(false),
             is_changed: AtomicBool::new(false),
             auth: Mutex::default(),
             pinged: Flight::default(),

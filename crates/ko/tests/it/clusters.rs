@@ -229,7 +229,7 @@ fn blobs_that_are_collected_meanwhile_are_sent_after_all() {
         assert!(status.contains(" complete (4/4) "), "{status}");
         let mut container = containerd.ctr();
         container.args(["run", "--rm", "--net-host", "--snapshotter=native"]);
-        run(container.args([reference, word]));
+        run(container.args([reference, &container_name(&containerd, word)]));
     }
 }
 
@@ -244,11 +244,19 @@ fn program(containerd: &Containerd) -> Sandbox {
     sandbox
 }
 
+/// What a container is called: runc keeps those of all containerds of this
+/// machine in one place.
+fn container_name(containerd: &Containerd, word: &str) -> String {
+    let socket = containerd.socket();
+    let dir = socket.parent().and_then(Path::file_name).unwrap();
+    format!("{word}-{}", dir.display())
+}
+
 /// The program is there, and runs.
 fn runs(containerd: &Containerd, output: &Output) {
     let mut container = containerd.ctr();
     container.args(["run", "--rm", "--net-host", "--snapshotter=native"]);
-    run(container.args([output.stdout.trim_end(), "app"]));
+    run(container.args([output.stdout.trim_end(), &container_name(containerd, "app")]));
 }
 
 const NOT_LOADED: &str =
