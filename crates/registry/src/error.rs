@@ -219,7 +219,12 @@ impl RegistryError {
         request: Box<RequestLine>,
         error: &reqwest::Error,
         answered: bool,
+        way: Option<&str>,
     ) -> Self {
+        let root_cause = |error| match way {
+            Some(way) => format!("{} ({way})", root_cause(error)),
+            None => root_cause(error),
+        };
         let broken = match CertificateProblem::find(error) {
             Some(problem) => Broken::Certificate(problem),
             None if !answered && is_refused(error) => Broken::Refused(root_cause(error)),

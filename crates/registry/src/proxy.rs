@@ -88,6 +88,14 @@ impl Proxies {
         address.as_ref().map(Some).map_err(|error| *error)
     }
 
+    /// What errors say of the way that a request took.
+    pub(crate) fn way(&self, url: &Url) -> Option<String> {
+        let proxy = self.of(url).ok().flatten()?;
+        let host = proxy.host_str().unwrap_or_default();
+        let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("through the proxy {host}{port}"))
+    }
+
     /// Makes a client use these proxies, and no others.
     pub fn apply(&self, client: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         let client = client.no_proxy();
@@ -101,7 +109,11 @@ impl Proxies {
 
 fn address(value: &str) -> Option<Url> {
     let whole = Url::parse(value).ok().filter(Url::has_host);
-    let url = whole.or_else(|| Url::parse(&format!("http://{value}")).ok())?;
+    let mut url = whole.or_else(|| Url::parse(&format!("http://{value}")).ok())?;
+    if url.scheme() == "socks5" {
+        // As in Go, names are for the proxy to look up.
+        url.set_scheme("socks5h").ok()?;
+    }
     matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h").then_some(url)
 }
 
@@ -240,7 +252,7 @@ mod tests {
         let proxies = proxies("http://u:p@one.example:3128", "socks5://two.example", "");
         let of = |url: &str| proxies.of(&url.parse().unwrap()).unwrap().map(Url::as_str);
         assert_eq!(of("http://r.example/"), Some("http://u:p@one.example:3128/"));
-        assert_eq!(of("https://r.example/"), Some("socks5://two.example"));
+        assert_eq!(of("https://r.example/"), Some("socks5h://two.example"));
         assert!(!format!("{proxies:?}").contains("u:p"));
     }
 

@@ -190,7 +190,8 @@ impl Transport {
             Err(error) => {
                 let answered =
                     self.answered().contains(&request.url.origin().ascii_serialization());
-                Err(RegistryError::transport(request.line(), &error, answered))
+                let way = self.options.proxies.way(&request.url);
+                Err(RegistryError::transport(request.line(), &error, answered, way.as_deref()))
             }
         }
     }
@@ -265,7 +266,7 @@ impl Response {
         if let Ok(Some(bytes)) = &chunk {
             self.meter.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
-        chunk.map_err(|error| RegistryError::transport(self.line.clone(), &error, true))
+        chunk.map_err(|error| RegistryError::transport(self.line.clone(), &error, true, None))
     }
 
     /// Reads the whole body.

@@ -47,3 +47,16 @@ async fn a_proxy_that_cannot_be_understood_is_named_without_its_value() {
         "{error:?}"
     );
 }
+
+#[tokio::test]
+async fn an_error_says_that_there_is_a_proxy() {
+    let registry = TestRegistry::start();
+    let host = registry.host().to_owned();
+    drop(registry);
+    let proxy = Secret::new(format!("http://me:hunter2@{host}"));
+    let client = client(Proxies::new(None, Some(&proxy), ""));
+    let place: Reference = "registry.example/app:v1".parse().unwrap();
+    let error = client.head_manifest(&place, Access::Pull).await.unwrap_err().to_string();
+    assert!(error.ends_with(&format!(" (through the proxy {host})")), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
