@@ -7,7 +7,7 @@
 //! ([`BuildInfo`]), and the debugger that may run it ([`Go::build_delve`]).
 //!
 //! Everything here is plain blocking code, meant to be called on worker
-//! threads; a [`Cancel`] ends it from another thread. The crate reads neither
+//! threads; a [`cancel::Cancel`] ends it from another thread. The crate reads neither
 //! the process environment nor its working directory, and prints nothing:
 //! callers hand in what `go` is to see, and get its words back in errors.
 

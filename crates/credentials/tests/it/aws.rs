@@ -213,7 +213,7 @@ async fn a_program_gives_keys() {
 }
 
 #[tokio::test]
-async fn a_token_of_anothers_takes_a_role() {
+async fn a_token_of_another_one_takes_a_role() {
     let answer = |request: &Request| {
         if request.url.starts_with("https://api.ecr") {
             return of_role(request);

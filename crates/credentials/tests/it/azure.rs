@@ -94,7 +94,7 @@ async fn an_application_has_a_certificate() {
 }
 
 #[tokio::test]
-async fn an_application_has_a_token_of_anothers() {
+async fn an_application_has_a_token_of_another_one() {
     let check = |form: &std::collections::BTreeMap<String, String>| {
         assert_eq!(form["client_assertion"], "canary-jwt");
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -10,7 +10,7 @@ const ECR: &str = "123456789012.dkr.ecr.us-west-2.amazonaws.com";
 /// Nothing is read, run or asked: malformed files and programs that would note
 /// it lie about.
 #[tokio::test]
-async fn a_cloud_is_not_asked_about_anothers_registry() {
+async fn a_cloud_is_not_asked_about_a_foreign_registry() {
     let machine = Machine::silent()
         .file(".aws/config", "malformed")
         .named_file("GOOGLE_APPLICATION_CREDENTIALS", "key.json", "malformed")
