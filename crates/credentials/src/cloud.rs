@@ -68,7 +68,7 @@ pub struct Answered {
     pub registry: String,
     /// The cloud.
     pub cloud: &'static str,
-    /// Who gave the credential, or why there is none.
+    /// The source of the credential, or the reason why no source has one.
     pub source: std::result::Result<String, String>,
 }
 

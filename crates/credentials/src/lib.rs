@@ -23,7 +23,7 @@ use cloud::Cloud;
 pub use cloud::{Answered, Observer};
 pub use gitlab::GitLab;
 use machine::Machine;
-pub use machine::Variables;
+pub use registry::Variables;
 
 /// What the clouds' keychains know of this machine.
 #[derive(Debug, Default)]

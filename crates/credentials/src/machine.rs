@@ -1,12 +1,10 @@
 //! The machine as the sources see it: variables, files, programs and HTTP. All
 //! comes from the caller, by value.
 
-use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use registry::{HelperOutput, Secret};
+use registry::{HelperOutput, Secret, Variables};
 
 use crate::Sources;
 use crate::http::Http;
@@ -14,51 +12,6 @@ use crate::problem::{Problem, Result};
 
 /// No file of credentials is larger, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
-
-/// The variables of an environment. Many are secret, so none is printed.
-#[derive(Clone, Default)]
-pub struct Variables(HashMap<OsString, OsString>);
-
-impl FromIterator<(OsString, OsString)> for Variables {
-    fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
-        Self(variables.into_iter().collect())
-    }
-}
-
-impl fmt::Debug for Variables {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Variables({})", self.0.len())
-    }
-}
-
-impl Variables {
-    /// A variable; one that is empty counts as unset.
-    pub(crate) fn os(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
-    }
-
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
-        self.os(name).map(|value| value.to_string_lossy().into_owned())
-    }
-
-    pub(crate) fn secret(&self, name: &str) -> Option<Secret> {
-        self.text(name).map(Secret::new)
-    }
-
-    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
-        self.os(name).map(PathBuf::from)
-    }
-
-    /// Is it `true` or `1`?
-    pub(crate) fn is_true(&self, name: &str) -> bool {
-        self.text(name).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
-    }
-
-    /// The user's home directory.
-    pub(crate) fn home(&self) -> Option<PathBuf> {
-        self.path("HOME").or_else(|| self.path("USERPROFILE"))
-    }
-}
 
 /// What the sources share.
 #[derive(Debug)]
@@ -85,7 +38,7 @@ impl Machine {
         tokio::fs::read(path).await.map_err(failed)
     }
 
-    /// Reads a file; `None` if there is none.
+    /// Reads a file; `None` if it does not exist.
     pub(crate) async fn read_if_exists(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         match self.read(path).await {
             Ok(bytes) => Ok(Some(bytes)),

@@ -22,6 +22,8 @@ const MAX_OUTPUT: usize = 256 * 1024;
 pub(crate) struct Program {
     name: String,
     command: Command,
+    /// Variables beside those of the machine.
+    variables: Vec<(String, String)>,
     limit: Duration,
     shows_errors: bool,
 }
@@ -30,7 +32,13 @@ impl Program {
     /// A file.
     pub(crate) fn new(name: &str, file: impl AsRef<OsStr>) -> Self {
         let command = Command::new(file);
-        Self { name: name.to_owned(), command, limit: Duration::from_secs(60), shows_errors: false }
+        Self {
+            name: name.to_owned(),
+            command,
+            variables: Vec::new(),
+            limit: Duration::from_secs(60),
+            shows_errors: false,
+        }
     }
 
     /// A line for the system's shell.
@@ -47,7 +55,7 @@ impl Program {
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -67,6 +75,9 @@ impl Program {
         let failed = |cause: &dyn std::fmt::Display| Problem::program(&self.name, cause);
         let mut child = self
             .command
+            .env_clear()
+            .envs(machine.variables.iter())
+            .envs(self.variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -52,7 +52,7 @@ impl ImportPath {
     }
 }
 
-/// Why a path is none.
+/// Why a text is not an import path.
 fn problem(path: &str) -> Option<&'static str> {
     if path.is_empty() {
         Some("the import path is empty")

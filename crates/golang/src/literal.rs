@@ -2,7 +2,8 @@
 //! in `go.mod`.
 
 /// Reads the string literal that a text begins with: its value, and what
-/// follows it. `None` if there is none, or it does not end.
+/// follows it. `None` if the text does not begin with a literal, or the
+/// literal does not end.
 #[must_use]
 pub fn unquote(text: &str) -> Option<(String, &str)> {
     if let Some(raw) = text.strip_prefix('`') {

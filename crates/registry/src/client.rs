@@ -364,11 +364,9 @@ impl Client {
         if endpoint.auth().is_some() {
             return Ok(None);
         }
-        let account = self.account(call.repository);
         match self.follow_redirects(call, endpoint, &base, None).await {
             Ok(response) if response.status().is_success() => {
-                account.is_kept.store(true, Ordering::SeqCst);
-                account.learn(AuthScheme::Open);
+                self.account(call.repository).learn(AuthScheme::Open);
                 endpoint.learn(AuthScheme::Open);
                 Ok(Some(response))
             }

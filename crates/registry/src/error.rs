@@ -214,7 +214,7 @@ pub enum RegistryError {
 
 impl RegistryError {
     /// Converts an error of the HTTP library. Only its root cause is of use to
-    /// people. Whoever has `answered` before may listen again in a moment.
+    /// people. A server that has `answered` before may listen again in a moment.
     pub(crate) fn transport(
         request: Box<RequestLine>,
         error: &reqwest::Error,

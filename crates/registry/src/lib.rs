@@ -41,7 +41,7 @@ pub use client::Client;
 pub use error::{Broken, RegistryError, RequestLine};
 pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
-    HelperEnvironment, HelperOutput, Kept, Keychain, KeychainError, Secret,
+    HelperOutput, Kept, Keychain, KeychainError, Secret, Variables,
 };
 pub use options::ClientOptions;
 pub use proxy::{Proxies, ProxyError};

@@ -114,7 +114,7 @@ fn address(value: &str) -> Option<Url> {
         // As in Go, names are for the proxy to look up.
         url.set_scheme("socks5h").ok()?;
     }
-    matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h").then_some(url)
+    matches!(url.scheme(), "http" | "https" | "socks5h").then_some(url)
 }
 
 impl Exception {

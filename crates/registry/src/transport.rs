@@ -17,10 +17,8 @@ use crate::answer::Failure;
 use crate::body::Payload;
 use crate::coding::Gunzip;
 use crate::error::{Broken, RegistryError, RequestLine};
-use crate::guard;
 use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
-use crate::proxy::Proxies;
 use crate::pulse::Pulse;
 use crate::trust::{self, Trust};
 
@@ -96,8 +94,8 @@ pub struct Traffic {
 pub(crate) struct Transport {
     pub(crate) options: ClientOptions,
     trust: Arc<Trust>,
-    /// By pool, and whether the host is this machine.
-    clients: [OnceCell<reqwest::Client>; 4],
+    /// By pool.
+    clients: [OnceCell<reqwest::Client>; 2],
     meter: Arc<Meter>,
     /// The servers that have answered.
     answered: Mutex<HashSet<String>>,
@@ -126,8 +124,8 @@ impl Transport {
     }
 
     /// Makes the client for a kind of request.
-    async fn client(&self, pool: Pool, loopback: bool) -> Result<&reqwest::Client, RegistryError> {
-        let cell = &self.clients[usize::from(pool == Pool::Upload) * 2 + usize::from(loopback)];
+    async fn client(&self, pool: Pool) -> Result<&reqwest::Client, RegistryError> {
+        let cell = &self.clients[usize::from(pool == Pool::Upload)];
         let made = cell.get_or_try_init(|| async {
             let builder = reqwest::Client::builder()
                 .user_agent(&self.options.user_agent)
@@ -144,9 +142,8 @@ impl Transport {
             } else {
                 settings.tls_backend_preconfigured(self.trust.config(protocols))
             };
-            let nowhere = Proxies::default();
-            let proxies = if loopback { &nowhere } else { &self.options.proxies };
-            proxies.apply(builder).build().map_err(|error| RegistryError::Tls(Arc::new(error)))
+            let builder = self.options.proxies.apply(builder);
+            builder.build().map_err(|error| RegistryError::Tls(Arc::new(error)))
         });
         made.await
     }
@@ -158,7 +155,7 @@ impl Transport {
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
         self.options.proxies.of(&request.url)?;
-        let client = self.client(request.pool, guard::is_loopback(&request.url)).await?;
+        let client = self.client(request.pool).await?;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());

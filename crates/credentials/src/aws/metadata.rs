@@ -40,7 +40,7 @@ impl Answer {
     }
 }
 
-/// The credentials of a container; `None` where this is none.
+/// The credentials of a container; `None` outside of one.
 pub(super) async fn container(machine: &Machine) -> Result<Option<Keys>> {
     const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
     let variables = &machine.variables;

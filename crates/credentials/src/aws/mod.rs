@@ -1,5 +1,5 @@
-//! Elastic Container Registry of Amazon: `GetAuthorizationToken` gives user and
-//! password, to whoever the AWS credentials of this machine are.
+//! Logs in to Amazon's Elastic Container Registry: `GetAuthorizationToken` exchanges
+//! the AWS credentials of this machine for a user and a password.
 
 mod chain;
 mod host;

@@ -1,7 +1,7 @@
 //! The clouds of Azure: their registries, where they log in, and what they call
 //! the resource that tokens are for.
 
-use crate::machine::Variables;
+use registry::Variables;
 
 /// A cloud of Azure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

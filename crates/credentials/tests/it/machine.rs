@@ -23,6 +23,8 @@ impl Machine {
         let cloud = Cloud::start(handler);
         fs::write(dir.path().join("ca.pem"), cloud.certificate()).unwrap();
         fs::create_dir(dir.path().join("bin")).unwrap();
+        // The tools of the machine that runs the tests are not found, but its shell is.
+        std::os::unix::fs::symlink("/bin/sh", dir.path().join("bin/sh")).unwrap();
         let home = dir.path().display().to_string();
         let bin = format!("{home}/bin");
         let variables = vec![("HOME".to_owned(), home), ("PATH".to_owned(), bin)];
@@ -85,7 +87,7 @@ impl Machine {
             variables: self
                 .variables
                 .iter()
-                .map(|(name, value)| (name.into(), value.into()))
+                .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             user_agent: "ko/test".to_owned(),
             roots: RootPlaces { file: Some(self.path("ca.pem")), dirs: Some(Vec::new()) },

@@ -117,7 +117,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A text; `wrong` is said of what is none.
+    /// Reads a text; `wrong` is the error for any other value.
     fn text(&self, node: &Node, wrong: impl Fn(&str) -> String) -> Result<Located<String>> {
         let origin = self.origin(node);
         match node.value.scalar() {

@@ -12,7 +12,8 @@ use oci::{Registry, Repository};
 use tokio::sync::OnceCell;
 
 use super::config::{File, Question};
-use super::helper::{Helper, HelperEnvironment, HelperOutput};
+use super::helper::{Helper, HelperOutput};
+use super::variables::Variables;
 use super::{Credential, Keychain, KeychainError, Secret};
 
 /// The name of the variable, for messages.
@@ -35,7 +36,7 @@ pub struct DockerPlaces {
     /// `XDG_CONFIG_HOME`.
     pub xdg_config_home: Option<PathBuf>,
     /// What credential helpers are started with.
-    pub environment: HelperEnvironment,
+    pub environment: Variables,
     /// Takes what credential helpers write to standard error; without, it is
     /// that of this process.
     pub helper_output: Option<HelperOutput>,

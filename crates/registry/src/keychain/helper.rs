@@ -2,7 +2,6 @@
 //! secrets for Docker (docker-credential-helpers, "Development"). The key, or
 //! JSON, goes in on stdin, JSON comes out on stdout, and stderr is for the user.
 
-use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -17,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, Command};
 
 use super::json::{self, Members};
-use super::{Credential, KeychainError, Secret};
+use super::{Credential, KeychainError, Secret, Variables};
 
 /// The answer of a helper that works and has nothing.
 const NOT_FOUND: &str = "credentials not found in native keychain";
@@ -83,41 +82,12 @@ impl fmt::Debug for HelperOutput {
     }
 }
 
-/// The variables that credential helpers are started with; `PATH` says where
-/// they are. It cannot be printed: variables hold secrets.
-#[derive(Clone, Default)]
-pub struct HelperEnvironment(Vec<(OsString, OsString)>);
-
-impl HelperEnvironment {
-    fn path(&self) -> &OsStr {
-        let is_path = |name: &OsStr| match cfg!(windows) {
-            true => name.eq_ignore_ascii_case("PATH"),
-            false => name == "PATH",
-        };
-        let found = self.0.iter().rev().find(|(name, _)| is_path(name));
-        found.map(|(_, path)| path.as_os_str()).unwrap_or_default()
-    }
-}
-
-impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for HelperEnvironment {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        let owned = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self(owned.collect())
-    }
-}
-
-impl fmt::Debug for HelperEnvironment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HelperEnvironment")
-    }
-}
-
 /// A program that can be asked.
 #[derive(Debug)]
 pub(super) struct Helper<'a> {
     program: String,
     file: PathBuf,
-    environment: &'a HelperEnvironment,
+    environment: &'a Variables,
     output: Option<&'a HelperOutput>,
     limit: Duration,
 }
@@ -127,14 +97,14 @@ impl<'a> Helper<'a> {
     /// error goes to `output`, or is that of this process.
     pub(super) fn find(
         name: &str,
-        (environment, output): (&'a HelperEnvironment, Option<&'a HelperOutput>),
+        (environment, output): (&'a Variables, Option<&'a HelperOutput>),
         limit: Duration,
         place: &str,
     ) -> Result<Self, KeychainError> {
         let program = format!("docker-credential-{name}");
         // A name is a name: the configuration must not lead out of `PATH`.
         let file = (!name.contains(['/', '\\'])).then(|| {
-            let files = std::env::split_paths(environment.path())
+            let files = std::env::split_paths(environment.os("PATH").unwrap_or_default())
                 .filter(|dir| dir.is_absolute())
                 .map(|dir| dir.join(format!("{program}{}", std::env::consts::EXE_SUFFIX)));
             files.into_iter().find(|file| is_executable(file))
@@ -203,7 +173,7 @@ impl<'a> Helper<'a> {
         let mut child = Command::new(&self.file)
             .arg(action)
             .env_clear()
-            .envs(self.environment.0.iter().map(|(name, value)| (name, value)))
+            .envs(self.environment.iter())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(if self.output.is_some() { Stdio::piped() } else { Stdio::inherit() })

@@ -7,6 +7,7 @@ mod github;
 mod helper;
 mod json;
 mod store;
+mod variables;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,8 +22,9 @@ use serde::Deserialize;
 
 pub use docker::{DockerConfig, DockerPlaces};
 pub use github::GitHub;
-pub use helper::{HelperEnvironment, HelperOutput};
+pub use helper::HelperOutput;
 pub use store::{CredentialStore, Kept};
+pub use variables::Variables;
 
 /// A password or token. It cannot be printed. A password need not be text: it
 /// is sent as the bytes that were stored.

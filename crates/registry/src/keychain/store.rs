@@ -19,8 +19,9 @@ use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value};
 
 use super::config::{File, Question, Scope, key_of, malformed};
-use super::helper::{Helper, HelperEnvironment, HelperOutput};
+use super::helper::{Helper, HelperOutput};
 use super::json::{self, Members};
+use super::variables::Variables;
 use super::{KeychainError, Secret};
 
 /// The keys of an entry that hold credentials.
@@ -40,7 +41,7 @@ pub enum Kept {
 #[derive(Debug, Clone)]
 pub struct CredentialStore {
     file: PathBuf,
-    environment: HelperEnvironment,
+    environment: Variables,
     helper_output: Option<HelperOutput>,
     helper_limit: Duration,
 }
@@ -48,7 +49,7 @@ pub struct CredentialStore {
 impl CredentialStore {
     /// The configuration in `dir`: `DOCKER_CONFIG`, or `.docker` in the user's
     /// home. Helpers are started with this environment, and have 30 seconds.
-    pub fn new(dir: &Path, environment: HelperEnvironment) -> Self {
+    pub fn new(dir: &Path, environment: Variables) -> Self {
         let (file, helper_limit) = (dir.join("config.json"), Duration::from_secs(30));
         Self { file, environment, helper_output: None, helper_limit }
     }

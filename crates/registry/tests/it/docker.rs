@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use ko_registry::{
-    Chain, Credential, DockerConfig, DockerPlaces, GitHub, HelperEnvironment, Keychain,
-    KeychainError, Secret,
+    Chain, Credential, DockerConfig, DockerPlaces, GitHub, Keychain, KeychainError, Secret,
+    Variables,
 };
 use oci::Repository;
 use tempfile::TempDir;
@@ -245,7 +245,7 @@ impl Helpers {
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
         let path = format!("relative:{}:/usr/bin:/bin", bin.display());
-        places.environment = HelperEnvironment::from_iter([("PATH", path)]);
+        places.environment = Variables::from_iter([("PATH", path)]);
         Self { dir, places }
     }
 

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ko_registry::{
-    Credential, CredentialStore, DockerConfig, DockerPlaces, HelperEnvironment, Kept,
-    KeychainError, Secret,
+    Credential, CredentialStore, DockerConfig, DockerPlaces, Kept, KeychainError, Secret, Variables,
 };
 use oci::Registry;
 use tempfile::TempDir;
@@ -62,9 +61,9 @@ impl Home {
         fs::read_to_string(self.log()).unwrap_or_default()
     }
 
-    fn environment(&self) -> HelperEnvironment {
+    fn environment(&self) -> Variables {
         let path = format!("{}:/usr/bin:/bin", self.0.path().display());
-        HelperEnvironment::from_iter([("PATH", path)])
+        Variables::from_iter([("PATH", path)])
     }
 
     fn store(&self) -> CredentialStore {
