@@ -93,9 +93,7 @@ impl Engine {
         let cancellation = Cancellation::default();
         let activity = Activity::new(options.clock);
         let budget = Budget::new(options.limits);
-        let compressor = Compressor::new(options.limits.threads)
-            .map_err(Error::Threads)?
-            .with(options.compression);
+        let compressor = Compressor::new(options.limits.threads).with(options.compression);
         let created = options.image.kodata_created.as_ref().map_or(0, |(seconds, _)| *seconds);
         let choice = BaseChoice {
             default: options.default_base,

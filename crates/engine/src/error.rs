@@ -26,9 +26,6 @@ pub enum Error {
     /// The cache cannot be used.
     #[error("opening the cache")]
     Store(#[from] StoreError),
-    /// The threads that compress cannot be started.
-    #[error("starting threads")]
-    Threads(#[source] std::io::Error),
     /// The registry client cannot be made.
     #[error("preparing to speak to registries")]
     Network(#[source] registry::RegistryError),
@@ -122,9 +119,7 @@ impl Error {
             | Self::Destination(_)
             | Self::ContainerEngine(_)
             | Self::Network(_) => ErrorKind::Registry,
-            Self::NoCache | Self::Store(_) | Self::Threads(_) | Self::SbomFile(_) => {
-                ErrorKind::System
-            }
+            Self::NoCache | Self::Store(_) | Self::SbomFile(_) => ErrorKind::System,
         }
     }
 

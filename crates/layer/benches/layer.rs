@@ -38,7 +38,7 @@ fn program(dir: &Path) -> PathBuf {
 }
 
 fn compressor(threads: usize) -> Compressor {
-    Compressor::new(NonZeroUsize::new(threads).unwrap()).unwrap()
+    Compressor::new(NonZeroUsize::new(threads).unwrap())
 }
 
 /// Tar, diff_id, gzip, digest and the blob in the store.

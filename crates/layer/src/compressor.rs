@@ -22,12 +22,11 @@ impl Compressor {
     /// same content has the same bytes for as long as this stays the same.
     pub const VERSION: &str = "gz1";
 
-    /// Starts so many threads. The compression is the default one.
-    ///
-    /// # Errors
-    /// The operating system gives no more threads.
-    pub fn new(threads: NonZeroUsize) -> io::Result<Self> {
-        Ok(Self { pool: Pool::new(threads)?, compression: Compression::default() })
+    /// Compresses on so many threads, which start when there is something to
+    /// compress. The compression is the default one.
+    #[must_use]
+    pub fn new(threads: NonZeroUsize) -> Self {
+        Self { pool: Pool::new(threads), compression: Compression::default() }
     }
 
     /// On the same threads, but in this way.

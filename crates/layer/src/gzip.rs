@@ -201,7 +201,7 @@ mod tests {
     /// What stands in the other blob is taken, and nothing is compressed.
     #[test]
     fn known_blocks_are_taken_if_they_are_sound() {
-        let pool = Pool::new(NonZeroUsize::MIN).unwrap();
+        let pool = Pool::new(NonZeroUsize::MIN);
         let content: Vec<u8> = (0..3 * BLOCK).map(|at| (at / 999 * 7) as u8).collect();
         let write = |known| {
             let mut out = GzipWriter::new(pool.clone(), GZIP_LEVEL, Vec::new(), known).unwrap();

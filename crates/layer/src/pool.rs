@@ -2,11 +2,10 @@
 //! for them in their own order; the pool knows neither layers nor files.
 
 use std::fmt;
-use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 
 /// What a thread compresses at once. The result must depend on nothing but the
@@ -21,8 +20,15 @@ pub(crate) trait Piece: Send + 'static {
 pub(crate) struct Pool(Arc<Threads>);
 
 struct Threads {
-    /// `None` only while the pool is dropped.
-    jobs: Option<Sender<Job>>,
+    /// How many there are to be.
+    wanted: NonZeroUsize,
+    /// Those that were started, and how they get their jobs. A run in which
+    /// nothing has changed compresses nothing, and needs none.
+    started: OnceLock<Started>,
+}
+
+struct Started {
+    jobs: Sender<Job>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -30,24 +36,15 @@ struct Threads {
 type Job = Box<dyn FnOnce() + Send>;
 
 impl Pool {
-    /// Starts so many threads, or none if the operating system gives no more.
-    pub(crate) fn new(threads: NonZeroUsize) -> io::Result<Self> {
-        let (jobs, queue) = channel::<Job>();
-        let queue = Arc::new(Mutex::new(queue));
-        // Built up in place, so that threads end if a later one does not start.
-        let mut pool = Threads { jobs: Some(jobs), threads: Vec::new() };
-        for _ in 0..threads.get() {
-            let queue = Arc::clone(&queue);
-            let thread = thread::Builder::new().name("compress".to_owned());
-            pool.threads.push(thread.spawn(move || work(&queue))?);
-        }
-        Ok(Self(Arc::new(pool)))
+    /// So many threads, which start with the first piece.
+    pub(crate) fn new(threads: NonZeroUsize) -> Self {
+        Self(Arc::new(Threads { wanted: threads, started: OnceLock::new() }))
     }
 
     /// How many pieces of a layer may be away at a time: enough to keep every
     /// thread busy while the layer waits for its oldest piece.
     pub(crate) fn window(&self) -> usize {
-        self.0.threads.len() + 2
+        self.0.wanted.get() + 2
     }
 
     /// Hands a piece in. The receiver gives it back compressed, or an error if
@@ -60,18 +57,37 @@ impl Pool {
                 let _ = done.send(piece);
             }
         };
-        if let Some(jobs) = &self.0.jobs {
-            // Without threads the job is dropped, which its receiver notices.
+        let Started { jobs, threads } = self.0.started.get_or_init(|| Started::new(self.0.wanted));
+        if threads.is_empty() {
+            job();
+        } else {
+            // Threads end after their last job.
             let _ = jobs.send(Box::new(job));
         }
         receiver
     }
 }
 
+impl Started {
+    /// Starts threads, or fewer if the operating system gives no more. Without
+    /// any, whoever has a piece compresses it.
+    fn new(wanted: NonZeroUsize) -> Self {
+        let (jobs, queue) = channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        let start = |_| {
+            let queue = Arc::clone(&queue);
+            let thread = thread::Builder::new().name("compress".to_owned());
+            thread.spawn(move || work(&queue)).ok()
+        };
+        Self { jobs, threads: (0..wanted.get()).map_while(start).collect() }
+    }
+}
+
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
+        let Some(Started { jobs, threads }) = self.started.take() else { return };
+        drop(jobs);
+        for thread in threads {
             // Jobs catch what panics.
             let _ = thread.join();
         }
@@ -80,7 +96,7 @@ impl Drop for Threads {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("threads", &self.0.threads.len()).finish()
+        f.debug_struct("Pool").field("threads", &self.0.wanted).finish()
     }
 }
 
@@ -99,13 +115,28 @@ mod tests {
     use crate::deflate::Block;
 
     fn pool(threads: usize) -> Pool {
-        Pool::new(NonZeroUsize::new(threads).unwrap()).unwrap()
+        Pool::new(NonZeroUsize::new(threads).unwrap())
     }
 
     #[test]
     fn a_panic_is_an_error_and_the_thread_goes_on() {
         let pool = pool(1);
         assert!(pool.submit(Block::broken()).recv().is_err());
+        assert!(pool.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
+    }
+
+    #[test]
+    fn threads_start_with_the_first_piece() {
+        let pool = pool(2);
+        assert!(pool.0.started.get().is_none());
+        assert!(pool.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
+        assert_eq!(pool.0.started.get().unwrap().threads.len(), 2);
+    }
+
+    #[test]
+    fn without_threads_pieces_are_compressed_all_the_same() {
+        let none = Started { jobs: channel().0, threads: Vec::new() };
+        let pool = Pool(Arc::new(Threads { wanted: NonZeroUsize::MIN, started: none.into() }));
         assert!(pool.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
     }
 

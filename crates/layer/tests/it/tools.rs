@@ -10,7 +10,7 @@ use ko_layer::{Compressor, Layer, LayerSpec};
 use store::Store;
 
 pub(crate) fn compressor(threads: usize) -> Compressor {
-    Compressor::new(NonZeroUsize::new(threads).unwrap()).unwrap()
+    Compressor::new(NonZeroUsize::new(threads).unwrap())
 }
 
 /// A flag that is raised already.
