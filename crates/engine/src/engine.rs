@@ -236,6 +236,10 @@ impl Engine {
         self.planner.plan(programs, planned).await
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.cache.store
+    }
+
     pub(crate) fn planner(&self) -> &Planner {
         &self.planner
     }
