@@ -129,6 +129,7 @@ impl Default for Network {
             insecure: false,
             roots: RootPlaces::default(),
             proxies: Proxies::default(),
+            watched: false,
             keychain: Arc::new(Anonymous),
         }
     }
@@ -146,6 +147,8 @@ pub struct Network {
     pub roots: RootPlaces,
     /// Which requests go through a proxy.
     pub proxies: Proxies,
+    /// Whether each request is an [`Event::Exchange`](crate::Event::Exchange).
+    pub watched: bool,
     /// Whose credentials are used.
     pub keychain: Arc<dyn Keychain>,
 }

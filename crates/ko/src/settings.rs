@@ -49,7 +49,8 @@ pub(crate) fn options(
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let network = network(process, publish.insecure_registry, verbose);
+    let mut network = network(process, publish.insecure_registry, verbose);
+    network.watched = verbose || !image.trace_http.is_empty();
     let limits = limits(image.jobs)?;
     let mut options = Options::new(work_dir.clone(), environment, limits, destination, network);
     options.go = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
@@ -348,7 +349,7 @@ const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 fn network(process: &Process, insecure: bool, verbose: bool) -> Network {
     let keychain = keychain(credential_sources(process, verbose));
     let (roots, proxies) = (roots(process), proxies(process));
-    Network { user_agent: user_agent(), insecure, roots, proxies, keychain }
+    Network { user_agent: user_agent(), insecure, roots, proxies, keychain, ..Network::default() }
 }
 
 /// The proxies that the environment names, as Go reads it: in large letters or

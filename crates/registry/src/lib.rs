@@ -13,6 +13,7 @@ mod client;
 mod coding;
 mod endpoint;
 mod error;
+mod exchange;
 mod grant;
 mod guard;
 mod keychain;
@@ -39,6 +40,7 @@ pub use blob_source::BlobSource;
 pub use certificate::CertificateProblem;
 pub use client::Client;
 pub use error::{Broken, RegistryError, RequestLine};
+pub use exchange::{Answer, Exchange, Watcher};
 pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
     HelperOutput, Kept, Keychain, KeychainError, Secret, Variables,
