@@ -4,6 +4,7 @@
 //! everything that can be printed. It knows nothing of Go, prints nothing, and
 //! reads no environment: paths and tokens come from the caller.
 
+mod ahead;
 mod answer;
 mod blob_source;
 mod body;
