@@ -29,6 +29,7 @@ use crate::scheme;
 use crate::scope::{Access, Scopes};
 use crate::token;
 use crate::transport::{Pool, Request, Response, Traffic, Transport};
+use crate::under_way::UnderWay;
 
 /// Talks to registries. Cheap to clone; clones share connections, tokens and
 /// everything else that was learnt. Needs a tokio runtime.
@@ -138,6 +139,12 @@ impl Client {
         self.inner.transport.traffic()
     }
 
+    /// What this client and its clones are waiting for, the oldest first.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<UnderWay> {
+        self.inner.transport.waits.list()
+    }
+
     /// Prepares requests to a repository: finds the credential and, where the
     /// registry has to be found first, its scheme and a token. Later requests
     /// use them, so the result may be ignored; they also return any failure
@@ -168,7 +175,7 @@ impl Client {
     }
 
     pub(crate) fn attempts(&self) -> Attempts<'_> {
-        self.inner.transport.options.retry.start()
+        self.inner.transport.attempts()
     }
 
     pub(crate) fn endpoint(&self, registry: &Registry) -> Arc<Endpoint> {
@@ -484,8 +491,8 @@ impl Client {
         base: &Url,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, RegistryError> {
-        let _permit = endpoint.request().await;
         let transport = &self.inner.transport;
+        let permit = endpoint.request(&transport.waits).await;
         let mut request = call.request(base);
         let mut anonymous: Option<(Url, HeaderValue)> = None;
         for _ in 0..=redirect::MAX_REDIRECTS {
@@ -494,6 +501,7 @@ impl Client {
             let there = there.map(|(_, header)| header);
             request.authorize(if at_home { authorization } else { there });
             let response = transport.send(&request).await?;
+            endpoint.heed(&permit, &response, transport.options.retry.max_delay);
             if response.status() == StatusCode::UNAUTHORIZED
                 && !at_home
                 && anonymous.is_none()

@@ -1,22 +1,28 @@
 //! Remembers how each registry is spoken to, and the credential and token for
 //! each repository.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use oci::Registry;
 use once::SingleFlight;
-use reqwest::Url;
+use reqwest::{StatusCode, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use crate::ahead::Ahead;
+use crate::answer;
 use crate::challenge::{AuthScheme, Bearer};
 use crate::error::RegistryError;
+use crate::gate::{Gate, Permit};
 use crate::keychain::Credential;
 use crate::memory::Met;
 use crate::options::ClientOptions;
 use crate::scope::Scopes;
 use crate::token::Token;
+use crate::transport::Response;
+use crate::under_way::Waits;
 
 type Flight<V> = SingleFlight<V, RegistryError>;
 
@@ -45,10 +51,14 @@ pub(crate) struct Endpoint {
     /// Held by the first request to a registry that has not been asked
     /// anything, so that the others need not be refused as well.
     pub(crate) first: tokio::sync::Mutex<()>,
-    requests: Semaphore,
+    requests: Gate,
     transfers: Semaphore,
+    /// Until when it wants to be left alone.
+    held_until: Mutex<Option<Instant>>,
     /// Has it refused a blob in a single `PUT`?
     pub(crate) needs_patch: AtomicBool,
+    /// The largest body that it may take, in bytes: it has refused larger ones.
+    pub(crate) largest_body: AtomicU64,
 }
 
 impl Endpoint {
@@ -61,9 +71,11 @@ impl Endpoint {
             auth: Mutex::default(),
             pinged: Flight::default(),
             first: tokio::sync::Mutex::default(),
-            requests: Semaphore::new(options.max_requests.max(1)),
+            requests: Gate::new(options.max_requests),
             transfers: Semaphore::new(options.max_transfers.max(1)),
+            held_until: Mutex::default(),
             needs_patch: AtomicBool::new(false),
+            largest_body: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -83,13 +95,38 @@ impl Endpoint {
     }
 
     /// Waits until one more request may be under way.
-    pub(crate) async fn request(&self) -> SemaphorePermit<'_> {
-        self.requests.acquire().await.expect("the semaphore is never closed")
+    pub(crate) async fn request(&self, waits: &Waits) -> Permit<'_> {
+        let permit = self.requests.enter().await;
+        loop {
+            let until = *self.held_until.lock().expect("no holder of this lock panics");
+            let Some(until) = until.filter(|until| *until > Instant::now()) else { return permit };
+            let _wait = waits.enter(format!("a pause that {} asked for", self.registry));
+            tokio::time::sleep_until(until).await;
+        }
     }
 
     /// Waits until one more blob may be under way.
     pub(crate) async fn transfer(&self) -> SemaphorePermit<'_> {
         self.transfers.acquire().await.expect("the semaphore is never closed")
+    }
+
+    /// Does what an answer says about how much the registry takes: fewer
+    /// requests at once after 429, and none before the time that it asks for. It
+    /// may not ask for more than `longest`.
+    pub(crate) fn heed(&self, permit: &Permit<'_>, response: &Response, longest: Duration) {
+        let status = response.status();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            permit.refused();
+        } else if !status.is_server_error() {
+            permit.answered();
+        }
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+            && let Some(pause) = answer::retry_after(response.headers())
+        {
+            let until = Instant::now() + pause.min(longest);
+            let mut held = self.held_until.lock().expect("no holder of this lock panics");
+            *held = (*held).max(Some(until));
+        }
     }
 }
 

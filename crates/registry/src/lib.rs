@@ -15,6 +15,7 @@ mod coding;
 mod endpoint;
 mod error;
 mod exchange;
+mod gate;
 mod grant;
 mod guard;
 mod keychain;
@@ -35,6 +36,8 @@ mod sink;
 mod token;
 mod transport;
 mod trust;
+mod under_way;
+mod upload;
 
 pub use answer::{ApiError, Failure};
 pub use blob_source::BlobSource;
@@ -50,12 +53,13 @@ pub use options::ClientOptions;
 pub use proxy::{Proxies, ProxyError};
 pub use pull::FetchedManifest;
 pub use push::{PushHint, Pushed};
-pub use retry::RetryPolicy;
+pub use retry::{RetryPolicy, Tried};
 pub use roots::RootPlaces;
 pub use scope::Access;
 pub use token::Grant;
 pub use transport::Traffic;
 pub use trust::tls;
+pub use under_way::UnderWay;
 
 /// What a keychain's methods return: a future behind a pointer, so that
 /// keychains can be chosen at run time.

@@ -29,6 +29,8 @@ pub struct ClientOptions {
     pub proxies: Proxies,
     /// When and how often to try again.
     pub retry: RetryPolicy,
+    /// How long a registry may be silent when it is its turn.
+    pub silence: Duration,
     /// How long an upload may go on without a byte on its way or an answer.
     pub stall: Duration,
     /// Where it is kept how open registries were spoken to that may speak http;
@@ -36,7 +38,8 @@ pub struct ClientOptions {
     pub memory: Option<Store>,
     /// Who is told of each request that has ended.
     pub watcher: Option<Watcher>,
-    /// Requests to one registry that may wait for their answer at once.
+    /// Requests to one registry that may wait for their answer at once; fewer
+    /// while it says that this is too much.
     pub max_requests: usize,
     /// Blobs that may be on their way from or to one registry at once.
     pub max_transfers: usize,
@@ -52,6 +55,7 @@ impl Default for ClientOptions {
             root_certificates: Vec::new(),
             proxies: Proxies::default(),
             retry: RetryPolicy::default(),
+            silence: Duration::from_secs(120),
             // What is on its way in the system's buffers cannot be seen, and a
             // registry may check a blob for minutes before it answers.
             stall: Duration::from_secs(600),

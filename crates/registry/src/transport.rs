@@ -21,13 +21,11 @@ use crate::exchange::Watched;
 use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
 use crate::pulse::Pulse;
+use crate::retry::Attempts;
 use crate::trust::{self, Trust};
+use crate::under_way::{Wait, Waits};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a registry may be silent when it is its turn. While we send, it
-/// is [`ClientOptions::stall`] that counts.
-const SILENCE: Duration = Duration::from_secs(120);
 
 /// How much of the body of an error is read, in bytes.
 const MAX_ERROR_BODY: u64 = 64 * 1024;
@@ -100,6 +98,7 @@ pub(crate) struct Transport {
     meter: Arc<Meter>,
     /// The servers that have answered.
     answered: Mutex<HashSet<String>>,
+    pub(crate) waits: Waits,
 }
 
 impl Transport {
@@ -115,7 +114,13 @@ impl Transport {
             clients: Default::default(),
             meter: Arc::default(),
             answered: Mutex::default(),
+            waits: Waits::default(),
         })
+    }
+
+    /// The attempts at something that begins now.
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
+        Attempts::new(&self.options.retry, &self.waits)
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -135,7 +140,7 @@ impl Transport {
                 .connect_timeout(CONNECT_TIMEOUT)
                 .tcp_keepalive(Duration::from_secs(15));
             let (settings, protocols): (_, &[&str]) = match pool {
-                Pool::Api => (builder.read_timeout(SILENCE), trust::PROTOCOLS),
+                Pool::Api => (builder.read_timeout(self.options.silence), trust::PROTOCOLS),
                 Pool::Upload => (builder.http1_only(), &["http/1.1"]),
             };
             let builder = if self.options.skip_verify {
@@ -157,6 +162,8 @@ impl Transport {
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
         self.options.proxies.of(&request.url)?;
         let client = self.client(request.pool).await?;
+        let line = request.line();
+        let wait = self.waits.enter(line.to_string());
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());
@@ -172,7 +179,7 @@ impl Transport {
             Pool::Upload => tokio::select! {
                 answer = builder.send() => answer,
                 () = pulse.stopped(self.options.stall) => {
-                    let error = RegistryError::stalled(request.line(), self.options.stall);
+                    let error = RegistryError::stalled(line, self.options.stall);
                     if let Some(watched) = &mut watched {
                         watched.failed(&error);
                     }
@@ -191,16 +198,25 @@ impl Transport {
                 if let Some(watched) = &mut watched {
                     watched.answered(&inner);
                 }
-                let (line, meter) = (request.line(), Arc::clone(&self.meter));
+                let (meter, silence) = (Arc::clone(&self.meter), self.options.silence);
                 let (pool, trouble) = (request.pool, None);
-                Ok(Response { line, inner, pool, coding, meter, trouble, watched })
+                Ok(Response {
+                    line,
+                    inner,
+                    pool,
+                    coding,
+                    meter,
+                    silence,
+                    trouble,
+                    _wait: wait,
+                    watched,
+                })
             }
             Err(error) => {
                 let answered =
                     self.answered().contains(&request.url.origin().ascii_serialization());
                 let way = self.options.proxies.way(&request.url);
-                let error =
-                    RegistryError::transport(request.line(), &error, answered, way.as_deref());
+                let error = RegistryError::transport(line, &error, answered, way.as_deref());
                 if let Some(watched) = &mut watched {
                     watched.failed(&error);
                 }
@@ -218,6 +234,8 @@ pub(crate) struct Response {
     pool: Pool,
     coding: Option<Gunzip>,
     meter: Arc<Meter>,
+    silence: Duration,
+    _wait: Wait,
     /// Where we are refused: why a keychain that should know us does not.
     pub(crate) trouble: Option<KeychainError>,
     watched: Option<Watched>,
@@ -272,9 +290,9 @@ impl Response {
     async fn piece(&mut self) -> Result<Option<Bytes>, RegistryError> {
         let chunk = match self.pool {
             Pool::Api => self.inner.chunk().await,
-            Pool::Upload => match tokio::time::timeout(SILENCE, self.inner.chunk()).await {
+            Pool::Upload => match tokio::time::timeout(self.silence, self.inner.chunk()).await {
                 Ok(chunk) => chunk,
-                Err(_) => return Err(RegistryError::stalled(self.line.clone(), SILENCE)),
+                Err(_) => return Err(RegistryError::stalled(self.line.clone(), self.silence)),
             },
         };
         if let Ok(Some(bytes)) = &chunk {

@@ -11,9 +11,11 @@ mod proxy;
 mod pull;
 mod push;
 mod redirect;
+mod retry;
 mod scheme;
 mod secrets;
 mod tls;
+mod upload;
 
 use std::sync::Arc;
 use std::time::Duration;
