@@ -7,6 +7,7 @@ mod docker;
 mod grant;
 mod login;
 mod memory;
+mod preflight;
 mod proxy;
 mod pull;
 mod push;
