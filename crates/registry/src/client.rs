@@ -249,6 +249,28 @@ impl Client {
         found.await
     }
 
+    pub(crate) fn creates_repositories(&self) -> bool {
+        self.inner.transport.options.create_repositories
+    }
+
+    /// Makes a repository, once; `false` if the keychain makes none there.
+    pub(crate) async fn create(&self, repository: &Repository) -> Result<bool, RegistryError> {
+        let account = self.account(repository);
+        let made = account.created.get(|| {
+            let keychain = Arc::clone(&self.inner.keychain);
+            let repository = repository.clone();
+            async move {
+                let made = keychain.create(&repository).await;
+                made.map_err(|error| RegistryError::Create {
+                    repository: repository.full_name(),
+                    source: Arc::new(error),
+                })
+            }
+            .boxed()
+        });
+        made.await
+    }
+
     /// The authorization header, if the registry wants one. A token that was
     /// `rejected` is not given again.
     async fn authorization(

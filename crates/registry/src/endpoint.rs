@@ -103,6 +103,8 @@ fn replace(known: &mut Option<AuthScheme>, auth: AuthScheme) {
 pub(crate) struct Account {
     pub(crate) credential: Flight<Credential>,
     auth: Mutex<Option<AuthScheme>>,
+    /// Has it been made, if it was not there?
+    pub(crate) created: Flight<bool>,
     /// Is it kept that strangers are let in here?
     pub(crate) is_kept: AtomicBool,
     token: Mutex<(Scopes, Arc<Flight<Token>>)>,

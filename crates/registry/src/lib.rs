@@ -25,6 +25,7 @@ mod pulls;
 mod pulse;
 mod push;
 mod redirect;
+mod referrers;
 mod retry;
 mod roots;
 mod scheme;

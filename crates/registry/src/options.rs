@@ -33,6 +33,8 @@ pub struct ClientOptions {
     /// Where it is kept how open registries were spoken to that may speak http;
     /// without, each client asks them first.
     pub memory: Option<Store>,
+    /// Has the keychain make repositories that are not there, where it can.
+    pub create_repositories: bool,
     /// Requests to one registry that may wait for their answer at once.
     pub max_requests: usize,
     /// Blobs that may be on their way from or to one registry at once.
@@ -53,6 +55,7 @@ impl Default for ClientOptions {
             // registry may check a blob for minutes before it answers.
             stall: Duration::from_secs(600),
             memory: None,
+            create_repositories: false,
             max_requests: 32,
             max_transfers: 4,
         }

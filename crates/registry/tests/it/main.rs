@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod auth;
+mod create;
 mod docker;
 mod grant;
 mod login;
@@ -11,6 +12,7 @@ mod proxy;
 mod pull;
 mod push;
 mod redirect;
+mod referrers;
 mod scheme;
 mod secrets;
 mod tls;
