@@ -130,6 +130,7 @@ impl Default for Network {
             roots: RootPlaces::default(),
             proxies: Proxies::default(),
             keychain: Arc::new(Anonymous),
+            create_repositories: false,
         }
     }
 }
@@ -148,4 +149,7 @@ pub struct Network {
     pub proxies: Proxies,
     /// Whose credentials are used.
     pub keychain: Arc<dyn Keychain>,
+    /// Repositories that are not there are made, where the registry has that done
+    /// before the first push (`--create-repositories`).
+    pub create_repositories: bool,
 }

@@ -96,6 +96,7 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
         roots: settings::roots(process),
         proxies: settings::proxies(process),
         keychain,
+        create_repositories: false,
     };
     let grant = wait(keychain::token(&network, &wanted, access, &mounts))?;
     let grant = grant.map_err(|error| CommandError::of(&error))?;
