@@ -88,7 +88,9 @@ fn show(
         line(&mut text, "compressionLevel: ", level);
     }
     line(&mut text, "sbomAttach: ", &publishing.sbom_attach);
-    line(&mut text, "createRepositories: ", &publishing.create_repositories);
+    // A boolean, as it has been checked.
+    let create = &publishing.create_repositories;
+    let _ = writeln!(text, "createRepositories: {} # {}", create.value, create.origin);
     text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
     for (index, build) in config.builds.iter().enumerate() {
         let own = |value: String, setting: Option<&Located<String>>| {
