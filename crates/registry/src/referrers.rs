@@ -2,6 +2,8 @@
 //! the registry does not list them itself (OCI distribution-spec, "Pushing
 //! Manifests with Subject", "Referrers Tag Schema").
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use oci::{Descriptor, Digest, Index, MediaType, Reference, Repository, Tag};
 use reqwest::header::HeaderName;
@@ -18,6 +20,9 @@ pub(crate) const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject"
 
 /// How often the list is written, if others write it at the same time.
 const WRITES: u32 = 8;
+
+/// How long it takes, at least, to read the list and to write it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Client {
     /// Stores a manifest with a `subject` under its digest, and returns whether
@@ -41,9 +46,9 @@ impl Client {
     /// in it. Who else is in it stays.
     ///
     /// Registries have no condition for this write. So the list is read again
-    /// after it, and written again if somebody else has overwritten ours. What
-    /// another writes between our reading and our writing is lost, unless that
-    /// one looks again as well.
+    /// some time after it, when whoever had read it before has written it as well,
+    /// and written again if ours has gone. What another writes between our reading
+    /// and our writing is lost, unless that one looks again too.
     ///
     /// # Errors
     /// The tag leads to something else, others keep overwriting the list, or the
@@ -55,14 +60,14 @@ impl Client {
         referrer: &Descriptor,
     ) -> Result<(), RegistryError> {
         let reference = repository.with_tag(tag(subject));
-        let delay = self.transport().options.retry.delay;
-        for write in 0..WRITES {
+        let media_type = MediaType::OCI_INDEX.into();
+        for _ in 0..WRITES {
+            let began = Instant::now();
             let Some(list) = self.without(&reference, referrer).await? else { return Ok(()) };
-            if write > 0 {
-                // Two that write in step would not get past each other.
-                tokio::time::sleep(delay.mul_f64(fastrand::f64())).await;
-            }
-            self.push_manifest(&reference, &MediaType::OCI_INDEX.into(), list).await?;
+            self.push_manifest(&reference, &media_type, list).await?;
+            // Others take about as long; and not all are to come back at once.
+            let pause = began.elapsed().max(PAUSE).mul_f64(1.0 + fastrand::f64());
+            tokio::time::sleep(pause).await;
         }
         match self.without(&reference, referrer).await? {
             None => Ok(()),
