@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::future::{try_join, try_join_all};
 use oci::{Descriptor, Digest, MediaType, Repository};
-use registry::PushHint;
+use registry::{PushHint, RegistryError};
 use serde::{Deserialize, Serialize};
 use store::Record;
 
@@ -38,13 +38,12 @@ impl Record for ReferrerRecord {
 
 /// A manifest about an image, in its repository.
 #[derive(Debug, Clone)]
-pub(super) enum Referrer {
-    /// As it was seen in an earlier run.
-    Remembered(Digest),
-    /// The registry has it, and lists it.
-    Listed(Digest),
-    /// The registry has it; it is still to be listed.
-    Unlisted(Descriptor),
+pub(super) struct Referrer {
+    digest: Digest,
+    /// It was seen in an earlier run.
+    is_remembered: bool,
+    /// How it is still to be listed, where the registry does not do that.
+    unlisted: Option<Arc<Descriptor>>,
 }
 
 impl RegistryDestination {
@@ -71,20 +70,14 @@ impl RegistryDestination {
         let repository = options.repository.as_ref().unwrap_or(repository);
         let referrers = self.referrers_of(repository, artifact, false).await.into_iter();
         let listed = referrers.map(|(subject, referrer)| async move {
-            let digest = match referrer.await? {
-                Referrer::Remembered(digest) => digest,
-                Referrer::Listed(digest) => {
-                    self.pusher.keep_referrer(repository, subject, options, digest).await?;
-                    digest
-                }
-                Referrer::Unlisted(referrer) => {
-                    let digest = referrer.digest;
-                    let listed = self.pusher.client.list_referrer(repository, subject, &referrer);
-                    listed.await.map_err(|source| DestinationError::Referrer(Arc::new(source)))?;
-                    self.pusher.keep_referrer(repository, subject, options, digest).await?;
-                    digest
-                }
-            };
+            let Referrer { digest, is_remembered, unlisted } = referrer.await?;
+            if let Some(entry) = unlisted {
+                let listed = self.pusher.client.list_referrer(repository, subject, &entry);
+                listed.await.map_err(failed)?;
+            }
+            if !is_remembered {
+                self.pusher.keep_referrer(repository, subject, options, digest).await?;
+            }
             let reference = repository.with_digest(digest).to_string();
             self.observer.emit(Event::PublishedSbom { reference });
             Ok::<(), DestinationError>(())
@@ -138,7 +131,7 @@ impl RegistryDestination {
         let (pusher, sent) = (Arc::clone(&self.pusher), Arc::clone(&self.sent));
         let repository = repository.clone();
         let made = match kept {
-            Some(digest) if known => Err(Referrer::Remembered(digest)),
+            Some(digest) if known => Err(Referrer { digest, is_remembered: true, unlisted: None }),
             _ => {
                 let document = subject.document(options);
                 let made = Attachment::referrer(options.format, document, subject.descriptor());
@@ -151,7 +144,6 @@ impl RegistryDestination {
                 Ok(made) => made,
                 Err(remembered) => return Ok(remembered),
             };
-            let failed = |source| DestinationError::Referrer(Arc::new(source));
             let reference = repository.with_digest(entry.digest);
             let found = if ask { pusher.head(&reference).await } else { Ok(None) };
             if found.map_err(DestinationError::Referrer)?.is_none() {
@@ -162,10 +154,9 @@ impl RegistryDestination {
             }
             // Also where it is there: the answer says whether the registry lists it.
             let listed = pusher.client.push_referrer(&repository, made.manifest).await;
-            match listed.map_err(failed)? {
-                true => Ok(Referrer::Listed(entry.digest)),
-                false => Ok(Referrer::Unlisted(entry)),
-            }
+            let digest = entry.digest;
+            let unlisted = (!listed.map_err(failed)?).then(|| Arc::new(entry));
+            Ok(Referrer { digest, is_remembered: false, unlisted })
         }
     }
 }
@@ -199,6 +190,10 @@ impl Pusher {
         let put = with_store(self.blobs.store(), move |store| store.put_record(&key, &record));
         Ok(put.await?)
     }
+}
+
+fn failed(source: RegistryError) -> DestinationError {
+    DestinationError::Referrer(Arc::new(source))
 }
 
 fn of_referrer(error: DestinationError) -> DestinationError {

@@ -135,7 +135,7 @@ fn cyclonedx_has_its_own_type_and_stands_beside_spdx() {
     let image = fixture.built("out", "latest");
     let about = about(&fixture, "out", &image.digest);
     let mut kinds: Vec<&Value> = about.iter().map(|(_, it)| &it["artifactType"]).collect();
-    kinds.sort_by_key(|kind| kind.to_string());
+    kinds.sort_by_key(ToString::to_string);
     assert_eq!(kinds, ["application/spdx+json", "application/vnd.cyclonedx+json"]);
 }
 
@@ -179,7 +179,7 @@ fn a_changed_image_costs_few_requests_for_them() {
         let (without, with) = (requests("none", "a"), requests("referrers", "b"));
         assert_eq!(with.len() - without.len(), more, "{:#?}", lines(&with));
         // All of it is there before the tag of the image moves.
-        let last = with.iter().filter(|it| it.class == Class::ManifestPut).next_back().unwrap();
+        let last = with.iter().rfind(|it| it.class == Class::ManifestPut).unwrap();
         assert!(last.path.ends_with("/manifests/latest"), "{:#?}", lines(&with));
     }
 }
