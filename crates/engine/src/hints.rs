@@ -13,7 +13,7 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
     if let RegistryError::Create { .. } = error {
         "make the repository, or allow these credentials to do that (ecr:CreateRepository)"
             .to_owned()
-    } else if is_missing_in_cloud(error) {
+    } else if !base && is_missing_in_cloud(error) {
         "--create-repositories makes repositories that are not there".to_owned()
     } else if let RegistryError::Proxy(ProxyError { variable }) = error {
         format!("set {variable} to the URL of a proxy (http, https, socks5), or unset it")

@@ -86,13 +86,20 @@ impl DestinationError {
                 "{}; or COSIGN_REPOSITORY, if SBOMs are to go elsewhere; --sbom-attach=none publishes none",
                 hints::registry(source, false)
             )),
-            Self::Referrer(source) if matches!(**source, RegistryError::NotReferrers { .. }) => {
-                Some("delete the tag, if it is of no use; or --sbom-attach=tag, which needs none of the kind".to_owned())
+            Self::Referrer(source) => {
+                let what = match **source {
+                    RegistryError::NotReferrers { .. } => {
+                        "delete the tag, if it is of no use".to_owned()
+                    }
+                    RegistryError::Overwritten { .. } => {
+                        "try again when others have done".to_owned()
+                    }
+                    _ => hints::registry(source, false),
+                };
+                Some(format!(
+                    "{what}; --sbom-attach=tag attaches SBOMs as ko 0.19 does, --sbom-attach=none attaches none"
+                ))
             }
-            Self::Referrer(source) => Some(format!(
-                "{}; --sbom-attach=tag attaches SBOMs as ko 0.19 does, --sbom-attach=none attaches none",
-                hints::registry(source, false)
-            )),
             Self::Blob(source) => source.hint(),
             Self::Load(source) => source.hint(),
             Self::Node(source) => source.hint(),

@@ -149,7 +149,9 @@ impl RegistryDestination {
             if found.map_err(DestinationError::Referrer)?.is_none() {
                 let [(nothing, bytes), (document, text)] = made.blobs;
                 let nothing = pusher.blob(&sent, &repository, nothing, bytes, PushHint::Unknown);
-                let document = pusher.blob(&sent, &repository, document, text, PushHint::New);
+                // Below a tag, the document may be there.
+                let hint = if ask { PushHint::Unknown } else { PushHint::New };
+                let document = pusher.blob(&sent, &repository, document, text, hint);
                 try_join(nothing, document).await.map_err(of_referrer)?;
             }
             // Also where it is there: the answer says whether the registry lists it.

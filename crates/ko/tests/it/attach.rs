@@ -204,6 +204,20 @@ fn what_is_there_is_not_sent_again() {
 }
 
 #[test]
+fn a_document_that_is_below_a_tag_is_not_sent_again() {
+    let fixture = fixture(true);
+    let _ = fixture.build("--bare --platform=all").output().success();
+    fixture.registry.reset();
+    let _ = fixture.build("--bare --platform=all --sbom-attach=referrers").output().success();
+    let requests = fixture.registry.requests();
+    let puts = requests.iter().filter(|it| it.class == Class::UploadPut).count();
+    assert_eq!(puts, 1, "the empty config alone: {:#?}", lines(&requests));
+    for subject in subjects(&fixture) {
+        assert_eq!(about(&fixture, "out", &subject.digest).len(), 1);
+    }
+}
+
+#[test]
 fn a_registry_that_was_emptied_gets_them_again() {
     for api in [true, false] {
         let fixture = fixture(api);
