@@ -303,6 +303,7 @@ impl Clients {
                 watcher: watcher.clone(),
                 roots: network.roots.clone(),
                 proxies: network.proxies.clone(),
+                create_repositories: network.create_repositories,
                 ..ClientOptions::default()
             };
             Client::new(options, Arc::clone(&network.keychain)).map_err(Error::Network)

@@ -131,6 +131,7 @@ impl Default for Network {
             proxies: Proxies::default(),
             watched: false,
             keychain: Arc::new(Anonymous),
+            create_repositories: false,
         }
     }
 }
@@ -151,4 +152,7 @@ pub struct Network {
     pub watched: bool,
     /// Whose credentials are used.
     pub keychain: Arc<dyn Keychain>,
+    /// Repositories that are not there are made, where the registry has that done
+    /// before the first push (`--create-repositories`).
+    pub create_repositories: bool,
 }

@@ -106,9 +106,17 @@ impl Client {
     /// It is not there, cannot be had, is larger than 100 MiB, or is not what
     /// its digest says.
     pub async fn manifest(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
+        self.manifest_for(reference, Access::Pull).await
+    }
+
+    pub(crate) async fn manifest_for(
+        &self,
+        reference: &Reference,
+        access: Access,
+    ) -> Result<FetchedManifest, RegistryError> {
         let mut attempts = self.attempts();
         loop {
-            match self.manifest_once(reference, Access::Pull).await {
+            match self.manifest_once(reference, access).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(error) => attempts.pause(error, RegistryError::is_transient).await?,
             }
