@@ -26,6 +26,8 @@ use crate::redirect;
 use crate::retry::Attempts;
 use crate::scheme;
 use crate::scope::{Access, Scopes};
+use crate::settings::PlainHttp;
+use crate::sources::Experience;
 use crate::token;
 use crate::transport::{Pool, Request, Response, Traffic, Transport};
 
@@ -34,6 +36,7 @@ use crate::transport::{Pool, Request, Response, Traffic, Transport};
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    pulls_bases: bool,
 }
 
 #[derive(Debug)]
@@ -43,6 +46,7 @@ struct Inner {
     endpoints: Mutex<HashMap<Registry, Arc<Endpoint>>>,
     accounts: Mutex<HashMap<Repository, Arc<Account>>>,
     pulls: Pulls,
+    experience: Experience,
 }
 
 /// A request in terms of the protocol.
@@ -121,8 +125,15 @@ impl Client {
             endpoints: Mutex::default(),
             accounts: Mutex::default(),
             pulls: Pulls::default(),
+            experience: Experience::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), pulls_bases: false })
+    }
+
+    /// A clone for bases, which may be pulled from mirrors of their registries.
+    #[must_use]
+    pub fn for_bases(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), pulls_bases: true }
     }
 
     /// Returns whether one is a clone of the other.
@@ -166,6 +177,14 @@ impl Client {
         &self.inner.pulls
     }
 
+    pub(crate) fn pulls_bases(&self) -> bool {
+        self.pulls_bases
+    }
+
+    pub(crate) fn experience(&self) -> &Experience {
+        &self.inner.experience
+    }
+
     pub(crate) fn attempts(&self) -> Attempts<'_> {
         self.inner.transport.options.retry.start()
     }
@@ -186,9 +205,17 @@ impl Client {
         endpoint: &Endpoint,
         repository: Option<&Repository>,
     ) -> Result<Url, RegistryError> {
-        let options = &self.inner.transport.options;
-        if !(options.insecure || endpoint.registry.may_be_http()) {
-            return Ok(scheme::base("https", &endpoint.registry));
+        let registries = &self.inner.transport.options.registries;
+        if let Some(repository) = repository
+            && let Some(file) = registries.blocked(repository)
+        {
+            let (repository, file) = (repository.full_name(), file.to_owned());
+            return Err(RegistryError::Blocked { repository, file });
+        }
+        match endpoint.http {
+            PlainHttp::Never => return Ok(scheme::base("https", &endpoint.registry)),
+            PlainHttp::Only => return Ok(scheme::base("http", &endpoint.registry)),
+            PlainHttp::Allowed => {}
         }
         let is_changed = endpoint.is_changed.load(Ordering::SeqCst);
         let good = |found: &Found| !(is_changed && matches!(found, Found::Remembered(_)));
@@ -225,7 +252,7 @@ impl Client {
     /// registry to be spoken to by http: it might be the wrong thing the next time.
     fn memory(&self, endpoint: &Endpoint) -> Option<&Store> {
         let options = &self.inner.transport.options;
-        let may = !options.insecure && endpoint.registry.may_be_http();
+        let may = !options.insecure && endpoint.http == PlainHttp::Allowed;
         options.memory.as_ref().filter(|_| may)
     }
 

@@ -14,6 +14,7 @@ use crate::error::RegistryError;
 use crate::keychain::Credential;
 use crate::options::ClientOptions;
 use crate::scope::Scopes;
+use crate::settings::PlainHttp;
 use crate::token::Token;
 
 type Flight<V> = SingleFlight<V, RegistryError>;
@@ -31,6 +32,7 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) registry: Registry,
+    pub(crate) http: PlainHttp,
     /// Scheme, host and port, where they had to be found out.
     pub(crate) found: Flight<Found>,
     /// Was it asked how it is spoken to?
@@ -51,16 +53,27 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(registry: Registry, options: &ClientOptions) -> Self {
+        let settings = options.registries.of(registry.as_str());
+        let http = match settings.http {
+            Some(PlainHttp::Only) => PlainHttp::Only,
+            // What is said of all registries for one run is over this.
+            _ if options.insecure => PlainHttp::Allowed,
+            Some(http) => http,
+            None if registry.may_be_http() => PlainHttp::Allowed,
+            None => PlainHttp::Never,
+        };
+        let max_requests = settings.max_requests.unwrap_or(options.max_requests).max(1);
         Self {
             registry,
+            http,
             found: Flight::default(),
             is_asked: AtomicBool::new(false),
             is_changed: AtomicBool::new(false),
             auth: Mutex::default(),
             pinged: Flight::default(),
             first: tokio::sync::Mutex::default(),
-            requests: Semaphore::new(options.max_requests.max(1)),
-            transfers: Semaphore::new(options.max_transfers.max(1)),
+            requests: Semaphore::new(max_requests),
+            transfers: Semaphore::new(options.max_transfers.clamp(1, max_requests)),
             needs_patch: AtomicBool::new(false),
         }
     }

@@ -15,9 +15,11 @@ mod endpoint;
 mod error;
 mod grant;
 mod guard;
+mod host_tls;
 mod keychain;
 mod learn;
 mod memory;
+mod namespace;
 mod options;
 mod proxy;
 mod pull;
@@ -29,7 +31,9 @@ mod retry;
 mod roots;
 mod scheme;
 mod scope;
+mod settings;
 mod sink;
+mod sources;
 mod token;
 mod transport;
 mod trust;
@@ -43,6 +47,7 @@ pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
     HelperOutput, Kept, Keychain, KeychainError, Secret, Variables,
 };
+pub use namespace::{Location, Mirror, NamespaceError, Prefix, Pulls, Rule};
 pub use options::ClientOptions;
 pub use proxy::{Proxies, ProxyError};
 pub use pull::FetchedManifest;
@@ -50,6 +55,8 @@ pub use push::{PushHint, Pushed};
 pub use retry::RetryPolicy;
 pub use roots::RootPlaces;
 pub use scope::Access;
+pub use settings::{IdentityFiles, PlainHttp, Registries, RegistrySettings, TlsFile};
+pub use sources::{MirrorAnswer, MirrorObserver};
 pub use token::Grant;
 pub use transport::Traffic;
 pub use trust::tls;

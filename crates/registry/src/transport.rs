@@ -9,14 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::OnceCell;
 
 use crate::answer::Failure;
 use crate::body::Payload;
 use crate::coding::Gunzip;
 use crate::error::{Broken, RegistryError, RequestLine};
+use crate::host_tls::ByHost;
 use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
 use crate::pulse::Pulse;
@@ -89,13 +88,26 @@ pub struct Traffic {
     pub received: u64,
 }
 
+/// The HTTP clients that trust the same.
+#[derive(Debug)]
+struct Clients {
+    trust: Arc<Trust>,
+    by_pool: [OnceCell<reqwest::Client>; 2],
+}
+
+impl Clients {
+    fn new(trust: Arc<Trust>) -> Self {
+        Self { trust, by_pool: Default::default() }
+    }
+}
+
 /// Sends requests.
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub(crate) options: ClientOptions,
-    trust: Arc<Trust>,
-    /// By pool.
-    clients: [OnceCell<reqwest::Client>; 2],
+    clients: Clients,
+    /// Of hosts with certificates of their own.
+    own: ByHost<Clients>,
     meter: Arc<Meter>,
     /// The servers that have answered.
     answered: Mutex<HashSet<String>>,
@@ -103,15 +115,15 @@ pub(crate) struct Transport {
 
 impl Transport {
     pub(crate) fn new(options: ClientOptions) -> Result<Self, RegistryError> {
-        let pem = options.root_certificates.iter();
-        let extra = pem.flat_map(|pem| CertificateDer::pem_slice_iter(pem));
-        let extra = extra.collect::<Result<_, _>>();
-        let extra = extra.map_err(|error| RegistryError::Tls(Arc::new(error)))?;
-        let trust = Trust::new(options.roots.clone(), extra);
+        let extra = options.extra_roots()?;
+        let trust = match options.skip_verify {
+            true => Trust::of_all(None),
+            false => Trust::new(options.roots.clone(), extra, None),
+        };
         Ok(Self {
             options,
-            trust,
-            clients: Default::default(),
+            clients: Clients::new(trust),
+            own: ByHost::default(),
             meter: Arc::default(),
             answered: Mutex::default(),
         })
@@ -123,9 +135,11 @@ impl Transport {
         Traffic { requests: read(requests), sent: read(sent), received: read(received) }
     }
 
-    /// Makes the client for a kind of request.
-    async fn client(&self, pool: Pool) -> Result<&reqwest::Client, RegistryError> {
-        let cell = &self.clients[usize::from(pool == Pool::Upload)];
+    /// Makes the client for a kind of request to a host.
+    async fn client(&self, url: &Url, pool: Pool) -> Result<reqwest::Client, RegistryError> {
+        let own = self.own.get(url, &self.options, Clients::new).await?;
+        let Clients { trust, by_pool } = own.as_deref().unwrap_or(&self.clients);
+        let cell = &by_pool[usize::from(pool == Pool::Upload)];
         let made = cell.get_or_try_init(|| async {
             let builder = reqwest::Client::builder()
                 .user_agent(&self.options.user_agent)
@@ -137,15 +151,11 @@ impl Transport {
                 Pool::Api => (builder.read_timeout(SILENCE), trust::PROTOCOLS),
                 Pool::Upload => (builder.http1_only(), &["http/1.1"]),
             };
-            let builder = if self.options.skip_verify {
-                settings.tls_danger_accept_invalid_certs(true)
-            } else {
-                settings.tls_backend_preconfigured(self.trust.config(protocols))
-            };
+            let builder = settings.tls_backend_preconfigured(trust.config(protocols));
             let builder = self.options.proxies.apply(builder);
             builder.build().map_err(|error| RegistryError::Tls(Arc::new(error)))
         });
-        made.await
+        made.await.cloned()
     }
 
     fn answered(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -155,7 +165,7 @@ impl Transport {
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
         self.options.proxies.of(&request.url)?;
-        let client = self.client(request.pool).await?;
+        let client = self.client(&request.url, request.pool).await?;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());

@@ -7,12 +7,14 @@ mod docker;
 mod grant;
 mod login;
 mod memory;
+mod mirrors;
 mod proxy;
 mod pull;
 mod push;
 mod redirect;
 mod scheme;
 mod secrets;
+mod settings;
 mod tls;
 
 use std::sync::Arc;
