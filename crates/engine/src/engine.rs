@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use golang::{Argument, Go};
 use layer::Compressor;
-use oci::PlatformMatcher;
-use registry::{Client, ClientOptions};
+use oci::{PlatformMatcher, Repository};
+use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver};
 use store::Store;
 
 use crate::activity::Activity;
@@ -21,7 +21,7 @@ use crate::cancellation::Cancellation;
 use crate::container_engine::ContainerEngine;
 use crate::destinations::{Destination, DestinationParts, Destinations, Local, SbomFiles};
 use crate::error::Error;
-use crate::events::Observer;
+use crate::events::{Event, Observer};
 use crate::execute::{Executor, Published};
 use crate::image::ImageOptions;
 use crate::options::{Network, Options};
@@ -89,7 +89,7 @@ impl Engine {
             move || CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, &sink);
         let opened = blocking(opening).await?;
         let store = opened.store.clone();
-        let clients = Clients::new(&options.network, &store)?;
+        let clients = Clients::new(&options.network, &store, &observer)?;
         let cancellation = Cancellation::default();
         let activity = Activity::new(options.clock);
         let budget = Budget::new(options.limits);
@@ -276,6 +276,19 @@ async fn engine_platform(options: &Options) -> Result<Option<PlatformMatcher>, E
     Ok(PlatformMatcher::parse(&[format!("{os}/{architecture}")]).ok())
 }
 
+/// Says which mirror of a base's registry answers.
+fn mirror_observer(observer: &Observer) -> MirrorObserver {
+    let observer = observer.clone();
+    MirrorObserver::new(move |MirrorAnswer { origin, by, failed }| {
+        let failed = failed.into_iter().map(|(mirror, reason)| (mirror.full_name(), reason));
+        observer.emit(Event::BaseMirror {
+            repository: origin.full_name(),
+            by: by.as_ref().map(Repository::full_name),
+            failed: failed.collect(),
+        });
+    })
+}
+
 /// The clients of a run.
 struct Clients {
     bases: Client,
@@ -285,13 +298,15 @@ struct Clients {
 impl Clients {
     /// Two only where they must behave differently: one finds out everything
     /// about a registry once.
-    fn new(network: &Network, store: &Store) -> Result<Self, Error> {
+    fn new(network: &Network, store: &Store, observer: &Observer) -> Result<Self, Error> {
         let client = |skip_verify| {
             let options = ClientOptions {
                 user_agent: network.user_agent.clone(),
                 insecure: network.insecure,
                 skip_verify,
                 memory: Some(store.clone()),
+                registries: network.registries.clone(),
+                mirror_observer: Some(mirror_observer(observer)),
                 roots: network.roots.clone(),
                 proxies: network.proxies.clone(),
                 ..ClientOptions::default()
@@ -300,7 +315,7 @@ impl Clients {
         };
         let bases = client(false)?;
         let destination = if network.insecure { client(true)? } else { bases.clone() };
-        Ok(Self { bases, destination })
+        Ok(Self { bases: bases.for_bases(), destination })
     }
 
     /// Each that counts for itself.

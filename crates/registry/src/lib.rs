@@ -47,7 +47,7 @@ pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
     HelperOutput, Kept, Keychain, KeychainError, Secret, Variables,
 };
-pub use namespace::{Location, Mirror, NamespaceError, Prefix, Pulls, Rule};
+pub use namespace::{Location, Mirror, NamespaceError, NamespaceRule, Prefix, Pulls};
 pub use options::ClientOptions;
 pub use proxy::{Proxies, ProxyError};
 pub use pull::FetchedManifest;

@@ -82,7 +82,7 @@ pub struct Mirror {
 
 /// What is said of all images below a prefix, as by a `[[registry]]` of podman.
 #[derive(Debug, Clone)]
-pub struct Rule {
+pub struct NamespaceRule {
     /// The prefix.
     pub prefix: Prefix,
     /// Where they are in truth, if it is elsewhere.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use oci::{Registry, Repository};
 
-use crate::namespace::{Mirror, Rule, host_key, name_of};
+use crate::namespace::{Mirror, NamespaceRule, host_key, name_of};
 
 /// May a registry be spoken to in plain http?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub struct RegistrySettings {
 #[derive(Debug, Clone, Default)]
 pub struct Registries {
     settings: HashMap<String, RegistrySettings>,
-    rules: Vec<Rule>,
+    rules: Vec<NamespaceRule>,
     certificate_dirs: Vec<PathBuf>,
 }
 
@@ -70,7 +70,7 @@ impl Registries {
     #[must_use]
     pub fn new(
         settings: impl IntoIterator<Item = (Registry, RegistrySettings)>,
-        rules: Vec<Rule>,
+        rules: Vec<NamespaceRule>,
         certificate_dirs: Vec<PathBuf>,
     ) -> Self {
         let settings = settings.into_iter();
@@ -104,7 +104,7 @@ impl Registries {
     }
 
     /// The rule for a repository: that of the longest prefix.
-    fn rule(&self, name: &str) -> Option<(&Rule, usize)> {
+    fn rule(&self, name: &str) -> Option<(&NamespaceRule, usize)> {
         let matching = self.rules.iter().filter_map(|rule| Some((rule, rule.prefix.end_in(name)?)));
         matching.max_by_key(|(rule, _)| rule.prefix.len())
     }
@@ -141,14 +141,14 @@ impl Registries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::namespace::{Pulls, Rule};
+    use crate::namespace::{NamespaceRule, Pulls};
 
     fn mirror(location: &str, pulls: Pulls) -> Mirror {
         Mirror { location: location.parse().unwrap(), pulls, insecure: location.contains("bad") }
     }
 
-    fn rule(prefix: &str, location: Option<&str>, mirrors: &[&str]) -> Rule {
-        Rule {
+    fn rule(prefix: &str, location: Option<&str>, mirrors: &[&str]) -> NamespaceRule {
+        NamespaceRule {
             prefix: prefix.parse().unwrap(),
             location: location.map(|text| text.parse().unwrap()),
             mirrors: mirrors.iter().map(|text| mirror(text, Pulls::All)).collect(),

@@ -93,6 +93,7 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
     let network = Network {
         user_agent: settings::user_agent(),
         insecure: false,
+        registries: settings::machine_registries(process),
         roots: settings::roots(process),
         proxies: settings::proxies(process),
         keychain,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::origin::{List, Located};
+use super::registries::Registry;
 
 /// The keys of the file.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(crate) struct File {
     pub(crate) default_ldflags: Option<List>,
     pub(crate) compression: Option<Located<String>>,
     pub(crate) compression_level: Option<Located<String>>,
+    pub(crate) registries: Option<Vec<Registry>>,
+    pub(crate) registries_conf: Option<Located<String>>,
     pub(crate) builds: Option<Vec<Build>>,
 }
 
@@ -33,7 +36,7 @@ pub(crate) struct Build {
 
 impl File {
     /// The keys.
-    pub(crate) const KEYS: [&str; 9] = [
+    pub(crate) const KEYS: [&str; 11] = [
         "defaultBaseImage",
         "baseImageOverrides",
         "defaultPlatforms",
@@ -42,6 +45,8 @@ impl File {
         "defaultLdflags",
         "compression",
         "compressionLevel",
+        "registries",
+        "registriesConf",
         "builds",
     ];
 }

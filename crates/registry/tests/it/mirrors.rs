@@ -4,11 +4,11 @@
 use std::sync::{Arc, Mutex};
 
 use ko_registry::{
-    Access, Chain, Client, ClientOptions, Location, Mirror, MirrorAnswer, MirrorObserver, Pulls,
-    Registries, RegistryError, RegistrySettings, Rule,
+    Access, Chain, Client, ClientOptions, Location, Mirror, MirrorAnswer, MirrorObserver,
+    NamespaceRule, Pulls, Registries, RegistryError, RegistrySettings,
 };
 use oci::{Digest, MediaType, Reference};
-use testkit::registry::{Class, Fault, Rule as FaultRule, TestRegistry};
+use testkit::registry::{Class, Fault, Rule, TestRegistry};
 
 use crate::{assert_requests, blob, options, reference, store};
 
@@ -100,7 +100,7 @@ async fn the_first_mirror_that_has_it_answers() {
 
 #[tokio::test]
 async fn what_fails_is_passed_over_and_not_asked_again() {
-    let at = |fault| FaultRule::new(fault).class(Class::ManifestGet);
+    let at = |fault| Rule::new(fault).class(Class::ManifestGet);
     for (fault, reason) in [
         (Fault::status(404, "MANIFEST_UNKNOWN"), "MANIFEST_UNKNOWN"),
         (Fault::status(401, "UNAUTHORIZED"), "UNAUTHORIZED"),
@@ -127,7 +127,7 @@ async fn a_mirror_that_lies_about_a_digest_is_refused() {
     let _ = of.put();
     let digest = Digest::of(MANIFEST);
     for mirror in &of.mirrors {
-        let rule = FaultRule::new(Fault::CorruptBody).class(Class::ManifestGet);
+        let rule = Rule::new(Fault::CorruptBody).class(Class::ManifestGet);
         mirror.inject(rule);
     }
     let name = format!("{}/base@{digest}", of.origin.host()).parse().unwrap();
@@ -158,7 +158,7 @@ async fn blobs_come_from_mirrors_too() {
     let repository = reference(&of.origin, "base").repository().clone();
     of.origin.put_blob("base", &content);
     for mirror in &of.mirrors {
-        let rule = FaultRule::new(Fault::CorruptBody).class(Class::BlobGet);
+        let rule = Rule::new(Fault::CorruptBody).class(Class::BlobGet);
         mirror.inject(rule);
         mirror.put_blob("cache/base", &content);
     }
@@ -193,7 +193,7 @@ async fn only_bases_have_mirrors() {
 #[tokio::test]
 async fn what_is_blocked_is_not_asked() {
     let registry = TestRegistry::start();
-    let rule = Rule {
+    let rule = NamespaceRule {
         prefix: format!("{}/evil", registry.host()).parse().unwrap(),
         location: None,
         mirrors: Vec::new(),
