@@ -20,6 +20,7 @@ use crate::error::RegistryError;
 use crate::guard;
 use crate::keychain::{Credential, Keychain};
 use crate::memory::{self, Scheme};
+use crate::mirror::Experience;
 use crate::options::ClientOptions;
 use crate::pulls::Pulls;
 use crate::redirect;
@@ -27,7 +28,6 @@ use crate::retry::Attempts;
 use crate::scheme;
 use crate::scope::{Access, Scopes};
 use crate::settings::PlainHttp;
-use crate::sources::Experience;
 use crate::token;
 use crate::transport::{Pool, Request, Response, Traffic, Transport};
 

@@ -270,6 +270,16 @@ impl RegistryError {
         Self::Transport { request, broken }
     }
 
+    /// The same if the server had just asked who we are.
+    pub(crate) fn into_stranger(self) -> Self {
+        match self {
+            Self::Transport { request, broken: Broken::Connect(_) | Broken::Interrupted(_) } => {
+                Self::Transport { request, broken: Broken::ClientCertificate }
+            }
+            error => error,
+        }
+    }
+
     /// Nothing has moved for so long.
     pub(crate) fn stalled(request: Box<RequestLine>, limit: Duration) -> Self {
         let broken = Broken::Interrupted(format!("no progress for {limit:?}"));

@@ -19,6 +19,7 @@ mod host_tls;
 mod keychain;
 mod learn;
 mod memory;
+mod mirror;
 mod namespace;
 mod options;
 mod proxy;
@@ -47,6 +48,7 @@ pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
     HelperOutput, Kept, Keychain, KeychainError, Secret, Variables,
 };
+pub use mirror::{MirrorAnswer, MirrorObserver};
 pub use namespace::{Location, Mirror, NamespaceError, NamespaceRule, Prefix, Pulls};
 pub use options::ClientOptions;
 pub use proxy::{Proxies, ProxyError};
@@ -56,7 +58,6 @@ pub use retry::RetryPolicy;
 pub use roots::RootPlaces;
 pub use scope::Access;
 pub use settings::{IdentityFiles, PlainHttp, Registries, RegistrySettings, TlsFile};
-pub use sources::{MirrorAnswer, MirrorObserver};
 pub use token::Grant;
 pub use transport::Traffic;
 pub use trust::tls;

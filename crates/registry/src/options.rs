@@ -9,11 +9,11 @@ use rustls::pki_types::pem::PemObject as _;
 use store::Store;
 
 use crate::error::RegistryError;
+use crate::mirror::MirrorObserver;
 use crate::proxy::Proxies;
 use crate::retry::RetryPolicy;
 use crate::roots::RootPlaces;
 use crate::settings::Registries;
-use crate::sources::MirrorObserver;
 
 /// What the caller decides about a [`Client`](crate::Client).
 #[derive(Debug, Clone)]

@@ -1,60 +1,12 @@
 //! Asks the mirrors of a base's registry first, and the registry itself last. A
 //! mirror that fails in whatever way is not asked for that repository again.
 
-use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
-
 use oci::{Reference, Repository};
 
 use crate::client::Client;
 use crate::error::RegistryError;
+use crate::mirror::{MirrorAnswer, MirrorObserver};
 use crate::retry::{Attempts, RetryPolicy};
-
-/// Who has answered for a repository of bases that has mirrors.
-#[derive(Debug, Clone)]
-pub struct MirrorAnswer {
-    /// The repository as it was asked for.
-    pub origin: Repository,
-    /// Who has answered; `None` if nobody has.
-    pub by: Option<Repository>,
-    /// The mirrors that have failed, and how.
-    pub failed: Vec<(Repository, String)>,
-}
-
-/// Takes what there is to say of mirrors. It must not block.
-#[derive(Clone)]
-pub struct MirrorObserver(Arc<dyn Fn(MirrorAnswer) + Send + Sync>);
-
-impl MirrorObserver {
-    /// An observer that calls a function.
-    pub fn new(take: impl Fn(MirrorAnswer) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(take))
-    }
-}
-
-impl fmt::Debug for MirrorObserver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MirrorObserver")
-    }
-}
-
-/// What is known of the mirrors of each repository.
-#[derive(Debug, Default)]
-pub(crate) struct Experience(Mutex<HashMap<Repository, Known>>);
-
-#[derive(Debug, Default)]
-struct Known {
-    failed: Vec<(Repository, String)>,
-    /// Those of whom it was said that they answer.
-    told: HashSet<Option<Repository>>,
-}
-
-impl Experience {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Repository, Known>> {
-        self.0.lock().expect("no holder of this lock panics")
-    }
-}
 
 /// The places that are asked for something of a repository, one after the other.
 pub(crate) struct Sources<'a> {

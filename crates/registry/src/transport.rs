@@ -136,7 +136,11 @@ impl Transport {
     }
 
     /// Makes the client for a kind of request to a host.
-    async fn client(&self, url: &Url, pool: Pool) -> Result<reqwest::Client, RegistryError> {
+    async fn client(
+        &self,
+        url: &Url,
+        pool: Pool,
+    ) -> Result<(reqwest::Client, Arc<Trust>), RegistryError> {
         let own = self.own.get(url, &self.options, Clients::new).await?;
         let Clients { trust, by_pool } = own.as_deref().unwrap_or(&self.clients);
         let cell = &by_pool[usize::from(pool == Pool::Upload)];
@@ -155,7 +159,7 @@ impl Transport {
             let builder = self.options.proxies.apply(builder);
             builder.build().map_err(|error| RegistryError::Tls(Arc::new(error)))
         });
-        made.await.cloned()
+        Ok((made.await?.clone(), Arc::clone(trust)))
     }
 
     fn answered(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -165,7 +169,7 @@ impl Transport {
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
         self.options.proxies.of(&request.url)?;
-        let client = self.client(&request.url, request.pool).await?;
+        let (client, trust) = self.client(&request.url, request.pool).await?;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());
@@ -183,6 +187,7 @@ impl Transport {
                 }
             },
         };
+        let was_asked = trust.was_asked();
         match answer {
             Ok(inner) => {
                 self.answered().insert(request.url.origin().ascii_serialization());
@@ -198,7 +203,9 @@ impl Transport {
                 let answered =
                     self.answered().contains(&request.url.origin().ascii_serialization());
                 let way = self.options.proxies.way(&request.url);
-                Err(RegistryError::transport(request.line(), &error, answered, way.as_deref()))
+                let error =
+                    RegistryError::transport(request.line(), &error, answered, way.as_deref());
+                Err(if was_asked && !answered { error.into_stranger() } else { error })
             }
         }
     }

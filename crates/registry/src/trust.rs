@@ -6,14 +6,15 @@
 //! a certificate that is itself among the trusted ones is good for its names.
 //! Where the user says so, any certificate is good.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
+use rustls::client::{ResolvesClientCert, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::certificate::CertificateProblem;
@@ -31,6 +32,8 @@ pub(crate) struct Trust {
     places: RootPlaces,
     extra: Vec<CertificateDer<'static>>,
     identity: Option<Arc<CertifiedKey>>,
+    /// Has a server asked who we are, and not answered since?
+    is_asked: AtomicBool,
     known: OnceLock<Result<Known, Error>>,
 }
 
@@ -55,14 +58,16 @@ impl Trust {
         identity: Option<Arc<CertifiedKey>>,
     ) -> Arc<Self> {
         let (provider, known) = (Arc::new(provider()), OnceLock::new());
-        Arc::new(Self { provider, verifies: true, places, extra, identity, known })
+        let is_asked = AtomicBool::new(false);
+        Arc::new(Self { provider, verifies: true, places, extra, identity, is_asked, known })
     }
 
     /// Any certificate.
     pub(crate) fn of_all(identity: Option<Arc<CertifiedKey>>) -> Arc<Self> {
         let (provider, known) = (Arc::new(provider()), OnceLock::new());
         let (places, extra) = (RootPlaces::default(), Vec::new());
-        Arc::new(Self { provider, verifies: false, places, extra, identity, known })
+        let is_asked = AtomicBool::new(false);
+        Arc::new(Self { provider, verifies: false, places, extra, identity, is_asked, known })
     }
 
     /// Settings of TLS for connections that speak one of these protocols.
@@ -73,12 +78,15 @@ impl Trust {
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(self) as Arc<dyn ServerCertVerifier>)
             .with_no_client_auth();
-        if let Some(identity) = &self.identity {
-            let certificate = SingleCertAndKey::from(Arc::clone(identity));
-            config.client_auth_cert_resolver = Arc::new(certificate);
-        }
+        config.client_auth_cert_resolver = Arc::clone(self) as Arc<dyn ResolvesClientCert>;
         config.alpn_protocols = protocols.iter().map(|&protocol| protocol.into()).collect();
         config
+    }
+
+    /// Returns whether a server has asked who we are since the last answer of any: a
+    /// connection that breaks then may be its refusal, whose words can be lost.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.is_asked.swap(false, Ordering::Relaxed)
     }
 
     fn known(&self) -> Result<&Known, Error> {
@@ -209,5 +217,16 @@ impl ServerCertVerifier for Trust {
     /// Asked before there is a certificate.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl ResolvesClientCert for Trust {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.is_asked.store(true, Ordering::Relaxed);
+        self.identity.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.identity.is_some()
     }
 }

@@ -91,17 +91,23 @@ async fn a_registry_may_have_certificates_of_its_own() {
 
 #[tokio::test]
 async fn whoever_is_not_known_is_told_so() {
-    let files = Files::new(Protocol::Http1);
-    let unknown = || RegistrySettings { identity: None, ..files.settings() };
-    let error = files.ask(&with(&files.registry, unknown())).await.unwrap_err();
-    assert!(error.is_client_certificate() && !error.is_certificate(), "{error}");
-    assert!(error.to_string().contains("wants a client certificate"), "{error}");
-    let careless = RegistrySettings { authorities: None, skip_verify: Some(true), ..unknown() };
-    let error = files.ask(&with(&files.registry, careless)).await.unwrap_err();
-    assert!(error.is_client_certificate(), "{error}");
-    let careless =
-        RegistrySettings { authorities: None, skip_verify: Some(true), ..files.settings() };
-    files.ask(&with(&files.registry, careless)).await.unwrap();
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let files = Files::new(protocol);
+        let careless =
+            || RegistrySettings { authorities: None, skip_verify: Some(true), ..files.settings() };
+        for settings in [files.settings(), careless()] {
+            files.ask(&with(&files.registry, settings.clone())).await.unwrap();
+            let nobody = RegistrySettings { identity: None, ..settings };
+            let error = files.ask(&with(&files.registry, nobody)).await.unwrap_err();
+            assert!(error.is_client_certificate() && !error.is_certificate(), "{error}");
+            assert!(error.to_string().contains("wants a client certificate"), "{error}");
+        }
+        // Known to another.
+        let other = Files::new(protocol);
+        let settings = RegistrySettings { identity: other.settings().identity, ..careless() };
+        let error = files.ask(&with(&files.registry, settings)).await.unwrap_err();
+        assert!(error.is_client_certificate(), "{error}");
+    }
 }
 
 #[tokio::test]
