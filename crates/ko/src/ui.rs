@@ -76,7 +76,7 @@ fn mirror_text(repository: &str, by: Option<&str>, failed: &[(String, String)]) 
     let answer = match by {
         Some(by) if by == repository => format!("Base {repository} comes from its own registry"),
         Some(by) => format!("Base {repository} comes from {by}"),
-        None => format!("Base {repository} comes from nowhere"),
+        None => format!("Nobody has answered for base {repository}"),
     };
     let failed = failed.iter().map(|(mirror, reason)| format!("; {mirror} failed: {reason}"));
     failed.fold(answer, |text, failed| text + &failed)

@@ -366,7 +366,10 @@ impl RegistryError {
 
     /// Returns whether this machine is the cause, and not a registry.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Io { .. } | Self::NoBlob { .. })
+        matches!(
+            self,
+            Self::Store(_) | Self::Io { .. } | Self::NoBlob { .. } | Self::TlsFile { .. }
+        )
     }
 
     /// Returns whether the same request may succeed in a moment. Token and

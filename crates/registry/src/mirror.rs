@@ -41,6 +41,8 @@ pub(crate) struct Experience(Mutex<HashMap<Repository, Known>>);
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) failed: Vec<(Repository, String)>,
+    /// Who has answered last.
+    pub(crate) by: Option<Repository>,
     /// Those of whom it was said that they answer.
     pub(crate) told: HashSet<Option<Repository>>,
 }

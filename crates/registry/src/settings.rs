@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use oci::{Registry, Repository};
 
-use crate::namespace::{Mirror, NamespaceRule, host_key, name_of};
+use crate::namespace::{Mirror, NamespaceRule, Pulls, host_key, name_of};
 
 /// May a registry be spoken to in plain http?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,22 +118,22 @@ impl Registries {
         rule.blocked.then_some(rule.file.as_str())
     }
 
-    /// Where a repository of bases is pulled from, in this order: the last is the
-    /// origin, or where that is in truth.
-    pub(crate) fn sources(&self, repository: &Repository, by_digest: bool) -> Vec<Repository> {
+    /// Where a repository of bases is pulled from, in this order, and what: the last
+    /// is the origin, or where that is in truth.
+    pub(crate) fn sources(&self, repository: &Repository) -> Vec<(Repository, Pulls)> {
         let name = name_of(repository);
         let own = self.settings.get(&host_key(repository.registry().as_str()));
         let rule = self.rule(&name);
         let (mirrors, end, location) = match (own.and_then(|own| own.mirrors.as_ref()), rule) {
             (Some(mirrors), _) => (mirrors, name.find('/').unwrap_or(name.len()), None),
             (None, Some((rule, end))) => (&rule.mirrors, end, rule.location.as_ref()),
-            (None, None) => return vec![repository.clone()],
+            (None, None) => return vec![(repository.clone(), Pulls::All)],
         };
         let rest = &name[end..];
-        let wanted = mirrors.iter().filter(|mirror| mirror.pulls.covers(by_digest));
-        let mut sources: Vec<_> = wanted.filter_map(|mirror| mirror.location.with(rest)).collect();
+        let place = |mirror: &Mirror| Some((mirror.location.with(rest)?, mirror.pulls));
+        let mut sources: Vec<_> = mirrors.iter().filter_map(place).collect();
         let origin = location.and_then(|location| location.with(rest));
-        sources.push(origin.unwrap_or_else(|| repository.clone()));
+        sources.push((origin.unwrap_or_else(|| repository.clone()), Pulls::All));
         sources
     }
 }
@@ -141,7 +141,6 @@ impl Registries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::namespace::{NamespaceRule, Pulls};
 
     fn mirror(location: &str, pulls: Pulls) -> Mirror {
         Mirror { location: location.parse().unwrap(), pulls, insecure: location.contains("bad") }
@@ -158,9 +157,9 @@ mod tests {
         }
     }
 
-    fn sources(registries: &Registries, name: &str, by_digest: bool) -> Vec<String> {
-        let sources = registries.sources(&name.parse().unwrap(), by_digest);
-        sources.iter().map(Repository::full_name).collect()
+    fn sources(registries: &Registries, name: &str) -> Vec<String> {
+        let sources = registries.sources(&name.parse().unwrap());
+        sources.iter().map(|(place, _)| place.full_name()).collect()
     }
 
     #[test]
@@ -196,18 +195,8 @@ mod tests {
             ("p.example:5000/app", vec!["m.example/p/app", "p.example:5000/app"]),
             (long.as_str(), vec![&*long.replace("a.example/team", "b.example/old")]),
         ] {
-            assert_eq!(sources(&registries, name, false), want, "{name}");
+            assert_eq!(sources(&registries, name), want, "{name}");
         }
-    }
-
-    #[test]
-    fn a_mirror_may_be_for_digests_or_tags_alone() {
-        let mut of_rule = rule("r.example", None, &[]);
-        of_rule.mirrors =
-            vec![mirror("d.example", Pulls::Digests), mirror("t.example", Pulls::Tags)];
-        let registries = Registries::new([], vec![of_rule], Vec::new());
-        assert_eq!(sources(&registries, "r.example/a", true), ["d.example/a", "r.example/a"]);
-        assert_eq!(sources(&registries, "r.example/a", false), ["t.example/a", "r.example/a"]);
     }
 
     #[test]
@@ -225,11 +214,8 @@ mod tests {
             rule("docker.io", None, &["m.example"]),
         ];
         let registries = Registries::new(settings, rules, Vec::new());
-        assert_eq!(
-            sources(&registries, "r.example/a/b", false),
-            ["own.example/x/a/b", "r.example/a/b"]
-        );
-        assert_eq!(sources(&registries, "ubuntu", false), ["index.docker.io/library/ubuntu"]);
+        assert_eq!(sources(&registries, "r.example/a/b"), ["own.example/x/a/b", "r.example/a/b"]);
+        assert_eq!(sources(&registries, "ubuntu"), ["index.docker.io/library/ubuntu"]);
     }
 
     #[test]

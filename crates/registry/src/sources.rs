@@ -1,11 +1,13 @@
 //! Asks the mirrors of a base's registry first, and the registry itself last. A
-//! mirror that fails in whatever way is not asked for that repository again.
+//! mirror that fails in whatever way is not asked for that repository again, and
+//! what is known by its digest comes from whoever has answered before.
 
 use oci::{Reference, Repository};
 
 use crate::client::Client;
 use crate::error::RegistryError;
 use crate::mirror::{MirrorAnswer, MirrorObserver};
+use crate::namespace::Pulls;
 use crate::retry::{Attempts, RetryPolicy};
 
 /// The places that are asked for something of a repository, one after the other.
@@ -14,8 +16,8 @@ pub(crate) struct Sources<'a> {
     origin: &'a Repository,
     /// Those left, the last first.
     places: Vec<Repository>,
-    /// Is there anything to say?
-    has_mirrors: bool,
+    /// Is it more than the origin?
+    is_mirrored: bool,
 }
 
 /// The next place answers faster than a second attempt.
@@ -28,19 +30,30 @@ static ONCE: RetryPolicy = RetryPolicy {
 impl Client {
     /// The places to ask for a tag, or by digest.
     pub(crate) fn sources<'a>(&'a self, origin: &'a Repository, by_digest: bool) -> Sources<'a> {
-        let registries = &self.transport().options.registries;
         let mut places = match self.pulls_bases() {
-            true => registries.sources(origin, by_digest),
-            false => vec![origin.clone()],
+            true => self.transport().options.registries.sources(origin),
+            false => vec![(origin.clone(), Pulls::All)],
         };
-        let has_mirrors = places.len() > 1;
-        places.reverse();
-        if has_mirrors && let Some(known) = self.experience().lock().get(origin) {
-            let (last, failed) = (places.remove(0), &known.failed);
-            places.retain(|place| failed.iter().all(|(failed, _)| failed != place));
-            places.insert(0, last);
+        let is_mirrored = places.iter().any(|(place, _)| place != origin);
+        if is_mirrored {
+            let experience = self.experience().lock();
+            let known = experience.get(origin);
+            let by = known.and_then(|known| known.by.as_ref()).filter(|_| by_digest);
+            let at = by.and_then(|by| places.iter().position(|(place, _)| place == by));
+            match at {
+                Some(at) => drop(places.drain(..at)),
+                None => places.retain(|(_, pulls)| pulls.covers(by_digest)),
+            }
+            // The last is asked whatever it has said before.
+            if let Some(known) = known
+                && let Some(last) = places.pop()
+            {
+                places.retain(|(place, _)| known.failed.iter().all(|(failed, _)| failed != place));
+                places.push(last);
+            }
         }
-        Sources { client: self, origin, places, has_mirrors }
+        let places = places.into_iter().rev().map(|(place, _)| place).collect();
+        Sources { client: self, origin, places, is_mirrored }
     }
 }
 
@@ -97,13 +110,15 @@ impl Sources<'_> {
 
     /// Says once who answers.
     fn tell(&self, by: Option<Repository>) {
-        if !self.has_mirrors {
+        if !self.is_mirrored {
             return;
         }
         let failed = {
             let mut experience = self.client.experience().lock();
             let known = experience.entry(self.origin.clone()).or_default();
-            if !known.told.insert(by.clone()) {
+            known.by.clone_from(&by);
+            let is_plain = by.as_ref() == Some(self.origin) || by.is_none();
+            if is_plain && known.failed.is_empty() || !known.told.insert(by.clone()) {
                 return;
             }
             known.failed.clone()

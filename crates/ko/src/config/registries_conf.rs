@@ -151,11 +151,16 @@ fn parse(file: &str, text: String) -> Result<Vec<NamespaceRule>> {
     let mut rules: Vec<NamespaceRule> = Vec::new();
     for node in tables(&reader, "registry", fields.get("registry"))? {
         let rule = rule(&mut reader, file, node)?;
-        if rules.iter().any(|other| other.prefix == rule.prefix) {
-            let message = format!("'registry': {:?} stands there twice", rule.prefix.as_str());
-            return Err(reader.origin(node).error(message));
+        match rules.iter().find(|other| other.prefix == rule.prefix) {
+            None => rules.push(rule),
+            // Of two, podman takes the first.
+            Some(other) if (other.insecure, other.blocked) == (rule.insecure, rule.blocked) => {}
+            Some(_) => {
+                let prefix = rule.prefix.as_str();
+                let message = format!("'registry': {prefix:?} stands there twice, and differs");
+                return Err(reader.origin(node).error(message));
+            }
         }
-        rules.push(rule);
     }
     Ok(rules)
 }
@@ -204,6 +209,8 @@ fn rule(reader: &mut Reader<'_>, file: &str, node: &Node) -> Result<NamespaceRul
             insecure: flag(reader, &fields, "registry.mirror.insecure")?,
         });
     }
+    // Where it is no other place, nothing is rewritten.
+    let location = location.filter(|text| text.value != named.value);
     let location = location.map(|text| parsed("registry.location", &text)).transpose()?;
     Ok(NamespaceRule {
         prefix,
@@ -332,7 +339,7 @@ insecure = true
             read(text).unwrap(),
             [
                 r#"example.com/foo Some(Location("internal-registry-for-example.com/bar")) false false ["Location(\"example-mirror-0.local/mirror-for-foo\") All false", "Location(\"example-mirror-1.local/mirrors/foo\") Digests true"]"#,
-                r#"registry.com Some(Location("registry.com")) false true ["Location(\"mirror.registry.com\") Digests false"]"#,
+                r#"registry.com None false true ["Location(\"mirror.registry.com\") Digests false"]"#,
                 r#"*.example.org None true false []"#,
             ]
         );
@@ -377,8 +384,8 @@ insecure = true
                 "cannot stand beside mirror-by-digest-only",
             ),
             (
-                "[[registry]]\nlocation = \"r.io\"\n[[registry]]\nprefix = \"R.io\"",
-                "\"r.io\" stands there twice",
+                "[[registry]]\nlocation = \"r.io\"\n[[registry]]\nprefix = \"R.io\"\nblocked = true",
+                "\"r.io\" stands there twice, and differs",
             ),
             ("[registries.search]\nregistries = []", "is a table of version 1"),
         ] {

@@ -27,13 +27,18 @@ struct Mirrored {
 
 impl Mirrored {
     fn new() -> Self {
+        Self::of([Pulls::All; 2])
+    }
+
+    /// With mirrors for these pulls.
+    fn of(pulls: [Pulls; 2]) -> Self {
         let (origin, mirrors) = (TestRegistry::start(), [(); 2].map(|()| TestRegistry::start()));
         let location = |mirror: &TestRegistry| -> Location {
             format!("{}/cache", mirror.host()).parse().unwrap()
         };
-        let of = mirrors.iter().map(|mirror| Mirror {
+        let of = mirrors.iter().zip(pulls).map(|(mirror, pulls)| Mirror {
             location: location(mirror),
-            pulls: Pulls::All,
+            pulls,
             insecure: false,
         });
         let settings = RegistrySettings { mirrors: Some(of.collect()), ..Default::default() };
@@ -177,6 +182,36 @@ async fn where_nobody_answers_it_is_the_origin_that_counts() {
     let error = of.client.manifest(&name).await.unwrap_err();
     assert!(error.is_not_found() && error.to_string().contains(of.origin.host()), "{error}");
     assert_eq!(of.asked(), [1, 1, 2]);
+    let said = of.said();
+    assert_eq!((said.len(), said[0].0, said[1].0), (2, Some(2), None));
+}
+
+#[tokio::test]
+async fn what_belongs_to_an_image_comes_from_where_its_tag_was_found() {
+    for (pulls, by) in [
+        ([Pulls::Tags, Pulls::Digests], 0),
+        ([Pulls::Digests, Pulls::Tags], 1),
+        ([Pulls::Digests, Pulls::Digests], 2),
+    ] {
+        let of = Mirrored::of(pulls);
+        let name = of.put();
+        let (content, descriptor) = blob(1000);
+        of.all()[by].put_blob(if by == 2 { "base" } else { "cache/base" }, &content);
+        let digest = of.client.manifest(&name).await.unwrap().digest;
+        let child = name.repository().with_digest(digest);
+        assert_eq!(of.client.manifest(&child).await.unwrap().bytes, MANIFEST);
+        let bytes = of.client.blob_bytes(name.repository(), &descriptor, 1000).await;
+        assert_eq!(bytes.unwrap(), content);
+        let said = if by == 2 { vec![] } else { vec![(Some(by), vec![])] };
+        assert_eq!(of.said(), said);
+        let asked = of.all().map(|registry| registry.counts().total() > 0);
+        assert_eq!(asked.iter().filter(|asked| **asked).count(), 1, "{pulls:?}");
+    }
+    // Where it is the digest that is asked for first, it counts who has that.
+    let of = Mirrored::of([Pulls::Tags, Pulls::Digests]);
+    let name = of.put().repository().with_digest(Digest::of(MANIFEST));
+    let _ = of.client.manifest(&name).await.unwrap();
+    assert_eq!(of.said(), [(Some(1), vec![])]);
 }
 
 #[tokio::test]
