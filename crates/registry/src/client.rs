@@ -109,6 +109,7 @@ impl<'a> Call<'a> {
             headers: self.headers.clone(),
             payload: self.payload.clone(),
             pool: self.pool,
+            token_of: None,
         }
     }
 }

@@ -28,11 +28,17 @@ pub(crate) struct HostTls {
     identity: Option<Arc<CertifiedKey>>,
 }
 
+/// The host and port of a URL of https, as they are looked up.
+fn host_of(url: &Url) -> Option<String> {
+    let origin = url.origin().ascii_serialization();
+    origin.strip_prefix("https://").map(host_key)
+}
+
 type Cell<T> = Arc<OnceCell<Option<Arc<T>>>>;
 
 /// Of each host what is made for it alone; `T` holds its connections.
 #[derive(Debug)]
-pub(crate) struct ByHost<T>(Mutex<HashMap<String, Cell<T>>>);
+pub(crate) struct ByHost<T>(Mutex<HashMap<(String, Option<String>), Cell<T>>>);
 
 impl<T> Default for ByHost<T> {
     fn default() -> Self {
@@ -41,27 +47,32 @@ impl<T> Default for ByHost<T> {
 }
 
 impl<T> ByHost<T> {
-    /// What was made for the host of a URL; `None` if it is spoken to as any other.
+    /// What was made for the host of a URL; `None` if it is spoken to as any other. A
+    /// server of tokens is trusted as its registry is, but does not learn who we are.
     pub(crate) async fn get(
         &self,
         url: &Url,
+        token_of: Option<&Url>,
         options: &ClientOptions,
         make: impl FnOnce(Arc<Trust>) -> T,
     ) -> Result<Option<Arc<T>>, RegistryError> {
-        if url.scheme() != "https" {
-            return Ok(None);
-        }
-        let host = host_key(&url.origin().ascii_serialization()["https://".len()..]);
+        let Some(host) = host_of(url) else { return Ok(None) };
+        let registry = token_of.and_then(host_of).filter(|registry| *registry != host);
         let cell = {
             let mut hosts = self.0.lock().expect("no holder of this lock panics");
-            Arc::clone(hosts.entry(host.clone()).or_default())
+            let key = (host.clone(), registry.clone());
+            Arc::clone(hosts.entry(key).or_default())
         };
         let made = cell.get_or_try_init(|| async {
-            let settings = options.registries.of(&host);
-            let dirs = options.registries.certificate_dirs().to_vec();
-            let Some(tls) = HostTls::read(host, settings, dirs).await? else {
-                return Ok::<_, RegistryError>(None);
-            };
+            let mut tls = HostTls::read(host, options).await?;
+            if let Some(registry) = registry
+                && let Some(of_registry) = HostTls::read(registry, options).await?
+            {
+                let tls = tls.get_or_insert_default();
+                tls.skip_verify |= of_registry.skip_verify;
+                tls.authorities.extend(of_registry.authorities);
+            }
+            let Some(tls) = tls else { return Ok::<_, RegistryError>(None) };
             let HostTls { skip_verify, mut authorities, identity } = tls;
             authorities.extend(options.extra_roots()?);
             let trust = match skip_verify || options.skip_verify {
@@ -77,11 +88,9 @@ impl<T> ByHost<T> {
 impl HostTls {
     /// Reads the files of a host; `None` if there are none, and nothing else is
     /// said.
-    async fn read(
-        host: String,
-        settings: RegistrySettings,
-        dirs: Vec<PathBuf>,
-    ) -> Result<Option<Self>, RegistryError> {
+    async fn read(host: String, options: &ClientOptions) -> Result<Option<Self>, RegistryError> {
+        let settings = options.registries.of(&host);
+        let dirs = options.registries.certificate_dirs().to_vec();
         let skip_verify = settings.skip_verify.unwrap_or(false);
         let named = settings.authorities.is_some() || settings.identity.is_some();
         if !named && dirs.is_empty() {

@@ -48,12 +48,14 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
     pub(crate) pool: Pool,
+    /// The registry that a token is asked for: what it trusts is trusted there too.
+    pub(crate) token_of: Option<Url>,
 }
 
 impl Request {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         let (headers, payload) = (HeaderMap::new(), Payload::Empty);
-        Self { method, url, headers, payload, pool: Pool::Api }
+        Self { method, url, headers, payload, pool: Pool::Api, token_of: None }
     }
 
     pub(crate) fn line(&self) -> Box<RequestLine> {
@@ -135,15 +137,15 @@ impl Transport {
         Traffic { requests: read(requests), sent: read(sent), received: read(received) }
     }
 
-    /// Makes the client for a kind of request to a host.
+    /// Makes the client for a request.
     async fn client(
         &self,
-        url: &Url,
-        pool: Pool,
+        request: &Request,
     ) -> Result<(reqwest::Client, Arc<Trust>), RegistryError> {
-        let own = self.own.get(url, &self.options, Clients::new).await?;
+        let Request { url, token_of, pool, .. } = request;
+        let own = self.own.get(url, token_of.as_ref(), &self.options, Clients::new).await?;
         let Clients { trust, by_pool } = own.as_deref().unwrap_or(&self.clients);
-        let cell = &by_pool[usize::from(pool == Pool::Upload)];
+        let cell = &by_pool[usize::from(*pool == Pool::Upload)];
         let made = cell.get_or_try_init(|| async {
             let builder = reqwest::Client::builder()
                 .user_agent(&self.options.user_agent)
@@ -169,7 +171,7 @@ impl Transport {
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
         self.options.proxies.of(&request.url)?;
-        let (client, trust) = self.client(&request.url, request.pool).await?;
+        let (client, trust) = self.client(request).await?;
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());

@@ -8,14 +8,18 @@ use ko_registry::{
     Chain, Client, ClientOptions, IdentityFiles, PlainHttp, Registries, RegistryError,
     RegistrySettings, RootPlaces, TlsFile,
 };
-use testkit::registry::{Class, Protocol, TestRegistry};
+use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry};
 
-use crate::{assert_requests, options, reference};
+use crate::{Fixed, PASSWORD, USER, assert_requests, basic, options, reference};
+
+/// No authorities.
+fn nobody() -> RootPlaces {
+    RootPlaces { file: Some("no such file".into()), dirs: Some(Vec::new()) }
+}
 
 /// A client that trusts nobody but for what is said of registries.
 fn client(registries: Registries) -> Client {
-    let roots = RootPlaces { file: Some("no such file".into()), dirs: Some(Vec::new()) };
-    let options = ClientOptions { roots, registries, ..options() };
+    let options = ClientOptions { roots: nobody(), registries, ..options() };
     Client::new(options, Arc::new(Chain::default())).unwrap()
 }
 
@@ -35,7 +39,10 @@ struct Files {
 
 impl Files {
     fn new(protocol: Protocol) -> Self {
-        let registry = TestRegistry::builder().tls(protocol).client_certificates(true).start();
+        Self::of(TestRegistry::builder().tls(protocol).client_certificates(true).start())
+    }
+
+    fn of(registry: TestRegistry) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (certificate, key) = registry.client_pem().unwrap();
         let of_host = dir.path().join(registry.host());
@@ -188,4 +195,34 @@ async fn requests_at_once_are_a_setting() {
     assert!(futures::future::join_all(asked).await.iter().all(Result::is_err));
     // One after the other, they need one connection.
     assert_eq!((registry.counts().total(), registry.connections()), (20, 1));
+}
+
+#[tokio::test]
+async fn a_server_of_tokens_is_trusted_as_its_registry_but_not_told_who_we_are() {
+    for guarded in [false, true] {
+        let registry = TestRegistry::builder()
+            .tls(Protocol::Http2)
+            .auth(Auth::Bearer(Bearer::new(USER, PASSWORD)))
+            .client_certificates(guarded)
+            .start();
+        // The same server under another name, for which nothing is said.
+        let realm = registry.url().replace("127.0.0.1", "localhost") + "/token";
+        let challenge = format!("Bearer realm=\"{realm}\",service=\"testkit\"");
+        let headers = vec![("www-authenticate".to_owned(), challenge)];
+        registry.inject(Rule::new(Fault::SetHeaders(headers)));
+        let files = Files::of(registry);
+        let registries = [(files.registry.host().parse().unwrap(), files.settings())];
+        let registries = Registries::new(registries, vec![], vec![]);
+        let options = ClientOptions { roots: nobody(), registries, ..options() };
+        let client = Client::new(options, Arc::new(Fixed(basic()))).unwrap();
+        let asked = files.ask(&client).await;
+        match guarded {
+            false => asked.unwrap(),
+            true => {
+                let error = asked.unwrap_err();
+                assert!(matches!(error, RegistryError::Token { .. }), "{error}");
+                assert!(error.is_client_certificate(), "{error}");
+            }
+        }
+    }
 }
