@@ -25,6 +25,8 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
         "if the registry is meant to speak plain http: `http: only` for it below registries in \
          .ko.yaml, or --insecure-registry"
             .to_owned()
+    } else if error.is_https_wanted() {
+        "the registry speaks https: `http: only` for it in .ko.yaml must go".to_owned()
     } else if let RegistryError::TlsFile { .. } = error {
         "set right the file, or what names it: a setting below registries in .ko.yaml, or a \
          directory certs.d of docker or podman"

@@ -364,6 +364,16 @@ impl RegistryError {
         self.is_broken(|broken| matches!(broken, Broken::NotTls))
     }
 
+    /// Returns whether a server was asked in plain http that speaks https. Those of Go
+    /// and nginx say so.
+    pub fn is_https_wanted(&self) -> bool {
+        let said = |failure: &Failure| {
+            failure.status == StatusCode::BAD_REQUEST && failure.to_string().contains("HTTPS ")
+        };
+        matches!(self, Self::Transport { broken: Broken::NotHttp, .. })
+            || self.failure().is_some_and(said)
+    }
+
     /// Returns whether this machine is the cause, and not a registry.
     pub(crate) fn is_local(&self) -> bool {
         matches!(

@@ -34,11 +34,12 @@ fn host_of(url: &Url) -> Option<String> {
     origin.strip_prefix("https://").map(host_key)
 }
 
-type Cell<T> = Arc<OnceCell<Option<Arc<T>>>>;
+/// By host, and by the registry whose tokens it gives if that is another one.
+type Hosts<T> = HashMap<(String, Option<String>), Arc<OnceCell<Option<Arc<T>>>>>;
 
 /// Of each host what is made for it alone; `T` holds its connections.
 #[derive(Debug)]
-pub(crate) struct ByHost<T>(Mutex<HashMap<(String, Option<String>), Cell<T>>>);
+pub(crate) struct ByHost<T>(Mutex<Hosts<T>>);
 
 impl<T> Default for ByHost<T> {
     fn default() -> Self {

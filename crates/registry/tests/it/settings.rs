@@ -171,6 +171,7 @@ async fn plain_http_is_a_setting() {
     let name = reference(&encrypted, "app");
     let error = with(&encrypted, of(PlainHttp::Only)).manifest(&name).await.unwrap_err();
     assert!(error.to_string().ends_with("does not speak plain http, perhaps https"), "{error}");
+    assert!(error.is_https_wanted());
 
     // By a name for which http is not allowed anyway.
     let elsewhere = plain.host().replace("127.0.0.1", "127.1");
