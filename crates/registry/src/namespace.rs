@@ -109,13 +109,13 @@ impl Prefix {
         (rest.is_empty() || rest.starts_with('/')).then_some(self.0.len())
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    pub(crate) fn is_wildcard(&self) -> bool {
+        self.0.starts_with('*')
     }
 
-    /// Is everything of a host below it?
-    pub(crate) fn is_all_of(&self, host: &str) -> bool {
-        !self.0.contains('/') && self.end_in(host).is_some()
+    /// Is it something below a host?
+    pub(crate) fn is_part_of(&self, host: &str) -> bool {
+        self.0.strip_prefix(host).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// As it is compared.

@@ -93,20 +93,24 @@ impl Registries {
         &self.certificate_dirs
     }
 
-    /// Is plain http, or any certificate, allowed for all of a host?
+    /// Is plain http, or any certificate, allowed for all of a host? Not if that is not
+    /// said of a part of it.
     fn is_insecure(&self, key: &str) -> bool {
-        let of_mirror =
-            |mirror: &Mirror| mirror.insecure && host_key(mirror.location.host()) == key;
-        let mut rules = self.rules.iter();
-        rules.any(|rule| {
-            rule.insecure && rule.prefix.is_all_of(key) || rule.mirrors.iter().any(of_mirror)
-        })
+        let mut mirrors = self.rules.iter().flat_map(|rule| &rule.mirrors);
+        if mirrors.any(|mirror| mirror.insecure && host_key(mirror.location.host()) == key) {
+            return true;
+        }
+        let mut parts = self.rules.iter().filter(|rule| rule.prefix.is_part_of(key));
+        self.rule(key).is_some_and(|(rule, _)| rule.insecure) && parts.all(|rule| rule.insecure)
     }
 
-    /// The rule for a repository: that of the longest prefix.
+    /// The rule for a repository: that of the longest prefix. One without a wildcard
+    /// says more.
     fn rule(&self, name: &str) -> Option<(&NamespaceRule, usize)> {
         let matching = self.rules.iter().filter_map(|rule| Some((rule, rule.prefix.end_in(name)?)));
-        matching.max_by_key(|(rule, _)| rule.prefix.len())
+        matching.max_by_key(|(rule, end)| {
+            (*end, !rule.prefix.is_wildcard(), rule.prefix.as_str().len())
+        })
     }
 
     /// The file that forbids the use of a repository.
@@ -168,6 +172,8 @@ mod tests {
             rule("docker.io", None, &["m.example/hub"]),
             rule("docker.io/library", None, &["m.example/official", "127.0.0.1:5000"]),
             rule("a.example/team", Some("b.example/old"), &[]),
+            rule("x.wide.example", None, &["m.example/x"]),
+            rule("*.y.wide.example", None, &["m.example/y"]),
             rule("*.wide.example", None, &["m.example/wide"]),
             rule("p.example:5000", None, &["m.example/p"]),
         ];
@@ -187,8 +193,9 @@ mod tests {
             ("a.example/team", vec!["b.example/old"]),
             ("a.example/teams/app", vec!["a.example/teams/app"]),
             ("A.Example/team/app", vec!["b.example/old/app"]),
-            ("x.wide.example/app", vec!["m.example/wide/app", "x.wide.example/app"]),
-            ("x.y.wide.example/app", vec!["m.example/wide/app", "x.y.wide.example/app"]),
+            ("x.wide.example/app", vec!["m.example/x/app", "x.wide.example/app"]),
+            ("x.y.wide.example/app", vec!["m.example/y/app", "x.y.wide.example/app"]),
+            ("x.z.wide.example/app", vec!["m.example/wide/app", "x.z.wide.example/app"]),
             ("wide.example/app", vec!["wide.example/app"]),
             ("x.wide.example.org/app", vec!["x.wide.example.org/app"]),
             ("p.example/app", vec!["p.example/app"]),
@@ -221,11 +228,16 @@ mod tests {
     #[test]
     fn what_is_insecure_is_so_for_a_host() {
         let never = RegistrySettings { http: Some(PlainHttp::Never), ..Default::default() };
-        let rules = vec![
+        let mut rules = vec![
             rule("bad.example", None, &[]),
             rule("other.example/bad", None, &["badmirror.example:5000/hub"]),
             rule("*.bad.example", None, &[]),
+            rule("good.bad.example", None, &[]),
+            rule("half.bad.example", None, &[]),
+            rule("half.bad.example/path", None, &[]),
         ];
+        rules[3].insecure = false;
+        rules[5].insecure = false;
         let settings = [("own.bad.example".parse().unwrap(), never)];
         let registries = Registries::new(settings, rules, Vec::new());
         for (host, want) in [
@@ -235,6 +247,8 @@ mod tests {
             ("x.bad.example", (Some(PlainHttp::Allowed), Some(true))),
             ("own.bad.example", (Some(PlainHttp::Never), Some(true))),
             ("other.example", (None, None)),
+            ("good.bad.example", (None, None)),
+            ("half.bad.example", (None, None)),
             ("badmirror.example:5000", (Some(PlainHttp::Allowed), Some(true))),
             ("good.example", (None, None)),
         ] {
