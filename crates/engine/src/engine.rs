@@ -7,7 +7,7 @@ use std::sync::Arc;
 use golang::{Argument, Go};
 use layer::Compressor;
 use oci::{PlatformMatcher, Repository};
-use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver};
+use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver, Watcher};
 use store::Store;
 
 use crate::activity::Activity;
@@ -236,6 +236,10 @@ impl Engine {
         self.planner.plan(programs, planned).await
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.cache.store
+    }
+
     pub(crate) fn planner(&self) -> &Planner {
         &self.planner
     }
@@ -299,6 +303,10 @@ impl Clients {
     /// Two only where they must behave differently: one finds out everything
     /// about a registry once.
     fn new(network: &Network, store: &Store, observer: &Observer) -> Result<Self, Error> {
+        let watcher = network.watched.then(|| {
+            let observer = observer.clone();
+            Watcher::new(move |exchange| observer.emit(Event::Exchange(Box::new(exchange))))
+        });
         let client = |skip_verify| {
             let options = ClientOptions {
                 user_agent: network.user_agent.clone(),
@@ -307,6 +315,7 @@ impl Clients {
                 memory: Some(store.clone()),
                 registries: network.registries.clone(),
                 mirror_observer: Some(mirror_observer(observer)),
+                watcher: watcher.clone(),
                 roots: network.roots.clone(),
                 proxies: network.proxies.clone(),
                 ..ClientOptions::default()

@@ -130,6 +130,7 @@ impl Default for Network {
             registries: Registries::default(),
             roots: RootPlaces::default(),
             proxies: Proxies::default(),
+            watched: false,
             keychain: Arc::new(Anonymous),
         }
     }
@@ -149,6 +150,8 @@ pub struct Network {
     pub roots: RootPlaces,
     /// Which requests go through a proxy.
     pub proxies: Proxies,
+    /// Whether each request is an [`Event::Exchange`](crate::Event::Exchange).
+    pub watched: bool,
     /// Whose credentials are used.
     pub keychain: Arc<dyn Keychain>,
 }

@@ -8,6 +8,7 @@ mod config;
 mod destination;
 mod environment;
 mod error;
+mod har;
 mod memory;
 mod settings;
 mod shown;

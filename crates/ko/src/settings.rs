@@ -50,7 +50,8 @@ pub(crate) fn options(
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let network = network(process, builder.registries, publish.insecure_registry, verbose);
+    let mut network = network(process, builder.registries, publish.insecure_registry, verbose);
+    network.watched = verbose || !image.trace_http.is_empty();
     let limits = limits(image.jobs)?;
     let mut options = Options::new(work_dir.clone(), environment, limits, destination, network);
     options.go = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
@@ -352,7 +353,15 @@ const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 fn network(process: &Process, registries: Registries, insecure: bool, verbose: bool) -> Network {
     let keychain = keychain(credential_sources(process, verbose));
     let (roots, proxies) = (roots(process), proxies(process));
-    Network { user_agent: user_agent(), insecure, registries, roots, proxies, keychain }
+    Network {
+        user_agent: user_agent(),
+        insecure,
+        registries,
+        roots,
+        proxies,
+        keychain,
+        ..Network::default()
+    }
 }
 
 /// What the configuration and this machine say of single registries.

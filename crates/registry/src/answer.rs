@@ -54,9 +54,7 @@ impl Failure {
         Self {
             status,
             errors: parsed.map(|body| body.errors).unwrap_or_default(),
-            retry_after: headers
-                .get(RETRY_AFTER)
-                .and_then(|value| retry_after(value.to_str().ok()?)),
+            retry_after: retry_after(headers),
             trouble: None,
             body: body.map(|body| {
                 let text = String::from_utf8_lossy(body);
@@ -81,8 +79,13 @@ pub(crate) fn is_refusal(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
+/// For how long a registry asks to be left alone.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    waiting_time(headers.get(RETRY_AFTER)?.to_str().ok()?)
+}
+
 /// Reads `Retry-After` (RFC 9110, 10.2.3): seconds or a date.
-fn retry_after(text: &str) -> Option<Duration> {
+fn waiting_time(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
@@ -206,11 +209,11 @@ mod tests {
 
     #[test]
     fn waiting_times() {
-        assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after("soon"), None);
-        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(waiting_time("7"), Some(Duration::from_secs(7)));
+        assert_eq!(waiting_time("soon"), None);
+        assert_eq!(waiting_time("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3600));
-        let wait = retry_after(&date).unwrap();
+        let wait = waiting_time(&date).unwrap();
         assert!(wait > Duration::from_secs(3000) && wait <= Duration::from_secs(3600), "{wait:?}");
     }
 
@@ -281,10 +284,10 @@ mod tests {
         /// Seconds and dates come back.
         #[test]
         fn waiting_times_survive_their_header(seconds: u64, past in 0..1_700_000_000_u64) {
-            prop_assert_eq!(retry_after(&format!(" {seconds} ")), Some(Duration::from_secs(seconds)));
+            prop_assert_eq!(waiting_time(&format!(" {seconds} ")), Some(Duration::from_secs(seconds)));
             let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(past));
-            prop_assert_eq!(retry_after(&date), Some(Duration::ZERO));
-            prop_assert_eq!(retry_after(&format!("{seconds}s")), None);
+            prop_assert_eq!(waiting_time(&date), Some(Duration::ZERO));
+            prop_assert_eq!(waiting_time(&format!("{seconds}s")), None);
         }
     }
 }

@@ -46,7 +46,7 @@ impl BlobSource {
             Self::Bytes(bytes) => Payload::Bytes(bytes.clone()),
             Self::Store(store) | Self::Remote { store, .. } => {
                 let (digest, size) = (descriptor.digest, descriptor.size);
-                Payload::Blob { store: store.clone(), digest, size }
+                Payload::Blob { store: store.clone(), digest, size, start: 0, len: size }
             }
         }
     }

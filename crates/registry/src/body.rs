@@ -1,13 +1,14 @@
 //! Provides the bodies of requests. A blob is streamed from the store in pieces,
 //! and can be opened again when a request has to be repeated.
 
+use std::io::SeekFrom;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, stream};
 use oci::Digest;
 use store::Store;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use crate::error::RegistryError;
 use crate::pulse::Pulse;
@@ -20,7 +21,14 @@ const CHUNK: usize = 256 * 1024;
 pub(crate) enum Payload {
     Empty,
     Bytes(Bytes),
-    Blob { store: Store, digest: Digest, size: u64 },
+    /// `len` bytes of a blob, from `start`.
+    Blob {
+        store: Store,
+        digest: Digest,
+        size: u64,
+        start: u64,
+        len: u64,
+    },
 }
 
 impl Payload {
@@ -29,7 +37,19 @@ impl Payload {
         match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Blob { size, .. } => *size,
+            Self::Blob { len, .. } => *len,
+        }
+    }
+
+    /// `len` bytes of what was the whole, from `start`. Both are within it.
+    pub(crate) fn slice(self, start: u64, len: u64) -> Self {
+        let at = |offset: u64| usize::try_from(offset).expect("within what is in memory");
+        match self {
+            Self::Empty => Self::Empty,
+            Self::Bytes(bytes) => Self::Bytes(bytes.slice(at(start)..at(start + len))),
+            Self::Blob { store, digest, size, .. } => {
+                Self::Blob { store, digest, size, start, len }
+            }
         }
     }
 
@@ -38,33 +58,39 @@ impl Payload {
         match self {
             Self::Empty => Ok(reqwest::Body::from(Bytes::new())),
             Self::Bytes(bytes) => Ok(bytes.clone().into()),
-            Self::Blob { store, digest, size } => {
+            Self::Blob { store, digest, size, start, len } => {
                 let opened = store.open_blob(digest, *size);
                 let file = opened.map_err(|error| RegistryError::Store(Arc::new(error)))?;
                 let file = file.ok_or(RegistryError::NoBlob { digest: *digest })?;
-                Ok(reqwest::Body::wrap_stream(chunks(file, *size, pulse.clone())))
+                let body = chunks(file, *start, *len, pulse.clone());
+                Ok(reqwest::Body::wrap_stream(body))
             }
         }
     }
 }
 
-/// The first `size` bytes of a file.
+/// `len` bytes of a file that was just opened, from `start`.
 fn chunks(
     file: std::fs::File,
-    size: u64,
+    start: u64,
+    len: u64,
     pulse: Pulse,
 ) -> impl Stream<Item = std::io::Result<Bytes>> {
-    let start = (tokio::fs::File::from_std(file), size, pulse);
-    stream::try_unfold(start, |(mut file, left, pulse)| async move {
+    let skip = Some(start).filter(|start| *start > 0);
+    let state = (tokio::fs::File::from_std(file), skip, len, pulse);
+    stream::try_unfold(state, |(mut file, skip, left, pulse)| async move {
         pulse.beat();
         if left == 0 {
             return Ok(None);
+        }
+        if let Some(start) = skip {
+            file.seek(SeekFrom::Start(start)).await?;
         }
         let mut chunk = BytesMut::with_capacity(CHUNK);
         let read = (&mut file).take(left).read_buf(&mut chunk).await?;
         if read == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(Some((chunk.freeze(), (file, left - read as u64, pulse))))
+        Ok(Some((chunk.freeze(), (file, None, left - read as u64, pulse))))
     })
 }

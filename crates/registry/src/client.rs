@@ -10,8 +10,8 @@ use futures::FutureExt;
 use oci::{Registry, Repository};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use store::Store;
 
+use crate::ahead::Ahead;
 use crate::answer;
 use crate::body::Payload;
 use crate::challenge::{AuthScheme, Bearer};
@@ -19,9 +19,10 @@ use crate::endpoint::{Account, Endpoint, Found};
 use crate::error::RegistryError;
 use crate::guard;
 use crate::keychain::{Credential, Keychain};
-use crate::memory::{self, Scheme};
+use crate::memory::{Met, Scheme, TokenServer};
 use crate::mirror::Experience;
 use crate::options::ClientOptions;
+use crate::preflight;
 use crate::pulls::Pulls;
 use crate::redirect;
 use crate::retry::Attempts;
@@ -30,6 +31,7 @@ use crate::scope::{Access, Scopes};
 use crate::settings::PlainHttp;
 use crate::token;
 use crate::transport::{Pool, Request, Response, Traffic, Transport};
+use crate::under_way::UnderWay;
 
 /// Talks to registries. Cheap to clone; clones share connections, tokens and
 /// everything else that was learnt. Needs a tokio runtime.
@@ -47,6 +49,8 @@ struct Inner {
     accounts: Mutex<HashMap<Repository, Arc<Account>>>,
     pulls: Pulls,
     experience: Experience,
+    /// Where pushing was asked for.
+    preflights: Mutex<Vec<preflight::Asked>>,
 }
 
 /// A request in terms of the protocol.
@@ -127,6 +131,7 @@ impl Client {
             accounts: Mutex::default(),
             pulls: Pulls::default(),
             experience: Experience::default(),
+            preflights: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner), pulls_bases: false })
     }
@@ -147,6 +152,12 @@ impl Client {
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.inner.transport.traffic()
+    }
+
+    /// What this client and its clones are waiting for, the oldest first.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<UnderWay> {
+        self.inner.transport.waits.list()
     }
 
     /// Prepares requests to a repository: finds the credential and, where the
@@ -187,7 +198,7 @@ impl Client {
     }
 
     pub(crate) fn attempts(&self) -> Attempts<'_> {
-        self.inner.transport.options.retry.start()
+        self.inner.transport.attempts()
     }
 
     pub(crate) fn endpoint(&self, registry: &Registry) -> Arc<Endpoint> {
@@ -199,6 +210,21 @@ impl Client {
         remembered(&self.inner.accounts, repository, Account::default)
     }
 
+    pub(crate) fn accounts(&self) -> Vec<(Repository, Arc<Account>)> {
+        let accounts = self.inner.accounts.lock().expect("no holder of this lock panics");
+        accounts.iter().map(|(name, account)| (name.clone(), Arc::clone(account))).collect()
+    }
+
+    /// Notes that pushing is asked for, and returns whether that is new.
+    pub(crate) fn asks(&self, asked: preflight::Asked) -> bool {
+        let mut all = self.inner.preflights.lock().expect("no holder of this lock panics");
+        let is_new = !all.contains(&asked);
+        if is_new {
+            all.push(asked);
+        }
+        is_new
+    }
+
     /// Scheme, host and port of a registry, for a request to one of its
     /// repositories.
     pub(crate) async fn base(
@@ -206,40 +232,17 @@ impl Client {
         endpoint: &Endpoint,
         repository: Option<&Repository>,
     ) -> Result<Url, RegistryError> {
-        let registries = &self.inner.transport.options.registries;
-        if let Some(repository) = repository
-            && let Some(file) = registries.blocked(repository)
-        {
-            let (repository, file) = (repository.full_name(), file.to_owned());
-            return Err(RegistryError::Blocked { repository, file });
+        if let Some(repository) = repository {
+            self.check(repository)?;
         }
         match endpoint.http {
             PlainHttp::Never => return Ok(scheme::base("https", &endpoint.registry)),
             PlainHttp::Only => return Ok(scheme::base("http", &endpoint.registry)),
             PlainHttp::Allowed => {}
         }
-        let is_changed = endpoint.is_changed.load(Ordering::SeqCst);
-        let good = |found: &Found| !(is_changed && matches!(found, Found::Remembered(_)));
-        let found = endpoint.found.get_if(good, || {
-            let (transport, registry) =
-                (Arc::clone(&self.inner.transport), endpoint.registry.clone());
-            let memory = self.memory(endpoint).filter(|_| !is_changed).cloned();
-            let known = memory.zip(repository.cloned());
-            async move {
-                if let Some((store, repository)) = known
-                    && let Some(scheme) = memory::recall(&store, &repository).await
-                {
-                    return Ok(Found::Remembered(scheme::base(scheme.as_str(), &registry)));
-                }
-                let (base, auth) = scheme::find(&transport, &registry).await?;
-                Ok(Found::Asked(base, auth))
-            }
-            .boxed()
-        });
-        match found.await? {
-            Found::Remembered(base) => Ok(base),
+        match self.find(endpoint, repository).await? {
+            Found::Remembered(base, _) => Ok(base),
             Found::Asked(base, auth) => {
-                endpoint.is_asked.store(true, Ordering::Relaxed);
                 if endpoint.auth().is_none() {
                     endpoint.learn(auth.clone());
                     endpoint.pinged.get(|| std::future::ready(Ok(auth)).boxed()).await?;
@@ -249,12 +252,32 @@ impl Client {
         }
     }
 
-    /// Where it is kept how this registry is spoken to. Not if the user wants any
-    /// registry to be spoken to by http: it might be the wrong thing the next time.
-    fn memory(&self, endpoint: &Endpoint) -> Option<&Store> {
-        let options = &self.inner.transport.options;
-        let may = !options.insecure && endpoint.http == PlainHttp::Allowed;
-        options.memory.as_ref().filter(|_| may)
+    /// Where a registry is that may speak http.
+    async fn find(
+        &self,
+        endpoint: &Endpoint,
+        repository: Option<&Repository>,
+    ) -> Result<Found, RegistryError> {
+        let is_changed = endpoint.is_changed.load(Ordering::SeqCst);
+        let good = |found: &Found| !(is_changed && matches!(found, Found::Remembered(..)));
+        let found = endpoint.found.get_if(good, || {
+            let (transport, registry) =
+                (Arc::clone(&self.inner.transport), endpoint.registry.clone());
+            let memory = endpoint.memory.clone().filter(|_| !is_changed);
+            let known = memory.zip(repository.cloned());
+            async move {
+                if let Some((memory, repository)) = known
+                    && let Some(met) = memory.recall(&repository).await
+                {
+                    let base = scheme::base(met.scheme.as_str(), &registry);
+                    return Ok(Found::Remembered(base, met));
+                }
+                let (base, auth) = scheme::find(&transport, &registry).await?;
+                Ok(Found::Asked(base, auth))
+            }
+            .boxed()
+        });
+        found.await
     }
 
     pub(crate) async fn credential(
@@ -314,12 +337,21 @@ impl Client {
         credential: Credential,
         rejected: Option<&HeaderValue>,
     ) -> Result<HeaderValue, RegistryError> {
-        let (scopes, flight) = self.account(repository).token(&scopes);
+        let account = self.account(repository);
+        let (scopes, flight) = account.token(&scopes);
         let good = |token: &token::Token| token.is_good() && Some(&token.header) != rejected;
         let token = flight.get_if(good, || {
             let (transport, base) = (Arc::clone(&self.inner.transport), base.clone());
-            async move { token::fetch(&transport, &base, &challenge, &scopes, &credential).await }
-                .boxed()
+            let ahead = account.ahead(&challenge, &scopes);
+            async move {
+                if let Some(ahead) = ahead
+                    && let Some(token) = ahead.token().await
+                {
+                    return token;
+                }
+                token::fetch(&transport, &base, &challenge, &scopes, &credential).await
+            }
+            .boxed()
         });
         let trouble = || self.inner.keychain.trouble(repository);
         let token = token.await.map_err(|source| RegistryError::Token {
@@ -329,9 +361,19 @@ impl Client {
         Ok(token.header)
     }
 
+    /// Is the use of a repository forbidden on this machine?
+    fn check(&self, repository: &Repository) -> Result<(), RegistryError> {
+        let Some(file) = self.inner.transport.options.registries.blocked(repository) else {
+            return Ok(());
+        };
+        let (repository, file) = (repository.full_name(), file.to_owned());
+        Err(RegistryError::Blocked { repository, file })
+    }
+
     /// Sends a request and returns the answer, whatever its status. A challenge
     /// is answered once, or twice if none was expected.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
+        self.check(call.repository)?;
         let endpoint = self.endpoint(call.repository.registry());
         if let Some(response) = self.send_as_before(call, &endpoint).await? {
             return Ok(response);
@@ -341,6 +383,9 @@ impl Client {
         let mut first = None;
         if endpoint.auth().is_none() {
             first = Some(endpoint.first.lock().await).filter(|_| endpoint.auth().is_none());
+        }
+        if first.is_some() && endpoint.http != PlainHttp::Allowed {
+            self.look_ahead(&endpoint, call.repository, &base, &scopes).await;
         }
         let mut known = self.scheme(&endpoint, call.repository);
         let was_open = AuthScheme::is_open(known.as_ref());
@@ -367,9 +412,8 @@ impl Client {
             response = self.follow_redirects(call, &endpoint, &base, again.as_ref()).await?;
             authorization = again;
         }
-        let asked = endpoint.is_asked.load(Ordering::Relaxed);
-        if asked && authorization.is_none() && response.status().is_success() {
-            self.keep(&endpoint, call.repository, Some(Scheme::of(&base))).await;
+        if response.status().is_success() {
+            self.keep_met(&endpoint, &base, call.repository, authorization.is_some()).await;
         }
         if answer::is_refusal(response.status()) {
             response.trouble = self.inner.keychain.trouble(call.repository);
@@ -377,25 +421,54 @@ impl Client {
         Ok(response)
     }
 
-    /// Sends a request without asking the registry anything, if it was open the
-    /// last time. What it does not answer as an open registry that has what we
-    /// want is no answer: then all is found out anew.
+    /// Sends a request without asking the registry first how it is spoken to, if
+    /// that is remembered. What it does not answer as it did then, an open registry
+    /// with what we want and any other with a challenge, is no answer: then all is
+    /// found out anew. After a challenge the request is sent again by the caller,
+    /// with the token that was fetched meanwhile.
     async fn send_as_before(
         &self,
         call: &Call<'_>,
         endpoint: &Endpoint,
     ) -> Result<Option<Response>, RegistryError> {
-        if endpoint.auth().is_some() || self.memory(endpoint).is_none() {
+        let may_be = endpoint.http == PlainHttp::Allowed && endpoint.memory.is_some();
+        if !may_be || endpoint.auth().is_some() {
             return Ok(None);
         }
-        let base = self.base(endpoint, Some(call.repository)).await?;
-        if endpoint.auth().is_some() {
+        let Found::Remembered(base, met) = self.find(endpoint, Some(call.repository)).await? else {
+            return Ok(None);
+        };
+        let wants_token = met.tokens.is_some();
+        let mut first = None;
+        if let Some(server) = met.tokens {
+            first = Some(endpoint.first.lock().await);
+            if endpoint.auth().is_none() {
+                let scopes = Scopes::of(call.repository, call.access, call.from);
+                let ahead = Ahead::begin(self, &base, call.repository, server, scopes);
+                self.account(call.repository).look_ahead(ahead);
+            }
+        }
+        if endpoint.auth().is_some() || endpoint.is_changed.load(Ordering::SeqCst) {
             return Ok(None);
         }
-        match self.follow_redirects(call, endpoint, &base, None).await {
-            Ok(response) if response.status().is_success() => {
+        let answer = self.follow_redirects(call, endpoint, &base, None).await;
+        drop(first);
+        match answer {
+            Ok(response)
+                if wants_token
+                    && response.status() == StatusCode::UNAUTHORIZED
+                    && self
+                        .is_challenge(endpoint, &base, call.repository, &None, &response)
+                        .await
+                        .is_ok_and(|is_challenge| is_challenge) =>
+            {
+                response.discard().await;
+                Ok(None)
+            }
+            Ok(response) if response.status().is_success() && !wants_token => {
                 self.account(call.repository).learn(AuthScheme::Open);
                 endpoint.learn(AuthScheme::Open);
+                self.keep_met(endpoint, &base, call.repository, false).await;
                 Ok(Some(response))
             }
             other => {
@@ -403,20 +476,51 @@ impl Client {
                     response.discard().await;
                 }
                 endpoint.is_changed.store(true, Ordering::SeqCst);
-                self.keep(endpoint, call.repository, None).await;
+                self.account(call.repository).look_ahead(None);
+                if let Some(memory) = &endpoint.memory {
+                    memory.keep(call.repository, None).await;
+                }
                 Ok(None)
             }
         }
     }
 
-    /// Keeps for the next run how strangers were let in, once.
-    async fn keep(&self, endpoint: &Endpoint, repository: &Repository, scheme: Option<Scheme>) {
-        let Some(store) = self.memory(endpoint) else { return };
-        let account = self.account(repository);
-        if account.is_kept.swap(scheme.is_some(), Ordering::SeqCst) && scheme.is_some() {
+    /// Begins to fetch a token from where the last one came for a repository.
+    async fn look_ahead(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+        base: &Url,
+        scopes: &Scopes,
+    ) {
+        let Some(memory) = &endpoint.memory else { return };
+        if let Some(Met { tokens: Some(server), .. }) = memory.recall(repository).await {
+            let ahead = Ahead::begin(self, base, repository, server, scopes.clone());
+            self.account(repository).look_ahead(ahead);
+        }
+    }
+
+    /// Keeps for the next run how a repository has let us in: with a token, or
+    /// strangers, where they may come by either scheme.
+    async fn keep_met(
+        &self,
+        endpoint: &Endpoint,
+        base: &Url,
+        repository: &Repository,
+        authorized: bool,
+    ) {
+        let tokens = match self.scheme(endpoint, repository) {
+            Some(AuthScheme::Bearer(challenge)) if authorized => Some(TokenServer::of(&challenge)),
+            _ if authorized => return,
+            _ => None,
+        };
+        let Some(memory) = &endpoint.memory else { return };
+        if self.account(repository).is_kept.swap(true, Ordering::Relaxed) {
             return;
         }
-        memory::keep(store, repository, scheme).await;
+        let matters = tokens.is_some() || endpoint.http == PlainHttp::Allowed;
+        let met = Met { scheme: Scheme::of(base), tokens };
+        memory.keep(repository, Some(met).filter(|_| matters)).await;
     }
 
     /// Sends a request and follows its redirects. `authorization` is for the
@@ -429,8 +533,8 @@ impl Client {
         base: &Url,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, RegistryError> {
-        let _permit = endpoint.request().await;
         let transport = &self.inner.transport;
+        let permit = endpoint.request(&transport.waits).await;
         let mut request = call.request(base);
         let mut anonymous: Option<(Url, HeaderValue)> = None;
         for _ in 0..=redirect::MAX_REDIRECTS {
@@ -439,6 +543,7 @@ impl Client {
             let there = there.map(|(_, header)| header);
             request.authorize(if at_home { authorization } else { there });
             let response = transport.send(&request).await?;
+            endpoint.heed(&permit, &response, transport.options.retry.max_delay);
             if response.status() == StatusCode::UNAUTHORIZED
                 && !at_home
                 && anonymous.is_none()

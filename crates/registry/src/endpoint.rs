@@ -1,21 +1,30 @@
 //! Remembers how each registry is spoken to, and the credential and token for
 //! each repository.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use oci::Registry;
 use once::SingleFlight;
-use reqwest::Url;
+use reqwest::{StatusCode, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
-use crate::challenge::AuthScheme;
+use crate::ahead::Ahead;
+use crate::answer;
+use crate::challenge::{AuthScheme, Bearer};
 use crate::error::RegistryError;
+use crate::gate::{Gate, Permit};
 use crate::keychain::Credential;
+use crate::memory::{Memory, Met};
 use crate::options::ClientOptions;
 use crate::scope::Scopes;
 use crate::settings::PlainHttp;
 use crate::token::Token;
+use crate::transport::Response;
+use crate::under_way::Waits;
+use crate::upload::Upload;
 
 type Flight<V> = SingleFlight<V, RegistryError>;
 
@@ -24,8 +33,8 @@ type Flight<V> = SingleFlight<V, RegistryError>;
 pub(crate) enum Found {
     /// It was asked, and this is what it said.
     Asked(Url, AuthScheme),
-    /// It let strangers in there the last time.
-    Remembered(Url),
+    /// It was spoken to there the last time.
+    Remembered(Url, Met),
 }
 
 /// A registry.
@@ -35,8 +44,8 @@ pub(crate) struct Endpoint {
     pub(crate) http: PlainHttp,
     /// Scheme, host and port, where they had to be found out.
     pub(crate) found: Flight<Found>,
-    /// Was it asked how it is spoken to?
-    pub(crate) is_asked: AtomicBool,
+    /// What is remembered of it, if anything may be.
+    pub(crate) memory: Option<Memory>,
     /// Has it answered otherwise than what was remembered of it?
     pub(crate) is_changed: AtomicBool,
     auth: Mutex<Option<AuthScheme>>,
@@ -45,10 +54,14 @@ pub(crate) struct Endpoint {
     /// Held by the first request to a registry that has not been asked
     /// anything, so that the others need not be refused as well.
     pub(crate) first: tokio::sync::Mutex<()>,
-    requests: Semaphore,
+    requests: Gate,
     transfers: Semaphore,
+    /// Until when it wants to be left alone.
+    held_until: Mutex<Option<Instant>>,
     /// Has it refused a blob in a single `PUT`?
     pub(crate) needs_patch: AtomicBool,
+    /// The largest body that it may take, in bytes: it has refused larger ones.
+    pub(crate) largest_body: AtomicU64,
 }
 
 impl Endpoint {
@@ -63,18 +76,23 @@ impl Endpoint {
             None => PlainHttp::Never,
         };
         let max_requests = settings.max_requests.unwrap_or(options.max_requests).max(1);
+        // With http allowed everywhere, what leads there might be the wrong thing the
+        // next time.
+        let memory = options.memory.clone().filter(|_| !options.insecure);
         Self {
-            registry,
             http,
             found: Flight::default(),
-            is_asked: AtomicBool::new(false),
+            memory: memory.map(|store| Memory::new(store, registry.clone())),
+            registry,
             is_changed: AtomicBool::new(false),
             auth: Mutex::default(),
             pinged: Flight::default(),
             first: tokio::sync::Mutex::default(),
-            requests: Semaphore::new(max_requests),
+            requests: Gate::new(max_requests),
             transfers: Semaphore::new(options.max_transfers.clamp(1, max_requests)),
+            held_until: Mutex::default(),
             needs_patch: AtomicBool::new(false),
+            largest_body: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -94,13 +112,38 @@ impl Endpoint {
     }
 
     /// Waits until one more request may be under way.
-    pub(crate) async fn request(&self) -> SemaphorePermit<'_> {
-        self.requests.acquire().await.expect("the semaphore is never closed")
+    pub(crate) async fn request(&self, waits: &Waits) -> Permit<'_> {
+        let permit = self.requests.enter().await;
+        loop {
+            let until = *self.held_until.lock().expect("no holder of this lock panics");
+            let Some(until) = until.filter(|until| *until > Instant::now()) else { return permit };
+            let _wait = waits.enter(format!("a pause that {} asked for", self.registry));
+            tokio::time::sleep_until(until).await;
+        }
     }
 
     /// Waits until one more blob may be under way.
     pub(crate) async fn transfer(&self) -> SemaphorePermit<'_> {
         self.transfers.acquire().await.expect("the semaphore is never closed")
+    }
+
+    /// Does what an answer says about how much the registry takes: fewer
+    /// requests at once after 429, and none before the time that it asks for. It
+    /// may not ask for more than `longest`.
+    pub(crate) fn heed(&self, permit: &Permit<'_>, response: &Response, longest: Duration) {
+        let status = response.status();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            permit.refused();
+        } else if !status.is_server_error() {
+            permit.answered();
+        }
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+            && let Some(pause) = answer::retry_after(response.headers())
+        {
+            let until = Instant::now() + pause.min(longest);
+            let mut held = self.held_until.lock().expect("no holder of this lock panics");
+            *held = (*held).max(Some(until));
+        }
     }
 }
 
@@ -116,8 +159,10 @@ fn replace(known: &mut Option<AuthScheme>, auth: AuthScheme) {
 pub(crate) struct Account {
     pub(crate) credential: Flight<Credential>,
     auth: Mutex<Option<AuthScheme>>,
-    /// Is it kept that strangers are let in here?
+    /// Is it kept for the next run how it lets us in?
     pub(crate) is_kept: AtomicBool,
+    ahead: Mutex<Option<Ahead>>,
+    early: Mutex<Option<Upload>>,
     token: Mutex<(Scopes, Arc<Flight<Token>>)>,
 }
 
@@ -130,6 +175,24 @@ impl Account {
 
     pub(crate) fn learn(&self, auth: AuthScheme) {
         replace(&mut self.auth.lock().expect("no holder of this lock panics"), auth);
+    }
+
+    /// Holds a token that is on its way, in place of any other.
+    pub(crate) fn look_ahead(&self, ahead: Option<Ahead>) {
+        *self.ahead.lock().expect("no holder of this lock panics") = ahead;
+    }
+
+    /// The token that is on its way, if it is the right one.
+    pub(crate) fn ahead(&self, challenge: &Bearer, scopes: &Scopes) -> Option<Ahead> {
+        let mut ahead = self.ahead.lock().expect("no holder of this lock panics");
+        ahead.take().filter(|ahead| ahead.fits(challenge, scopes))
+    }
+
+    /// Holds an upload that was opened before there is a blob, and returns the one
+    /// that was held.
+    pub(crate) fn early_upload(&self, upload: Option<Upload>) -> Option<Upload> {
+        let mut early = self.early.lock().expect("no holder of this lock panics");
+        std::mem::replace(&mut early, upload)
     }
 
     /// The token that covers `wanted`, and its scopes. The scopes only grow, so

@@ -13,6 +13,7 @@ use crate::answer::Failure;
 use crate::certificate::{self, CertificateProblem};
 use crate::keychain::KeychainError;
 use crate::proxy::ProxyError;
+use crate::retry::Tried;
 use crate::settings::TlsFile;
 
 /// Statuses of registries and proxies that may be better in a moment.
@@ -35,6 +36,12 @@ pub struct RequestLine {
 impl RequestLine {
     pub(crate) fn new(method: &Method, url: &Url) -> Box<Self> {
         Box::new(Self { method: method.clone(), url: redacted(url) })
+    }
+
+    /// Host and port.
+    fn host(&self) -> String {
+        let rest = self.url.split_once("://").map_or(&*self.url, |(_, rest)| rest);
+        rest.split('/').next().unwrap_or_default().to_owned()
     }
 }
 
@@ -125,6 +132,14 @@ pub enum RegistryError {
         https: Box<RegistryError>,
         /// The error of http.
         http: Box<RegistryError>,
+    },
+    /// It was tried as often as is allowed: the error of the last attempt.
+    #[error("{last} ({tried})")]
+    Exhausted {
+        /// The last error.
+        last: Box<RegistryError>,
+        /// What was tried.
+        tried: Tried,
     },
     /// The answer breaks the protocol.
     #[error("{request}: {problem}")]
@@ -286,10 +301,47 @@ impl RegistryError {
         Self::Transport { request, broken }
     }
 
+    /// Adds what was tried, where that was more than once.
+    pub(crate) fn after(self, attempts: u32, elapsed: Duration) -> Self {
+        match self.request().filter(|_| attempts > 1).map(RequestLine::host) {
+            Some(host) => {
+                let tried = Tried { attempts, elapsed, host };
+                Self::Exhausted { last: Box::new(self), tried }
+            }
+            None => self,
+        }
+    }
+
+    /// What happened at last, without what was tried before.
+    pub fn last(&self) -> &Self {
+        match self {
+            Self::Exhausted { last, .. } => last,
+            error => error,
+        }
+    }
+
+    /// What was asked.
+    pub fn request(&self) -> Option<&RequestLine> {
+        match self {
+            Self::Status { request, .. }
+            | Self::Transport { request, .. }
+            | Self::Protocol { request, .. }
+            | Self::Redirect { request, .. }
+            | Self::Digest { request, .. }
+            | Self::Size { request, .. }
+            | Self::TooLarge { request, .. } => Some(request),
+            Self::Unreachable { https, .. } => https.request(),
+            Self::Exhausted { last, .. } => last.request(),
+            Self::Token { source, .. } => source.request(),
+            _ => None,
+        }
+    }
+
     /// The answer, if there was one.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Status { failure, .. } => Some(failure),
+            Self::Exhausted { last, .. } => last.failure(),
             Self::Token { source, .. } => source.failure(),
             _ => None,
         }
@@ -311,7 +363,7 @@ impl RegistryError {
 
     /// Returns whether the content does not exist.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Status { .. }) && self.has_status(StatusCode::NOT_FOUND)
+        matches!(self.last(), Self::Status { .. }) && self.has_status(StatusCode::NOT_FOUND)
     }
 
     /// Returns whether the registry wants other credentials or any (401).
@@ -334,6 +386,7 @@ impl RegistryError {
                 )
             }
             Self::Unreachable { .. } => true,
+            Self::Exhausted { last, .. } => last.is_unreachable(),
             Self::Token { source, .. } => source.is_unreachable(),
             _ => false,
         }
@@ -349,6 +402,7 @@ impl RegistryError {
         match self {
             Self::Transport { broken, .. } => how(broken),
             Self::Unreachable { https, http } => https.is_broken(how) || http.is_broken(how),
+            Self::Exhausted { last, .. } => last.is_broken(how),
             Self::Token { source, .. } => source.is_broken(how),
             _ => false,
         }
@@ -382,9 +436,8 @@ impl RegistryError {
         )
     }
 
-    /// Returns whether the same request may succeed in a moment. Token and
-    /// scheme are not tried again here, as the code that fetches them has done
-    /// so.
+    /// Returns whether the same request may succeed in a moment. What was tried
+    /// often enough is not tried again; that goes for token and scheme, too.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Status { failure, .. } => TRANSIENT.contains(&failure.status.as_u16()),
@@ -400,7 +453,12 @@ impl RegistryError {
     pub(crate) fn is_transient_upload(&self) -> bool {
         let coded = |failure: &Failure| TRANSIENT_CODES.iter().any(|code| failure.has_code(code));
         match self {
-            Self::Status { failure, .. } => self.is_transient() || coded(failure),
+            // 416: the upload has other bytes than we think.
+            Self::Status { failure, .. } => {
+                self.is_transient()
+                    || failure.status == StatusCode::RANGE_NOT_SATISFIABLE
+                    || coded(failure)
+            }
             // What we read from the store does not change.
             Self::Digest { .. } | Self::Size { .. } => false,
             _ => self.is_transient(),

@@ -4,6 +4,7 @@
 //! everything that can be printed. It knows nothing of Go, prints nothing, and
 //! reads no environment: paths and tokens come from the caller.
 
+mod ahead;
 mod answer;
 mod blob_source;
 mod body;
@@ -13,6 +14,8 @@ mod client;
 mod coding;
 mod endpoint;
 mod error;
+mod exchange;
+mod gate;
 mod grant;
 mod guard;
 mod host_tls;
@@ -22,6 +25,7 @@ mod memory;
 mod mirror;
 mod namespace;
 mod options;
+mod preflight;
 mod proxy;
 mod pull;
 mod pulls;
@@ -38,12 +42,15 @@ mod sources;
 mod token;
 mod transport;
 mod trust;
+mod under_way;
+mod upload;
 
 pub use answer::{ApiError, Failure};
 pub use blob_source::BlobSource;
 pub use certificate::CertificateProblem;
 pub use client::Client;
 pub use error::{Broken, RegistryError, RequestLine};
+pub use exchange::{Answer, Exchange, Watcher};
 pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
     HelperOutput, Kept, Keychain, KeychainError, Secret, Variables,
@@ -54,13 +61,14 @@ pub use options::ClientOptions;
 pub use proxy::{Proxies, ProxyError};
 pub use pull::FetchedManifest;
 pub use push::{PushHint, Pushed};
-pub use retry::RetryPolicy;
+pub use retry::{RetryPolicy, Tried};
 pub use roots::RootPlaces;
 pub use scope::Access;
 pub use settings::{IdentityFiles, PlainHttp, Registries, RegistrySettings, TlsFile};
 pub use token::Grant;
 pub use transport::Traffic;
 pub use trust::tls;
+pub use under_way::UnderWay;
 
 /// What a keychain's methods return: a future behind a pointer, so that
 /// keychains can be chosen at run time.

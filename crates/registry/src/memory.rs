@@ -1,18 +1,43 @@
-//! Remembers for the next run by which scheme an open registry was spoken to,
-//! where both are possible, so that it need not be asked first. Nothing secret is
-//! kept, and no credential is sent because of it: whatever answers otherwise than
-//! an open registry would is asked anew, as one that was never seen.
+//! Remembers for the next run how a repository was spoken to, so that it need not
+//! be asked first: by which scheme, where both are possible, and where its tokens
+//! came from. Nothing secret is kept. Whatever answers otherwise is asked anew, as
+//! one that was never seen.
 
-use oci::Repository;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oci::{Registry, Repository};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use store::{Record, Store};
 
-/// How strangers were let into a repository.
-#[derive(Debug, Serialize, Deserialize)]
-struct OpenRegistry {
-    /// `https` or `http`; none if that is no longer so.
-    scheme: Option<Scheme>,
+use crate::challenge::Bearer;
+
+/// How a repository was spoken to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Met {
+    pub(crate) scheme: Scheme,
+    /// Where the token came from that it took; none if it let strangers in.
+    pub(crate) tokens: Option<TokenServer>,
+}
+
+/// A token server, as a challenge named it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TokenServer {
+    realm: String,
+    service: Option<String>,
+}
+
+impl TokenServer {
+    pub(crate) fn of(challenge: &Bearer) -> Self {
+        Self { realm: challenge.realm.to_string(), service: challenge.service.clone() }
+    }
+
+    /// The challenge that named it.
+    pub(crate) fn challenge(&self) -> Option<Bearer> {
+        let realm = self.realm.parse::<Url>().ok().filter(Url::has_host)?;
+        Some(Bearer { realm, service: self.service.clone(), scopes: Default::default() })
+    }
 }
 
 /// A scheme of registries.
@@ -37,22 +62,82 @@ impl Scheme {
     }
 }
 
-impl Record for OpenRegistry {
+/// How the repositories of a registry were spoken to, by their paths.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct MetRecord(BTreeMap<String, Met>);
+
+impl Record for MetRecord {
     /// For this machine alone: see [`store::FOR_THIS_MACHINE`].
-    const KIND: &'static str = "machine-open-registry";
+    const KIND: &'static str = "machine-registry";
     const VERSION: u32 = 1;
 }
 
-/// The scheme that led to a repository without a credential.
-pub(crate) async fn recall(store: &Store, repository: &Repository) -> Option<Scheme> {
-    let (store, key) = (store.clone(), repository.full_name());
-    let read = move || store.record(&key).and_then(|OpenRegistry { scheme }| scheme);
-    tokio::task::spawn_blocking(read).await.ok().flatten()
+/// So many repositories of a registry are remembered. One more begins anew.
+const MOST: usize = 1000;
+
+/// What is remembered of a registry. It is read once, when it is first needed.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    store: Store,
+    registry: Registry,
+    met: Arc<Mutex<Option<MetRecord>>>,
 }
 
-/// Keeps it, or that it is no longer so. Without, the next run asks.
-pub(crate) async fn keep(store: &Store, repository: &Repository, scheme: Option<Scheme>) {
-    let (store, key) = (store.clone(), repository.full_name());
-    let write = move || drop(store.put_record(&key, &OpenRegistry { scheme }));
-    let _ = tokio::task::spawn_blocking(write).await;
+impl Memory {
+    pub(crate) fn new(store: Store, registry: Registry) -> Self {
+        Self { store, registry, met: Arc::default() }
+    }
+
+    /// How a repository was spoken to the last time.
+    pub(crate) async fn recall(&self, repository: &Repository) -> Option<Met> {
+        let path = repository.path().to_owned();
+        self.blocking(move |met, _| met.get(&path).cloned()).await.flatten()
+    }
+
+    /// Keeps that, or that it is no longer so. Without, the next run asks.
+    pub(crate) async fn keep(&self, repository: &Repository, is: Option<Met>) {
+        if self.has(repository, is.as_ref()) {
+            return;
+        }
+        let path = repository.path().to_owned();
+        let change = move |met: &mut BTreeMap<String, Met>, was_changed: &mut bool| {
+            *was_changed = true;
+            if met.len() >= MOST {
+                met.clear();
+            }
+            match is {
+                Some(is) => drop(met.insert(path, is)),
+                None => drop(met.remove(&path)),
+            }
+        };
+        self.blocking(change).await;
+    }
+
+    /// Is just that known? Nobody is waited for to find out.
+    fn has(&self, repository: &Repository, is: Option<&Met>) -> bool {
+        let Ok(met) = self.met.try_lock() else { return false };
+        met.as_ref().is_some_and(|met| met.0.get(repository.path()) == is)
+    }
+
+    /// Does something with what is remembered, on a thread that may block, and
+    /// keeps it if it was changed.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut BTreeMap<String, Met>, &mut bool) -> T + Send + 'static,
+    ) -> Option<T> {
+        let Self { store, registry, met } = self.clone();
+        let work = move || {
+            // A holder that panicked has changed nothing on disk.
+            let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
+            let key = registry.to_string();
+            let met = met.get_or_insert_with(|| store.record(&key).unwrap_or_default());
+            let mut was_changed = false;
+            let done = work(&mut met.0, &mut was_changed);
+            if was_changed {
+                drop(store.put_record(&key, met));
+            }
+            done
+        };
+        tokio::task::spawn_blocking(work).await.ok()
+    }
 }

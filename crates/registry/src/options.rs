@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use store::Store;
 
 use crate::error::RegistryError;
+use crate::exchange::Watcher;
 use crate::mirror::MirrorObserver;
 use crate::proxy::Proxies;
 use crate::retry::RetryPolicy;
@@ -38,12 +39,17 @@ pub struct ClientOptions {
     pub proxies: Proxies,
     /// When and how often to try again.
     pub retry: RetryPolicy,
+    /// How long a registry may be silent when it is its turn.
+    pub silence: Duration,
     /// How long an upload may go on without a byte on its way or an answer.
     pub stall: Duration,
     /// Where it is kept how open registries were spoken to that may speak http;
     /// without, each client asks them first.
     pub memory: Option<Store>,
-    /// Requests to one registry that may wait for their answer at once.
+    /// Who is told of each request that has ended.
+    pub watcher: Option<Watcher>,
+    /// Requests to one registry that may wait for their answer at once; fewer
+    /// while it says that this is too much.
     pub max_requests: usize,
     /// Blobs that may be on their way from or to one registry at once.
     pub max_transfers: usize,
@@ -61,10 +67,12 @@ impl Default for ClientOptions {
             mirror_observer: None,
             proxies: Proxies::default(),
             retry: RetryPolicy::default(),
+            silence: Duration::from_secs(120),
             // What is on its way in the system's buffers cannot be seen, and a
             // registry may check a blob for minutes before it answers.
             stall: Duration::from_secs(600),
             memory: None,
+            watcher: None,
             max_requests: 32,
             max_transfers: 4,
         }

@@ -32,7 +32,7 @@ const MANIFEST_TYPES: [&str; 6] = [
 
 /// The bytes that an attempt must bring for the next one to count as the first:
 /// a large blob may take many connections.
-const PROGRESS: u64 = 1 << 20;
+pub(crate) const PROGRESS: u64 = 1 << 20;
 
 /// The largest manifest that is read, in bytes.
 const MAX_MANIFEST: u64 = 100 * 1024 * 1024;

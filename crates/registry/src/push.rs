@@ -1,22 +1,21 @@
-//! Writes to registries (OCI distribution-spec, "Push"). A blob goes up in one
-//! piece: one request opens an upload, one carries the bytes.
-
-use std::sync::atomic::Ordering;
+//! Writes to registries (OCI distribution-spec, "Push"). A blob that is not there
+//! is mounted or sent: one request opens an upload, [`upload`](crate::upload)
+//! carries the bytes.
 
 use bytes::Bytes;
 use oci::{Descriptor, Digest, MediaType, Reference, Repository};
-use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, StatusCode};
 
 use crate::blob_source::BlobSource;
 use crate::body::Payload;
-use crate::client::{Call, Client, Target};
+use crate::client::{Call, Client};
 use crate::endpoint::Endpoint;
-use crate::error::{RegistryError, redacted};
-use crate::guard;
-use crate::pull::announced;
+use crate::error::RegistryError;
+use crate::pull::{PROGRESS, announced};
 use crate::scope::Access;
-use crate::transport::{Pool, Response};
+use crate::transport::Response;
+use crate::upload::Upload;
 
 /// What the caller knows about a blob to push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub enum Pushed {
 impl Client {
     /// Pushes a blob unless the repository has it. `from` is a repository of the
     /// same registry that has it; any other is ignored. If something goes wrong
-    /// in between, all of it is tried again.
+    /// in between, it is tried again; an upload that broke off goes on.
     ///
     /// # Errors
     /// The registry refuses the blob or cannot be asked, or the blob is not
@@ -58,15 +57,24 @@ impl Client {
         let same = |from: &&Repository| {
             from.registry() == repository.registry() && from.path() != repository.path()
         };
+        let from = from.filter(same);
+        let (upload, reached) = (None, 0);
         let mut push =
-            Push { client: self, repository, descriptor, source, from: from.filter(same), hint };
+            Push { client: self, repository, descriptor, source, from, hint, upload, reached };
         let mut attempts = self.attempts();
+        let mut furthest = 0;
         loop {
             match push.once().await {
                 Ok(pushed) => return Ok(pushed),
                 // There may be no token that is good for both repositories.
                 Err(RegistryError::Token { .. }) if push.from.is_some() => push.from = None,
-                Err(error) => attempts.pause(error, RegistryError::is_transient_upload).await?,
+                Err(error) => {
+                    if push.reached > furthest {
+                        furthest = push.reached;
+                        attempts.progressed();
+                    }
+                    attempts.pause(error, RegistryError::is_transient_upload).await?;
+                }
             }
             // Half of the last attempt may have been enough.
             push.hint = PushHint::Unknown;
@@ -116,26 +124,32 @@ impl Client {
 enum Mount {
     Done,
     /// Nothing, but it has opened an upload.
-    Upload(Url),
+    Upload(Upload),
 }
 
 /// One blob that is to be pushed.
-struct Push<'a> {
-    client: &'a Client,
+pub(crate) struct Push<'a> {
+    pub(crate) client: &'a Client,
     repository: &'a Repository,
-    descriptor: &'a Descriptor,
+    pub(crate) descriptor: &'a Descriptor,
     source: &'a BlobSource,
     from: Option<&'a Repository>,
     hint: PushHint,
+    /// What an earlier attempt has left.
+    pub(crate) upload: Option<Upload>,
+    /// How far the attempts have come: the registry was asked (1), an upload
+    /// was opened (2), and each MiB that is there counts as well.
+    reached: u64,
 }
 
 impl<'a> Push<'a> {
-    async fn once(&self) -> Result<Pushed, RegistryError> {
+    async fn once(&mut self) -> Result<Pushed, RegistryError> {
         if self.hint == PushHint::Unknown && self.exists().await? {
             return Ok(Pushed::Existing);
         }
+        self.reached = self.reached.max(1);
         let endpoint = self.client.endpoint(self.repository.registry());
-        let mounted = match self.from {
+        let mounted = match self.from.filter(|_| self.upload.is_none()) {
             Some(from) => self.mount(&endpoint, from).await,
             None => None,
         };
@@ -146,35 +160,28 @@ impl<'a> Push<'a> {
         // as well, and they must not wait for each other.
         self.source.provide(self.descriptor).await?;
         let _permit = endpoint.transfer().await;
-        let location = match mounted {
-            Some(Mount::Upload(location)) => location,
-            _ => self.open(&endpoint).await?,
+        let mut upload = match mounted {
+            Some(Mount::Upload(upload)) => Some(upload),
+            _ => None,
         };
-        if endpoint.needs_patch.load(Ordering::Relaxed) {
-            self.patch(&endpoint, location).await?;
-            return Ok(Pushed::Uploaded);
+        if let Some(left) = self.upload.take() {
+            upload = self.resume(&endpoint, left).await?;
         }
-        let response = self.put(location, self.payload()).await?;
-        if response.status() == StatusCode::CREATED {
-            stored(response, self.descriptor.digest).await?;
-            return Ok(Pushed::Uploaded);
-        }
-        let error = response.fail().await;
-        if !is_unsupported(&error) {
-            return Err(error);
-        }
-        endpoint.needs_patch.store(true, Ordering::Relaxed);
-        // The upload has seen bytes that it did not like: take another.
-        let location = self.open(&endpoint).await?;
-        self.patch(&endpoint, location).await?;
+        let early = || self.client.account(self.repository).early_upload(None);
+        let upload = match upload.or_else(early) {
+            Some(upload) => upload,
+            None => self.open(&endpoint).await?,
+        };
+        self.reached = self.reached.max(2 + upload.offset / PROGRESS);
+        self.send(&endpoint, upload).await?;
         Ok(Pushed::Uploaded)
     }
 
-    fn payload(&self) -> Payload {
+    pub(crate) fn payload(&self) -> Payload {
         self.source.payload(self.descriptor)
     }
 
-    fn call(&self, method: Method, path: String) -> Call<'a> {
+    pub(crate) fn call(&self, method: Method, path: String) -> Call<'a> {
         let mut call = Call::new(method, self.repository, Access::Push, path);
         call.from = self.from;
         call
@@ -203,12 +210,14 @@ impl<'a> Push<'a> {
             ("mount", self.descriptor.digest.to_string()),
             ("origin", from.registry().to_string()),
         ];
-        let response = self.post(query).await.ok()?;
+        let response = self.client.post_upload(self.repository, self.from, query).await.ok()?;
         match response.status() {
             StatusCode::CREATED => {
                 stored(response, self.descriptor.digest).await.ok().map(|()| Mount::Done)
             }
-            StatusCode::ACCEPTED => self.location(endpoint, response).await.ok().map(Mount::Upload),
+            StatusCode::ACCEPTED => {
+                Upload::new(self.client, endpoint, response).await.ok().map(Mount::Upload)
+            }
             _ => {
                 response.discard().await;
                 None
@@ -217,80 +226,13 @@ impl<'a> Push<'a> {
     }
 
     /// Opens an upload.
-    async fn open(&self, endpoint: &Endpoint) -> Result<Url, RegistryError> {
-        let response = self.post(Vec::new()).await?;
-        match response.status() {
-            StatusCode::ACCEPTED => self.location(endpoint, response).await,
-            _ => Err(response.fail().await),
-        }
-    }
-
-    async fn post(&self, query: Vec<(&'static str, String)>) -> Result<Response, RegistryError> {
-        let mut call = self.call(Method::POST, String::new());
-        call.target = Target::Path("/blobs/uploads/".to_owned(), query);
-        call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.client.send(&call).await
-    }
-
-    /// Where the upload goes on.
-    async fn location(
-        &self,
-        endpoint: &Endpoint,
-        response: Response,
-    ) -> Result<Url, RegistryError> {
-        let base = self.client.base(endpoint, None).await?;
-        let Some(to) = response.header(&LOCATION).and_then(|to| response.url().join(to).ok())
-        else {
-            return Err(response.protocol("an upload without a valid Location"));
-        };
-        let to = guard::as_found(&base, to);
-        if let Err(reason) = guard::check_location(&base, &to) {
-            let target = redacted(&to);
-            return Err(RegistryError::Redirect { request: response.line, target, reason });
-        }
-        response.discard().await;
-        Ok(to)
-    }
-
-    /// Ends an upload, with the last bytes of the blob.
-    async fn put(&self, mut location: Url, payload: Payload) -> Result<Response, RegistryError> {
-        let digest = self.descriptor.digest.to_string();
-        location.query_pairs_mut().append_pair("digest", &digest);
-        self.client.send(&self.upload(Method::PUT, location, payload)).await
-    }
-
-    /// Sends the whole blob, and ends the upload with another request: for
-    /// registries that do not take both in one.
-    async fn patch(&self, endpoint: &Endpoint, location: Url) -> Result<(), RegistryError> {
-        let call = self.upload(Method::PATCH, location, self.payload());
-        let response = self.client.send(&call).await?;
-        if !matches!(
-            response.status(),
-            StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT
-        ) {
-            return Err(response.fail().await);
-        }
-        let location = self.location(endpoint, response).await?;
-        let response = self.put(location, Payload::Empty).await?;
-        match response.status() {
-            StatusCode::CREATED => stored(response, self.descriptor.digest).await,
-            _ => Err(response.fail().await),
-        }
-    }
-
-    fn upload(&self, method: Method, location: Url, payload: Payload) -> Call<'a> {
-        let mut call = self.call(method, String::new());
-        call.target = Target::Location(location);
-        let octets = HeaderValue::from_static("application/octet-stream");
-        call.headers.insert(CONTENT_TYPE, octets);
-        call.payload = payload;
-        call.pool = Pool::Upload;
-        call
+    pub(crate) async fn open(&self, endpoint: &Endpoint) -> Result<Upload, RegistryError> {
+        self.client.open_upload(endpoint, self.repository, self.from).await
     }
 }
 
 /// Checks what the registry says it has stored.
-async fn stored(response: Response, want: Digest) -> Result<(), RegistryError> {
+pub(crate) async fn stored(response: Response, want: Digest) -> Result<(), RegistryError> {
     match announced(&response) {
         Some(got) if got != want => {
             Err(RegistryError::Digest { request: response.line, want, got })
@@ -300,16 +242,4 @@ async fn stored(response: Response, want: Digest) -> Result<(), RegistryError> {
             Ok(())
         }
     }
-}
-
-/// Does the answer say that a blob may not come with the request that ends
-/// the upload? A 404 with an error code speaks of the upload or repository.
-fn is_unsupported(error: &RegistryError) -> bool {
-    error.failure().is_some_and(|failure| match failure.status {
-        StatusCode::METHOD_NOT_ALLOWED
-        | StatusCode::NOT_IMPLEMENTED
-        | StatusCode::UNSUPPORTED_MEDIA_TYPE => true,
-        StatusCode::NOT_FOUND => failure.errors.is_empty(),
-        _ => failure.has_code("UNSUPPORTED"),
-    })
 }

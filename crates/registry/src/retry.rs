@@ -1,9 +1,13 @@
 //! Decides when a request is tried again, and how long to wait before. The
 //! errors say what is worth another attempt.
 
+use std::fmt;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::error::RegistryError;
+use crate::under_way::Waits;
 
 /// How often something is tried, and the pauses between: the first pause is
 /// `delay`, each further one three times as long, plus up to a tenth so that
@@ -27,9 +31,21 @@ impl Default for RetryPolicy {
     }
 }
 
-impl RetryPolicy {
-    pub(crate) fn start(&self) -> Attempts<'_> {
-        Attempts { policy: self, made: 0 }
+/// What was done before giving up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// Attempts in all.
+    pub attempts: u32,
+    /// From the beginning of the first to the end of the last.
+    pub elapsed: Duration,
+    /// Where, as a URL names it.
+    pub host: String,
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (attempts, seconds) = (self.attempts, self.elapsed.as_secs_f64());
+        write!(f, "{attempts} attempts in {seconds:.1}s at {}", self.host)
     }
 }
 
@@ -37,10 +53,19 @@ impl RetryPolicy {
 #[derive(Debug)]
 pub(crate) struct Attempts<'a> {
     policy: &'a RetryPolicy,
+    waits: &'a Waits,
+    begun: Instant,
+    /// All of them.
+    all: u32,
+    /// Those since the last one that came further.
     made: u32,
 }
 
-impl Attempts<'_> {
+impl<'a> Attempts<'a> {
+    pub(crate) fn new(policy: &'a RetryPolicy, waits: &'a Waits) -> Self {
+        Self { policy, waits, begun: Instant::now(), all: 0, made: 0 }
+    }
+
     /// The last attempt has come further than the one before, and counts as
     /// the first.
     pub(crate) fn progressed(&mut self) {
@@ -55,10 +80,16 @@ impl Attempts<'_> {
         transient: fn(&RegistryError) -> bool,
     ) -> Result<(), RegistryError> {
         self.made += 1;
-        if self.made >= self.policy.attempts || !transient(&error) {
+        self.all += 1;
+        if !transient(&error) {
             return Err(error);
         }
-        tokio::time::sleep(self.wait(error.retry_after())).await;
+        if self.made >= self.policy.attempts {
+            return Err(error.after(self.all, self.begun.elapsed()));
+        }
+        let pause = self.wait(error.retry_after());
+        let _wait = self.waits.enter(format!("the pause after {error}"));
+        tokio::time::sleep(pause).await;
         Ok(())
     }
 
@@ -76,9 +107,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_are_bounded() {
-        let policy = RetryPolicy::default();
+        let (policy, waits) = (RetryPolicy::default(), Waits::default());
         let wait = |made, asked: Option<u64>| {
-            Attempts { policy: &policy, made }.wait(asked.map(Duration::from_secs)).as_secs_f64()
+            let attempts = Attempts { made, ..Attempts::new(&policy, &waits) };
+            attempts.wait(asked.map(Duration::from_secs)).as_secs_f64()
         };
         for (made, asked, low, high) in [
             (1, None, 1.0, 1.1),

@@ -69,7 +69,7 @@ pub(crate) async fn find(
     transport: &Transport,
     registry: &Registry,
 ) -> Result<(Url, AuthScheme), RegistryError> {
-    let mut attempts = transport.options.retry.start();
+    let mut attempts = transport.attempts();
     loop {
         match race(transport, registry).await {
             Ok(found) => return Ok(found),

@@ -77,7 +77,10 @@ impl Sources<'_> {
     }
 
     pub(crate) fn attempts(&self) -> Attempts<'_> {
-        if self.is_mirror() { ONCE.start() } else { self.client.attempts() }
+        match self.is_mirror() {
+            true => Attempts::new(&ONCE, &self.client.transport().waits),
+            false => self.client.attempts(),
+        }
     }
 
     /// Takes what the place has said: `None` if the next one is to be asked.

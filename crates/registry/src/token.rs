@@ -89,7 +89,7 @@ pub(crate) async fn fetch(
     scopes: &Scopes,
     credential: &Credential,
 ) -> Result<Token, RegistryError> {
-    let mut attempts = transport.options.retry.start();
+    let mut attempts = transport.attempts();
     loop {
         match fetch_once(transport, origin, challenge, scopes, credential).await {
             Ok(token) => return Ok(token),

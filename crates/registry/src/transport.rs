@@ -15,17 +15,16 @@ use crate::answer::Failure;
 use crate::body::Payload;
 use crate::coding::Gunzip;
 use crate::error::{Broken, RegistryError, RequestLine};
+use crate::exchange::Watched;
 use crate::host_tls::ByHost;
 use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
 use crate::pulse::Pulse;
+use crate::retry::Attempts;
 use crate::trust::{self, Trust};
+use crate::under_way::{Wait, Waits};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a registry may be silent when it is its turn. While we send, it
-/// is [`ClientOptions::stall`] that counts.
-const SILENCE: Duration = Duration::from_secs(120);
 
 /// How much of the body of an error is read, in bytes.
 const MAX_ERROR_BODY: u64 = 64 * 1024;
@@ -113,6 +112,7 @@ pub(crate) struct Transport {
     meter: Arc<Meter>,
     /// The servers that have answered.
     answered: Mutex<HashSet<String>>,
+    pub(crate) waits: Waits,
 }
 
 impl Transport {
@@ -128,7 +128,13 @@ impl Transport {
             own: ByHost::default(),
             meter: Arc::default(),
             answered: Mutex::default(),
+            waits: Waits::default(),
         })
+    }
+
+    /// The attempts at something that begins now.
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
+        Attempts::new(&self.options.retry, &self.waits)
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -154,7 +160,7 @@ impl Transport {
                 .connect_timeout(CONNECT_TIMEOUT)
                 .tcp_keepalive(Duration::from_secs(15));
             let (settings, protocols): (_, &[&str]) = match pool {
-                Pool::Api => (builder.read_timeout(SILENCE), trust::PROTOCOLS),
+                Pool::Api => (builder.read_timeout(self.options.silence), trust::PROTOCOLS),
                 Pool::Upload => (builder.http1_only(), &["http/1.1"]),
             };
             let builder = settings.tls_backend_preconfigured(trust.config(protocols));
@@ -172,9 +178,13 @@ impl Transport {
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
         self.options.proxies.of(&request.url)?;
         let (client, trust) = self.client(request).await?;
+        let line = request.line();
+        let wait = self.waits.enter(line.to_string());
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());
+        let mut watched =
+            self.options.watcher.as_ref().map(|watcher| Watched::begin(watcher, request));
         let pulse = Pulse::new();
         if !matches!(request.method, Method::GET | Method::HEAD) {
             let body = request.payload.open(&pulse)?;
@@ -185,7 +195,11 @@ impl Transport {
             Pool::Upload => tokio::select! {
                 answer = builder.send() => answer,
                 () = pulse.stopped(self.options.stall) => {
-                    return Err(RegistryError::stalled(request.line(), self.options.stall));
+                    let error = RegistryError::stalled(line, self.options.stall);
+                    if let Some(watched) = &mut watched {
+                        watched.failed(&error);
+                    }
+                    return Err(error);
                 }
             },
         };
@@ -198,16 +212,33 @@ impl Transport {
                 // A range is of the coded bytes.
                 let whole = inner.status() != StatusCode::PARTIAL_CONTENT;
                 let coding = Gunzip::of(inner.headers()).filter(|_| whole);
-                let (line, meter) = (request.line(), Arc::clone(&self.meter));
-                Ok(Response { line, inner, pool: request.pool, coding, meter, trouble: None })
+                if let Some(watched) = &mut watched {
+                    watched.answered(&inner);
+                }
+                let (meter, silence) = (Arc::clone(&self.meter), self.options.silence);
+                let (pool, trouble) = (request.pool, None);
+                Ok(Response {
+                    line,
+                    inner,
+                    pool,
+                    coding,
+                    meter,
+                    silence,
+                    trouble,
+                    _wait: wait,
+                    watched,
+                })
             }
             Err(error) => {
                 let answered =
                     self.answered().contains(&request.url.origin().ascii_serialization());
                 let way = self.options.proxies.way(&request.url);
-                let error =
-                    RegistryError::transport(request.line(), &error, answered, way.as_deref());
-                Err(if was_asked && !answered { error.into_stranger() } else { error })
+                let error = RegistryError::transport(line, &error, answered, way.as_deref());
+                let error = if was_asked && !answered { error.into_stranger() } else { error };
+                if let Some(watched) = &mut watched {
+                    watched.failed(&error);
+                }
+                Err(error)
             }
         }
     }
@@ -221,8 +252,11 @@ pub(crate) struct Response {
     pool: Pool,
     coding: Option<Gunzip>,
     meter: Arc<Meter>,
+    silence: Duration,
+    _wait: Wait,
     /// Where we are refused: why a keychain that should know us does not.
     pub(crate) trouble: Option<KeychainError>,
+    watched: Option<Watched>,
 }
 
 impl Response {
@@ -274,13 +308,16 @@ impl Response {
     async fn piece(&mut self) -> Result<Option<Bytes>, RegistryError> {
         let chunk = match self.pool {
             Pool::Api => self.inner.chunk().await,
-            Pool::Upload => match tokio::time::timeout(SILENCE, self.inner.chunk()).await {
+            Pool::Upload => match tokio::time::timeout(self.silence, self.inner.chunk()).await {
                 Ok(chunk) => chunk,
-                Err(_) => return Err(RegistryError::stalled(self.line.clone(), SILENCE)),
+                Err(_) => return Err(RegistryError::stalled(self.line.clone(), self.silence)),
             },
         };
         if let Ok(Some(bytes)) = &chunk {
             self.meter.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            if let Some(watched) = &mut self.watched {
+                watched.received(bytes.len());
+            }
         }
         chunk.map_err(|error| RegistryError::transport(self.line.clone(), &error, true, None))
     }

@@ -92,6 +92,9 @@ pub(crate) struct PublishArgs {
     /// Whether to skip TLS verification on the registry
     #[arg(long)]
     pub(crate) insecure_registry: bool,
+    /// Do not ask while compiling whether the registry lets us push.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) no_preflight: bool,
     /// Load into images to local docker daemon.
     #[arg(verbatim_doc_comment, short = 'L', long)]
     pub(crate) local: bool,
@@ -167,6 +170,9 @@ pub(crate) struct ImageArgs {
     /// Write a page that shows how long each stage took to this file, and the data as JSON next to it.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) timings: OsString,
+    /// Write all requests to registries to this file, as an HTTP archive (HAR), without secrets.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) trace_http: OsString,
 }
 
 /// How layers are compressed.

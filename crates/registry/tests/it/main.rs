@@ -8,14 +8,17 @@ mod grant;
 mod login;
 mod memory;
 mod mirrors;
+mod preflight;
 mod proxy;
 mod pull;
 mod push;
 mod redirect;
+mod retry;
 mod scheme;
 mod secrets;
 mod settings;
 mod tls;
+mod upload;
 
 use std::sync::Arc;
 use std::time::Duration;

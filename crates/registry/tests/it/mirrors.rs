@@ -228,6 +228,16 @@ async fn only_bases_have_mirrors() {
 #[tokio::test]
 async fn what_is_blocked_is_not_asked() {
     let registry = TestRegistry::start();
+    let name = reference(&registry, "evil/app");
+    let _ = registry.put_manifest("evil/app", "latest", MediaType::OCI_MANIFEST, MANIFEST);
+    // What is remembered from another day changes nothing.
+    let (_dir, cache) = store();
+    let remembering = |registries| {
+        let options = ClientOptions { registries, memory: Some(cache.clone()), ..options() };
+        Client::new(options, Arc::new(Chain::default())).unwrap()
+    };
+    let _ = remembering(Registries::default()).manifest(&name).await.unwrap();
+    registry.reset();
     let rule = NamespaceRule {
         prefix: format!("{}/evil", registry.host()).parse().unwrap(),
         location: None,
@@ -237,9 +247,7 @@ async fn what_is_blocked_is_not_asked() {
         file: "/etc/containers/registries.conf".to_owned(),
     };
     let registries = Registries::new([], vec![rule], vec![]);
-    let options = ClientOptions { registries, ..options() };
-    let client = Client::new(options, Arc::new(Chain::default())).unwrap();
-    let name = reference(&registry, "evil/app");
+    let client = remembering(registries);
     let error = client.manifest(&name).await.unwrap_err();
     assert!(matches!(error, RegistryError::Blocked { .. }));
     let text =

@@ -265,7 +265,7 @@ async fn an_upload_that_does_not_move_ends() {
     for source in [bytes(&content), BlobSource::Store(store)] {
         registry.reset();
         let done = client.push_blob(&name, &descriptor, &source, None, PushHint::New).await;
-        let text = done.unwrap_err().to_string();
+        let text = done.unwrap_err().last().to_string();
         assert!(text.ends_with(": the connection broke: no progress for 1ms"), "{text}");
         assert_eq!(registry.counts().of(Class::UploadPost), 3);
     }

@@ -181,7 +181,7 @@ async fn a_registry_that_has_answered_may_come_back() {
     assert_eq!(client.head_manifest(&place, Access::Pull).await.unwrap(), None);
     drop(registry);
     let error = client.head_manifest(&place, Access::Pull).await.unwrap_err();
-    let RegistryError::Transport { broken, .. } = error else { panic!("{error:?}") };
+    let RegistryError::Transport { broken, .. } = error.last() else { panic!("{error:?}") };
     // Of the last of three attempts.
     assert!(matches!(broken, Broken::Connect(_)), "{broken:?}");
 }

@@ -27,7 +27,7 @@ fn client(change: impl FnOnce(&mut ClientOptions)) -> Client {
 
 fn problem(error: &RegistryError) -> Option<CertificateProblem> {
     assert!(error.is_certificate(), "{error}");
-    match error {
+    match error.last() {
         RegistryError::Unreachable { https, .. } => problem(https),
         RegistryError::Transport { broken: Broken::Certificate(problem), .. } => Some(*problem),
         _ => None,
@@ -118,8 +118,8 @@ async fn serve(certificate: &Certificate, key: &KeyPair) -> String {
 /// TLS sees the server hang up.
 async fn verdict(host: &str, client: &Client) -> Option<CertificateProblem> {
     let error = client.manifest(&format!("{host}/app").parse().unwrap()).await.unwrap_err();
-    match error {
-        RegistryError::Transport { broken: Broken::Certificate(problem), .. } => Some(problem),
+    match error.last() {
+        RegistryError::Transport { broken: Broken::Certificate(problem), .. } => Some(*problem),
         _ => None,
     }
 }
@@ -278,7 +278,7 @@ async fn a_server_that_speaks_nothing_we_speak() {
             }
         });
         let name_of = format!("{address}/app").parse().unwrap();
-        let text = client(|_| {}).manifest(&name_of).await.unwrap_err().to_string();
+        let text = client(|_| {}).manifest(&name_of).await.unwrap_err().last().to_string();
         assert!(text.contains(&format!("cannot connect: received fatal alert: {name}")), "{text}");
         assert!(text.ends_with("not with CBC cipher suites"), "{text}");
     }

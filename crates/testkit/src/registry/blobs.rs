@@ -84,7 +84,11 @@ pub(super) async fn start(
         let upload = upload.expect("the upload was started above, and its name is not out yet");
         return append(state, body, repo, &id, upload, Some(digest)).await;
     }
-    Ok(accepted(state, repo, &id, 0))
+    let mut reply = accepted(state, repo, &id, 0);
+    if state.settings.chunk_min_length > 0 {
+        reply.set("oci-chunk-min-length", &state.settings.chunk_min_length.to_string());
+    }
+    Ok(reply)
 }
 
 /// Carries out `PATCH` (no digest) or `PUT` (the digest in the query).

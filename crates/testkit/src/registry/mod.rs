@@ -130,6 +130,29 @@ impl Builder {
         self
     }
 
+    /// Refuses larger bodies (413), as fronts do. The default is no limit.
+    #[must_use]
+    pub fn largest_body(mut self, bytes: u64) -> Builder {
+        self.settings.largest_body = bytes;
+        self
+    }
+
+    /// Wants chunks of this size, except for the last
+    /// (`OCI-Chunk-Min-Length`). The default is any size.
+    #[must_use]
+    pub fn chunk_min_length(mut self, bytes: u64) -> Builder {
+        self.settings.chunk_min_length = bytes;
+        self
+    }
+
+    /// Refuses (429) what comes while this many requests are being answered.
+    /// The default is no limit.
+    #[must_use]
+    pub fn most_at_once(mut self, requests: usize) -> Builder {
+        self.settings.most_at_once = requests;
+        self
+    }
+
     /// Lets strangers read a repository.
     #[must_use]
     pub fn public(mut self, repository: &str) -> Builder {
@@ -170,6 +193,7 @@ impl Builder {
             authority: Authority::new(self.auth),
             rtt: self.rtt.into(),
             connections: 0.into(),
+            at_once: 0.into(),
             tls,
         });
         let server = Server::start(listener, Arc::clone(&state)).expect("a thread and a runtime");
@@ -208,6 +232,9 @@ impl TestRegistry {
                 check_manifests: true,
                 referrers: true,
                 mounts: true,
+                largest_body: u64::MAX,
+                chunk_min_length: 0,
+                most_at_once: usize::MAX,
                 public: Vec::new(),
                 hides: false,
             },

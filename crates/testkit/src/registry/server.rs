@@ -10,14 +10,14 @@ use super::reply::Reply;
 use super::route::{Route, Scope, Target};
 use super::{blobs, manifests, tls};
 use hyper::body::Incoming;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::io;
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -33,6 +33,9 @@ pub(crate) struct Settings {
     pub(crate) check_manifests: bool,
     pub(crate) referrers: bool,
     pub(crate) mounts: bool,
+    pub(crate) largest_body: u64,
+    pub(crate) chunk_min_length: u64,
+    pub(crate) most_at_once: usize,
     pub(crate) public: Vec<String>,
     pub(crate) hides: bool,
 }
@@ -47,6 +50,8 @@ pub(crate) struct State {
     pub(crate) authority: Authority,
     pub(crate) rtt: Mutex<Duration>,
     pub(crate) connections: AtomicU64,
+    /// Requests that are being answered.
+    pub(crate) at_once: AtomicUsize,
     pub(crate) tls: Option<TlsAcceptor>,
 }
 
@@ -78,6 +83,7 @@ impl State {
         let route = Route::parse(path, head.uri.query().unwrap_or_default());
         let class = route.class(&head.method);
         let entry = self.log.open(&head, class);
+        let under_way = UnderWay::begin(&self.at_once);
         let rtt = *self.rtt.lock().expect("no holder of the delay panics");
         if !rtt.is_zero() {
             tokio::time::sleep(rtt).await;
@@ -90,6 +96,10 @@ impl State {
         let whole = head.uri.path_and_query().map_or(path, |whole| whole.as_str());
         let mut reply = match fault.as_ref().and_then(|fault| fault.instead(whole)) {
             Some(reply) => reply,
+            None if under_way.others >= self.settings.most_at_once => {
+                Reply::error(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "too much at once")
+            }
+            None if self.is_too_large(&head.headers) => Reply::new(StatusCode::PAYLOAD_TOO_LARGE),
             None => self.answer(&head, &route, &mut body, fault.as_ref()).await?,
         };
         body.drain().await?;
@@ -100,6 +110,12 @@ impl State {
             None => {}
         }
         Ok(finish(reply, &head.method, entry))
+    }
+
+    fn is_too_large(&self, headers: &HeaderMap) -> bool {
+        let length =
+            headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        length.is_some_and(|length: u64| length > self.settings.largest_body)
     }
 
     /// Returns what is told to those who have no right to `scopes`.
@@ -184,6 +200,25 @@ impl State {
                 "method not allowed here",
             ),
         })
+    }
+}
+
+/// A request that is being answered.
+struct UnderWay<'a> {
+    all: &'a AtomicUsize,
+    /// How many there were when it came.
+    others: usize,
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(all: &'a AtomicUsize) -> UnderWay<'a> {
+        UnderWay { others: all.fetch_add(1, Ordering::SeqCst), all }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -1,0 +1,175 @@
+//! Uploads that go another way than in one request: in chunks, and on from where
+//! they broke off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ko_registry::{
+    BlobSource, Chain, Client, ClientOptions, PushHint, Pushed, RegistryError, RetryPolicy,
+};
+use oci::Descriptor;
+use testkit::registry::{Builder, Class, Fault, Rule, TestRegistry};
+
+use crate::{anonymous, blob, options, repository, store};
+
+const MIB: u64 = 1 << 20;
+
+/// The ranges of the chunks that a registry was sent, and its answers.
+fn chunks(registry: &TestRegistry) -> Vec<(String, u16)> {
+    let patches = registry.requests_of(Class::UploadPatch);
+    let range = |text: Option<&str>| text.unwrap_or("whole").to_owned();
+    patches.iter().map(|patch| (range(patch.header("content-range")), patch.status)).collect()
+}
+
+async fn push(client: &Client, registry: &TestRegistry, size: usize) -> Result<(), RegistryError> {
+    let (content, descriptor) = blob(size);
+    let (_dir, store) = store();
+    store.put_blob(&content).unwrap();
+    for source in [BlobSource::Store(store), BlobSource::Bytes(content.clone().into())] {
+        registry.restore(&testkit::registry::Contents::default());
+        let name = repository(registry, "app");
+        let done = client.push_blob(&name, &descriptor, &source, None, PushHint::New).await?;
+        assert_eq!(done, Pushed::Uploaded);
+        assert!(registry.blob("app", &descriptor.digest.to_string()) == Some(content.clone()));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_registry_that_takes_no_large_bodies_gets_chunks() {
+    let small = |bytes: u64| TestRegistry::builder().largest_body(bytes);
+    let wants = |least: u64| small(2 * MIB).chunk_min_length(least);
+    let cases: [(Builder, usize, &[&str], usize); 4] = [
+        // What one knows the next need not find out.
+        (small(MIB), 2_500_000, &["0-1048575", "1048576-2097151", "2097152-2499999"], 3),
+        (small(300_000), 600_000, &["0-262143", "262144-524287", "524288-599999"], 3),
+        (wants(100), 2_500_000, &["0-1048575", "1048576-2097151", "2097152-2499999"], 3),
+        (small(MIB), 1_048_576, &[], 2),
+    ];
+    for (builder, size, want, posts) in cases {
+        let registry = builder.start();
+        let client = anonymous();
+        push(&client, &registry, size).await.unwrap();
+        let ranges: Vec<String> = chunks(&registry).into_iter().map(|(range, _)| range).collect();
+        let want: Vec<&str> = [want, want].concat();
+        assert_eq!(ranges, want);
+        assert_eq!(registry.counts().of(Class::UploadPost), posts as u64);
+        let refused = registry.requests().iter().filter(|request| request.status == 413).count();
+        assert_eq!(refused, posts - 2);
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_takes_no_body_at_all_is_told_of() {
+    for builder in [
+        TestRegistry::builder().largest_body(1000),
+        TestRegistry::builder().largest_body(2 * MIB).chunk_min_length(2 * MIB),
+    ] {
+        let registry = builder.start();
+        let error = push(&anonymous(), &registry, 3_000_000).await.unwrap_err();
+        assert_eq!(error.failure().unwrap().status, 413, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_broke_off_goes_on() {
+    let patching = Fault::status(405, "UNSUPPORTED");
+    let cut = |class, bytes| Rule::new(Fault::CutRequest(bytes)).class(class).times(1);
+    let cases: [(&[Rule], &[&str], u64); 4] = [
+        // In the middle of the one request.
+        (&[cut(Class::UploadPut, 2_000_000)], &["2000000-2999999"], 1),
+        // In the middle of the one PATCH.
+        (
+            &[
+                Rule::new(patching).class(Class::UploadPut).times(1),
+                cut(Class::UploadPatch, 2_000_000),
+            ],
+            &["whole", "2000000-2999999"],
+            2,
+        ),
+        // Too little is there for that to be worth anything.
+        (&[cut(Class::UploadPut, 100_000)], &[], 2),
+        // The registry says less than it has: it answers that, and is asked.
+        (
+            &[
+                cut(Class::UploadPut, 2_000_000),
+                Rule::new(Fault::SetHeaders(vec![("range".to_owned(), "0-1499999".to_owned())]))
+                    .class(Class::Other)
+                    .times(1),
+            ],
+            &["1500000-2999999", "2000000-2999999"],
+            1,
+        ),
+    ];
+    for (rules, want, posts) in cases {
+        let registry = TestRegistry::start();
+        for rule in rules {
+            registry.inject(rule.clone());
+        }
+        let (content, descriptor) = blob(3_000_000);
+        let (_dir, store) = store();
+        store.put_blob(&content).unwrap();
+        let (name, source) = (repository(&registry, "app"), BlobSource::Store(store));
+        let client = anonymous();
+        client.push_blob(&name, &descriptor, &source, None, PushHint::New).await.unwrap();
+        assert!(registry.blob("app", &descriptor.digest.to_string()) == Some(content));
+        let ranges: Vec<String> = chunks(&registry).into_iter().map(|(range, _)| range).collect();
+        assert_eq!(ranges, want, "{rules:?}");
+        assert_eq!(registry.counts().of(Class::UploadPost), posts, "{rules:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_attempt_that_comes_further_counts_as_the_first() {
+    let registry = TestRegistry::builder().largest_body(MIB).start();
+    // Every second chunk breaks off at its end.
+    for chunk in 0..6 {
+        let cut = Rule::new(Fault::Cut).class(Class::UploadPatch).skip(chunk * 2).times(1);
+        registry.inject(cut);
+    }
+    let (content, descriptor) = blob(6_000_000);
+    let (name, source) = (repository(&registry, "app"), BlobSource::Bytes(content.into()));
+    let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+    assert_eq!(done.unwrap(), Pushed::Uploaded);
+    assert_eq!(registry.counts().of(Class::UploadPatch), 6);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_spoilt_starts_afresh() {
+    let registry = TestRegistry::start();
+    registry.inject(Rule::new(Fault::CutRequest(2_000_000)).class(Class::UploadPut).times(1));
+    registry
+        .inject(Rule::new(Fault::status(400, "DIGEST_INVALID")).class(Class::UploadPut).times(1));
+    let (content, descriptor) = blob(3_000_000);
+    let (name, source) = (repository(&registry, "app"), BlobSource::Bytes(content.into()));
+    let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+    assert_eq!(done.unwrap(), Pushed::Uploaded);
+    assert_eq!(registry.counts().of(Class::UploadPost), 2);
+    assert_eq!(registry.counts().of(Class::UploadPut), 3);
+}
+
+#[tokio::test]
+async fn a_registry_that_is_asked_too_much_gets_less() {
+    let delay = Duration::from_millis(5);
+    let registry = TestRegistry::builder().most_at_once(2).rtt(delay).start();
+    // Enough for a bound that is found out, and far too little without one: two
+    // of 32 would be answered each time.
+    let retry = RetryPolicy { attempts: 12, ..options().retry };
+    let client =
+        Client::new(ClientOptions { retry, ..options() }, Arc::new(Chain::default())).unwrap();
+    let name = repository(&registry, "app");
+    let pushes = (0..60).map(|at| {
+        let content = Bytes::from(format!("blob {at}"));
+        let descriptor = Descriptor::of("application/octet-stream".into(), &content);
+        let (name, client) = (name.clone(), client.clone());
+        async move {
+            let source = BlobSource::Bytes(content);
+            client.push_blob(&name, &descriptor, &source, None, PushHint::Unknown).await
+        }
+    });
+    for done in futures::future::join_all(pushes).await {
+        assert_eq!(done.unwrap(), Pushed::Uploaded);
+    }
+    assert_eq!(registry.blobs("app").len(), 60);
+}
