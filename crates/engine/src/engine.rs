@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use golang::{Argument, Go};
 use layer::Compressor;
-use oci::PlatformMatcher;
-use registry::{Client, ClientOptions, Watcher};
+use oci::{PlatformMatcher, Repository};
+use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver, Watcher};
 use store::Store;
 
 use crate::activity::Activity;
@@ -280,6 +280,19 @@ async fn engine_platform(options: &Options) -> Result<Option<PlatformMatcher>, E
     Ok(PlatformMatcher::parse(&[format!("{os}/{architecture}")]).ok())
 }
 
+/// Says which mirror of a base's registry answers.
+fn mirror_observer(observer: &Observer) -> MirrorObserver {
+    let observer = observer.clone();
+    MirrorObserver::new(move |MirrorAnswer { origin, by, failed }| {
+        let failed = failed.into_iter().map(|(mirror, reason)| (mirror.full_name(), reason));
+        observer.emit(Event::BaseMirror {
+            repository: origin.full_name(),
+            by: by.as_ref().map(Repository::full_name),
+            failed: failed.collect(),
+        });
+    })
+}
+
 /// The clients of a run.
 struct Clients {
     bases: Client,
@@ -300,6 +313,8 @@ impl Clients {
                 insecure: network.insecure,
                 skip_verify,
                 memory: Some(store.clone()),
+                registries: network.registries.clone(),
+                mirror_observer: Some(mirror_observer(observer)),
                 watcher: watcher.clone(),
                 roots: network.roots.clone(),
                 proxies: network.proxies.clone(),
@@ -310,7 +325,7 @@ impl Clients {
         };
         let bases = client(false)?;
         let destination = if network.insecure { client(true)? } else { bases.clone() };
-        Ok(Self { bases, destination })
+        Ok(Self { bases: bases.for_bases(), destination })
     }
 
     /// Each that counts for itself.

@@ -18,9 +18,26 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
     } else if let RegistryError::Proxy(ProxyError { variable }) = error {
         format!("set {variable} to the URL of a proxy (http, https, socks5), or unset it")
     } else if error.is_certificate() {
-        "if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; \
-         --insecure-registry trusts any certificate of the destination"
+        "if the registry's certificate is of your own authority, name its PEM file: SSL_CERT_FILE, \
+         or caFile of the registry below registries in .ko.yaml; --insecure-registry trusts any \
+         certificate of the destination"
             .to_owned()
+    } else if error.is_client_certificate() {
+        "name your certificate and its key: certFile and keyFile of the registry below registries \
+         in .ko.yaml"
+            .to_owned()
+    } else if error.is_plain_http() {
+        "if the registry is meant to speak plain http: `http: only` for it below registries in \
+         .ko.yaml, or --insecure-registry"
+            .to_owned()
+    } else if error.is_https_wanted() {
+        "the registry speaks https: `http: only` for it in .ko.yaml must go".to_owned()
+    } else if let RegistryError::TlsFile { .. } = error {
+        "set right the file, or what names it: a setting below registries in .ko.yaml, or a \
+         directory certs.d of docker or podman"
+            .to_owned()
+    } else if let RegistryError::Blocked { .. } = error {
+        "registriesConf in .ko.yaml, or KO_REGISTRIESCONF, says that this file counts".to_owned()
     } else if error.is_unauthorized() || error.is_forbidden() {
         "log in with `docker login` or a credential helper; ko reads the same configuration"
             .to_owned()

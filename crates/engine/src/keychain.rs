@@ -70,6 +70,7 @@ pub async fn token(
 ) -> Result<Grant, RegistryError> {
     let options = ClientOptions {
         user_agent: network.user_agent.clone(),
+        registries: network.registries.clone(),
         roots: network.roots.clone(),
         proxies: network.proxies.clone(),
         ..ClientOptions::default()

@@ -67,4 +67,12 @@ pub use options::{Network, Options};
 pub use plan::Plan;
 pub use redact::redact;
 pub use registry::{Answer, Exchange, Proxies, ProxyError, RootPlaces};
+
+/// What is said of single registries: certificates, plain http, mirrors.
+pub mod registries {
+    pub use registry::{
+        IdentityFiles, Location, Mirror, NamespaceError, NamespaceRule, PlainHttp, Prefix, Pulls,
+        Registries, RegistrySettings, TlsFile,
+    };
+}
 pub use yaml::to_utf8;

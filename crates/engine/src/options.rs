@@ -9,7 +9,7 @@ use std::sync::Arc;
 use golang::Environment;
 use layer::Compression;
 use oci::{Platform, PlatformMatcher};
-use registry::{Anonymous, Keychain, Proxies, RootPlaces};
+use registry::{Anonymous, Keychain, Proxies, Registries, RootPlaces};
 
 use crate::activity::Clock;
 use crate::bases::BaseReference;
@@ -127,6 +127,7 @@ impl Default for Network {
         Self {
             user_agent: concat!("ko/", env!("CARGO_PKG_VERSION")).to_owned(),
             insecure: false,
+            registries: Registries::default(),
             roots: RootPlaces::default(),
             proxies: Proxies::default(),
             watched: false,
@@ -144,6 +145,8 @@ pub struct Network {
     /// `--insecure-registry`: plain http and any certificate for the
     /// destination, plain http for bases.
     pub insecure: bool,
+    /// What is said of single registries.
+    pub registries: Registries,
     /// Where the certificates of authorities are.
     pub roots: RootPlaces,
     /// Which requests go through a proxy.

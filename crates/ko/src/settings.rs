@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::registries::Registries;
 use engine::{
     BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
     Limits, Network, Options, PlatformMatcher, Proxies, Repository, RootPlaces, SbomOptions,
@@ -14,7 +15,7 @@ use engine::{
 };
 
 use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, RegistryArgs, VERSION, elements, size};
-use crate::config::{self, Config, List, Located, Origin};
+use crate::config::{self, Config, List, Located, Origin, RegistriesConfPlaces};
 use crate::environment::{self, Process};
 use crate::error::{CommandError, Result};
 use crate::memory::memory;
@@ -50,7 +51,7 @@ pub(crate) fn options(
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let mut network = network(process, publish.insecure_registry, verbose);
+    let mut network = network(process, builder.registries, publish.insecure_registry, verbose);
     network.watched = verbose || !image.trace_http.is_empty();
     network.create_repositories = publishing
         .create_repositories()
@@ -99,6 +100,7 @@ pub(crate) fn work_dir(process: &Process) -> Result<PathBuf> {
 }
 
 struct Builder {
+    registries: Registries,
     build: BuildOptions,
     platforms: PlatformMatcher,
     container_engine_default: bool,
@@ -129,7 +131,9 @@ fn builder(
     let build = config.build_options(&ldflags)?;
     let compression = compression(&arguments.compression, &config).parse()?;
     let container_engine_default = matches!(wanted.origin, Origin::Default);
+    let registries = registries(process, &config, work_dir)?;
     Ok(Builder {
+        registries,
         build,
         platforms,
         container_engine_default,
@@ -372,10 +376,49 @@ pub(crate) fn cache_size_text(process: &Process) -> Located<String> {
 /// The variable that bounds the cache.
 const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 
-fn network(process: &Process, insecure: bool, verbose: bool) -> Network {
+fn network(process: &Process, registries: Registries, insecure: bool, verbose: bool) -> Network {
     let keychain = keychain(credential_sources(process, verbose));
     let (roots, proxies) = (roots(process), proxies(process));
-    Network { user_agent: user_agent(), insecure, roots, proxies, keychain, ..Network::default() }
+    Network {
+        user_agent: user_agent(),
+        insecure,
+        registries,
+        roots,
+        proxies,
+        keychain,
+        ..Network::default()
+    }
+}
+
+/// What the configuration and this machine say of single registries.
+pub(crate) fn registries(
+    process: &Process,
+    config: &Config,
+    work_dir: &Path,
+) -> Result<Registries> {
+    let named = process.path("CONTAINERS_REGISTRIES_CONF");
+    let places = RegistriesConfPlaces { named, dirs: containers_dirs(process) };
+    config.registries(&places, certificate_dirs(process), work_dir)
+}
+
+/// What this machine alone says of them: certificates.
+pub(crate) fn machine_registries(process: &Process) -> Registries {
+    Registries::new([], Vec::new(), certificate_dirs(process))
+}
+
+/// Where podman's settings are, the user's first.
+fn containers_dirs(process: &Process) -> Vec<PathBuf> {
+    let home = system::home_dir(|name| process.path(name)).map(|home| home.join(".config"));
+    let user = process.path("XDG_CONFIG_HOME").or(home).map(|dir| dir.join("containers"));
+    user.into_iter().chain(["/etc/containers".into()]).collect()
+}
+
+/// Where docker and podman look for certificates, podman's places first.
+fn certificate_dirs(process: &Process) -> Vec<PathBuf> {
+    let home = system::home_dir(|name| process.path(name)).map(|home| home.join(".docker"));
+    let docker = home.into_iter().chain(["/etc/docker".into()]);
+    let dirs = containers_dirs(process).into_iter().chain(docker);
+    dirs.map(|dir| dir.join("certs.d")).collect()
 }
 
 /// The proxies that the environment names, as Go reads it: in large letters or

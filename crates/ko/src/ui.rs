@@ -86,6 +86,17 @@ fn part_text(part: &Part) -> String {
     }
 }
 
+/// Who has answered for the registry of a base, and who has not.
+fn mirror_text(repository: &str, by: Option<&str>, failed: &[(String, String)]) -> String {
+    let answer = match by {
+        Some(by) if by == repository => format!("Base {repository} comes from its own registry"),
+        Some(by) => format!("Base {repository} comes from {by}"),
+        None => format!("Nobody has answered for base {repository}"),
+    };
+    let failed = failed.iter().map(|(mirror, reason)| format!("; {mirror} failed: {reason}"));
+    failed.fold(answer, |text, failed| text + &failed)
+}
+
 /// Shows what happens as ko's lines; with `explain`, also why programs are
 /// built, and with `verbose`, that, what `--embedded` found, each request to a
 /// registry, and what was sent to an engine.
@@ -113,6 +124,9 @@ pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
             }
             Event::UsingBase { base, digest: None, import_path } => {
                 format!("Using base {base} for {import_path}")
+            }
+            Event::BaseMirror { repository, by, failed } => {
+                mirror_text(&repository, by.as_deref(), &failed)
             }
             Event::Building { import_path, platform } => {
                 format!("Building {import_path} for {platform}")

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
-use rustls::{AlertDescription, CertificateError, OtherError};
+use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError};
 
 /// Why a registry's certificate was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,31 @@ pub(crate) fn nothing_in_common(error: &(dyn Error + 'static)) -> Option<String>
              not with CBC cipher suites"
         )
     })
+}
+
+/// Does a server want a certificate of ours, and not take what it got? Before TLS
+/// 1.3 it may say so in the words for any other mishap.
+pub(crate) fn is_identity_wanted(error: &(dyn Error + 'static)) -> bool {
+    matches!(
+        tls_error(error),
+        Some(rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+                | AlertDescription::BadCertificate
+                | AlertDescription::UnsupportedCertificate
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnknownCA
+        ))
+    )
+}
+
+/// Has a server answered in something that is no TLS?
+pub(crate) fn is_plain(error: &(dyn Error + 'static)) -> bool {
+    matches!(
+        tls_error(error),
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
+    )
 }
 
 /// Searches the causes of an error for one of the TLS library.

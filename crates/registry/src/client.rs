@@ -20,12 +20,14 @@ use crate::error::RegistryError;
 use crate::guard;
 use crate::keychain::{Credential, Keychain};
 use crate::memory::{Met, Scheme, TokenServer};
+use crate::mirror::Experience;
 use crate::options::ClientOptions;
 use crate::pulls::Pulls;
 use crate::redirect;
 use crate::retry::Attempts;
 use crate::scheme;
 use crate::scope::{Access, Scopes};
+use crate::settings::PlainHttp;
 use crate::token;
 use crate::transport::{Pool, Request, Response, Traffic, Transport};
 use crate::under_way::UnderWay;
@@ -35,6 +37,7 @@ use crate::under_way::UnderWay;
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    pulls_bases: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +47,7 @@ struct Inner {
     endpoints: Mutex<HashMap<Registry, Arc<Endpoint>>>,
     accounts: Mutex<HashMap<Repository, Arc<Account>>>,
     pulls: Pulls,
+    experience: Experience,
     /// Where pushing was asked for, and as whom.
     preflights: Mutex<Vec<(Registry, Credential)>>,
 }
@@ -108,6 +112,7 @@ impl<'a> Call<'a> {
             headers: self.headers.clone(),
             payload: self.payload.clone(),
             pool: self.pool,
+            token_of: None,
         }
     }
 }
@@ -124,9 +129,16 @@ impl Client {
             endpoints: Mutex::default(),
             accounts: Mutex::default(),
             pulls: Pulls::default(),
+            experience: Experience::default(),
             preflights: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), pulls_bases: false })
+    }
+
+    /// A clone for bases, which may be pulled from mirrors of their registries.
+    #[must_use]
+    pub fn for_bases(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), pulls_bases: true }
     }
 
     /// Returns whether one is a clone of the other.
@@ -176,6 +188,14 @@ impl Client {
         &self.inner.pulls
     }
 
+    pub(crate) fn pulls_bases(&self) -> bool {
+        self.pulls_bases
+    }
+
+    pub(crate) fn experience(&self) -> &Experience {
+        &self.inner.experience
+    }
+
     pub(crate) fn attempts(&self) -> Attempts<'_> {
         self.inner.transport.attempts()
     }
@@ -211,9 +231,13 @@ impl Client {
         endpoint: &Endpoint,
         repository: Option<&Repository>,
     ) -> Result<Url, RegistryError> {
-        let options = &self.inner.transport.options;
-        if !(options.insecure || endpoint.registry.may_be_http()) {
-            return Ok(scheme::base("https", &endpoint.registry));
+        if let Some(repository) = repository {
+            self.check(repository)?;
+        }
+        match endpoint.http {
+            PlainHttp::Never => return Ok(scheme::base("https", &endpoint.registry)),
+            PlainHttp::Only => return Ok(scheme::base("http", &endpoint.registry)),
+            PlainHttp::Allowed => {}
         }
         match self.find(endpoint, repository).await? {
             Found::Remembered(base, _) => Ok(base),
@@ -358,9 +382,19 @@ impl Client {
         Ok(token.header)
     }
 
+    /// Is the use of a repository forbidden on this machine?
+    fn check(&self, repository: &Repository) -> Result<(), RegistryError> {
+        let Some(file) = self.inner.transport.options.registries.blocked(repository) else {
+            return Ok(());
+        };
+        let (repository, file) = (repository.full_name(), file.to_owned());
+        Err(RegistryError::Blocked { repository, file })
+    }
+
     /// Sends a request and returns the answer, whatever its status. A challenge
     /// is answered once, or twice if none was expected.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
+        self.check(call.repository)?;
         let endpoint = self.endpoint(call.repository.registry());
         if let Some(response) = self.send_as_before(call, &endpoint).await? {
             return Ok(response);
@@ -371,7 +405,7 @@ impl Client {
         if endpoint.auth().is_none() {
             first = Some(endpoint.first.lock().await).filter(|_| endpoint.auth().is_none());
         }
-        if first.is_some() && !endpoint.registry.may_be_http() {
+        if first.is_some() && endpoint.http != PlainHttp::Allowed {
             self.look_ahead(&endpoint, call.repository, &base, &scopes).await;
         }
         let mut known = self.scheme(&endpoint, call.repository);
@@ -418,7 +452,7 @@ impl Client {
         call: &Call<'_>,
         endpoint: &Endpoint,
     ) -> Result<Option<Response>, RegistryError> {
-        let may_be = endpoint.registry.may_be_http() && endpoint.memory.is_some();
+        let may_be = endpoint.http == PlainHttp::Allowed && endpoint.memory.is_some();
         if !may_be || endpoint.auth().is_some() {
             return Ok(None);
         }
@@ -519,7 +553,7 @@ impl Client {
         if self.account(repository).is_kept.swap(true, Ordering::Relaxed) {
             return;
         }
-        let matters = tokens.is_some() || endpoint.registry.may_be_http();
+        let matters = tokens.is_some() || endpoint.http == PlainHttp::Allowed;
         let met = Met { scheme: Scheme::of(base), tokens };
         memory.keep(repository, Some(met).filter(|_| matters)).await;
     }

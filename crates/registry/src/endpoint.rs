@@ -21,6 +21,7 @@ use crate::memory::{Memory, Met};
 use crate::options::ClientOptions;
 use crate::scope::Scopes;
 use crate::session::Upload;
+use crate::settings::PlainHttp;
 use crate::token::Token;
 use crate::transport::Response;
 use crate::under_way::Waits;
@@ -40,6 +41,7 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) registry: Registry,
+    pub(crate) http: PlainHttp,
     /// Scheme, host and port, where they had to be found out.
     pub(crate) found: Flight<Found>,
     /// What is remembered of it, if anything may be.
@@ -64,10 +66,21 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(registry: Registry, options: &ClientOptions) -> Self {
+        let settings = options.registries.of(registry.as_str());
+        let http = match settings.http {
+            Some(PlainHttp::Only) => PlainHttp::Only,
+            // What is said of all registries for one run is over this.
+            _ if options.insecure => PlainHttp::Allowed,
+            Some(http) => http,
+            None if registry.may_be_http() => PlainHttp::Allowed,
+            None => PlainHttp::Never,
+        };
+        let max_requests = settings.max_requests.unwrap_or(options.max_requests).max(1);
         // With http allowed everywhere, what leads there might be the wrong thing the
         // next time.
         let memory = options.memory.clone().filter(|_| !options.insecure);
         Self {
+            http,
             found: Flight::default(),
             memory: memory.map(|store| Memory::new(store, registry.clone())),
             registry,
@@ -75,8 +88,8 @@ impl Endpoint {
             auth: Mutex::default(),
             pinged: Flight::default(),
             first: tokio::sync::Mutex::default(),
-            requests: Gate::new(options.max_requests),
-            transfers: Semaphore::new(options.max_transfers.max(1)),
+            requests: Gate::new(max_requests),
+            transfers: Semaphore::new(options.max_transfers.clamp(1, max_requests)),
             held_until: Mutex::default(),
             needs_patch: AtomicBool::new(false),
             largest_body: AtomicU64::new(u64::MAX),

@@ -14,6 +14,7 @@ use crate::certificate::{self, CertificateProblem};
 use crate::keychain::KeychainError;
 use crate::proxy::ProxyError;
 use crate::retry::Tried;
+use crate::settings::TlsFile;
 
 /// Statuses of registries and proxies that may be better in a moment.
 const TRANSIENT: [u16; 8] = [408, 429, 499, 500, 502, 503, 504, 522];
@@ -82,6 +83,12 @@ impl fmt::Display for RequestLine {
 pub enum Broken {
     /// TLS failed because of the registry's certificate.
     Certificate(CertificateProblem),
+    /// TLS failed because of ours: the registry wants one, and another than it got.
+    ClientCertificate,
+    /// Asked in https, a server has answered in plain http.
+    NotTls,
+    /// Asked in plain http, a server has answered in something else.
+    NotHttp,
     /// No connection came about: the reason in the system's words.
     Connect(String),
     /// Nobody listens there: the reason in the system's words.
@@ -94,6 +101,11 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificate(problem) => write!(f, "cannot trust the registry: {problem}"),
+            Self::ClientCertificate => {
+                f.write_str("the registry wants a client certificate, and takes none of ours")
+            }
+            Self::NotTls => f.write_str("the server does not speak TLS, perhaps plain http"),
+            Self::NotHttp => f.write_str("the server does not speak plain http, perhaps https"),
             Self::Connect(cause) | Self::Refused(cause) => write!(f, "cannot connect: {cause}"),
             Self::Interrupted(cause) => write!(f, "the connection broke: {cause}"),
         }
@@ -250,6 +262,24 @@ pub enum RegistryError {
         #[source]
         source: Arc<std::io::Error>,
     },
+    /// A file that TLS with a host needs cannot be used.
+    #[error("TLS with {host}: {path} ({setting}): {problem}", path = file.path.display(), setting = file.setting)]
+    TlsFile {
+        /// The host, and its port.
+        host: String,
+        /// The file.
+        file: TlsFile,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The use of a repository is forbidden on this machine.
+    #[error("{repository} is blocked by {file}")]
+    Blocked {
+        /// The repository in full.
+        repository: String,
+        /// The file that says so.
+        file: String,
+    },
     /// The proxy that the request should go through cannot be known.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -273,6 +303,9 @@ impl RegistryError {
         };
         let broken = match CertificateProblem::find(error) {
             Some(problem) => Broken::Certificate(problem),
+            None if certificate::is_identity_wanted(error) => Broken::ClientCertificate,
+            None if certificate::is_plain(error) => Broken::NotTls,
+            None if !answered && is_no_http(error) => Broken::NotHttp,
             None if !answered && is_refused(error) => Broken::Refused(root_cause(error)),
             None if error.is_connect() => {
                 let tls = certificate::nothing_in_common(error);
@@ -281,6 +314,16 @@ impl RegistryError {
             None => Broken::Interrupted(root_cause(error)),
         };
         Self::Transport { request, broken }
+    }
+
+    /// The same if the server had just asked who we are.
+    pub(crate) fn into_stranger(self) -> Self {
+        match self {
+            Self::Transport { request, broken: Broken::Connect(_) | Broken::Interrupted(_) } => {
+                Self::Transport { request, broken: Broken::ClientCertificate }
+            }
+            error => error,
+        }
     }
 
     /// Nothing has moved for so long.
@@ -386,7 +429,10 @@ impl RegistryError {
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Transport { broken, .. } => {
-                matches!(broken, Broken::Connect(_) | Broken::Refused(_))
+                matches!(
+                    broken,
+                    Broken::Connect(_) | Broken::Refused(_) | Broken::NotTls | Broken::NotHttp
+                )
             }
             Self::Unreachable { .. } => true,
             Self::Exhausted { last, .. } => last.is_unreachable(),
@@ -397,13 +443,46 @@ impl RegistryError {
 
     /// Returns whether a certificate was refused.
     pub fn is_certificate(&self) -> bool {
+        self.is_broken(|broken| matches!(broken, Broken::Certificate(_)))
+    }
+
+    /// Searches what happened to a request, and to the one by http.
+    fn is_broken(&self, how: fn(&Broken) -> bool) -> bool {
         match self {
-            Self::Transport { broken, .. } => matches!(broken, Broken::Certificate(_)),
-            Self::Unreachable { https, http } => https.is_certificate() || http.is_certificate(),
-            Self::Exhausted { last, .. } => last.is_certificate(),
-            Self::Token { source, .. } => source.is_certificate(),
+            Self::Transport { broken, .. } => how(broken),
+            Self::Unreachable { https, http } => https.is_broken(how) || http.is_broken(how),
+            Self::Exhausted { last, .. } => last.is_broken(how),
+            Self::Token { source, .. } => source.is_broken(how),
             _ => false,
         }
+    }
+
+    /// Returns whether a client certificate is wanted that we do not have.
+    pub fn is_client_certificate(&self) -> bool {
+        self.is_broken(|broken| matches!(broken, Broken::ClientCertificate))
+    }
+
+    /// Returns whether a server was asked in https that does not speak it.
+    pub fn is_plain_http(&self) -> bool {
+        self.is_broken(|broken| matches!(broken, Broken::NotTls))
+    }
+
+    /// Returns whether a server was asked in plain http that speaks https. Those of Go
+    /// and nginx say so.
+    pub fn is_https_wanted(&self) -> bool {
+        let said = |failure: &Failure| {
+            failure.status == StatusCode::BAD_REQUEST && failure.to_string().contains("HTTPS ")
+        };
+        matches!(self, Self::Transport { broken: Broken::NotHttp, .. })
+            || self.failure().is_some_and(said)
+    }
+
+    /// Returns whether this machine is the cause, and not a registry.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(_) | Self::Io { .. } | Self::NoBlob { .. } | Self::TlsFile { .. }
+        )
     }
 
     /// Returns whether the same request may succeed in a moment. What was tried
@@ -412,7 +491,7 @@ impl RegistryError {
         match self {
             Self::Status { failure, .. } => TRANSIENT.contains(&failure.status.as_u16()),
             Self::Transport { broken, .. } => {
-                !matches!(broken, Broken::Certificate(_) | Broken::Refused(_))
+                matches!(broken, Broken::Connect(_) | Broken::Interrupted(_))
             }
             Self::Digest { .. } | Self::Size { .. } => true,
             _ => false,
@@ -449,6 +528,14 @@ fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     causes
         .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// Is what was answered no HTTP at all?
+fn is_no_http(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .filter_map(|error| error.downcast_ref::<hyper::Error>())
+        .any(|error| error.is_parse() && !error.is_parse_status())
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {

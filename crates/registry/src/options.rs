@@ -1,14 +1,20 @@
-//! Holds the options of a client. One set is for all registries that it talks
-//! to.
+//! Holds the options of a client. What is said of single registries is in
+//! `settings`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use store::Store;
 
+use crate::error::RegistryError;
 use crate::exchange::Watcher;
+use crate::mirror::MirrorObserver;
 use crate::proxy::Proxies;
 use crate::retry::RetryPolicy;
 use crate::roots::RootPlaces;
+use crate::settings::Registries;
 
 /// What the caller decides about a [`Client`](crate::Client).
 #[derive(Debug, Clone)]
@@ -25,6 +31,10 @@ pub struct ClientOptions {
     /// Certificates of authorities to trust besides the system's; each entry
     /// may hold several, in PEM.
     pub root_certificates: Vec<Vec<u8>>,
+    /// What is said of single registries.
+    pub registries: Registries,
+    /// Is told which mirrors of bases answer, and which do not.
+    pub mirror_observer: Option<MirrorObserver>,
     /// Which requests go through a proxy.
     pub proxies: Proxies,
     /// When and how often to try again.
@@ -55,6 +65,8 @@ impl Default for ClientOptions {
             skip_verify: false,
             roots: RootPlaces::default(),
             root_certificates: Vec::new(),
+            registries: Registries::default(),
+            mirror_observer: None,
             proxies: Proxies::default(),
             retry: RetryPolicy::default(),
             silence: Duration::from_secs(120),
@@ -67,5 +79,15 @@ impl Default for ClientOptions {
             max_requests: 32,
             max_transfers: 4,
         }
+    }
+}
+
+impl ClientOptions {
+    /// The authorities that are trusted besides the system's.
+    pub(crate) fn extra_roots(&self) -> Result<Vec<CertificateDer<'static>>, RegistryError> {
+        let pem = self.root_certificates.iter();
+        let extra = pem.flat_map(|pem| CertificateDer::pem_slice_iter(pem));
+        let extra = extra.collect::<Result<_, _>>();
+        extra.map_err(|error| RegistryError::Tls(Arc::new(error)))
     }
 }

@@ -11,6 +11,7 @@ use store::Store;
 
 use crate::client::{Call, Client};
 use crate::error::{RegistryError, RequestLine};
+use crate::retry::Attempts;
 use crate::scope::Access;
 use crate::sink::{Sink, Taken};
 use crate::transport::Response;
@@ -61,7 +62,24 @@ impl Client {
         reference: &Reference,
         access: Access,
     ) -> Result<Option<Digest>, RegistryError> {
-        let mut attempts = self.attempts();
+        let mut sources = self.sources(reference.repository(), reference.digest().is_some());
+        loop {
+            let there = sources.reference(reference);
+            let found = self.head_manifest_at(&there, access, sources.attempts()).await;
+            if sources.is_mirror() && matches!(found, Ok(None)) {
+                sources.next("there is no such image".to_owned());
+            } else if let Some(found) = sources.settle(found) {
+                return found;
+            }
+        }
+    }
+
+    async fn head_manifest_at(
+        &self,
+        reference: &Reference,
+        access: Access,
+        mut attempts: Attempts<'_>,
+    ) -> Result<Option<Digest>, RegistryError> {
         loop {
             match self.head_manifest_once(reference, access).await {
                 Ok(found) => return Ok(found),
@@ -106,15 +124,37 @@ impl Client {
     /// It is not there, cannot be had, is larger than 100 MiB, or is not what
     /// its digest says.
     pub async fn manifest(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
-        self.manifest_for(reference, Access::Pull).await
+        let mut sources = self.sources(reference.repository(), reference.digest().is_some());
+        loop {
+            let there = sources.reference(reference);
+            let fetched = self.manifest_at(&there, Access::Pull, sources.attempts()).await;
+            let mirrored = sources.is_mirror();
+            let Some(fetched) = sources.settle(fetched) else { continue };
+            let mut fetched = fetched?;
+            if mirrored && let Some(own) = own_media_type(&fetched.bytes) {
+                // A mirror is not believed of what the bytes say themselves: it
+                // is kept as the word of the origin.
+                fetched.media_type = own;
+            }
+            return Ok(fetched);
+        }
     }
 
+    /// The same from the repository itself, with the token of this access.
     pub(crate) async fn manifest_for(
         &self,
         reference: &Reference,
         access: Access,
     ) -> Result<FetchedManifest, RegistryError> {
-        let mut attempts = self.attempts();
+        self.manifest_at(reference, access, self.attempts()).await
+    }
+
+    async fn manifest_at(
+        &self,
+        reference: &Reference,
+        access: Access,
+        mut attempts: Attempts<'_>,
+    ) -> Result<FetchedManifest, RegistryError> {
         loop {
             match self.manifest_once(reference, access).await {
                 Ok(fetched) => return Ok(fetched),
@@ -157,7 +197,23 @@ impl Client {
         descriptor: &Descriptor,
         limit: u64,
     ) -> Result<Vec<u8>, RegistryError> {
-        let mut attempts = self.attempts();
+        let mut sources = self.sources(repository, true);
+        loop {
+            let place = sources.place().clone();
+            let bytes = self.blob_bytes_at(&place, descriptor, limit, sources.attempts()).await;
+            if let Some(bytes) = sources.settle(bytes) {
+                return bytes;
+            }
+        }
+    }
+
+    async fn blob_bytes_at(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        limit: u64,
+        mut attempts: Attempts<'_>,
+    ) -> Result<Vec<u8>, RegistryError> {
         loop {
             match self.blob_bytes_once(repository, descriptor, limit).await {
                 Ok(bytes) => return Ok(bytes),
@@ -219,7 +275,17 @@ impl Client {
         let pulling = self.pulls().join(key, || {
             let (client, repository) = (self.clone(), repository.clone());
             let (descriptor, store) = (descriptor.clone(), store.clone());
-            async move { client.pull_blob_alone(&repository, &descriptor, &store).await }.boxed()
+            async move {
+                let mut sources = client.sources(&repository, true);
+                loop {
+                    let place = sources.place().clone();
+                    let pulled = client.pull_blob_alone(&place, &descriptor, &store).await;
+                    if let Some(pulled) = sources.settle(pulled) {
+                        return pulled;
+                    }
+                }
+            }
+            .boxed()
         });
         pulling.await
     }

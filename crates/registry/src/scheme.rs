@@ -101,6 +101,8 @@ async fn race(
     tokio::pin!(https, http);
     match tokio::time::timeout(HEAD_START, &mut https).await {
         Ok(Ok(found)) => return Ok(found),
+        // What is wrong here is not to be got round in plain http.
+        Ok(Err(failed)) if failed.is_local() => return Err(failed),
         Ok(Err(failed)) => return http.await.map_err(|error| both(failed, error)),
         Err(_) => {}
     }

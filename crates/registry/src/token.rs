@@ -155,6 +155,7 @@ async fn follow(
     origin: &Url,
     mut request: Request,
 ) -> Result<Response, RegistryError> {
+    request.token_of = Some(origin.clone());
     for _ in 0..=redirect::MAX_REDIRECTS {
         if let Err(reason) = guard::check_realm(origin, &request.url) {
             return Err(redirect::refused(&request, &request.url, reason));

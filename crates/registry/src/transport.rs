@@ -9,8 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::OnceCell;
 
 use crate::answer::Failure;
@@ -18,6 +16,7 @@ use crate::body::Payload;
 use crate::coding::Gunzip;
 use crate::error::{Broken, RegistryError, RequestLine};
 use crate::exchange::Watched;
+use crate::host_tls::ByHost;
 use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
 use crate::pulse::Pulse;
@@ -48,12 +47,14 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
     pub(crate) pool: Pool,
+    /// The registry that a token is asked for: what it trusts is trusted there too.
+    pub(crate) token_of: Option<Url>,
 }
 
 impl Request {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         let (headers, payload) = (HeaderMap::new(), Payload::Empty);
-        Self { method, url, headers, payload, pool: Pool::Api }
+        Self { method, url, headers, payload, pool: Pool::Api, token_of: None }
     }
 
     pub(crate) fn line(&self) -> Box<RequestLine> {
@@ -88,13 +89,26 @@ pub struct Traffic {
     pub received: u64,
 }
 
+/// The HTTP clients that trust the same.
+#[derive(Debug)]
+struct Clients {
+    trust: Arc<Trust>,
+    by_pool: [OnceCell<reqwest::Client>; 2],
+}
+
+impl Clients {
+    fn new(trust: Arc<Trust>) -> Self {
+        Self { trust, by_pool: Default::default() }
+    }
+}
+
 /// Sends requests.
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub(crate) options: ClientOptions,
-    trust: Arc<Trust>,
-    /// By pool.
-    clients: [OnceCell<reqwest::Client>; 2],
+    clients: Clients,
+    /// Of hosts with certificates of their own.
+    own: ByHost<Clients>,
     meter: Arc<Meter>,
     /// The servers that have answered.
     answered: Mutex<HashSet<String>>,
@@ -103,15 +117,15 @@ pub(crate) struct Transport {
 
 impl Transport {
     pub(crate) fn new(options: ClientOptions) -> Result<Self, RegistryError> {
-        let pem = options.root_certificates.iter();
-        let extra = pem.flat_map(|pem| CertificateDer::pem_slice_iter(pem));
-        let extra = extra.collect::<Result<_, _>>();
-        let extra = extra.map_err(|error| RegistryError::Tls(Arc::new(error)))?;
-        let trust = Trust::new(options.roots.clone(), extra);
+        let extra = options.extra_roots()?;
+        let trust = match options.skip_verify {
+            true => Trust::of_all(None),
+            false => Trust::new(options.roots.clone(), extra, None),
+        };
         Ok(Self {
             options,
-            trust,
-            clients: Default::default(),
+            clients: Clients::new(trust),
+            own: ByHost::default(),
             meter: Arc::default(),
             answered: Mutex::default(),
             waits: Waits::default(),
@@ -129,9 +143,15 @@ impl Transport {
         Traffic { requests: read(requests), sent: read(sent), received: read(received) }
     }
 
-    /// Makes the client for a kind of request.
-    async fn client(&self, pool: Pool) -> Result<&reqwest::Client, RegistryError> {
-        let cell = &self.clients[usize::from(pool == Pool::Upload)];
+    /// Makes the client for a request.
+    async fn client(
+        &self,
+        request: &Request,
+    ) -> Result<(reqwest::Client, Arc<Trust>), RegistryError> {
+        let Request { url, token_of, pool, .. } = request;
+        let own = self.own.get(url, token_of.as_ref(), &self.options, Clients::new).await?;
+        let Clients { trust, by_pool } = own.as_deref().unwrap_or(&self.clients);
+        let cell = &by_pool[usize::from(*pool == Pool::Upload)];
         let made = cell.get_or_try_init(|| async {
             let builder = reqwest::Client::builder()
                 .user_agent(&self.options.user_agent)
@@ -143,15 +163,11 @@ impl Transport {
                 Pool::Api => (builder.read_timeout(self.options.silence), trust::PROTOCOLS),
                 Pool::Upload => (builder.http1_only(), &["http/1.1"]),
             };
-            let builder = if self.options.skip_verify {
-                settings.tls_danger_accept_invalid_certs(true)
-            } else {
-                settings.tls_backend_preconfigured(self.trust.config(protocols))
-            };
+            let builder = settings.tls_backend_preconfigured(trust.config(protocols));
             let builder = self.options.proxies.apply(builder);
             builder.build().map_err(|error| RegistryError::Tls(Arc::new(error)))
         });
-        made.await
+        Ok((made.await?.clone(), Arc::clone(trust)))
     }
 
     fn answered(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -161,7 +177,7 @@ impl Transport {
     /// Sends a request once, and follows nothing.
     pub(crate) async fn send(&self, request: &Request) -> Result<Response, RegistryError> {
         self.options.proxies.of(&request.url)?;
-        let client = self.client(request.pool).await?;
+        let (client, trust) = self.client(request).await?;
         let line = request.line();
         let wait = self.waits.enter(line.to_string());
         let mut builder = client
@@ -187,6 +203,7 @@ impl Transport {
                 }
             },
         };
+        let was_asked = trust.was_asked();
         match answer {
             Ok(inner) => {
                 self.answered().insert(request.url.origin().ascii_serialization());
@@ -217,6 +234,7 @@ impl Transport {
                     self.answered().contains(&request.url.origin().ascii_serialization());
                 let way = self.options.proxies.way(&request.url);
                 let error = RegistryError::transport(line, &error, answered, way.as_deref());
+                let error = if was_asked && !answered { error.into_stranger() } else { error };
                 if let Some(watched) = &mut watched {
                     watched.failed(&error);
                 }

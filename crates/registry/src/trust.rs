@@ -4,14 +4,17 @@
 //! http, at which https is tried first, never show one. Checking is the work of
 //! webpki, or of the system where that has a store of its own. We add one rule:
 //! a certificate that is itself among the trusted ones is good for its names.
+//! Where the user says so, any certificate is good.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
+use rustls::client::{ResolvesClientCert, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::certificate::CertificateProblem;
@@ -20,13 +23,23 @@ use crate::roots::RootPlaces;
 /// HTTP/2 where the server has it.
 pub(crate) const PROTOCOLS: &[&str] = &["h2", "http/1.1"];
 
-/// Certificates that are trusted.
+/// Certificates that are trusted, and who we are.
 #[derive(Debug)]
 pub(crate) struct Trust {
     provider: Arc<CryptoProvider>,
+    /// Is a certificate looked at?
+    verifies: bool,
     places: RootPlaces,
     extra: Vec<CertificateDer<'static>>,
+    identity: Option<Arc<CertifiedKey>>,
+    /// Has a server asked who we are, and not answered since?
+    is_asked: AtomicBool,
     known: OnceLock<Result<Known, Error>>,
+}
+
+/// The cryptography of TLS.
+pub(crate) fn provider() -> CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
 }
 
 /// The certificates that were read.
@@ -39,9 +52,22 @@ struct Known {
 
 impl Trust {
     /// The certificates in these places, and others.
-    pub(crate) fn new(places: RootPlaces, extra: Vec<CertificateDer<'static>>) -> Arc<Self> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        Arc::new(Self { provider, places, extra, known: OnceLock::new() })
+    pub(crate) fn new(
+        places: RootPlaces,
+        extra: Vec<CertificateDer<'static>>,
+        identity: Option<Arc<CertifiedKey>>,
+    ) -> Arc<Self> {
+        let (provider, known) = (Arc::new(provider()), OnceLock::new());
+        let is_asked = AtomicBool::new(false);
+        Arc::new(Self { provider, verifies: true, places, extra, identity, is_asked, known })
+    }
+
+    /// Any certificate.
+    pub(crate) fn of_all(identity: Option<Arc<CertifiedKey>>) -> Arc<Self> {
+        let (provider, known) = (Arc::new(provider()), OnceLock::new());
+        let (places, extra) = (RootPlaces::default(), Vec::new());
+        let is_asked = AtomicBool::new(false);
+        Arc::new(Self { provider, verifies: false, places, extra, identity, is_asked, known })
     }
 
     /// Settings of TLS for connections that speak one of these protocols.
@@ -52,8 +78,15 @@ impl Trust {
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(self) as Arc<dyn ServerCertVerifier>)
             .with_no_client_auth();
+        config.client_auth_cert_resolver = Arc::clone(self) as Arc<dyn ResolvesClientCert>;
         config.alpn_protocols = protocols.iter().map(|&protocol| protocol.into()).collect();
         config
+    }
+
+    /// Returns whether a server has asked who we are since the last answer of any: a
+    /// connection that breaks then may be its refusal, whose words can be lost.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.is_asked.swap(false, Ordering::Relaxed)
     }
 
     fn known(&self) -> Result<&Known, Error> {
@@ -97,7 +130,7 @@ impl Trust {
 
 /// Settings of TLS for those who speak HTTP themselves.
 pub fn tls(roots: &RootPlaces) -> ClientConfig {
-    Trust::new(roots.clone(), Vec::new()).config(PROTOCOLS)
+    Trust::new(roots.clone(), Vec::new(), None).config(PROTOCOLS)
 }
 
 /// Is a trusted certificate an authority's, so that it may vouch for others?
@@ -135,6 +168,9 @@ impl ServerCertVerifier for Trust {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if !self.verifies {
+            return Ok(ServerCertVerified::assertion());
+        }
         let Known { verifier, roots } = self.known()?;
         match verifier.verify_server_cert(
             end_entity,
@@ -160,6 +196,9 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if !self.verifies {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         self.known()?.verifier.verify_tls12_signature(message, certificate, signature)
     }
 
@@ -169,11 +208,25 @@ impl ServerCertVerifier for Trust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if !self.verifies {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         self.known()?.verifier.verify_tls13_signature(message, certificate, signature)
     }
 
     /// Asked before there is a certificate.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl ResolvesClientCert for Trust {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.is_asked.store(true, Ordering::Relaxed);
+        self.identity.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.identity.is_some()
     }
 }

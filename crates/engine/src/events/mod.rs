@@ -41,6 +41,15 @@ pub enum Event {
         /// The import path, without `ko://`.
         import_path: String,
     },
+    /// The registry of a base has mirrors, and one of these places has answered.
+    BaseMirror {
+        /// The repository of the base in full.
+        repository: String,
+        /// Who has answered; `None` if nobody has.
+        by: Option<String>,
+        /// The mirrors that have failed, in full, and how.
+        failed: Vec<(String, String)>,
+    },
     /// Something that the user may want to know, and what can be done.
     Notice {
         /// What it is.

@@ -92,6 +92,7 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
     let keychain = Arc::new(docker_config(settings::docker_places(process)));
     let network = Network {
         user_agent: settings::user_agent(),
+        registries: settings::machine_registries(process),
         roots: settings::roots(process),
         proxies: settings::proxies(process),
         keychain,

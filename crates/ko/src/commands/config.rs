@@ -23,6 +23,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     let _ = settings::platforms(&platforms)?;
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
     let _ = config.build_options(&ldflags)?;
+    let _ = settings::registries(process, &config, &work_dir)?;
     let compression = settings::compression(&arguments.compression, &config);
     let _ = compression.parse()?;
     let publishing = settings::publishing(&arguments.registry, config.publishing.clone());
@@ -91,6 +92,7 @@ fn show(
     // A boolean, as it has been checked.
     let create = &publishing.create_repositories;
     let _ = writeln!(text, "createRepositories: {} # {}", create.value, create.origin);
+    registries(&mut text, config);
     text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
     for (index, build) in config.builds.iter().enumerate() {
         let own = |value: String, setting: Option<&Located<String>>| {
@@ -110,6 +112,24 @@ fn show(
         list(&mut text, "    ", "linux_capabilities", &capabilities);
     }
     text
+}
+
+fn registries(text: &mut String, config: &Config) {
+    let empty = config.registries.is_empty();
+    text.push_str(if empty { "registries: {} # default\n" } else { "registries:\n" });
+    for registry in &config.registries {
+        let Located { value, origin } = &registry.host;
+        let _ = writeln!(text, "  {}: # {origin}", scalar(value));
+        for (key, value) in registry.scalars() {
+            if let Some(value) = value {
+                line(text, &format!("    {key}: "), value);
+            }
+        }
+        if let Some(mirrors) = &registry.mirrors {
+            list(text, "    ", "mirrors", mirrors);
+        }
+    }
+    line(text, "registriesConf: ", &config.registries_conf);
 }
 
 fn list(text: &mut String, indent: &str, key: &str, list: &List) {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::origin::{List, Located};
+use super::registries::Registry;
 
 /// The keys of the file.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub(crate) struct File {
     pub(crate) compression_level: Option<Located<String>>,
     pub(crate) sbom_attach: Option<Located<String>>,
     pub(crate) create_repositories: Option<Located<String>>,
+    pub(crate) registries: Option<Vec<Registry>>,
+    pub(crate) registries_conf: Option<Located<String>>,
     pub(crate) builds: Option<Vec<Build>>,
 }
 
@@ -35,7 +38,7 @@ pub(crate) struct Build {
 
 impl File {
     /// The keys.
-    pub(crate) const KEYS: [&str; 11] = [
+    pub(crate) const KEYS: [&str; 13] = [
         "defaultBaseImage",
         "baseImageOverrides",
         "defaultPlatforms",
@@ -46,6 +49,8 @@ impl File {
         "compressionLevel",
         "sbomAttach",
         "createRepositories",
+        "registries",
+        "registriesConf",
         "builds",
     ];
 }

@@ -9,6 +9,8 @@ mod lookup;
 mod origin;
 mod publishing;
 mod read;
+mod registries;
+mod registries_conf;
 mod scalar;
 mod schema;
 mod source;
@@ -23,12 +25,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use engine::registries::Registries;
 use engine::{BuildConfig, BuildFlags, BuildOptions};
 
 pub(crate) use compression::Compression;
 pub(crate) use file::Build;
 pub(crate) use origin::{List, Located, Origin};
 pub(crate) use publishing::Publishing;
+pub(crate) use registries::Registry;
+pub(crate) use registries_conf::Places as RegistriesConfPlaces;
 pub(crate) use schema::SCHEMA;
 
 use crate::environment::Process;
@@ -41,6 +46,9 @@ use unknown::UnknownKey;
 
 /// The base of images where nothing else is said.
 pub(crate) const DEFAULT_BASE_IMAGE: &str = "cgr.dev/chainguard/static:latest";
+
+/// The variable that says whether podman's `registries.conf` counts.
+const REGISTRIES_CONF: &str = "KO_REGISTRIESCONF";
 
 /// The settings of the configuration file and its variables.
 #[derive(Debug)]
@@ -56,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) default_ldflags: List,
     pub(crate) compression: Compression,
     pub(crate) publishing: Publishing,
+    pub(crate) registries: Vec<Registry>,
+    pub(crate) registries_conf: Located<String>,
     pub(crate) builds: Vec<Build>,
     unknown: Vec<UnknownKey>,
 }
@@ -99,6 +109,10 @@ impl Config {
         if variable("KO_BUILDS").is_some() {
             return Err(builds::of_variable(&Origin::Variable("KO_BUILDS")));
         }
+        let registries_conf = variable(REGISTRIES_CONF)
+            .map(|text| Located::new(text, Origin::Variable(REGISTRIES_CONF)))
+            .or(file.registries_conf)
+            .unwrap_or_else(|| Located::new("false".to_owned(), Origin::Default));
         Ok(Self {
             file: name,
             default_base_image: base,
@@ -109,6 +123,8 @@ impl Config {
             default_ldflags: list("KO_DEFAULTLDFLAGS", file.default_ldflags),
             compression: Compression::of(file.compression, file.compression_level, variable),
             publishing: Publishing::of(file.sbom_attach, file.create_repositories, variable),
+            registries: file.registries.unwrap_or_default(),
+            registries_conf,
             builds: file.builds.unwrap_or_default(),
             unknown,
         })
@@ -117,6 +133,20 @@ impl Config {
     /// What the user should know, if anything: keys that nobody reads.
     pub(crate) fn warning(&self) -> Option<String> {
         unknown::warning(&self.unknown)
+    }
+
+    /// What is said of registries: here, and where podman reads it if that is to
+    /// count.
+    pub(crate) fn registries(
+        &self,
+        places: &RegistriesConfPlaces,
+        certificate_dirs: Vec<PathBuf>,
+        work_dir: &Path,
+    ) -> Result<Registries> {
+        let rules = registries_conf::rules(&self.registries_conf, places, work_dir)?;
+        let settings = self.registries.iter().map(|registry| registry.settings(work_dir));
+        let settings = settings.collect::<Result<Vec<_>>>()?;
+        Ok(Registries::new(settings, rules, certificate_dirs))
     }
 
     /// How the engine builds programs; `ldflags` are those of the command

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::builds;
 use super::file::File;
 use super::origin::{List, Located, Origin};
+use super::registries;
 use super::source::{Source, SourceSpan};
 use super::tree::{Node, Value};
 use super::unknown::UnknownKey;
@@ -15,7 +16,7 @@ use crate::error::{CommandError, Result};
 
 /// Reads a tree; the second is what has no meaning.
 pub(crate) fn file(source: &Arc<Source>, root: &Node) -> Result<(File, Vec<UnknownKey>)> {
-    let mut reader = Reader { source, unknown: Vec::new() };
+    let mut reader = Reader::new(source);
     let file = reader.file(root)?;
     Ok((file, reader.unknown))
 }
@@ -30,7 +31,11 @@ pub(super) struct Reader<'a> {
 /// none.
 pub(super) type Fields<'a> = BTreeMap<&'static str, &'a Node>;
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) fn new(source: &'a Arc<Source>) -> Self {
+        Self { source, unknown: Vec::new() }
+    }
+
     fn file(&mut self, root: &Node) -> Result<File> {
         let entries = match &*root.value {
             Value::Null => return Ok(File::default()),
@@ -44,6 +49,8 @@ impl Reader<'_> {
         };
         let fields = self.fields(entries, &File::KEYS)?;
         let builds = fields.get("builds").map(|node| builds::read(self, node)).transpose()?;
+        let registries =
+            fields.get("registries").map(|node| registries::read(self, node)).transpose()?;
         let list = |key| fields.get(key).map(|node| self.list(key, node)).transpose();
         let text = |key| {
             let wrong = |kind: &str| format!("'{key}' expected a string, got {kind}");
@@ -62,6 +69,8 @@ impl Reader<'_> {
             compression_level: text("compressionLevel")?,
             sbom_attach: text("sbomAttach")?,
             create_repositories: text("createRepositories")?,
+            registries_conf: text("registriesConf")?,
+            registries,
             builds,
         })
     }
@@ -72,11 +81,11 @@ impl Reader<'_> {
 
     /// Sorts the entries of a map. Two spellings of one key are an error where
     /// the key has a meaning: which of them ko takes is left to chance.
-    pub(super) fn fields<'a>(
+    pub(super) fn fields<'n>(
         &mut self,
-        entries: &'a [(Node, Node)],
+        entries: &'n [(Node, Node)],
         known: &'static [&'static str],
-    ) -> Result<Fields<'a>> {
+    ) -> Result<Fields<'n>> {
         let mut seen: BTreeMap<&'static str, &Node> = BTreeMap::new();
         let mut fields = Fields::new();
         for (key, value) in entries {
@@ -96,7 +105,7 @@ impl Reader<'_> {
         Ok(fields)
     }
 
-    fn name<'n>(&self, key: &'n Node) -> Result<&'n str> {
+    pub(super) fn name<'n>(&self, key: &'n Node) -> Result<&'n str> {
         key.text().ok_or_else(|| {
             self.origin(key).error(format!(
                 "error reading config file: While parsing config: {} cannot be a key",
@@ -105,7 +114,7 @@ impl Reader<'_> {
         })
     }
 
-    fn twice(&self, name: &str, first: &Node, second: &Node) -> CommandError {
+    pub(super) fn twice(&self, name: &str, first: &Node, second: &Node) -> CommandError {
         self.origin(second).error(format!(
             "error reading config file: While parsing config: the key {name:?} stands at {} already, and keys are the same in any case",
             self.origin(first)
@@ -120,7 +129,11 @@ impl Reader<'_> {
     }
 
     /// Reads a text; `wrong` is the error for any other value.
-    fn text(&self, node: &Node, wrong: impl Fn(&str) -> String) -> Result<Located<String>> {
+    pub(super) fn text(
+        &self,
+        node: &Node,
+        wrong: impl Fn(&str) -> String,
+    ) -> Result<Located<String>> {
         let origin = self.origin(node);
         match node.value.scalar() {
             Some(text) => Ok(Located::new(text, origin)),
@@ -150,7 +163,7 @@ impl Reader<'_> {
     }
 
     /// A list, or a scalar whose words are its elements.
-    fn list(&self, key: &str, node: &Node) -> Result<List> {
+    pub(super) fn list(&self, key: &str, node: &Node) -> Result<List> {
         let origin = self.origin(node);
         let items = match &*node.value {
             Value::List(items) => items,

@@ -11,6 +11,7 @@ mod tests {
 
     use super::*;
     use crate::config::file::{Build, File};
+    use crate::config::registries::Registry;
     use crate::config::source::Source;
     use crate::config::{read, yaml};
 
@@ -22,12 +23,16 @@ mod tests {
     #[test]
     fn the_schema_has_what_is_read() {
         let schema: Value = serde_json::from_str(SCHEMA).unwrap();
-        let build = &schema["definitions"]["Build"];
+        let [build, registry] = ["Build", "Registry"].map(|name| &schema["definitions"][name]);
         let file: fn(&str, &str) -> String = |key, value| format!("{key}: {value}");
         let entry: fn(&str, &str) -> String = |key, value| format!("builds: [{{{key}: {value}}}]");
-        for (schema, keys, text) in
-            [(&schema, &File::KEYS[..], file), (build, &Build::KEYS[..], entry)]
-        {
+        let of_host: fn(&str, &str) -> String =
+            |key, value| format!("registries: {{r.example: {{{key}: {value}}}}}");
+        for (schema, keys, text) in [
+            (&schema, &File::KEYS[..], file),
+            (build, &Build::KEYS[..], entry),
+            (registry, &Registry::KEYS[..], of_host),
+        ] {
             assert_eq!(schema["additionalProperties"], false);
             let properties = schema["properties"].as_object().unwrap();
             let declared: Vec<&String> = properties.keys().collect();
@@ -38,7 +43,13 @@ mod tests {
                 let takes = |kind: &str| declared.contains(kind);
                 assert_eq!(is_read(&text(key, "[a]")), takes("/List"), "{key}");
                 let is_map = takes("\"object\"") || takes("/Build");
-                assert_eq!(is_read(&text(key, "{a: b}")), is_map, "{key}");
+                let of_maps = takes("/Registry");
+                assert_eq!(is_read(&text(key, "{a: b}")), is_map && !of_maps, "{key}");
+                assert_eq!(
+                    is_read(&text(key, "{a: {http: b}}")),
+                    of_maps || takes("/Build"),
+                    "{key}"
+                );
             }
         }
     }

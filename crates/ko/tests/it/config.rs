@@ -28,6 +28,8 @@ defaultFlags: -v
 DefaultLdflags: [-s, -w]
 compression: zstd
 compressionLevel: 5
+registries:
+  r.example:5000: {http: only, mirrors: m.example/hub}
 builds:
 - id: web
   main: ./cmd/web
@@ -68,21 +70,27 @@ compression: zstd # .ko.yaml:6
 compressionLevel: "9" # --compression-level
 sbomAttach: both # KO_SBOMATTACH
 createRepositories: true # --create-repositories
+registries:
+  r.example:5000: # .ko.yaml:9
+    http: only # .ko.yaml:9
+    mirrors:
+      - m.example/hub # .ko.yaml:9
+registriesConf: "false" # default
 builds:
-  - id: web # .ko.yaml:9
+  - id: web # .ko.yaml:11
     dir: "." # default
-    main: ./cmd/web # .ko.yaml:10
+    main: ./cmd/web # .ko.yaml:12
     flags:
-      - "-tags" # .ko.yaml:11
-      - netgo # .ko.yaml:11
+      - "-tags" # .ko.yaml:13
+      - netgo # .ko.yaml:13
     ldflags:
       - "-s" # .ko.yaml:5
       - "-w" # .ko.yaml:5
     env:
-      - VERSION=1 # .ko.yaml:13
+      - VERSION=1 # .ko.yaml:15
     linux_capabilities: [] # default
   - id: "#1" # default
-    dir: ./tools # .ko.yaml:14
+    dir: ./tools # .ko.yaml:16
     main: "." # default
     flags:
       - "-v" # .ko.yaml:4
@@ -98,7 +106,7 @@ cache: /c # KOCACHE
 cacheMaxSize: "10GiB" # default
 go: go # default
 "##);
-    let warning = ".ko.yaml:15: ldflag (did you mean ldflags?)";
+    let warning = ".ko.yaml:17: ldflag (did you mean ldflags?)";
     assert!(output.stderr.contains(warning), "{}", output.stderr);
 
     let output = config(&with(""), "--ldflags=-X", &[("KO_GO_PATH", "/go")]).success();

@@ -39,6 +39,7 @@ mod no_build_info;
 mod outputs;
 mod platforms;
 mod processes;
+mod registries;
 mod reproducible;
 mod requests;
 mod rooms;

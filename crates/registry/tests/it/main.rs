@@ -8,6 +8,7 @@ mod docker;
 mod grant;
 mod login;
 mod memory;
+mod mirrors;
 mod preflight;
 mod proxy;
 mod pull;
@@ -17,6 +18,7 @@ mod referrers;
 mod retry;
 mod scheme;
 mod secrets;
+mod settings;
 mod tls;
 mod upload;
 

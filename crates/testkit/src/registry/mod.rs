@@ -48,6 +48,7 @@ pub struct Builder {
     auth: Auth,
     rtt: Duration,
     tls: Option<Protocol>,
+    client_certificates: bool,
 }
 
 /// What is spoken inside TLS.
@@ -80,6 +81,14 @@ impl Builder {
     #[must_use]
     pub fn tls(mut self, protocol: Protocol) -> Builder {
         self.tls = Some(protocol);
+        self
+    }
+
+    /// Wants a certificate of clients that its authority has signed, in TLS: see
+    /// [`TestRegistry::client_pem`]. The default is no.
+    #[must_use]
+    pub fn client_certificates(mut self, want: bool) -> Builder {
+        self.client_certificates = want;
         self
     }
 
@@ -167,12 +176,13 @@ impl Builder {
     pub fn start(self) -> TestRegistry {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
         let address = listener.local_addr().expect("the listener is bound");
-        let (scheme, tls, ca_pem) = match self.tls {
-            None => ("http", None, None),
-            Some(protocol) => {
-                let (acceptor, ca_pem) = tls::create(protocol == Protocol::Http2);
-                ("https", Some(acceptor), Some(ca_pem))
-            }
+        let tls = self
+            .tls
+            .map(|protocol| tls::create(protocol == Protocol::Http2, self.client_certificates));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (tls, pem) = match tls {
+            None => (None, None),
+            Some(tls) => (Some(tls.acceptor), Some((tls.ca_pem, tls.client_pem))),
         };
         let state = Arc::new(State {
             origin: format!("{scheme}://{address}"),
@@ -187,7 +197,7 @@ impl Builder {
             tls,
         });
         let server = Server::start(listener, Arc::clone(&state)).expect("a thread and a runtime");
-        TestRegistry { state, host: address.to_string(), ca_pem, _server: server }
+        TestRegistry { state, host: address.to_string(), pem, _server: server }
     }
 }
 
@@ -196,7 +206,8 @@ impl Builder {
 pub struct TestRegistry {
     state: Arc<State>,
     host: String,
-    ca_pem: Option<String>,
+    /// Of the authority, and of a client.
+    pem: Option<(String, (String, String))>,
     _server: Server,
 }
 
@@ -230,6 +241,7 @@ impl TestRegistry {
             auth: Auth::None,
             rtt: Duration::ZERO,
             tls: None,
+            client_certificates: false,
         }
     }
 
@@ -249,7 +261,13 @@ impl TestRegistry {
     /// without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
-        self.ca_pem.as_deref()
+        self.pem.as_ref().map(|(ca, _)| ca.as_str())
+    }
+
+    /// Returns a certificate of a client and its key, as PEM; none without TLS.
+    #[must_use]
+    pub fn client_pem(&self) -> Option<(&str, &str)> {
+        self.pem.as_ref().map(|(_, (certificate, key))| (certificate.as_str(), key.as_str()))
     }
 
     /// Returns the requests since the last reset, in order of arrival.

@@ -3,31 +3,54 @@
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// HTTP/2 in the terms of TLS (RFC 7301, RFC 9113).
 pub(crate) const H2: &[u8] = b"h2";
 
-/// Makes an authority, and a certificate by it for 127.0.0.1 and `localhost`.
-/// Returns the authority's certificate as PEM.
-pub(crate) fn create(http2: bool) -> (TlsAcceptor, String) {
+/// What TLS takes.
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    /// The authority's certificate.
+    pub(crate) ca_pem: String,
+    /// A certificate for a client, and its key.
+    pub(crate) client_pem: (String, String),
+}
+
+/// Makes an authority, and certificates by it for 127.0.0.1 and `localhost`, and for
+/// a client. Clients may have to show theirs.
+pub(crate) fn create(http2: bool, client_certificates: bool) -> Tls {
     let mut params = CertificateParams::new([]).expect("no names, no bad names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("the default algorithm is supported");
     let ca = params.self_signed(&key).expect("the key fits the algorithm");
     let issuer = Issuer::new(params, key);
+    let certified = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let params = CertificateParams::new(names).expect("well-formed names");
+        let key = KeyPair::generate().expect("the default algorithm is supported");
+        let certificate = params.signed_by(&key, &issuer);
+        (certificate.expect("the issuer's key fits the algorithm"), key)
+    };
+    let (certificate, key) = certified(&["127.0.0.1", "localhost"]);
+    let (client, client_key) = certified(&["client.example"]);
 
-    let names = ["127.0.0.1", "localhost"].map(str::to_owned);
-    let params = CertificateParams::new(names).expect("well-formed names");
-    let key = KeyPair::generate().expect("the default algorithm is supported");
-    let certificate = params.signed_by(&key, &issuer).expect("the issuer's key fits the algorithm");
-
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .expect("the provider has the default versions")
-        .with_no_client_auth()
+        .expect("the provider has the default versions");
+    let config = if client_certificates {
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.der().clone()).expect("it is an authority's");
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        config.with_client_cert_verifier(verifier.build().expect("there is a root"))
+    } else {
+        config.with_no_client_auth()
+    };
+    let mut config = config
         .with_single_cert(
             vec![certificate.der().clone()],
             PrivateKeyDer::Pkcs8(key.serialize_der().into()),
@@ -37,5 +60,9 @@ pub(crate) fn create(http2: bool) -> (TlsAcceptor, String) {
         config.alpn_protocols.push(H2.to_vec());
     }
     config.alpn_protocols.push(b"http/1.1".to_vec());
-    (TlsAcceptor::from(Arc::new(config)), ca.pem())
+    Tls {
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        ca_pem: ca.pem(),
+        client_pem: (client.pem(), client_key.serialize_pem()),
+    }
 }

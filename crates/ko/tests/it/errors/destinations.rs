@@ -78,8 +78,8 @@ hint: log in with `docker login` or a credential helper; ko reads the same confi
 fn behind_a_certificate_of_nobody() {
     let fixture = to(TestRegistry::builder().tls(Protocol::Http1).start());
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
-Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: GET https://127.0.0.1:[port]/v2/: cannot trust the registry: its certificate is signed by an unknown authority; GET http://127.0.0.1:[port]/v2/: the connection broke: invalid HTTP version parsed (3 attempts in [duration] at 127.0.0.1:[port])
-hint: if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; --insecure-registry trusts any certificate of the destination
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: GET https://127.0.0.1:[port]/v2/: cannot trust the registry: its certificate is signed by an unknown authority; GET http://127.0.0.1:[port]/v2/: the server does not speak plain http, perhaps https
+hint: if the registry's certificate is of your own authority, name its PEM file: SSL_CERT_FILE, or caFile of the registry below registries in .ko.yaml; --insecure-registry trusts any certificate of the destination
 "#);
     let _ = fixture.build("--bare --sbom=none --insecure-registry").output().success();
     assert_eq!(fixture.registry.tags("out"), ["latest"]);
