@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use reqwest::{Url, Version};
+use reqwest::{Method, Url, Version};
 
 use crate::challenge::AuthScheme;
 use crate::error::{RegistryError, redacted};
-use crate::transport::Request;
 
 /// Headers that are shown as they are: they describe content, or the server.
 const SHOWN: [&str; 22] = [
@@ -104,12 +103,19 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn begin(watcher: &Watcher, request: &Request) -> Self {
+    /// Begins to watch a request, whose body has `sent` bytes.
+    pub(crate) fn begin(
+        watcher: &Watcher,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        sent: u64,
+    ) -> Self {
         let exchange = Exchange {
-            method: request.method.to_string(),
-            url: redacted(&request.url),
-            headers: shown(&request.url, &request.headers),
-            sent: request.payload.len(),
+            method: method.to_string(),
+            url: redacted(url),
+            headers: shown(url, headers),
+            sent,
             begun: Instant::now(),
             waited: Duration::ZERO,
             took: Duration::ZERO,

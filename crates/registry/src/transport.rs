@@ -183,8 +183,15 @@ impl Transport {
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());
-        let mut watched =
-            self.options.watcher.as_ref().map(|watcher| Watched::begin(watcher, request));
+        let mut watched = self.options.watcher.as_ref().map(|watcher| {
+            Watched::begin(
+                watcher,
+                &request.method,
+                &request.url,
+                &request.headers,
+                request.payload.len(),
+            )
+        });
         let pulse = Pulse::new();
         if !matches!(request.method, Method::GET | Method::HEAD) {
             let body = request.payload.open(&pulse)?;
