@@ -7,7 +7,7 @@ use std::sync::Arc;
 use golang::{Argument, Go};
 use layer::Compressor;
 use oci::PlatformMatcher;
-use registry::{Client, ClientOptions};
+use registry::{Client, ClientOptions, UnderWay};
 use store::Store;
 
 use crate::activity::Activity;
@@ -240,6 +240,12 @@ impl Engine {
         &self.planner
     }
 
+    /// What the run is waiting for at registries, the oldest first.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<UnderWay> {
+        self.clients.iter().flat_map(Client::under_way).collect()
+    }
+
     /// What the run has cost so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -294,6 +300,7 @@ impl Clients {
                 memory: Some(store.clone()),
                 roots: network.roots.clone(),
                 proxies: network.proxies.clone(),
+                retry: network.retry.clone(),
                 ..ClientOptions::default()
             };
             Client::new(options, Arc::clone(&network.keychain)).map_err(Error::Network)

@@ -72,6 +72,7 @@ pub async fn token(
         user_agent: network.user_agent.clone(),
         roots: network.roots.clone(),
         proxies: network.proxies.clone(),
+        retry: network.retry.clone(),
         ..ClientOptions::default()
     };
     let client = Client::new(options, Arc::clone(&network.keychain))?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use golang::Environment;
 use layer::Compression;
 use oci::{Platform, PlatformMatcher};
-use registry::{Anonymous, Keychain, Proxies, RootPlaces};
+use registry::{Anonymous, Keychain, Proxies, RetryPolicy, RootPlaces};
 
 use crate::activity::Clock;
 use crate::bases::BaseReference;
@@ -129,6 +129,7 @@ impl Default for Network {
             insecure: false,
             roots: RootPlaces::default(),
             proxies: Proxies::default(),
+            retry: RetryPolicy::default(),
             keychain: Arc::new(Anonymous),
         }
     }
@@ -146,6 +147,8 @@ pub struct Network {
     pub roots: RootPlaces,
     /// Which requests go through a proxy.
     pub proxies: Proxies,
+    /// When and how often something is tried again.
+    pub retry: RetryPolicy,
     /// Whose credentials are used.
     pub keychain: Arc<dyn Keychain>,
 }

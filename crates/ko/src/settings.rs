@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use engine::{
     BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
-    Limits, Network, Options, PlatformMatcher, Proxies, Repository, RootPlaces, SbomOptions,
-    Timestamp, keychain,
+    Limits, Network, Options, PlatformMatcher, Proxies, Repository, RetryPolicy, RootPlaces,
+    SbomOptions, Timestamp, keychain,
 };
 
 use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements, size};
@@ -49,7 +49,7 @@ pub(crate) fn options(
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let network = network(process, publish.insecure_registry, verbose);
+    let network = network(process, publish, verbose)?;
     let limits = limits(image.jobs)?;
     let mut options = Options::new(work_dir.clone(), environment, limits, destination, network);
     options.go = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
@@ -345,10 +345,23 @@ pub(crate) fn cache_size_text(process: &Process) -> Located<String> {
 /// The variable that bounds the cache.
 const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 
-fn network(process: &Process, insecure: bool, verbose: bool) -> Network {
+fn network(process: &Process, publish: &PublishArgs, verbose: bool) -> Result<Network> {
     let keychain = keychain(credential_sources(process, verbose));
     let (roots, proxies) = (roots(process), proxies(process));
-    Network { user_agent: user_agent(), insecure, roots, proxies, keychain }
+    let retry = retry(publish.retries)?;
+    let insecure = publish.insecure_registry;
+    Ok(Network { user_agent: user_agent(), insecure, roots, proxies, retry, keychain })
+}
+
+/// How often is tried again what may succeed in a moment.
+fn retry(retries: i64) -> Result<RetryPolicy> {
+    let attempts = u32::try_from(retries).ok().and_then(|retries| retries.checked_add(1));
+    let attempts = attempts.ok_or_else(|| {
+        CommandError::new(format!(
+            "invalid argument \"{retries}\" for \"--retries\" flag: must not be negative"
+        ))
+    })?;
+    Ok(RetryPolicy { attempts, ..RetryPolicy::default() })
 }
 
 /// The proxies that the environment names, as Go reads it: in large letters or

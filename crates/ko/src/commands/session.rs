@@ -9,6 +9,7 @@ use engine::{Engine, Observer, Options, Published};
 use fsutil::Access;
 
 use crate::cli::{ImageArgs, PublishArgs};
+use crate::deadline::Deadline;
 use crate::error::{CommandError, Result};
 use crate::signals::{Signal, Signals};
 use crate::timings::{Recorder, Report};
@@ -40,7 +41,7 @@ pub(super) fn unresolved(error: &engine::ResolveError) -> CommandError {
     }
 }
 
-/// Runs work of an engine until it ends or a signal ends it. What the engine
+/// Runs work of an engine until it ends, or a signal or `--timeout` ends it. What the engine
 /// then still has to keep for the next run is waited for, also of a run that
 /// has failed, and a signal ends only that: results should be out before.
 ///
@@ -57,6 +58,18 @@ pub(super) fn run<T>(
     let observer = match &recorder {
         Some(recorder) => recorder.observe(observer),
         None => observer,
+    };
+    let deadline = arguments.timeout.map(Deadline::begin);
+    let observer = match &deadline {
+        Some(deadline) => deadline.observe(observer),
+        None => observer,
+    };
+    let late = async || match &deadline {
+        Some(deadline) => {
+            deadline.passed().await;
+            deadline
+        }
+        None => std::future::pending().await,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -75,6 +88,7 @@ pub(super) fn run<T>(
         tokio::select! {
             engine = begin => engine.map(|engine| (engine, signals)),
             signal = signals.next() => Err(interrupted(signal)),
+            deadline = late() => Err(deadline.error(&[])),
         }
     });
     let (engine, mut signals) = match begun {
@@ -92,6 +106,12 @@ pub(super) fn run<T>(
                 Signals::end_process();
                 engine.cancel();
                 (Err(interrupted(signal)), true)
+            }
+            deadline = late() => {
+                Signals::end_process();
+                let waits = engine.under_way();
+                engine.cancel();
+                (Err(deadline.error(&waits)), true)
             }
         };
         if !ended {

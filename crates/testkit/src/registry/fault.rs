@@ -23,6 +23,18 @@ pub enum Fault {
     /// Close the connection after the request was read and carried out,
     /// without an answer.
     Cut,
+    /// Close the connection before the request's body is read, without carrying
+    /// it out.
+    CutBefore,
+    /// Say nothing for so long, then answer.
+    Hang(Duration),
+    /// Send the start of a body and then this, over and over, with no end.
+    Endless {
+        /// What comes before.
+        start: Bytes,
+        /// What is repeated.
+        piece: Bytes,
+    },
     /// Close the connection after this many bytes of the response's body.
     CutResponse(u64),
     /// Close the connection after this many bytes of the request's body. An
@@ -109,6 +121,9 @@ impl Fault {
             }
             Fault::Respond { .. }
             | Fault::Cut
+            | Fault::CutBefore
+            | Fault::Hang(_)
+            | Fault::Endless { .. }
             | Fault::CutRequest(_)
             | Fault::Redirect { .. }
             | Fault::RefuseMount
@@ -125,6 +140,9 @@ impl Fault {
                     reply.set(name, value);
                 }
                 Some(reply)
+            }
+            Fault::Endless { start, piece } => {
+                Some(Reply::new(StatusCode::OK).endless(start.clone(), piece.clone()))
             }
             Fault::Redirect { status, origin } => Some(
                 Reply::new(code(*status)).header("location", &format!("{origin}{path_and_query}")),

@@ -90,8 +90,11 @@ impl State {
         }
         let mut body = RequestBody::new(body, Arc::clone(&entry));
         let fault = self.faults.pick(&head.method, path, class);
-        if let Some(Fault::CutRequest(bytes)) = fault {
-            body.cut_after(bytes);
+        match fault {
+            Some(Fault::CutRequest(bytes)) => body.cut_after(bytes),
+            Some(Fault::CutBefore) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            Some(Fault::Hang(time)) => tokio::time::sleep(time).await,
+            _ => {}
         }
         let whole = head.uri.path_and_query().map_or(path, |whole| whole.as_str());
         let mut reply = match fault.as_ref().and_then(|fault| fault.instead(whole)) {
