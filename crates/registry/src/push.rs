@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use oci::{Descriptor, Digest, MediaType, Reference, Repository};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 
 use crate::blob_source::BlobSource;
@@ -12,7 +12,7 @@ use crate::body::Payload;
 use crate::client::{Call, Client, Target};
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
-use crate::pull::{PROGRESS, announced};
+use crate::pull::{CONTENT_DIGEST, PROGRESS, announced};
 use crate::scope::Access;
 use crate::transport::Response;
 use crate::upload::Upload;
@@ -102,20 +102,32 @@ impl Client {
         call.payload = Payload::Bytes(bytes);
         let mut attempts = self.attempts();
         loop {
-            match self.push_manifest_once(&call, digest).await {
+            match self.push_manifest_once(&call, reference, digest).await {
                 Ok(()) => return Ok(digest),
                 Err(error) => attempts.pause(error, RegistryError::is_transient_upload).await?,
             }
         }
     }
 
-    async fn push_manifest_once(&self, call: &Call<'_>, want: Digest) -> Result<(), RegistryError> {
+    async fn push_manifest_once(
+        &self,
+        call: &Call<'_>,
+        reference: &Reference,
+        want: Digest,
+    ) -> Result<(), RegistryError> {
         let response = self.send(call).await?;
         match response.status() {
-            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => {
-                stored(response, want).await
-            }
-            _ => Err(response.fail().await),
+            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => {}
+            _ => return Err(response.fail().await),
+        }
+        let doubt = (!is_of_registry(&response)).then(|| response.protocol(NOT_STORED));
+        stored(response, want).await?;
+        match doubt {
+            Some(doubt) => match self.digest_by_get(reference, Access::Push).await? {
+                Some(found) if found == want => Ok(()),
+                _ => Err(doubt),
+            },
+            None => Ok(()),
         }
     }
 }
@@ -186,11 +198,11 @@ impl<'a> Push<'a> {
         call
     }
 
-    async fn exists(&self) -> Result<bool, RegistryError> {
+    pub(crate) async fn exists(&self) -> Result<bool, RegistryError> {
         let path = format!("/blobs/{}", self.descriptor.digest);
         let response = self.client.send(&self.call(Method::HEAD, path)).await?;
         match response.status() {
-            StatusCode::OK => Ok(true),
+            StatusCode::OK => Ok(speaks_of(&response, self.descriptor)),
             StatusCode::NOT_FOUND => Ok(false),
             // The question may be refused; sending the blob shows whether that
             // is too.
@@ -211,7 +223,7 @@ impl<'a> Push<'a> {
         ];
         let response = self.post(query).await.ok()?;
         match response.status() {
-            StatusCode::CREATED => {
+            StatusCode::CREATED if is_of_registry(&response) => {
                 stored(response, self.descriptor.digest).await.ok().map(|()| Mount::Done)
             }
             StatusCode::ACCEPTED => {
@@ -238,6 +250,28 @@ impl<'a> Push<'a> {
         call.target = Target::Path("/blobs/uploads/".to_owned(), query);
         call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.client.send(&call).await
+    }
+}
+
+/// What may be wrong with an answer that says that all is well.
+pub(crate) const NOT_STORED: &str = "it says that it is stored, and it is not there";
+
+/// Does an answer to a write have what those of registries have: a place, or a
+/// digest? Others than the registry may answer, such as the page of a hotel.
+pub(crate) fn is_of_registry(response: &Response) -> bool {
+    response.headers().contains_key(LOCATION) || response.headers().contains_key(&CONTENT_DIGEST)
+}
+
+/// Does a good answer to `HEAD` speak of this blob? Not if it is a page of
+/// somebody between us and the registry. Some registries leave out what they
+/// should say.
+fn speaks_of(response: &Response, descriptor: &Descriptor) -> bool {
+    match response.announced_length() {
+        _ if announced(response) == Some(descriptor.digest) => true,
+        Some(length) if length > 0 => length == descriptor.size,
+        _ => !response.header(&CONTENT_TYPE).is_some_and(|kind| {
+            kind.starts_with("text/html") || kind.starts_with("application/json")
+        }),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod auth;
 mod docker;
+mod faults;
 mod grant;
 mod login;
 mod memory;

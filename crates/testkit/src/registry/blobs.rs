@@ -184,7 +184,10 @@ pub(super) fn cancel(state: &State, repo: &str, id: &str) -> io::Result<Reply> {
 }
 
 fn accepted(state: &State, repo: &str, id: &str, size: u64) -> Reply {
-    let location = format!("/v2/{repo}/blobs/uploads/{id}?_state={size}");
+    let mut location = format!("/v2/{repo}/blobs/uploads/{id}?_state={size}");
+    if let Some(secret) = &state.settings.location_secret {
+        location.push_str(&format!("&sig={secret}"));
+    }
     Reply::new(StatusCode::ACCEPTED)
         .header("location", &state.location(&location))
         .header("docker-upload-uuid", id)

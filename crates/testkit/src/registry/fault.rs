@@ -4,6 +4,7 @@ use super::log::Class;
 use super::reply::Reply;
 use crate::registry::body::Pace;
 use bytes::Bytes;
+use hyper::header::LOCATION;
 use hyper::{Method, StatusCode};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -26,6 +27,10 @@ pub enum Fault {
     /// Close the connection before the request's body is read, without carrying
     /// it out.
     CutBefore,
+    /// Close this connection and the port, for ever.
+    Leave,
+    /// Leave scheme and authority out of the answer's Location.
+    RelativeLocation,
     /// Say nothing for so long, then answer.
     Hang(Duration),
     /// Send the start of a body and then this, over and over, with no end.
@@ -109,6 +114,14 @@ impl Fault {
             Fault::SlowBody { chunk, pause } => {
                 reply.pace = Some(Pace { chunk: *chunk, pause: *pause });
             }
+            Fault::RelativeLocation => {
+                let location = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+                if let Some(url) = location.and_then(|text| text.parse::<hyper::Uri>().ok())
+                    && let Some(relative) = url.path_and_query()
+                {
+                    reply.set("location", relative.as_str());
+                }
+            }
             Fault::OmitHeaders(names) => {
                 for name in names {
                     reply.headers.remove(name.as_str());
@@ -122,6 +135,7 @@ impl Fault {
             Fault::Respond { .. }
             | Fault::Cut
             | Fault::CutBefore
+            | Fault::Leave
             | Fault::Hang(_)
             | Fault::Endless { .. }
             | Fault::CutRequest(_)

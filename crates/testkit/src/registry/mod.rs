@@ -90,6 +90,14 @@ impl Builder {
         self
     }
 
+    /// Puts a secret into the query of where uploads go on, as stores that sign
+    /// URLs do.
+    #[must_use]
+    pub fn location_secret(mut self, secret: &str) -> Builder {
+        self.settings.location_secret = Some(secret.to_owned());
+        self
+    }
+
     /// Accepts a whole blob in a `POST` with `?digest=`. The default is to
     /// answer such a request with 202 and an upload, as the reference
     /// registry does.
@@ -184,6 +192,7 @@ impl Builder {
             rtt: self.rtt.into(),
             connections: 0.into(),
             at_once: 0.into(),
+            gone: tokio::sync::watch::Sender::new(false),
             tls,
         });
         let server = Server::start(listener, Arc::clone(&state)).expect("a thread and a runtime");
@@ -217,6 +226,7 @@ impl TestRegistry {
         Builder {
             settings: Settings {
                 relative_locations: false,
+                location_secret: None,
                 single_post: false,
                 check_manifests: true,
                 referrers: true,

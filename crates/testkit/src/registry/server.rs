@@ -22,13 +22,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 /// What the builder chose.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) relative_locations: bool,
+    pub(crate) location_secret: Option<String>,
     pub(crate) single_post: bool,
     pub(crate) check_manifests: bool,
     pub(crate) referrers: bool,
@@ -53,6 +54,8 @@ pub(crate) struct State {
     /// Requests that are being answered.
     pub(crate) at_once: AtomicUsize,
     pub(crate) tls: Option<TlsAcceptor>,
+    /// Whether a fault has closed the port.
+    pub(crate) gone: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for State {
@@ -79,6 +82,9 @@ impl State {
         request: Request<Incoming>,
     ) -> io::Result<Response<ResponseBody>> {
         let (head, body) = request.into_parts();
+        if *self.gone.borrow() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let path = head.uri.path();
         let route = Route::parse(path, head.uri.query().unwrap_or_default());
         let class = route.class(&head.method);
@@ -92,6 +98,10 @@ impl State {
         let fault = self.faults.pick(&head.method, path, class);
         match fault {
             Some(Fault::CutRequest(bytes)) => body.cut_after(bytes),
+            Some(Fault::Leave) => {
+                self.gone.send_replace(true);
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
             Some(Fault::CutBefore) => return Err(io::ErrorKind::ConnectionAborted.into()),
             Some(Fault::Hang(time)) => tokio::time::sleep(time).await,
             _ => {}
@@ -272,8 +282,14 @@ impl Drop for Server {
 async fn accept(listener: TcpListener, state: Arc<State>) {
     let listener = tokio::net::TcpListener::from_std(listener)
         .expect("the listener is bound and non-blocking");
+    let mut gone = state.gone.subscribe();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // The sender is the state's.
+            _ = gone.changed() => break,
+        };
+        let Ok((stream, _)) = accepted else {
             continue;
         };
         // Small answers must not wait for the acknowledgement of the last.
@@ -281,6 +297,9 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
         state.connections.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(connection(stream, Arc::clone(&state)));
     }
+    drop(listener);
+    // Connections that there are hear of it by themselves.
+    std::future::pending::<()>().await;
 }
 
 /// Serves one connection to its end. It fails when a fault cuts it, when the
