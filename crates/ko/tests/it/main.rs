@@ -8,6 +8,7 @@ mod archives;
 mod arguments;
 mod bases;
 mod cache;
+mod canaries;
 mod cgo;
 mod clouds;
 mod clusters;
