@@ -15,11 +15,11 @@ use crate::{anonymous, blob, options, repository, store};
 
 const MIB: u64 = 1 << 20;
 
-/// The ranges of the chunks that a registry was sent, and its answers.
-fn chunks(registry: &TestRegistry) -> Vec<(String, u16)> {
+/// The ranges of the chunks that a registry was sent.
+fn chunks(registry: &TestRegistry) -> Vec<String> {
     let patches = registry.requests_of(Class::UploadPatch);
     let range = |text: Option<&str>| text.unwrap_or("whole").to_owned();
-    patches.iter().map(|patch| (range(patch.header("content-range")), patch.status)).collect()
+    patches.iter().map(|patch| range(patch.header("content-range"))).collect()
 }
 
 async fn push(client: &Client, registry: &TestRegistry, size: usize) -> Result<(), RegistryError> {
@@ -51,7 +51,7 @@ async fn a_registry_that_takes_no_large_bodies_gets_chunks() {
         let registry = builder.start();
         let client = anonymous();
         push(&client, &registry, size).await.unwrap();
-        let ranges: Vec<String> = chunks(&registry).into_iter().map(|(range, _)| range).collect();
+        let ranges = chunks(&registry);
         let want: Vec<&str> = [want, want].concat();
         assert_eq!(ranges, want);
         assert_eq!(registry.counts().of(Class::UploadPost), posts as u64);
@@ -103,7 +103,8 @@ async fn an_upload_that_broke_off_goes_on() {
         ),
     ];
     for (rules, want, posts) in cases {
-        let registry = TestRegistry::start();
+        // Where it lies about the upload, it is not what it says that follows.
+        let registry = TestRegistry::builder().forgives().start();
         for rule in rules {
             registry.inject(rule.clone());
         }
@@ -114,7 +115,7 @@ async fn an_upload_that_broke_off_goes_on() {
         let client = anonymous();
         client.push_blob(&name, &descriptor, &source, None, PushHint::New).await.unwrap();
         assert!(registry.blob("app", &descriptor.digest.to_string()) == Some(content));
-        let ranges: Vec<String> = chunks(&registry).into_iter().map(|(range, _)| range).collect();
+        let ranges = chunks(&registry);
         assert_eq!(ranges, want, "{rules:?}");
         assert_eq!(registry.counts().of(Class::UploadPost), posts, "{rules:?}");
     }

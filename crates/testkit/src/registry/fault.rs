@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::header::LOCATION;
 use hyper::{Method, StatusCode};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What goes wrong.
@@ -234,25 +235,34 @@ impl Rule {
 /// The rules in force, in the order they were added. The first that applies
 /// to a request decides alone.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<Vec<(Rule, u64)>>);
+pub(crate) struct Faults {
+    rules: Mutex<Vec<(Rule, u64)>>,
+    struck: AtomicBool,
+}
 
 impl Faults {
     pub(crate) fn add(&self, rule: Rule) {
-        let mut rules = self.0.lock().expect("no holder of the rules panics");
+        let mut rules = self.rules.lock().expect("no holder of the rules panics");
         rules.push((rule, 0));
     }
 
+    /// Whether any has: then what a client believes need not be so.
+    pub(crate) fn have_struck(&self) -> bool {
+        self.struck.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn clear(&self) {
-        self.0.lock().expect("no holder of the rules panics").clear();
+        self.rules.lock().expect("no holder of the rules panics").clear();
     }
 
     pub(crate) fn pick(&self, method: &Method, path: &str, class: Class) -> Option<Fault> {
-        let mut rules = self.0.lock().expect("no holder of the rules panics");
+        let mut rules = self.rules.lock().expect("no holder of the rules panics");
         for (rule, seen) in rules.iter_mut() {
             if rule.matches(method, path, class) {
                 *seen += 1;
                 let applied = seen.saturating_sub(rule.skip);
                 if applied > 0 && applied <= rule.times {
+                    self.struck.store(true, Ordering::SeqCst);
                     return Some(rule.fault.clone());
                 }
             }

@@ -1,6 +1,9 @@
 //! An OCI registry in process (OCI distribution-spec 1.1): it counts what it
 //! is asked, can be slow, and goes wrong on demand.
 //!
+//! It notes requests of the client under test that break the specification, and
+//! fails the test for them when it is dropped.
+//!
 //! It is strict where registries differ: it refuses a manifest whose parts
 //! are not in the same repository, a manifest whose media type the client did
 //! not list in `Accept`, and an upload that goes on at an old location.
@@ -24,6 +27,7 @@ mod manifests;
 mod reply;
 mod route;
 mod server;
+mod strict;
 mod tls;
 
 pub use auth::{Auth, Bearer};
@@ -48,6 +52,7 @@ pub struct Builder {
     auth: Auth,
     rtt: Duration,
     tls: Option<Protocol>,
+    forgives: bool,
 }
 
 /// What is spoken inside TLS.
@@ -167,6 +172,13 @@ impl Builder {
         self
     }
 
+    /// Lets the client break the specification, in a test that is about that.
+    #[must_use]
+    pub fn forgives(mut self) -> Builder {
+        self.forgives = true;
+        self
+    }
+
     /// Starts the registry on a free port of 127.0.0.1.
     ///
     /// # Panics
@@ -189,6 +201,7 @@ impl Builder {
             log: log::Log::default(),
             faults: fault::Faults::default(),
             authority: Authority::new(self.auth),
+            violations: strict::Violations::default(),
             rtt: self.rtt.into(),
             connections: 0.into(),
             at_once: 0.into(),
@@ -196,7 +209,8 @@ impl Builder {
             tls,
         });
         let server = Server::start(listener, Arc::clone(&state)).expect("a thread and a runtime");
-        TestRegistry { state, host: address.to_string(), ca_pem, _server: server }
+        let (host, forgives) = (address.to_string(), self.forgives);
+        TestRegistry { state, host, ca_pem, forgives, _server: server }
     }
 }
 
@@ -206,7 +220,19 @@ pub struct TestRegistry {
     state: Arc<State>,
     host: String,
     ca_pem: Option<String>,
+    forgives: bool,
     _server: Server,
+}
+
+impl Drop for TestRegistry {
+    /// A client that breaks the specification fails its test, whatever that is
+    /// about, unless it has failed for another reason.
+    fn drop(&mut self) {
+        let violations = self.violations();
+        if !self.forgives && !std::thread::panicking() {
+            assert!(violations.is_empty(), "requests against the specification: {violations:#?}");
+        }
+    }
 }
 
 impl TestRegistry {
@@ -240,6 +266,7 @@ impl TestRegistry {
             auth: Auth::None,
             rtt: Duration::ZERO,
             tls: None,
+            forgives: false,
         }
     }
 
@@ -274,6 +301,12 @@ impl TestRegistry {
         let mut requests = self.requests();
         requests.retain(|request| request.class == class);
         requests
+    }
+
+    /// Returns how the client under test has broken the specification.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        self.state.violations.all()
     }
 
     /// Returns requests and bytes since the last reset.

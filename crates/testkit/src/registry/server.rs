@@ -8,6 +8,7 @@ use super::fault::{Fault, Faults};
 use super::log::{Entry, Log};
 use super::reply::Reply;
 use super::route::{Route, Scope, Target};
+use super::strict::{self, Violations};
 use super::{blobs, manifests, tls};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH};
@@ -49,6 +50,7 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) faults: Faults,
     pub(crate) authority: Authority,
+    pub(crate) violations: Violations,
     pub(crate) rtt: Mutex<Duration>,
     pub(crate) connections: AtomicU64,
     /// Requests that are being answered.
@@ -89,6 +91,12 @@ impl State {
         let route = Route::parse(path, head.uri.query().unwrap_or_default());
         let class = route.class(&head.method);
         let entry = self.log.open(&head, class);
+        if strict::is_ours(&head.headers) {
+            let line = format!("{} {path}", head.method);
+            for problem in strict::head(&head, &route) {
+                self.violations.note(&line, problem);
+            }
+        }
         let under_way = UnderWay::begin(&self.at_once);
         let rtt = *self.rtt.lock().expect("no holder of the delay panics");
         if !rtt.is_zero() {
