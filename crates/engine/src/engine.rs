@@ -7,7 +7,7 @@ use std::sync::Arc;
 use golang::{Argument, Go};
 use layer::Compressor;
 use oci::PlatformMatcher;
-use registry::{Client, ClientOptions, UnderWay};
+use registry::{Client, ClientOptions, UnderWay, Watcher};
 use store::Store;
 
 use crate::activity::Activity;
@@ -21,7 +21,7 @@ use crate::cancellation::Cancellation;
 use crate::container_engine::ContainerEngine;
 use crate::destinations::{Destination, DestinationParts, Destinations, Local, SbomFiles};
 use crate::error::Error;
-use crate::events::Observer;
+use crate::events::{Event, Observer};
 use crate::execute::{Executor, Published};
 use crate::image::ImageOptions;
 use crate::options::{Network, Options};
@@ -89,7 +89,7 @@ impl Engine {
             move || CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, &sink);
         let opened = blocking(opening).await?;
         let store = opened.store.clone();
-        let clients = Clients::new(&options.network, &store)?;
+        let clients = Clients::new(&options.network, &store, &observer)?;
         let cancellation = Cancellation::default();
         let activity = Activity::new(options.clock);
         let budget = Budget::new(options.limits);
@@ -236,6 +236,10 @@ impl Engine {
         self.planner.plan(programs, planned).await
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.cache.store
+    }
+
     pub(crate) fn planner(&self) -> &Planner {
         &self.planner
     }
@@ -291,13 +295,18 @@ struct Clients {
 impl Clients {
     /// Two only where they must behave differently: one finds out everything
     /// about a registry once.
-    fn new(network: &Network, store: &Store) -> Result<Self, Error> {
+    fn new(network: &Network, store: &Store, observer: &Observer) -> Result<Self, Error> {
+        let watcher = network.watched.then(|| {
+            let observer = observer.clone();
+            Watcher::new(move |exchange| observer.emit(Event::Exchange(Box::new(exchange))))
+        });
         let client = |skip_verify| {
             let options = ClientOptions {
                 user_agent: network.user_agent.clone(),
                 insecure: network.insecure,
                 skip_verify,
                 memory: Some(store.clone()),
+                watcher: watcher.clone(),
                 roots: network.roots.clone(),
                 proxies: network.proxies.clone(),
                 retry: network.retry.clone(),

@@ -66,5 +66,5 @@ pub use oci::{Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Time
 pub use options::{Network, Options};
 pub use plan::Plan;
 pub use redact::redact;
-pub use registry::{Proxies, ProxyError, RetryPolicy, RootPlaces, UnderWay};
+pub use registry::{Answer, Exchange, Proxies, ProxyError, RetryPolicy, RootPlaces, UnderWay};
 pub use yaml::to_utf8;

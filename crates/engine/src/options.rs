@@ -130,6 +130,7 @@ impl Default for Network {
             roots: RootPlaces::default(),
             proxies: Proxies::default(),
             retry: RetryPolicy::default(),
+            watched: false,
             keychain: Arc::new(Anonymous),
         }
     }
@@ -149,6 +150,8 @@ pub struct Network {
     pub proxies: Proxies,
     /// When and how often something is tried again.
     pub retry: RetryPolicy,
+    /// Whether each request is an [`Event::Exchange`](crate::Event::Exchange).
+    pub watched: bool,
     /// Whose credentials are used.
     pub keychain: Arc<dyn Keychain>,
 }

@@ -9,6 +9,7 @@ mod deadline;
 mod destination;
 mod environment;
 mod error;
+mod har;
 mod memory;
 mod settings;
 mod shown;

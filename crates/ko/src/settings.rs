@@ -49,7 +49,8 @@ pub(crate) fn options(
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let network = network(process, publish, verbose)?;
+    let mut network = network(process, publish, verbose)?;
+    network.watched = verbose || !image.trace_http.is_empty();
     let limits = limits(image.jobs)?;
     let mut options = Options::new(work_dir.clone(), environment, limits, destination, network);
     options.go = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
@@ -348,9 +349,15 @@ const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 fn network(process: &Process, publish: &PublishArgs, verbose: bool) -> Result<Network> {
     let keychain = keychain(credential_sources(process, verbose));
     let (roots, proxies) = (roots(process), proxies(process));
-    let retry = retry(publish.retries)?;
-    let insecure = publish.insecure_registry;
-    Ok(Network { user_agent: user_agent(), insecure, roots, proxies, retry, keychain })
+    Ok(Network {
+        user_agent: user_agent(),
+        insecure: publish.insecure_registry,
+        roots,
+        proxies,
+        retry: retry(publish.retries)?,
+        keychain,
+        ..Network::default()
+    })
 }
 
 /// How often is tried again what may succeed in a moment.

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use engine::keychain::Answered;
-use engine::{Digest, Event, Observer, Part};
+use engine::{Answer, Digest, Event, Exchange, Observer, Part};
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::environment::time_zone;
@@ -53,6 +53,21 @@ pub(crate) fn warn(lines: &[&str]) {
     log(&format!("WARNING!\n{rule}\n{}\n{rule}", lines.join("\n\n")));
 }
 
+/// A request and what came of it.
+fn request(exchange: &Exchange) -> String {
+    let Exchange { method, url, sent, took, answer, .. } = exchange;
+    let took = took.as_millis();
+    let sent = if *sent == 0 { String::new() } else { format!(", {sent} bytes sent") };
+    match answer {
+        Ok(Answer { status, received, .. }) => {
+            let received =
+                if *received == 0 { String::new() } else { format!(", {received} bytes read") };
+            format!("{method} {url}: {status} ({took} ms{sent}{received})")
+        }
+        Err(reason) => format!("{method} {url}: no answer: {reason} ({took} ms{sent})"),
+    }
+}
+
 /// What became of a part of an image.
 fn part_text(part: &Part) -> String {
     let digest =
@@ -72,8 +87,8 @@ fn part_text(part: &Part) -> String {
 }
 
 /// Shows what happens as ko's lines; with `explain`, also why programs are
-/// built, and with `verbose`, that, what `--embedded` found and what was sent to
-/// an engine.
+/// built, and with `verbose`, that, what `--embedded` found, each request to a
+/// registry, and what was sent to an engine.
 pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
     let explain = explain || verbose;
     Observer::new(move |event| {
@@ -128,6 +143,7 @@ pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
                     "Loaded {reference}\nsent {sent} bytes, without {skipped_layers} layers that were there"
                 )
             }
+            Event::Exchange(exchange) if verbose => request(&exchange),
             Event::Loaded { reference, .. } => format!("Loaded {reference}"),
             Event::AddingTag { tag } => format!("Adding tag {tag}"),
             Event::AddedTag { tag } => format!("Added tag {tag}"),

@@ -12,6 +12,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use store::Store;
 
+use crate::ahead::Ahead;
 use crate::answer;
 use crate::body::Payload;
 use crate::challenge::{AuthScheme, Bearer};
@@ -19,7 +20,7 @@ use crate::endpoint::{Account, Endpoint, Found};
 use crate::error::RegistryError;
 use crate::guard;
 use crate::keychain::{Credential, Keychain};
-use crate::memory::{self, Scheme};
+use crate::memory::{self, Met, Scheme, TokenServer};
 use crate::options::ClientOptions;
 use crate::pulls::Pulls;
 use crate::redirect;
@@ -197,26 +198,8 @@ impl Client {
         if !(options.insecure || endpoint.registry.may_be_http()) {
             return Ok(scheme::base("https", &endpoint.registry));
         }
-        let is_changed = endpoint.is_changed.load(Ordering::SeqCst);
-        let good = |found: &Found| !(is_changed && matches!(found, Found::Remembered(_)));
-        let found = endpoint.found.get_if(good, || {
-            let (transport, registry) =
-                (Arc::clone(&self.inner.transport), endpoint.registry.clone());
-            let memory = self.memory(endpoint).filter(|_| !is_changed).cloned();
-            let known = memory.zip(repository.cloned());
-            async move {
-                if let Some((store, repository)) = known
-                    && let Some(scheme) = memory::recall(&store, &repository).await
-                {
-                    return Ok(Found::Remembered(scheme::base(scheme.as_str(), &registry)));
-                }
-                let (base, auth) = scheme::find(&transport, &registry).await?;
-                Ok(Found::Asked(base, auth))
-            }
-            .boxed()
-        });
-        match found.await? {
-            Found::Remembered(base) => Ok(base),
+        match self.find(endpoint, repository).await? {
+            Found::Remembered(base, _) => Ok(base),
             Found::Asked(base, auth) => {
                 endpoint.is_asked.store(true, Ordering::Relaxed);
                 if endpoint.auth().is_none() {
@@ -228,12 +211,43 @@ impl Client {
         }
     }
 
-    /// Where it is kept how this registry is spoken to. Not if the user wants any
+    /// Where a registry is that may speak http.
+    async fn find(
+        &self,
+        endpoint: &Endpoint,
+        repository: Option<&Repository>,
+    ) -> Result<Found, RegistryError> {
+        let is_changed = endpoint.is_changed.load(Ordering::SeqCst);
+        let good = |found: &Found| !(is_changed && matches!(found, Found::Remembered(..)));
+        let found = endpoint.found.get_if(good, || {
+            let (transport, registry) =
+                (Arc::clone(&self.inner.transport), endpoint.registry.clone());
+            let memory = self.memory().filter(|_| !is_changed).cloned();
+            let known = memory.zip(repository.cloned());
+            let account = repository.map(|repository| self.account(repository));
+            async move {
+                if let Some((store, repository)) = known
+                    && let Some(met) = memory::recall(&store, &repository).await
+                {
+                    if let Some(account) = account {
+                        account.keep(Some(&met));
+                    }
+                    let base = scheme::base(met.scheme.as_str(), &registry);
+                    return Ok(Found::Remembered(base, met));
+                }
+                let (base, auth) = scheme::find(&transport, &registry).await?;
+                Ok(Found::Asked(base, auth))
+            }
+            .boxed()
+        });
+        found.await
+    }
+
+    /// Where it is kept how registries are spoken to. Not if the user wants any
     /// registry to be spoken to by http: it might be the wrong thing the next time.
-    fn memory(&self, endpoint: &Endpoint) -> Option<&Store> {
+    fn memory(&self) -> Option<&Store> {
         let options = &self.inner.transport.options;
-        let may = !options.insecure && endpoint.registry.may_be_http();
-        options.memory.as_ref().filter(|_| may)
+        options.memory.as_ref().filter(|_| !options.insecure)
     }
 
     pub(crate) async fn credential(
@@ -293,12 +307,21 @@ impl Client {
         credential: Credential,
         rejected: Option<&HeaderValue>,
     ) -> Result<HeaderValue, RegistryError> {
-        let (scopes, flight) = self.account(repository).token(&scopes);
+        let account = self.account(repository);
+        let (scopes, flight) = account.token(&scopes);
         let good = |token: &token::Token| token.is_good() && Some(&token.header) != rejected;
         let token = flight.get_if(good, || {
             let (transport, base) = (Arc::clone(&self.inner.transport), base.clone());
-            async move { token::fetch(&transport, &base, &challenge, &scopes, &credential).await }
-                .boxed()
+            let ahead = account.ahead(&challenge, &scopes);
+            async move {
+                if let Some(ahead) = ahead
+                    && let Some(token) = ahead.token().await
+                {
+                    return token;
+                }
+                token::fetch(&transport, &base, &challenge, &scopes, &credential).await
+            }
+            .boxed()
         });
         let trouble = || self.inner.keychain.trouble(repository);
         let token = token.await.map_err(|source| RegistryError::Token {
@@ -320,6 +343,9 @@ impl Client {
         let mut first = None;
         if endpoint.auth().is_none() {
             first = Some(endpoint.first.lock().await).filter(|_| endpoint.auth().is_none());
+        }
+        if first.is_some() && !endpoint.registry.may_be_http() {
+            self.look_ahead(call.repository, &base, &scopes).await;
         }
         let mut known = self.scheme(&endpoint, call.repository);
         let was_open = AuthScheme::is_open(known.as_ref());
@@ -346,9 +372,8 @@ impl Client {
             response = self.follow_redirects(call, &endpoint, &base, again.as_ref()).await?;
             authorization = again;
         }
-        let asked = endpoint.is_asked.load(Ordering::Relaxed);
-        if asked && authorization.is_none() && response.status().is_success() {
-            self.keep(&endpoint, call.repository, Some(Scheme::of(&base))).await;
+        if response.status().is_success() {
+            self.keep_met(&endpoint, &base, call.repository, authorization.is_some()).await;
         }
         if answer::is_refusal(response.status()) {
             response.trouble = self.inner.keychain.trouble(call.repository);
@@ -356,23 +381,51 @@ impl Client {
         Ok(response)
     }
 
-    /// Sends a request without asking the registry anything, if it was open the
-    /// last time. What it does not answer as an open registry that has what we
-    /// want is no answer: then all is found out anew.
+    /// Sends a request without asking the registry first how it is spoken to, if
+    /// that is remembered. What it does not answer as it did then, an open registry
+    /// with what we want and any other with a challenge, is no answer: then all is
+    /// found out anew. After a challenge the request is sent again by the caller,
+    /// with the token that was fetched meanwhile.
     async fn send_as_before(
         &self,
         call: &Call<'_>,
         endpoint: &Endpoint,
     ) -> Result<Option<Response>, RegistryError> {
-        if endpoint.auth().is_some() || self.memory(endpoint).is_none() {
+        let may_be = endpoint.registry.may_be_http() && self.memory().is_some();
+        if !may_be || endpoint.auth().is_some() {
             return Ok(None);
         }
-        let base = self.base(endpoint, Some(call.repository)).await?;
-        if endpoint.auth().is_some() {
+        let Found::Remembered(base, met) = self.find(endpoint, Some(call.repository)).await? else {
+            return Ok(None);
+        };
+        let wants_token = met.tokens.is_some();
+        let mut first = None;
+        if let Some(server) = met.tokens {
+            first = Some(endpoint.first.lock().await);
+            if endpoint.auth().is_none() {
+                let scopes = Scopes::of(call.repository, call.access, call.from);
+                let ahead = Ahead::begin(self, &base, call.repository, server, scopes);
+                self.account(call.repository).look_ahead(ahead);
+            }
+        }
+        if endpoint.auth().is_some() || endpoint.is_changed.load(Ordering::SeqCst) {
             return Ok(None);
         }
-        match self.follow_redirects(call, endpoint, &base, None).await {
-            Ok(response) if response.status().is_success() => {
+        let answer = self.follow_redirects(call, endpoint, &base, None).await;
+        drop(first);
+        match answer {
+            Ok(response)
+                if wants_token
+                    && response.status() == StatusCode::UNAUTHORIZED
+                    && self
+                        .is_challenge(endpoint, &base, call.repository, &None, &response)
+                        .await
+                        .is_ok_and(|is_challenge| is_challenge) =>
+            {
+                response.discard().await;
+                Ok(None)
+            }
+            Ok(response) if response.status().is_success() && !wants_token => {
                 self.account(call.repository).learn(AuthScheme::Open);
                 endpoint.learn(AuthScheme::Open);
                 Ok(Some(response))
@@ -382,20 +435,50 @@ impl Client {
                     response.discard().await;
                 }
                 endpoint.is_changed.store(true, Ordering::SeqCst);
-                self.keep(endpoint, call.repository, None).await;
+                self.account(call.repository).look_ahead(None);
+                self.keep(call.repository, None).await;
                 Ok(None)
             }
         }
     }
 
-    /// Keeps for the next run how strangers were let in, once.
-    async fn keep(&self, endpoint: &Endpoint, repository: &Repository, scheme: Option<Scheme>) {
-        let Some(store) = self.memory(endpoint) else { return };
+    /// Begins to fetch a token from where the last one came for a repository.
+    async fn look_ahead(&self, repository: &Repository, base: &Url, scopes: &Scopes) {
+        let Some(store) = self.memory() else { return };
+        let Some(met) = memory::recall(store, repository).await else { return };
         let account = self.account(repository);
-        if account.is_kept.swap(scheme.is_some(), Ordering::SeqCst) && scheme.is_some() {
-            return;
+        account.keep(Some(&met));
+        if let Some(server) = met.tokens {
+            account.look_ahead(Ahead::begin(self, base, repository, server, scopes.clone()));
         }
-        memory::keep(store, repository, scheme).await;
+    }
+
+    /// Keeps for the next run how a repository has let us in: strangers, where it
+    /// was asked for the scheme, or with a token.
+    async fn keep_met(
+        &self,
+        endpoint: &Endpoint,
+        base: &Url,
+        repository: &Repository,
+        authorized: bool,
+    ) {
+        let tokens = match self.scheme(endpoint, repository) {
+            Some(AuthScheme::Bearer(challenge)) if authorized => Some(TokenServer::of(&challenge)),
+            _ if authorized => return,
+            _ => None,
+        };
+        // Where there is but one scheme, nothing is to be known of an open registry.
+        let matters = tokens.is_some() || endpoint.is_asked.load(Ordering::Relaxed);
+        let met = Met { scheme: Scheme::of(base), tokens };
+        self.keep(repository, Some(met).filter(|_| matters)).await;
+    }
+
+    /// Keeps what was met, or that it is no longer so, unless that is kept already.
+    async fn keep(&self, repository: &Repository, met: Option<Met>) {
+        let Some(store) = self.memory() else { return };
+        if self.account(repository).keep(met.as_ref()) {
+            memory::keep(store, repository, met).await;
+        }
     }
 
     /// Sends a request and follows its redirects. `authorization` is for the

@@ -11,11 +11,13 @@ use reqwest::{StatusCode, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use crate::ahead::Ahead;
 use crate::answer;
-use crate::challenge::AuthScheme;
+use crate::challenge::{AuthScheme, Bearer};
 use crate::error::RegistryError;
 use crate::gate::{Gate, Permit};
 use crate::keychain::Credential;
+use crate::memory::Met;
 use crate::options::ClientOptions;
 use crate::scope::Scopes;
 use crate::token::Token;
@@ -29,8 +31,8 @@ type Flight<V> = SingleFlight<V, RegistryError>;
 pub(crate) enum Found {
     /// It was asked, and this is what it said.
     Asked(Url, AuthScheme),
-    /// It let strangers in there the last time.
-    Remembered(Url),
+    /// It was spoken to there the last time.
+    Remembered(Url, Met),
 }
 
 /// A registry.
@@ -140,8 +142,9 @@ fn replace(known: &mut Option<AuthScheme>, auth: AuthScheme) {
 pub(crate) struct Account {
     pub(crate) credential: Flight<Credential>,
     auth: Mutex<Option<AuthScheme>>,
-    /// Is it kept that strangers are let in here?
-    pub(crate) is_kept: AtomicBool,
+    /// What is kept of it for the next run.
+    kept: Mutex<Option<Met>>,
+    ahead: Mutex<Option<Ahead>>,
     token: Mutex<(Scopes, Arc<Flight<Token>>)>,
 }
 
@@ -154,6 +157,26 @@ impl Account {
 
     pub(crate) fn learn(&self, auth: AuthScheme) {
         replace(&mut self.auth.lock().expect("no holder of this lock panics"), auth);
+    }
+
+    /// Notes what is kept of it for the next run, and returns whether that is
+    /// something else than before.
+    pub(crate) fn keep(&self, met: Option<&Met>) -> bool {
+        let mut kept = self.kept.lock().expect("no holder of this lock panics");
+        let differs = kept.as_ref() != met;
+        *kept = met.cloned();
+        differs
+    }
+
+    /// Holds a token that is on its way, in place of any other.
+    pub(crate) fn look_ahead(&self, ahead: Option<Ahead>) {
+        *self.ahead.lock().expect("no holder of this lock panics") = ahead;
+    }
+
+    /// The token that is on its way, if it is the right one.
+    pub(crate) fn ahead(&self, challenge: &Bearer, scopes: &Scopes) -> Option<Ahead> {
+        let mut ahead = self.ahead.lock().expect("no holder of this lock panics");
+        ahead.take().filter(|ahead| ahead.fits(challenge, scopes))
     }
 
     /// The token that covers `wanted`, and its scopes. The scopes only grow, so

@@ -4,6 +4,7 @@
 //! everything that can be printed. It knows nothing of Go, prints nothing, and
 //! reads no environment: paths and tokens come from the caller.
 
+mod ahead;
 mod answer;
 mod blob_source;
 mod body;
@@ -13,6 +14,7 @@ mod client;
 mod coding;
 mod endpoint;
 mod error;
+mod exchange;
 mod gate;
 mod grant;
 mod guard;
@@ -42,6 +44,7 @@ pub use blob_source::BlobSource;
 pub use certificate::CertificateProblem;
 pub use client::Client;
 pub use error::{Broken, RegistryError, RequestLine};
+pub use exchange::{Answer, Exchange, Watcher};
 pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
     HelperOutput, Kept, Keychain, KeychainError, Secret, Variables,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use store::Store;
 
+use crate::exchange::Watcher;
 use crate::proxy::Proxies;
 use crate::retry::RetryPolicy;
 use crate::roots::RootPlaces;
@@ -35,6 +36,8 @@ pub struct ClientOptions {
     /// Where it is kept how open registries were spoken to that may speak http;
     /// without, each client asks them first.
     pub memory: Option<Store>,
+    /// Who is told of each request that has ended.
+    pub watcher: Option<Watcher>,
     /// Requests to one registry that may wait for their answer at once; fewer
     /// while it says that this is too much.
     pub max_requests: usize,
@@ -57,6 +60,7 @@ impl Default for ClientOptions {
             // registry may check a blob for minutes before it answers.
             stall: Duration::from_secs(600),
             memory: None,
+            watcher: None,
             max_requests: 32,
             max_transfers: 4,
         }

@@ -17,6 +17,7 @@ use crate::answer::Failure;
 use crate::body::Payload;
 use crate::coding::Gunzip;
 use crate::error::{Broken, RegistryError, RequestLine};
+use crate::exchange::Watched;
 use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
 use crate::pulse::Pulse;
@@ -166,6 +167,8 @@ impl Transport {
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());
+        let mut watched =
+            self.options.watcher.as_ref().map(|watcher| Watched::begin(watcher, request));
         let pulse = Pulse::new();
         if !matches!(request.method, Method::GET | Method::HEAD) {
             let body = request.payload.open(&pulse)?;
@@ -176,7 +179,11 @@ impl Transport {
             Pool::Upload => tokio::select! {
                 answer = builder.send() => answer,
                 () = pulse.stopped(self.options.stall) => {
-                    return Err(RegistryError::stalled(line, self.options.stall));
+                    let error = RegistryError::stalled(line, self.options.stall);
+                    if let Some(watched) = &mut watched {
+                        watched.failed(&error);
+                    }
+                    return Err(error);
                 }
             },
         };
@@ -188,15 +195,32 @@ impl Transport {
                 // A range is of the coded bytes.
                 let whole = inner.status() != StatusCode::PARTIAL_CONTENT;
                 let coding = Gunzip::of(inner.headers()).filter(|_| whole);
+                if let Some(watched) = &mut watched {
+                    watched.answered(&inner);
+                }
                 let (meter, silence) = (Arc::clone(&self.meter), self.options.silence);
                 let (pool, trouble) = (request.pool, None);
-                Ok(Response { line, inner, pool, coding, meter, silence, trouble, _wait: wait })
+                Ok(Response {
+                    line,
+                    inner,
+                    pool,
+                    coding,
+                    meter,
+                    silence,
+                    trouble,
+                    _wait: wait,
+                    watched,
+                })
             }
             Err(error) => {
                 let answered =
                     self.answered().contains(&request.url.origin().ascii_serialization());
                 let way = self.options.proxies.way(&request.url);
-                Err(RegistryError::transport(line, &error, answered, way.as_deref()))
+                let error = RegistryError::transport(line, &error, answered, way.as_deref());
+                if let Some(watched) = &mut watched {
+                    watched.failed(&error);
+                }
+                Err(error)
             }
         }
     }
@@ -214,6 +238,7 @@ pub(crate) struct Response {
     _wait: Wait,
     /// Where we are refused: why a keychain that should know us does not.
     pub(crate) trouble: Option<KeychainError>,
+    watched: Option<Watched>,
 }
 
 impl Response {
@@ -277,6 +302,9 @@ impl Response {
         };
         if let Ok(Some(bytes)) = &chunk {
             self.meter.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            if let Some(watched) = &mut self.watched {
+                watched.received(bytes.len());
+            }
         }
         chunk.map_err(|error| RegistryError::transport(self.line.clone(), &error, true, None))
     }

@@ -1,6 +1,7 @@
 //! What is told of a run in files that other programs read: stable types, and
 //! a page for people that shows the same. Nothing here knows how a run works.
 
+pub mod har;
 mod page;
 mod timings;
 

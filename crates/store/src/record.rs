@@ -2,13 +2,14 @@
 //! found out for.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use oci::Digest;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
+use crate::archive::FOR_THIS_MACHINE;
 use crate::error::at;
 use crate::usage::touch;
 use crate::{Store, StoreError};
@@ -46,6 +47,19 @@ fn whole(bytes: &[u8]) -> Option<&[u8]> {
     (Digest::of(signed).hex().as_bytes() == hex).then_some(json)
 }
 
+/// Is it our user who owns a file, and nobody else who may write it?
+#[cfg(unix)]
+fn is_ours_alone(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0
+}
+
+/// Elsewhere the cache is below the user's own directory.
+#[cfg(not(unix))]
+fn is_ours_alone(_: &fs::Metadata) -> bool {
+    true
+}
+
 /// Is a file a record of any kind and version, whole, and that of the key by
 /// whose digest it is named?
 pub(crate) fn is_record(bytes: &[u8], hex: &str) -> bool {
@@ -61,17 +75,22 @@ impl Store {
 
     /// Looks a record up. What cannot be read, for whatever reason, or is not
     /// what was written, is as good as absent: it will be found out again and
-    /// written over.
+    /// written over. A record for this machine counts only if nobody else can have
+    /// written it.
     pub fn record<T: Record>(&self, key: &str) -> Option<T> {
         let path = self.record_path::<T>(key);
-        let bytes = fs::read(&path).ok()?;
+        let mut file = fs::File::open(&path).ok()?;
+        let found = file.metadata().ok()?;
+        if T::KIND.starts_with(FOR_THIS_MACHINE) && !is_ours_alone(&found) {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(found.len()).ok()?);
+        file.read_to_end(&mut bytes).ok()?;
         let read: Read<T> = serde_json::from_slice(whole(&bytes)?).ok()?;
         if read.version != T::VERSION || read.key != key {
             return None;
         }
-        if let Ok(found) = fs::metadata(&path) {
-            touch(&path, &found);
-        }
+        touch(&path, &found);
         Some(read.value)
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag};
+use serde::{Deserialize, Serialize};
 
 use crate::block;
 use crate::document::Document;
@@ -22,7 +23,7 @@ pub struct Source<'a> {
 }
 
 /// Which strings are searched for references.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// Those that start with `ko://`; the whole string is the reference.
     Whole,
@@ -49,7 +50,7 @@ pub struct File<'a> {
 }
 
 /// A block scalar that ends where the file ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastBlock {
     /// Where its header is.
     pub(crate) header: usize,

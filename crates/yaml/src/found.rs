@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::text::Position;
 
 /// How a scalar is written (YAML 1.2.2, sections 7.3 and 8.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Style {
     /// Without quotes.
     Plain,
@@ -20,7 +22,7 @@ pub enum Style {
 }
 
 /// How much of its scalar a reference takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Extent {
     /// All of it: the scalar's value becomes the image.
     Whole,
@@ -29,7 +31,7 @@ pub enum Extent {
 }
 
 /// A `ko://` reference and where it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// The reference: starts with `ko://`, has no blanks around it. Nothing
     /// else is promised; `ko://` alone is possible where [`Extent::Whole`].

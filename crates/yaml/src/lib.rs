@@ -12,7 +12,8 @@
 //! edits between them ([`Spliced`]), so that an output costs no second copy of
 //! the text. A `File` borrows the text and holds, besides, one record per
 //! document and per reference; aliases are never expanded, so memory does not
-//! depend on what they would expand to. Only [`File::select`] looks at data,
+//! depend on what they would expand to. An [`Outline`] keeps the result of the parse for
+//! the same text. Only [`File::select`] looks at data,
 //! and keeps of it the five outermost levels of one document at a time.
 //!
 //! # What is a reference
@@ -53,6 +54,7 @@ mod file;
 mod found;
 mod framing;
 mod node;
+mod outline;
 mod parts;
 mod quoted;
 mod schema;
@@ -67,5 +69,6 @@ pub use encoding::to_utf8;
 pub use error::{Error, Problem, Unfit};
 pub use file::{File, Mode, Source};
 pub use found::{Extent, Found, Style};
+pub use outline::Outline;
 pub use selector::{Requirement, Selector, SelectorError};
 pub use text::Position;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use oci::{Digest, Platform};
+use registry::Exchange;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub(crate) use self::stage::StageSpan;
@@ -181,6 +182,8 @@ pub enum Event {
         /// The import path, with `ko://`; of an archive its file.
         what: String,
     },
+    /// A request to a registry has ended, where that is watched.
+    Exchange(Box<Exchange>),
     /// A part of the run begins or ends. The same work may begin again, also
     /// before it has ended.
     Stage {

@@ -6,6 +6,7 @@
 mod error;
 mod files;
 mod guess;
+mod outline;
 mod url;
 
 use std::borrow::Cow;
@@ -15,12 +16,14 @@ use std::num::NonZero;
 
 use futures::future::join_all;
 use golang::Argument;
+use store::Store;
 use yaml::{Found, Selector};
 
 pub use self::error::{BadReference, ResolveError};
 pub use self::files::{Input, enumerate};
 use self::files::{Loaded, load};
 use self::guess::Guess;
+use self::outline::Outlines;
 pub use self::url::ManifestUrl;
 use crate::build::{Memory, Program};
 use crate::engine::Engine;
@@ -166,7 +169,8 @@ impl Engine {
         // What a selector leaves out need not be there.
         let whole = resolution.selector.is_none();
         let guess = whole.then(|| Guess::start(self.planner(), loaded, memory)).flatten();
-        let files = parse(loaded, resolution, self.threads)?;
+        let store = (whole && memory == Memory::Used).then(|| self.store());
+        let files = parse(loaded, resolution, self.threads, store)?;
         self.tell_embedded(&files);
         let (programs, planned) = self.check_references(&files, guess, memory).await?;
         Ok(References { files, programs, planned })
@@ -235,11 +239,13 @@ fn unique(programs: &BTreeMap<String, Program>) -> Vec<Program> {
     unique
 }
 
-/// Parses all files, several at once, or the documents of a single one.
+/// Parses all files, several at once, or the documents of a single one; but not
+/// what was parsed before, where the outlines are kept.
 fn parse<'a>(
     loaded: &'a [Loaded],
     resolution: &Resolution,
     threads: NonZero<usize>,
+    store: Option<&Store>,
 ) -> Result<Vec<yaml::File<'a>>, ResolveError> {
     let selector = match resolution.selector.as_deref() {
         Some(text) => {
@@ -254,8 +260,15 @@ fn parse<'a>(
         let source = yaml::Source { name: &loaded.name, bytes: &loaded.bytes };
         let alone = loaded_alone && source.bytes.len() >= LARGE;
         let threads = if alone { threads } else { NonZero::<usize>::MIN };
+        let outlines = store.and_then(|store| Outlines::of(store, &source, mode));
+        if let Some(file) = outlines.as_ref().and_then(|kept| kept.recall(&source, mode)) {
+            return Ok(file);
+        }
         let file = yaml::File::parse_on(&source, mode, threads);
         let mut file = file.map_err(ResolveError::Parse)?;
+        if let Some(outlines) = outlines {
+            outlines.keep(&file, mode);
+        }
         if let Some(selector) = &selector {
             file.select(selector).map_err(ResolveError::Select)?;
         }

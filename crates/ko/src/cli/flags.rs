@@ -175,6 +175,9 @@ pub(crate) struct ImageArgs {
     /// Write a page that shows how long each stage took to this file, and the data as JSON next to it.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) timings: OsString,
+    /// Write all requests to registries to this file, as an HTTP archive (HAR), without secrets.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) trace_http: OsString,
 }
 
 /// How layers are compressed.

@@ -92,11 +92,11 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
     let keychain = Arc::new(docker_config(settings::docker_places(process)));
     let network = Network {
         user_agent: settings::user_agent(),
-        insecure: false,
         roots: settings::roots(process),
         proxies: settings::proxies(process),
         retry: RetryPolicy::default(),
         keychain,
+        ..Network::default()
     };
     let grant = wait(keychain::token(&network, &wanted, access, &mounts))?;
     let grant = grant.map_err(|error| CommandError::of(&error))?;

@@ -11,6 +11,7 @@ use fsutil::Access;
 use crate::cli::{ImageArgs, PublishArgs};
 use crate::deadline::Deadline;
 use crate::error::{CommandError, Result};
+use crate::har::Trace;
 use crate::signals::{Signal, Signals};
 use crate::timings::{Recorder, Report};
 
@@ -59,6 +60,11 @@ pub(super) fn run<T>(
         Some(recorder) => recorder.observe(observer),
         None => observer,
     };
+    let trace = Trace::begin(Path::new(&arguments.trace_http));
+    let observer = match &trace {
+        Some(trace) => trace.observe(observer),
+        None => observer,
+    };
     let deadline = arguments.timeout.map(Deadline::begin);
     let observer = match &deadline {
         Some(deadline) => deadline.observe(observer),
@@ -78,9 +84,9 @@ pub(super) fn run<T>(
         .map_err(|error| CommandError::of(&error).context("starting threads"))?;
     let begun = runtime.block_on(async {
         let mut signals = Signals::listen();
-        for path in
-            outputs.iter().map(PathBuf::from).chain(recorder.iter().flat_map(Recorder::paths))
-        {
+        let named = outputs.iter().map(PathBuf::from);
+        let traced = trace.iter().map(|trace| trace.path().to_owned());
+        for path in named.chain(recorder.iter().flat_map(Recorder::paths)).chain(traced) {
             check(&path)?;
         }
         let begin =
@@ -128,6 +134,9 @@ pub(super) fn run<T>(
         let write = async {
             for (path, text) in report.iter().flat_map(Report::files) {
                 write_file(&path, text.into_bytes()).await?;
+            }
+            if let Some(trace) = &trace {
+                write_file(trace.path(), trace.json().into_bytes()).await?;
             }
             Ok(())
         };

@@ -50,4 +50,5 @@ mod ssh;
 mod streams;
 mod surroundings;
 mod timings;
+mod traces;
 mod windows;

@@ -150,6 +150,33 @@ fn a_file_may_be_at_a_url() {
 }
 
 #[test]
+fn what_a_large_file_says_is_remembered_of_its_text_alone() {
+    let fixture = fixture();
+    let many = format!("{POD}---\n").repeat(400);
+    let write = |text: &str| drop(fixture.module().file("config/pod.yaml", text));
+    let resolve = |words: &[&str]| {
+        let words = [&["resolve", "-f", "config"], words].concat();
+        fixture.sandbox.run(words).output().success().stdout
+    };
+    write(&many);
+    let first = resolve(&[]);
+    let outlines = fixture.sandbox.kocache().join("v1/records/manifest-outline");
+    let kept = || fs::read_dir(&outlines).unwrap().count();
+    assert_eq!((first.matches("@sha256:").count(), kept()), (400, 1));
+    assert_eq!(resolve(&[]), first);
+    assert_eq!(resolve(&["-l", "app=b"]), "---\n");
+
+    let image = first.split('"').nth(1).unwrap();
+    write(&many.replacen("\"ko://example.com/app\"", "'x'", 1));
+    assert_eq!(resolve(&[]), first.replacen(&format!("\"{image}\""), "'x'", 1));
+    let embedded = resolve(&["--embedded"]);
+    assert_eq!((embedded.matches("@sha256:").count(), kept()), (799, 3));
+    write(&many);
+    fs::remove_dir_all(outlines).unwrap();
+    assert_eq!(resolve(&[]), first);
+}
+
+#[test]
 fn files_come_in_their_order() {
     let fixture = fixture();
     for name in ["b.yaml", "a.json", "c.yml", "sub/d.yaml", "sub/e.txt"] {

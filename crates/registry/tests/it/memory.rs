@@ -1,13 +1,16 @@
-//! What one run remembers for the next: how an open registry was spoken to.
+//! What one run remembers for the next: how a registry was spoken to.
 
+use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ko_registry::{Access, Client, ClientOptions, Credential};
-use oci::MediaType;
+use ko_registry::{Access, BoxFuture, Client, ClientOptions, Credential, Keychain, KeychainError};
+use oci::{MediaType, Reference, Repository};
 use store::Store;
-use testkit::registry::{Class, Fault, Protocol, Rule, TestRegistry};
+use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry};
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::{Fixed, assert_requests, basic, options, reference, store};
+use crate::{Fixed, PASSWORD, USER, assert_requests, basic, options, reference, store};
 
 /// The client of another run.
 fn client(store: &Store, credential: Credential) -> Client {
@@ -111,5 +114,130 @@ async fn with_http_allowed_everywhere_nothing_is_remembered() {
     let options = ClientOptions { insecure: true, memory: Some(store), ..options() };
     let client = Client::new(options, Arc::new(Fixed(Credential::Anonymous))).unwrap();
     assert!(finds(&registry, &client, "app:v1").await);
+    assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 1)]);
+}
+
+/// A keychain that knows whether it was asked.
+#[derive(Debug, Default)]
+struct Asked(AtomicBool);
+
+impl Keychain for Asked {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a Repository,
+    ) -> BoxFuture<'a, Result<Credential, KeychainError>> {
+        self.0.store(true, Ordering::SeqCst);
+        Box::pin(std::future::ready(Ok(basic())))
+    }
+}
+
+fn with_tokens() -> TestRegistry {
+    let auth = Auth::Bearer(Bearer::new(USER, PASSWORD));
+    let registry = TestRegistry::builder().auth(auth).start();
+    registry.put_manifest("app", "v1", MediaType::OCI_MANIFEST, "{}");
+    registry
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_before_the_registry_asks_for_one() {
+    let registry = with_tokens();
+    let (_dir, store) = store();
+    assert!(finds(&registry, &client(&store, basic()), "app:v1").await);
+    assert_requests(&registry, &[(Class::Ping, 1), (Class::Token, 1), (Class::ManifestHead, 1)]);
+    registry.reset();
+    assert!(finds(&registry, &client(&store, basic()), "app:v1").await);
+    assert_requests(&registry, &[(Class::Token, 1), (Class::ManifestHead, 2)]);
+
+    let name = reference(&registry, "app:v1");
+    drop(registry);
+    for (store, ahead) in [(Some(store), true), (None, false)] {
+        let keychain = Arc::new(Asked::default());
+        let options = ClientOptions { memory: store, ..options() };
+        let client = Client::new(options, Arc::clone(&keychain) as Arc<dyn Keychain>).unwrap();
+        assert!(client.head_manifest(&name, Access::Push).await.is_err());
+        assert_eq!(keychain.0.load(Ordering::SeqCst), ahead);
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_server_is_not_used() {
+    let registry = with_tokens();
+    let (_dir, store) = store();
+    assert!(finds(&registry, &client(&store, basic()), "app:v1").await);
+    let other = with_tokens();
+    let challenge = format!(r#"Bearer realm="{}/token",service="other""#, other.url());
+    let headers = vec![("WWW-Authenticate".to_owned(), challenge)];
+    let challenge = Fault::Respond { status: 401, headers, body: "{}".into() };
+    registry.inject(Rule::new(challenge).class(Class::ManifestHead).times(1));
+    registry.reset();
+    // The other server's token is not good here, and the challenge after it is
+    // that of the first.
+    let client = client(&store, basic());
+    let _ = client.head_manifest(&reference(&registry, "app:v1"), Access::Push).await;
+    assert_eq!(other.counts().of(Class::Token), 1);
+    assert_eq!(registry.counts().of(Class::ManifestHead), 2, "{:#?}", registry.requests());
+    let shown = registry.requests_of(Class::ManifestHead);
+    assert_eq!(shown[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn one_that_wants_no_token_now_is_forgotten() {
+    let registry = with_tokens();
+    let (_dir, store) = store();
+    assert!(finds(&registry, &client(&store, basic()), "app:v1").await);
+    registry.reset();
+    let open = Fault::Respond { status: 200, headers: Vec::new(), body: "".into() };
+    registry.inject(Rule::new(open).class(Class::ManifestHead).times(1));
+    assert!(finds(&registry, &client(&store, basic()), "app:v1").await);
+    // It was found out anew.
+    assert_eq!(registry.counts().of(Class::Ping), 1, "{:#?}", registry.requests());
+}
+
+#[tokio::test]
+async fn where_only_https_will_do_the_token_is_fetched_ahead_as_well() {
+    let auth = Auth::Bearer(Bearer::new(USER, PASSWORD));
+    let registry = TestRegistry::builder().auth(auth).tls(Protocol::Http1).start();
+    registry.put_manifest("app", "v1", MediaType::OCI_MANIFEST, "{}");
+    // An address that is not one of those that may speak http.
+    let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let name: Reference = format!("{}/app:v1", listener.local_addr().unwrap()).parse().unwrap();
+    let host = registry.host().to_owned();
+    let forward = tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            let mut to = TcpStream::connect(&host).await.unwrap();
+            tokio::spawn(async move {
+                let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+            });
+        }
+    });
+    let (_dir, store) = store();
+    for gone in [false, false, true] {
+        if gone {
+            forward.abort();
+        }
+        let keychain = Arc::new(Asked::default());
+        let options = ClientOptions { skip_verify: true, memory: Some(store.clone()), ..options() };
+        let client = Client::new(options, Arc::clone(&keychain) as Arc<dyn Keychain>).unwrap();
+        registry.reset();
+        let found = client.head_manifest(&name, Access::Push).await;
+        assert_eq!(found.is_ok_and(|found| found.is_some()), !gone);
+        assert!(keychain.0.load(Ordering::SeqCst));
+        if !gone {
+            assert_requests(&registry, &[(Class::Token, 1), (Class::ManifestHead, 2)]);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_others_can_write_is_not_believed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (registry, dir, store) = seen(Credential::Anonymous).await;
+    let kind = dir.path().join("v1/records/machine-registry");
+    let record = fs::read_dir(kind).unwrap().next().unwrap().unwrap().path();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&record), 0o600);
+    fs::set_permissions(&record, fs::Permissions::from_mode(0o622)).unwrap();
+    assert!(finds(&registry, &client(&store, Credential::Anonymous), "app:v1").await);
     assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 1)]);
 }

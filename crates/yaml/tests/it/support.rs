@@ -18,11 +18,18 @@ pub(crate) fn parse_embedded(text: &str) -> Result<File<'_>, Error> {
 }
 
 /// Asserts that a text is the same file, or refused in the same words, however
-/// many threads parse it.
+/// many threads parse it, and is made of its outline as well.
 pub(crate) fn assert_same_on_threads(text: &str) {
     let source = Source { name: "f.yaml", bytes: text.as_bytes() };
     for mode in [Mode::Whole, Mode::Embedded] {
-        let alone = format!("{:?}", File::parse(&source, mode));
+        let parsed = File::parse(&source, mode);
+        let alone = format!("{parsed:?}");
+        if let Ok(file) = parsed {
+            let kept = serde_json::to_vec(&file.outline(mode)).unwrap();
+            let outline = serde_json::from_slice(&kept).unwrap();
+            let recalled = File::of_outline(&source, mode, outline);
+            assert_eq!(format!("Ok({:?})", recalled.unwrap()), alone, "{text}");
+        }
         for threads in [2, 3, 16] {
             let threads = std::num::NonZero::new(threads).unwrap();
             let shared = format!("{:?}", File::parse_on(&source, mode, threads));

@@ -1,0 +1,118 @@
+//! Records the requests of a run to registries (`--trace-http`), and writes them as
+//! an HTTP archive when the run has ended, whether well or not.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::time::Instant;
+
+use engine::{Event, Exchange, Observer};
+use jiff::{SignedDuration, Timestamp};
+use report::har::{Content, Entry, Har, Nothing, Pair, Request, Response, Timings};
+
+use crate::cli::VERSION;
+
+/// The requests so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Trace {
+    path: PathBuf,
+    begun: Instant,
+    started: Timestamp,
+    entries: Arc<Mutex<Vec<Entry>>>,
+}
+
+impl Trace {
+    /// Begins to record, for a file that the user named; nothing if it is empty.
+    pub(crate) fn begin(path: &Path) -> Option<Self> {
+        (!path.as_os_str().is_empty()).then(|| Self {
+            path: path.to_owned(),
+            begun: Instant::now(),
+            started: Timestamp::now(),
+            entries: Arc::default(),
+        })
+    }
+
+    /// The file that will be written.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An observer that records what another shows.
+    pub(crate) fn observe(&self, observer: Observer) -> Observer {
+        let trace = self.clone();
+        observer.after(move |event| {
+            if let Event::Exchange(exchange) = event {
+                let mut entries = trace.entries.lock().unwrap_or_else(PoisonError::into_inner);
+                entries.push(trace.entry(exchange));
+            }
+        })
+    }
+
+    /// The archive of what was recorded until now.
+    pub(crate) fn json(&self) -> String {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        Har::new(VERSION, std::mem::take(&mut *entries)).json()
+    }
+
+    fn entry(&self, exchange: &Exchange) -> Entry {
+        let since = exchange.begun.saturating_duration_since(self.begun);
+        let since = SignedDuration::try_from(since).unwrap_or_default();
+        let answer = exchange.answer.as_ref();
+        let version = answer.map_or("", |answer| &answer.version).to_owned();
+        let headers = answer.map_or(&[][..], |answer| &answer.headers);
+        let header = |wanted: &str| {
+            let found = headers.iter().find(|(name, _)| name == wanted);
+            found.map_or(String::new(), |(_, value)| value.clone())
+        };
+        let received = answer.map_or(0, |answer| answer.received);
+        Entry {
+            started_date_time: format!("{:.6}", self.started + since),
+            time: milliseconds(exchange.took),
+            request: Request {
+                method: exchange.method.clone(),
+                url: exchange.url.clone(),
+                http_version: version.clone(),
+                cookies: [],
+                headers: pairs(&exchange.headers),
+                query_string: query(&exchange.url),
+                headers_size: -1,
+                body_size: exchange.sent,
+            },
+            response: Response {
+                status: answer.map_or(0, |answer| answer.status),
+                status_text: String::new(),
+                http_version: version,
+                cookies: [],
+                headers: pairs(headers),
+                content: Content { size: received, mime_type: header("content-type") },
+                redirect_url: header("location"),
+                headers_size: -1,
+                body_size: received,
+                error: answer.err().cloned(),
+            },
+            cache: Nothing {},
+            timings: Timings {
+                send: 0.0,
+                wait: milliseconds(exchange.waited),
+                receive: milliseconds(exchange.took.saturating_sub(exchange.waited)),
+            },
+        }
+    }
+}
+
+fn pairs(headers: &[(String, String)]) -> Vec<Pair> {
+    let pair = |(name, value): &(String, String)| Pair { name: name.clone(), value: value.clone() };
+    headers.iter().map(pair).collect()
+}
+
+/// The parameters of a URL, as they are written in it.
+fn query(url: &str) -> Vec<Pair> {
+    let (_, query) = url.split_once('?').unwrap_or_default();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| Pair { name: name.to_owned(), value: value.to_owned() }).collect()
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}
