@@ -76,8 +76,6 @@ impl Client {
                     attempts.pause(error, RegistryError::is_transient_upload).await?;
                 }
             }
-            // Half of the last attempt may have been enough.
-            push.hint = PushHint::Unknown;
         }
     }
 
@@ -159,6 +157,7 @@ impl<'a> Push<'a> {
         if self.hint == PushHint::Unknown && self.exists().await? {
             return Ok(Pushed::Existing);
         }
+        self.hint = PushHint::New;
         self.reached = self.reached.max(1);
         let endpoint = self.client.endpoint(self.repository.registry());
         let mounted = match self.from.filter(|_| self.upload.is_none()) {
@@ -184,6 +183,8 @@ impl<'a> Push<'a> {
             None => self.open(&endpoint).await?,
         };
         self.reached = self.reached.max(2 + upload.offset / PROGRESS);
+        // From here on, half of an attempt may be enough.
+        self.hint = PushHint::Unknown;
         self.send(&endpoint, upload).await?;
         Ok(Pushed::Uploaded)
     }

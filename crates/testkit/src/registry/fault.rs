@@ -179,6 +179,7 @@ pub struct Rule {
     class: Option<Class>,
     path: Option<String>,
     skip: u64,
+    every: u64,
     times: u64,
     fault: Fault,
 }
@@ -187,7 +188,7 @@ impl Rule {
     /// Creates a rule that applies `fault` to every request.
     #[must_use]
     pub fn new(fault: Fault) -> Rule {
-        Rule { method: None, class: None, path: None, skip: 0, times: u64::MAX, fault }
+        Rule { method: None, class: None, path: None, skip: 0, every: 1, times: u64::MAX, fault }
     }
 
     /// Applies only to requests of this method, given in upper case.
@@ -215,6 +216,14 @@ impl Rule {
     #[must_use]
     pub fn skip(mut self, count: u64) -> Rule {
         self.skip = count;
+        self
+    }
+
+    /// Applies only to each `count`th request that matches, the first one of them
+    /// after those that are skipped.
+    #[must_use]
+    pub fn every(mut self, count: u64) -> Rule {
+        self.every = count;
         self
     }
 
@@ -260,8 +269,8 @@ impl Faults {
         for (rule, seen) in rules.iter_mut() {
             if rule.matches(method, path, class) {
                 *seen += 1;
-                let applied = seen.saturating_sub(rule.skip);
-                if applied > 0 && applied <= rule.times {
+                let Some(after) = seen.checked_sub(rule.skip + 1) else { continue };
+                if after % rule.every == 0 && after / rule.every < rule.times {
                     self.struck.store(true, Ordering::SeqCst);
                     return Some(rule.fault.clone());
                 }
