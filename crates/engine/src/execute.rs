@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures::future::{Either, join_all, select, try_join_all, try_join3};
+use futures::future::{Either, join, join_all, select, try_join_all, try_join3};
 use golang::ImportPath;
 use oci::{Descriptor, Platform};
 use store::Store;
@@ -70,7 +70,11 @@ impl Executor<'_> {
         let several = plan.programs.len() > 1;
         let made = plan.programs.iter().zip(builds).zip(&names);
         let made = made.map(|((planned, builds), name)| self.make(planned, builds, name, several));
-        let artifacts = first_error(join_all(made).await)?;
+        let preflight = self.preflight(plan);
+        let (allowed, made) = join(preflight, join_all(made)).await;
+        self.destinations.close().await;
+        allowed?;
+        let artifacts = first_error(made)?;
         let references = self.destinations.commit(&artifacts).await?;
         let published = artifacts.into_iter().zip(references);
         let published = published.map(|((import_path, artifact), reference)| Published {
@@ -80,6 +84,17 @@ impl Executor<'_> {
             reference,
         });
         Ok(published.collect())
+    }
+
+    /// Finds out whether images may be brought to their destinations at all, while
+    /// what is stale is compiled: a refusal ends that.
+    async fn preflight(&self, plan: &Plan) -> Result<(), Error> {
+        let is_stale = |planned: &&PlannedProgram| planned.targets.iter().any(|it| is_stale(it));
+        for planned in plan.programs.iter().filter(is_stale) {
+            let allowed = self.destinations.preflight(&planned.program.main.import_path).await;
+            allowed.inspect_err(|_| self.cancellation.fail())?;
+        }
+        Ok(())
     }
 
     /// Starts to build everything that is stale.

@@ -210,6 +210,7 @@ pub(crate) fn read(
     options.tags = tags;
     options.tag_only = tag_only;
     options.push = push;
+    options.preflight = !arguments.no_preflight;
     options.layout = layout;
     options.archive = archive;
     options.local = local;

@@ -10,7 +10,6 @@ use futures::FutureExt;
 use oci::{Registry, Repository};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use store::Store;
 
 use crate::ahead::Ahead;
 use crate::answer;
@@ -20,8 +19,9 @@ use crate::endpoint::{Account, Endpoint, Found};
 use crate::error::RegistryError;
 use crate::guard;
 use crate::keychain::{Credential, Keychain};
-use crate::memory::{self, Met, Scheme, TokenServer};
+use crate::memory::{Met, Scheme, TokenServer};
 use crate::options::ClientOptions;
+use crate::preflight;
 use crate::pulls::Pulls;
 use crate::redirect;
 use crate::retry::Attempts;
@@ -45,6 +45,8 @@ struct Inner {
     endpoints: Mutex<HashMap<Registry, Arc<Endpoint>>>,
     accounts: Mutex<HashMap<Repository, Arc<Account>>>,
     pulls: Pulls,
+    /// Where pushing was asked for.
+    preflights: Mutex<Vec<preflight::Asked>>,
 }
 
 /// A request in terms of the protocol.
@@ -123,6 +125,7 @@ impl Client {
             endpoints: Mutex::default(),
             accounts: Mutex::default(),
             pulls: Pulls::default(),
+            preflights: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -187,6 +190,21 @@ impl Client {
         remembered(&self.inner.accounts, repository, Account::default)
     }
 
+    pub(crate) fn accounts(&self) -> Vec<(Repository, Arc<Account>)> {
+        let accounts = self.inner.accounts.lock().expect("no holder of this lock panics");
+        accounts.iter().map(|(name, account)| (name.clone(), Arc::clone(account))).collect()
+    }
+
+    /// Notes that pushing is asked for, and returns whether that is new.
+    pub(crate) fn asks(&self, asked: preflight::Asked) -> bool {
+        let mut all = self.inner.preflights.lock().expect("no holder of this lock panics");
+        let is_new = !all.contains(&asked);
+        if is_new {
+            all.push(asked);
+        }
+        is_new
+    }
+
     /// Scheme, host and port of a registry, for a request to one of its
     /// repositories.
     pub(crate) async fn base(
@@ -201,7 +219,6 @@ impl Client {
         match self.find(endpoint, repository).await? {
             Found::Remembered(base, _) => Ok(base),
             Found::Asked(base, auth) => {
-                endpoint.is_asked.store(true, Ordering::Relaxed);
                 if endpoint.auth().is_none() {
                     endpoint.learn(auth.clone());
                     endpoint.pinged.get(|| std::future::ready(Ok(auth)).boxed()).await?;
@@ -222,16 +239,12 @@ impl Client {
         let found = endpoint.found.get_if(good, || {
             let (transport, registry) =
                 (Arc::clone(&self.inner.transport), endpoint.registry.clone());
-            let memory = self.memory().filter(|_| !is_changed).cloned();
+            let memory = endpoint.memory.clone().filter(|_| !is_changed);
             let known = memory.zip(repository.cloned());
-            let account = repository.map(|repository| self.account(repository));
             async move {
-                if let Some((store, repository)) = known
-                    && let Some(met) = memory::recall(&store, &repository).await
+                if let Some((memory, repository)) = known
+                    && let Some(met) = memory.recall(&repository).await
                 {
-                    if let Some(account) = account {
-                        account.keep(Some(&met));
-                    }
                     let base = scheme::base(met.scheme.as_str(), &registry);
                     return Ok(Found::Remembered(base, met));
                 }
@@ -241,13 +254,6 @@ impl Client {
             .boxed()
         });
         found.await
-    }
-
-    /// Where it is kept how registries are spoken to. Not if the user wants any
-    /// registry to be spoken to by http: it might be the wrong thing the next time.
-    fn memory(&self) -> Option<&Store> {
-        let options = &self.inner.transport.options;
-        options.memory.as_ref().filter(|_| !options.insecure)
     }
 
     pub(crate) async fn credential(
@@ -345,7 +351,7 @@ impl Client {
             first = Some(endpoint.first.lock().await).filter(|_| endpoint.auth().is_none());
         }
         if first.is_some() && !endpoint.registry.may_be_http() {
-            self.look_ahead(call.repository, &base, &scopes).await;
+            self.look_ahead(&endpoint, call.repository, &base, &scopes).await;
         }
         let mut known = self.scheme(&endpoint, call.repository);
         let was_open = AuthScheme::is_open(known.as_ref());
@@ -391,7 +397,7 @@ impl Client {
         call: &Call<'_>,
         endpoint: &Endpoint,
     ) -> Result<Option<Response>, RegistryError> {
-        let may_be = endpoint.registry.may_be_http() && self.memory().is_some();
+        let may_be = endpoint.registry.may_be_http() && endpoint.memory.is_some();
         if !may_be || endpoint.auth().is_some() {
             return Ok(None);
         }
@@ -428,6 +434,7 @@ impl Client {
             Ok(response) if response.status().is_success() && !wants_token => {
                 self.account(call.repository).learn(AuthScheme::Open);
                 endpoint.learn(AuthScheme::Open);
+                self.keep_met(endpoint, &base, call.repository, false).await;
                 Ok(Some(response))
             }
             other => {
@@ -436,25 +443,31 @@ impl Client {
                 }
                 endpoint.is_changed.store(true, Ordering::SeqCst);
                 self.account(call.repository).look_ahead(None);
-                self.keep(call.repository, None).await;
+                if let Some(memory) = &endpoint.memory {
+                    memory.keep(call.repository, None).await;
+                }
                 Ok(None)
             }
         }
     }
 
     /// Begins to fetch a token from where the last one came for a repository.
-    async fn look_ahead(&self, repository: &Repository, base: &Url, scopes: &Scopes) {
-        let Some(store) = self.memory() else { return };
-        let Some(met) = memory::recall(store, repository).await else { return };
-        let account = self.account(repository);
-        account.keep(Some(&met));
-        if let Some(server) = met.tokens {
-            account.look_ahead(Ahead::begin(self, base, repository, server, scopes.clone()));
+    async fn look_ahead(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+        base: &Url,
+        scopes: &Scopes,
+    ) {
+        let Some(memory) = &endpoint.memory else { return };
+        if let Some(Met { tokens: Some(server), .. }) = memory.recall(repository).await {
+            let ahead = Ahead::begin(self, base, repository, server, scopes.clone());
+            self.account(repository).look_ahead(ahead);
         }
     }
 
-    /// Keeps for the next run how a repository has let us in: strangers, where it
-    /// was asked for the scheme, or with a token.
+    /// Keeps for the next run how a repository has let us in: with a token, or
+    /// strangers, where they may come by either scheme.
     async fn keep_met(
         &self,
         endpoint: &Endpoint,
@@ -467,18 +480,13 @@ impl Client {
             _ if authorized => return,
             _ => None,
         };
-        // Where there is but one scheme, nothing is to be known of an open registry.
-        let matters = tokens.is_some() || endpoint.is_asked.load(Ordering::Relaxed);
-        let met = Met { scheme: Scheme::of(base), tokens };
-        self.keep(repository, Some(met).filter(|_| matters)).await;
-    }
-
-    /// Keeps what was met, or that it is no longer so, unless that is kept already.
-    async fn keep(&self, repository: &Repository, met: Option<Met>) {
-        let Some(store) = self.memory() else { return };
-        if self.account(repository).keep(met.as_ref()) {
-            memory::keep(store, repository, met).await;
+        let Some(memory) = &endpoint.memory else { return };
+        if self.account(repository).is_kept.swap(true, Ordering::Relaxed) {
+            return;
         }
+        let matters = tokens.is_some() || endpoint.registry.may_be_http();
+        let met = Met { scheme: Scheme::of(base), tokens };
+        memory.keep(repository, Some(met).filter(|_| matters)).await;
     }
 
     /// Sends a request and follows its redirects. `authorization` is for the

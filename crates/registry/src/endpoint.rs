@@ -17,12 +17,13 @@ use crate::challenge::{AuthScheme, Bearer};
 use crate::error::RegistryError;
 use crate::gate::{Gate, Permit};
 use crate::keychain::Credential;
-use crate::memory::Met;
+use crate::memory::{Memory, Met};
 use crate::options::ClientOptions;
 use crate::scope::Scopes;
 use crate::token::Token;
 use crate::transport::Response;
 use crate::under_way::Waits;
+use crate::upload::Upload;
 
 type Flight<V> = SingleFlight<V, RegistryError>;
 
@@ -41,8 +42,8 @@ pub(crate) struct Endpoint {
     pub(crate) registry: Registry,
     /// Scheme, host and port, where they had to be found out.
     pub(crate) found: Flight<Found>,
-    /// Was it asked how it is spoken to?
-    pub(crate) is_asked: AtomicBool,
+    /// What is remembered of it, if anything may be.
+    pub(crate) memory: Option<Memory>,
     /// Has it answered otherwise than what was remembered of it?
     pub(crate) is_changed: AtomicBool,
     auth: Mutex<Option<AuthScheme>>,
@@ -63,10 +64,13 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(registry: Registry, options: &ClientOptions) -> Self {
+        // With http allowed everywhere, what leads there might be the wrong thing the
+        // next time.
+        let memory = options.memory.clone().filter(|_| !options.insecure);
         Self {
-            registry,
             found: Flight::default(),
-            is_asked: AtomicBool::new(false),
+            memory: memory.map(|store| Memory::new(store, registry.clone())),
+            registry,
             is_changed: AtomicBool::new(false),
             auth: Mutex::default(),
             pinged: Flight::default(),
@@ -142,9 +146,10 @@ fn replace(known: &mut Option<AuthScheme>, auth: AuthScheme) {
 pub(crate) struct Account {
     pub(crate) credential: Flight<Credential>,
     auth: Mutex<Option<AuthScheme>>,
-    /// What is kept of it for the next run.
-    kept: Mutex<Option<Met>>,
+    /// Is it kept for the next run how it lets us in?
+    pub(crate) is_kept: AtomicBool,
     ahead: Mutex<Option<Ahead>>,
+    early: Mutex<Option<Upload>>,
     token: Mutex<(Scopes, Arc<Flight<Token>>)>,
 }
 
@@ -159,15 +164,6 @@ impl Account {
         replace(&mut self.auth.lock().expect("no holder of this lock panics"), auth);
     }
 
-    /// Notes what is kept of it for the next run, and returns whether that is
-    /// something else than before.
-    pub(crate) fn keep(&self, met: Option<&Met>) -> bool {
-        let mut kept = self.kept.lock().expect("no holder of this lock panics");
-        let differs = kept.as_ref() != met;
-        *kept = met.cloned();
-        differs
-    }
-
     /// Holds a token that is on its way, in place of any other.
     pub(crate) fn look_ahead(&self, ahead: Option<Ahead>) {
         *self.ahead.lock().expect("no holder of this lock panics") = ahead;
@@ -177,6 +173,13 @@ impl Account {
     pub(crate) fn ahead(&self, challenge: &Bearer, scopes: &Scopes) -> Option<Ahead> {
         let mut ahead = self.ahead.lock().expect("no holder of this lock panics");
         ahead.take().filter(|ahead| ahead.fits(challenge, scopes))
+    }
+
+    /// Holds an upload that was opened before there is a blob, and returns the one
+    /// that was held.
+    pub(crate) fn early_upload(&self, upload: Option<Upload>) -> Option<Upload> {
+        let mut early = self.early.lock().expect("no holder of this lock panics");
+        std::mem::replace(&mut early, upload)
     }
 
     /// The token that covers `wanted`, and its scopes. The scopes only grow, so

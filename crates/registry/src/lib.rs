@@ -22,6 +22,7 @@ mod keychain;
 mod learn;
 mod memory;
 mod options;
+mod preflight;
 mod proxy;
 mod pull;
 mod pulls;

@@ -3,7 +3,10 @@
 //! came from. Nothing secret is kept. Whatever answers otherwise is asked anew, as
 //! one that was never seen.
 
-use oci::Repository;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oci::{Registry, Repository};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use store::{Record, Store};
@@ -59,9 +62,9 @@ impl Scheme {
     }
 }
 
-/// What was met; nothing if that has turned out to be no longer so.
-#[derive(Debug, Serialize, Deserialize)]
-struct MetRecord(Option<Met>);
+/// How the repositories of a registry were spoken to, by their paths.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct MetRecord(BTreeMap<String, Met>);
 
 impl Record for MetRecord {
     /// For this machine alone: see [`store::FOR_THIS_MACHINE`].
@@ -69,16 +72,72 @@ impl Record for MetRecord {
     const VERSION: u32 = 1;
 }
 
-/// How a repository was spoken to the last time.
-pub(crate) async fn recall(store: &Store, repository: &Repository) -> Option<Met> {
-    let (store, key) = (store.clone(), repository.full_name());
-    let read = move || store.record(&key).and_then(|MetRecord(met)| met);
-    tokio::task::spawn_blocking(read).await.ok().flatten()
+/// So many repositories of a registry are remembered. One more begins anew.
+const MOST: usize = 1000;
+
+/// What is remembered of a registry. It is read once, when it is first needed.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    store: Store,
+    registry: Registry,
+    met: Arc<Mutex<Option<MetRecord>>>,
 }
 
-/// Keeps it, or that it is no longer so. Without, the next run asks.
-pub(crate) async fn keep(store: &Store, repository: &Repository, met: Option<Met>) {
-    let (store, key) = (store.clone(), repository.full_name());
-    let write = move || drop(store.put_record(&key, &MetRecord(met)));
-    let _ = tokio::task::spawn_blocking(write).await;
+impl Memory {
+    pub(crate) fn new(store: Store, registry: Registry) -> Self {
+        Self { store, registry, met: Arc::default() }
+    }
+
+    /// How a repository was spoken to the last time.
+    pub(crate) async fn recall(&self, repository: &Repository) -> Option<Met> {
+        let path = repository.path().to_owned();
+        self.blocking(move |met, _| met.get(&path).cloned()).await.flatten()
+    }
+
+    /// Keeps that, or that it is no longer so. Without, the next run asks.
+    pub(crate) async fn keep(&self, repository: &Repository, is: Option<Met>) {
+        if self.has(repository, is.as_ref()) {
+            return;
+        }
+        let path = repository.path().to_owned();
+        let change = move |met: &mut BTreeMap<String, Met>, was_changed: &mut bool| {
+            *was_changed = true;
+            if met.len() >= MOST {
+                met.clear();
+            }
+            match is {
+                Some(is) => drop(met.insert(path, is)),
+                None => drop(met.remove(&path)),
+            }
+        };
+        self.blocking(change).await;
+    }
+
+    /// Is just that known? Nobody is waited for to find out.
+    fn has(&self, repository: &Repository, is: Option<&Met>) -> bool {
+        let Ok(met) = self.met.try_lock() else { return false };
+        met.as_ref().is_some_and(|met| met.0.get(repository.path()) == is)
+    }
+
+    /// Does something with what is remembered, on a thread that may block, and
+    /// keeps it if it was changed.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut BTreeMap<String, Met>, &mut bool) -> T + Send + 'static,
+    ) -> Option<T> {
+        let Self { store, registry, met } = self.clone();
+        let work = move || {
+            // A holder that panicked has changed nothing on disk.
+            let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
+            let key = registry.to_string();
+            let met = met.get_or_insert_with(|| store.record(&key).unwrap_or_default());
+            let mut was_changed = false;
+            let done = work(&mut met.0, &mut was_changed);
+            if was_changed {
+                drop(store.put_record(&key, met));
+            }
+            done
+        };
+        tokio::task::spawn_blocking(work).await.ok()
+    }
 }

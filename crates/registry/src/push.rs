@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 
 use crate::blob_source::BlobSource;
 use crate::body::Payload;
-use crate::client::{Call, Client, Target};
+use crate::client::{Call, Client};
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
 use crate::pull::{CONTENT_DIGEST, PROGRESS, announced};
@@ -178,7 +178,8 @@ impl<'a> Push<'a> {
         if let Some(left) = self.upload.take() {
             upload = self.resume(&endpoint, left).await?;
         }
-        let upload = match upload {
+        let early = || self.client.account(self.repository).early_upload(None);
+        let upload = match upload.or_else(early) {
             Some(upload) => upload,
             None => self.open(&endpoint).await?,
         };
@@ -222,13 +223,13 @@ impl<'a> Push<'a> {
             ("mount", self.descriptor.digest.to_string()),
             ("origin", from.registry().to_string()),
         ];
-        let response = self.post(query).await.ok()?;
+        let response = self.client.post_upload(self.repository, self.from, query).await.ok()?;
         match response.status() {
             StatusCode::CREATED if is_of_registry(&response) => {
                 stored(response, self.descriptor.digest).await.ok().map(|()| Mount::Done)
             }
             StatusCode::ACCEPTED => {
-                Upload::new(self, endpoint, response).await.ok().map(Mount::Upload)
+                Upload::new(self.client, endpoint, response).await.ok().map(Mount::Upload)
             }
             _ => {
                 response.discard().await;
@@ -239,18 +240,7 @@ impl<'a> Push<'a> {
 
     /// Opens an upload.
     pub(crate) async fn open(&self, endpoint: &Endpoint) -> Result<Upload, RegistryError> {
-        let response = self.post(Vec::new()).await?;
-        match response.status() {
-            StatusCode::ACCEPTED => Upload::new(self, endpoint, response).await,
-            _ => Err(response.fail().await),
-        }
-    }
-
-    async fn post(&self, query: Vec<(&'static str, String)>) -> Result<Response, RegistryError> {
-        let mut call = self.call(Method::POST, String::new());
-        call.target = Target::Path("/blobs/uploads/".to_owned(), query);
-        call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.client.send(&call).await
+        self.client.open_upload(endpoint, self.repository, self.from).await
     }
 }
 

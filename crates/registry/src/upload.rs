@@ -4,16 +4,18 @@
 
 use std::sync::atomic::Ordering;
 
+use oci::Repository;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RANGE};
 use reqwest::{Method, StatusCode, Url};
 
 use crate::body::Payload;
-use crate::client::Target;
+use crate::client::{Call, Client, Target};
 use crate::endpoint::Endpoint;
 use crate::error::{RegistryError, redacted};
 use crate::guard;
 use crate::pull::PROGRESS;
 use crate::push::{NOT_STORED, Push, is_of_registry, stored};
+use crate::scope::Access;
 use crate::transport::{Pool, Response};
 
 /// The least that a chunk must have unless it is the last, in bytes.
@@ -27,11 +29,13 @@ const BODIES: [u64; 4] = [64 << 20, 8 << 20, 1 << 20, 256 << 10];
 #[derive(Debug, Clone)]
 pub(crate) struct Upload {
     /// Where it goes on.
-    location: Url,
+    pub(crate) location: Url,
     /// How many bytes are there.
     pub(crate) offset: u64,
     /// Whether an earlier attempt has brought these.
     is_resumed: bool,
+    /// Whether it was opened before there was a blob.
+    is_early: bool,
     /// The least that a chunk must have.
     min_chunk: u64,
 }
@@ -55,14 +59,76 @@ impl Way {
 impl Upload {
     /// Reads the answer that has opened an upload.
     pub(crate) async fn new(
-        push: &Push<'_>,
+        client: &Client,
         endpoint: &Endpoint,
         response: Response,
     ) -> Result<Self, RegistryError> {
         let min_chunk = response.header(&CHUNK_MIN_LENGTH).and_then(|text| text.parse().ok());
         let min_chunk = min_chunk.unwrap_or_default();
-        let location = push.location(endpoint, response).await?;
-        Ok(Self { location, offset: 0, is_resumed: false, min_chunk })
+        let location = client.upload_location(endpoint, response).await?;
+        Ok(Self { location, offset: 0, is_resumed: false, is_early: false, min_chunk })
+    }
+}
+
+impl Client {
+    /// Opens an upload before there is a blob; the next one takes it.
+    pub(crate) async fn open_early(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+    ) -> Result<(), RegistryError> {
+        let upload = self.open_upload(endpoint, repository, None).await?;
+        let early = Upload { is_early: true, ..upload };
+        drop(self.account(repository).early_upload(Some(early)));
+        Ok(())
+    }
+
+    /// Opens an upload. `from` is the source of a mount, of which the token for
+    /// the repository may be.
+    pub(crate) async fn open_upload(
+        &self,
+        endpoint: &Endpoint,
+        repository: &Repository,
+        from: Option<&Repository>,
+    ) -> Result<Upload, RegistryError> {
+        let response = self.post_upload(repository, from, Vec::new()).await?;
+        match response.status() {
+            StatusCode::ACCEPTED => Upload::new(self, endpoint, response).await,
+            _ => Err(response.fail().await),
+        }
+    }
+
+    pub(crate) async fn post_upload(
+        &self,
+        repository: &Repository,
+        from: Option<&Repository>,
+        query: Vec<(&'static str, String)>,
+    ) -> Result<Response, RegistryError> {
+        let mut call = Call::new(Method::POST, repository, Access::Push, String::new());
+        call.from = from;
+        call.target = Target::Path("/blobs/uploads/".to_owned(), query);
+        call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.send(&call).await
+    }
+
+    /// Where an upload goes on.
+    async fn upload_location(
+        &self,
+        endpoint: &Endpoint,
+        response: Response,
+    ) -> Result<Url, RegistryError> {
+        let base = self.base(endpoint, None).await?;
+        let Some(to) = response.header(&LOCATION).and_then(|to| response.url().join(to).ok())
+        else {
+            return Err(response.protocol("an upload without a valid Location"));
+        };
+        let to = guard::as_found(&base, to);
+        if let Err(reason) = guard::check_location(&base, &to) {
+            let target = redacted(&to);
+            return Err(RegistryError::Redirect { request: response.line, target, reason });
+        }
+        response.discard().await;
+        Ok(to)
     }
 }
 
@@ -79,9 +145,13 @@ impl Push<'_> {
             let Err(error) = self.send_by(way, endpoint, &mut upload).await else {
                 return Ok(());
             };
+            let failure = error.failure();
             let is_spoilt = upload.is_resumed
-                && error.failure().is_some_and(|failure| failure.has_code("DIGEST_INVALID"));
-            if !is_spoilt && !self.learn(way, endpoint, &upload, &error) {
+                && failure.is_some_and(|failure| failure.has_code("DIGEST_INVALID"));
+            // Much time may have passed since it was opened.
+            let is_gone = upload.is_early
+                && failure.is_some_and(|failure| failure.status == StatusCode::NOT_FOUND);
+            if !is_spoilt && !is_gone && !self.learn(way, endpoint, &upload, &error) {
                 let is_long = self.descriptor.size > PROGRESS;
                 self.upload = Some(upload).filter(|_| is_long && is_cut(&error));
                 return Err(error);
@@ -169,7 +239,7 @@ impl Push<'_> {
             return Ok(None);
         };
         let location = match response.header(&LOCATION) {
-            Some(_) => self.location(endpoint, response).await?,
+            Some(_) => self.client.upload_location(endpoint, response).await?,
             None => upload.location,
         };
         Ok(Some(Upload { location, offset, is_resumed: true, ..upload }))
@@ -200,33 +270,13 @@ impl Push<'_> {
     ) -> Result<Url, RegistryError> {
         match response.status() {
             StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
-                self.location(endpoint, response).await
+                self.client.upload_location(endpoint, response).await
             }
             _ => Err(response.fail().await),
         }
     }
 
-    /// Where the upload goes on.
-    async fn location(
-        &self,
-        endpoint: &Endpoint,
-        response: Response,
-    ) -> Result<Url, RegistryError> {
-        let base = self.client.base(endpoint, None).await?;
-        let Some(to) = response.header(&LOCATION).and_then(|to| response.url().join(to).ok())
-        else {
-            return Err(response.protocol("an upload without a valid Location"));
-        };
-        let to = guard::as_found(&base, to);
-        if let Err(reason) = guard::check_location(&base, &to) {
-            let target = redacted(&to);
-            return Err(RegistryError::Redirect { request: response.line, target, reason });
-        }
-        response.discard().await;
-        Ok(to)
-    }
-
-    fn part(&self, method: Method, location: Url, payload: Payload) -> crate::client::Call<'_> {
+    fn part(&self, method: Method, location: Url, payload: Payload) -> Call<'_> {
         let mut call = self.call(method, String::new());
         call.target = Target::Location(location);
         let octets = HeaderValue::from_static("application/octet-stream");

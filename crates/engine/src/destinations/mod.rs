@@ -89,6 +89,17 @@ pub trait Destination: Debug + Send + Sync {
         std::future::ready(Ok(())).boxed()
     }
 
+    /// Whether the image of an import path may be brought there, while a part of it
+    /// is compiled. A failure ends the run.
+    fn preflight<'a>(&'a self, _import_path: &'a str) -> Publishing<'a> {
+        std::future::ready(Ok(())).boxed()
+    }
+
+    /// Called when nothing more is brought, whether all went well or not.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+
     /// Brings everything that the top manifest reaches. May be called for an
     /// artifact that is there already.
     fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a>;

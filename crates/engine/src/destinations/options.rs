@@ -23,6 +23,8 @@ pub struct DestinationOptions {
     pub tag_only: bool,
     /// Push to the registry.
     pub push: bool,
+    /// Find out whether the registry lets us push while programs are compiled.
+    pub preflight: bool,
     /// Write to an OCI image layout.
     pub layout: Option<Layout>,
     /// Write all images of the run to one file.
@@ -74,6 +76,7 @@ impl DestinationOptions {
             tags: vec![Tag::latest()],
             tag_only: false,
             push: false,
+            preflight: true,
             layout: None,
             archive: None,
             local: None,

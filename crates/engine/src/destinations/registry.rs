@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{try_join, try_join_all};
+use futures::future::{BoxFuture, try_join, try_join_all};
 use futures::{FutureExt as _, TryFutureExt as _};
 use oci::{Descriptor, Digest, Reference, Repository};
 use once::OnceMap;
@@ -132,6 +132,15 @@ impl RegistryDestination {
             return Ok(true);
         }
         Ok(self.pusher.head(reference).await.map_err(failed)? == Some(digest))
+    }
+
+    async fn may_push(&self, import_path: &str) -> Result<(), DestinationError> {
+        if !self.options.preflight {
+            return Ok(());
+        }
+        let repository = self.options.repository_of(import_path)?;
+        let asked = self.pusher.client.preflight(&repository).await;
+        asked.map_err(|source| pushing(&repository, Arc::new(source)))
     }
 
     /// The tags, as references: there is always one.
@@ -282,6 +291,14 @@ impl Destination for RegistryDestination {
             drop(self.head(&reference));
         }
         Ok(())
+    }
+
+    fn preflight<'a>(&'a self, import_path: &'a str) -> Publishing<'a> {
+        self.may_push(import_path).boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.pusher.client.close_early_uploads().boxed()
     }
 
     fn offer(&self, import_path: &str, layer: &ImageLayer) {

@@ -60,6 +60,20 @@ impl Destinations {
         Ok(())
     }
 
+    /// Whether the image of an import path may be brought to all destinations.
+    pub(crate) async fn preflight(&self, import_path: &ImportPath) -> Result<(), Unpublished> {
+        for destination in &self.all {
+            let allowed = destination.preflight(import_path.as_str()).await;
+            allowed.map_err(unpublished(import_path))?;
+        }
+        Ok(())
+    }
+
+    /// Ends what was begun and is not needed.
+    pub(crate) async fn close(&self) {
+        join_all(self.all.iter().map(|destination| destination.close())).await;
+    }
+
     /// Brings a layer that will be needed to where it will be needed.
     pub(crate) fn offer(&self, import_path: &ImportPath, layer: &ImageLayer) {
         for destination in &self.all {

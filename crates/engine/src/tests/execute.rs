@@ -95,6 +95,27 @@ async fn a_registry_that_refuses_ends_what_is_under_way_but_not_its_recording() 
 }
 
 #[tokio::test]
+async fn a_destination_that_forbids_ends_the_builds_at_once() {
+    let (slow, _install, finish) = gate();
+    let scripts = vec![("e.com/a", Script::Fresh), ("e.com/b", Script::Builds(Some(slow)))];
+    let run = FakeRun::with(scripts, |_, destination| {
+        destination.forbids = Some("e.com/b".to_owned());
+    });
+    let plan = run.plan(&["e.com/a", "e.com/b"]).await;
+    let mut execute = Box::pin(run.execute(&plan));
+    run.log.until("preflight e.com/b", &mut execute).await;
+    assert!(run.cancellation.work.is_cancelled());
+    drop(finish);
+    let error = execute.await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Publish { import_path, .. } if import_path.as_str() == "e.com/b")
+    );
+    // Of what is fresh nothing is asked.
+    assert_eq!((run.log.count("preflight"), run.log.count("close")), (1, 1));
+    assert_eq!(run.log.count("commit"), 0);
+}
+
+#[tokio::test]
 async fn a_run_that_is_dropped_commits_nothing() {
     let (slow, _install, _finish) = gate();
     let run =

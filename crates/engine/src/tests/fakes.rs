@@ -232,12 +232,29 @@ pub(super) struct FakeDestination {
     log: Log,
     /// Fails the upload of this import path.
     pub(super) refuses: Option<String>,
+    /// Fails the preflight of this import path.
+    pub(super) forbids: Option<String>,
+}
+
+fn refusal() -> DestinationError {
+    DestinationError::Other(Arc::new(std::io::Error::other("refused")))
 }
 
 impl Destination for FakeDestination {
     fn prepare(&self, import_path: &str) -> Result<(), DestinationError> {
         self.log.note(format!("prepare {import_path}"));
         Ok(())
+    }
+
+    fn preflight<'a>(&'a self, import_path: &'a str) -> Publishing<'a> {
+        self.log.note(format!("preflight {import_path}"));
+        let forbids = self.forbids.as_deref() == Some(import_path);
+        std::future::ready(if forbids { Err(refusal()) } else { Ok(()) }).boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.log.note("close");
+        std::future::ready(()).boxed()
     }
 
     fn offer(&self, import_path: &str, layer: &ImageLayer) {
@@ -248,8 +265,7 @@ impl Destination for FakeDestination {
         let upload = async move {
             if self.refuses.as_deref() == Some(import_path) {
                 self.log.note(format!("refuse {import_path}"));
-                let refused = std::io::Error::other("refused");
-                return Err(DestinationError::Other(Arc::new(refused)));
+                return Err(refusal());
             }
             self.log.note(format!("upload {import_path}"));
             Ok(())
@@ -293,7 +309,7 @@ impl FakeRun {
         let scripts = scripts.into_iter().map(|(path, script)| (path.to_owned(), script)).collect();
         let mut builder =
             FakeBuilder { scripts: Mutex::new(scripts), remembers: false, log: log.clone() };
-        let mut destination = FakeDestination { log: log.clone(), refuses: None };
+        let mut destination = FakeDestination { log: log.clone(), refuses: None, forbids: None };
         change(&mut builder, &mut destination);
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();

@@ -94,6 +94,9 @@ pub(crate) struct PublishArgs {
     /// Whether to skip TLS verification on the registry
     #[arg(long)]
     pub(crate) insecure_registry: bool,
+    /// Do not ask while compiling whether the registry lets us push.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) no_preflight: bool,
     /// Load into images to local docker daemon.
     #[arg(verbatim_doc_comment, short = 'L', long)]
     pub(crate) local: bool,

@@ -4,7 +4,7 @@ use crate::fixture::Fixture;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::base::{Image, Index};
-use testkit::registry::{Auth, Bearer, Class, Recorded, TestRegistry};
+use testkit::registry::{Auth, Bearer, Class, Fault, Recorded, Rule, TestRegistry};
 
 /// A `main.go` that differs with its text.
 fn edit(fixture: &Fixture, text: &str) {
@@ -54,6 +54,28 @@ fn the_first_push_mounts_the_base() {
     // The config of the base, and nothing of its layers.
     assert_eq!(counts.of(Class::BlobGet), 1, "{:#?}", lines(&requests));
     assert_eq!(counts.of(Class::ManifestPut), 1, "{:#?}", lines(&requests));
+}
+
+#[test]
+fn whether_we_may_push_is_asked_while_go_compiles() {
+    let fixture = Fixture::new();
+    let _ = fixture.build("--bare").output().success();
+    // Layers of the base and kodata are there: nothing is sent before the binary is.
+    let broken = "package main\n\nfunc main() { undefined() }\n";
+    let _ = fixture.module().file("main.go", broken);
+    for (words, opened) in [("--bare", 1), ("--bare --no-preflight", 0)] {
+        fixture.registry.reset();
+        let output = fixture.build(words).output().failure(1);
+        assert!(output.stderr.contains("undefined: undefined"), "{}", output.stderr);
+        assert_eq!(fixture.registry.counts().of(Class::UploadPost), opened);
+        assert_eq!(fixture.registry.open_uploads(), 0);
+    }
+
+    let denied = Rule::new(Fault::status(403, "DENIED")).class(Class::UploadPost);
+    fixture.registry.inject(denied);
+    let output = fixture.build("--bare").output().failure(1);
+    assert!(output.stderr.contains("DENIED: injected fault"), "{}", output.stderr);
+    assert!(!output.stderr.contains("undefined: undefined"), "{}", output.stderr);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod faults;
 mod grant;
 mod login;
 mod memory;
+mod preflight;
 mod proxy;
 mod pull;
 mod push;

@@ -141,7 +141,7 @@ fn behind_a_certificate_of_nobody() {
     let mut fixture = Fixture::on(registry, &Image::oci("linux/amd64").build());
     let _ = fixture.module().main(".");
     insta::assert_snapshot!(fails(fixture.build("--push=false")), @r#"
-Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: GET https://127.0.0.1:[port]/v2/: cannot trust the registry: its certificate is signed by an unknown authority; GET http://127.0.0.1:[port]/v2/: the connection broke: invalid HTTP version parsed
+Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: GET https://127.0.0.1:[port]/v2/: cannot trust the registry: its certificate is signed by an unknown authority; GET http://127.0.0.1:[port]/v2/: the connection broke: invalid HTTP version parsed (3 attempts in [duration] at 127.0.0.1:[port])
 hint: if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; --insecure-registry trusts any certificate of the destination
 "#);
     // What --insecure-registry is about is the destination.

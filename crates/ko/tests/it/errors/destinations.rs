@@ -34,7 +34,7 @@ fn unauthorized() {
     let auth = Auth::Basic { user: "me".to_owned(), password: "secret".to_owned() };
     let fixture = to(TestRegistry::builder().auth(auth).start());
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
-Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: HEAD http://127.0.0.1:[port]/v2/out/manifests/latest: unexpected status code 401 Unauthorized (HEAD responses have no body, use GET for details)
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: POST http://127.0.0.1:[port]/v2/out/blobs/uploads/: UNAUTHORIZED: authentication required
 hint: log in with `docker login` or a credential helper; ko reads the same configuration
 "#);
 }
@@ -78,7 +78,7 @@ hint: log in with `docker login` or a credential helper; ko reads the same confi
 fn behind_a_certificate_of_nobody() {
     let fixture = to(TestRegistry::builder().tls(Protocol::Http1).start());
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
-Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: GET https://127.0.0.1:[port]/v2/: cannot trust the registry: its certificate is signed by an unknown authority; GET http://127.0.0.1:[port]/v2/: the connection broke: invalid HTTP version parsed
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: GET https://127.0.0.1:[port]/v2/: cannot trust the registry: its certificate is signed by an unknown authority; GET http://127.0.0.1:[port]/v2/: the connection broke: invalid HTTP version parsed (3 attempts in [duration] at 127.0.0.1:[port])
 hint: if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; --insecure-registry trusts any certificate of the destination
 "#);
     let _ = fixture.build("--bare --sbom=none --insecure-registry").output().success();
