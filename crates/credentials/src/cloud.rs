@@ -59,6 +59,12 @@ pub(crate) trait Provider: fmt::Debug + Send + Sync {
 
     /// Says who we are in a registry that it serves.
     fn ask<'a>(&'a self, registry: &'a Registry) -> BoxFuture<'a, Result<Found>>;
+
+    /// Makes a repository in a registry that it serves; `false` where the first
+    /// push does that.
+    fn create<'a>(&'a self, _: &'a Repository) -> BoxFuture<'a, Result<bool>> {
+        std::future::ready(Ok(false)).boxed()
+    }
 }
 
 /// What an observer is told: never the secret.
@@ -198,5 +204,22 @@ impl<P: Provider> Keychain for Cloud<P> {
         let answer = self.answer(registry);
         let said = answer.said();
         said.as_ref()?.0.as_ref().err().cloned()
+    }
+
+    fn create<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> BoxFuture<'a, std::result::Result<bool, KeychainError>> {
+        if !self.provider.serves(repository.registry().host()) {
+            return std::future::ready(Ok(false)).boxed();
+        }
+        async move {
+            let made = tokio::time::timeout(LIMIT, self.provider.create(repository)).await;
+            made.unwrap_or(Err(Problem::Slow(LIMIT))).map_err(|problem| {
+                let (cloud, problem) = (self.provider.name(), problem.to_string());
+                KeychainError::Create { cloud, problem }
+            })
+        }
+        .boxed()
     }
 }

@@ -54,6 +54,13 @@ pub struct Clouds {
     pub acr: Arc<dyn Keychain>,
 }
 
+/// Does a registry want repositories to be made before the first push, and does its
+/// keychain make them?
+#[must_use]
+pub fn wants_repositories(host: &str) -> bool {
+    aws::wants_repositories(host)
+}
+
 /// Makes the keychains. Nothing is read before one of their registries is asked
 /// for.
 #[must_use]

@@ -310,6 +310,7 @@ impl Clients {
                 roots: network.roots.clone(),
                 proxies: network.proxies.clone(),
                 retry: network.retry.clone(),
+                create_repositories: network.create_repositories,
                 ..ClientOptions::default()
             };
             Client::new(options, Arc::clone(&network.keychain)).map_err(Error::Network)

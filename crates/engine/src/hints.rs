@@ -1,6 +1,6 @@
 //! Words the hints that several rooms give about an error.
 
-use registry::{ProxyError, RegistryError};
+use registry::{ProxyError, RegistryError, RequestLine};
 
 /// A full disk.
 pub(crate) const DISK_FULL: &str = "the disk that holds the cache is full: make room, or set KOCACHE to a directory on another one";
@@ -10,7 +10,12 @@ pub(crate) const NO_CACHE: &str = "set KOCACHE to one, or HOME";
 
 /// A registry that refuses a request; `base` says whether it is that of a base.
 pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
-    if let RegistryError::Proxy(ProxyError { variable }) = error {
+    if let RegistryError::Create { .. } = error {
+        "make the repository, or allow these credentials to do that (ecr:CreateRepository)"
+            .to_owned()
+    } else if !base && is_missing_in_cloud(error) {
+        "--create-repositories makes repositories that are not there".to_owned()
+    } else if let RegistryError::Proxy(ProxyError { variable }) = error {
         format!("set {variable} to the URL of a proxy (http, https, socks5), or unset it")
     } else if error.is_certificate() {
         "if the registry's certificate is of your own authority, set SSL_CERT_FILE to its PEM file; \
@@ -28,4 +33,13 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
     } else {
         "check KO_DOCKER_REPO".to_owned()
     }
+}
+
+/// Is it that a repository is not there, which a keychain could make?
+fn is_missing_in_cloud(error: &RegistryError) -> bool {
+    error.is_unknown_repository()
+        && error
+            .refused()
+            .and_then(RequestLine::host)
+            .is_some_and(|host| credentials::wants_repositories(&host))
 }

@@ -54,7 +54,7 @@ pub use golang::{
     DelveVersion, DelveVersionError, Environment, Template, TemplateError, TemplatePosition,
     lowercase,
 };
-pub use image::sbom::{SbomFormat, SbomOptions};
+pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
 pub use image::{Artifact, Image, ImageLayer, ImageOptions, LayerSource, Namer, STATIC_BASE};
 pub use keychain::keychain;
 pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};

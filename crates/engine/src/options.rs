@@ -132,6 +132,7 @@ impl Default for Network {
             retry: RetryPolicy::default(),
             watched: false,
             keychain: Arc::new(Anonymous),
+            create_repositories: false,
         }
     }
 }
@@ -154,4 +155,7 @@ pub struct Network {
     pub watched: bool,
     /// Whose credentials are used.
     pub keychain: Arc<dyn Keychain>,
+    /// Repositories that are not there are made, where the registry has that done
+    /// before the first push (`--create-repositories`).
+    pub create_repositories: bool,
 }

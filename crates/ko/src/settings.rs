@@ -13,7 +13,7 @@ use engine::{
     SbomOptions, Timestamp, keychain,
 };
 
-use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, VERSION, elements, size};
+use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, RegistryArgs, VERSION, elements, size};
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
 use crate::error::{CommandError, Result};
@@ -44,13 +44,17 @@ pub(crate) fn options(
     let builder = builder(process, image, &platform, &work_dir);
     let builder = builder.map_err(|error| error.context("error creating builder"))?;
     let destination = destination::read(process, publish, &work_dir);
-    let sbom = sbom(process, image);
+    let publishing = publishing(&publish.registry, builder.publishing);
+    let sbom = sbom(process, image, &publishing);
     let (destination, sbom) = destination
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
     let mut network = network(process, publish, verbose)?;
     network.watched = verbose || !image.trace_http.is_empty();
+    network.create_repositories = publishing
+        .create_repositories()
+        .map_err(|error| error.context("error creating publisher"))?;
     let limits = limits(image.jobs)?;
     let mut options = Options::new(work_dir.clone(), environment, limits, destination, network);
     options.go = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
@@ -101,6 +105,7 @@ struct Builder {
     default_base: BaseReference,
     base_overrides: BTreeMap<String, BaseReference>,
     compression: Compression,
+    publishing: config::Publishing,
     image: ImageOptions,
 }
 
@@ -131,6 +136,7 @@ fn builder(
         default_base,
         base_overrides,
         compression,
+        publishing: config.publishing,
         image,
     })
 }
@@ -255,7 +261,12 @@ fn epoch(process: &Process, name: &str) -> Result<Option<(i64, Timestamp)>> {
 }
 
 /// How SBOMs are made, if they are.
-fn sbom(process: &Process, arguments: &ImageArgs) -> Result<Option<SbomOptions>> {
+fn sbom(
+    process: &Process,
+    arguments: &ImageArgs,
+    publishing: &config::Publishing,
+) -> Result<Option<SbomOptions>> {
+    let attach = publishing.sbom_attach()?;
     let Some(format) = arguments.sbom.0 else { return Ok(None) };
     let repository = process.text("COSIGN_REPOSITORY").map(|text| {
         text.parse::<Repository>()
@@ -270,7 +281,22 @@ fn sbom(process: &Process, arguments: &ImageArgs) -> Result<Option<SbomOptions>>
             path.strip_prefix(".").unwrap_or(path).to_owned()
         }),
         repository: repository.transpose()?,
+        attach,
     }))
+}
+
+/// The flags about publishing, over the configuration.
+pub(crate) fn publishing(
+    arguments: &RegistryArgs,
+    config: config::Publishing,
+) -> config::Publishing {
+    let typed = |text: String, flag| Located::new(text, Origin::Flag(flag));
+    let attach = Some(arguments.sbom_attach.clone()).filter(|attach| !attach.is_empty());
+    let create = arguments.create_repositories.map(|create| create.to_string());
+    config.under(
+        attach.map(|attach| typed(attach, "--sbom-attach")),
+        create.map(|create| typed(create, "--create-repositories")),
+    )
 }
 
 /// How programs are debugged, if they are. What is wrong is an error also where

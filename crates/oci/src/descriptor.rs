@@ -40,6 +40,13 @@ impl Descriptor {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
     }
 
+    /// Describes nothing: `{}`, for the config of what is no image (OCI image-spec,
+    /// "Guidance for an Empty Descriptor").
+    pub fn empty() -> Self {
+        let data = Some("e30=".to_owned());
+        Self { data, ..Self::of(MediaType::OCI_EMPTY.into(), b"{}") }
+    }
+
     /// A descriptor with nothing but the three required fields.
     pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
         Self {
@@ -76,6 +83,11 @@ mod tests {
         assert_eq!(
             String::from_utf8(json::to_vec(&descriptor)).unwrap(),
             r#"{"mediaType":"m","size":7,"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","data":"AAA=","annotations":{"a":"1","b":"2"},"platform":{"architecture":"arm","os":"linux","variant":"v7"},"artifactType":"x"}"#
+        );
+        let empty = Descriptor::empty();
+        assert_eq!(
+            String::from_utf8(json::to_vec(&empty)).unwrap(),
+            r#"{"mediaType":"application/vnd.oci.empty.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","data":"e30="}"#
         );
         let bare = Descriptor::of(MediaType::from("m"), b"");
         assert_eq!(

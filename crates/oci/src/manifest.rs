@@ -79,6 +79,15 @@ mod tests {
     }
 
     #[test]
+    fn a_referrer_keeps_its_bytes() {
+        let text = format!(
+            r#"{{"schemaVersion":2,"config":{CONFIG},"layers":[],"annotations":{{"a":"b"}},"subject":{CONFIG},"artifactType":"x"}}"#
+        );
+        let manifest = Manifest::parse(text.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(manifest.to_vec()).unwrap(), text);
+    }
+
+    #[test]
     fn inline_config_is_replaced() {
         let text = format!(r#"{{"schemaVersion":2,"config":{CONFIG},"layers":[]}}"#);
         let mut manifest = Manifest::parse(text.as_bytes()).unwrap();

@@ -18,6 +18,8 @@ impl MediaType {
     pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
     /// OCI image config.
     pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    /// What stands for nothing: the blob `{}`.
+    pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
     /// OCI layer, as it is.
     pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
     /// OCI layer, gzip.

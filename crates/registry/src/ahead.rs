@@ -2,16 +2,13 @@
 //! where the last one came. The token is used only if the registry names the same
 //! server again.
 
-use reqwest::Url;
 use tokio::task::JoinHandle;
 
 use crate::challenge::Bearer;
-use crate::client::Client;
 use crate::error::RegistryError;
-use crate::keychain::Credential;
 use crate::memory::TokenServer;
 use crate::scope::Scopes;
-use crate::token::{self, Token};
+use crate::token::Token;
 
 /// A token that is on its way. The work ends when this is dropped.
 #[derive(Debug)]
@@ -22,29 +19,13 @@ pub(crate) struct Ahead {
 }
 
 impl Ahead {
-    /// Begins to fetch a token for a repository of the registry at `base`;
-    /// nothing if `server` is none.
+    /// Begins the work that fetches a token; it returns none if there is no need.
     pub(crate) fn begin(
-        client: &Client,
-        base: &Url,
-        repository: &oci::Repository,
         server: TokenServer,
         scopes: Scopes,
-    ) -> Option<Self> {
-        let challenge = server.challenge()?;
-        let (client, base, repository) = (client.clone(), base.clone(), repository.clone());
-        let wanted = scopes.clone();
-        let task = tokio::spawn(async move {
-            // What goes wrong here is found again, and told, where it is needed.
-            match client.credential(&repository).await.ok()? {
-                Credential::RegistryToken(_) => None,
-                credential => {
-                    let transport = client.transport();
-                    Some(token::fetch(transport, &base, &challenge, &wanted, &credential).await)
-                }
-            }
-        });
-        Some(Self { server, scopes, task })
+        work: impl Future<Output = Option<Result<Token, RegistryError>>> + Send + 'static,
+    ) -> Self {
+        Self { server, scopes, task: tokio::spawn(work) }
     }
 
     /// Is it a token that this challenge asks for?

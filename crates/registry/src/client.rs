@@ -21,7 +21,6 @@ use crate::guard;
 use crate::keychain::{Credential, Keychain};
 use crate::memory::{Met, Scheme, TokenServer};
 use crate::options::ClientOptions;
-use crate::preflight;
 use crate::pulls::Pulls;
 use crate::redirect;
 use crate::retry::Attempts;
@@ -45,8 +44,8 @@ struct Inner {
     endpoints: Mutex<HashMap<Registry, Arc<Endpoint>>>,
     accounts: Mutex<HashMap<Repository, Arc<Account>>>,
     pulls: Pulls,
-    /// Where pushing was asked for.
-    preflights: Mutex<Vec<preflight::Asked>>,
+    /// Where pushing was asked for, and as whom.
+    preflights: Mutex<Vec<(Registry, Credential)>>,
 }
 
 /// A request in terms of the protocol.
@@ -196,7 +195,7 @@ impl Client {
     }
 
     /// Notes that pushing is asked for, and returns whether that is new.
-    pub(crate) fn asks(&self, asked: preflight::Asked) -> bool {
+    pub(crate) fn asks(&self, asked: (Registry, Credential)) -> bool {
         let mut all = self.inner.preflights.lock().expect("no holder of this lock panics");
         let is_new = !all.contains(&asked);
         if is_new {
@@ -274,6 +273,28 @@ impl Client {
             .boxed()
         });
         found.await
+    }
+
+    pub(crate) fn creates_repositories(&self) -> bool {
+        self.inner.transport.options.create_repositories
+    }
+
+    /// Makes a repository, once; `false` if the keychain makes none there.
+    pub(crate) async fn create(&self, repository: &Repository) -> Result<bool, RegistryError> {
+        let account = self.account(repository);
+        let made = account.created.get(|| {
+            let keychain = Arc::clone(&self.inner.keychain);
+            let repository = repository.clone();
+            async move {
+                let made = keychain.create(&repository).await;
+                made.map_err(|error| RegistryError::Create {
+                    repository: repository.full_name(),
+                    source: Arc::new(error),
+                })
+            }
+            .boxed()
+        });
+        made.await
     }
 
     /// The authorization header, if the registry wants one. A token that was
@@ -406,12 +427,11 @@ impl Client {
         };
         let wants_token = met.tokens.is_some();
         let mut first = None;
-        if let Some(server) = met.tokens {
+        if wants_token {
             first = Some(endpoint.first.lock().await);
             if endpoint.auth().is_none() {
                 let scopes = Scopes::of(call.repository, call.access, call.from);
-                let ahead = Ahead::begin(self, &base, call.repository, server, scopes);
-                self.account(call.repository).look_ahead(ahead);
+                self.look_ahead(endpoint, call.repository, &base, &scopes).await;
             }
         }
         if endpoint.auth().is_some() || endpoint.is_changed.load(Ordering::SeqCst) {
@@ -451,7 +471,8 @@ impl Client {
         }
     }
 
-    /// Begins to fetch a token from where the last one came for a repository.
+    /// Begins to fetch a token from where the last one came for a repository, if
+    /// that is remembered.
     async fn look_ahead(
         &self,
         endpoint: &Endpoint,
@@ -460,10 +481,24 @@ impl Client {
         scopes: &Scopes,
     ) {
         let Some(memory) = &endpoint.memory else { return };
-        if let Some(Met { tokens: Some(server), .. }) = memory.recall(repository).await {
-            let ahead = Ahead::begin(self, base, repository, server, scopes.clone());
-            self.account(repository).look_ahead(ahead);
-        }
+        let Some(Met { tokens: Some(server), .. }) = memory.recall(repository).await else {
+            return;
+        };
+        let Some(challenge) = server.challenge() else { return };
+        let (client, base, name) = (self.clone(), base.clone(), repository.clone());
+        let wanted = scopes.clone();
+        let work = async move {
+            // What goes wrong here is found again, and told, where it is needed.
+            match client.credential(&name).await.ok()? {
+                Credential::RegistryToken(_) => None,
+                credential => {
+                    let transport = client.transport();
+                    Some(token::fetch(transport, &base, &challenge, &wanted, &credential).await)
+                }
+            }
+        };
+        let ahead = Ahead::begin(server, scopes.clone(), work);
+        self.account(repository).look_ahead(Some(ahead));
     }
 
     /// Keeps for the next run how a repository has let us in: with a token, or

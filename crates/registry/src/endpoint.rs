@@ -20,10 +20,10 @@ use crate::keychain::Credential;
 use crate::memory::{Memory, Met};
 use crate::options::ClientOptions;
 use crate::scope::Scopes;
+use crate::session::Upload;
 use crate::token::Token;
 use crate::transport::Response;
 use crate::under_way::Waits;
-use crate::upload::Upload;
 
 type Flight<V> = SingleFlight<V, RegistryError>;
 
@@ -146,6 +146,8 @@ fn replace(known: &mut Option<AuthScheme>, auth: AuthScheme) {
 pub(crate) struct Account {
     pub(crate) credential: Flight<Credential>,
     auth: Mutex<Option<AuthScheme>>,
+    /// Has it been made, if it was not there?
+    pub(crate) created: Flight<bool>,
     /// Is it kept for the next run how it lets us in?
     pub(crate) is_kept: AtomicBool,
     ahead: Mutex<Option<Ahead>>,

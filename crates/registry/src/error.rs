@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oci::{Digest, Registry};
+use oci::{Digest, MediaType, Registry};
 use reqwest::{Method, StatusCode, Url};
 
 use crate::answer::Failure;
@@ -38,9 +38,15 @@ impl RequestLine {
     }
 
     /// Host and port.
-    fn host(&self) -> String {
+    fn authority(&self) -> String {
         let rest = self.url.split_once("://").map_or(&*self.url, |(_, rest)| rest);
         rest.split('/').next().unwrap_or_default().to_owned()
+    }
+
+    /// The host of the URL.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        Some(self.url.parse::<Url>().ok()?.host_str()?.to_owned())
     }
 }
 
@@ -201,6 +207,31 @@ pub enum RegistryError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The tag of a list of referrers leads to something else.
+    #[error("{reference} should be an index of referrers, and is {media_type}: it is left alone")]
+    NotReferrers {
+        /// The tag in full.
+        reference: String,
+        /// What is there.
+        media_type: MediaType,
+    },
+    /// A list of referrers is written by others all the time.
+    #[error("{reference}: written {writes} times, and overwritten each time")]
+    Overwritten {
+        /// The tag in full.
+        reference: String,
+        /// How often we have written it.
+        writes: u32,
+    },
+    /// The repository is not there, and cannot be made.
+    #[error("creating the repository {repository}")]
+    Create {
+        /// The repository in full.
+        repository: String,
+        /// What its registry says.
+        #[source]
+        source: Arc<KeychainError>,
+    },
     /// A blob that was to be pushed is not in the store.
     #[error("blob {digest} is not in the cache")]
     NoBlob {
@@ -260,7 +291,7 @@ impl RegistryError {
 
     /// Adds what was tried, where that was more than once.
     pub(crate) fn after(self, attempts: u32, elapsed: Duration) -> Self {
-        match self.request().filter(|_| attempts > 1).map(RequestLine::host) {
+        match self.request().filter(|_| attempts > 1).map(RequestLine::authority) {
             Some(host) => {
                 let tried = Tried { attempts, elapsed, host };
                 Self::Exhausted { last: Box::new(self), tried }
@@ -321,6 +352,24 @@ impl RegistryError {
     /// Returns whether the content does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self.last(), Self::Status { .. }) && self.has_status(StatusCode::NOT_FOUND)
+    }
+
+    /// Returns whether the registry says that there is no such repository, as those
+    /// do in which one has to be made before the first push.
+    pub fn is_unknown_repository(&self) -> bool {
+        const CODES: [&str; 2] = ["NAME_UNKNOWN", "RepositoryNotFoundException"];
+        match self {
+            Self::Status { failure, .. } => CODES.iter().any(|code| failure.has_code(code)),
+            _ => false,
+        }
+    }
+
+    /// The request that was answered with no.
+    pub fn refused(&self) -> Option<&RequestLine> {
+        match self {
+            Self::Status { request, .. } => Some(request),
+            _ => None,
+        }
     }
 
     /// Returns whether the registry wants other credentials or any (401).

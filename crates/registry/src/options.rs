@@ -38,6 +38,8 @@ pub struct ClientOptions {
     pub memory: Option<Store>,
     /// Who is told of each request that has ended.
     pub watcher: Option<Watcher>,
+    /// Has the keychain make repositories that are not there, where it can.
+    pub create_repositories: bool,
     /// Requests to one registry that may wait for their answer at once; fewer
     /// while it says that this is too much.
     pub max_requests: usize,
@@ -61,6 +63,7 @@ impl Default for ClientOptions {
             stall: Duration::from_secs(600),
             memory: None,
             watcher: None,
+            create_repositories: false,
             max_requests: 32,
             max_transfers: 4,
         }

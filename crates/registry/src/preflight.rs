@@ -1,17 +1,13 @@
 //! Asks before there is anything to send whether these credentials may push: by
 //! opening an upload, which becomes that of the first blob.
 
-use oci::{Registry, Repository};
+use oci::Repository;
 use reqwest::Method;
 
 use crate::client::{Call, Client, Target};
 use crate::error::RegistryError;
-use crate::keychain::Credential;
 use crate::scope::Access;
-use crate::upload::Upload;
-
-/// Where pushing was asked for, and as whom.
-pub(crate) type Asked = (Registry, Credential);
+use crate::session::Upload;
 
 impl Client {
     /// Opens an upload in a repository, unless that was done for another one of
@@ -27,7 +23,15 @@ impl Client {
             return Ok(());
         }
         let endpoint = self.endpoint(repository.registry());
-        match self.open_early(&endpoint, repository).await {
+        let mut opened = self.open_early(&endpoint, repository).await;
+        if let Err(error) = &opened
+            && self.creates_repositories()
+            && error.is_unknown_repository()
+            && self.create(repository).await?
+        {
+            opened = self.open_early(&endpoint, repository).await;
+        }
+        match opened {
             Err(error) if error.is_unauthorized() || error.is_forbidden() => Err(error),
             _ => Ok(()),
         }

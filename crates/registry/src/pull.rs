@@ -116,9 +116,17 @@ impl Client {
     /// It is not there, cannot be had, is larger than 100 MiB, or is not what
     /// its digest says.
     pub async fn manifest(&self, reference: &Reference) -> Result<FetchedManifest, RegistryError> {
+        self.manifest_for(reference, Access::Pull).await
+    }
+
+    pub(crate) async fn manifest_for(
+        &self,
+        reference: &Reference,
+        access: Access,
+    ) -> Result<FetchedManifest, RegistryError> {
         let mut attempts = self.attempts();
         loop {
-            match self.manifest_once(reference, Access::Pull).await {
+            match self.manifest_once(reference, access).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(error) => attempts.pause(error, RegistryError::is_transient).await?,
             }
@@ -141,7 +149,7 @@ impl Client {
                 return Err(RegistryError::Digest { request: response.line, want, got: digest });
             }
         }
-        if bytes.trim_ascii_start().first() != Some(&b'{') {
+        if !is_manifest(&response) && bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(response.protocol(not_json(&response)));
         }
         match media_type(&response).or_else(|| own_media_type(&bytes)) {
@@ -350,7 +358,7 @@ pub(crate) fn announced(response: &Response) -> Option<Digest> {
     response.header(&CONTENT_DIGEST)?.parse().ok()
 }
 
-/// Does an answer to `HEAD` speak of a manifest?
+/// Does an answer say that it is about a manifest, or not what it is about?
 fn is_manifest(response: &Response) -> bool {
     media_type(response).is_none_or(|found| MANIFEST_TYPES.contains(&found.as_str()))
 }

@@ -13,9 +13,10 @@ use crate::client::{Call, Client};
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
 use crate::pull::{CONTENT_DIGEST, PROGRESS, announced};
+use crate::referrers::OCI_SUBJECT;
 use crate::scope::Access;
+use crate::session::Upload;
 use crate::transport::Response;
-use crate::upload::Upload;
 
 /// What the caller knows about a blob to push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +37,13 @@ pub enum Pushed {
     Mounted,
     /// It was sent.
     Uploaded,
+}
+
+/// A manifest that a registry has stored.
+pub(crate) struct StoredManifest {
+    pub(crate) digest: Digest,
+    /// The registry has seen its subject, and lists referrers.
+    pub(crate) has_subject: bool,
 }
 
 impl Client {
@@ -63,19 +71,27 @@ impl Client {
             Push { client: self, repository, descriptor, source, from, hint, upload, reached };
         let mut attempts = self.attempts();
         let mut furthest = 0;
+        let mut may_create = self.creates_repositories();
         loop {
-            match push.once().await {
+            let error = match push.once().await {
                 Ok(pushed) => return Ok(pushed),
-                // There may be no token that is good for both repositories.
-                Err(RegistryError::Token { .. }) if push.from.is_some() => push.from = None,
-                Err(error) => {
-                    if push.reached > furthest {
-                        furthest = push.reached;
-                        attempts.progressed();
-                    }
-                    attempts.pause(error, RegistryError::is_transient_upload).await?;
-                }
+                Err(error) => error,
+            };
+            if may_create && error.is_unknown_repository() && self.create(repository).await? {
+                may_create = false;
+                push.hint = PushHint::New;
+                continue;
             }
+            if push.from.is_some() && matches!(error, RegistryError::Token { .. }) {
+                // There may be no token that is good for both repositories.
+                push.from = None;
+                continue;
+            }
+            if push.reached > furthest {
+                furthest = push.reached;
+                attempts.progressed();
+            }
+            attempts.pause(error, RegistryError::is_transient_upload).await?;
         }
     }
 
@@ -91,6 +107,15 @@ impl Client {
         media_type: &MediaType,
         bytes: Bytes,
     ) -> Result<Digest, RegistryError> {
+        Ok(self.put_manifest(reference, media_type, bytes).await?.digest)
+    }
+
+    pub(crate) async fn put_manifest(
+        &self,
+        reference: &Reference,
+        media_type: &MediaType,
+        bytes: Bytes,
+    ) -> Result<StoredManifest, RegistryError> {
         let path = format!("/manifests/{}", reference.identifier());
         let mut call = Call::new(Method::PUT, reference.repository(), Access::Push, path);
         if let Ok(value) = HeaderValue::try_from(media_type.as_str()) {
@@ -100,33 +125,33 @@ impl Client {
         call.payload = Payload::Bytes(bytes);
         let mut attempts = self.attempts();
         loop {
-            match self.push_manifest_once(&call, reference, digest).await {
-                Ok(()) => return Ok(digest),
+            match self.put_manifest_once(&call, reference, digest).await {
+                Ok(stored) => return Ok(stored),
                 Err(error) => attempts.pause(error, RegistryError::is_transient_upload).await?,
             }
         }
     }
 
-    async fn push_manifest_once(
+    async fn put_manifest_once(
         &self,
         call: &Call<'_>,
         reference: &Reference,
-        want: Digest,
-    ) -> Result<(), RegistryError> {
+        digest: Digest,
+    ) -> Result<StoredManifest, RegistryError> {
         let response = self.send(call).await?;
         match response.status() {
             StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => {}
             _ => return Err(response.fail().await),
         }
+        let has_subject = response.header(&OCI_SUBJECT).is_some();
         let doubt = (!is_of_registry(&response)).then(|| response.protocol(NOT_STORED));
-        stored(response, want).await?;
-        match doubt {
-            Some(doubt) => match self.digest_by_get(reference, Access::Push).await? {
-                Some(found) if found == want => Ok(()),
-                _ => Err(doubt),
-            },
-            None => Ok(()),
+        stored(response, digest).await?;
+        if let Some(doubt) = doubt
+            && self.digest_by_get(reference, Access::Push).await? != Some(digest)
+        {
+            return Err(doubt);
         }
+        Ok(StoredManifest { digest, has_subject })
     }
 }
 
@@ -229,7 +254,7 @@ impl<'a> Push<'a> {
                 stored(response, self.descriptor.digest).await.ok().map(|()| Mount::Done)
             }
             StatusCode::ACCEPTED => {
-                Upload::new(self.client, endpoint, response).await.ok().map(Mount::Upload)
+                self.client.opened(endpoint, response).await.ok().map(Mount::Upload)
             }
             _ => {
                 response.discard().await;

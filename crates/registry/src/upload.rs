@@ -16,6 +16,7 @@ use crate::guard;
 use crate::pull::PROGRESS;
 use crate::push::{NOT_STORED, Push, is_of_registry, stored};
 use crate::scope::Access;
+use crate::session::Upload;
 use crate::transport::{Pool, Response};
 
 /// The least that a chunk must have unless it is the last, in bytes.
@@ -24,21 +25,6 @@ const CHUNK_MIN_LENGTH: HeaderName = HeaderName::from_static("oci-chunk-min-leng
 /// The bodies that are tried one after the other where larger ones are refused,
 /// in bytes: a limit is known only by being met. Fronts have 100 MB or 1 MiB.
 const BODIES: [u64; 4] = [64 << 20, 8 << 20, 1 << 20, 256 << 10];
-
-/// An upload that a registry has opened.
-#[derive(Debug, Clone)]
-pub(crate) struct Upload {
-    /// Where it goes on.
-    pub(crate) location: Url,
-    /// How many bytes are there.
-    pub(crate) offset: u64,
-    /// Whether an earlier attempt has brought these.
-    is_resumed: bool,
-    /// Whether it was opened before there was a blob.
-    is_early: bool,
-    /// The least that a chunk must have.
-    min_chunk: u64,
-}
 
 /// How bytes are sent.
 #[derive(Debug, Clone, Copy)]
@@ -53,20 +39,6 @@ impl Way {
             patch: endpoint.needs_patch.load(Ordering::Relaxed),
             largest_body: endpoint.largest_body.load(Ordering::Relaxed),
         }
-    }
-}
-
-impl Upload {
-    /// Reads the answer that has opened an upload.
-    pub(crate) async fn new(
-        client: &Client,
-        endpoint: &Endpoint,
-        response: Response,
-    ) -> Result<Self, RegistryError> {
-        let min_chunk = response.header(&CHUNK_MIN_LENGTH).and_then(|text| text.parse().ok());
-        let min_chunk = min_chunk.unwrap_or_default();
-        let location = client.upload_location(endpoint, response).await?;
-        Ok(Self { location, offset: 0, is_resumed: false, is_early: false, min_chunk })
     }
 }
 
@@ -93,9 +65,21 @@ impl Client {
     ) -> Result<Upload, RegistryError> {
         let response = self.post_upload(repository, from, Vec::new()).await?;
         match response.status() {
-            StatusCode::ACCEPTED => Upload::new(self, endpoint, response).await,
+            StatusCode::ACCEPTED => self.opened(endpoint, response).await,
             _ => Err(response.fail().await),
         }
+    }
+
+    /// Reads the answer that has opened an upload.
+    pub(crate) async fn opened(
+        &self,
+        endpoint: &Endpoint,
+        response: Response,
+    ) -> Result<Upload, RegistryError> {
+        let min_chunk = response.header(&CHUNK_MIN_LENGTH).and_then(|text| text.parse().ok());
+        let min_chunk = min_chunk.unwrap_or_default();
+        let location = self.upload_location(endpoint, response).await?;
+        Ok(Upload { location, offset: 0, is_resumed: false, is_early: false, min_chunk })
     }
 
     pub(crate) async fn post_upload(

@@ -6,6 +6,7 @@ mod host;
 mod identity;
 mod metadata;
 mod profile;
+mod repository;
 mod settings;
 mod sign;
 mod sso;
@@ -17,11 +18,11 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt;
-use oci::Registry;
+use oci::{Registry, Repository};
 use registry::{BoxFuture, Credential, Secret};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cloud::{Found, Life, Provider};
 use crate::http::{Answer, Ask, Reach};
@@ -31,7 +32,7 @@ use crate::problem::{Problem, Result, line};
 use chain::Chain;
 use host::Host;
 pub(crate) use identity::proof;
-use settings::Api;
+use settings::{Api, Keys};
 use sign::Service;
 
 /// Where public repositories are managed.
@@ -77,7 +78,8 @@ impl Ecr {
         Self { chain: Chain::new(Arc::clone(&machine)), machine }
     }
 
-    async fn token(&self, host: &Host<'_>) -> Result<Found> {
+    /// Calls the API of a registry.
+    async fn call(&self, host: &Host<'_>, action: &str, body: Value) -> Result<(Answer, Keys)> {
         let region = host.region().unwrap_or(PUBLIC_REGION);
         let keys = self.chain.keys(region).await?;
         let (api, target) = match host {
@@ -92,16 +94,20 @@ impl Ecr {
                 variables.is_true("AWS_USE_DUALSTACK_ENDPOINT"),
             ),
         };
+        let ask = Ask::new(Method::POST, &endpoint, Reach::Net)?
+            .header("content-type", "application/x-amz-json-1.1")?
+            .header("x-amz-target", &format!("{target}.{action}"))?
+            .body(body.to_string());
+        let ask = sign::sign(ask, &keys, Service { region, name: api.host }, sign::now())?;
+        Ok((self.machine.http.send(&ask).await?, keys))
+    }
+
+    async fn token(&self, host: &Host<'_>) -> Result<Found> {
         let body = match host {
             Host::Public => json!({}),
             Host::Private { account, .. } => json!({ "registryIds": [account] }),
         };
-        let ask = Ask::new(Method::POST, &endpoint, Reach::Net)?
-            .header("content-type", "application/x-amz-json-1.1")?
-            .header("x-amz-target", &format!("{target}.GetAuthorizationToken"))?
-            .body(body.to_string());
-        let ask = sign::sign(ask, &keys, Service { region, name: api.host }, sign::now())?;
-        let answer = self.machine.http.send(&ask).await?;
+        let (answer, keys) = self.call(host, "GetAuthorizationToken", body).await?;
         let authorization: Authorization = answer.good(said)?;
         let token = match authorization.authorization_data {
             OneOrMany::One(token) => Some(token),
@@ -137,25 +143,46 @@ impl Provider for Ecr {
         }
         .boxed()
     }
+
+    fn create<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<bool>> {
+        async move {
+            match Host::parse(repository.registry().host()) {
+                Some(host) => self.create_repository(&host, repository.path()).await.map(|()| true),
+                None => Ok(false),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Is a host one of Elastic Container Registry's?
+pub(crate) fn wants_repositories(host: &str) -> bool {
+    Host::parse(host).is_some()
+}
+
+/// An error, as services that speak JSON have it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    #[serde(rename = "__type")]
+    kind: String,
+    #[serde(alias = "Message")]
+    message: String,
+}
+
+impl Refusal {
+    /// The error's name, without a namespace.
+    fn code(&self) -> &str {
+        self.kind.rsplit('#').next().unwrap_or_default()
+    }
 }
 
 /// What a service of AWS has to say, in JSON or XML; and whether our clock is
 /// to blame.
 fn said(answer: &Answer) -> String {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Body {
-        #[serde(rename = "__type")]
-        code: String,
-        #[serde(alias = "Message")]
-        message: String,
-    }
     let text = answer.text();
-    let (code, message) = match answer.json::<Body>() {
-        Ok(body) => {
-            let code = body.code.rsplit('#').next().unwrap_or_default().to_owned();
-            (code, body.message)
-        }
+    let (code, message) = match answer.json::<Refusal>() {
+        Ok(refusal) => (refusal.code().to_owned(), refusal.message),
         Err(_) => {
             let tag = |name| sts::element(&text, name).unwrap_or_default().to_owned();
             (tag("Code"), tag("Message"))

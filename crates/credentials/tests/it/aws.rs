@@ -409,3 +409,50 @@ async fn what_goes_wrong_is_said_without_secrets() {
     assert_eq!(said, want);
     assert_eq!(ask(&*machine.clouds().ecr, "gcr.io").await, Credential::Anonymous);
 }
+
+/// What is asked of the API to make a repository, and what comes of it.
+async fn create(repository: &str, api: Reply) -> (Option<Request>, Result<bool, String>) {
+    let machine = with_keys(Machine::new(move |_| api.clone()));
+    let repository = repository.parse().unwrap();
+    let made = machine.clouds().ecr.create(&repository).await;
+    (machine.cloud.requests().pop(), made.map_err(|error| error.to_string()))
+}
+
+#[tokio::test]
+async fn repositories_are_made() {
+    let private = format!("{REGISTRY}/team/app");
+    let body = r#"{"registryId":"123456789012","repositoryName":"team/app"}"#;
+    let target = "AmazonEC2ContainerRegistry_V20150921.CreateRepository";
+    let (request, made) = create(&private, Reply::json(&json!({ "repository": {} }))).await;
+    let request = request.unwrap();
+    assert_eq!(made, Ok(true));
+    assert_eq!(
+        (&*request.url, request.header("x-amz-target"), &*request.body),
+        (API, target, body)
+    );
+    assert_eq!(signer(&request).1, "us-west-2/ecr/aws4_request");
+
+    let (request, made) = create("public.ecr.aws/alias/team/app", Reply::json(&json!({}))).await;
+    let request = request.unwrap();
+    assert_eq!(made, Ok(true));
+    assert_eq!(request.url, "https://api.ecr-public.us-east-1.amazonaws.com/");
+    assert_eq!(request.header("x-amz-target"), "SpencerFrontendService.CreateRepository");
+    assert_eq!(request.body, r#"{"repositoryName":"team/app"}"#);
+    assert_eq!(signer(&request).1, "us-east-1/ecr-public/aws4_request");
+
+    for kind in ["", "com.amazonaws.ecr#"] {
+        let kind = format!("{kind}RepositoryAlreadyExistsException");
+        let (_, made) =
+            create(&private, Reply::new(400, json!({ "__type": kind }).to_string())).await;
+        assert_eq!(made, Ok(true));
+    }
+    let denied = json!({ "__type": "AccessDeniedException", "message": "not you" }).to_string();
+    let (_, made) = create(&private, Reply::new(400, denied)).await;
+    let want = format!("Amazon ECR: {API}: 400 AccessDeniedException: not you");
+    assert_eq!(made, Err(want));
+    for other in ["registry.example.com/app", "gcr.io/team/app"] {
+        let (request, made) = create(other, Reply::new(500, "")).await;
+        assert!(request.is_none());
+        assert_eq!(made, Ok(false));
+    }
+}

@@ -38,6 +38,9 @@ pub enum DestinationError {
     /// The registry did not take an SBOM.
     #[error("writing sbom")]
     Sbom(#[source] Arc<RegistryError>),
+    /// The registry did not take an SBOM as a referrer of its image.
+    #[error("attaching sbom")]
+    Referrer(#[source] Arc<RegistryError>),
     /// The bytes of a layer cannot be had, or a file not be written.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -80,9 +83,23 @@ impl DestinationError {
         match self {
             Self::Registry { source, .. } => Some(hints::registry(source, false)),
             Self::Sbom(source) => Some(format!(
-                "{}; or COSIGN_REPOSITORY, if SBOMs are to go elsewhere; --sbom=none publishes none",
+                "{}; or COSIGN_REPOSITORY, if SBOMs are to go elsewhere; --sbom-attach=none publishes none",
                 hints::registry(source, false)
             )),
+            Self::Referrer(source) => {
+                let what = match **source {
+                    RegistryError::NotReferrers { .. } => {
+                        "delete the tag, if it is of no use".to_owned()
+                    }
+                    RegistryError::Overwritten { .. } => {
+                        "try again when others have done".to_owned()
+                    }
+                    _ => hints::registry(source, false),
+                };
+                Some(format!(
+                    "{what}; --sbom-attach=tag attaches SBOMs as ko 0.19 does, --sbom-attach=none attaches none"
+                ))
+            }
             Self::Blob(source) => source.hint(),
             Self::Load(source) => source.hint(),
             Self::Node(source) => source.hint(),

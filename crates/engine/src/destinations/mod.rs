@@ -10,6 +10,7 @@ mod files;
 mod layout;
 mod none;
 mod options;
+mod referrers;
 mod registry;
 mod sbom;
 mod sbom_files;

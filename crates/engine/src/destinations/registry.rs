@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, try_join, try_join_all};
+use futures::future::{BoxFuture, try_join, try_join_all, try_join3};
 use futures::{FutureExt as _, TryFutureExt as _};
 use oci::{Descriptor, Digest, Reference, Repository};
 use once::OnceMap;
 use registry::{Access, BlobSource, Client, PushHint, RegistryError};
 
 use super::options::DestinationOptions;
+use super::referrers::Referrer;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::activity::Activity;
 use crate::blobs::{BlobError, Blobs};
@@ -34,6 +35,8 @@ pub(super) struct RegistryDestination {
     pub(super) sbom: Option<SbomOptions>,
     /// SBOMs on their way: the manifest that is still to be put, if one is.
     pub(super) sboms: OnceMap<String, Result<Option<Bytes>, DestinationError>>,
+    /// SBOMs on their way as referrers, by what they are about.
+    pub(super) referrers: OnceMap<String, Result<Referrer, DestinationError>>,
     pub(super) observer: Observer,
     activity: Activity,
     /// What tags point at, asked for as soon as their names are known.
@@ -44,8 +47,8 @@ pub(super) struct RegistryDestination {
     /// The repository to which this run sends each layer first: others mount it
     /// from there.
     first_upload: Mutex<HashMap<Digest, Repository>>,
-    /// Blobs on their way, so that none is sent twice to one repository.
-    sent: OnceMap<(String, Digest), Result<(), DestinationError>>,
+    /// Not the pusher's, for work on blobs has that.
+    pub(super) sent: Arc<Sent>,
 }
 
 /// What a tag pointed at when it was asked for.
@@ -58,9 +61,12 @@ struct Head {
 /// Sends blobs and manifests.
 #[derive(Debug)]
 pub(super) struct Pusher {
-    client: Client,
+    pub(super) client: Client,
     pub(super) blobs: Blobs,
 }
+
+/// Blobs on their way, so that none is sent twice to one repository.
+pub(super) type Sent = OnceMap<(String, Digest), Result<(), DestinationError>>;
 
 pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination>> {
     if !parts.options.push {
@@ -72,12 +78,13 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
         options: parts.options.clone(),
         sbom: parts.sbom.cloned(),
         sboms: OnceMap::new(),
+        referrers: OnceMap::new(),
         observer: parts.observer.clone(),
         activity: parts.activity.clone(),
         heads: OnceMap::new(),
         tags_written: Mutex::default(),
         first_upload: Mutex::default(),
-        sent: OnceMap::new(),
+        sent: Arc::default(),
     }))
 }
 
@@ -160,7 +167,9 @@ impl RegistryDestination {
         let images = async {
             if known { Ok(()) } else { self.images(import_path, &repository, artifact).await }
         };
-        try_join(images, self.upload_sboms(&repository, artifact, known)).await.map(drop)
+        let sboms = self.upload_sboms(&repository, artifact, known);
+        let referrers = self.upload_referrers(&repository, artifact, known);
+        try_join3(images, sboms, referrers).await.map(drop)
     }
 
     /// Brings all that the top manifest reaches.
@@ -204,14 +213,10 @@ impl RegistryDestination {
     ) -> Result<(), DestinationError> {
         let layers = image.layers.iter().filter(|layer| is_sent(layer));
         let layers = layers.map(|layer| self.layer(import_path, repository, layer));
-        let config = {
-            let (pusher, repository) = (Arc::clone(&self.pusher), repository.clone());
-            let (descriptor, config) =
-                (image.config_descriptor.clone(), Bytes::copy_from_slice(&image.config));
-            let key = (repository.full_name(), descriptor.digest);
-            self.sent
-                .start(key, || async move { pusher.config(&repository, &descriptor, config).await })
-        };
+        // The config of an image that is not there is hardly there either.
+        let config = Bytes::copy_from_slice(&image.config);
+        let descriptor = image.config_descriptor.clone();
+        let config = self.pusher.blob(&self.sent, repository, descriptor, config, PushHint::New);
         try_join(try_join_all(layers), config).await.map(drop)
     }
 
@@ -269,7 +274,8 @@ impl RegistryDestination {
         };
         let mut tagged = self.tagged(repository);
         let first = tagged.next().expect("there is always a tag");
-        self.attach_sboms(repository, artifact).await?;
+        let sboms = self.attach_sboms(repository, artifact);
+        try_join(sboms, self.list_referrers(repository, artifact)).await?;
         put(first).await?;
         let others = tagged.map(|reference| {
             self.observer.emit(Event::Tagging { reference: reference.to_string() });
@@ -325,7 +331,7 @@ impl Destination for RegistryDestination {
 
 impl Pusher {
     /// What a tag points at.
-    async fn head(&self, reference: &Reference) -> Outcome<Option<Digest>> {
+    pub(super) async fn head(&self, reference: &Reference) -> Outcome<Option<Digest>> {
         self.client.head_manifest(reference, Access::Push).await.map_err(Arc::new)
     }
 
@@ -346,17 +352,24 @@ impl Pusher {
         self.push(repository, &layer.descriptor, &source, from.as_ref(), PushHint::Unknown).await
     }
 
-    /// The config of an image that is not there is hardly there either.
-    async fn config(
-        &self,
+    /// A small blob on its way, for the first who needs it.
+    pub(super) fn blob(
+        self: &Arc<Self>,
+        sent: &Sent,
         repository: &Repository,
-        descriptor: &Descriptor,
-        config: Bytes,
-    ) -> Result<(), DestinationError> {
-        self.push(repository, descriptor, &BlobSource::Bytes(config), None, PushHint::New).await
+        descriptor: Descriptor,
+        bytes: Bytes,
+        hint: PushHint,
+    ) -> impl Future<Output = Result<(), DestinationError>> + use<> {
+        let (pusher, repository) = (Arc::clone(self), repository.clone());
+        let key = (repository.full_name(), descriptor.digest);
+        sent.start(key, || async move {
+            let source = BlobSource::Bytes(bytes);
+            pusher.push(&repository, &descriptor, &source, None, hint).await
+        })
     }
 
-    pub(super) async fn push(
+    async fn push(
         &self,
         repository: &Repository,
         descriptor: &Descriptor,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::try_join_all;
 use oci::{Digest, MediaType, Reference, Repository};
-use registry::{BlobSource, PushHint};
+use registry::PushHint;
 use serde::{Deserialize, Serialize};
 use store::Record;
 
@@ -88,7 +88,9 @@ impl RegistryDestination {
         known: bool,
     ) -> Vec<(Reference, impl Future<Output = Result<Option<Bytes>, DestinationError>> + use<>)>
     {
-        let Some(options) = &self.sbom else { return Vec::new() };
+        let Some(options) = self.sbom.as_ref().filter(|options| options.attach.by_tag()) else {
+            return Vec::new();
+        };
         let repository = options.repository.as_ref().unwrap_or(repository);
         let mut seen = HashSet::new();
         let mut sboms = Vec::new();
@@ -116,7 +118,7 @@ impl RegistryDestination {
         options: SbomOptions,
         made: Option<Attachment>,
     ) -> impl Future<Output = Result<Option<Bytes>, DestinationError>> + use<> {
-        let pusher = Arc::clone(&self.pusher);
+        let (pusher, sent) = (Arc::clone(&self.pusher), Arc::clone(&self.sent));
         let work = made.map(|attachment| (self.head(&reference), attachment));
         async move {
             let Some((head, Attachment { manifest, blobs })) = work else { return Ok(None) };
@@ -125,11 +127,7 @@ impl RegistryDestination {
                 return Ok(None);
             }
             let pushed = blobs.map(|(descriptor, bytes)| {
-                let (pusher, repository) = (&pusher, reference.repository());
-                async move {
-                    let source = BlobSource::Bytes(bytes);
-                    pusher.push(repository, &descriptor, &source, None, PushHint::New).await
-                }
+                pusher.blob(&sent, reference.repository(), descriptor, bytes, PushHint::New)
             });
             try_join_all(pushed).await.map_err(of_sbom)?;
             Ok(Some(manifest))

@@ -9,6 +9,7 @@ use clap::Args;
 use engine::{DelveVersion, SbomFormat};
 
 use super::csv;
+use super::pflag::boolean;
 use super::quantity::duration;
 
 /// Not a doc comment, whose brackets would be links.
@@ -82,6 +83,8 @@ pub(crate) struct FileArgs {
 /// Where images go.
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
     /// Whether to just use KO_DOCKER_REPO without additional context (may not work properly with --tags).
     #[arg(verbatim_doc_comment, long)]
     pub(crate) bare: bool,
@@ -121,6 +124,17 @@ pub(crate) struct PublishArgs {
     /// File to save images tarballs
     #[arg(long, value_name = "string", default_value = "")]
     pub(crate) tarball: OsString,
+}
+
+/// What is done in registries besides pushing images.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryArgs {
+    /// Make repositories that are not there, in registries that make none at the first push (Amazon ECR).
+    #[arg(verbatim_doc_comment, long, value_name = "bool", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) create_repositories: Option<bool>,
+    /// How to attach SBOMs to images in a registry: tag, referrers, both or none (default tag).
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) sbom_attach: String,
 }
 
 /// What goes into images.
@@ -205,6 +219,8 @@ pub(crate) struct ConfigArgs {
     pub(crate) ldflags: Vec<List>,
     #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
     /// Print the JSON Schema of .ko.yaml instead.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) schema: bool,

@@ -25,8 +25,9 @@ pub(crate) use self::credentials::{
 };
 pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs,
-    PublishArgs, ResolveArgs, elements,
+    PublishArgs, RegistryArgs, ResolveArgs, elements,
 };
+pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{readable, size};
 pub(crate) use self::script::{CompletionArgs, script};
 use crate::error::{CommandError, Result};

@@ -63,7 +63,7 @@ fn flag(arg: Arg, names: &[String]) -> Arg {
 }
 
 /// Go's `strconv.ParseBool`.
-pub(super) fn boolean(text: &str) -> Result<bool, String> {
+pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),

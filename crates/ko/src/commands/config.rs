@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::{ConfigArgs, elements};
-use crate::config::{self, Build, Compression, Config, List, Located, Origin};
+use crate::config::{self, Build, Compression, Config, List, Located, Origin, Publishing};
 use crate::environment::Process;
 use crate::error::Result;
 use crate::{settings, ui};
@@ -25,6 +25,8 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     let _ = config.build_options(&ldflags)?;
     let compression = settings::compression(&arguments.compression, &config);
     let _ = compression.parse()?;
+    let publishing = settings::publishing(&arguments.registry, config.publishing.clone());
+    let _ = (publishing.sbom_attach()?, publishing.create_repositories()?);
 
     let variable = |name: &'static str| {
         process.text(name).map(|text| Located::new(text, Origin::Variable(name)))
@@ -41,7 +43,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     let cache_size = settings::cache_size_text(process);
     let go = variable("KO_GO_PATH").unwrap_or_else(|| default("go".to_owned()));
 
-    let mut text = show(&config, &platforms, &ldflags, &compression);
+    let mut text = show(&config, &platforms, &ldflags, &compression, &publishing);
     let rest =
         [("repository", repository), ("cache", cache), ("cacheMaxSize", cache_size), ("go", go)];
     for (key, value) in rest {
@@ -52,7 +54,13 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
 
 /// The configuration as YAML. Builds are shown as they are made: what they do
 /// not say themselves is what the defaults say.
-fn show(config: &Config, platforms: &List, typed: &List, compression: &Compression) -> String {
+fn show(
+    config: &Config,
+    platforms: &List,
+    typed: &List,
+    compression: &Compression,
+    publishing: &Publishing,
+) -> String {
     let over = |list: Option<&List>, default: &List| match list {
         Some(list) if !list.items.is_empty() => list.clone(),
         _ => default.clone(),
@@ -79,6 +87,10 @@ fn show(config: &Config, platforms: &List, typed: &List, compression: &Compressi
     if let Some(level) = &compression.level {
         line(&mut text, "compressionLevel: ", level);
     }
+    line(&mut text, "sbomAttach: ", &publishing.sbom_attach);
+    // A boolean, as it has been checked.
+    let create = &publishing.create_repositories;
+    let _ = writeln!(text, "createRepositories: {} # {}", create.value, create.origin);
     text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
     for (index, build) in config.builds.iter().enumerate() {
         let own = |value: String, setting: Option<&Located<String>>| {

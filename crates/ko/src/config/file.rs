@@ -16,6 +16,8 @@ pub(crate) struct File {
     pub(crate) default_ldflags: Option<List>,
     pub(crate) compression: Option<Located<String>>,
     pub(crate) compression_level: Option<Located<String>>,
+    pub(crate) sbom_attach: Option<Located<String>>,
+    pub(crate) create_repositories: Option<Located<String>>,
     pub(crate) builds: Option<Vec<Build>>,
 }
 
@@ -33,7 +35,7 @@ pub(crate) struct Build {
 
 impl File {
     /// The keys.
-    pub(crate) const KEYS: [&str; 9] = [
+    pub(crate) const KEYS: [&str; 11] = [
         "defaultBaseImage",
         "baseImageOverrides",
         "defaultPlatforms",
@@ -42,6 +44,8 @@ impl File {
         "defaultLdflags",
         "compression",
         "compressionLevel",
+        "sbomAttach",
+        "createRepositories",
         "builds",
     ];
 }

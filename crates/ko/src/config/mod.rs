@@ -7,6 +7,7 @@ mod compression;
 mod file;
 mod lookup;
 mod origin;
+mod publishing;
 mod read;
 mod scalar;
 mod schema;
@@ -27,6 +28,7 @@ use engine::{BuildConfig, BuildFlags, BuildOptions};
 pub(crate) use compression::Compression;
 pub(crate) use file::Build;
 pub(crate) use origin::{List, Located, Origin};
+pub(crate) use publishing::Publishing;
 pub(crate) use schema::SCHEMA;
 
 use crate::environment::Process;
@@ -53,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) default_flags: List,
     pub(crate) default_ldflags: List,
     pub(crate) compression: Compression,
+    pub(crate) publishing: Publishing,
     pub(crate) builds: Vec<Build>,
     unknown: Vec<UnknownKey>,
 }
@@ -105,6 +108,7 @@ impl Config {
             default_flags: list("KO_DEFAULTFLAGS", file.default_flags),
             default_ldflags: list("KO_DEFAULTLDFLAGS", file.default_ldflags),
             compression: Compression::of(file.compression, file.compression_level, variable),
+            publishing: Publishing::of(file.sbom_attach, file.create_repositories, variable),
             builds: file.builds.unwrap_or_default(),
             unknown,
         })

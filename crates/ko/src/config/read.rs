@@ -60,6 +60,8 @@ impl Reader<'_> {
             default_ldflags: list("defaultLdflags")?,
             compression: text("compression")?,
             compression_level: text("compressionLevel")?,
+            sbom_attach: text("sbomAttach")?,
+            create_repositories: text("createRepositories")?,
             builds,
         })
     }

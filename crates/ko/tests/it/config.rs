@@ -41,10 +41,14 @@ builds:
 #[test]
 fn the_settings_in_force_are_printed_with_their_origins() {
     let sandbox = with(CONFIG);
-    let variables =
-        [("KO_DEFAULTENV", "A=1 B=2"), ("KO_DOCKER_REPO", "r.example.com/x"), ("KOCACHE", "/c")];
-    let output =
-        config(&sandbox, "--platform=linux/arm64 --compression-level=9", &variables).success();
+    let variables = [
+        ("KO_DEFAULTENV", "A=1 B=2"),
+        ("KO_DOCKER_REPO", "r.example.com/x"),
+        ("KOCACHE", "/c"),
+        ("KO_SBOMATTACH", "both"),
+    ];
+    let words = "--platform=linux/arm64 --compression-level=9 --create-repositories";
+    let output = config(&sandbox, words, &variables).success();
     insta::assert_snapshot!(output.stdout, @r##"
 # .ko.yaml
 defaultBaseImage: alpine # .ko.yaml:1
@@ -62,6 +66,8 @@ defaultLdflags:
   - "-w" # .ko.yaml:5
 compression: zstd # .ko.yaml:6
 compressionLevel: "9" # --compression-level
+sbomAttach: both # KO_SBOMATTACH
+createRepositories: true # --create-repositories
 builds:
   - id: web # .ko.yaml:9
     dir: "." # default

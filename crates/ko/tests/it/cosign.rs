@@ -24,13 +24,13 @@ fn cosign(words: &[&str]) -> Output {
 
 /// A program for two platforms in a registry: the reference of the index, and
 /// the sandbox with the documents in `sbom`.
-fn published(registry: &DockerRegistry, format: &str) -> (String, Sandbox) {
+fn published(registry: &DockerRegistry, format: &str, words: &str) -> (String, Sandbox) {
     let mut sandbox = sandbox();
     let _ = module(&sandbox).main(".");
     sandbox.set("KO_DEFAULTBASEIMAGE", "ko.static");
     sandbox.set("KO_DOCKER_REPO", format!("{}/{format}", registry.host()));
     let platforms = "--platform=linux/amd64,linux/arm64";
-    let words = format!("--bare {platforms} --sbom={format} --sbom-dir=sbom");
+    let words = format!("--bare {platforms} --sbom={format} --sbom-dir=sbom {words}");
     let output = build(&sandbox, &words).output().success();
     (output.stdout.trim_end().to_owned(), sandbox)
 }
@@ -42,7 +42,7 @@ fn it_downloads_them() {
         ("spdx", "spdx.json", "text/spdx+json"),
         ("cyclonedx", "cdx.json", "application/vnd.cyclonedx+json"),
     ] {
-        let (index, sandbox) = published(&registry, format);
+        let (index, sandbox) = published(&registry, format, "");
         for (platform, part) in
             [("", "index"), ("linux/amd64", "linux-amd64"), ("linux/arm64/v8", "linux-arm64-v8")]
         {
@@ -65,9 +65,21 @@ fn it_downloads_them() {
 #[test]
 fn it_shows_them_beside_the_image() {
     let registry = DockerRegistry::start();
-    let (index, _sandbox) = published(&registry, "spdx");
+    let (index, _sandbox) = published(&registry, "spdx", "");
     let (_, digest) = index.split_once('@').unwrap();
     let tree = String::from_utf8(cosign(&["tree", &index]).stdout).unwrap();
     let tag = format!("{}/spdx:{}.sbom", registry.host(), digest.replace(':', "-"));
     assert!(tree.contains(&format!("SBOMs for an image tag: {tag}")), "{tree}");
+}
+
+#[test]
+fn it_shows_referrers_where_the_registry_does_not_list_them() {
+    let registry = DockerRegistry::start();
+    let (index, _sandbox) = published(&registry, "spdx", "--sbom-attach=referrers");
+    let tree = String::from_utf8(cosign(&["tree", &index]).stdout).unwrap();
+    let found = format!(
+        "application/spdx+json artifacts via OCI referrer: {}/spdx@sha256:",
+        registry.host()
+    );
+    assert!(tree.contains(&found), "{tree}");
 }

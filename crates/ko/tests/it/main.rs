@@ -6,6 +6,7 @@
 mod architecture;
 mod archives;
 mod arguments;
+mod attach;
 mod bases;
 mod cache;
 mod canaries;

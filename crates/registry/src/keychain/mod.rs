@@ -178,6 +178,14 @@ pub enum KeychainError {
         /// What each of its sources says.
         problem: String,
     },
+    /// A cloud did not make a repository.
+    #[error("{cloud}: {problem}")]
+    Create {
+        /// The cloud.
+        cloud: &'static str,
+        /// What it says.
+        problem: String,
+    },
     /// The helper does not answer.
     #[error("{program:?} has not answered for {key:?} within {limit:?}")]
     Slow {
@@ -211,6 +219,16 @@ pub trait Keychain: fmt::Debug + Send + Sync {
     /// that stops nobody: the registry may let strangers in.
     fn trouble(&self, _: &Repository) -> Option<KeychainError> {
         None
+    }
+
+    /// Makes a repository that is not there, as the user that it finds; one that
+    /// is there after all is as good. `false`: its registry is not one in which
+    /// this keychain makes any.
+    ///
+    /// # Errors
+    /// The user may not, or the registry's cloud does not answer.
+    fn create<'a>(&'a self, _: &'a Repository) -> BoxFuture<'a, Result<bool, KeychainError>> {
+        std::future::ready(Ok(false)).boxed()
     }
 }
 
@@ -255,5 +273,20 @@ impl Keychain for Chain {
 
     fn trouble(&self, repository: &Repository) -> Option<KeychainError> {
         self.0.iter().find_map(|keychain| keychain.trouble(repository))
+    }
+
+    fn create<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> BoxFuture<'a, Result<bool, KeychainError>> {
+        async move {
+            for keychain in &self.0 {
+                if keychain.create(repository).await? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        .boxed()
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod auth;
+mod create;
 mod docker;
 mod faults;
 mod grant;
@@ -13,6 +14,7 @@ mod proxy;
 mod pull;
 mod push;
 mod redirect;
+mod referrers;
 mod retry;
 mod scheme;
 mod secrets;

@@ -118,6 +118,25 @@ impl Storage {
         self.dir.path().join(digest.replace(':', "-"))
     }
 
+    /// Stores a manifest under its digest and, if `reference` is a tag, that tag.
+    pub(crate) fn put_manifest(
+        &self,
+        repo: &str,
+        reference: &str,
+        media_type: &str,
+        bytes: Bytes,
+    ) -> String {
+        let manifest = Manifest { media_type: media_type.to_owned(), bytes };
+        let digest = manifest.digest();
+        let mut contents = self.contents();
+        let repository = contents.repositories.entry(repo.to_owned()).or_default();
+        repository.manifests.insert(digest.clone(), manifest);
+        if !reference.contains(':') {
+            repository.tags.insert(reference.to_owned(), digest.clone());
+        }
+        digest
+    }
+
     /// Opens a blob of a repository, with its size.
     pub(crate) fn open(&self, repo: &str, digest: &str) -> io::Result<Option<(File, u64)>> {
         let size =

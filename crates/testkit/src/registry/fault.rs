@@ -75,6 +75,16 @@ pub enum Fault {
     OmitHeaders(Vec<String>),
     /// Give these headers other values.
     SetHeaders(Vec<(String, String)>),
+    /// Carry the request out; then somebody else stores this index below a tag of
+    /// the same repository.
+    Overtake {
+        /// The repository.
+        repository: String,
+        /// The tag.
+        tag: String,
+        /// The index.
+        index: Bytes,
+    },
 }
 
 impl Fault {
@@ -142,7 +152,8 @@ impl Fault {
             | Fault::CutRequest(_)
             | Fault::Redirect { .. }
             | Fault::RefuseMount
-            | Fault::RevokeTokens => {}
+            | Fault::RevokeTokens
+            | Fault::Overtake { .. } => {}
         }
     }
 

@@ -378,15 +378,7 @@ impl TestRegistry {
         media_type: &str,
         bytes: impl Into<Bytes>,
     ) -> String {
-        let manifest = Manifest { media_type: media_type.to_owned(), bytes: bytes.into() };
-        let digest = manifest.digest();
-        let mut contents = self.state.storage.contents();
-        let repository = contents.repositories.entry(repository.to_owned()).or_default();
-        repository.manifests.insert(digest.clone(), manifest);
-        if !reference.contains(':') {
-            repository.tags.insert(reference.to_owned(), digest.clone());
-        }
-        digest
+        self.state.storage.put_manifest(repository, reference, media_type, bytes.into())
     }
 
     /// Forgets a tag, if it is there. What it led to stays.

@@ -26,6 +26,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 /// What the builder chose.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -123,6 +125,9 @@ impl State {
             None if self.is_too_large(&head.headers) => Reply::new(StatusCode::PAYLOAD_TOO_LARGE),
             None => self.answer(&head, &route, &mut body, fault.as_ref()).await?,
         };
+        if let Some(Fault::Overtake { repository, tag, index }) = &fault {
+            self.storage.put_manifest(repository, tag, OCI_INDEX, index.clone());
+        }
         body.drain().await?;
         reply.seal();
         match &fault {

@@ -11,7 +11,7 @@ mod tests;
 
 use std::path::PathBuf;
 
-use oci::{Digest, MediaType, Repository};
+use oci::{Descriptor, Digest, MediaType, Repository};
 
 pub(crate) use self::attachment::Attachment;
 use self::facts::{ImageFacts, IndexFacts};
@@ -29,6 +29,46 @@ pub struct SbomOptions {
     /// The repository that they are pushed to, in place of each image's own
     /// (`COSIGN_REPOSITORY`).
     pub repository: Option<Repository>,
+    /// How a registry finds them by their image.
+    pub attach: SbomAttach,
+}
+
+/// How SBOMs are attached to images in a registry (`--sbom-attach`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SbomAttach {
+    /// Below a tag that names the image, as ko does and cosign reads.
+    #[default]
+    Tag,
+    /// As referrers (OCI 1.1): manifests whose `subject` is the image.
+    Referrers,
+    /// In both ways.
+    Both,
+    /// Not at all.
+    None,
+}
+
+impl SbomAttach {
+    /// Reads one of `tag`, `referrers`, `both` and `none`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "tag" => Some(Self::Tag),
+            "referrers" => Some(Self::Referrers),
+            "both" => Some(Self::Both),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    /// Below a tag?
+    pub(crate) fn by_tag(self) -> bool {
+        matches!(self, Self::Tag | Self::Both)
+    }
+
+    /// As referrers?
+    pub(crate) fn by_referrer(self) -> bool {
+        matches!(self, Self::Referrers | Self::Both)
+    }
 }
 
 /// The format of an SBOM.
@@ -47,6 +87,15 @@ impl SbomFormat {
             Self::Spdx => "text/spdx+json",
             Self::CycloneDx => "application/vnd.cyclonedx+json",
         })
+    }
+
+    /// The media type under which scanners look for it among referrers: the
+    /// registered one.
+    pub(crate) fn artifact_type(self) -> MediaType {
+        match self {
+            Self::Spdx => MediaType::from("application/spdx+json"),
+            Self::CycloneDx => self.media_type(),
+        }
     }
 
     /// What the names of its files end with.
@@ -81,6 +130,15 @@ impl<'a> Subject<'a> {
             Self::Image(image) => image.digest,
             Self::Index { digest, .. } => digest,
         }
+    }
+
+    /// How others point at it.
+    pub(crate) fn descriptor(self) -> Descriptor {
+        let (media_type, bytes) = match self {
+            Self::Image(image) => (&image.media_type, &image.manifest[..]),
+            Self::Index { media_type, index, .. } => (media_type, index),
+        };
+        Descriptor::new(media_type.clone(), self.digest(), bytes.len() as u64)
     }
 
     /// The document.

@@ -56,7 +56,13 @@ fn deps() -> Vec<BuiltModule> {
 }
 
 fn options(format: SbomFormat) -> SbomOptions {
-    SbomOptions { format, version: "1.2.3".to_owned(), dir: None, repository: None }
+    SbomOptions {
+        format,
+        version: "1.2.3".to_owned(),
+        dir: None,
+        repository: None,
+        attach: SbomAttach::Tag,
+    }
 }
 
 fn document(subject: Subject<'_>, format: SbomFormat) -> String {

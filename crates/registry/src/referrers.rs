@@ -1,0 +1,170 @@
+//! Stores manifests that are about another one, and lists them below a tag where
+//! the registry does not list them itself (OCI distribution-spec, "Pushing
+//! Manifests with Subject", "Referrers Tag Schema").
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use oci::{Descriptor, Digest, Index, MediaType, Reference, Repository, Tag};
+use reqwest::header::HeaderName;
+use serde_json::{Map, Value};
+
+use crate::client::Client;
+use crate::error::RegistryError;
+use crate::pull::FetchedManifest;
+use crate::scope::Access;
+
+/// The subject of a manifest that was stored, said by a registry that lists
+/// referrers.
+pub(crate) const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+/// How often the list is written, if others write it at the same time.
+const WRITES: u32 = 8;
+
+/// How long it takes, at least, to read the list and to write it.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Client {
+    /// Stores a manifest with a `subject` under its digest, and returns whether
+    /// the registry lists it among the referrers of that. The subject need not be
+    /// there yet. Where the registry does not, [`list_referrer`](Self::list_referrer)
+    /// is for it.
+    ///
+    /// # Errors
+    /// As those of [`push_manifest`](Self::push_manifest).
+    pub async fn push_referrer(
+        &self,
+        repository: &Repository,
+        manifest: Bytes,
+    ) -> Result<bool, RegistryError> {
+        let reference = repository.with_digest(Digest::of(&manifest));
+        let media_type = MediaType::OCI_MANIFEST.into();
+        Ok(self.put_manifest(&reference, &media_type, manifest).await?.has_subject)
+    }
+
+    /// Adds a manifest to the list of referrers that a tag leads to, unless it is
+    /// in it. Who else is in it stays.
+    ///
+    /// Registries have no condition for this write. So the list is read again
+    /// some time after it, when whoever had read it before has written it as well,
+    /// and written again if ours has gone. What another writes between our reading
+    /// and our writing is lost, unless that one looks again too.
+    ///
+    /// # Errors
+    /// The tag leads to something else, others keep overwriting the list, or the
+    /// registry refuses it.
+    pub async fn list_referrer(
+        &self,
+        repository: &Repository,
+        subject: Digest,
+        referrer: &Descriptor,
+    ) -> Result<(), RegistryError> {
+        let reference = repository.with_tag(tag(subject));
+        let media_type = MediaType::OCI_INDEX.into();
+        for _ in 0..WRITES {
+            let began = Instant::now();
+            let Some(list) = self.without(&reference, referrer).await? else { return Ok(()) };
+            self.push_manifest(&reference, &media_type, list).await?;
+            // Others take about as long; and not all are to come back at once.
+            let pause = began.elapsed().max(PAUSE).mul_f64(1.0 + fastrand::f64());
+            tokio::time::sleep(pause).await;
+        }
+        match self.without(&reference, referrer).await? {
+            None => Ok(()),
+            Some(_) => {
+                let (reference, writes) = (reference.full_name(), WRITES);
+                Err(RegistryError::Overwritten { reference, writes })
+            }
+        }
+    }
+
+    /// The list with a referrer added, if that is not in it.
+    async fn without(
+        &self,
+        reference: &Reference,
+        referrer: &Descriptor,
+    ) -> Result<Option<Bytes>, RegistryError> {
+        let list = match self.manifest_for(reference, Access::Push).await {
+            Ok(list) => list,
+            Err(error) if error.is_not_found() => {
+                let mut list = Index::new(MediaType::OCI_INDEX.into());
+                list.manifests.push(referrer.clone());
+                return Ok(Some(list.to_vec().into()));
+            }
+            Err(error) => return Err(error),
+        };
+        added(&list, referrer).map_err(|NotAnIndex| RegistryError::NotReferrers {
+            reference: reference.full_name(),
+            media_type: list.media_type,
+        })
+    }
+}
+
+/// The tag of the list of referrers.
+fn tag(subject: Digest) -> Tag {
+    let tag = format!("sha256-{}", subject.hex());
+    tag.parse().expect("it has 71 characters, all of which tags may have")
+}
+
+struct NotAnIndex;
+
+/// Adds a referrer to a list, if it is not in it. The rest stays as it is, also
+/// what this crate knows nothing of.
+fn added(list: &FetchedManifest, referrer: &Descriptor) -> Result<Option<Bytes>, NotAnIndex> {
+    if list.media_type != *MediaType::OCI_INDEX {
+        return Err(NotAnIndex);
+    }
+    let mut index: Map<String, Value> =
+        serde_json::from_slice(&list.bytes).map_err(|_| NotAnIndex)?;
+    let manifests = index.entry("manifests").or_insert(Value::Null);
+    if manifests.is_null() {
+        // As Go writes a list without elements.
+        *manifests = Value::Array(Vec::new());
+    }
+    let manifests = manifests.as_array_mut().ok_or(NotAnIndex)?;
+    let digest = referrer.digest.to_string();
+    if manifests.iter().any(|entry| entry["digest"] == digest.as_str()) {
+        return Ok(None);
+    }
+    manifests.push(serde_json::to_value(referrer).expect("a descriptor is JSON"));
+    Ok(Some(Value::Object(index).to_string().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_a_list_stays() {
+        let referrer = Descriptor::of("m".into(), b"");
+        let ours = serde_json::to_string(&referrer).unwrap();
+        let list = |text: &str| {
+            let bytes = Bytes::copy_from_slice(text.as_bytes());
+            let (media_type, digest) = (MediaType::OCI_INDEX.into(), Digest::of(&bytes));
+            let added = added(&FetchedManifest { media_type, digest, bytes }, &referrer);
+            added.map(|list| list.map(|list| String::from_utf8(list.to_vec()).unwrap())).ok()
+        };
+        for (text, want) in [
+            (r#"{"b":1,"a":null}"#, Some(format!(r#"{{"b":1,"a":null,"manifests":[{ours}]}}"#))),
+            (r#"{"manifests":null}"#, Some(format!(r#"{{"manifests":[{ours}]}}"#))),
+            (
+                r#"{"manifests":[{"x":"<","digest":"d"}],"annotations":{}}"#,
+                Some(format!(
+                    r#"{{"manifests":[{{"x":"<","digest":"d"}},{ours}],"annotations":{{}}}}"#
+                )),
+            ),
+        ] {
+            assert_eq!(list(text), Some(want), "{text}");
+        }
+        assert_eq!(list(&format!(r#"{{"manifests":[{{}},{ours}]}}"#)), Some(None));
+        for text in ["[]", "{", r#"{"manifests":{}}"#] {
+            assert_eq!(list(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_tag_names_the_subject() {
+        let subject = Digest::of(b"");
+        assert_eq!(tag(subject).as_str(), subject.to_string().replace(':', "-"));
+    }
+}
