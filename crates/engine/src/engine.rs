@@ -7,7 +7,7 @@ use std::sync::Arc;
 use golang::{Argument, Go};
 use layer::Compressor;
 use oci::{PlatformMatcher, Repository};
-use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver, Watcher};
+use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver, UnderWay, Watcher};
 use store::Store;
 
 use crate::activity::Activity;
@@ -244,6 +244,12 @@ impl Engine {
         &self.planner
     }
 
+    /// What the run is waiting for at registries, the oldest first.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<UnderWay> {
+        self.clients.iter().flat_map(Client::under_way).collect()
+    }
+
     /// What the run has cost so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -318,6 +324,7 @@ impl Clients {
                 watcher: watcher.clone(),
                 roots: network.roots.clone(),
                 proxies: network.proxies.clone(),
+                retry: network.retry.clone(),
                 create_repositories: network.create_repositories,
                 ..ClientOptions::default()
             };

@@ -73,6 +73,7 @@ pub async fn token(
         registries: network.registries.clone(),
         roots: network.roots.clone(),
         proxies: network.proxies.clone(),
+        retry: network.retry.clone(),
         ..ClientOptions::default()
     };
     let client = Client::new(options, Arc::clone(&network.keychain))?;

@@ -66,7 +66,7 @@ pub use oci::{Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Time
 pub use options::{Network, Options};
 pub use plan::Plan;
 pub use redact::redact;
-pub use registry::{Answer, Exchange, Proxies, ProxyError, RootPlaces};
+pub use registry::{Answer, Exchange, Proxies, ProxyError, RetryPolicy, RootPlaces, UnderWay};
 
 /// What is said of single registries: certificates, plain http, mirrors.
 pub mod registries {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use golang::Environment;
 use layer::Compression;
 use oci::{Platform, PlatformMatcher};
-use registry::{Anonymous, Keychain, Proxies, Registries, RootPlaces};
+use registry::{Anonymous, Keychain, Proxies, Registries, RetryPolicy, RootPlaces};
 
 use crate::activity::Clock;
 use crate::bases::BaseReference;
@@ -130,6 +130,7 @@ impl Default for Network {
             registries: Registries::default(),
             roots: RootPlaces::default(),
             proxies: Proxies::default(),
+            retry: RetryPolicy::default(),
             watched: false,
             keychain: Arc::new(Anonymous),
             create_repositories: false,
@@ -151,6 +152,8 @@ pub struct Network {
     pub roots: RootPlaces,
     /// Which requests go through a proxy.
     pub proxies: Proxies,
+    /// When and how often something is tried again.
+    pub retry: RetryPolicy,
     /// Whether each request is an [`Event::Exchange`](crate::Event::Exchange).
     pub watched: bool,
     /// Whose credentials are used.

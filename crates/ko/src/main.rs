@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod config;
+mod deadline;
 mod destination;
 mod environment;
 mod error;

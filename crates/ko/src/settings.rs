@@ -10,8 +10,8 @@ use std::time::Duration;
 use engine::registries::Registries;
 use engine::{
     BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
-    Limits, Network, Options, PlatformMatcher, Proxies, Repository, RootPlaces, SbomOptions,
-    Timestamp, keychain,
+    Limits, Network, Options, PlatformMatcher, Proxies, Repository, RetryPolicy, RootPlaces,
+    SbomOptions, Timestamp, keychain,
 };
 
 use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, RegistryArgs, VERSION, elements, size};
@@ -51,7 +51,7 @@ pub(crate) fn options(
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let mut network = network(process, builder.registries, publish.insecure_registry, verbose);
+    let mut network = network(process, builder.registries, publish, verbose)?;
     network.watched = verbose || !image.trace_http.is_empty();
     network.create_repositories = publishing
         .create_repositories()
@@ -376,18 +376,24 @@ pub(crate) fn cache_size_text(process: &Process) -> Located<String> {
 /// The variable that bounds the cache.
 const CACHE_SIZE: &str = "KOCACHE_MAX_SIZE";
 
-fn network(process: &Process, registries: Registries, insecure: bool, verbose: bool) -> Network {
+fn network(
+    process: &Process,
+    registries: Registries,
+    publish: &PublishArgs,
+    verbose: bool,
+) -> Result<Network> {
     let keychain = keychain(credential_sources(process, verbose));
     let (roots, proxies) = (roots(process), proxies(process));
-    Network {
+    Ok(Network {
         user_agent: user_agent(),
-        insecure,
+        insecure: publish.insecure_registry,
         registries,
         roots,
         proxies,
+        retry: retry(publish.retries)?,
         keychain,
         ..Network::default()
-    }
+    })
 }
 
 /// What the configuration and this machine say of single registries.
@@ -419,6 +425,17 @@ fn certificate_dirs(process: &Process) -> Vec<PathBuf> {
     let docker = home.into_iter().chain(["/etc/docker".into()]);
     let dirs = containers_dirs(process).into_iter().chain(docker);
     dirs.map(|dir| dir.join("certs.d")).collect()
+}
+
+/// How often is tried again what may succeed in a moment.
+fn retry(retries: i64) -> Result<RetryPolicy> {
+    let attempts = u32::try_from(retries).ok().and_then(|retries| retries.checked_add(1));
+    let attempts = attempts.ok_or_else(|| {
+        CommandError::new(format!(
+            "invalid argument \"{retries}\" for \"--retries\" flag: must not be negative"
+        ))
+    })?;
+    Ok(RetryPolicy { attempts, ..RetryPolicy::default() })
 }
 
 /// The proxies that the environment names, as Go reads it: in large letters or

@@ -50,8 +50,9 @@ impl Client {
                     let request = response.line.clone();
                     return Err(RegistryError::Protocol { request, problem });
                 }
-                // A challenge that we cannot meet is a plain 401.
-                Err(_) => return Ok(false),
+                // A challenge that we cannot meet is a plain 401, or one of a
+                // registry that does not know its own token any more.
+                Err(_) => return Ok(matches!(known, Some(AuthScheme::Bearer(_)))),
             },
             (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, None | Some(AuthScheme::Open))
                 if at_home && self.credential(repository).await? != Credential::Anonymous =>

@@ -99,8 +99,9 @@ impl Client {
                 (Some(got), Some(want)) if got != want => {
                     return Err(RegistryError::Digest { request: response.line, want, got });
                 }
-                (None, None) => response.discard().await,
-                (announced, asked) => return Ok(announced.or(asked)),
+                (Some(digest), _) => return Ok(Some(digest)),
+                (None, Some(asked)) if is_manifest(&response) => return Ok(Some(asked)),
+                (None, _) => response.discard().await,
             },
             status if is_absent(status, access) => return Ok(None),
             // Such as 405: some fronts only let `GET` through.
@@ -109,6 +110,15 @@ impl Client {
                 _ => {}
             },
         }
+        self.digest_by_get(reference, access).await
+    }
+
+    /// The digest of a manifest, if it is there.
+    pub(crate) async fn digest_by_get(
+        &self,
+        reference: &Reference,
+        access: Access,
+    ) -> Result<Option<Digest>, RegistryError> {
         match self.manifest_once(reference, access).await {
             Ok(fetched) => Ok(Some(fetched.digest)),
             Err(RegistryError::Status { failure, .. }) if is_absent(failure.status, access) => {
@@ -178,6 +188,9 @@ impl Client {
             if want != digest {
                 return Err(RegistryError::Digest { request: response.line, want, got: digest });
             }
+        }
+        if !is_manifest(&response) && bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(response.protocol(not_json(&response)));
         }
         match media_type(&response).or_else(|| own_media_type(&bytes)) {
             Some(media_type) => Ok(FetchedManifest { media_type, digest, bytes: bytes.into() }),
@@ -409,6 +422,19 @@ fn blob_call<'a>(repository: &'a Repository, descriptor: &Descriptor, offset: u6
 /// The digest that the registry announces, if it is one that we know.
 pub(crate) fn announced(response: &Response) -> Option<Digest> {
     response.header(&CONTENT_DIGEST)?.parse().ok()
+}
+
+/// Does an answer say that it is about a manifest, or not what it is about?
+fn is_manifest(response: &Response) -> bool {
+    media_type(response).is_none_or(|found| MANIFEST_TYPES.contains(&found.as_str()))
+}
+
+/// What somebody says between us and the registry, such as the page of a hotel.
+fn not_json(response: &Response) -> String {
+    match media_type(response) {
+        Some(media_type) => format!("the answer is not the JSON of a manifest, but {media_type}"),
+        None => "the answer is not the JSON of a manifest".to_owned(),
+    }
 }
 
 /// The media type in the header, without parameters.

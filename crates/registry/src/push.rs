@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use oci::{Descriptor, Digest, MediaType, Reference, Repository};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 
 use crate::blob_source::BlobSource;
@@ -12,7 +12,7 @@ use crate::body::Payload;
 use crate::client::{Call, Client};
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
-use crate::pull::{PROGRESS, announced};
+use crate::pull::{CONTENT_DIGEST, PROGRESS, announced};
 use crate::referrers::OCI_SUBJECT;
 use crate::scope::Access;
 use crate::session::Upload;
@@ -82,8 +82,6 @@ impl Client {
                 push.hint = PushHint::New;
                 continue;
             }
-            // Half of the last attempt may have been enough.
-            push.hint = PushHint::Unknown;
             if push.from.is_some() && matches!(error, RegistryError::Token { .. }) {
                 // There may be no token that is good for both repositories.
                 push.from = None;
@@ -127,7 +125,7 @@ impl Client {
         call.payload = Payload::Bytes(bytes);
         let mut attempts = self.attempts();
         loop {
-            match self.put_manifest_once(&call, digest).await {
+            match self.put_manifest_once(&call, reference, digest).await {
                 Ok(stored) => return Ok(stored),
                 Err(error) => attempts.pause(error, RegistryError::is_transient_upload).await?,
             }
@@ -137,17 +135,23 @@ impl Client {
     async fn put_manifest_once(
         &self,
         call: &Call<'_>,
+        reference: &Reference,
         digest: Digest,
     ) -> Result<StoredManifest, RegistryError> {
         let response = self.send(call).await?;
         match response.status() {
-            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => {
-                let has_subject = response.header(&OCI_SUBJECT).is_some();
-                stored(response, digest).await?;
-                Ok(StoredManifest { digest, has_subject })
-            }
-            _ => Err(response.fail().await),
+            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => {}
+            _ => return Err(response.fail().await),
         }
+        let has_subject = response.header(&OCI_SUBJECT).is_some();
+        let doubt = (!is_of_registry(&response)).then(|| response.protocol(NOT_STORED));
+        stored(response, digest).await?;
+        if let Some(doubt) = doubt
+            && self.digest_by_get(reference, Access::Push).await? != Some(digest)
+        {
+            return Err(doubt);
+        }
+        Ok(StoredManifest { digest, has_subject })
     }
 }
 
@@ -178,6 +182,7 @@ impl<'a> Push<'a> {
         if self.hint == PushHint::Unknown && self.exists().await? {
             return Ok(Pushed::Existing);
         }
+        self.hint = PushHint::New;
         self.reached = self.reached.max(1);
         let endpoint = self.client.endpoint(self.repository.registry());
         let mounted = match self.from.filter(|_| self.upload.is_none()) {
@@ -204,6 +209,8 @@ impl<'a> Push<'a> {
             None => self.open(&endpoint).await?,
         };
         self.reached = self.reached.max(2 + upload.offset / PROGRESS);
+        // From here on, half of an attempt may be enough.
+        self.hint = PushHint::Unknown;
         self.send(&endpoint, upload).await?;
         Ok(Pushed::Uploaded)
     }
@@ -218,11 +225,11 @@ impl<'a> Push<'a> {
         call
     }
 
-    async fn exists(&self) -> Result<bool, RegistryError> {
+    pub(crate) async fn exists(&self) -> Result<bool, RegistryError> {
         let path = format!("/blobs/{}", self.descriptor.digest);
         let response = self.client.send(&self.call(Method::HEAD, path)).await?;
         match response.status() {
-            StatusCode::OK => Ok(true),
+            StatusCode::OK => Ok(speaks_of(&response, self.descriptor)),
             StatusCode::NOT_FOUND => Ok(false),
             // The question may be refused; sending the blob shows whether that
             // is too.
@@ -243,7 +250,7 @@ impl<'a> Push<'a> {
         ];
         let response = self.client.post_upload(self.repository, self.from, query).await.ok()?;
         match response.status() {
-            StatusCode::CREATED => {
+            StatusCode::CREATED if is_of_registry(&response) => {
                 stored(response, self.descriptor.digest).await.ok().map(|()| Mount::Done)
             }
             StatusCode::ACCEPTED => {
@@ -259,6 +266,28 @@ impl<'a> Push<'a> {
     /// Opens an upload.
     pub(crate) async fn open(&self, endpoint: &Endpoint) -> Result<Upload, RegistryError> {
         self.client.open_upload(endpoint, self.repository, self.from).await
+    }
+}
+
+/// What may be wrong with an answer that says that all is well.
+pub(crate) const NOT_STORED: &str = "it says that it is stored, and it is not there";
+
+/// Does an answer to a write have what those of registries have: a place, or a
+/// digest? Others than the registry may answer, such as the page of a hotel.
+pub(crate) fn is_of_registry(response: &Response) -> bool {
+    response.headers().contains_key(LOCATION) || response.headers().contains_key(&CONTENT_DIGEST)
+}
+
+/// Does a good answer to `HEAD` speak of this blob? Not if it is a page of
+/// somebody between us and the registry. Some registries leave out what they
+/// should say.
+fn speaks_of(response: &Response, descriptor: &Descriptor) -> bool {
+    match response.announced_length() {
+        _ if announced(response) == Some(descriptor.digest) => true,
+        Some(length) if length > 0 => length == descriptor.size,
+        _ => !response.header(&CONTENT_TYPE).is_some_and(|kind| {
+            kind.starts_with("text/html") || kind.starts_with("application/json")
+        }),
     }
 }
 

@@ -79,11 +79,13 @@ pub(crate) async fn find(
 }
 
 /// Whatever https says, it is http that may be better in a moment, or https
-/// if it has answered.
+/// if it has answered. A certificate that is not trusted will not be in a moment,
+/// and where there is one, nobody speaks http who has not answered.
 fn is_transient(error: &RegistryError) -> bool {
     match error {
         RegistryError::Unreachable { https, http } => {
-            http.is_transient() || https.is_transient() && https.failure().is_some()
+            let may_be_http = !https.is_certificate() || http.failure().is_some();
+            may_be_http && http.is_transient() || https.is_transient() && https.failure().is_some()
         }
         _ => false,
     }

@@ -155,15 +155,18 @@ async fn follow(
     origin: &Url,
     mut request: Request,
 ) -> Result<Response, RegistryError> {
+    if let Err(reason) = guard::check_realm(origin, &request.url) {
+        return Err(redirect::refused(&request, &request.url, reason));
+    }
     request.token_of = Some(origin.clone());
     for _ in 0..=redirect::MAX_REDIRECTS {
-        if let Err(reason) = guard::check_realm(origin, &request.url) {
-            return Err(redirect::refused(&request, &request.url, reason));
-        }
         let response = transport.send(&request).await?;
         let Some(next) = redirect::next(&request, &response)? else {
             return Ok(response);
         };
+        if let Err(reason) = guard::check_realm(origin, &next) {
+            return Err(redirect::refused(&request, &next, reason));
+        }
         if !guard::same_origin(&request.url, &next) {
             if request.method != Method::GET {
                 let reason = "an identity token stays with the server that the registry names";

@@ -284,6 +284,11 @@ impl Response {
         self.headers().get(name)?.to_str().ok()
     }
 
+    /// The length of the body, or of what a `GET` would bring.
+    pub(crate) fn announced_length(&self) -> Option<u64> {
+        self.header(&CONTENT_LENGTH)?.parse().ok()
+    }
+
     /// An error for an answer that breaks the protocol.
     pub(crate) fn protocol(&self, problem: impl Into<String>) -> RegistryError {
         RegistryError::Protocol { request: self.line.clone(), problem: problem.into() }

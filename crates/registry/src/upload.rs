@@ -14,7 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{RegistryError, redacted};
 use crate::guard;
 use crate::pull::PROGRESS;
-use crate::push::{Push, stored};
+use crate::push::{NOT_STORED, Push, is_of_registry, stored};
 use crate::scope::Access;
 use crate::session::Upload;
 use crate::transport::{Pool, Response};
@@ -192,9 +192,14 @@ impl Push<'_> {
         let (mut location, digest) = (upload.location.clone(), self.descriptor.digest);
         location.query_pairs_mut().append_pair("digest", &digest.to_string());
         let response = self.client.send(&self.part(Method::PUT, location, payload)).await?;
-        match response.status() {
-            StatusCode::CREATED => stored(response, digest).await,
-            _ => Err(response.fail().await),
+        if response.status() != StatusCode::CREATED {
+            return Err(response.fail().await);
+        }
+        let doubt = (!is_of_registry(&response)).then(|| response.protocol(NOT_STORED));
+        stored(response, digest).await?;
+        match doubt {
+            Some(doubt) if !self.exists().await? => Err(doubt),
+            _ => Ok(()),
         }
     }
 

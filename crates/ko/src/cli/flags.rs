@@ -3,12 +3,14 @@
 
 use std::ffi::OsString;
 use std::num::IntErrorKind;
+use std::time::Duration;
 
 use clap::Args;
 use engine::{DelveVersion, SbomFormat};
 
 use super::csv;
 use super::pflag::boolean;
+use super::quantity::duration;
 
 /// Not a doc comment, whose brackets would be links.
 const PLATFORM: &str = "Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*";
@@ -110,6 +112,9 @@ pub(crate) struct PublishArgs {
     /// Push images to KO_DOCKER_REPO
     #[arg(long, default_value = "true")]
     pub(crate) push: bool,
+    /// How often something is tried again at a registry that may succeed in a moment.
+    #[arg(verbatim_doc_comment, long, value_name = "int", default_value = "2", value_parser = integer)]
+    pub(crate) retries: i64,
     /// Include tags but not digests in resolved image references. Useful when digests are not preserved when images are repopulated.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) tag_only: bool,
@@ -181,6 +186,9 @@ pub(crate) struct ImageArgs {
     /// Path to directory where the SBOM will be written.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) sbom_dir: OsString,
+    /// End the run with an error if its results are not out after this long, as in 90s or 10m.
+    #[arg(verbatim_doc_comment, long, value_name = "duration", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
     /// Write a page that shows how long each stage took to this file, and the data as JSON next to it.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) timings: OsString,

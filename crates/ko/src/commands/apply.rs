@@ -9,7 +9,7 @@ use super::{kubectl, resolve, session};
 use crate::cli::ApplyArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{settings, ui};
+use crate::{settings, signals, ui};
 
 /// Empty documents that kubectl gets at once: without a first byte, some
 /// versions give up before the images are built.
@@ -61,7 +61,11 @@ pub(crate) fn apply(
         }
     });
     if begun && stdin.is_some() {
-        // It was interrupted: kubectl is to hear of that before its input ends.
+        // It was interrupted, or took too long: kubectl is to hear of that before
+        // its input ends.
+        if !signals::heard() {
+            running.end();
+        }
         running.wait_for_forwarding();
     }
     drop(stdin);

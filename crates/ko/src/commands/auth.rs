@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use engine::keychain::{self, Access, Credential, docker_config};
-use engine::{Network, Repository};
+use engine::{Network, Repository, RetryPolicy};
 use serde::Serialize;
 
 use super::login::{registry, store};
@@ -95,6 +95,7 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
         registries: settings::machine_registries(process),
         roots: settings::roots(process),
         proxies: settings::proxies(process),
+        retry: RetryPolicy::default(),
         keychain,
         ..Network::default()
     };

@@ -8,11 +8,12 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::signals::{Signals, exit, forward_signal};
+use crate::signals::{Signal, Signals, exit, forward_signal};
 
 /// So many signals are kubectl's, which should end at the second by itself. One
 /// more ends us, whatever kubectl does.
@@ -47,6 +48,7 @@ pub(super) fn run(command: Command) -> Result<()> {
 pub(super) struct Running {
     thread: JoinHandle<io::Result<ExitStatus>>,
     failed: oneshot::Receiver<()>,
+    ends: UnboundedSender<()>,
     forwarded: mpsc::Receiver<()>,
 }
 
@@ -67,22 +69,25 @@ impl Running {
             begun.map_err(|error| CommandError::of(&error).context("running kubectl"))?;
         let (fail, failed) = oneshot::channel();
         let (forwarding, forwarded) = mpsc::channel();
+        let (ends, mut end) = unbounded_channel();
         let watch = async move {
             let mut heard = 0;
             let status = loop {
-                tokio::select! {
+                let signal = tokio::select! {
                     status = child.wait() => break status,
                     signal = signals.next() => {
                         heard += 1;
                         if heard > PATIENCE {
                             exit(signal);
                         }
-                        if let Some(id) = child.id() {
-                            forward_signal(signal, id);
-                            // Nobody may wait for it.
-                            let _ = forwarding.send(());
-                        }
+                        signal
                     }
+                    Some(()) = end.recv() => Signal::Terminate,
+                };
+                if let Some(id) = child.id() {
+                    forward_signal(signal, id);
+                    // Nobody may wait for it.
+                    let _ = forwarding.send(());
                 }
             };
             if status.as_ref().is_ok_and(|status| !status.success()) {
@@ -92,7 +97,7 @@ impl Running {
             status
         };
         let thread = std::thread::spawn(move || runtime.block_on(watch));
-        Ok(Self { thread, failed, forwarded })
+        Ok(Self { thread, failed, ends, forwarded })
     }
 
     /// Waits until it has ended, and not well; for ever if it ends well.
@@ -100,6 +105,12 @@ impl Running {
         if (&mut self.failed).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Asks it to end.
+    pub(super) fn end(&self) {
+        // It may have ended.
+        let _ = self.ends.send(());
     }
 
     /// Waits a short time until a signal has been forwarded, or kubectl has

@@ -9,6 +9,7 @@ use engine::{Engine, Observer, Options, Published};
 use fsutil::Access;
 
 use crate::cli::{ImageArgs, PublishArgs};
+use crate::deadline::Deadline;
 use crate::error::{CommandError, Result};
 use crate::har::Trace;
 use crate::signals::{Signal, Signals};
@@ -41,7 +42,7 @@ pub(super) fn unresolved(error: &engine::ResolveError) -> CommandError {
     }
 }
 
-/// Runs work of an engine until it ends or a signal ends it. What the engine
+/// Runs work of an engine until it ends, or a signal or `--timeout` ends it. What the engine
 /// then still has to keep for the next run is waited for, also of a run that
 /// has failed, and a signal ends only that: results should be out before.
 ///
@@ -64,6 +65,18 @@ pub(super) fn run<T>(
         Some(trace) => trace.observe(observer),
         None => observer,
     };
+    let deadline = arguments.timeout.map(Deadline::begin);
+    let observer = match &deadline {
+        Some(deadline) => deadline.observe(observer),
+        None => observer,
+    };
+    let late = async || match &deadline {
+        Some(deadline) => {
+            deadline.passed().await;
+            deadline
+        }
+        None => std::future::pending().await,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -81,6 +94,7 @@ pub(super) fn run<T>(
         tokio::select! {
             engine = begin => engine.map(|engine| (engine, signals)),
             signal = signals.next() => Err(interrupted(signal)),
+            deadline = late() => Err(deadline.error(&[])),
         }
     });
     let (engine, mut signals) = match begun {
@@ -98,6 +112,12 @@ pub(super) fn run<T>(
                 Signals::end_process();
                 engine.cancel();
                 (Err(interrupted(signal)), true)
+            }
+            deadline = late() => {
+                Signals::end_process();
+                let waits = engine.under_way();
+                engine.cancel();
+                (Err(deadline.error(&waits)), true)
             }
         };
         if !ended {

@@ -248,6 +248,20 @@ fn a_signal_while_building_is_kubectl_s_too() {
     }
 }
 
+#[test]
+fn a_run_that_takes_too_long_ends_kubectl() {
+    let fixture = fixture();
+    let spy = endless_compiler(&fixture);
+    let kubectl = Kubectl::with_script(&fixture.sandbox, PATIENT);
+    let run = fixture.sandbox.run(["apply", "-f", "config", "--timeout=3s"]);
+    let run = run.env("PATH", kubectl.path()).env("KO_GO_PATH", spy.program());
+    let output = run.output().failure(1);
+    assert!(output.stderr.contains("Error: timed out after 3s with "), "{}", output.stderr);
+    assert_eq!(kubectl.read("signals"), "SIGTERM\n");
+    assert_eq!(kubectl.manifests(), "");
+    leftovers::assert_none(&fixture.sandbox, &[]);
+}
+
 /// Ends when it was told so twice, which only the one who waits for it can do.
 const STUBBORN: &str = "cat >stdin\n: >fed\n\
     while ! [ \"$(wc -l <signals)\" = 2 ]; do sleep 0.01; done 2>/dev/null\nexit 6";

@@ -9,6 +9,7 @@ mod arguments;
 mod attach;
 mod bases;
 mod cache;
+mod canaries;
 mod cgo;
 mod clouds;
 mod clusters;

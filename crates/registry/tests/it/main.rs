@@ -5,6 +5,7 @@
 mod auth;
 mod create;
 mod docker;
+mod faults;
 mod grant;
 mod login;
 mod memory;

@@ -9,7 +9,7 @@ use testkit::registry::{Auth, Bearer, Class, Fault, Rule, TestRegistry};
 use crate::{PASSWORD, USER, basic, blob, client, reference, repository, store};
 
 /// Everything that an error can say.
-fn said(error: &RegistryError) -> String {
+pub(crate) fn said(error: &RegistryError) -> String {
     let mut text = format!("{error:?}");
     let mut next: Option<&dyn Error> = Some(error);
     while let Some(error) = next {

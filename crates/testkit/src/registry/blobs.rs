@@ -5,7 +5,8 @@ use super::contents::Upload;
 use super::reply::Reply;
 use super::route::Route;
 use super::server::State;
-use hyper::header::{CONTENT_RANGE, RANGE};
+use super::strict::{self, is_ours};
+use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use hyper::{HeaderMap, StatusCode};
 use serde_json::json;
 use std::io;
@@ -108,12 +109,24 @@ pub(super) async fn write(
             "digest parameter missing",
         ));
     }
-    let Some(upload) = state.storage.take_upload(repo, id) else {
+    let Some(mut upload) = state.storage.take_upload(repo, id) else {
         return Ok(unknown_upload());
     };
+    let line = format!("{} {repo}/blobs/uploads/", if finish { "PUT" } else { "PATCH" });
+    if is_ours(headers) {
+        for problem in strict::part(headers, &upload) {
+            state.violations.note(&line, problem);
+        }
+    }
+    let len = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let shortest = state.settings.chunk_min_length;
+    upload.has_short_chunk |= !finish && len.is_none_or(|len: u64| len < shortest);
     // The state in the location is the offset: a client that goes on with an
     // old location would be refused by a registry that keeps none.
     if route.query("_state") != Some(upload.size.to_string().as_str()) {
+        if is_ours(headers) && !state.faults.have_struck() {
+            state.violations.note(&line, "not the location of the last answer");
+        }
         state.storage.return_upload(id, upload);
         return Ok(Reply::error(
             StatusCode::BAD_REQUEST,
@@ -184,7 +197,10 @@ pub(super) fn cancel(state: &State, repo: &str, id: &str) -> io::Result<Reply> {
 }
 
 fn accepted(state: &State, repo: &str, id: &str, size: u64) -> Reply {
-    let location = format!("/v2/{repo}/blobs/uploads/{id}?_state={size}");
+    let mut location = format!("/v2/{repo}/blobs/uploads/{id}?_state={size}");
+    if let Some(secret) = &state.settings.location_secret {
+        location.push_str(&format!("&sig={secret}"));
+    }
     Reply::new(StatusCode::ACCEPTED)
         .header("location", &state.location(&location))
         .header("docker-upload-uuid", id)

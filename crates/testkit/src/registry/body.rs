@@ -84,7 +84,15 @@ impl RequestBody {
 #[derive(Debug)]
 pub(crate) enum Source {
     Bytes(Bytes),
-    File { file: File, len: u64 },
+    File {
+        file: File,
+        len: u64,
+    },
+    /// `piece` follows what is next, always.
+    Endless {
+        next: Bytes,
+        piece: Bytes,
+    },
 }
 
 impl Source {
@@ -92,6 +100,7 @@ impl Source {
         match self {
             Source::Bytes(bytes) => bytes.len() as u64,
             Source::File { len, .. } => *len,
+            Source::Endless { .. } => u64::MAX,
         }
     }
 
@@ -100,6 +109,7 @@ impl Source {
         match self {
             Source::Bytes(bytes) => bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX)),
             Source::File { len: old, .. } => *old = len.min(*old),
+            Source::Endless { .. } => {}
         }
     }
 
@@ -111,6 +121,7 @@ impl Source {
                 let len = usize::try_from(len).map_err(io::Error::other)?;
                 Source::Bytes(bytes.slice(start..start + len))
             }
+            Source::Endless { .. } => self,
             Source::File { mut file, .. } => {
                 file.seek(SeekFrom::Start(start))?;
                 Source::File { file, len }
@@ -126,6 +137,7 @@ impl Source {
             Source::Bytes(bytes) => {
                 Ok(bytes.split_to(usize::try_from(want).map_err(io::Error::other)?))
             }
+            Source::Endless { next, piece } => Ok(std::mem::replace(next, piece.clone())),
             Source::File { file, len } => {
                 let mut data = Vec::new();
                 file.take(want).read_to_end(&mut data)?;

@@ -70,6 +70,8 @@ impl Repository {
 pub(crate) struct Upload {
     pub(crate) repo: String,
     pub(crate) size: u64,
+    /// Whether a chunk was shorter than it may be unless it is the last.
+    pub(crate) has_short_chunk: bool,
     hash: Sha256,
     path: PathBuf,
 }
@@ -179,7 +181,13 @@ impl Storage {
         let id = format!("00000000-0000-4000-8000-{:012x}", uploads.0);
         let path = self.dir.path().join(&id);
         File::create(&path)?;
-        let upload = Upload { repo: repo.to_owned(), size: 0, hash: Sha256::new(), path };
+        let upload = Upload {
+            repo: repo.to_owned(),
+            size: 0,
+            has_short_chunk: false,
+            hash: Sha256::new(),
+            path,
+        };
         uploads.1.insert(id.clone(), upload);
         Ok(id)
     }

@@ -4,8 +4,10 @@ use super::log::Class;
 use super::reply::Reply;
 use crate::registry::body::Pace;
 use bytes::Bytes;
+use hyper::header::LOCATION;
 use hyper::{Method, StatusCode};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What goes wrong.
@@ -23,6 +25,22 @@ pub enum Fault {
     /// Close the connection after the request was read and carried out,
     /// without an answer.
     Cut,
+    /// Close the connection before the request's body is read, without carrying
+    /// it out.
+    CutBefore,
+    /// Close this connection and the port, for ever.
+    Leave,
+    /// Leave scheme and authority out of the answer's Location.
+    RelativeLocation,
+    /// Say nothing for so long, then answer.
+    Hang(Duration),
+    /// Send the start of a body and then this, over and over, with no end.
+    Endless {
+        /// What comes before.
+        start: Bytes,
+        /// What is repeated.
+        piece: Bytes,
+    },
     /// Close the connection after this many bytes of the response's body.
     CutResponse(u64),
     /// Close the connection after this many bytes of the request's body. An
@@ -107,6 +125,14 @@ impl Fault {
             Fault::SlowBody { chunk, pause } => {
                 reply.pace = Some(Pace { chunk: *chunk, pause: *pause });
             }
+            Fault::RelativeLocation => {
+                let location = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+                if let Some(url) = location.and_then(|text| text.parse::<hyper::Uri>().ok())
+                    && let Some(relative) = url.path_and_query()
+                {
+                    reply.set("location", relative.as_str());
+                }
+            }
             Fault::OmitHeaders(names) => {
                 for name in names {
                     reply.headers.remove(name.as_str());
@@ -119,6 +145,10 @@ impl Fault {
             }
             Fault::Respond { .. }
             | Fault::Cut
+            | Fault::CutBefore
+            | Fault::Leave
+            | Fault::Hang(_)
+            | Fault::Endless { .. }
             | Fault::CutRequest(_)
             | Fault::Redirect { .. }
             | Fault::RefuseMount
@@ -136,6 +166,9 @@ impl Fault {
                     reply.set(name, value);
                 }
                 Some(reply)
+            }
+            Fault::Endless { start, piece } => {
+                Some(Reply::new(StatusCode::OK).endless(start.clone(), piece.clone()))
             }
             Fault::Redirect { status, origin } => Some(
                 Reply::new(code(*status)).header("location", &format!("{origin}{path_and_query}")),
@@ -157,6 +190,7 @@ pub struct Rule {
     class: Option<Class>,
     path: Option<String>,
     skip: u64,
+    every: u64,
     times: u64,
     fault: Fault,
 }
@@ -165,7 +199,7 @@ impl Rule {
     /// Creates a rule that applies `fault` to every request.
     #[must_use]
     pub fn new(fault: Fault) -> Rule {
-        Rule { method: None, class: None, path: None, skip: 0, times: u64::MAX, fault }
+        Rule { method: None, class: None, path: None, skip: 0, every: 1, times: u64::MAX, fault }
     }
 
     /// Applies only to requests of this method, given in upper case.
@@ -196,6 +230,14 @@ impl Rule {
         self
     }
 
+    /// Applies only to each `count`th request that matches, the first one of them
+    /// after those that are skipped.
+    #[must_use]
+    pub fn every(mut self, count: u64) -> Rule {
+        self.every = count;
+        self
+    }
+
     /// Applies at most `count` times.
     #[must_use]
     pub fn times(mut self, count: u64) -> Rule {
@@ -213,25 +255,34 @@ impl Rule {
 /// The rules in force, in the order they were added. The first that applies
 /// to a request decides alone.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<Vec<(Rule, u64)>>);
+pub(crate) struct Faults {
+    rules: Mutex<Vec<(Rule, u64)>>,
+    struck: AtomicBool,
+}
 
 impl Faults {
     pub(crate) fn add(&self, rule: Rule) {
-        let mut rules = self.0.lock().expect("no holder of the rules panics");
+        let mut rules = self.rules.lock().expect("no holder of the rules panics");
         rules.push((rule, 0));
     }
 
+    /// Whether any has: then what a client believes need not be so.
+    pub(crate) fn have_struck(&self) -> bool {
+        self.struck.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn clear(&self) {
-        self.0.lock().expect("no holder of the rules panics").clear();
+        self.rules.lock().expect("no holder of the rules panics").clear();
     }
 
     pub(crate) fn pick(&self, method: &Method, path: &str, class: Class) -> Option<Fault> {
-        let mut rules = self.0.lock().expect("no holder of the rules panics");
+        let mut rules = self.rules.lock().expect("no holder of the rules panics");
         for (rule, seen) in rules.iter_mut() {
             if rule.matches(method, path, class) {
                 *seen += 1;
-                let applied = seen.saturating_sub(rule.skip);
-                if applied > 0 && applied <= rule.times {
+                let Some(after) = seen.checked_sub(rule.skip + 1) else { continue };
+                if after % rule.every == 0 && after / rule.every < rule.times {
+                    self.struck.store(true, Ordering::SeqCst);
                     return Some(rule.fault.clone());
                 }
             }

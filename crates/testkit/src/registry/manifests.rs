@@ -6,6 +6,7 @@ use super::contents::{Manifest, Repository};
 use super::reply::Reply;
 use super::route::Route;
 use super::server::State;
+use super::strict::is_ours;
 use crate::digest::{is_digest, sha256};
 use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::{HeaderMap, StatusCode};
@@ -97,6 +98,10 @@ pub(super) async fn put(
         && !SCHEMA_1.contains(&media_type)
         && let Some(missing) = missing(&json, repository)
     {
+        if is_ours(headers) && !state.faults.have_struck() {
+            let line = format!("PUT {repo}/manifests/{reference}");
+            state.violations.note(&line, &format!("{missing} is not there yet"));
+        }
         return Ok(Reply::error_about(
             StatusCode::NOT_FOUND,
             "MANIFEST_BLOB_UNKNOWN",
@@ -121,7 +126,7 @@ pub(super) async fn put(
     Ok(reply)
 }
 
-fn is_tag(text: &str) -> bool {
+pub(super) fn is_tag(text: &str) -> bool {
     let first = text.bytes().next();
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     first.is_some_and(word)

@@ -1,6 +1,9 @@
 //! An OCI registry in process (OCI distribution-spec 1.1): it counts what it
 //! is asked, can be slow, and goes wrong on demand.
 //!
+//! It notes requests of the client under test that break the specification, and
+//! fails the test for them when it is dropped.
+//!
 //! It is strict where registries differ: it refuses a manifest whose parts
 //! are not in the same repository, a manifest whose media type the client did
 //! not list in `Accept`, and an upload that goes on at an old location.
@@ -24,6 +27,7 @@ mod manifests;
 mod reply;
 mod route;
 mod server;
+mod strict;
 mod tls;
 
 pub use auth::{Auth, Bearer};
@@ -49,6 +53,7 @@ pub struct Builder {
     rtt: Duration,
     tls: Option<Protocol>,
     client_certificates: bool,
+    forgives: bool,
 }
 
 /// What is spoken inside TLS.
@@ -96,6 +101,14 @@ impl Builder {
     #[must_use]
     pub fn relative_locations(mut self, relative: bool) -> Builder {
         self.settings.relative_locations = relative;
+        self
+    }
+
+    /// Puts a secret into the query of where uploads go on, as stores that sign
+    /// URLs do.
+    #[must_use]
+    pub fn location_secret(mut self, secret: &str) -> Builder {
+        self.settings.location_secret = Some(secret.to_owned());
         self
     }
 
@@ -168,6 +181,13 @@ impl Builder {
         self
     }
 
+    /// Lets the client break the specification, in a test that is about that.
+    #[must_use]
+    pub fn forgives(mut self) -> Builder {
+        self.forgives = true;
+        self
+    }
+
     /// Starts the registry on a free port of 127.0.0.1.
     ///
     /// # Panics
@@ -191,13 +211,16 @@ impl Builder {
             log: log::Log::default(),
             faults: fault::Faults::default(),
             authority: Authority::new(self.auth),
+            violations: strict::Violations::default(),
             rtt: self.rtt.into(),
             connections: 0.into(),
             at_once: 0.into(),
+            gone: tokio::sync::watch::Sender::new(false),
             tls,
         });
         let server = Server::start(listener, Arc::clone(&state)).expect("a thread and a runtime");
-        TestRegistry { state, host: address.to_string(), pem, _server: server }
+        let (host, forgives) = (address.to_string(), self.forgives);
+        TestRegistry { state, host, pem, forgives, _server: server }
     }
 }
 
@@ -208,7 +231,19 @@ pub struct TestRegistry {
     host: String,
     /// Of the authority, and of a client.
     pem: Option<(String, (String, String))>,
+    forgives: bool,
     _server: Server,
+}
+
+impl Drop for TestRegistry {
+    /// A client that breaks the specification fails its test, whatever that is
+    /// about, unless it has failed for another reason.
+    fn drop(&mut self) {
+        let violations = self.violations();
+        if !self.forgives && !std::thread::panicking() {
+            assert!(violations.is_empty(), "requests against the specification: {violations:#?}");
+        }
+    }
 }
 
 impl TestRegistry {
@@ -228,6 +263,7 @@ impl TestRegistry {
         Builder {
             settings: Settings {
                 relative_locations: false,
+                location_secret: None,
                 single_post: false,
                 check_manifests: true,
                 referrers: true,
@@ -242,6 +278,7 @@ impl TestRegistry {
             rtt: Duration::ZERO,
             tls: None,
             client_certificates: false,
+            forgives: false,
         }
     }
 
@@ -282,6 +319,12 @@ impl TestRegistry {
         let mut requests = self.requests();
         requests.retain(|request| request.class == class);
         requests
+    }
+
+    /// Returns how the client under test has broken the specification.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        self.state.violations.all()
     }
 
     /// Returns requests and bytes since the last reset.

@@ -69,6 +69,12 @@ impl Reply {
         self
     }
 
+    /// A JSON body without an end.
+    pub(crate) fn endless(mut self, start: Bytes, piece: Bytes) -> Reply {
+        self.source = Source::Endless { next: start, piece };
+        self.header("content-type", "application/json")
+    }
+
     pub(crate) fn file(mut self, file: std::fs::File, len: u64) -> Reply {
         self.source = Source::File { file, len };
         self
@@ -76,6 +82,9 @@ impl Reply {
 
     /// Writes the Content-Length that belongs to the body as it is now.
     pub(crate) fn seal(&mut self) {
+        if matches!(self.source, Source::Endless { .. }) {
+            return;
+        }
         self.headers.insert(CONTENT_LENGTH, HeaderValue::from(self.source.len()));
     }
 

@@ -22,6 +22,21 @@ pub(crate) enum Target {
     Unknown,
 }
 
+impl Target {
+    /// The repository that it is in.
+    pub(crate) fn repository(&self) -> Option<&str> {
+        match self {
+            Target::Tags { repo }
+            | Target::Manifest { repo, .. }
+            | Target::Blob { repo, .. }
+            | Target::Uploads { repo }
+            | Target::Upload { repo, .. }
+            | Target::Referrers { repo, .. } => Some(repo),
+            _ => None,
+        }
+    }
+}
+
 /// A right that a request needs, as the token's scopes name it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Scope {
@@ -110,13 +125,10 @@ impl Route {
                     actions: BTreeSet::from(["*".to_owned()]),
                 }];
             }
-            Target::Tags { repo }
-            | Target::Manifest { repo, .. }
-            | Target::Blob { repo, .. }
-            | Target::Uploads { repo }
-            | Target::Upload { repo, .. }
-            | Target::Referrers { repo, .. } => repo,
-            _ => return Vec::new(),
+            target => match target.repository() {
+                Some(repo) => repo,
+                None => return Vec::new(),
+            },
         };
         match method.as_str() {
             "GET" | "HEAD" => vec![Scope::repository(repo, &["pull"])],

@@ -8,6 +8,7 @@ use super::fault::{Fault, Faults};
 use super::log::{Entry, Log};
 use super::reply::Reply;
 use super::route::{Route, Scope, Target};
+use super::strict::{self, Violations};
 use super::{blobs, manifests, tls};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH};
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -31,6 +32,7 @@ const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) relative_locations: bool,
+    pub(crate) location_secret: Option<String>,
     pub(crate) single_post: bool,
     pub(crate) check_manifests: bool,
     pub(crate) referrers: bool,
@@ -50,11 +52,14 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) faults: Faults,
     pub(crate) authority: Authority,
+    pub(crate) violations: Violations,
     pub(crate) rtt: Mutex<Duration>,
     pub(crate) connections: AtomicU64,
     /// Requests that are being answered.
     pub(crate) at_once: AtomicUsize,
     pub(crate) tls: Option<TlsAcceptor>,
+    /// Whether a fault has closed the port.
+    pub(crate) gone: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for State {
@@ -81,10 +86,19 @@ impl State {
         request: Request<Incoming>,
     ) -> io::Result<Response<ResponseBody>> {
         let (head, body) = request.into_parts();
+        if *self.gone.borrow() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let path = head.uri.path();
         let route = Route::parse(path, head.uri.query().unwrap_or_default());
         let class = route.class(&head.method);
         let entry = self.log.open(&head, class);
+        if strict::is_ours(&head.headers) {
+            let line = format!("{} {path}", head.method);
+            for problem in strict::head(&head, &route) {
+                self.violations.note(&line, problem);
+            }
+        }
         let under_way = UnderWay::begin(&self.at_once);
         let rtt = *self.rtt.lock().expect("no holder of the delay panics");
         if !rtt.is_zero() {
@@ -92,8 +106,15 @@ impl State {
         }
         let mut body = RequestBody::new(body, Arc::clone(&entry));
         let fault = self.faults.pick(&head.method, path, class);
-        if let Some(Fault::CutRequest(bytes)) = fault {
-            body.cut_after(bytes);
+        match fault {
+            Some(Fault::CutRequest(bytes)) => body.cut_after(bytes),
+            Some(Fault::Leave) => {
+                self.gone.send_replace(true);
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            Some(Fault::CutBefore) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            Some(Fault::Hang(time)) => tokio::time::sleep(time).await,
+            _ => {}
         }
         let whole = head.uri.path_and_query().map_or(path, |whole| whole.as_str());
         let mut reply = match fault.as_ref().and_then(|fault| fault.instead(whole)) {
@@ -274,8 +295,14 @@ impl Drop for Server {
 async fn accept(listener: TcpListener, state: Arc<State>) {
     let listener = tokio::net::TcpListener::from_std(listener)
         .expect("the listener is bound and non-blocking");
+    let mut gone = state.gone.subscribe();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // The sender is the state's.
+            _ = gone.changed() => break,
+        };
+        let Ok((stream, _)) = accepted else {
             continue;
         };
         // Small answers must not wait for the acknowledgement of the last.
@@ -283,6 +310,9 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
         state.connections.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(connection(stream, Arc::clone(&state)));
     }
+    drop(listener);
+    // Connections that there are hear of it by themselves.
+    std::future::pending::<()>().await;
 }
 
 /// Serves one connection to its end. It fails when a fault cuts it, when the

@@ -25,6 +25,26 @@ fn a_rule_picks_its_requests() {
     registry.inject(rule().method("HEAD").path("/v2/a/"));
     assert_eq!((get(&url).status, head(&url).status), (200, 500));
     assert_eq!(get(&format!("{}/v2/", registry.url())).status, 200);
+    registry.clear_faults();
+    registry.inject(rule().skip(1).every(3).times(2));
+    assert_eq!(statuses(9), [200, 500, 200, 200, 500, 200, 200, 200, 200]);
+}
+
+#[test]
+fn silence_and_departure() {
+    let (registry, url) = with_blob(b"blob");
+    registry.inject(Rule::new(Fault::Hang(Duration::from_millis(1))).times(1));
+    assert_eq!(get(&url).bytes(), b"blob");
+    registry.inject(Rule::new(Fault::CutBefore).times(1));
+    let start = format!("{}/v2/b/blobs/uploads/", registry.url());
+    assert!(send("POST", &start, &[], b"").is_err());
+    assert_eq!(registry.open_uploads(), 0);
+    registry.inject(Rule::new(Fault::RelativeLocation).times(1));
+    let upload = send("POST", &start, &[], b"").unwrap();
+    assert!(upload.header("location").starts_with("/v2/b/blobs/uploads/"));
+    registry.inject(Rule::new(Fault::Leave).times(1));
+    assert!(send("GET", &url, &[], b"").is_err());
+    assert!(send("GET", &url, &[], b"").is_err());
 }
 
 #[test]

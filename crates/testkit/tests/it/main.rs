@@ -10,4 +10,5 @@ mod module;
 mod push_pull;
 mod sandbox;
 mod skopeo;
+mod strict;
 mod tls;

@@ -12,6 +12,7 @@ mod local;
 mod manifests;
 mod programs;
 mod settings;
+mod timeouts;
 
 use testkit::sandbox::{Output, Run};
 

@@ -29,6 +29,8 @@ fn unknown_words() {
     insta::assert_snapshot!(refused("--tags", &[]), @"Error: flag needs an argument: --tags");
     insta::assert_snapshot!(refused("-j x", &[]), @r#"Error: invalid argument "x" for "-j, --jobs" flag: strconv.ParseInt: parsing "x": invalid syntax"#);
     insta::assert_snapshot!(refused("-j -1", &[]), @r#"Error: invalid argument "-1" for "-j, --jobs" flag: must not be negative"#);
+    insta::assert_snapshot!(refused("--retries -1", &[]), @r#"Error: invalid argument "-1" for "--retries" flag: must not be negative"#);
+    insta::assert_snapshot!(refused("--timeout 5", &[]), @r#"Error: invalid argument "5" for "--timeout" flag: want a duration such as [duration] or 30d"#);
     insta::assert_snapshot!(refused("--push=perhaps", &[]), @r#"Error: invalid argument "perhaps" for "--push" flag: strconv.ParseBool: parsing "perhaps": invalid syntax"#);
     insta::assert_snapshot!(refused("--sbom=bogus", &[]), @r#"Error: invalid argument "bogus" for "--sbom" flag: must be spdx, cyclonedx or none"#);
     insta::assert_snapshot!(refused("", &[("COSIGN_REPOSITORY", "not a name")]), @"Error: error creating publisher: parsing $COSIGN_REPOSITORY: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: not a name");
