@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod har;
 mod memory;
+mod network;
 mod settings;
 mod shown;
 mod signals;

@@ -15,6 +15,7 @@ mod manifest;
 mod media_type;
 mod platform;
 mod reference;
+mod registry;
 mod timestamp;
 
 pub use config::{Config, Healthcheck, History, ImageConfig, RootFs};
@@ -24,5 +25,6 @@ pub use index::Index;
 pub use manifest::Manifest;
 pub use media_type::MediaType;
 pub use platform::{Platform, PlatformError, PlatformMatcher};
-pub use reference::{Reference, ReferenceError, Registry, Repository, Tag};
+pub use reference::{Reference, ReferenceError, Repository, Tag};
+pub use registry::Registry;
 pub use timestamp::{Timestamp, TimestampError};

@@ -9,7 +9,8 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUT
 use reqwest::{Method, Url, Version};
 
 use crate::challenge::AuthScheme;
-use crate::error::{RegistryError, redacted};
+use crate::error::RegistryError;
+use crate::request_line::redacted;
 
 /// Headers that are shown as they are: they describe content, or the server.
 const SHOWN: [&str; 22] = [

@@ -4,7 +4,8 @@
 use oci::Repository;
 use reqwest::Method;
 
-use crate::client::{Call, Client, Target};
+use crate::call::{Call, Target};
+use crate::client::Client;
 use crate::error::RegistryError;
 use crate::scope::Access;
 use crate::session::Upload;

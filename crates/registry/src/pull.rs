@@ -9,8 +9,10 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use store::Store;
 
-use crate::client::{Call, Client};
-use crate::error::{RegistryError, RequestLine};
+use crate::call::Call;
+use crate::client::Client;
+use crate::error::RegistryError;
+use crate::request_line::RequestLine;
 use crate::retry::Attempts;
 use crate::scope::Access;
 use crate::sink::{Sink, Taken};

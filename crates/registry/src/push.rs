@@ -9,7 +9,8 @@ use reqwest::{Method, StatusCode};
 
 use crate::blob_source::BlobSource;
 use crate::body::Payload;
-use crate::client::{Call, Client};
+use crate::call::Call;
+use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::error::RegistryError;
 use crate::pull::{CONTENT_DIGEST, PROGRESS, announced};

@@ -58,7 +58,7 @@ pub(crate) fn from_registry(
 
 /// We do not follow to `to`.
 pub(crate) fn refused(request: &Request, to: &Url, reason: &'static str) -> RegistryError {
-    let target = crate::error::redacted(to);
+    let target = crate::request_line::redacted(to);
     RegistryError::Redirect { request: request.line(), target, reason }
 }
 

@@ -10,7 +10,8 @@ use store::{BlobWriter, Store};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::error::{RegistryError, RequestLine};
+use crate::error::RegistryError;
+use crate::request_line::RequestLine;
 
 /// Pieces in flight between the network and the disk.
 const PIECES: usize = 8;

@@ -9,12 +9,14 @@ use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCA
 use reqwest::{Method, StatusCode, Url};
 
 use crate::body::Payload;
-use crate::client::{Call, Client, Target};
+use crate::call::{Call, Target};
+use crate::client::Client;
 use crate::endpoint::Endpoint;
-use crate::error::{RegistryError, redacted};
+use crate::error::RegistryError;
 use crate::guard;
 use crate::pull::PROGRESS;
 use crate::push::{NOT_STORED, Push, is_of_registry, stored};
+use crate::request_line::redacted;
 use crate::scope::Access;
 use crate::session::Upload;
 use crate::transport::{Pool, Response};

@@ -14,7 +14,7 @@ use super::{login, one, wait};
 use crate::cli::{self, AuthArgs, AuthCommand, GetArgs, LogoutArgs, TokenArgs, elements};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{settings, ui};
+use crate::{network, ui};
 
 pub(crate) fn auth(process: &Process, arguments: &AuthArgs) -> Result<ExitCode> {
     match &arguments.command {
@@ -47,7 +47,7 @@ fn get(process: &Process, arguments: &GetArgs) -> Result<ExitCode> {
         }
     };
     let registry = registry(&server)?;
-    let keychain = docker_config(settings::docker_places(process));
+    let keychain = docker_config(network::docker_places(process));
     let found = wait(keychain.registry(&registry))?.map_err(|error| CommandError::of(&error))?;
     let found = match &found {
         Credential::Anonymous => {
@@ -89,12 +89,12 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
     let mounts = elements(&arguments.mount);
     let mounts = mounts.iter().map(|text| repository(text)).collect::<Result<Vec<_>>>()?;
     let access = if arguments.push { Access::Push } else { Access::Pull };
-    let keychain = Arc::new(docker_config(settings::docker_places(process)));
+    let keychain = Arc::new(docker_config(network::docker_places(process)));
     let network = Network {
-        user_agent: settings::user_agent(),
-        registries: settings::machine_registries(process),
-        roots: settings::roots(process),
-        proxies: settings::proxies(process),
+        user_agent: network::user_agent(),
+        registries: network::machine_registries(process),
+        roots: network::roots(process),
+        proxies: network::proxies(process),
         retry: RetryPolicy::default(),
         keychain,
         ..Network::default()

@@ -6,7 +6,7 @@ use crate::cli::{ConfigArgs, elements};
 use crate::config::{self, Build, Compression, Config, List, Located, Origin, Publishing};
 use crate::environment::Process;
 use crate::error::Result;
-use crate::{settings, ui};
+use crate::{network, settings, ui};
 
 pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     if arguments.schema {
@@ -23,7 +23,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     let _ = settings::platforms(&platforms)?;
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
     let _ = config.build_options(&ldflags)?;
-    let _ = settings::registries(process, &config, &work_dir)?;
+    let _ = network::registries(process, &config, &work_dir)?;
     let compression = settings::compression(&arguments.compression, &config);
     let _ = compression.parse()?;
     let publishing = settings::publishing(&arguments.registry, config.publishing.clone());

@@ -7,7 +7,7 @@ use super::{one, wait};
 use crate::cli::LoginArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{settings, ui};
+use crate::{network, ui};
 
 pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
     let registry = registry(one(&arguments.positional)?)?;
@@ -43,7 +43,7 @@ pub(super) fn registry(text: &str) -> Result<Registry> {
 
 /// Where logins are kept.
 pub(super) fn store(process: &Process) -> Result<CredentialStore> {
-    credential_store(settings::docker_places(process)).ok_or_else(|| {
+    credential_store(network::docker_places(process)).ok_or_else(|| {
         CommandError::new("there is no directory for docker's configuration")
             .hint(Some("set DOCKER_CONFIG to one, or HOME".to_owned()))
     })
