@@ -179,9 +179,15 @@ impl Account {
         replace(&mut self.auth.lock().expect("no holder of this lock panics"), auth);
     }
 
-    /// Holds a token that is on its way, in place of any other.
-    pub(crate) fn look_ahead(&self, ahead: Option<Ahead>) {
-        *self.ahead.lock().expect("no holder of this lock panics") = ahead;
+    /// Has a token fetched ahead, unless one is on its way.
+    pub(crate) fn look_ahead(&self, begin: impl FnOnce() -> Ahead) {
+        let mut ahead = self.ahead.lock().expect("no holder of this lock panics");
+        ahead.get_or_insert_with(begin);
+    }
+
+    /// Ends that.
+    pub(crate) fn look_no_further(&self) {
+        *self.ahead.lock().expect("no holder of this lock panics") = None;
     }
 
     /// The token that is on its way, if it is the right one.

@@ -36,10 +36,10 @@ impl Client {
         let mut scopes = Scopes::of(call.repository, call.access, call.from);
         let mut first = None;
         if endpoint.auth().is_none() {
+            if endpoint.http != PlainHttp::Allowed {
+                self.look_ahead(&endpoint, call.repository, &base, &scopes).await;
+            }
             first = Some(endpoint.first.lock().await).filter(|_| endpoint.auth().is_none());
-        }
-        if first.is_some() && endpoint.http != PlainHttp::Allowed {
-            self.look_ahead(&endpoint, call.repository, &base, &scopes).await;
         }
         let mut known = self.scheme(&endpoint, call.repository);
         let was_open = AuthScheme::is_open(known.as_ref());
@@ -95,11 +95,9 @@ impl Client {
         let wants_token = met.tokens.is_some();
         let mut first = None;
         if wants_token {
+            let scopes = Scopes::of(call.repository, call.access, call.from);
+            self.look_ahead(endpoint, call.repository, &base, &scopes).await;
             first = Some(endpoint.first.lock().await);
-            if endpoint.auth().is_none() {
-                let scopes = Scopes::of(call.repository, call.access, call.from);
-                self.look_ahead(endpoint, call.repository, &base, &scopes).await;
-            }
         }
         if endpoint.auth().is_some() || endpoint.is_changed.load(Ordering::SeqCst) {
             return Ok(None);
@@ -129,7 +127,7 @@ impl Client {
                     response.discard().await;
                 }
                 endpoint.is_changed.store(true, Ordering::SeqCst);
-                self.account(call.repository).look_ahead(None);
+                self.account(call.repository).look_no_further();
                 if let Some(memory) = &endpoint.memory {
                     memory.keep(call.repository, None).await;
                 }
@@ -164,8 +162,8 @@ impl Client {
                 }
             }
         };
-        let ahead = Ahead::begin(server, scopes.clone(), work);
-        self.account(repository).look_ahead(Some(ahead));
+        let begin = || Ahead::begin(server, scopes.clone(), work);
+        self.account(repository).look_ahead(begin);
     }
 
     /// Keeps for the next run how a repository has let us in: with a token, or

@@ -15,7 +15,7 @@ use crate::fixture::Written;
 use crate::gocache;
 use crate::measure::Sample;
 use crate::scenario::{Change, Scenario};
-use crate::target::Target;
+use crate::target::{self, Target};
 use toolkit::{Error, Result, go};
 
 /// Which program.
@@ -75,8 +75,9 @@ impl Contender {
         program: &Path,
         scenario: &Scenario,
         seed: &Path,
-        host: &str,
+        registry: &TestRegistry,
     ) -> Result<Self> {
+        let host = registry.host();
         let shell = Path::new("sh");
         let runs = if kind == Kind::Crane { shell } else { program };
         let mut sandbox = Sandbox::with_go_cache(runs, seed);
@@ -91,6 +92,13 @@ impl Contender {
         sandbox.set("GOMODCACHE", go::env("GOMODCACHE"));
         sandbox.set("KO_DOCKER_REPO", format!("{host}/{}", kind.repository()));
         sandbox.set("KO_DEFAULTBASEIMAGE", format!("{host}/base"));
+        if let Some(authority) = registry.ca_pem() {
+            let path = sandbox.root().join("authority.pem");
+            std::fs::write(&path, authority)
+                .map_err(|source| Error::File { path: path.clone(), source })?;
+            sandbox.set("SSL_CERT_FILE", &path);
+            sandbox.docker_config(&target::credentials(host));
+        }
         let fixture = scenario.fixture.write(&sandbox, host)?;
         let target = Target::start(scenario.to, &mut sandbox)?;
         Ok(Self { kind, sandbox, fixture, target, go_cache: seed.to_owned() })

@@ -28,7 +28,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use serde_json::{Value, json};
 use testkit::base::{Fixture as Base, Image, Index};
-use testkit::registry::TestRegistry;
 
 use crate::check::Checker;
 use crate::contender::{Contender, Kind};
@@ -151,14 +150,14 @@ fn measure(
     programs: &[(Kind, PathBuf)],
 ) -> Result<Vec<Series>> {
     eprintln!("{}: preparing", scenario.name);
-    let registry = TestRegistry::start();
+    let registry = target::registry(scenario.tokens);
     base("default", scenario.base).push(&registry, "base", "latest");
     base("override", scenario.base.min(200_000)).push(&registry, "other", "latest");
     let beginning = registry.snapshot();
     let (mut checker, seed) = (Checker::default(), gocache::seed(scenario.fixture.name())?);
     let mut contenders = Vec::new();
     for (kind, program) in programs.iter().rev() {
-        let mut contender = Contender::new(*kind, program, scenario, &seed, registry.host())?;
+        let mut contender = Contender::new(*kind, program, scenario, &seed, &registry)?;
         // Ours warms the cache that the others get copies of.
         if contenders.is_empty() && scenario.change != Change::Cold {
             contender.run(scenario, &registry, &mut checker)?;

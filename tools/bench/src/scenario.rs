@@ -24,6 +24,8 @@ pub(crate) struct Scenario {
     pub(crate) change: Change,
     /// The delay of each answer of the registry, in milliseconds.
     pub(crate) rtt: u64,
+    /// Whether the registry speaks https, and wants tokens from its token server.
+    pub(crate) tokens: bool,
     /// Whether `go build` and `crane append` take part.
     pub(crate) crane: bool,
     /// The memory of all processes together, in bytes, which a control group
@@ -74,6 +76,8 @@ pub(crate) fn all() -> Vec<Scenario> {
     let app = ["build", "./cmd/app00"];
     let small = Scenario { crane: true, ..new("noop-small", Small, &["build", "."], Change::None) };
     let rtt = Scenario { rtt: 50, ..new("noop-rtt-50", Small, &["build", "."], Change::None) };
+    let tokens = Scenario { tokens: true, ..rtt.clone() };
+    let tokens = Scenario { name: "noop-rtt-50-tokens", ..tokens };
     let tekton = |name, change| Scenario { images: Some(8), ..new(name, Tekton, &TEKTON, change) };
     let platforms = |scenario| Scenario { platforms: "all", ..scenario };
     let slow = |scenario| Scenario { slow: true, ..scenario };
@@ -95,6 +99,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     vec![
         small,
         rtt,
+        tokens,
         new("edit-small", Small, &["build", "."], MAIN),
         new("noop-17-mb", Fleet(1), &app, Change::None),
         platforms(new("noop-17-mb-4-platforms", Fleet(1), &app, Change::None)),
@@ -144,6 +149,7 @@ fn new(name: &'static str, fixture: Fixture, words: &[&str], change: Change) -> 
         images: Some(1),
         change,
         rtt: 0,
+        tokens: false,
         crane: false,
         memory: None,
         slow: false,

@@ -7,10 +7,10 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::docker::DockerDaemon;
 use testkit::kind::Cluster;
-use testkit::registry::TestRegistry;
+use testkit::registry::{Auth, Bearer, Protocol, TestRegistry};
 use testkit::sandbox::Sandbox;
 use testkit::{sha256, tap::Tap};
 
@@ -27,6 +27,23 @@ pub(crate) enum To {
     Kind(usize),
     /// The file [`TARBALL`].
     Tarball,
+}
+
+/// The user of a registry that wants one, and the password.
+const USER: (&str, &str) = ("builder", "correct-horse");
+
+/// Starts the registry that all share; one that gives tokens speaks https.
+pub(crate) fn registry(tokens: bool) -> TestRegistry {
+    let builder = TestRegistry::builder();
+    if !tokens {
+        return builder.start();
+    }
+    builder.tls(Protocol::Http2).auth(Auth::Bearer(Bearer::new(USER.0, USER.1))).start()
+}
+
+/// Docker's configuration for it.
+pub(crate) fn credentials(host: &str) -> Value {
+    json!({"auths": {host: {"username": USER.0, "password": USER.1}}})
 }
 
 /// The archive, beside the working directory: git would find it there.
