@@ -28,6 +28,9 @@ pub(crate) enum Fixture {
     /// This many mains of about 17 MB, and 200 manifests in `config`, of which
     /// as many refer to one main each.
     Fleet(usize),
+    /// This many programs that import nothing, each with a file of kodata, and
+    /// as many manifests.
+    Many(usize),
     /// One of them, and 6 MB of manifests in one file with [`REFERENCES`]
     /// references to it.
     Manifests,
@@ -51,7 +54,7 @@ impl Fixture {
     /// The name of what may be kept for it between runs.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Small | Self::Kodata => "small",
+            Self::Small | Self::Kodata | Self::Many(_) => "small",
             Self::Fleet(_) | Self::Manifests => "fleet",
             Self::Tekton => "tekton",
             Self::Project(_) => "project",
@@ -76,6 +79,17 @@ impl Fixture {
                     let scheme = if number < references.len() { "ko://" } else { "" };
                     let text = small_manifest(number, &format!("{scheme}{path}"));
                     module = module.file(&format!("config/{number:03}.yaml"), text);
+                }
+            }
+            Self::Many(mains) => {
+                let mut module = Module::new(&dir, "example.com/app");
+                for number in 0..*mains {
+                    let main = format!("cmd/app{number:03}");
+                    let text = small_manifest(number, &format!("ko://example.com/app/{main}"));
+                    module = module
+                        .main(&main)
+                        .file(&format!("{main}/kodata/name.txt"), format!("{main}\n"))
+                        .file(&format!("config/{number:03}.yaml"), text);
                 }
             }
             Self::Manifests => {

@@ -28,6 +28,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use serde_json::{Value, json};
 use testkit::base::{Fixture as Base, Image, Index};
+use testkit::registry::{Fault, Rule};
 
 use crate::check::Checker;
 use crate::contender::{Contender, Kind};
@@ -151,8 +152,8 @@ fn measure(
 ) -> Result<Vec<Series>> {
     eprintln!("{}: preparing", scenario.name);
     let registry = target::registry(scenario.tokens);
-    base("default", scenario.base).push(&registry, "base", "latest");
-    base("override", scenario.base.min(200_000)).push(&registry, "other", "latest");
+    base("default", scenario.base, scenario.base_layers).push(&registry, "base", "latest");
+    base("override", scenario.base.min(200_000), 1).push(&registry, "other", "latest");
     let beginning = registry.snapshot();
     let (mut checker, seed) = (Checker::default(), gocache::seed(scenario.fixture.name())?);
     let mut contenders = Vec::new();
@@ -166,6 +167,12 @@ fn measure(
         contenders.insert(0, contender);
     }
     registry.set_rtt(Duration::from_millis(scenario.rtt));
+    if scenario.flaky {
+        let refusals = [Fault::status(429, "TOOMANYREQUESTS"), Fault::status(503, "UNAVAILABLE")];
+        for (fault, skip) in refusals.into_iter().zip([30, 80]) {
+            registry.inject(Rule::new(fault).skip(skip).every(100));
+        }
+    }
 
     let mut all: Vec<Series> =
         programs.iter().map(|(kind, _)| Series { kind: *kind, samples: Vec::new() }).collect();
@@ -213,9 +220,9 @@ fn compare(
 
 /// A base for the four platforms of `--platform=all`, or for one if it is
 /// large.
-fn base(name: &str, size: usize) -> Base {
+fn base(name: &str, size: usize, layers: usize) -> Base {
     let platforms = ["linux/amd64", "linux/arm64/v8", "linux/ppc64le", "linux/s390x"];
-    let image = |platform: &&str| Image::oci(platform).layers(1, size).seed(name);
+    let image = |platform: &&str| Image::oci(platform).layers(layers, size).seed(name);
     if size > 1_000_000 {
         return image(&platforms[0]).noise().build();
     }

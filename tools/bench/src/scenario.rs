@@ -19,6 +19,8 @@ pub(crate) struct Scenario {
     /// The size of a layer of the base, in bytes. A large one has one platform,
     /// and deflate does not shorten it.
     pub(crate) base: usize,
+    /// How many layers the base has.
+    pub(crate) base_layers: usize,
     /// How many references stdout has to have.
     pub(crate) images: Option<usize>,
     pub(crate) change: Change,
@@ -26,6 +28,8 @@ pub(crate) struct Scenario {
     pub(crate) rtt: u64,
     /// Whether the registry speaks https, and wants tokens from its token server.
     pub(crate) tokens: bool,
+    /// Whether the registry refuses two of a hundred requests (429, 503).
+    pub(crate) flaky: bool,
     /// Whether `go build` and `crane append` take part.
     pub(crate) crane: bool,
     /// The memory of all processes together, in bytes, which a control group
@@ -72,7 +76,7 @@ const APP: Change = Change::Source { dir: "cmd/app00", package: "main" };
 
 /// All scenarios that need nothing but what is made here or downloaded.
 pub(crate) fn all() -> Vec<Scenario> {
-    use Fixture::{Fleet, Kodata, Manifests, Small, Tekton};
+    use Fixture::{Fleet, Kodata, Manifests, Many, Small, Tekton};
     let app = ["build", "./cmd/app00"];
     let small = Scenario { crane: true, ..new("noop-small", Small, &["build", "."], Change::None) };
     let rtt = Scenario { rtt: 50, ..new("noop-rtt-50", Small, &["build", "."], Change::None) };
@@ -95,6 +99,10 @@ pub(crate) fn all() -> Vec<Scenario> {
     let archive = format!("--tarball={TARBALL}");
     let archive = [&THREE[..], &["--push=false", &archive]].concat();
     let archive = local("local-tarball-3", To::Tarball, &archive, Change::None);
+    let many = |name, change| {
+        slow(Scenario { rtt: 50, base_layers: 3, change, ..yaml(name, Many(200), 200) })
+    };
+    let first = many("first-200-mains-rtt-50", Change::First);
     let forty = slow(yaml("first-40-mains-in-2-gib", Fleet(40), 40));
     vec![
         small,
@@ -121,6 +129,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         tekton("edit-tekton-8-leaf", LEAF),
         tekton("edit-tekton-8-shared", SHARED),
         Scenario { change: Change::First, memory: Some(2 << 30), ..forty },
+        Scenario { flaky: true, ..first },
+        many("noop-200-mains-rtt-50", Change::None),
         local("local-noop-docker", To::Docker, &load, Change::None),
         Scenario { base: 200_000_000, ..edit },
         Scenario { base: 200_000_000, ..nodes },
@@ -146,10 +156,12 @@ fn new(name: &'static str, fixture: Fixture, words: &[&str], change: Change) -> 
         platforms: "linux/amd64",
         to: To::Registry,
         base: 200_000,
+        base_layers: 1,
         images: Some(1),
         change,
         rtt: 0,
         tokens: false,
+        flaky: false,
         crane: false,
         memory: None,
         slow: false,
