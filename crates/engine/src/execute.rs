@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::{Either, join, join_all, select, try_join_all, try_join3};
 use golang::ImportPath;
 use oci::{Descriptor, Platform};
 use store::Store;
+use tokio::time::timeout;
 
 use crate::bases::Selected;
 use crate::build::{BuildFailure, BuildHandle, Builder, BuiltProgram, Checked, Verdict};
@@ -21,6 +23,9 @@ use crate::events::Observer;
 use crate::image::namer::md5_of;
 use crate::image::{Added, Artifact, BaseImage, Image, ImageOptions, assemble, assemble_index};
 use crate::plan::{Plan, PlannedProgram, is_stale};
+
+/// How long destinations may take to end what they have begun in vain.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Executes plans.
 #[derive(Debug)]
@@ -70,12 +75,24 @@ impl Executor<'_> {
         let several = plan.programs.len() > 1;
         let made = plan.programs.iter().zip(builds).zip(&names);
         let made = made.map(|((planned, builds), name)| self.make(planned, builds, name, several));
-        let preflight = self.preflight(plan);
-        let (allowed, made) = join(preflight, join_all(made)).await;
-        self.destinations.close().await;
-        allowed?;
-        let artifacts = first_error(made)?;
-        let references = self.destinations.commit(&artifacts).await?;
+        let made = match select(pin!(self.preflight(plan)), pin!(join_all(made))).await {
+            Either::Left((Err(refused), made)) => {
+                made.await;
+                Err(refused)
+            }
+            Either::Left((Ok(()), made)) => first_error(made.await),
+            Either::Right((made, _)) => first_error(made),
+        };
+        let close = timeout(CLOSING, self.destinations.close());
+        let artifacts = match made {
+            Ok(artifacts) => artifacts,
+            Err(error) => {
+                let _ = close.await;
+                return Err(error);
+            }
+        };
+        let (references, _) = join(self.destinations.commit(&artifacts), close).await;
+        let references = references?;
         let published = artifacts.into_iter().zip(references);
         let published = published.map(|((import_path, artifact), reference)| Published {
             references: self.destinations.references(&import_path, &artifact, &reference),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::time::Instant;
 
-use engine::{Event, Exchange, Observer};
+use engine::{Event, Exchange, Observer, UnderWay};
 use jiff::{SignedDuration, Timestamp};
 use report::har::{Content, Entry, Har, Nothing, Pair, Request, Response, Timings};
 
@@ -48,10 +48,49 @@ impl Trace {
         })
     }
 
-    /// The archive of what was recorded until now.
-    pub(crate) fn json(&self) -> String {
+    /// The archive of what was recorded until now, and of what is still waited for.
+    pub(crate) fn json(&self, under_way: &[UnderWay]) -> String {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        Har::new(VERSION, std::mem::take(&mut *entries)).json()
+        let mut entries = std::mem::take(&mut *entries);
+        entries.extend(under_way.iter().filter_map(|wait| self.unfinished(wait)));
+        Har::new(VERSION, entries).json()
+    }
+
+    /// A request that is waited for, if it is one.
+    fn unfinished(&self, wait: &UnderWay) -> Option<Entry> {
+        let (method, url) = wait.what.split_once(' ')?;
+        if !url.starts_with("http") {
+            return None;
+        }
+        let since = SignedDuration::try_from(wait.elapsed).unwrap_or_default();
+        Some(Entry {
+            started_date_time: format!("{:.6}", Timestamp::now() - since),
+            time: milliseconds(wait.elapsed),
+            request: Request {
+                method: method.to_owned(),
+                url: url.to_owned(),
+                http_version: String::new(),
+                cookies: [],
+                headers: Vec::new(),
+                query_string: query(url),
+                headers_size: -1,
+                body_size: 0,
+            },
+            response: Response {
+                status: 0,
+                status_text: String::new(),
+                http_version: String::new(),
+                cookies: [],
+                headers: Vec::new(),
+                content: Content { size: 0, mime_type: String::new() },
+                redirect_url: String::new(),
+                headers_size: -1,
+                body_size: 0,
+                error: Some("still waited for when the run ended".to_owned()),
+            },
+            cache: Nothing {},
+            timings: Timings { send: 0.0, wait: milliseconds(wait.elapsed), receive: 0.0 },
+        })
     }
 
     fn entry(&self, exchange: &Exchange) -> Entry {

@@ -36,6 +36,19 @@ pub(crate) fn exit(signal: Signal) -> ! {
     })
 }
 
+static SHARED: AtomicBool = AtomicBool::new(false);
+
+/// From now on a child's companion hears the signals too, and ends the process
+/// where that is due.
+pub(crate) fn share() {
+    SHARED.store(true, Ordering::Relaxed);
+}
+
+/// Does somebody else end the process?
+pub(crate) fn are_shared() -> bool {
+    SHARED.load(Ordering::Relaxed)
+}
+
 static HEARD: AtomicBool = AtomicBool::new(false);
 
 /// Has a signal asked the process to end?

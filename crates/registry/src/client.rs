@@ -174,7 +174,7 @@ impl Client {
             PlainHttp::Allowed => {}
         }
         match self.find(endpoint, repository).await? {
-            Found::Remembered(base, _) => Ok(base),
+            Found::Remembered(base) => Ok(base),
             Found::Asked(base, auth) => {
                 if endpoint.auth().is_none() {
                     endpoint.learn(auth.clone());
@@ -192,7 +192,7 @@ impl Client {
         repository: Option<&Repository>,
     ) -> Result<Found, RegistryError> {
         let is_changed = endpoint.is_changed.load(Ordering::SeqCst);
-        let good = |found: &Found| !(is_changed && matches!(found, Found::Remembered(..)));
+        let good = |found: &Found| !(is_changed && matches!(found, Found::Remembered(_)));
         let found = endpoint.found.get_if(good, || {
             let (transport, registry) =
                 (Arc::clone(&self.inner.transport), endpoint.registry.clone());
@@ -203,7 +203,7 @@ impl Client {
                     && let Some(met) = memory.recall(&repository).await
                 {
                     let base = scheme::base(met.scheme.as_str(), &registry);
-                    return Ok(Found::Remembered(base, met));
+                    return Ok(Found::Remembered(base));
                 }
                 let (base, auth) = scheme::find(&transport, &registry).await?;
                 Ok(Found::Asked(base, auth))

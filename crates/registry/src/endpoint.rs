@@ -17,7 +17,7 @@ use crate::challenge::{AuthScheme, Bearer};
 use crate::error::RegistryError;
 use crate::gate::{Gate, Permit};
 use crate::keychain::Credential;
-use crate::memory::{Memory, Met};
+use crate::memory::Memory;
 use crate::options::ClientOptions;
 use crate::scope::Scopes;
 use crate::session::Upload;
@@ -34,7 +34,7 @@ pub(crate) enum Found {
     /// It was asked, and this is what it said.
     Asked(Url, AuthScheme),
     /// It was spoken to there the last time.
-    Remembered(Url, Met),
+    Remembered(Url),
 }
 
 /// A registry.
@@ -76,9 +76,10 @@ impl Endpoint {
             None => PlainHttp::Never,
         };
         let max_requests = settings.max_requests.unwrap_or(options.max_requests).max(1);
-        // With http allowed everywhere, what leads there might be the wrong thing the
-        // next time.
-        let memory = options.memory.clone().filter(|_| !options.insecure);
+        // Where anybody may answer, what leads there might be the wrong thing the next
+        // time.
+        let anybody = options.insecure || options.skip_verify || settings.skip_verify == Some(true);
+        let memory = options.memory.clone().filter(|_| !anybody);
         Self {
             http,
             found: Flight::default(),

@@ -102,7 +102,7 @@ impl Memory {
         let path = repository.path().to_owned();
         let change = move |met: &mut BTreeMap<String, Met>, was_changed: &mut bool| {
             *was_changed = true;
-            if met.len() >= MOST {
+            if met.len() >= MOST && !met.contains_key(&path) {
                 met.clear();
             }
             match is {

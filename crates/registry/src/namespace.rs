@@ -131,6 +131,11 @@ impl Location {
         self.0.split('/').next().unwrap_or_default()
     }
 
+    /// Is it all of a registry?
+    pub(crate) fn is_host(&self) -> bool {
+        !self.0.contains('/')
+    }
+
     /// The repository behind it; none if that would be too long for a name.
     pub(crate) fn with(&self, rest: &str) -> Option<Repository> {
         format!("{}{rest}", self.0).parse().ok()

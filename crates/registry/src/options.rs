@@ -43,8 +43,9 @@ pub struct ClientOptions {
     pub silence: Duration,
     /// How long an upload may go on without a byte on its way or an answer.
     pub stall: Duration,
-    /// Where it is kept how open registries were spoken to that may speak http;
-    /// without, each client asks them first.
+    /// Where it is kept how repositories were spoken to: by which scheme, and where
+    /// their tokens came from, which are then fetched before a registry asks for
+    /// them. Without, each client asks first.
     pub memory: Option<Store>,
     /// Who is told of each request that has ended.
     pub watcher: Option<Watcher>,

@@ -16,24 +16,19 @@ impl Client {
     /// takes it.
     ///
     /// # Errors
-    /// The registry does not know us, or does not let us push. Whatever else is
-    /// wrong is found, and tried again, when a blob is pushed.
+    /// The registry does not know us or does not let us push, or this machine does
+    /// not let us ask it. Whatever else is wrong is found, and tried again, when a
+    /// blob is pushed.
     pub async fn preflight(&self, repository: &Repository) -> Result<(), RegistryError> {
         let asked = (repository.registry().clone(), self.credential(repository).await?);
         if !self.asks(asked) {
             return Ok(());
         }
         let endpoint = self.endpoint(repository.registry());
-        let mut opened = self.open_early(&endpoint, repository).await;
-        if let Err(error) = &opened
-            && self.creates_repositories()
-            && error.is_unknown_repository()
-            && self.create(repository).await?
-        {
-            opened = self.open_early(&endpoint, repository).await;
-        }
-        match opened {
-            Err(error) if error.is_unauthorized() || error.is_forbidden() => Err(error),
+        match self.open_early(&endpoint, repository).await {
+            Err(error) if error.is_unauthorized() || error.is_forbidden() || error.is_local() => {
+                Err(error)
+            }
             _ => Ok(()),
         }
     }

@@ -294,7 +294,9 @@ impl Client {
                 let mut sources = client.sources(&repository, true);
                 loop {
                     let place = sources.place().clone();
-                    let pulled = client.pull_blob_alone(&place, &descriptor, &store).await;
+                    let attempts = sources.attempts();
+                    let pulled =
+                        client.pull_blob_alone(&place, &descriptor, &store, attempts).await;
                     if let Some(pulled) = sources.settle(pulled) {
                         return pulled;
                     }
@@ -310,13 +312,13 @@ impl Client {
         repository: &Repository,
         descriptor: &Descriptor,
         store: &Store,
+        mut attempts: Attempts<'_>,
     ) -> Result<(), RegistryError> {
         if store.has_blob(&descriptor.digest, descriptor.size) {
             return Ok(());
         }
         let endpoint = self.endpoint(repository.registry());
         let _permit = endpoint.transfer().await;
-        let mut attempts = self.attempts();
         let mut kept = None;
         loop {
             let mut sink = match kept.take() {
@@ -399,7 +401,7 @@ impl Client {
 }
 
 /// Does a status say that a manifest does not exist?
-fn is_absent(status: StatusCode, access: Access) -> bool {
+pub(crate) fn is_absent(status: StatusCode, access: Access) -> bool {
     status == StatusCode::NOT_FOUND || status == StatusCode::FORBIDDEN && access == Access::Push
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn redacted(url: &Url) -> String {
                 text.push_str(key);
                 text.push_str("=REDACTED");
             }
+            None if !KNOWN.contains(&pair) => text.push_str("REDACTED"),
             _ => text.push_str(pair),
         }
     }
@@ -72,7 +73,7 @@ mod tests {
             ),
             (
                 "https://u:secret@h:5000/p?X-Sig=secret&flag&digest=d#secret",
-                "https://h:5000/p?X-Sig=REDACTED&flag&digest=d",
+                "https://h:5000/p?X-Sig=REDACTED&REDACTED&digest=d",
             ),
             ("http://[::1]:5000/v2/", "http://[::1]:5000/v2/"),
         ] {

@@ -89,9 +89,12 @@ impl Client {
         if !may_be || endpoint.auth().is_some() {
             return Ok(None);
         }
-        let Found::Remembered(base, met) = self.find(endpoint, Some(call.repository)).await? else {
+        let found = self.find(endpoint, Some(call.repository)).await?;
+        let (Found::Remembered(base), Some(memory)) = (found, &endpoint.memory) else {
             return Ok(None);
         };
+        // What is known of another repository says nothing of this one.
+        let Some(met) = memory.recall(call.repository).await else { return Ok(None) };
         let wants_token = met.tokens.is_some();
         let mut first = None;
         if wants_token {
@@ -103,7 +106,8 @@ impl Client {
             return Ok(None);
         }
         let answer = self.follow_redirects(call, endpoint, &base, None).await;
-        drop(first);
+        // Who waits for `first` then knows what this answer says.
+        let _first = first;
         match answer {
             Ok(response)
                 if wants_token
@@ -128,9 +132,7 @@ impl Client {
                 }
                 endpoint.is_changed.store(true, Ordering::SeqCst);
                 self.account(call.repository).look_no_further();
-                if let Some(memory) = &endpoint.memory {
-                    memory.keep(call.repository, None).await;
-                }
+                memory.keep(call.repository, None).await;
                 Ok(None)
             }
         }
@@ -146,9 +148,11 @@ impl Client {
         scopes: &Scopes,
     ) {
         let Some(memory) = &endpoint.memory else { return };
-        let Some(Met { tokens: Some(server), .. }) = memory.recall(repository).await else {
+        let met = memory.recall(repository).await;
+        let Some(Met { scheme, tokens: Some(server) }) = met else { return };
+        if scheme != Scheme::of(base) {
             return;
-        };
+        }
         let Some(challenge) = server.challenge() else { return };
         let (client, base, name) = (self.clone(), base.clone(), repository.clone());
         let wanted = scopes.clone();
@@ -175,18 +179,32 @@ impl Client {
         repository: &Repository,
         authorized: bool,
     ) {
-        let tokens = match self.scheme(endpoint, repository) {
-            Some(AuthScheme::Bearer(challenge)) if authorized => Some(TokenServer::of(&challenge)),
-            _ if authorized => return,
-            _ => None,
-        };
         let Some(memory) = &endpoint.memory else { return };
         if self.account(repository).is_kept.swap(true, Ordering::Relaxed) {
             return;
         }
-        let matters = tokens.is_some() || endpoint.http == PlainHttp::Allowed;
-        let met = Met { scheme: Scheme::of(base), tokens };
-        memory.keep(repository, Some(met).filter(|_| matters)).await;
+        let scheme = Scheme::of(base);
+        // A token that the user has brought came from no server.
+        let is_fetched = async || {
+            let credential = self.credential(repository).await;
+            !matches!(credential, Ok(Credential::RegistryToken(_)) | Err(_))
+        };
+        let met = match self.scheme(endpoint, repository) {
+            Some(AuthScheme::Bearer(challenge)) if authorized && is_fetched().await => {
+                Some(Met { scheme, tokens: Some(TokenServer::of(&challenge)) })
+            }
+            _ if !authorized && endpoint.http == PlainHttp::Allowed => {
+                Some(Met { scheme, tokens: None })
+            }
+            _ => None,
+        };
+        // Where the user allows plain http, https comes first each time.
+        let met = met.filter(|met| {
+            met.scheme == Scheme::Https
+                || endpoint.http == PlainHttp::Only
+                || endpoint.registry.may_be_http()
+        });
+        memory.keep(repository, met).await;
     }
 
     /// Sends a request and follows its redirects. `authorization` is for the

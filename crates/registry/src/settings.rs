@@ -93,12 +93,15 @@ impl Registries {
         &self.certificate_dirs
     }
 
-    /// Is plain http, or any certificate, allowed for all of a host? Not if that is not
-    /// said of a part of it.
+    /// Is plain http, or any certificate, allowed for all of a host? Not if it is said
+    /// only of a part of it: images may be pushed to another part.
     fn is_insecure(&self, key: &str) -> bool {
-        let mut mirrors = self.rules.iter().flat_map(|rule| &rule.mirrors);
-        if mirrors.any(|mirror| mirror.insecure && host_key(mirror.location.host()) == key) {
-            return true;
+        let mirrors = || {
+            let all = self.rules.iter().flat_map(|rule| &rule.mirrors);
+            all.filter(|mirror| host_key(mirror.location.host()) == key)
+        };
+        if self.rule(key).is_none() && mirrors().next().is_some() {
+            return mirrors().all(|mirror| mirror.insecure && mirror.location.is_host());
         }
         let mut parts = self.rules.iter().filter(|rule| rule.prefix.is_part_of(key));
         self.rule(key).is_some_and(|(rule, _)| rule.insecure) && parts.all(|rule| rule.insecure)
@@ -230,7 +233,7 @@ mod tests {
         let never = RegistrySettings { http: Some(PlainHttp::Never), ..Default::default() };
         let mut rules = vec![
             rule("bad.example", None, &[]),
-            rule("other.example/bad", None, &["badmirror.example:5000/hub"]),
+            rule("other.example/bad", None, &["badmirror.example:5000", "badhub.example/hub"]),
             rule("*.bad.example", None, &[]),
             rule("good.bad.example", None, &[]),
             rule("half.bad.example", None, &[]),
@@ -250,6 +253,7 @@ mod tests {
             ("good.bad.example", (None, None)),
             ("half.bad.example", (None, None)),
             ("badmirror.example:5000", (Some(PlainHttp::Allowed), Some(true))),
+            ("badhub.example", (None, None)),
             ("good.example", (None, None)),
         ] {
             let RegistrySettings { http, skip_verify, .. } = registries.of(host);

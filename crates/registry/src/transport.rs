@@ -242,7 +242,8 @@ impl Transport {
                     self.answered().contains(&request.url.origin().ascii_serialization());
                 let way = self.options.proxies.way(&request.url);
                 let error = RegistryError::transport(line, &error, answered, way.as_deref());
-                let error = if was_asked && !answered { error.into_stranger() } else { error };
+                let is_stranger = was_asked && !answered && request.url.scheme() == "https";
+                let error = if is_stranger { error.into_stranger() } else { error };
                 if let Some(watched) = &mut watched {
                     watched.failed(&error);
                 }

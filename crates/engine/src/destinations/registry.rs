@@ -146,6 +146,11 @@ impl RegistryDestination {
             return Ok(());
         }
         let repository = self.options.repository_of(import_path)?;
+        let first = self.tagged(&repository).next().expect("there is always a tag");
+        // What has the tag may come out as the same, and then nothing is pushed.
+        if !matches!(self.head(&first).await, Ok(None)) {
+            return Ok(());
+        }
         let asked = self.pusher.client.preflight(&repository).await;
         asked.map_err(|source| pushing(&repository, Arc::new(source)))
     }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::signals::{Signal, Signals, exit, forward_signal};
+use crate::signals::{self, Signal, Signals, exit, forward_signal};
 
 /// So many signals are kubectl's, which should end at the second by itself. One
 /// more ends us, whatever kubectl does.
@@ -96,6 +96,7 @@ impl Running {
             }
             status
         };
+        signals::share();
         let thread = std::thread::spawn(move || runtime.block_on(watch));
         Ok(Self { thread, failed, ends, forwarded })
     }

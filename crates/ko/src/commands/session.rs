@@ -12,7 +12,7 @@ use crate::cli::{ImageArgs, PublishArgs};
 use crate::deadline::Deadline;
 use crate::error::{CommandError, Result};
 use crate::har::Trace;
-use crate::signals::{Signal, Signals};
+use crate::signals::{self, Signal, Signals};
 use crate::timings::{Recorder, Report};
 
 /// How long a run that was interrupted may take to clean up.
@@ -125,7 +125,9 @@ pub(super) fn run<T>(
                 () = engine.settle() => {}
                 // The results are out. What is not kept is found out again.
                 _ = signals.next() => {
-                    Signals::end_process();
+                    if !signals::are_shared() {
+                        Signals::end_process();
+                    }
                     engine.cancel();
                 }
             }
@@ -136,7 +138,7 @@ pub(super) fn run<T>(
                 write_file(&path, text.into_bytes()).await?;
             }
             if let Some(trace) = &trace {
-                write_file(trace.path(), trace.json().into_bytes()).await?;
+                write_file(trace.path(), trace.json(&engine.under_way()).into_bytes()).await?;
             }
             Ok(())
         };

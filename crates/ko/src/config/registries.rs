@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use engine::registries::{
-    IdentityFiles, Location, Mirror, PlainHttp, Pulls, RegistrySettings, TlsFile,
+    IdentityFiles, Location, Mirror, PlainHttp, Prefix, Pulls, RegistrySettings, TlsFile,
 };
 
 use super::origin::{List, Located};
@@ -142,7 +142,9 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Result<Vec<Registry>
     for (key, value) in entries {
         let name = reader.name(key)?;
         let host = Located::new(name.to_owned(), reader.origin(key));
-        if let Some(first) = seen.insert(name.to_ascii_lowercase(), key) {
+        // One host may be written in several ways.
+        let is = name.parse().map_or(name.to_owned(), |host: Prefix| host.as_str().to_owned());
+        if let Some(first) = seen.insert(is, key) {
             return Err(reader.twice(name, first, key));
         }
         let fields = match &*value.value {

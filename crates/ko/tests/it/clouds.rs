@@ -82,7 +82,9 @@ fn without_repositories(makes: bool) -> Cloud {
             "HEAD" => Reply::new(404, ""),
             _ if !made.load(Ordering::SeqCst) => Reply::new(404, unknown),
             "POST" => Reply::new(202, "").header("location", "/v2/upload"),
-            _ => Reply::new(201, "").header("oci-subject", "sha256:"),
+            _ => {
+                Reply::new(201, "").header("oci-subject", "sha256:").header("location", "/v2/there")
+            }
         }
     })
 }

@@ -61,9 +61,11 @@ fn whether_we_may_push_is_asked_while_go_compiles() {
     let fixture = Fixture::new();
     let _ = fixture.build("--bare").output().success();
     // Layers of the base and kodata are there: nothing is sent before the binary is.
+    // The tag is not: what has it may come out as the same.
     let broken = "package main\n\nfunc main() { undefined() }\n";
     let _ = fixture.module().file("main.go", broken);
-    for (words, opened) in [("--bare", 1), ("--bare --no-preflight", 0)] {
+    let new = "--bare --tags=new";
+    for (words, opened) in [(new, 1), ("--bare --tags=new --no-preflight", 0), ("--bare", 0)] {
         fixture.registry.reset();
         let output = fixture.build(words).output().failure(1);
         assert!(output.stderr.contains("undefined: undefined"), "{}", output.stderr);
@@ -73,9 +75,18 @@ fn whether_we_may_push_is_asked_while_go_compiles() {
 
     let denied = Rule::new(Fault::status(403, "DENIED")).class(Class::UploadPost);
     fixture.registry.inject(denied);
-    let output = fixture.build("--bare").output().failure(1);
+    let output = fixture.build(new).output().failure(1);
     assert!(output.stderr.contains("DENIED: injected fault"), "{}", output.stderr);
     assert!(!output.stderr.contains("undefined: undefined"), "{}", output.stderr);
+
+    // Who may only read builds what is there already, as with ko.
+    let main = "package main\n\nfunc main() { println(\"hello\") }\n";
+    let _ = fixture.module().file("main.go", main);
+    fixture.registry.clear_faults();
+    let _ = fixture.build("--bare").output().success();
+    let denied = Rule::new(Fault::status(403, "DENIED")).class(Class::UploadPost);
+    fixture.registry.inject(denied);
+    let _ = fixture.build("--bare --rebuild").output().success();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What must not reach a terminal: secrets, and characters that it obeys.
 
-use testkit::registry::{Fault, Rule};
+use testkit::base::Image;
+use testkit::registry::{Fault, Rule, TestRegistry};
 use testkit::sandbox::Output;
 
 use crate::fixture::Fixture;
@@ -25,7 +26,9 @@ fn assert_clean(output: &Output) {
 
 #[test]
 fn urls_of_manifests_keep_their_secrets() {
-    let fixture = Fixture::new();
+    // It serves manifests here, too.
+    let registry = TestRegistry::builder().forgives().start();
+    let fixture = Fixture::on(registry, &Image::oci("linux/amd64").build());
     let host = fixture.registry.host();
     for (url, shown) in [
         (

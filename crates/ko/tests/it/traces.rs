@@ -1,6 +1,7 @@
 //! What is told of requests: `-v` and `--trace-http`.
 
 use std::fs;
+use std::time::Duration;
 
 use report::har::{Entry, Har};
 use serde_json::json;
@@ -77,6 +78,19 @@ fn a_run_that_fails_is_traced_as_well() {
     for entry in broken {
         assert_eq!((entry.response.status, &*entry.request.method), (0, "PUT"));
     }
+
+    // What hung is what somebody looks for.
+    fixture.registry.clear_faults();
+    let hang = Fault::Hang(Duration::from_secs(60));
+    fixture.registry.inject(Rule::new(hang).class(Class::ManifestHead));
+    let words = "--bare --timeout=1s --trace-http=../trace.har";
+    let _ = fixture.build(words).output().failure(1);
+    let entries = trace(&fixture);
+    let unfinished = |entry: &Entry| {
+        let error = entry.response.error.as_deref();
+        [Some("given up"), Some("still waited for when the run ended")].contains(&error)
+    };
+    assert!(entries.iter().any(unfinished), "{entries:#?}");
 
     let output = fixture.build("--bare --trace-http=no/trace.har").output().failure(1);
     assert!(output.stderr.contains("no/trace.har"), "{}", output.stderr);

@@ -183,6 +183,10 @@ async fn a_token_of_another_server_is_not_used() {
     assert_eq!(registry.counts().of(Class::ManifestHead), 2, "{:#?}", registry.requests());
     let shown = registry.requests_of(Class::ManifestHead);
     assert_eq!(shown[0].header("authorization"), None);
+    // The token that was fetched ahead is not shown.
+    let ahead = registry.counts().of(Class::Token);
+    assert!(shown[1].header("authorization").is_some());
+    assert!(ahead <= 2, "{ahead}");
 }
 
 #[tokio::test]
@@ -221,7 +225,9 @@ async fn where_only_https_will_do_the_token_is_fetched_ahead_as_well() {
             forward.abort();
         }
         let keychain = Arc::new(Asked::default());
-        let options = ClientOptions { skip_verify: true, memory: Some(store.clone()), ..options() };
+        let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
+        let options =
+            ClientOptions { root_certificates: vec![ca], memory: Some(store.clone()), ..options() };
         let client = Client::new(options, Arc::clone(&keychain) as Arc<dyn Keychain>).unwrap();
         registry.reset();
         let found = client.head_manifest(&name, Access::Push).await;
@@ -231,6 +237,24 @@ async fn where_only_https_will_do_the_token_is_fetched_ahead_as_well() {
             assert_requests(&registry, &[(Class::Token, 1), (Class::ManifestHead, 2)]);
         }
     }
+}
+
+#[tokio::test]
+async fn a_token_server_is_forgotten_when_the_registry_wants_a_password_instead() {
+    let registry = with_tokens();
+    let (_dir, store) = store();
+    assert!(finds(&registry, &client(&store, basic()), "app:v1").await);
+    let headers = vec![("WWW-Authenticate".to_owned(), "Basic realm=\"r\"".to_owned())];
+    let challenge = Fault::Respond { status: 401, headers, body: "{}".into() };
+    let there = Fault::Respond { status: 200, headers: Vec::new(), body: "".into() };
+    for (fault, skip) in [(challenge, 0), (there, 0)] {
+        registry.inject(Rule::new(fault).class(Class::ManifestHead).skip(skip).times(1));
+    }
+    assert!(finds(&registry, &client(&store, basic()), "app:v1").await);
+    registry.reset();
+    registry.clear_faults();
+    assert!(finds(&registry, &client(&store, basic()), "app:v1").await);
+    assert_eq!(registry.counts().of(Class::Ping), 1, "{:#?}", registry.requests());
 }
 
 #[cfg(unix)]

@@ -20,7 +20,7 @@ pub(crate) struct Tls {
     pub(crate) client_pem: (String, String),
 }
 
-/// Makes an authority, and certificates by it for 127.0.0.1 and `localhost`, and for
+/// Makes an authority, and certificates by it for addresses of loopback and `localhost`, and for
 /// a client. Clients may have to show theirs.
 pub(crate) fn create(http2: bool, client_certificates: bool) -> Tls {
     let mut params = CertificateParams::new([]).expect("no names, no bad names");
@@ -35,7 +35,7 @@ pub(crate) fn create(http2: bool, client_certificates: bool) -> Tls {
         let certificate = params.signed_by(&key, &issuer);
         (certificate.expect("the issuer's key fits the algorithm"), key)
     };
-    let (certificate, key) = certified(&["127.0.0.1", "localhost"]);
+    let (certificate, key) = certified(&["127.0.0.1", "127.0.0.2", "localhost"]);
     let (client, client_key) = certified(&["client.example"]);
 
     let provider = Arc::new(aws_lc_rs::default_provider());
