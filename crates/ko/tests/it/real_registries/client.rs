@@ -1,10 +1,13 @@
 //! A small client of a registry, past what stands before it: curl.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 use testkit::service::run;
+
+use super::programs::tool;
 
 /// How it is reached.
 #[derive(Debug, Clone, Default)]
@@ -61,4 +64,28 @@ pub(super) fn skopeo(reference: &str, words: &[String], dir: &Path) {
         .env("HOME", dir)
         .env("TMPDIR", dir.parent().unwrap());
     let _ = run(&mut skopeo);
+}
+
+/// crane fetches and checks all of it, and oras follows the referrers, too: to how
+/// many manifests.
+#[track_caller]
+pub(super) fn crane_and_oras(reference: &str) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    let home = |program: &str| {
+        let mut command = Command::new(tool(program));
+        command.env("HOME", dir.path()).env("DOCKER_CONFIG", dir.path());
+        command
+    };
+    let _ = run(home("registries/crane").args(["validate", "--remote", reference]));
+    let layout = dir.path().join("layout");
+    let to = format!("{}:copy", layout.display());
+    let words = ["copy", "--recursive", "--from-plain-http", reference, "--to-oci-layout", &to];
+    let _ = run(home("registries/oras").args(words));
+    let blobs = fs::read_dir(layout.join("blobs/sha256")).unwrap();
+    let manifests = blobs.filter(|blob| {
+        let text = fs::read(blob.as_ref().unwrap().path()).unwrap();
+        text.starts_with(b"{")
+            && serde_json::from_slice::<Value>(&text).unwrap()["mediaType"].is_string()
+    });
+    manifests.count()
 }
