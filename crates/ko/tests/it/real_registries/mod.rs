@@ -95,11 +95,24 @@ fn below_another_path(registry: Registry) {
 }
 
 fn small_bodies(registry: Registry) {
+    small_bodies_in(None, registry);
+}
+
+fn small_bodies_tls(registry: Registry) {
+    small_bodies_in(Some(&Pki::new()), registry);
+}
+
+fn small_bodies_in(tls: Option<&Pki>, registry: Registry) {
     let server = registry.start(&Setup::default());
-    let proxy = Proxy::Limit.start(server.host());
+    let proxy = Proxy::Limit(tls).start(server.host());
     let mut row = Row::of(registry, proxy.host(), server.host());
+    if let Some(pki) = tls {
+        row.trust(pki);
+    }
     row.megabytes = 5;
     let pushed = row.walk().pushed;
+    let newer = |entry: &Entry| entry.response.http_version == "HTTP/2";
+    assert_eq!(pushed.iter().any(newer), tls.is_some(), "questions, not bodies");
     let has = |method: &str, status: u16| {
         let of = |entry: &Entry| entry.request.method == method && entry.response.status == status;
         pushed.iter().any(of)
@@ -192,6 +205,7 @@ rows! {
     distribution_behind_nginx: Distribution, behind_nginx;
     distribution_below_another_path: Distribution, below_another_path;
     distribution_small_bodies: Distribution, small_bodies;
+    distribution_small_bodies_tls: Distribution, small_bodies_tls;
     olareg_plain: Olareg, plain;
     olareg_tls: Olareg, tls;
     olareg_behind_nginx: Olareg, behind_nginx;

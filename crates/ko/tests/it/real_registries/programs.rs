@@ -101,8 +101,10 @@ impl Registry {
                 }
                 Registry::Olareg => {
                     let mut command = Command::new(tool("registries/olareg"));
-                    command.args(["serve", "--addr", address, "--port", port, "--dir"]).arg(dir);
-                    command.args(["--api-delete", "--api-blob-delete"]);
+                    command.args(["serve", "--addr", address, "--port", port]);
+                    // In a directory, it loses manifests that are put at the same time
+                    // (findings/olareg-parallel-referrers.sh).
+                    command.args(["--store-type=mem", "--api-delete", "--api-blob-delete"]);
                     if let Some(pki) = setup.tls {
                         let (certificate, key) = pki.server();
                         command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
@@ -162,30 +164,27 @@ fn serve(mut command: Command, host: &str, dir: &Path, setup: &Setup<'_>) -> Com
 /// What nginx does before a registry.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Proxy<'a> {
-    /// It has the certificate.
+    /// It has the certificate, and speaks HTTP/2.
     Tls(&'a Pki),
     /// All repositories are below `team`, which the registry does not know.
     Rewrite,
     /// Bodies of 1 MiB and no more.
-    Limit,
+    Limit(Option<&'a Pki>),
 }
 
 impl Proxy<'_> {
     pub(super) fn start(self, upstream: &str) -> Program {
         Program::start(|host, dir| {
-            let (listen, limit, path) = match self {
-                Proxy::Tls(pki) => {
-                    let (certificate, key) = pki.server();
-                    let listen = format!(
-                        "{host} ssl; ssl_certificate {}; ssl_certificate_key {}",
-                        certificate.display(),
-                        key.display()
-                    );
-                    (listen, "0", "")
-                }
-                Proxy::Rewrite => (host.to_owned(), "0", "team/"),
-                Proxy::Limit => (host.to_owned(), "1m", ""),
+            let (pki, limit, path) = match self {
+                Proxy::Tls(pki) => (Some(pki), "0", ""),
+                Proxy::Rewrite => (None, "0", "team/"),
+                Proxy::Limit(pki) => (pki, "1m", ""),
             };
+            let tls = pki.map_or_else(String::new, |pki| {
+                let (certificate, key) = pki.server();
+                let (certificate, key) = (certificate.display(), key.display());
+                format!(" ssl http2; ssl_certificate {certificate}; ssl_certificate_key {key}")
+            });
             let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
                 .map(|name| format!("{name}_temp_path {};", dir.join(name).display()))
                 .concat();
@@ -195,7 +194,7 @@ impl Proxy<'_> {
             );
             let config = format!(
                 "daemon off; master_process off; pid {pid};\nevents {{}}\nhttp {{ access_log off; \
-                 {temporary}\nserver {{ listen {listen}; client_max_body_size {limit};\n\
+                 {temporary}\nserver {{ listen {host}{tls}; client_max_body_size {limit};\n\
                  location = /v2/ {{ {pass} }}\n\
                  location /v2/{path} {{ proxy_redirect /v2/ /v2/{path}; {pass} }}\n}}\n}}\n",
                 pid = dir.join("pid").display()
