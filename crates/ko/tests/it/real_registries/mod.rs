@@ -2,6 +2,7 @@
 //! there is complete, is read by another tool, and is not sent twice.
 
 mod client;
+mod cut;
 mod pki;
 mod programs;
 mod walk;
@@ -120,6 +121,28 @@ fn small_bodies_in(tls: Option<&Pki>, registry: Registry) {
     assert!(has("PUT", 413) && has("PATCH", 202), "{:#?}", lines(&pushed));
 }
 
+/// A connection breaks in the middle of a layer.
+fn breaking(registry: Registry) {
+    let server = registry.start(&Setup::default());
+    let host = cut::start(server.host());
+    let mut row = Row::of(registry, &host, server.host());
+    row.megabytes = 10;
+    let pushed = row.walk().pushed;
+    let upload = |entry: &&Entry| {
+        entry.request.method == "GET" && entry.request.url.contains("/blobs/uploads/")
+    };
+    let asked: Vec<u16> = pushed.iter().filter(upload).map(|entry| entry.response.status).collect();
+    let goes_on = pushed.iter().any(|entry| entry.request.method == "PATCH");
+    let want = match registry {
+        // findings/docker-registry-broken-patch.sh
+        Registry::Docker => (vec![404], false),
+        Registry::Distribution | Registry::Olareg => (vec![204], true),
+        // It does not know the question.
+        Registry::Crane => (vec![400], false),
+    };
+    assert_eq!((asked, goes_on), want, "{:#?}", lines(&pushed));
+}
+
 fn htpasswd(registry: Registry) {
     let server = registry.start(&Setup { htpasswd: true, ..Setup::default() });
     let mut row = Row::of(registry, server.host(), server.host());
@@ -190,6 +213,7 @@ macro_rules! rows {
 
 rows! {
     docker_registry_plain: Docker, plain;
+    docker_registry_breaking: Docker, breaking;
     docker_registry_htpasswd: Docker, htpasswd;
     docker_registry_tokens: Docker, tokens;
     docker_registry_tls: Docker, tls;
@@ -198,6 +222,7 @@ rows! {
     docker_registry_below_another_path: Docker, below_another_path;
     docker_registry_small_bodies: Docker, small_bodies;
     distribution_plain: Distribution, plain;
+    distribution_breaking: Distribution, breaking;
     distribution_htpasswd: Distribution, htpasswd;
     distribution_tokens: Distribution, tokens;
     distribution_tls: Distribution, tls;
@@ -207,11 +232,13 @@ rows! {
     distribution_small_bodies: Distribution, small_bodies;
     distribution_small_bodies_tls: Distribution, small_bodies_tls;
     olareg_plain: Olareg, plain;
+    olareg_breaking: Olareg, breaking;
     olareg_tls: Olareg, tls;
     olareg_behind_nginx: Olareg, behind_nginx;
     olareg_below_another_path: Olareg, below_another_path;
     olareg_small_bodies: Olareg, small_bodies;
     crane_plain: Crane, plain;
+    crane_breaking: Crane, breaking;
     crane_behind_nginx: Crane, behind_nginx;
     crane_below_another_path: Crane, below_another_path;
     crane_small_bodies: Crane, small_bodies;

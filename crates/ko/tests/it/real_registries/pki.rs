@@ -21,8 +21,7 @@ impl Pki {
         let ca = params.self_signed(&key).unwrap().pem();
         let issuer = Issuer::new(params, key);
         fs::write(dir.path().join("ca.crt"), ca).unwrap();
-        // `docker-registry` is told of an authority's certificates by `*.crt`, and
-        // of clients' by `*.cert`: the server's is neither.
+        // skopeo takes `*.cert` and `*.key` for a client's.
         for (name, certificate, key) in [
             ("127.0.0.1", "server.pem", "server-key.pem"),
             ("client.example", "client.cert", "client.key"),
