@@ -12,6 +12,7 @@ use std::path::Path;
 use report::har::Entry;
 use testkit::tokens::TokenServer;
 
+use crate::fixture::build;
 use client::crane_and_oras;
 use pki::Pki;
 use programs::{Objects, PASSWORD, Proxy, Registry, Setup, USER};
@@ -177,6 +178,16 @@ fn client_certificates(registry: Registry) {
     let _ = row.walk();
 }
 
+/// Has all of an image fetched, as the base of one that goes elsewhere: the requests.
+fn pull(walked: &mut Walked) -> Vec<Entry> {
+    let sandbox = &mut walked.sandbox;
+    sandbox.set("KO_DEFAULTBASEIMAGE", &walked.reference);
+    sandbox.set("KO_DOCKER_REPO", "oci:layout");
+    sandbox.set("KOCACHE", sandbox.root().join("other"));
+    let _ = built(sandbox, "--platform=linux/arm64 --trace-http=trace.har ./cmd/second");
+    trace(sandbox)
+}
+
 /// Blobs are on another host, which must not see the password.
 #[test]
 fn distribution_with_blobs_elsewhere() {
@@ -185,12 +196,7 @@ fn distribution_with_blobs_elsewhere() {
     let server = Registry::Distribution.start(&setup);
     let mut row = Row::of(Registry::Distribution, server.host(), server.host());
     row.basic();
-    let Walked { mut sandbox, reference, .. } = row.walk();
-    sandbox.set("KO_DEFAULTBASEIMAGE", reference);
-    sandbox.set("KO_DOCKER_REPO", "oci:layout");
-    sandbox.set("KOCACHE", sandbox.root().join("other"));
-    let _ = built(&sandbox, "--platform=linux/arm64 --trace-http=trace.har ./cmd/second");
-    let asked = trace(&sandbox);
+    let asked = pull(&mut row.walk());
     let store = format!("http://{}/", objects.host());
     let (stored, own): (Vec<_>, Vec<_>) =
         asked.iter().partition(|entry| entry.request.url.starts_with(&store));
@@ -202,6 +208,24 @@ fn distribution_with_blobs_elsewhere() {
     assert!(stored.iter().all(|entry| entry.response.status == 200), "{:#?}", lines(&asked));
     assert_eq!(stored.iter().filter(knows).count(), 0);
     assert!(own.iter().filter(knows).count() > stored.len());
+}
+
+/// Bases come from there, and images go to the registry itself.
+fn mirror(registry: Registry) {
+    let upstream = Registry::Distribution.start(&Setup::default());
+    let setup = Setup { mirror: Some(upstream.host()), ..Setup::default() };
+    let mirror = registry.start(&setup);
+    let mut row = Row::plain(upstream.host(), upstream.host());
+    let mirrors = format!("mirrors: ['{}']", mirror.host());
+    row.settings = format!("registries: {{'{}': {{{mirrors}}}}}", upstream.host());
+    let mut walked = row.walk();
+    let asked = pull(&mut walked);
+    let place = format!("http://{}/", mirror.host());
+    assert!(asked.len() >= 6, "{:#?}", lines(&asked));
+    assert!(asked.iter().all(|it| it.request.url.starts_with(&place)), "{:#?}", lines(&asked));
+    walked.sandbox.set("KO_DOCKER_REPO", format!("{}/out", mirror.host()));
+    let output = build(&walked.sandbox, "--bare").output().failure(1);
+    assert!(output.stderr.contains("may be read-only or a mirror"), "{}", output.stderr);
 }
 
 macro_rules! rows {
@@ -216,6 +240,7 @@ rows! {
     docker_registry_breaking: Docker, breaking;
     docker_registry_htpasswd: Docker, htpasswd;
     docker_registry_tokens: Docker, tokens;
+    docker_registry_as_mirror: Docker, mirror;
     docker_registry_tls: Docker, tls;
     docker_registry_client_certificates: Docker, client_certificates;
     docker_registry_behind_nginx: Docker, behind_nginx;
@@ -225,6 +250,7 @@ rows! {
     distribution_breaking: Distribution, breaking;
     distribution_htpasswd: Distribution, htpasswd;
     distribution_tokens: Distribution, tokens;
+    distribution_as_mirror: Distribution, mirror;
     distribution_tls: Distribution, tls;
     distribution_client_certificates: Distribution, client_certificates;
     distribution_behind_nginx: Distribution, behind_nginx;

@@ -39,6 +39,8 @@ pub(super) struct Setup<'a> {
     pub(super) tokens: Option<&'a TokenServer>,
     /// `Location` without a host.
     pub(super) relative: bool,
+    /// The registry that it is a mirror of.
+    pub(super) mirror: Option<&'a str>,
     /// Where blobs are, and are fetched from.
     pub(super) objects: Option<&'a Objects>,
 }
@@ -154,6 +156,9 @@ fn serve(mut command: Command, host: &str, dir: &Path, setup: &Setup<'_>) -> Com
         config["auth"] = json!({"token": {
             "realm": tokens.realm(), "service": SERVICE, "issuer": ISSUER, "rootcertbundle": path,
         }});
+    }
+    if let Some(host) = setup.mirror {
+        config["proxy"] = json!({"remoteurl": format!("http://{host}")});
     }
     let file = dir.join("config.yml");
     fs::write(&file, config.to_string()).unwrap();
