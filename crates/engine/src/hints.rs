@@ -47,6 +47,9 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
             .to_owned()
     } else if error.is_unreachable() {
         "check KO_DOCKER_REPO and the network; --push=false builds without a registry".to_owned()
+    } else if error.is_read_only() {
+        "the registry takes no images: it may be read-only or a mirror; check KO_DOCKER_REPO"
+            .to_owned()
     } else {
         "check KO_DOCKER_REPO".to_owned()
     }

@@ -99,6 +99,12 @@ impl RegistryError {
         self.has_status(StatusCode::FORBIDDEN)
     }
 
+    /// Returns whether the registry does not know how to do that (405): it is read-only,
+    /// or a mirror.
+    pub fn is_read_only(&self) -> bool {
+        self.has_status(StatusCode::METHOD_NOT_ALLOWED)
+    }
+
     /// Returns whether there was no connection at all.
     pub fn is_unreachable(&self) -> bool {
         match self {

@@ -27,6 +27,7 @@ pub mod sandbox;
 pub mod service;
 #[cfg_attr(not(unix), path = "tap_elsewhere.rs")]
 pub mod tap;
+pub mod tokens;
 pub mod trace;
 
 pub use digest::sha256;

@@ -9,6 +9,7 @@
 
 mod api;
 mod kube;
+mod registries;
 mod setup;
 mod size;
 mod test;

