@@ -34,7 +34,7 @@ fn unauthorized() {
     let auth = Auth::Basic { user: "me".to_owned(), password: "secret".to_owned() };
     let fixture = to(TestRegistry::builder().auth(auth).start());
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
-Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: POST http://127.0.0.1:[port]/v2/out/blobs/uploads/: UNAUTHORIZED: authentication required
+Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: HEAD http://127.0.0.1:[port]/v2/out/manifests/latest: unexpected status code 401 Unauthorized (HEAD responses have no body, use GET for details)
 hint: log in with `docker login` or a credential helper; ko reads the same configuration
 "#);
 }
