@@ -27,4 +27,9 @@ impl Keychain for GitLab {
         };
         std::future::ready(Ok(credential)).boxed()
     }
+
+    fn source(&self, repository: &Repository) -> Option<String> {
+        let is_named = repository.registry().as_str() == self.registry;
+        is_named.then(|| "CI_REGISTRY_USER and CI_REGISTRY_PASSWORD".to_owned())
+    }
 }

@@ -38,6 +38,13 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
             .to_owned()
     } else if let RegistryError::Blocked { .. } = error {
         "registriesConf in .ko.yaml, or KO_REGISTRIESCONF, says that this file counts".to_owned()
+    } else if let Some(source) = error.failure().and_then(|failure| failure.source.as_deref())
+        && (error.is_unauthorized() || error.is_forbidden())
+    {
+        format!(
+            "the credentials come from {source}; if they are old or somebody else's, log in again \
+             with `docker login` or a credential helper"
+        )
     } else if error.is_unauthorized() || error.is_forbidden() {
         "log in with `docker login` or a credential helper; ko reads the same configuration"
             .to_owned()

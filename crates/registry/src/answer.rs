@@ -40,6 +40,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// Where we are refused: why a keychain that should know us does not.
     pub trouble: Option<KeychainError>,
+    /// And where the credential came from that was shown, if that is known.
+    pub source: Option<String>,
     body: Option<String>,
 }
 
@@ -56,6 +58,7 @@ impl Failure {
             errors: parsed.map(|body| body.errors).unwrap_or_default(),
             retry_after: retry_after(headers),
             trouble: None,
+            source: None,
             body: body.map(|body| {
                 let text = String::from_utf8_lossy(body);
                 text.trim().chars().filter(|c| !c.is_control()).take(SHOWN).collect()

@@ -113,6 +113,11 @@ impl Client {
         &self.inner.transport
     }
 
+    /// Where the credential for a repository came from.
+    pub(crate) fn source(&self, repository: &Repository) -> Option<String> {
+        self.inner.keychain.source(repository)
+    }
+
     /// Why a keychain that should know us there does not.
     pub(crate) fn trouble(&self, repository: &Repository) -> Option<KeychainError> {
         self.inner.keychain.trouble(repository)
@@ -308,10 +313,10 @@ impl Client {
             }
             .boxed()
         });
-        let trouble = || self.trouble(repository);
+        let who = || (self.trouble(repository), self.source(repository));
         let token = token.await.map_err(|source| RegistryError::Token {
             registry: endpoint.registry.clone(),
-            source: Box::new(source.with_trouble(trouble)),
+            source: Box::new(source.with_who(who)),
         })?;
         Ok(token.header)
     }

@@ -52,12 +52,15 @@ impl RegistryError {
         }
     }
 
-    /// Adds to a refusal why we are not known.
-    pub(crate) fn with_trouble(mut self, trouble: impl FnOnce() -> Option<KeychainError>) -> Self {
+    /// Adds to a refusal why we are not known, and where the credential came from.
+    pub(crate) fn with_who(
+        mut self,
+        who: impl FnOnce() -> (Option<KeychainError>, Option<String>),
+    ) -> Self {
         if let Self::Status { failure, .. } = &mut self
             && failure.is_refusal()
         {
-            failure.trouble = trouble();
+            (failure.trouble, failure.source) = who();
         }
         self
     }

@@ -71,6 +71,7 @@ impl Client {
         }
         if answer::is_refusal(response.status()) {
             response.trouble = self.trouble(call.repository);
+            response.source = self.source(call.repository);
         }
         Ok(response)
     }

@@ -224,7 +224,7 @@ impl Transport {
                     watched.answered(&inner);
                 }
                 let (meter, silence) = (Arc::clone(&self.meter), self.options.silence);
-                let (pool, trouble) = (request.pool, None);
+                let (pool, trouble, source) = (request.pool, None, None);
                 Ok(Response {
                     line,
                     inner,
@@ -233,6 +233,7 @@ impl Transport {
                     meter,
                     silence,
                     trouble,
+                    source,
                     _wait: wait,
                     watched,
                 })
@@ -265,6 +266,8 @@ pub(crate) struct Response {
     _wait: Wait,
     /// Where we are refused: why a keychain that should know us does not.
     pub(crate) trouble: Option<KeychainError>,
+    /// And where the credential came from.
+    pub(crate) source: Option<String>,
     watched: Option<Watched>,
 }
 
@@ -374,6 +377,7 @@ impl Response {
         };
         let mut failure = Failure::new(status, &headers, body.as_deref());
         failure.trouble = self.trouble;
+        failure.source = self.source;
         RegistryError::Status { request: self.line, failure: Box::new(failure) }
     }
 }

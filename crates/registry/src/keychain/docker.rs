@@ -97,6 +97,8 @@ pub struct DockerConfig {
     helper_limit: Duration,
     loaded: OnceCell<Loaded>,
     answers: Mutex<Answers>,
+    /// Where the credentials of repositories came from.
+    sources: Mutex<HashMap<Repository, String>>,
 }
 
 impl DockerConfig {
@@ -107,6 +109,7 @@ impl DockerConfig {
             helper_limit: Duration::from_secs(30),
             loaded: OnceCell::new(),
             answers: Mutex::default(),
+            sources: Mutex::default(),
         }
     }
 
@@ -123,7 +126,7 @@ impl DockerConfig {
     /// # Errors
     /// What is stored cannot be read.
     pub async fn registry(&self, registry: &Registry) -> Result<Credential, KeychainError> {
-        self.lookup(registry, "").await
+        Ok(self.lookup(registry, "").await?.0)
     }
 
     async fn load(&self) -> Result<Loaded, KeychainError> {
@@ -132,8 +135,13 @@ impl DockerConfig {
         load.await.expect("reading does not panic")
     }
 
-    /// Looks for a repository, then for what is above it, up to the registry.
-    async fn lookup(&self, registry: &Registry, path: &str) -> Result<Credential, KeychainError> {
+    /// Looks for a repository, then for what is above it, up to the registry. Also
+    /// says where it was found.
+    async fn lookup(
+        &self,
+        registry: &Registry,
+        path: &str,
+    ) -> Result<(Credential, String), KeychainError> {
         let loaded = self.loaded.get_or_try_init(|| self.load()).await?;
         let Loaded { environment, file, place } = loaded;
         let mut below = path;
@@ -147,16 +155,19 @@ impl DockerConfig {
                         _ => None,
                     };
                     match question {
-                        Some(question) => self.ask(question, place).await?,
-                        None if file.keeps(registry, below, is_repository) => {
-                            file.entry(registry, below, place)?
+                        Some(question) => {
+                            let helper = format!("docker-credential-{}", question.helper);
+                            (self.ask(question, place).await?, helper)
                         }
-                        None => Credential::Anonymous,
+                        None if file.keeps(registry, below, is_repository) => {
+                            (file.entry(registry, below, place)?, place.clone())
+                        }
+                        None => (Credential::Anonymous, String::new()),
                     }
                 }
-                found => found,
+                found => (found, AUTH_CONFIG.to_owned()),
             };
-            if found != Credential::Anonymous || below.is_empty() {
+            if found.0 != Credential::Anonymous || below.is_empty() {
                 return Ok(found);
             }
             below = below.rsplit_once('/').map_or("", |(above, _)| above);
@@ -182,7 +193,21 @@ impl Keychain for DockerConfig {
         &'a self,
         repository: &'a Repository,
     ) -> BoxFuture<'a, Result<Credential, KeychainError>> {
-        self.lookup(repository.registry(), repository.path()).boxed()
+        async move {
+            let (found, source) = self.lookup(repository.registry(), repository.path()).await?;
+            let mut sources = self.sources.lock().expect("no holder of this lock panics");
+            match found {
+                Credential::Anonymous => drop(sources.remove(repository)),
+                _ => drop(sources.insert(repository.clone(), source)),
+            }
+            Ok(found)
+        }
+        .boxed()
+    }
+
+    fn source(&self, repository: &Repository) -> Option<String> {
+        let sources = self.sources.lock().expect("no holder of this lock panics");
+        sources.get(repository).cloned()
     }
 }
 

@@ -30,4 +30,8 @@ impl Keychain for GitHub {
         };
         std::future::ready(Ok(credential)).boxed()
     }
+
+    fn source(&self, repository: &Repository) -> Option<String> {
+        (repository.registry().as_str() == "ghcr.io").then(|| "GITHUB_TOKEN".to_owned())
+    }
 }

@@ -221,6 +221,12 @@ pub trait Keychain: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Where the last credential for this repository came from: a file, a program or
+    /// a variable.
+    fn source(&self, _: &Repository) -> Option<String> {
+        None
+    }
+
     /// Makes a repository that is not there, as the user that it finds; one that
     /// is there after all is as good. `false`: its registry is not one in which
     /// this keychain makes any.
@@ -269,6 +275,10 @@ impl Keychain for Chain {
 
     fn is_good(&self, repository: &Repository) -> bool {
         self.0.iter().all(|keychain| keychain.is_good(repository))
+    }
+
+    fn source(&self, repository: &Repository) -> Option<String> {
+        self.0.iter().find_map(|keychain| keychain.source(repository))
     }
 
     fn trouble(&self, repository: &Repository) -> Option<KeychainError> {

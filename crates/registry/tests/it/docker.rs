@@ -417,3 +417,28 @@ async fn chains_and_github() {
     let chain = Chain(vec![first, Arc::new(Fixed(basic("last", "x")))]);
     assert!(chain.resolve(&repository("r.io/app")).await.is_err());
 }
+
+#[tokio::test]
+async fn where_a_credential_came_from_is_known() {
+    let helpers = Helpers::new(&format!(
+        r#"{{"credHelpers":{{"gcr.io":"one"}},{}"#,
+        &auths("r.io", "me:secret")[1..]
+    ));
+    helpers.install("one", &answer("u", "s"));
+    let file = helpers.places.docker_config.as_ref().unwrap().join("config.json");
+    let variable = Some(Secret::new(auths("v.io", "me:secret")));
+    let places = DockerPlaces { docker_auth_config: variable, ..helpers.places.clone() };
+    let github = GitHub { token: Secret::new(PASSWORD), actor: None };
+    let chain = Chain(vec![Arc::new(DockerConfig::new(places)), Arc::new(github)]);
+    for (name, want) in [
+        ("r.io/a", Some(file.to_str().unwrap())),
+        ("gcr.io/a", Some("docker-credential-one")),
+        ("v.io/a", Some("DOCKER_AUTH_CONFIG")),
+        ("ghcr.io/a/b", Some("GITHUB_TOKEN")),
+        ("quay.io/a", None),
+    ] {
+        let name = repository(name);
+        let _ = chain.resolve(&name).await.unwrap();
+        assert_eq!(chain.source(&name).as_deref(), want, "{name}");
+    }
+}

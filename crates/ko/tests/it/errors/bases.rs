@@ -109,7 +109,7 @@ hint: log in with `docker login` or a credential helper; ko reads the same confi
 "#);
             insta::assert_snapshot!(wrong, @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: authenticating at 127.0.0.1:[port]: GET http://127.0.0.1:[port]/token?scope=repository%3Abase%3Apull&service=testkit: UNAUTHORIZED: authentication required
-hint: log in with `docker login` or a credential helper; ko reads the same configuration
+hint: the credentials come from [sandbox]/docker/config.json; if they are old or somebody else's, log in again with `docker login` or a credential helper
 "#);
         } else {
             insta::assert_snapshot!(anonymous, @r#"
@@ -118,7 +118,7 @@ hint: log in with `docker login` or a credential helper; ko reads the same confi
 "#);
             insta::assert_snapshot!(wrong, @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: GET http://127.0.0.1:[port]/v2/base/manifests/latest: UNAUTHORIZED: authentication required
-hint: log in with `docker login` or a credential helper; ko reads the same configuration
+hint: the credentials come from [sandbox]/docker/config.json; if they are old or somebody else's, log in again with `docker login` or a credential helper
 "#);
         }
     }

@@ -49,7 +49,7 @@ fn a_token_without_the_right_to_push() {
     let words = fails(fixture.build("--bare"));
     insta::assert_snapshot!(words, @r#"
 Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: POST http://127.0.0.1:[port]/v2/out/blobs/uploads/: UNAUTHORIZED: authentication required
-hint: log in with `docker login` or a credential helper; ko reads the same configuration
+hint: the credentials come from [sandbox]/docker/config.json; if they are old or somebody else's, log in again with `docker login` or a credential helper
 "#);
     assert!(!words.contains("testkit-token"), "{words}");
 }
