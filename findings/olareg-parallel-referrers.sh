@@ -20,7 +20,6 @@ set -euo pipefail
 tmp=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server"; chmod -R u+w "$tmp"; rm -rf "$tmp"' EXIT
-# The proxy has this version, but no list of versions, which `go install` wants.
 mkdir "$tmp/build"
 printf 'module build\n\ngo 1.26\n\nrequire github.com/olareg/olareg v0.1.2\n' >"$tmp/build/go.mod"
 (cd "$tmp/build" && GOENV=off GOFLAGS='-mod=mod -trimpath' GOTOOLCHAIN=go1.26.8 GOPATH=$tmp/go \

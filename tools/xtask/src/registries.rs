@@ -26,7 +26,7 @@ pub(crate) fn install() -> Result<()> {
     install_olareg(&dir)
 }
 
-/// Proxies of modules have this version, but no list of versions, which `go install`
+/// A proxy of modules may have this version, but no list of versions, which `go install`
 /// wants: a module that requires it does without.
 fn install_olareg(dir: &Path) -> Result<()> {
     let target = dir.join("olareg");
