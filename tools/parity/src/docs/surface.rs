@@ -61,7 +61,9 @@ pub(super) const FLAGS: [Flag; 35] = [
     flag(
         "-v, --verbose",
         &[],
-        Different("taken everywhere; shows why programs are built, and what `--embedded` found"),
+        Different(
+            "taken everywhere; shows why programs are built, what `--embedded` found, and each request to a registry without its secrets",
+        ),
     ),
     flag("--bare", IMAGES, Same),
     flag("-B, --base-import-paths", IMAGES, Same),
