@@ -87,8 +87,15 @@ pub(crate) fn finish() {
 fn takes_more(stream: &impl std::os::fd::AsFd) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut streams = [PollFd::new(stream, PollFlags::OUT)];
-    // What cannot be asked is found out by writing.
-    poll(&mut streams, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(0)
+    loop {
+        match poll(&mut streams, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(ready) => return ready > 0,
+            // A signal is pending: that says nothing of the stream.
+            Err(rustix::io::Errno::INTR) => {}
+            // What cannot be asked is found out by writing.
+            Err(_) => return true,
+        }
+    }
 }
 
 #[cfg(not(unix))]
