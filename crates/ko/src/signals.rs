@@ -12,6 +12,16 @@ pub(crate) use self::portable::{Signals, forward_signal};
 impl Signals {
     /// From now on the next one ends the process at once.
     pub(crate) fn end_process() {
+        Self::hear(exit);
+    }
+
+    /// From now on the next one is heard ([`heard`]).
+    pub(crate) fn note() {
+        Self::hear(drop);
+    }
+
+    /// Does something at the next one, on a thread of its own.
+    fn hear<T>(act: impl FnOnce(Signal) -> T + Send + 'static) {
         // Where not even this can be had, nobody is there to hear of it.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
@@ -19,7 +29,9 @@ impl Signals {
             let _inside = runtime.enter();
             Self::listen()
         };
-        std::thread::spawn(move || exit(runtime.block_on(signals.next())));
+        std::thread::spawn(move || {
+            act(runtime.block_on(signals.next()));
+        });
     }
 }
 

@@ -146,6 +146,14 @@ pub(super) fn run<T>(
             written = write => written,
             signal = signals.next() => Err(interrupted(signal)),
         };
+        // From here on nobody waits for signals: one that comes now, or has come
+        // already, is not lost.
+        Signals::note();
+        tokio::select! {
+            biased;
+            _ = signals.next() => {}
+            () = std::future::ready(()) => {}
+        }
         // Where both went wrong, it is the run that counts.
         done.and_then(|done| written.map(|()| done))
     });
