@@ -315,18 +315,11 @@ impl Clients {
         });
         let client = |skip_verify| {
             let options = ClientOptions {
-                user_agent: network.user_agent.clone(),
-                insecure: network.insecure,
                 skip_verify,
                 memory: Some(store.clone()),
-                registries: network.registries.clone(),
                 mirror_observer: Some(mirror_observer(observer)),
                 watcher: watcher.clone(),
-                roots: network.roots.clone(),
-                proxies: network.proxies.clone(),
-                retry: network.retry.clone(),
-                create_repositories: network.create_repositories,
-                ..ClientOptions::default()
+                ..network.client_options()
             };
             Client::new(options, Arc::clone(&network.keychain)).map_err(Error::Network)
         };

@@ -66,7 +66,7 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
 fn is_missing_in_cloud(error: &RegistryError) -> bool {
     error.is_unknown_repository()
         && error
-            .refused()
+            .request()
             .and_then(RequestLine::host)
             .is_some_and(|host| credentials::wants_repositories(&host))
 }

@@ -10,7 +10,7 @@ pub use registry::{
     Access, Credential, CredentialStore, DockerConfig, DockerPlaces, Grant, HelperOutput, Kept,
     Secret,
 };
-use registry::{Chain, Client, ClientOptions, GitHub, Keychain, RegistryError};
+use registry::{Chain, Client, GitHub, Keychain, RegistryError};
 
 use crate::options::Network;
 
@@ -68,14 +68,6 @@ pub async fn token(
     access: Access,
     mounts: &[Repository],
 ) -> Result<Grant, RegistryError> {
-    let options = ClientOptions {
-        user_agent: network.user_agent.clone(),
-        registries: network.registries.clone(),
-        roots: network.roots.clone(),
-        proxies: network.proxies.clone(),
-        retry: network.retry.clone(),
-        ..ClientOptions::default()
-    };
-    let client = Client::new(options, Arc::clone(&network.keychain))?;
+    let client = Client::new(network.client_options(), Arc::clone(&network.keychain))?;
     client.token(repository, access, mounts).await
 }

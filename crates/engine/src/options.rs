@@ -9,7 +9,7 @@ use std::sync::Arc;
 use golang::Environment;
 use layer::Compression;
 use oci::{Platform, PlatformMatcher};
-use registry::{Anonymous, Keychain, Proxies, Registries, RetryPolicy, RootPlaces};
+use registry::{Anonymous, ClientOptions, Keychain, Proxies, Registries, RetryPolicy, RootPlaces};
 
 use crate::activity::Clock;
 use crate::bases::BaseReference;
@@ -161,4 +161,20 @@ pub struct Network {
     /// Repositories that are not there are made, where the registry has that done
     /// before the first push (`--create-repositories`).
     pub create_repositories: bool,
+}
+
+impl Network {
+    /// What every client of a registry takes of it.
+    pub(crate) fn client_options(&self) -> ClientOptions {
+        ClientOptions {
+            user_agent: self.user_agent.clone(),
+            insecure: self.insecure,
+            registries: self.registries.clone(),
+            roots: self.roots.clone(),
+            proxies: self.proxies.clone(),
+            retry: self.retry.clone(),
+            create_repositories: self.create_repositories,
+            ..ClientOptions::default()
+        }
+    }
 }

@@ -59,13 +59,49 @@ impl Trace {
     /// A request that is waited for, if it is one.
     fn unfinished(&self, wait: &UnderWay) -> Option<Entry> {
         let (method, url) = wait.what.split_once(' ')?;
-        if !url.starts_with("http") {
-            return None;
+        let begun = Instant::now().checked_sub(wait.elapsed)?;
+        url.starts_with("http").then(|| {
+            let mut entry = self.asked(method, url, begun, wait.elapsed);
+            entry.timings.wait = entry.time;
+            entry.response.error = Some("still waited for when the run ended".to_owned());
+            entry
+        })
+    }
+
+    fn entry(&self, exchange: &Exchange) -> Entry {
+        let Exchange { method, url, begun, took, waited, .. } = exchange;
+        let mut entry = self.asked(method, url, *begun, *took);
+        entry.request.headers = pairs(&exchange.headers);
+        entry.request.body_size = exchange.sent;
+        entry.timings.wait = milliseconds(*waited);
+        entry.timings.receive = milliseconds(took.saturating_sub(*waited));
+        match &exchange.answer {
+            Ok(answer) => {
+                let header = |wanted: &str| {
+                    let found = answer.headers.iter().find(|(name, _)| name == wanted);
+                    found.map_or(String::new(), |(_, value)| value.clone())
+                };
+                entry.request.http_version.clone_from(&answer.version);
+                let response = &mut entry.response;
+                response.status = answer.status;
+                response.http_version.clone_from(&answer.version);
+                response.headers = pairs(&answer.headers);
+                response.content.mime_type = header("content-type");
+                response.redirect_url = header("location");
+                (response.content.size, response.body_size) = (answer.received, answer.received);
+            }
+            Err(reason) => entry.response.error = Some(reason.clone()),
         }
-        let since = SignedDuration::try_from(wait.elapsed).unwrap_or_default();
-        Some(Entry {
-            started_date_time: format!("{:.6}", Timestamp::now() - since),
-            time: milliseconds(wait.elapsed),
+        entry
+    }
+
+    /// A request without an answer.
+    fn asked(&self, method: &str, url: &str, begun: Instant, took: Duration) -> Entry {
+        let since = begun.saturating_duration_since(self.begun);
+        let since = SignedDuration::try_from(since).unwrap_or_default();
+        Entry {
+            started_date_time: format!("{:.6}", self.started + since),
+            time: milliseconds(took),
             request: Request {
                 method: method.to_owned(),
                 url: url.to_owned(),
@@ -86,55 +122,10 @@ impl Trace {
                 redirect_url: String::new(),
                 headers_size: -1,
                 body_size: 0,
-                error: Some("still waited for when the run ended".to_owned()),
+                error: None,
             },
             cache: Nothing {},
-            timings: Timings { send: 0.0, wait: milliseconds(wait.elapsed), receive: 0.0 },
-        })
-    }
-
-    fn entry(&self, exchange: &Exchange) -> Entry {
-        let since = exchange.begun.saturating_duration_since(self.begun);
-        let since = SignedDuration::try_from(since).unwrap_or_default();
-        let answer = exchange.answer.as_ref();
-        let version = answer.map_or("", |answer| &answer.version).to_owned();
-        let headers = answer.map_or(&[][..], |answer| &answer.headers);
-        let header = |wanted: &str| {
-            let found = headers.iter().find(|(name, _)| name == wanted);
-            found.map_or(String::new(), |(_, value)| value.clone())
-        };
-        let received = answer.map_or(0, |answer| answer.received);
-        Entry {
-            started_date_time: format!("{:.6}", self.started + since),
-            time: milliseconds(exchange.took),
-            request: Request {
-                method: exchange.method.clone(),
-                url: exchange.url.clone(),
-                http_version: version.clone(),
-                cookies: [],
-                headers: pairs(&exchange.headers),
-                query_string: query(&exchange.url),
-                headers_size: -1,
-                body_size: exchange.sent,
-            },
-            response: Response {
-                status: answer.map_or(0, |answer| answer.status),
-                status_text: String::new(),
-                http_version: version,
-                cookies: [],
-                headers: pairs(headers),
-                content: Content { size: received, mime_type: header("content-type") },
-                redirect_url: header("location"),
-                headers_size: -1,
-                body_size: received,
-                error: answer.err().cloned(),
-            },
-            cache: Nothing {},
-            timings: Timings {
-                send: 0.0,
-                wait: milliseconds(exchange.waited),
-                receive: milliseconds(exchange.took.saturating_sub(exchange.waited)),
-            },
+            timings: Timings { send: 0.0, wait: 0.0, receive: 0.0 },
         }
     }
 }

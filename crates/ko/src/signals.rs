@@ -1,7 +1,9 @@
 //! Listens to the signals that ask the process to end, and forwards them to a
 //! child.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
 
 #[cfg(unix)]
 pub(crate) use self::unix::{Signals, forward_signal};
@@ -12,16 +14,6 @@ pub(crate) use self::portable::{Signals, forward_signal};
 impl Signals {
     /// From now on the next one ends the process at once.
     pub(crate) fn end_process() {
-        Self::hear(exit);
-    }
-
-    /// From now on the next one is heard ([`heard`]).
-    pub(crate) fn note() {
-        Self::hear(drop);
-    }
-
-    /// Does something at the next one, on a thread of its own.
-    fn hear<T>(act: impl FnOnce(Signal) -> T + Send + 'static) {
         // Where not even this can be had, nobody is there to hear of it.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
@@ -29,9 +21,13 @@ impl Signals {
             let _inside = runtime.enter();
             Self::listen()
         };
-        std::thread::spawn(move || {
-            act(runtime.block_on(signals.next()));
-        });
+        std::thread::spawn(move || exit(runtime.block_on(signals.next())));
+    }
+
+    /// Hears one that has come already ([`heard`]), without waiting.
+    pub(crate) fn look(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = pin!(self.next()).poll(&mut context);
     }
 }
 

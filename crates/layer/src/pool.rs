@@ -69,8 +69,8 @@ impl Pool {
 }
 
 impl Started {
-    /// Starts threads, or fewer if the operating system gives no more. Without
-    /// any, whoever has a piece compresses it.
+    /// Starts the threads, or as many as the operating system allows. If there are
+    /// none, the caller compresses each piece itself.
     fn new(wanted: NonZeroUsize) -> Self {
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));

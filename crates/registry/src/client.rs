@@ -100,6 +100,7 @@ impl Client {
         repository: &Repository,
         access: Access,
     ) -> Result<(), RegistryError> {
+        self.check(repository)?;
         let endpoint = self.endpoint(repository.registry());
         let base = self.base(&endpoint, Some(repository));
         let (base, credential) = tokio::join!(base, self.credential(repository));
@@ -170,9 +171,6 @@ impl Client {
         endpoint: &Endpoint,
         repository: Option<&Repository>,
     ) -> Result<Url, RegistryError> {
-        if let Some(repository) = repository {
-            self.check(repository)?;
-        }
         match endpoint.http {
             PlainHttp::Never => return Ok(scheme::base("https", &endpoint.registry)),
             PlainHttp::Only => return Ok(scheme::base("http", &endpoint.registry)),

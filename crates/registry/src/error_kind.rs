@@ -84,14 +84,6 @@ impl RegistryError {
         }
     }
 
-    /// The request that was answered with no.
-    pub fn refused(&self) -> Option<&RequestLine> {
-        match self {
-            Self::Status { request, .. } => Some(request),
-            _ => None,
-        }
-    }
-
     /// Returns whether the registry wants other credentials or any (401).
     pub fn is_unauthorized(&self) -> bool {
         self.has_status(StatusCode::UNAUTHORIZED)

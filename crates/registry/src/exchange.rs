@@ -1,5 +1,4 @@
-//! Describes requests and their answers to whoever watches them, without anything
-//! secret.
+//! Describes requests and their answers to a watcher, without secrets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -61,7 +60,7 @@ pub struct Exchange {
     pub waited: Duration,
     /// The time until the last byte of the answer, or until nobody wanted more.
     pub took: Duration,
-    /// The answer, or why there is none.
+    /// The answer, or the reason for its absence.
     pub answer: Result<Answer, String>,
 }
 

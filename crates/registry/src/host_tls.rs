@@ -121,8 +121,8 @@ impl HostTls {
     }
 
     /// Reads the first directory that there is for a host, as docker and podman
-    /// do: `*.crt` are authorities, `*.cert` with `*.key` is who we are. Of what
-    /// is no certificate of an authority they say nothing, either.
+    /// do: `*.crt` are authorities, `*.cert` with `*.key` is who we are. A `*.crt`
+    /// without certificates is ignored, as they ignore it.
     fn read_dir(&mut self, host: &str, dirs: &[PathBuf]) -> Result<(), RegistryError> {
         // There, a name cannot have a colon.
         let name = if cfg!(windows) { host.replace(':', "") } else { host.to_owned() };
@@ -190,7 +190,7 @@ fn certified(
     })
 }
 
-/// More than this is no file of certificates, in bytes.
+/// The largest certificate file that is read, in bytes.
 const LIMIT: u64 = 16 << 20;
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -90,13 +90,16 @@ impl Memory {
 
     /// How a repository was spoken to the last time.
     pub(crate) async fn recall(&self, repository: &Repository) -> Option<Met> {
+        if let Some(known) = self.known(repository) {
+            return known;
+        }
         let path = repository.path().to_owned();
         self.blocking(move |met, _| met.get(&path).cloned()).await.flatten()
     }
 
     /// Keeps that, or that it is no longer so. Without, the next run asks.
     pub(crate) async fn keep(&self, repository: &Repository, is: Option<Met>) {
-        if self.has(repository, is.as_ref()) {
+        if self.known(repository).is_some_and(|known| known == is) {
             return;
         }
         let path = repository.path().to_owned();
@@ -113,10 +116,10 @@ impl Memory {
         self.blocking(change).await;
     }
 
-    /// Is just that known? Nobody is waited for to find out.
-    fn has(&self, repository: &Repository, is: Option<&Met>) -> bool {
-        let Ok(met) = self.met.try_lock() else { return false };
-        met.as_ref().is_some_and(|met| met.0.get(repository.path()) == is)
+    /// What is remembered, if the record was read. It never waits.
+    fn known(&self, repository: &Repository) -> Option<Option<Met>> {
+        let met = self.met.try_lock().ok()?;
+        Some(met.as_ref()?.0.get(repository.path()).cloned())
     }
 
     /// Does something with what is remembered, on a thread that may block, and

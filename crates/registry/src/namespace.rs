@@ -173,7 +173,7 @@ impl FromStr for Location {
         if path.contains(['@', ':']) {
             return Err(NamespaceError::Image(text.to_owned()));
         }
-        // A repository without a path is none.
+        // A repository needs a path.
         let repository = if path.is_empty() { format!("{host}/x") } else { trimmed.to_owned() };
         let _: Repository = repository.parse()?;
         Ok(Self(trimmed.to_owned()))

@@ -63,13 +63,13 @@ impl Client {
         let media_type = MediaType::OCI_INDEX.into();
         for _ in 0..WRITES {
             let began = Instant::now();
-            let Some(list) = self.without(&reference, referrer).await? else { return Ok(()) };
+            let Some(list) = self.extended(&reference, referrer).await? else { return Ok(()) };
             self.push_manifest(&reference, &media_type, list).await?;
             // Others take about as long; and not all are to come back at once.
             let pause = began.elapsed().max(PAUSE).mul_f64(1.0 + fastrand::f64());
             tokio::time::sleep(pause).await;
         }
-        match self.without(&reference, referrer).await? {
+        match self.extended(&reference, referrer).await? {
             None => Ok(()),
             Some(_) => {
                 let (reference, writes) = (reference.full_name(), WRITES);
@@ -79,7 +79,7 @@ impl Client {
     }
 
     /// The list with a referrer added, if that is not in it.
-    async fn without(
+    async fn extended(
         &self,
         reference: &Reference,
         referrer: &Descriptor,

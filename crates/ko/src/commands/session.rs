@@ -146,14 +146,6 @@ pub(super) fn run<T>(
             written = write => written,
             signal = signals.next() => Err(interrupted(signal)),
         };
-        // From here on nobody waits for signals: one that comes now, or has come
-        // already, is not lost.
-        Signals::note();
-        tokio::select! {
-            biased;
-            _ = signals.next() => {}
-            () = std::future::ready(()) => {}
-        }
         // Where both went wrong, it is the run that counts.
         done.and_then(|done| written.map(|()| done))
     });
@@ -164,6 +156,8 @@ pub(super) fn run<T>(
     }
     // Children and threads end by themselves now; temporary files go with them.
     runtime.shutdown_timeout(GRACE);
+    // Nobody has waited for signals since the last file was written.
+    signals.look();
     done
 }
 

@@ -20,7 +20,7 @@ const CANARIES: [&str; 5] = ["hunter2", "aHVudGVyM", "h1bnRlcj", "odW50ZXIy", "t
 /// `builder:hunter2-password`.
 const BASIC: &str = "YnVpbGRlcjpodW50ZXIyLXBhc3N3b3Jk";
 
-/// A file of a service account, as Google has them; its key is none.
+/// A Google service account file with an invalid key.
 const SERVICE_ACCOUNT: &str = r#"{"type":"service_account","client_email":"a@b.example",
 "private_key_id":"hunter2","private_key":"-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
 "token_uri":"http://127.0.0.1:1/hunter2"}"#;

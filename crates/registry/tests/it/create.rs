@@ -94,7 +94,7 @@ async fn none_is_made_unless_it_is_wanted_and_missing() {
     let name = repository(&registry, "app");
     let error = push(&client(&maker, false), &name, 10).await.unwrap_err();
     assert!(error.is_unknown_repository(), "{error}");
-    assert_eq!(error.refused().unwrap().host().as_deref(), Some("127.0.0.1"));
+    assert_eq!(error.request().unwrap().host().as_deref(), Some("127.0.0.1"));
     registry.clear_faults();
     push(&client(&maker, true), &name, 10).await.unwrap();
     registry.inject(Rule::new(Fault::status(403, "DENIED")).class(Class::UploadPost));

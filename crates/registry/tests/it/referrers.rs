@@ -95,16 +95,19 @@ async fn what_others_have_listed_stays_as_it_is() {
     assert_eq!(registry.manifest("app", &tag(subject)).unwrap().bytes, want);
 }
 
+/// Another who writes the list before us, and what stands in it then.
+fn overtaking(subject: Digest) -> (Fault, Descriptor) {
+    let (_, theirs) = referrer("theirs", subject);
+    let index = list(&[&theirs]).into();
+    let fault = Fault::Overtake { repository: "app".to_owned(), tag: tag(subject), index };
+    (fault, theirs)
+}
+
 #[tokio::test]
 async fn a_list_that_was_overwritten_is_written_again() {
     let registry = plain();
     let (client, name, subject) = (anonymous(), repository(&registry, "app"), Digest::of(b"x"));
-    let (_, theirs) = referrer("theirs", subject);
-    let overtake = Fault::Overtake {
-        repository: "app".to_owned(),
-        tag: tag(subject),
-        index: list(&[&theirs]).into(),
-    };
+    let (overtake, theirs) = overtaking(subject);
     let path = format!("/manifests/{}", tag(subject));
     registry.inject(Rule::new(overtake).method("PUT").path(&path).times(2));
     let ours = push(&client, &name, "ours", subject).await;
@@ -131,12 +134,7 @@ async fn two_who_write_at_once_are_both_listed() {
 async fn a_list_that_is_always_overwritten_is_an_error() {
     let registry = plain();
     let (client, name, subject) = (anonymous(), repository(&registry, "app"), Digest::of(b"x"));
-    let (_, theirs) = referrer("theirs", subject);
-    let overtake = Fault::Overtake {
-        repository: "app".to_owned(),
-        tag: tag(subject),
-        index: list(&[&theirs]).into(),
-    };
+    let (overtake, theirs) = overtaking(subject);
     registry.inject(Rule::new(overtake).method("PUT").path(&tag(subject)));
     let (_, ours) = referrer("ours", subject);
     let error = client.list_referrer(&name, subject, &ours).await.unwrap_err();

@@ -142,7 +142,7 @@ impl Row {
         format!("{}/{}{name}", self.host, self.prefix)
     }
 
-    /// Whoever has only the reference gets all of it.
+    /// The reference alone is enough to copy the whole image.
     #[track_caller]
     fn read(&self, reference: &str) {
         let dir = tempfile::tempdir().unwrap();
