@@ -38,7 +38,7 @@ pub struct Built<'a> {
     pub info: &'a BuildInfo,
     /// What `go` says of it, asked since the build began.
     pub listing: &'a DepsListing,
-    /// When it was started, or earlier.
+    /// When it was started, or earlier: of [`Checker::begin_build`].
     pub started: SystemTime,
     /// What the caller finds the layer of the binary by: its diff_id.
     pub layer: &'a str,

@@ -18,6 +18,9 @@ use stat::{self, Stat};
 /// How many directories a thread takes at a time.
 const SHARE: usize = 16;
 
+/// How often the clock is looked at while a build waits for it.
+const MOMENT: Duration = Duration::from_micros(500);
+
 /// What one run has seen of the file system. It is made when a run begins,
 /// shared by all its checks, and thrown away: what it saw is not looked at
 /// again.
@@ -69,23 +72,27 @@ impl Checker {
         }
     }
 
-    /// The time at which a build may begin, which is now or in a moment: a clock
-    /// tick must have passed since the run began. Then all that was changed
-    /// before the run is older than the build by more than a tick, and what was
+    /// The time at which a build may begin, which is now or in a moment: the clock
+    /// of file systems must have passed the time at which the run began. Then all
+    /// that was changed before the run is older than the build, and what is
     /// changed after it began is not
-    /// ([`may_be_since`](stat::Stat::may_be_since)). Without, a build that
-    /// begins within a tick of an edit could not be recorded: equal content
-    /// before and after it would not do, since within a tick it may have been
-    /// another in between.
+    /// ([`may_be_since`](stat::Stat::may_be_since)). Without, a build that begins
+    /// within a tick of an edit could not be recorded: equal content before and
+    /// after it would not do, since within a tick it may have been another in
+    /// between.
     #[must_use]
     pub fn begin_build(&self) -> SystemTime {
-        let now = stat::nanos_of(SystemTime::now());
-        let since = u64::try_from(now.saturating_sub(self.began)).unwrap_or_default();
-        if let Some(rest) = stat::TICK.checked_sub(Duration::from_nanos(since)) {
-            // More than a tick: what is just as old counts as changed since.
-            thread::sleep(rest + Duration::from_micros(1));
+        loop {
+            let now = stat::file_time();
+            let since = stat::nanos_of(now).saturating_sub(self.began);
+            let since = Duration::from_nanos(u64::try_from(since).unwrap_or_default());
+            // What is just as old as that counts as changed since.
+            if since > stat::LAG {
+                return now;
+            }
+            // The clock may stand still until its next tick.
+            thread::sleep((stat::LAG - since).max(MOMENT));
         }
-        SystemTime::now()
     }
 
     /// Whether the file system that has a path is one of this machine.

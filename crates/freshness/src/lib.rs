@@ -51,9 +51,9 @@
 //! are not known to be local.
 //!
 //! A record must be of what the build saw. Nothing is recorded of a build if an
-//! input has a ctime after its beginning, or less than a clock tick before it:
+//! input has a ctime after its beginning by the clock that stamps files:
 //! the ctime is set by the system, at every change, and programs cannot set it.
-//! So a build begins when a tick has passed since the run began
+//! So a build begins when that clock has passed the beginning of the run
 //! ([`Checker::begin_build`]): what was edited before the run, be it in the last
 //! moment, is then known to be what the build saw. On network file systems it comes
 //! from another clock; there a record counts only when the content before and

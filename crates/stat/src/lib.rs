@@ -15,17 +15,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-pub use system::{Folder, follow, is_local, open};
+pub use system::{Folder, file_time, follow, is_local, open};
 
 /// The coarsest clock among file systems: FAT counts in two seconds. A file
 /// that was changed this short a time before it was looked at may be changed
 /// again without a trace in its times.
 const COARSE: Duration = Duration::from_secs(2);
 
-/// How far a file system's clock may be behind the one that this process
-/// reads: Linux stamps files with the time of its last timer tick, 10 ms ago
-/// at most.
-pub const TICK: Duration = Duration::from_millis(20);
+/// How much older than [`file_time`] a file may look that is changed now. Local
+/// file systems of Linux stamp files with that very time, rounded to what they
+/// can store. Elsewhere it is the time that programs read, and files may be
+/// stamped with that of the last timer tick, 10 ms ago at most.
+pub const LAG: Duration = Duration::from_millis(if cfg!(target_os = "linux") { 1 } else { 20 });
 
 /// Size in bytes, modification and change time in nanoseconds since 1970,
 /// inode and device. Two looks at a file with equal values saw the same
@@ -74,9 +75,10 @@ impl Stat {
         self.latest() < looked.saturating_sub(nanos(COARSE))
     }
 
-    /// Whether the file may have been changed at `started` or later.
+    /// Whether the file may have been changed at `started`, a [`file_time`], or
+    /// later.
     pub fn may_be_since(&self, started: i64) -> bool {
-        let margin = if self.is_coarse() { COARSE } else { TICK };
+        let margin = if self.is_coarse() { COARSE } else { LAG };
         self.latest() >= started.saturating_sub(nanos(margin))
     }
 
@@ -294,8 +296,8 @@ mod tests {
             assert_eq!(stat(changed).is_settled(then), settled, "{changed}");
         }
         for (changed, since) in [
-            (then - SECOND / 10, false),
-            (then - SECOND / 100, true),
+            (then - nanos(LAG) - 1, false),
+            (then - nanos(LAG), true),
             (then + 1, true),
             // In whole seconds, these may be two too old.
             (then - 1 - 3 * SECOND, false),

@@ -4,8 +4,14 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::{Kind, Stat, is_absent, nanos_of};
+
+/// The time that a file gets which is changed now, as far as can be told.
+pub fn file_time() -> SystemTime {
+    SystemTime::now()
+}
 
 /// A directory, by its path.
 #[derive(Debug)]

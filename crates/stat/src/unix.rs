@@ -5,9 +5,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::SystemTime;
+#[cfg(target_os = "linux")]
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::{Kind, Stat, is_absent};
 
@@ -84,6 +89,24 @@ fn stat(found: &fs::Stat) -> (Kind, Stat) {
         device: found.st_dev as u64,
     };
     (kind, stat)
+}
+
+/// The time that a file gets which is changed now.
+#[cfg(target_os = "linux")]
+pub fn file_time() -> SystemTime {
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+    match (seconds, nanos) {
+        (Ok(seconds), Ok(nanos)) => UNIX_EPOCH + Duration::new(seconds, nanos),
+        // Before 1970.
+        _ => UNIX_EPOCH,
+    }
+}
+
+/// The time that a file gets which is changed now, as far as can be told.
+#[cfg(not(target_os = "linux"))]
+pub fn file_time() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Whether the attributes of files on the file system of a path are its
