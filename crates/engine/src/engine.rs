@@ -1,9 +1,11 @@
 //! Plans a run, executes the plan, and owns what both share: the budget, the
 //! cancellation, the event sink.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use freshness::Places;
 use golang::{Argument, Go};
 use layer::Compressor;
 use oci::{PlatformMatcher, Repository};
@@ -15,7 +17,7 @@ use crate::bases::Bases;
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
 use crate::budget::Budget;
-use crate::build::{Builder, BuilderParts, GoBuilder, ListingError, MissingGo, Program};
+use crate::build::{Builder, BuilderParts, Followed, GoBuilder, ListingError, MissingGo, Program};
 use crate::cache::CacheHandle;
 use crate::cancellation::Cancellation;
 use crate::container_engine::ContainerEngine;
@@ -36,13 +38,14 @@ pub struct Engine {
     image: ImageOptions,
     sbom: bool,
     cache: Arc<CacheHandle>,
-    /// Those that have spoken to registries.
-    clients: Vec<Client>,
+    clients: Clients,
     cancellation: Cancellation,
     pub(crate) work_dir: PathBuf,
     pub(crate) network: Network,
     /// Threads that may parse manifests at once.
     pub(crate) threads: std::num::NonZeroUsize,
+    followed: Option<Arc<Followed>>,
+    committing: Arc<AtomicBool>,
 }
 
 /// What a run has cost so far.
@@ -75,9 +78,29 @@ impl Engine {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(
+        options: Options,
+        observer: Observer,
+        others: impl FnOnce(&Blobs) -> Vec<Box<dyn Destination>>,
+    ) -> Result<Self, Error> {
+        Self::begin(options, observer, others, None).await
+    }
+
+    /// Prepares another run, with what this one has learnt of registries: its
+    /// connections and credentials are used again. The options about the network
+    /// must be those of this run, whose observer goes on hearing of requests and
+    /// mirrors.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn again(&self, options: Options, observer: Observer) -> Result<Self, Error> {
+        Self::begin(options, observer, |_| Vec::new(), Some(self)).await
+    }
+
+    async fn begin(
         mut options: Options,
         observer: Observer,
         others: impl FnOnce(&Blobs) -> Vec<Box<dyn Destination>>,
+        before: Option<&Self>,
     ) -> Result<Self, Error> {
         if let Some(platforms) = engine_platform(&options).await? {
             options.platforms = platforms;
@@ -87,9 +110,19 @@ impl Engine {
         let sink = observer.clone();
         let opening =
             move || CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, &sink);
-        let opened = blocking(opening).await?;
+        let opened = match before.map(|before| &before.cache) {
+            // It ends with its last user.
+            Some(cache) if cache.is_temporary() => Arc::clone(cache),
+            _ => Arc::new(blocking(opening).await?),
+        };
         let store = opened.store.clone();
-        let clients = Clients::new(&options.network, &store, &observer)?;
+        let clients = match before {
+            Some(before) => before.clients.clone(),
+            None => Clients::new(&options.network, &store, &observer)?,
+        };
+        let follow =
+            || Followed::new(&options.work_dir, &options.build.builds, &options.environment);
+        let followed = options.follow.then(|| Arc::new(follow()));
         let cancellation = Cancellation::default();
         let activity = Activity::new(options.clock);
         let budget = Budget::new(options.limits);
@@ -141,6 +174,7 @@ impl Engine {
             observer: observer.clone(),
             activity,
             cancellation: cancellation.clone(),
+            followed: followed.clone(),
         };
         let builder: Arc<dyn Builder> = match go {
             Ok(go) => Arc::new(GoBuilder::new(parts(go))),
@@ -152,12 +186,14 @@ impl Engine {
             sbom_files,
             image: options.image,
             sbom: options.sbom.is_some(),
-            cache: Arc::new(opened),
-            clients: clients.all(),
+            cache: opened,
+            clients,
             cancellation,
             work_dir: options.work_dir,
             network: options.network,
             threads: options.limits.threads,
+            followed,
+            committing: Arc::default(),
         })
     }
 
@@ -198,6 +234,7 @@ impl Engine {
             store: &self.cache.store,
             observer: &self.planner.observer,
             cancellation: &self.cancellation,
+            committing: &self.committing,
         };
         executor.execute(plan).await
     }
@@ -220,6 +257,24 @@ impl Engine {
         blocking(move || cache.tidy(&observer)).await;
     }
 
+    /// Whether the run makes its images visible by now, or has: until it has ended,
+    /// another must not, or the older image might have the tag in the end. Before,
+    /// it may be cancelled.
+    #[must_use]
+    pub fn is_committing(&self) -> bool {
+        self.committing.load(Ordering::SeqCst)
+    }
+
+    /// What the run has read, as far as [`Options::follow`] has it kept in mind:
+    /// the places whose changes make another image. Asked once, after
+    /// [`settle`](Self::settle); a run that has `failed` may depend on more than
+    /// it found.
+    pub async fn followed(&self, failed: bool) -> Places {
+        let Some(followed) = self.followed.clone() else { return Places::default() };
+        let cancel = self.cancellation.run.clone();
+        blocking(move || followed.places(failed, &cancel)).await
+    }
+
     /// Starts what will be needed whatever is built.
     pub(crate) fn prepare(&self) {
         let Planner { bases, choice, .. } = &self.planner;
@@ -236,6 +291,12 @@ impl Engine {
         self.planner.plan(programs, planned).await
     }
 
+    /// Where relative arguments start.
+    #[must_use]
+    pub fn work_dir(&self) -> &Path {
+        &self.work_dir
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.cache.store
     }
@@ -247,7 +308,7 @@ impl Engine {
     /// What the run is waiting for at registries, the oldest first.
     #[must_use]
     pub fn under_way(&self) -> Vec<UnderWay> {
-        self.clients.iter().flat_map(Client::under_way).collect()
+        self.clients.all().iter().flat_map(Client::under_way).collect()
     }
 
     /// What the run has cost so far.
@@ -255,7 +316,7 @@ impl Engine {
     pub fn counters(&self) -> Counters {
         let processes = self.cancellation.run.children();
         let mut counters = Counters { processes, ..Counters::default() };
-        for client in &self.clients {
+        for client in self.clients.all() {
             let traffic = client.traffic();
             counters.requests += traffic.requests;
             counters.bytes_sent += traffic.sent;
@@ -300,6 +361,7 @@ fn mirror_observer(observer: &Observer) -> MirrorObserver {
 }
 
 /// The clients of a run.
+#[derive(Debug, Clone)]
 struct Clients {
     bases: Client,
     destination: Client,

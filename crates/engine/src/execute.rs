@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::{Either, join, join_all, select, try_join_all, try_join3};
@@ -39,6 +40,8 @@ pub(crate) struct Executor<'a> {
     pub(crate) store: &'a Store,
     pub(crate) observer: &'a Observer,
     pub(crate) cancellation: &'a Cancellation,
+    /// Is set before anything becomes visible.
+    pub(crate) committing: &'a AtomicBool,
 }
 
 /// An image that was published.
@@ -91,6 +94,7 @@ impl Executor<'_> {
                 return Err(error);
             }
         };
+        self.committing.store(true, Ordering::SeqCst);
         let (references, _) = join(self.destinations.commit(&artifacts), close).await;
         let references = references?;
         let published = artifacts.into_iter().zip(references);

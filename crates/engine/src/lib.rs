@@ -50,6 +50,7 @@ pub use engine::{Counters, Engine};
 pub use error::{Error, ErrorKind, ImageError};
 pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
 pub use execute::Published;
+pub use freshness::{Places, Weight, Which};
 pub use golang::{
     DelveVersion, DelveVersionError, Environment, Template, TemplateError, TemplatePosition,
     lowercase,

@@ -75,6 +75,8 @@ pub struct Options {
     pub network: Network,
     /// The clock.
     pub clock: Clock,
+    /// Keep in mind what is read, for [`Engine::followed`](crate::Engine::followed).
+    pub follow: bool,
 }
 
 impl Options {
@@ -117,6 +119,7 @@ impl Options {
             engines: EnginePlaces::default(),
             network,
             clock: Clock::default(),
+            follow: false,
         }
     }
 }

@@ -51,19 +51,7 @@ impl References {
         }
         self.settings(&git.common("config"), "config")?;
         self.settings(&git.own("config.worktree"), "config.worktree")?;
-        let variable = |name| environment.get(name).filter(|value| !value.is_empty());
-        let home = variable("HOME").map(PathBuf::from);
-        let config = variable("XDG_CONFIG_HOME")
-            .map(PathBuf::from)
-            .or_else(|| home.as_ref().map(|home| home.join(".config")));
-        let global = variable("GIT_CONFIG_GLOBAL").map(PathBuf::from);
-        let settings = [
-            Some(PathBuf::from("/etc/gitconfig")),
-            config.map(|config| config.join("git/config")),
-            home.map(|home| home.join(".gitconfig")),
-            global,
-        ];
-        for (number, path) in settings.into_iter().enumerate() {
+        for (number, path) in global_settings(environment).into_iter().enumerate() {
             if let Some(path) = path {
                 self.settings(&path, &format!("settings {number}"))?;
             }
@@ -161,4 +149,19 @@ impl References {
         }
         Ok(())
     }
+}
+
+/// The files of settings that are no repository's, where there may be any.
+pub(crate) fn global_settings(environment: &Environment) -> [Option<PathBuf>; 4] {
+    let variable = |name| environment.get(name).filter(|value| !value.is_empty());
+    let home = variable("HOME").map(PathBuf::from);
+    let config = variable("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| home.as_ref().map(|home| home.join(".config")));
+    [
+        Some(PathBuf::from("/etc/gitconfig")),
+        config.map(|config| config.join("git/config")),
+        home.map(|home| home.join(".gitconfig")),
+        variable("GIT_CONFIG_GLOBAL").map(PathBuf::from),
+    ]
 }

@@ -27,6 +27,9 @@ const SYSTEMS: [(&str, &str, bool); 6] = [
     ("fossil", "_FOSSIL_", false),
 ];
 
+/// The names that make a directory the root of a repository.
+pub(crate) const SYSTEM_NAMES: [&str; 6] = [".hg", ".git", ".svn", ".bzr", ".fslckout", "_FOSSIL_"];
+
 /// Go ignores a file `.git` that is longer than this, in bytes.
 const LONGEST: u64 = 4096;
 

@@ -148,7 +148,7 @@ impl Toolchain {
 }
 
 /// The file of `go env -w` (its `cfg.EnvFile`, and `os.UserConfigDir`).
-fn settings_file(environment: &Environment) -> Option<PathBuf> {
+pub(crate) fn settings_file(environment: &Environment) -> Option<PathBuf> {
     let variable = |name| environment.get(name).filter(|value: &&OsStr| !value.is_empty());
     if let Some(file) = variable("GOENV") {
         return (file != "off").then(|| PathBuf::from(file));

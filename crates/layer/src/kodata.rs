@@ -32,6 +32,10 @@ pub struct Kodata {
     pub spec: LayerSpec,
     /// The links that were left out because the layer is for Windows.
     pub skipped_links: Vec<PathBuf>,
+    /// The directories that were read, resolved.
+    pub dirs: Vec<PathBuf>,
+    /// What links lead to, resolved.
+    pub linked: Vec<PathBuf>,
 }
 
 /// A `kodata` directory that cannot become a layer.
@@ -118,13 +122,15 @@ impl LayerSpec {
             inside: Vec::new(),
             entries,
             skipped_links: Vec::new(),
+            dirs: Vec::new(),
+            linked: Vec::new(),
         };
         if let Some(start) = walk.start(options)? {
             walk.descend(dir, &start, name.as_bytes())?;
         }
-        let Walk { entries, skipped_links, .. } = walk;
+        let Walk { entries, skipped_links, dirs, linked, .. } = walk;
         let spec = Self { looked: Some(looked), ..Self::new(entries) };
-        Ok(Kodata { spec, skipped_links })
+        Ok(Kodata { spec, skipped_links, dirs, linked })
     }
 }
 
@@ -137,6 +143,8 @@ struct Walk {
     inside: Vec<PathBuf>,
     entries: Vec<Entry>,
     skipped_links: Vec<PathBuf>,
+    dirs: Vec<PathBuf>,
+    linked: Vec<PathBuf>,
 }
 
 impl Walk {
@@ -181,6 +189,7 @@ impl Walk {
         }
         children.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
 
+        self.dirs.push(real.to_owned());
         self.inside.push(real.to_owned());
         for (child, kind) in children {
             let path = dir.join(&child);
@@ -207,6 +216,7 @@ impl Walk {
             return Err(KodataError::Loop { link, target });
         }
         let kind = fs::metadata(&target).map_err(at("looking at", &link))?.file_type();
+        self.linked.push(target.clone());
         self.add(&target, &target, kind, name)
     }
 

@@ -9,6 +9,7 @@ use golang::{Environment, GitInfo, Go, GoEnv, Template, TemplateData, Uses};
 use once::OnceMap;
 
 use super::error::BuildFailure;
+use super::followed::Followed;
 use super::options::BuildFlags;
 use crate::blocking::blocking;
 use crate::events::{Event, Observer};
@@ -28,6 +29,7 @@ pub(crate) struct Expander {
     pub(crate) uses: Uses,
     pub(crate) go_env: OnceMap<(), Result<Arc<GoEnv>, BuildFailure>>,
     pub(crate) git: OnceMap<PathBuf, Result<Arc<GitInfo>, BuildFailure>>,
+    pub(crate) followed: Option<Arc<Followed>>,
 }
 
 /// Flags without templates.
@@ -77,6 +79,9 @@ impl Expander {
 
     /// The git data of the repository of a directory.
     async fn git(&self, dir: &Path) -> Result<Arc<GitInfo>, BuildFailure> {
+        if let Some(followed) = &self.followed {
+            followed.add_repository(dir);
+        }
         let repository =
             dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(dir).to_owned();
         let (dir, environment) = (dir.to_owned(), self.environment.clone());

@@ -12,6 +12,7 @@ use once::OnceMap;
 use store::Store;
 
 use super::error::BuildFailure;
+use super::followed::Followed;
 use super::kodata::{Difference, compare};
 use super::program::Program;
 use crate::activity::Activity;
@@ -51,6 +52,7 @@ pub(super) struct Layers {
     pub(super) needs_info: bool,
     /// One for all platforms of an OS family.
     pub(super) kodata: OnceMap<(PathBuf, bool), Result<KodataLayer, BuildFailure>>,
+    pub(super) followed: Option<Arc<Followed>>,
 }
 
 /// The binary whose layer is made.
@@ -104,8 +106,12 @@ impl Layers {
                 mtime: self.kodata_created,
                 allowed_root: self.kodata_root.clone(),
             };
-            let layer::Kodata { spec, skipped_links } = LayerSpec::kodata(&options)
-                .map_err(|source| BuildFailure::Kodata { source: Arc::new(source) })?;
+            let found = LayerSpec::kodata(&options);
+            if let Some(followed) = &self.followed {
+                followed.add_kodata(&dir, found.as_ref().ok());
+            }
+            let layer::Kodata { spec, skipped_links, .. } =
+                found.map_err(|source| BuildFailure::Kodata { source: Arc::new(source) })?;
             for link in skipped_links {
                 let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 self.observer.emit(Event::KodataLinkSkipped { name });

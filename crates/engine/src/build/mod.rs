@@ -5,6 +5,7 @@ mod compile;
 mod debugger;
 mod error;
 mod flags;
+mod followed;
 mod freshness;
 mod kodata;
 mod layers;
@@ -36,6 +37,7 @@ pub use self::debugger::DebugOptions;
 use self::debugger::Debugger;
 pub use self::error::{BuildFailure, ListingError};
 use self::flags::Expander;
+pub(crate) use self::followed::Followed;
 pub(crate) use self::freshness::{Checked, Verdict};
 use self::freshness::{Freshness, UnprovenGo};
 use self::layers::Layers;
@@ -154,11 +156,13 @@ pub(crate) struct BuilderParts {
     pub(crate) observer: Observer,
     pub(crate) activity: Activity,
     pub(crate) cancellation: Cancellation,
+    /// Who wants to know what is read.
+    pub(crate) followed: Option<Arc<Followed>>,
 }
 
 impl GoBuilder {
     pub(crate) fn new(parts: BuilderParts) -> Self {
-        let BuilderParts { go, store, budget, limits, observer, activity, .. } = parts;
+        let BuilderParts { go, store, budget, limits, observer, activity, followed, .. } = parts;
         let Cancellation { work: cancel, run } = parts.cancellation;
         let files = Arc::new(Checker::new(limits.threads));
         let lister = Lister {
@@ -181,6 +185,7 @@ impl GoBuilder {
             uses: parts.options.uses(),
             go_env: OnceMap::new(),
             git: OnceMap::new(),
+            followed: followed.clone(),
         };
         let unproven = Arc::new(UnprovenGo::new(observer.clone()));
         let layers = Arc::new(Layers {
@@ -194,6 +199,7 @@ impl GoBuilder {
             kodata_root: parts.kodata_root,
             needs_info: parts.needs_info,
             kodata: OnceMap::new(),
+            followed: followed.clone(),
         });
         let recorder = Arc::new(Recorder {
             store: store.clone(),
@@ -202,6 +208,7 @@ impl GoBuilder {
             observer: observer.clone(),
             cancel: run.clone(),
             unproven: Arc::clone(&unproven),
+            followed: followed.clone(),
             tasks: Mutex::default(),
         });
         let debugger = parts.debug.map(|options| {
@@ -228,6 +235,7 @@ impl GoBuilder {
             cancel.clone(),
             observer.clone(),
             unproven,
+            followed,
         ));
         let compiler = Arc::new(Compiler {
             go,

@@ -14,6 +14,7 @@ use store::Store;
 use tokio::task::JoinHandle;
 
 use super::compile::{ListingUnavailable, SharedListing};
+use super::followed::Followed;
 use super::freshness::{Checked, LastBuild, RecordedBuild, UnprovenGo, Verdict};
 use crate::blocking::blocking;
 use crate::events::{Event, Observer};
@@ -39,6 +40,7 @@ pub(super) struct Recorder {
     pub(super) observer: Observer,
     pub(super) cancel: Cancel,
     pub(super) unproven: Arc<UnprovenGo>,
+    pub(super) followed: Option<Arc<Followed>>,
     pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -98,6 +100,9 @@ impl Recorder {
             let captured = Record::capture(built, &self.files, &self.cancel);
             let (record, outline) = captured.map_err(ListingUnavailable::from)?;
             self.unproven.emit(record.uncacheable());
+            if let Some(followed) = &self.followed {
+                followed.add(slot.here(), settings, Some(&record), true);
+            }
             if let Some(outline) = outline {
                 // Without, go is asked again.
                 let _ = slot.keep_outline(&self.store, outline);

@@ -68,6 +68,11 @@ impl CacheHandle {
         opened(store, Some(temporary))
     }
 
+    /// Whether it is there for this run alone.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
     /// Keeps the cache within its bound, at the end of the run.
     pub(crate) fn tidy(&self, observer: &Observer) {
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();

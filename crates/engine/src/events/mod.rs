@@ -258,8 +258,8 @@ impl Observer {
         (Self::new(send), receiver)
     }
 
-    /// A panic of the observer is its own: the run goes on.
-    pub(crate) fn emit(&self, event: Event) {
+    /// Hands an event over. A panic of the observer is its own: the run goes on.
+    pub fn emit(&self, event: Event) {
         let _ = catch_unwind(AssertUnwindSafe(|| (self.0)(event)));
     }
 }

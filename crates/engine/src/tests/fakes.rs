@@ -372,6 +372,7 @@ impl FakeRun {
             store: &self.store,
             observer: &self.planner.observer,
             cancellation: &self.cancellation,
+            committing: &std::sync::atomic::AtomicBool::new(false),
         };
         assert!(self.dir.path().is_dir());
         executor.execute(plan).await

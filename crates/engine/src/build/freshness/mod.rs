@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 pub(super) use self::record::{LastBuild, RecordSlot, RecordedBuild};
 pub(super) use self::unproven::UnprovenGo;
+use super::followed::Followed;
 use super::layers::BuiltProgram;
 use super::program::Program;
 use crate::blocking::blocking;
@@ -78,6 +79,7 @@ pub(super) struct Freshness {
     cancel: Cancel,
     observer: Observer,
     unproven: Arc<UnprovenGo>,
+    followed: Option<Arc<Followed>>,
 }
 
 /// A check that still needs the state of a repository.
@@ -98,6 +100,7 @@ impl Freshness {
         cancel: Cancel,
         observer: Observer,
         unproven: Arc<UnprovenGo>,
+        followed: Option<Arc<Followed>>,
     ) -> Self {
         let (repositories, checks) = (OnceMap::new(), Semaphore::new(CHECKS));
         Self {
@@ -111,6 +114,7 @@ impl Freshness {
             cancel,
             observer,
             unproven,
+            followed,
         }
     }
 
@@ -154,7 +158,8 @@ impl Freshness {
         slot: RecordSlot,
         settings: BuildSettings,
     ) -> Result<Checked, Box<Pending>> {
-        let stale = |slot, settings, reason| {
+        let stale = |slot: RecordSlot, settings, reason| {
+            self.follow(&slot, &settings, None, false);
             Ok(Checked {
                 settings,
                 verdict: Verdict::Stale(reason, PreviousBuild::default()),
@@ -213,6 +218,7 @@ impl Freshness {
         elsewhere: bool,
         renewed: Option<Box<Record>>,
     ) -> Checked {
+        self.follow(&slot, &settings, Some(&recorded.record), true);
         let built =
             BuiltProgram { layer: recorded.layer, info: Some(Arc::new(recorded.info.clone())) };
         if elsewhere || renewed.is_some() {
@@ -234,6 +240,7 @@ impl Freshness {
             self.unproven.emit(Some(never));
         }
         let record = recorded.record;
+        self.follow(&slot, &settings, Some(&record), false);
         let outline = slot.outline(&self.store);
         let listing = outline.and_then(|outline| {
             record.reuse_listing(outline, &self.go, &settings, &self.files).map(Arc::new)
@@ -242,6 +249,19 @@ impl Freshness {
         let unconfirmed = unconfirmed.then(|| Box::new(record));
         let previous = PreviousBuild { unconfirmed, listing };
         Checked { settings, verdict: Verdict::Stale(StaleReason::Inputs(reason), previous), slot }
+    }
+
+    /// Notes what the program depends on, if somebody wants to know.
+    fn follow(
+        &self,
+        slot: &RecordSlot,
+        settings: &BuildSettings,
+        record: Option<&Record>,
+        current: bool,
+    ) {
+        if let Some(followed) = &self.followed {
+            followed.add(slot.here(), settings, record, current);
+        }
     }
 
     /// The state of a repository.

@@ -68,7 +68,8 @@ pub(in crate::build) struct RecordSlot {
 }
 
 impl RecordSlot {
-    fn here(&self) -> String {
+    /// The key of the record of this checkout.
+    pub(in crate::build) fn here(&self) -> String {
         format!("{} {}", self.keys.here, self.variant)
     }
 
