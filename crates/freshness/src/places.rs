@@ -11,13 +11,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use golang::{BuildSettings, Environment, nearest, normal};
+use stat::Kind;
 
 use crate::modules::Modules;
 use crate::record::Record;
 use crate::rooted_path::RootedPath;
 use crate::roots::SYSTEM_NAMES;
 use crate::toolchain::settings_file;
-use crate::tree::is_source;
+use crate::tree::{Dir, Filter, is_source};
 
 /// Directories that are not walked through where whole modules count: what they
 /// have is no source, or not ours.
@@ -204,6 +205,26 @@ impl Places {
         }
     }
 
+    /// Adds what a change of a recorded directory would show in.
+    fn add_recorded(&mut self, at: &Path, dir: &Dir) {
+        match dir.filter() {
+            Filter::Named => self.add(at),
+            Filter::Sources => self.add_dir(at, Which::Sources),
+            Filter::All => self.add_dir(at, Which::All),
+        }
+        for (name, kind, counts) in dir.names() {
+            if counts {
+                self.add(&at.join(name));
+            }
+            // What a link leads to may change where it is.
+            if kind == Kind::Link
+                && let Ok(target) = fs::canonicalize(at.join(name))
+            {
+                self.add(&target);
+            }
+        }
+    }
+
     fn names(&mut self, dir: &Path) -> &mut Names {
         self.dirs.entry(dir.to_owned()).or_default()
     }
@@ -227,7 +248,7 @@ impl Record {
             }
         }
         for dir in &inputs.dirs {
-            dir.add_to(root, &mut places);
+            places.add_recorded(&normal(&root.join(&dir.path)), dir);
         }
         for file in inputs.files.iter().chain(inputs.toolchain.files()) {
             places.add(&normal(&root.join(&file.path)));

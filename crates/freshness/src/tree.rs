@@ -9,12 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use golang::normal;
 use serde::{Deserialize, Serialize};
 
 use crate::checker::{Checker, Trust};
 use crate::header::{Headers, header};
-use crate::places::{Places, Which};
 use crate::reason::Reason;
 use crate::sum_cache::CachedFile;
 use stat::{self, Content, Folder, Kind, Stat, nanos_of};
@@ -242,25 +240,16 @@ impl Dir {
         Ok(Self { path, filter, listing: Some(Listing { stat, entries }) })
     }
 
-    /// Adds what a change of it would show in, below the root of a checkout.
-    pub(crate) fn add_to(&self, root: &Path, places: &mut Places) {
-        let at = normal(&root.join(&self.path));
-        match self.filter {
-            Filter::Named => places.add(&at),
-            Filter::Sources => places.add_dir(&at, Which::Sources),
-            Filter::All => places.add_dir(&at, Which::All),
-        }
-        for Entry(name, kind, content) in self.listing.iter().flat_map(|listing| &listing.entries) {
-            if content.is_some() {
-                places.add(&at.join(name));
-            }
-            // What a link leads to may change where it is.
-            if *kind == Kind::Link
-                && let Ok(target) = fs::canonicalize(at.join(name))
-            {
-                places.add(&target);
-            }
-        }
+    /// Which names count.
+    pub(crate) fn filter(&self) -> Filter {
+        self.filter
+    }
+
+    /// The names that are recorded, and what they stand for; whether their content
+    /// counts.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, Kind, bool)> {
+        let entries = self.listing.iter().flat_map(|listing| &listing.entries);
+        entries.map(|Entry(name, kind, content)| (name.as_str(), *kind, content.is_some()))
     }
 
     /// What of it is on which device, to ask whether its times are to be
