@@ -9,6 +9,7 @@ mod deadline;
 mod destination;
 mod environment;
 mod error;
+mod follower;
 mod har;
 mod memory;
 mod network;
@@ -57,13 +58,13 @@ fn run(process: &Process) -> Result<ExitCode> {
     };
     let verbose = cli.verbose;
     match cli.command {
-        Command::Apply(arguments) => commands::apply(process, verbose, "apply", &arguments)?,
+        Command::Apply(arguments) => commands::apply(process, verbose, &arguments)?,
         Command::Auth(arguments) => return commands::auth(process, &arguments),
         Command::Build(arguments) => commands::build(process, verbose, &arguments)?,
         Command::Cache(arguments) => commands::cache(process, &arguments)?,
         Command::Completion(arguments) => ui::print(&cli::script(arguments.shell))?,
         Command::Config(arguments) => commands::config(process, &arguments)?,
-        Command::Create(arguments) => commands::apply(process, verbose, "create", &arguments)?,
+        Command::Create(arguments) => commands::create(process, verbose, &arguments)?,
         Command::Delete(_) => commands::delete(process)?,
         Command::Help { words } => commands::help(&words)?,
         Command::Login(arguments) => commands::login(process, &arguments)?,

@@ -26,12 +26,32 @@ pub(crate) struct BuildArgs {
     pub(crate) image: ImageArgs,
 }
 
+/// The arguments of a command that may go on.
+#[derive(Debug, Args)]
+pub(crate) struct Watched<T: Args> {
+    #[command(flatten)]
+    pub(crate) arguments: T,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
+}
+
+/// Whether a command goes on.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Go on, and do it again whenever something changes that the images are made from.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) watch: bool,
+}
+
 /// The arguments of `ko resolve`.
 #[derive(Debug, Args)]
 pub(crate) struct ResolveArgs {
     /// Read the files and look up all references, without building anything.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) check: bool,
+    /// Write the result to this file instead of standard output.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) output_file: OsString,
     #[command(flatten)]
     pub(crate) files: FileArgs,
     #[command(flatten)]

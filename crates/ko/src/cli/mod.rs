@@ -25,7 +25,7 @@ pub(crate) use self::credentials::{
 };
 pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs,
-    PublishArgs, RegistryArgs, ResolveArgs, elements,
+    PublishArgs, RegistryArgs, ResolveArgs, WatchArgs, Watched, elements,
 };
 pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{readable, size};
@@ -73,7 +73,7 @@ pub(crate) enum Command {
     ///
     /// Arguments after -- go to kubectl apply.
     #[command(verbatim_doc_comment)]
-    Apply(Box<ApplyArgs>),
+    Apply(Box<Watched<ApplyArgs>>),
     /// Log in or access credentials
     #[command(hide = true)]
     Auth(AuthArgs),
@@ -82,7 +82,7 @@ pub(crate) enum Command {
     /// Prints the reference of each image on stdout, in the order of the
     /// importpaths. Without any, the program in the working directory is built.
     #[command(visible_alias = "publish", verbatim_doc_comment)]
-    Build(Box<BuildArgs>),
+    Build(Box<Watched<BuildArgs>>),
     /// Show, prune, check, export and import the cache.
     ///
     /// It is below KOCACHE, else in the user's cache directory. It may be deleted
@@ -122,7 +122,7 @@ pub(crate) enum Command {
     /// Files are printed as they are, but for the references and a --- between
     /// them. Nothing is built if any reference of any file is wrong.
     #[command(verbatim_doc_comment)]
-    Resolve(Box<ResolveArgs>),
+    Resolve(Box<Watched<ResolveArgs>>),
     /// A variant of `kubectl run` that containerizes IMPORTPATH first.
     ///
     /// Arguments after -- go to kubectl run; a second -- separates its flags from
@@ -205,7 +205,7 @@ mod tests {
     fn build(words: &str) -> Result<BuildArgs> {
         let arguments: Vec<OsString> = words.split(' ').map(Into::into).collect();
         match parse(&arguments)? {
-            Parsed::Command(Cli { command: Command::Build(arguments), .. }) => Ok(*arguments),
+            Parsed::Command(Cli { command: Command::Build(watched), .. }) => Ok(watched.arguments),
             other => panic!("{other:?}"),
         }
     }
@@ -326,6 +326,7 @@ mod tests {
         let Parsed::Text(help) = parse(&arguments).unwrap() else { panic!("no help") };
         let names: Vec<&str> = help
             .lines()
+            .take_while(|line| !line.starts_with("Global Flags"))
             .filter(|line| line.starts_with("  -") || line.starts_with("      --"))
             .filter_map(|line| line.split("--").nth(1)?.split([' ', '=', '[']).next())
             .collect();

@@ -1,12 +1,17 @@
 //! Runs `ko apply` and `ko create`: pipes the output of `ko resolve` into
 //! kubectl.
 
-use std::io::{self, PipeWriter, Write as _};
-use std::process::Command;
+use std::ffi::OsStr;
+use std::io::{self, PipeReader, PipeWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 
+use engine::{Engine, Options, Places};
+
+use super::watch::{self, Made, Rounds};
 use super::{kubectl, resolve, session};
-use crate::cli::ApplyArgs;
+use crate::cli::{ApplyArgs, WatchArgs, Watched};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{settings, signals, ui};
@@ -18,9 +23,24 @@ const PRIMING: usize = 1000;
 pub(crate) fn apply(
     process: &Process,
     verbose: bool,
-    verb: &str,
-    arguments: &ApplyArgs,
+    arguments: &Watched<ApplyArgs>,
 ) -> Result<()> {
+    let Watched { arguments, watch: WatchArgs { watch } } = arguments;
+    if !watch {
+        return pipe(process, verbose, "apply", arguments);
+    }
+    watch::check_inputs(&arguments.files)?;
+    let program = kubectl::find(process, "apply")?;
+    let work = Apply { process, verbose, arguments, program };
+    watch::run(process, verbose, &arguments.image, &work)
+}
+
+pub(crate) fn create(process: &Process, verbose: bool, arguments: &ApplyArgs) -> Result<()> {
+    pipe(process, verbose, "create", arguments)
+}
+
+/// Pipes into a kubectl that is there from the beginning.
+fn pipe(process: &Process, verbose: bool, verb: &str, arguments: &ApplyArgs) -> Result<()> {
     let program = kubectl::find(process, verb)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let resolution = resolve::resolution(&options.work_dir, &arguments.files)?;
@@ -29,9 +49,7 @@ pub(crate) fn apply(
     let (reader, stdin) = pipe?;
     let mut stdin = Some(Arc::new(stdin));
     let mut begun = false;
-    let mut command = Command::new(program);
-    command.args([verb, "-f", "-"]).args(&arguments.positional).stdin(reader);
-    let mut running = kubectl::Running::start(command)?;
+    let mut running = kubectl::Running::start(command(&program, verb, arguments, reader))?;
     // kubectl reports what it refuses by its exit status.
     let _ = feed(stdin.as_ref(), "---\n".repeat(PRIMING).as_bytes());
 
@@ -71,8 +89,64 @@ pub(crate) fn apply(
     drop(stdin);
     let status = running.wait()?;
     done?;
+    check(status, verb)
+}
+
+fn command(program: &Path, verb: &str, arguments: &ApplyArgs, input: PipeReader) -> Command {
+    let mut command = Command::new(program);
+    command.args([verb, "-f", "-"]).args(&arguments.positional).stdin(input);
+    command
+}
+
+fn check(status: ExitStatus, verb: &str) -> Result<()> {
     kubectl::check(status)
         .map_err(|how| CommandError::new(format!("error executing 'kubectl {verb}': {how}")))
+}
+
+/// `ko apply --watch`: each round has a kubectl of its own, which begins when the
+/// images are there and ends before the next round hands on.
+struct Apply<'a> {
+    process: &'a Process,
+    verbose: bool,
+    arguments: &'a ApplyArgs,
+    program: PathBuf,
+}
+
+impl Rounds for Apply<'_> {
+    const HEARS: bool = true;
+
+    fn options(&self) -> Result<Options> {
+        let ApplyArgs { publish, image, .. } = self.arguments;
+        settings::options(self.process, self.verbose, publish, image)
+    }
+
+    fn places(&self, work_dir: &Path, places: &mut Places) {
+        watch::add_inputs(&self.arguments.files, work_dir, places);
+    }
+
+    fn outputs(&self) -> Vec<&OsStr> {
+        resolve::outputs(&self.arguments.files, &self.arguments.publish).to_vec()
+    }
+
+    async fn make(&self, engine: &Engine) -> Result<Made> {
+        let resolution = resolve::resolution(engine.work_dir(), &self.arguments.files)?;
+        resolve::make(engine, resolution).await
+    }
+
+    async fn hand_on(&self, made: &Made) -> Result<()> {
+        let failed = |error: io::Error| CommandError::of(&error).context("running kubectl");
+        let (reader, stdin) = io::pipe().map_err(failed)?;
+        let command = command(&self.program, "apply", self.arguments, reader);
+        let output = made.output.clone();
+        let status = engine::on_thread(move || {
+            let running = kubectl::Running::start(command)?;
+            // kubectl reports what it refuses by its exit status.
+            let _ = feed(Some(&Arc::new(stdin)), &output);
+            running.wait()
+        });
+        check(status.await?, "apply")?;
+        resolve::write(&self.arguments.files, &self.arguments.publish, &made.resolved).await
+    }
 }
 
 /// A kubectl that has ended takes nothing more: its exit status counts.

@@ -12,8 +12,9 @@ mod login;
 mod resolve;
 mod run;
 mod session;
+mod watch;
 
-pub(crate) use apply::apply;
+pub(crate) use apply::{apply, create};
 pub(crate) use auth::auth;
 pub(crate) use build::build;
 pub(crate) use cache::cache;

@@ -4,32 +4,103 @@ use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::Path;
 
-use engine::{Input, ManifestUrl, Replaced, Resolution, Resolved};
+use engine::{Engine, Input, ManifestUrl, Options, Places, Replaced, Resolution, Resolved};
 
 use super::session;
-use crate::cli::{FileArgs, PublishArgs, ResolveArgs, elements};
+use super::watch::{self, Made, Rounds};
+use crate::cli::{FileArgs, PublishArgs, ResolveArgs, WatchArgs, Watched, elements};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{settings, streams, ui};
 
-pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs) -> Result<()> {
-    let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
+pub(crate) fn resolve(
+    process: &Process,
+    verbose: bool,
+    arguments: &Watched<ResolveArgs>,
+) -> Result<()> {
+    let Watched { arguments, watch: WatchArgs { watch } } = arguments;
+    let work = Resolve { process, verbose, arguments };
+    if *watch {
+        check_watch(arguments)?;
+        return watch::run(process, verbose, &arguments.image, &work);
+    }
+    let options = work.options()?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
     let observer = ui::observer(verbose, arguments.image.explain);
-    let outputs =
-        if arguments.check { &[] } else { &outputs(&arguments.files, &arguments.publish)[..] };
-    session::run(options, &arguments.image, outputs, observer, async |engine| {
-        let resolved = if arguments.check {
-            engine.check(resolution).await
-        } else {
-            engine.resolve(resolution, streams::print_all).await
-        };
-        let resolved = resolved.map_err(|error| session::unresolved(&error))?;
+    let outputs = if arguments.check { Vec::new() } else { work.outputs() };
+    session::run(options, &arguments.image, &outputs, observer, async |engine| {
         if arguments.check {
-            return Ok(());
+            let checked = engine.check(resolution).await;
+            return checked.map(drop).map_err(|error| session::unresolved(&error));
         }
+        if !arguments.output_file.is_empty() {
+            let made = make(engine, resolution).await?;
+            return work.hand_on(&made).await;
+        }
+        let resolved = engine.resolve(resolution, streams::print_all).await;
+        let resolved = resolved.map_err(|error| session::unresolved(&error))?;
         write(&arguments.files, &arguments.publish, &resolved).await
     })
+}
+
+/// What cannot go on.
+fn check_watch(arguments: &ResolveArgs) -> Result<()> {
+    watch::check_inputs(&arguments.files)?;
+    if arguments.check {
+        return Err(CommandError::new("--check and --watch cannot both be used"));
+    }
+    if arguments.output_file.is_empty() {
+        let hint = "--output-file=FILE has the manifests of the last round";
+        return Err(CommandError::new("--watch needs --output-file").hint(Some(hint.to_owned())));
+    }
+    Ok(())
+}
+
+struct Resolve<'a> {
+    process: &'a Process,
+    verbose: bool,
+    arguments: &'a ResolveArgs,
+}
+
+impl Rounds for Resolve<'_> {
+    const HEARS: bool = false;
+
+    fn options(&self) -> Result<Options> {
+        let ResolveArgs { publish, image, .. } = self.arguments;
+        settings::options(self.process, self.verbose, publish, image)
+    }
+
+    fn places(&self, work_dir: &Path, places: &mut Places) {
+        watch::add_inputs(&self.arguments.files, work_dir, places);
+    }
+
+    fn outputs(&self) -> Vec<&OsStr> {
+        let mut all = outputs(&self.arguments.files, &self.arguments.publish).to_vec();
+        all.push(&self.arguments.output_file);
+        all
+    }
+
+    async fn make(&self, engine: &Engine) -> Result<Made> {
+        make(engine, resolution(engine.work_dir(), &self.arguments.files)?).await
+    }
+
+    async fn hand_on(&self, made: &Made) -> Result<()> {
+        let file = Path::new(&self.arguments.output_file);
+        let written = session::write_file(file, made.output.clone()).await;
+        write(&self.arguments.files, &self.arguments.publish, &made.resolved).await?;
+        written
+    }
+}
+
+/// Resolves manifests, and keeps the output.
+pub(super) async fn make(engine: &Engine, resolution: Resolution) -> Result<Made> {
+    let mut output = Vec::new();
+    let resolving = engine.resolve(resolution, async |chunk| {
+        output.extend(chunk);
+        Ok(())
+    });
+    let resolved = resolving.await.map_err(|error| session::unresolved(&error))?;
+    Ok(Made { output, resolved })
 }
 
 /// The files that `write` writes.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine::{Engine, Observer, Options, Published};
 use fsutil::Access;
+use tokio::runtime::Runtime;
 
 use crate::cli::{ImageArgs, PublishArgs};
 use crate::deadline::Deadline;
@@ -16,7 +17,7 @@ use crate::signals::{self, Signal, Signals};
 use crate::timings::{Recorder, Report};
 
 /// How long a run that was interrupted may take to clean up.
-const GRACE: Duration = Duration::from_secs(15);
+pub(super) const GRACE: Duration = Duration::from_secs(15);
 
 /// An error of the engine, worded as in `ko build` and `ko run`.
 pub(super) fn publishing(error: &engine::Error) -> CommandError {
@@ -77,11 +78,7 @@ pub(super) fn run<T>(
         }
         None => std::future::pending().await,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::of(&error).context("starting threads"))?;
+    let runtime = runtime()?;
     let begun = runtime.block_on(async {
         let mut signals = Signals::listen();
         let named = outputs.iter().map(PathBuf::from);
@@ -161,7 +158,17 @@ pub(super) fn run<T>(
     done
 }
 
-fn interrupted(signal: Signal) -> CommandError {
+/// The threads of a run.
+pub(super) fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::of(&error).context("starting threads"))
+}
+
+/// A signal has ended the run.
+pub(super) fn interrupted(signal: Signal) -> CommandError {
     CommandError::new(format!("interrupted by {}", signal.name()))
 }
 
@@ -188,7 +195,7 @@ pub(super) async fn write_file(path: &Path, content: Vec<u8>) -> Result<()> {
 }
 
 /// Sees whether a file that a flag names can be written.
-fn check(path: &Path) -> Result<()> {
+pub(super) fn check(path: &Path) -> Result<()> {
     if path.as_os_str().is_empty() {
         return Ok(());
     }

@@ -30,6 +30,14 @@ pub(crate) struct Found {
     pub(crate) format: Format,
 }
 
+/// Where the file may be, for those who wait for it to change.
+pub(crate) fn candidates(named: Option<&Path>, work_dir: &Path) -> Vec<PathBuf> {
+    match named {
+        None => NAMES.map(|name| work_dir.join(name)).to_vec(),
+        Some(path) => vec![work_dir.join(path), work_dir.join(path).join(".ko.yaml")],
+    }
+}
+
 /// Finds the file: `named` (the value of `KO_CONFIG_PATH`) is the file or its
 /// directory; without it, the working directory may have one.
 pub(crate) fn find(named: Option<&Path>, work_dir: &Path) -> Result<Option<Found>> {

@@ -50,6 +50,9 @@ pub(crate) const DEFAULT_BASE_IMAGE: &str = "cgr.dev/chainguard/static:latest";
 /// The variable that says whether podman's `registries.conf` counts.
 const REGISTRIES_CONF: &str = "KO_REGISTRIESCONF";
 
+/// The variable that names the file or its directory.
+const CONFIG_PATH: &str = "KO_CONFIG_PATH";
+
 /// The settings of the configuration file and its variables.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -73,12 +76,17 @@ pub(crate) struct Config {
 impl Config {
     /// Reads the file, if there is one, and the variables that override it.
     pub(crate) fn read(process: &Process, work_dir: &Path) -> Result<Self> {
-        let named = process.path("KO_CONFIG_PATH");
+        let named = process.path(CONFIG_PATH);
         let read = match lookup::find(named.as_deref(), work_dir)? {
             Some(found) => Some(parse(found.format, lookup::read(&found, work_dir)?)?),
             None => None,
         };
         Self::of(read, &|name| process.text(name))
+    }
+
+    /// Where the file may be.
+    pub(crate) fn candidates(process: &Process, work_dir: &Path) -> Vec<PathBuf> {
+        lookup::candidates(process.path(CONFIG_PATH).as_deref(), work_dir)
     }
 
     /// What is in force when `read` is in the file.

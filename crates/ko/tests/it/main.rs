@@ -54,4 +54,5 @@ mod streams;
 mod surroundings;
 mod timings;
 mod traces;
+mod watch;
 mod windows;
