@@ -153,6 +153,32 @@ impl Places {
         self.dirs.keys().map(PathBuf::as_path)
     }
 
+    /// Whether all places of others are places, and weigh as much.
+    #[must_use]
+    pub fn covers(&self, others: &Self) -> bool {
+        others.dirs.iter().all(|(dir, theirs)| {
+            let Some(ours) = self.dirs.get(dir) else { return false };
+            let weigh = |names: &BTreeSet<OsString>, weight| {
+                names.iter().all(|name| ours.weight(name) >= Some(weight))
+            };
+            theirs.which.is_subset(&ours.which)
+                && weigh(&theirs.named, Weight::Input)
+                && weigh(&theirs.status, Weight::Status)
+        })
+    }
+
+    /// A directory with content on a file system that is not known to be local: the
+    /// system may not tell of changes there that other machines make.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<&Path> {
+        let mut local = BTreeMap::new();
+        let dirs = self.dirs.iter().filter(|(_, names)| !names.which.is_empty());
+        dirs.map(|(dir, _)| dir.as_path()).find(|dir| {
+            let Ok(Some((_, stat))) = stat::follow(dir) else { return false };
+            !*local.entry(stat.device).or_insert_with(|| stat::is_local(dir))
+        })
+    }
+
     /// Whether a path is one of the directories.
     #[must_use]
     pub fn has_dir(&self, path: &Path) -> bool {
@@ -295,6 +321,38 @@ mod tests {
         ] {
             assert_eq!(places.weight(Path::new(path)), weight, "{path}");
         }
+    }
+
+    #[test]
+    fn places_are_covered_by_what_weighs_as_much() {
+        let of = |add: &[fn(&mut Places)]| {
+            let mut places = Places::default();
+            add.iter().for_each(|add| add(&mut places));
+            places
+        };
+        let file: fn(&mut Places) = |places| places.add(Path::new("/w/pkg/a.go"));
+        let status: fn(&mut Places) = |places| places.add_dir(Path::new("/w/pkg"), Which::Status);
+        let sources: fn(&mut Places) = |places| places.add_dir(Path::new("/w/pkg"), Which::Sources);
+        for (ours, theirs, covers) in [
+            (of(&[sources]), of(&[file]), true),
+            (of(&[sources]), of(&[sources, file]), true),
+            (of(&[file]), of(&[sources]), false),
+            (of(&[status]), of(&[file]), false),
+            (of(&[]), of(&[file]), false),
+            (of(&[file]), of(&[]), true),
+        ] {
+            assert_eq!(ours.covers(&theirs), covers, "{ours:?} {theirs:?}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_that_is_not_known_is_named() {
+        let mut places = Places::default();
+        places.add(Path::new("/proc/self"));
+        assert_eq!(places.elsewhere(), None);
+        places.add_dir(Path::new("/proc"), Which::All);
+        assert_eq!(places.elsewhere(), Some(Path::new("/proc")));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 mod change;
 mod poll;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,6 +24,9 @@ use crate::ui;
 /// How often places are looked at where nobody notifies.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// What is said of that.
+const INSTEAD: &str = "files are looked at every second instead";
+
 /// The name that files have which are being written by us: they are put in the
 /// place of an output.
 const TEMPORARY: &str = ".ko-";
@@ -39,7 +44,9 @@ pub(crate) struct Follower {
     sender: UnboundedSender<Noticed>,
     noticed: UnboundedReceiver<Noticed>,
     wanted: Places,
-    /// These, and what links lead to.
+    /// What links lead to.
+    targets: Places,
+    /// Both.
     places: Places,
     /// The directories that are followed, by what they really are, and all that
     /// they are called.
@@ -67,6 +74,7 @@ impl Follower {
             sender,
             noticed,
             wanted: Places::default(),
+            targets: Places::default(),
             places: Places::default(),
             armed: BTreeMap::new(),
             moved: false,
@@ -83,10 +91,13 @@ impl Follower {
         if also {
             self.wanted.extend(before.clone());
         }
-        if self.wanted == before && !self.moved {
+        // What was no place may have changed, and nobody has noticed.
+        let more = !before.covers(&self.wanted);
+        if !more && !self.moved {
+            self.weigh();
             return false;
         }
-        self.arm()
+        self.arm() || more
     }
 
     /// Follows what has come back.
@@ -182,10 +193,31 @@ impl Follower {
         }
     }
 
+    fn weigh(&mut self) {
+        self.places = self.wanted.clone();
+        self.places.extend(self.targets.clone());
+    }
+
+    /// From now on places are looked at.
+    fn poll(&mut self) {
+        self.source = polled(&self.sender, self.interval);
+        self.armed.clear();
+    }
+
     /// Follows all directories of the places that are there. Those that were
     /// followed before go on being so: they may be places again.
     fn arm(&mut self) -> bool {
         self.moved = false;
+        // Other systems cannot tell their file systems apart.
+        if cfg!(target_os = "linux")
+            && !self.polls()
+            && let Some(dir) = self.wanted.elsewhere()
+        {
+            let dir = dir.display();
+            let what = format!("{dir} is on a file system that may not notify of changes");
+            ui::log(&format!("{what}: {INSTEAD}"));
+            self.poll();
+        }
         let mut wanted: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
         let mut add = |dir: &Path, more: Option<&mut Places>| {
             let Ok(real) = fs::canonicalize(dir) else { return };
@@ -205,8 +237,8 @@ impl Follower {
         for dir in more.dirs() {
             add(dir, None);
         }
-        self.places = self.wanted.clone();
-        self.places.extend(more);
+        self.targets = more;
+        self.weigh();
         let mut news = false;
         for (real, names) in wanted {
             if let Some(known) = self.armed.get_mut(&real) {
@@ -228,8 +260,7 @@ impl Follower {
                 }
                 Err(error) => {
                     polling(&error);
-                    self.source = polled(&self.sender, self.interval);
-                    self.armed.clear();
+                    self.poll();
                     return self.arm() || news;
                 }
             }
@@ -261,7 +292,7 @@ fn is_absent(error: &notify::Error) -> bool {
 /// Says why places are polled, and what can be done.
 fn polling(error: &notify::Error) {
     let (what, hint) = reason(error);
-    ui::log(&format!("{what}: files are looked at every second instead"));
+    ui::log(&format!("{what}: {INSTEAD}"));
     if let Some(hint) = hint {
         ui::print_stderr(&format!("hint: {hint}\n"));
     }
@@ -282,146 +313,5 @@ fn reason(error: &notify::Error) -> (String, Option<String>) {
             raise("fs.inotify.max_user_instances", "1024"),
         ),
         _ => (format!("The system does not notify of changes ({error})"), None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use notify::{EventHandler, WatcherKind};
-
-    use super::*;
-
-    /// Follows a directory and those below it.
-    fn places(dir: &Path) -> Places {
-        let mut places = Places::default();
-        places.add_tree(dir);
-        places
-    }
-
-    fn follower(dir: &Path) -> Follower {
-        let mut follower = Follower::new(vec![dir.join("output")]);
-        assert!(follower.follow(places(dir), false));
-        follower
-    }
-
-    /// Waits for a change of this file.
-    async fn wait_for(follower: &mut Follower, path: &Path) {
-        while follower.next().await.path.as_deref() != Some(path) {}
-    }
-
-    #[tokio::test]
-    async fn what_goes_and_comes_back_is_followed() {
-        let root = tempfile::tempdir().unwrap();
-        let root = root.path().canonicalize().unwrap();
-        let (dir, inner) = (root.join("dir"), root.join("dir/inner"));
-        fs::create_dir_all(&inner).unwrap();
-        let mut follower = follower(&dir);
-        let file = inner.join("a.go");
-        for _ in 0..3 {
-            fs::write(&file, "a").unwrap();
-            wait_for(&mut follower, &file).await;
-            fs::remove_dir_all(&dir).unwrap();
-            wait_for(&mut follower, &dir).await;
-            follower.renew();
-            fs::create_dir_all(&inner).unwrap();
-            wait_for(&mut follower, &dir).await;
-            // What was removed before may be told of only now.
-            while follower.next_noticed().is_some() {}
-            follower.renew();
-        }
-        fs::rename(&dir, root.join("away")).unwrap();
-        wait_for(&mut follower, &dir).await;
-        follower.renew();
-        fs::rename(root.join("away"), &dir).unwrap();
-        wait_for(&mut follower, &dir).await;
-        follower.renew();
-        fs::write(&file, "b").unwrap();
-        wait_for(&mut follower, &file).await;
-    }
-
-    #[tokio::test]
-    async fn a_directory_has_all_its_names() {
-        let root = tempfile::tempdir().unwrap();
-        let root = root.path().canonicalize().unwrap();
-        fs::create_dir_all(root.join("real")).unwrap();
-        std::os::unix::fs::symlink("real", root.join("link")).unwrap();
-        let mut follower = follower(&root.join("link"));
-        fs::write(root.join("real/a.go"), "a").unwrap();
-        wait_for(&mut follower, &root.join("link/a.go")).await;
-        // What it leads to may be replaced where it is.
-        fs::remove_dir_all(root.join("real")).unwrap();
-        fs::create_dir(root.join("real")).unwrap();
-        wait_for(&mut follower, &root.join("real")).await;
-        while follower.next_noticed().is_some() {}
-        follower.renew();
-        fs::write(root.join("link/b.go"), "b").unwrap();
-        wait_for(&mut follower, &root.join("link/b.go")).await;
-    }
-
-    #[tokio::test]
-    async fn what_we_write_is_no_change() {
-        let root = tempfile::tempdir().unwrap();
-        let root = root.path().canonicalize().unwrap();
-        let mut follower = follower(&root);
-        for name in ["output", ".ko-x1", "a.go"] {
-            fs::write(root.join(name), "").unwrap();
-        }
-        fs::read(root.join("a.go")).unwrap();
-        assert_eq!(follower.next().await.path, Some(root.join("a.go")));
-    }
-
-    /// The system has no more to give.
-    #[derive(Debug)]
-    struct Full(usize);
-
-    impl Watcher for Full {
-        fn new<F: EventHandler>(_: F, _: notify::Config) -> notify::Result<Self> {
-            Ok(Self(0))
-        }
-
-        fn watch(&mut self, _: &Path, _: RecursiveMode) -> notify::Result<()> {
-            let more = self.0.checked_sub(1);
-            self.0 = more.ok_or(notify::Error::new(ErrorKind::MaxFilesWatch))?;
-            Ok(())
-        }
-
-        fn unwatch(&mut self, _: &Path) -> notify::Result<()> {
-            Ok(())
-        }
-
-        fn kind() -> WatcherKind {
-            WatcherKind::NullWatcher
-        }
-    }
-
-    #[tokio::test]
-    async fn where_the_system_has_no_more_to_give_files_are_polled() {
-        let root = tempfile::tempdir().unwrap();
-        let root = root.path().canonicalize().unwrap();
-        fs::create_dir(root.join("inner")).unwrap();
-        let mut follower = Follower::new(Vec::new());
-        follower.source = Source { watcher: Box::new(Full(2)), polls: false };
-        follower.interval = Duration::from_millis(10);
-        assert!(follower.follow(places(&root), false));
-        assert!(follower.polls());
-        let file = root.join("inner/a.go");
-        fs::write(&file, "a").unwrap();
-        wait_for(&mut follower, &file).await;
-        fs::write(&file, "other").unwrap();
-        wait_for(&mut follower, &file).await;
-    }
-
-    #[test]
-    fn a_limit_is_named_with_the_way_to_raise_it() {
-        let said = |error| match reason(&error) {
-            (what, Some(hint)) => format!("{what}\n{hint}"),
-            (what, None) => what,
-        };
-        let full = said(notify::Error::new(ErrorKind::MaxFilesWatch));
-        assert!(full.contains("sudo sysctl fs.inotify.max_user_watches=1048576"), "{full}");
-        let io = |code| notify::Error::io(std::io::Error::from_raw_os_error(code));
-        let instances = said(io(24));
-        assert!(instances.contains("sudo sysctl fs.inotify.max_user_instances="), "{instances}");
-        assert!(said(io(38)).starts_with("The system does not notify of changes ("));
     }
 }
