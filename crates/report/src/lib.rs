@@ -3,6 +3,7 @@
 
 pub mod har;
 mod page;
+pub mod run;
 mod timings;
 
 pub use timings::{Counters, Image, Span, Timings};
