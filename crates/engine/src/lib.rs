@@ -23,6 +23,7 @@ mod engine;
 mod error;
 mod events;
 mod execute;
+mod forecast;
 mod hints;
 mod image;
 pub mod keychain;
@@ -50,6 +51,7 @@ pub use engine::{Counters, Engine};
 pub use error::{Error, ErrorKind, ImageError};
 pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
 pub use execute::Published;
+pub use forecast::{Forecast, LayerForecast, ProgramForecast, TargetForecast};
 pub use golang::{
     DelveVersion, DelveVersionError, Environment, Template, TemplateError, TemplatePosition,
     lowercase,

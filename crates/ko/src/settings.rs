@@ -65,6 +65,10 @@ pub(crate) fn options(
     options.cache = cache(process)?;
     // A cache that was named is not replaced by another.
     options.fallback_dir = process.path("KOCACHE").is_none().then(environment::temp_dir);
+    options.dry_run = image.dry_run;
+    if image.dry_run {
+        options.fallback_dir = Some(environment::temp_dir());
+    }
     options.cache_size = cache_size(process)?;
     options.rebuild = image.rebuild;
     options.build = BuildOptions {

@@ -3,6 +3,7 @@
 
 pub mod har;
 mod page;
+pub mod plan;
 pub mod run;
 mod timings;
 

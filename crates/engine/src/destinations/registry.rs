@@ -311,6 +311,23 @@ impl Destination for RegistryDestination {
         self.may_push(import_path).boxed()
     }
 
+    fn has<'a>(
+        &'a self,
+        import_path: &'a str,
+        artifact: &'a Artifact,
+    ) -> Publishing<'a, Option<bool>> {
+        let all = async move {
+            let repository = self.options.repository_of(import_path)?;
+            for reference in self.tagged(&repository) {
+                if !self.is_there(&reference, artifact.digest()).await? {
+                    return Ok(Some(false));
+                }
+            }
+            Ok(Some(true))
+        };
+        all.boxed()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.pusher.client.close_early_uploads().boxed()
     }

@@ -69,6 +69,22 @@ impl Destinations {
         Ok(())
     }
 
+    /// Whether all destinations have an artifact under its name; `None` where one
+    /// cannot tell.
+    pub(crate) async fn has(
+        &self,
+        import_path: &ImportPath,
+        artifact: &Artifact,
+    ) -> Result<Option<bool>, Unpublished> {
+        let mut all = Some(true);
+        for destination in &self.all {
+            let has = destination.has(import_path.as_str(), artifact).await;
+            let has = has.map_err(unpublished(import_path))?;
+            all = all.zip(has).map(|(all, has)| all && has);
+        }
+        Ok(all)
+    }
+
     /// Ends what was begun and is not needed.
     pub(crate) async fn close(&self) {
         join_all(self.all.iter().map(|destination| destination.close())).await;

@@ -30,7 +30,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::events::Event;
 use crate::execute::Published;
-use crate::plan::{LookedUp, PlannedProgram};
+use crate::plan::{LookedUp, Plan, PlannedProgram};
 
 /// From so many bytes on, threads for the documents of a file pay.
 const LARGE: usize = 256 << 10;
@@ -125,6 +125,18 @@ impl Engine {
         let References { files, .. } =
             self.references(&loaded, &resolution, Memory::Ignored).await?;
         Ok(Resolved { replaced: replaced(&files, &HashMap::new()), published: Vec::new() })
+    }
+
+    /// Plans what [`resolve`](Self::resolve) would build.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), of what is done before anything is built.
+    pub async fn plan_manifests(&self, mut resolution: Resolution) -> Result<Plan, ResolveError> {
+        self.prepare();
+        let loaded = self.load(std::mem::take(&mut resolution.inputs)).await?;
+        let References { programs, planned, .. } =
+            self.references(&loaded, &resolution, Memory::Used).await?;
+        Ok(self.plan_programs(&unique(&programs), planned).await?)
     }
 
     async fn load(&self, inputs: Vec<Input>) -> Result<Vec<Loaded>, ResolveError> {

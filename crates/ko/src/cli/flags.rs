@@ -158,6 +158,9 @@ pub(crate) struct ImageArgs {
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) disable_optimizations: bool,
+    /// Print what would be built, by which command, and what would be sent; do none of it.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) dry_run: bool,
     /// Explain why each program is rebuilt or fresh.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) explain: bool,

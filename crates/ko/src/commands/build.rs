@@ -1,18 +1,22 @@
 //! Runs `ko build`: builds import paths and prints references on stdout.
 
-use super::session;
+use super::{dry_run, session};
 use crate::cli::BuildArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{settings, streams};
 
 pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> Result<()> {
+    dry_run::check(&arguments.image, &arguments.publish, None)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let words = if arguments.positional.is_empty() {
         vec![".".to_owned()]
     } else {
         arguments.positional.clone()
     };
+    if arguments.image.dry_run {
+        return dry_run::programs((process, verbose), options, &arguments.image, &words);
+    }
     let outputs = [&*arguments.publish.image_refs];
     session::run(
         (process, verbose),

@@ -6,6 +6,7 @@ mod build;
 mod cache;
 mod config;
 mod delete;
+mod dry_run;
 mod help;
 mod kubectl;
 mod login;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::Command;
 
-use super::{kubectl, session};
+use super::{dry_run, kubectl, session};
 use crate::cli::BuildArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
@@ -17,6 +17,7 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Re
         return Err(CommandError::new("ko run: no importpaths listed"));
     }
     session::text_only(&arguments.image)?;
+    dry_run::check(&arguments.image, &arguments.publish, None)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let typed = process.arguments();
     if let Some(first) = typed.get(2).filter(|word| word.to_string_lossy().starts_with('-')) {
@@ -26,6 +27,10 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Re
         )));
     }
     let program = kubectl::find(process, "run")?;
+    if arguments.image.dry_run {
+        let words = &arguments.positional;
+        return dry_run::programs((process, verbose), options, &arguments.image, words);
+    }
     let outputs = [&*arguments.publish.image_refs];
     let published = session::run(
         (process, verbose),

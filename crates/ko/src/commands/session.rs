@@ -168,6 +168,7 @@ pub(super) fn run<T>(
 pub(super) fn text_only(arguments: &ImageArgs) -> Result<()> {
     let flag = match arguments.output {
         Output::Text => return Ok(()),
+        _ if arguments.dry_run => return Ok(()),
         Output::Json => "--output=json",
         Output::Ndjson => "--output=ndjson",
     };

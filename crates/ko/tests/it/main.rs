@@ -21,6 +21,7 @@ mod cosign;
 mod counters;
 mod debug;
 mod destinations;
+mod dry_run;
 mod engines;
 mod errors;
 mod fixture;

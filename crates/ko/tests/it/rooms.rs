@@ -62,6 +62,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
             "plan",
         ],
     ),
+    ("forecast", &["build", "error", "events", "execute", "image", "plan", "redact"]),
     (
         "engine",
         &[
@@ -78,6 +79,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
             "error",
             "events",
             "execute",
+            "forecast",
             "image",
             "options",
             "plan",
