@@ -25,6 +25,7 @@ fn reference() -> PathBuf {
 
 /// `UPDATE_SCHEMAS=1` writes them anew.
 #[test]
+#[allow(clippy::disallowed_methods)]
 fn the_schemas_are_those_of_the_types() {
     for (name, schema) in schemas() {
         let path = reference().join(name);
