@@ -43,7 +43,7 @@ pub(crate) fn options(
     let work_dir = work_dir(process)?;
     let builder = builder(process, image, &platform, &work_dir);
     let builder = builder.map_err(|error| error.context("error creating builder"))?;
-    let destination = destination::read(process, publish, &work_dir);
+    let destination = destination::read(process, publish, &builder.naming, &work_dir);
     let publishing = publishing(&publish.registry, builder.publishing);
     let sbom = sbom(process, image, &publishing);
     let (destination, sbom) = destination
@@ -64,7 +64,18 @@ pub(crate) fn options(
     options.fallback_dir = process.path("KOCACHE").is_none().then(environment::temp_dir);
     options.cache_size = cache_size(process)?;
     options.rebuild = image.rebuild;
+    let mut builds = builder.build.builds;
+    for build in &mut builds {
+        // The flags are for all.
+        if destination::typed_namer(publish).is_some() {
+            build.naming = None;
+        }
+        if !publish.tags.is_empty() {
+            build.tags.clear();
+        }
+    }
     options.build = BuildOptions {
+        builds,
         time: now(process)?,
         disable_optimizations: image.disable_optimizations || image.debug,
         ..builder.build
@@ -107,6 +118,7 @@ struct Builder {
     base_overrides: BTreeMap<String, BaseReference>,
     compression: Compression,
     publishing: config::Publishing,
+    naming: config::Naming,
     image: ImageOptions,
 }
 
@@ -120,7 +132,7 @@ fn builder(
     if let Some(warning) = config.warning() {
         ui::log(&warning);
     }
-    let Bases { default_base, base_overrides } = bases(&config)?;
+    let Bases { default_base, base_overrides } = bases(&config, &arguments.base)?;
     let setting_up = "error setting up builder options";
     let wanted =
         wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
@@ -140,6 +152,7 @@ fn builder(
         base_overrides,
         compression,
         publishing: config.publishing,
+        naming: config.naming,
         image,
     })
 }
@@ -150,8 +163,9 @@ pub(crate) struct Bases {
     pub(crate) base_overrides: BTreeMap<String, BaseReference>,
 }
 
-/// Parses the references of the configuration.
-pub(crate) fn bases(config: &Config) -> Result<Bases> {
+/// Parses `typed`, which is `--base`, and the references of the configuration, which count
+/// where it is empty.
+pub(crate) fn bases(config: &Config, typed: &str) -> Result<Bases> {
     let base = |key: &str, base: &Located<String>| {
         let text = &base.value;
         text.parse::<BaseReference>().map_err(|error| {
@@ -165,6 +179,11 @@ pub(crate) fn bases(config: &Config) -> Result<Bases> {
     let base_overrides = overrides
         .map(|(path, text)| Ok((path.clone(), base("baseImageOverrides", text)?)))
         .collect::<Result<_>>()?;
+    if !typed.is_empty() {
+        let typed = Located::new(typed.to_owned(), Origin::Flag("--base"));
+        let default_base = base("--base", &typed)?;
+        return Ok(Bases { default_base, base_overrides: BTreeMap::new() });
+    }
     Ok(Bases { default_base, base_overrides })
 }
 

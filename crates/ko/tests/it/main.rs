@@ -36,6 +36,7 @@ mod local;
 mod login;
 mod manifests;
 mod memory;
+mod naming;
 mod no_build_info;
 mod outputs;
 mod platforms;
