@@ -31,6 +31,7 @@ mod naming;
 mod options;
 mod plan;
 mod platform;
+mod post;
 mod redact;
 mod static_base;
 #[cfg(test)]
@@ -70,6 +71,7 @@ pub use oci::json;
 pub use oci::{Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
 pub use options::{Network, Options};
 pub use plan::Plan;
+pub use post::{Post, PostError};
 pub use redact::redact;
 pub use registry::{Answer, Exchange, Proxies, ProxyError, RetryPolicy, RootPlaces, UnderWay};
 

@@ -18,6 +18,7 @@ mod signals;
 mod streams;
 mod system;
 mod timings;
+mod traces;
 mod ui;
 
 use std::process::ExitCode;

@@ -18,7 +18,7 @@ use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
 use crate::error::{CommandError, Result};
 use crate::memory::memory;
-use crate::{destination, network, system, ui};
+use crate::{destination, network, system, traces, ui};
 
 /// Makes the engine's options.
 pub(crate) fn options(
@@ -51,7 +51,8 @@ pub(crate) fn options(
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
     let mut network = network::network(process, builder.registries, publish, verbose)?;
-    network.watched = verbose || !image.trace_http.is_empty();
+    network.watched =
+        verbose || !image.trace_http.is_empty() || traces::wants_requests(process, &image.log_file);
     network.create_repositories = publishing
         .create_repositories()
         .map_err(|error| error.context("error creating publisher"))?;

@@ -178,6 +178,9 @@ pub(crate) struct ImageArgs {
     /// ldflags to pass to go build (may be repeated)
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) ldflags: Vec<List>,
+    /// Write what happens to this file, line by line: all but headers, or what KO_LOG says.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) log_file: OsString,
     #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
     /// Rebuild every program, even if nothing has changed.

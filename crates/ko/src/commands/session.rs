@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{Engine, Observer, Options, Published};
+use engine::{Counters, Engine, Observer, Options, Published};
 use fsutil::Access;
 
 use crate::cli::{ImageArgs, PublishArgs};
@@ -14,6 +14,7 @@ use crate::error::{CommandError, Result};
 use crate::har::Trace;
 use crate::signals::{self, Signal, Signals};
 use crate::timings::{Recorder, Report};
+use crate::traces::Traces;
 
 /// How long a run that was interrupted may take to clean up.
 const GRACE: Duration = Duration::from_secs(15);
@@ -55,6 +56,8 @@ pub(super) fn run<T>(
     observer: Observer,
     work: impl AsyncFnOnce(&Engine) -> Result<T>,
 ) -> Result<T> {
+    let traces = Traces::begin(&options, &arguments.log_file)?;
+    let observer = traces.observe(observer);
     let recorder = Recorder::begin(Path::new(&arguments.timings));
     let observer = match &recorder {
         Some(recorder) => recorder.observe(observer),
@@ -100,6 +103,7 @@ pub(super) fn run<T>(
     let (engine, mut signals) = match begun {
         Ok(begun) => begun,
         Err(error) => {
+            runtime.block_on(traces.finish(Counters::default(), Some(&error)));
             // Nothing was begun that must be cleaned up.
             runtime.shutdown_background();
             return Err(error);
@@ -147,7 +151,12 @@ pub(super) fn run<T>(
             signal = signals.next() => Err(interrupted(signal)),
         };
         // Where both went wrong, it is the run that counts.
-        done.and_then(|done| written.map(|()| done))
+        let done = done.and_then(|done| written.map(|()| done));
+        tokio::select! {
+            () = traces.finish(engine.counters(), done.as_ref().err()) => {}
+            _ = signals.next() => {}
+        }
+        done
     });
     {
         // Dropping a connection takes a runtime.

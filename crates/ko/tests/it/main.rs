@@ -53,6 +53,7 @@ mod spy;
 mod ssh;
 mod streams;
 mod surroundings;
+mod telemetry;
 mod timings;
 mod traces;
 mod windows;
