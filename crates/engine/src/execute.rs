@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::future::{Either, join, join_all, select, try_join_all, try_join3};
 use golang::ImportPath;
-use oci::{Descriptor, Platform};
+use oci::{Descriptor, Digest, Platform};
 use store::Store;
 use tokio::time::timeout;
 
@@ -51,6 +51,12 @@ pub struct Published {
     pub import_path: String,
     /// What was built.
     pub artifact: Artifact,
+    /// The base as the user wrote it.
+    pub base: String,
+    /// The digest of the base's manifest or index; none of `scratch`.
+    pub base_digest: Option<Digest>,
+    /// What it is called, with each of its tags.
+    pub names: Vec<String>,
     /// The reference that is printed.
     pub reference: String,
     /// All that was published: for an index, the index and then its images,
@@ -95,8 +101,11 @@ impl Executor<'_> {
         };
         let (references, _) = join(self.destinations.commit(&artifacts), close).await;
         let references = references?;
-        let published = artifacts.into_iter().zip(references);
-        let published = published.map(|((name, artifact), reference)| Published {
+        let published = artifacts.into_iter().zip(references).zip(&plan.programs);
+        let published = published.map(|(((name, artifact), reference), planned)| Published {
+            base: planned.reference.to_string(),
+            base_digest: planned.base.digest(),
+            names: name.tagged(),
             references: Destinations::references(&name, &artifact, &reference),
             import_path: name.import_path.to_string(),
             artifact,

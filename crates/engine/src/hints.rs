@@ -1,6 +1,6 @@
 //! Words the hints that several rooms give about an error.
 
-use registry::{ProxyError, RegistryError, RequestLine};
+use registry::{Failure, ProxyError, RegistryError, RequestLine};
 
 /// A full disk.
 pub(crate) const DISK_FULL: &str = "the disk that holds the cache is full: make room, or set KOCACHE to a directory on another one";
@@ -54,12 +54,20 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
             .to_owned()
     } else if error.is_unreachable() {
         "check KO_DOCKER_REPO and the network; --push=false builds without a registry".to_owned()
+    } else if error.failure().is_some_and(is_trouble) {
+        "the registry has trouble of its own: try again later; --retries tries more often"
+            .to_owned()
     } else if error.is_read_only() {
         "the registry takes no images: it may be read-only or a mirror; check KO_DOCKER_REPO"
             .to_owned()
     } else {
         "check KO_DOCKER_REPO".to_owned()
     }
+}
+
+/// Is it the registry that fails, or that has too much to do?
+fn is_trouble(failure: &Failure) -> bool {
+    failure.status.is_server_error() || failure.status.as_u16() == 429
 }
 
 /// Is it that a repository is not there, which a keychain could make?

@@ -68,12 +68,14 @@ pub use manifests::{
 };
 pub use naming::NamingError;
 pub use oci::json;
-pub use oci::{Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
+pub use oci::{DiffId, Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
 pub use options::{Network, Options};
 pub use plan::Plan;
 pub use post::{Post, PostError};
 pub use redact::redact;
-pub use registry::{Answer, Exchange, Proxies, ProxyError, RetryPolicy, RootPlaces, UnderWay};
+pub use registry::{
+    Answer, Exchange, Proxies, ProxyError, Pushed, RetryPolicy, RootPlaces, UnderWay,
+};
 
 /// What is said of single registries: certificates, plain http, mirrors.
 pub mod registries {

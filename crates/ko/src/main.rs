@@ -12,12 +12,13 @@ mod error;
 mod har;
 mod memory;
 mod network;
+mod record;
+mod reports;
 mod settings;
 mod shown;
 mod signals;
 mod streams;
 mod system;
-mod timings;
 mod traces;
 mod ui;
 

@@ -13,7 +13,9 @@ use engine::{
     Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp,
 };
 
-use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, RegistryArgs, VERSION, elements, size};
+use crate::cli::{
+    CompressionArgs, ImageArgs, Output, PublishArgs, RegistryArgs, VERSION, elements, size,
+};
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
 use crate::error::{CommandError, Result};
@@ -51,8 +53,11 @@ pub(crate) fn options(
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
     let mut network = network::network(process, builder.registries, publish, verbose)?;
-    network.watched =
-        verbose || !image.trace_http.is_empty() || traces::wants_requests(process, &image.log_file);
+    let described = !image.metadata_file.is_empty() || image.output != Output::Text;
+    network.watched = verbose
+        || described
+        || !image.trace_http.is_empty()
+        || traces::wants_requests(process, &image.log_file);
     network.create_repositories = publishing
         .create_repositories()
         .map_err(|error| error.context("error creating publisher"))?;

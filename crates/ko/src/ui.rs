@@ -147,7 +147,7 @@ pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
             Event::Tagging { reference } => format!("Tagging {reference}"),
             Event::Published { reference } => format!("Published {reference}"),
             Event::WritingSbom { path } => format!("Writing SBOM to {}", path.display()),
-            Event::PublishedSbom { reference } => format!("Published SBOM {reference}"),
+            Event::PublishedSbom { reference, .. } => format!("Published SBOM {reference}"),
             Event::Loading { reference } => format!("Loading {reference}"),
             Event::FullUploadFallback { reference, reason } if verbose => {
                 format!("Sending all of {reference}: {reason}")

@@ -160,6 +160,12 @@ impl RegistryError {
         )
     }
 
+    /// Returns whether the registry has more to do than it can.
+    pub(crate) fn is_busy(&self) -> bool {
+        let busy = |failure: &Failure| matches!(failure.status.as_u16(), 429 | 503);
+        matches!(self, Self::Status { failure, .. } if busy(failure))
+    }
+
     /// Returns whether the same request may succeed in a moment. What was tried
     /// often enough is not tried again; that goes for token and scheme, too.
     pub(crate) fn is_transient(&self) -> bool {

@@ -2,12 +2,20 @@
 //! errors say what is worth another attempt.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::error::RegistryError;
 use crate::under_way::Waits;
+
+/// So many good answers to others show that a registry that is busy (429, 503) is
+/// not down: of thousands of requests, some are refused several times in a row.
+const ALIVE: u64 = 100;
+
+/// That helps a request up to so many times the attempts that it has anyway.
+const MOST: u32 = 4;
 
 /// How often something is tried, and the pauses between: the first pause is
 /// `delay`, each further one three times as long, plus up to a tenth so that
@@ -54,6 +62,10 @@ impl fmt::Display for Tried {
 pub(crate) struct Attempts<'a> {
     policy: &'a RetryPolicy,
     waits: &'a Waits,
+    /// The good answers of the run, to whatever request.
+    good: &'a AtomicU64,
+    /// How many there were when the attempts that count began.
+    seen: u64,
     begun: Instant,
     /// All of them.
     all: u32,
@@ -62,8 +74,9 @@ pub(crate) struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    pub(crate) fn new(policy: &'a RetryPolicy, waits: &'a Waits) -> Self {
-        Self { policy, waits, begun: Instant::now(), all: 0, made: 0 }
+    pub(crate) fn new(policy: &'a RetryPolicy, waits: &'a Waits, good: &'a AtomicU64) -> Self {
+        let seen = good.load(Ordering::Relaxed);
+        Self { policy, waits, good, seen, begun: Instant::now(), all: 0, made: 0 }
     }
 
     /// The last attempt has come further than the one before, and counts as
@@ -84,6 +97,10 @@ impl<'a> Attempts<'a> {
         if !transient(&error) {
             return Err(error);
         }
+        let good = self.good.load(Ordering::Relaxed);
+        if error.is_busy() && good - self.seen >= ALIVE && self.all / MOST < self.policy.attempts {
+            (self.made, self.seen) = (1, good);
+        }
         if self.made >= self.policy.attempts {
             return Err(error.after(self.all, self.begun.elapsed()));
         }
@@ -103,13 +120,19 @@ impl<'a> Attempts<'a> {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderMap;
+    use reqwest::{Method, StatusCode};
+
     use super::*;
+    use crate::answer::Failure;
+    use crate::request_line::RequestLine;
 
     #[test]
     fn pauses_grow_and_are_bounded() {
-        let (policy, waits) = (RetryPolicy::default(), Waits::default());
+        let (policy, waits, good) =
+            (RetryPolicy::default(), Waits::default(), AtomicU64::default());
         let wait = |made, asked: Option<u64>| {
-            let attempts = Attempts { made, ..Attempts::new(&policy, &waits) };
+            let attempts = Attempts { made, ..Attempts::new(&policy, &waits, &good) };
             attempts.wait(asked.map(Duration::from_secs)).as_secs_f64()
         };
         for (made, asked, low, high) in [
@@ -123,6 +146,32 @@ mod tests {
         ] {
             let got = wait(made, asked);
             assert!((low..=high).contains(&got), "{made} {asked:?}: {got}");
+        }
+    }
+
+    fn refusal(status: u16) -> RegistryError {
+        let url = "https://r.example/v2/".parse().unwrap();
+        let status = StatusCode::from_u16(status).unwrap();
+        RegistryError::Status {
+            request: RequestLine::new(&Method::GET, &url),
+            failure: Box::new(Failure::new(status, &HeaderMap::new(), None)),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_answers_others_is_only_busy() {
+        let policy = RetryPolicy { delay: Duration::ZERO, ..RetryPolicy::default() };
+        for (status, answers, want) in
+            [(503, ALIVE / 4, 3), (503, ALIVE, 13), (429, ALIVE, 13), (500, ALIVE, 3)]
+        {
+            let (waits, good) = (Waits::default(), AtomicU64::default());
+            let mut attempts = Attempts::new(&policy, &waits, &good);
+            let mut made = 1;
+            while attempts.pause(refusal(status), RegistryError::is_transient).await.is_ok() {
+                good.fetch_add(answers, Ordering::Relaxed);
+                made += 1;
+            }
+            assert_eq!(made, want, "{status} {answers}");
         }
     }
 }

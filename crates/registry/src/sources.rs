@@ -78,7 +78,7 @@ impl Sources<'_> {
 
     pub(crate) fn attempts(&self) -> Attempts<'_> {
         match self.is_mirror() {
-            true => Attempts::new(&ONCE, &self.client.transport().waits),
+            true => self.client.transport().attempts_by(&ONCE),
             false => self.client.attempts(),
         }
     }

@@ -21,7 +21,7 @@ use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
 use crate::pulse::Pulse;
 use crate::request_line::RequestLine;
-use crate::retry::Attempts;
+use crate::retry::{Attempts, RetryPolicy};
 use crate::trust::{self, Trust};
 use crate::under_way::{Wait, Waits};
 
@@ -75,6 +75,8 @@ impl Request {
 #[derive(Debug, Default)]
 struct Meter {
     requests: AtomicU64,
+    /// Those whose answer was no refusal and no failure.
+    good: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
 }
@@ -135,12 +137,17 @@ impl Transport {
 
     /// The attempts at something that begins now.
     pub(crate) fn attempts(&self) -> Attempts<'_> {
-        Attempts::new(&self.options.retry, &self.waits)
+        self.attempts_by(&self.options.retry)
+    }
+
+    /// The same by another policy.
+    pub(crate) fn attempts_by<'a>(&'a self, policy: &'a RetryPolicy) -> Attempts<'a> {
+        Attempts::new(policy, &self.waits, &self.meter.good)
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Meter { requests, sent, received } = &*self.meter;
+        let Meter { requests, sent, received, .. } = &*self.meter;
         Traffic { requests: read(requests), sent: read(sent), received: read(received) }
     }
 
@@ -216,6 +223,8 @@ impl Transport {
             Ok(inner) => {
                 self.answered().insert(request.url.origin().ascii_serialization());
                 self.meter.requests.fetch_add(1, Ordering::Relaxed);
+                let is_good = u64::from(inner.status().as_u16() < 400);
+                self.meter.good.fetch_add(is_good, Ordering::Relaxed);
                 self.meter.sent.fetch_add(request.payload.len(), Ordering::Relaxed);
                 // A range is of the coded bytes.
                 let whole = inner.status() != StatusCode::PARTIAL_CONTENT;

@@ -4,6 +4,7 @@
 pub mod har;
 pub mod otlp;
 mod page;
+pub mod run;
 mod timings;
 
 pub use timings::{Counters, Image, Span, Timings};

@@ -28,7 +28,8 @@ pub(crate) struct Scenario {
     pub(crate) rtt: u64,
     /// Whether the registry speaks https, and wants tokens from its token server.
     pub(crate) tokens: bool,
-    /// Whether the registry refuses two of a hundred requests (429, 503).
+    /// Whether the registry refuses two of a hundred requests of ours (429, 503). It
+    /// refuses none of ko's, which does not survive that.
     pub(crate) flaky: bool,
     /// Whether `go build` and `crane append` take part.
     pub(crate) crane: bool,

@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, try_join, try_join_all, try_join3};
 use futures::{FutureExt as _, TryFutureExt as _};
 use oci::{Descriptor, Digest, Reference, Repository};
 use once::OnceMap;
-use registry::{Access, BlobSource, Client, PushHint, RegistryError};
+use registry::{Access, BlobSource, Client, PushHint, Pushed, RegistryError};
 
 use super::referrers::Referrer;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
@@ -238,14 +238,17 @@ impl RegistryDestination {
         let first = is_elsewhere.then(|| self.sent.find(&(source.full_name(), digest))).flatten();
         let begin = || StageSpan::begin(&self.observer, Stage::Upload, Some(import_path), None);
         self.sent.start(key, || {
-            let stage = begin();
+            let (stage, observer) = (begin(), self.observer.clone());
             async move {
                 let _stage = stage;
                 let mount_from = match first {
                     Some(first) => first.await.ok().map(|()| source),
                     None => None,
                 };
-                pusher.layer(&repository, &layer, mount_from).await
+                let how = pusher.layer(&repository, &layer, mount_from).await?;
+                let repository = repository.full_name();
+                observer.emit(Event::LayerPushed { repository, digest, size, how });
+                Ok(())
             }
         })
     }
@@ -342,7 +345,7 @@ impl Pusher {
         repository: &Repository,
         layer: &ImageLayer,
         mount_from: Option<Repository>,
-    ) -> Result<(), DestinationError> {
+    ) -> Result<Pushed, DestinationError> {
         let source = self.blobs.source(layer).await?;
         let from = match &layer.source {
             LayerSource::Registry(base) => mount_from.or_else(|| Some(base.clone())),
@@ -364,7 +367,7 @@ impl Pusher {
         let key = (repository.full_name(), descriptor.digest);
         sent.start(key, || async move {
             let source = BlobSource::Bytes(bytes);
-            pusher.push(&repository, &descriptor, &source, None, hint).await
+            pusher.push(&repository, &descriptor, &source, None, hint).await.map(drop)
         })
     }
 
@@ -375,9 +378,9 @@ impl Pusher {
         source: &BlobSource,
         from: Option<&Repository>,
         hint: PushHint,
-    ) -> Result<(), DestinationError> {
+    ) -> Result<Pushed, DestinationError> {
         match self.client.push_blob(repository, descriptor, source, from, hint).await {
-            Ok(_) => Ok(()),
+            Ok(how) => Ok(how),
             Err(RegistryError::NoBlob { digest }) => Err(BlobError::Missing { digest }.into()),
             // The registry may have seen that it is damaged.
             Err(_) if self.is_damaged(descriptor, source).await => {

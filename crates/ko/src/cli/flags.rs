@@ -181,6 +181,12 @@ pub(crate) struct ImageArgs {
     /// Write what happens to this file, line by line: all but headers, or what KO_LOG says.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) log_file: OsString,
+    /// Write what came of the run to this file, as JSON: images, layers, digests, times.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) metadata_file: OsString,
+    /// What is printed on stdout: text, json or ndjson.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "text", value_parser = output)]
+    pub(crate) output: Output,
     #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
     /// Rebuild every program, even if nothing has changed.
@@ -300,6 +306,26 @@ fn integer(text: &str) -> Result<i64, String> {
         _ => "invalid syntax",
     };
     Err(format!("strconv.ParseInt: parsing {text:?}: {reason}"))
+}
+
+/// What `ko build` prints on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// References, as ko does.
+    Text,
+    /// One document when the run has ended.
+    Json,
+    /// A line for whatever happens.
+    Ndjson,
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    match text {
+        "text" => Ok(Output::Text),
+        "json" => Ok(Output::Json),
+        "ndjson" => Ok(Output::Ndjson),
+        _ => Err("must be text, json or ndjson".to_owned()),
+    }
 }
 
 /// The format of SBOMs, if any are made.

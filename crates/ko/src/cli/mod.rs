@@ -24,7 +24,7 @@ pub(crate) use self::credentials::{
     AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,
 };
 pub(crate) use self::flags::{
-    ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs,
+    ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, Output,
     PublishArgs, RegistryArgs, ResolveArgs, elements, split_tags,
 };
 pub(crate) use self::pflag::boolean;

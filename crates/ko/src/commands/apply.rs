@@ -21,6 +21,7 @@ pub(crate) fn apply(
     verb: &str,
     arguments: &ApplyArgs,
 ) -> Result<()> {
+    session::text_only(&arguments.image)?;
     let program = kubectl::find(process, verb)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let resolution = resolve::resolution(&options.work_dir, &arguments.files)?;
@@ -37,29 +38,33 @@ pub(crate) fn apply(
 
     let observer = ui::observer(verbose, arguments.image.explain);
     let outputs = resolve::outputs(&arguments.files, &arguments.publish);
-    let done = session::run(options, &arguments.image, &outputs, observer, async |engine| {
-        begun = true;
-        let resolving = engine.resolve(resolution, async |chunk| {
-            let stdin = stdin.clone();
-            // kubectl may be slow to read it.
-            engine::on_thread(move || feed(stdin.as_ref(), &chunk)).await
-        });
-        let resolved = tokio::select! {
-            resolved = resolving => Some(resolved),
-            // Nobody is left to build for.
-            () = running.failed() => {
-                engine.cancel();
-                None
+    let done =
+        session::run(options, &arguments.image, &outputs, observer, async |engine, reports| {
+            begun = true;
+            let resolving = engine.resolve(resolution, async |chunk| {
+                let stdin = stdin.clone();
+                // kubectl may be slow to read it.
+                engine::on_thread(move || feed(stdin.as_ref(), &chunk)).await
+            });
+            let resolved = tokio::select! {
+                resolved = resolving => Some(resolved),
+                // Nobody is left to build for.
+                () = running.failed() => {
+                    engine.cancel();
+                    None
+                }
+            };
+            // kubectl waits for the end of its input.
+            stdin = None;
+            let resolved = resolved.transpose().map_err(|error| session::unresolved(&error))?;
+            match resolved {
+                Some(resolved) => {
+                    reports.published(&resolved.published);
+                    resolve::write(&arguments.files, &arguments.publish, &resolved).await
+                }
+                None => Ok(()),
             }
-        };
-        // kubectl waits for the end of its input.
-        stdin = None;
-        let resolved = resolved.transpose().map_err(|error| session::unresolved(&error))?;
-        match resolved {
-            Some(resolved) => resolve::write(&arguments.files, &arguments.publish, &resolved).await,
-            None => Ok(()),
-        }
-    });
+        });
     if begun && stdin.is_some() {
         // It was interrupted, or took too long: kubectl is to hear of that before
         // its input ends.

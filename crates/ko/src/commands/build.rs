@@ -15,12 +15,13 @@ pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> 
     };
     let observer = ui::observer(verbose, arguments.image.explain);
     let outputs = [&*arguments.publish.image_refs];
-    session::run(options, &arguments.image, &outputs, observer, async |engine| {
+    session::run(options, &arguments.image, &outputs, observer, async |engine, reports| {
         let published = engine.build(&words).await;
         let published = published.map_err(|error| session::publishing(&error))?;
+        reports.published(&published);
         // Print what is published, even if writing a file fails.
-        let lines: String =
-            published.iter().map(|published| format!("{}\n", published.reference)).collect();
+        let lines = published.iter().filter(|_| reports.is_text());
+        let lines: String = lines.map(|published| format!("{}\n", published.reference)).collect();
         let printed = streams::print_all(lines.into_bytes()).await;
         session::write_refs(&arguments.publish, &published).await?;
         printed.map_err(|error| CommandError::stdout(&error))

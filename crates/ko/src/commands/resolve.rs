@@ -13,12 +13,13 @@ use crate::error::{CommandError, Result};
 use crate::{settings, streams, ui};
 
 pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs) -> Result<()> {
+    session::text_only(&arguments.image)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
     let observer = ui::observer(verbose, arguments.image.explain);
     let outputs =
         if arguments.check { &[] } else { &outputs(&arguments.files, &arguments.publish)[..] };
-    session::run(options, &arguments.image, outputs, observer, async |engine| {
+    session::run(options, &arguments.image, outputs, observer, async |engine, reports| {
         let resolved = if arguments.check {
             engine.check(resolution).await
         } else {
@@ -28,6 +29,7 @@ pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs)
         if arguments.check {
             return Ok(());
         }
+        reports.published(&resolved.published);
         write(&arguments.files, &arguments.publish, &resolved).await
     })
 }

@@ -16,6 +16,7 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Re
     if arguments.positional.is_empty() {
         return Err(CommandError::new("ko run: no importpaths listed"));
     }
+    session::text_only(&arguments.image)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let typed = process.arguments();
     if let Some(first) = typed.get(2).filter(|word| word.to_string_lossy().starts_with('-')) {
@@ -27,12 +28,14 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Re
     let program = kubectl::find(process, "run")?;
     let observer = ui::observer(verbose, arguments.image.explain);
     let outputs = [&*arguments.publish.image_refs];
-    let published = session::run(options, &arguments.image, &outputs, observer, async |engine| {
-        let published = engine.build(&arguments.positional).await;
-        let published = published.map_err(|error| session::publishing(&error))?;
-        session::write_refs(&arguments.publish, &published).await?;
-        Ok(published)
-    })?;
+    let published =
+        session::run(options, &arguments.image, &outputs, observer, async |engine, reports| {
+            let published = engine.build(&arguments.positional).await;
+            let published = published.map_err(|error| session::publishing(&error))?;
+            reports.published(&published);
+            session::write_refs(&arguments.publish, &published).await?;
+            Ok(published)
+        })?;
 
     let dashes = typed.iter().position(|word| word == "--");
     let rest: &[OsString] = dashes.map_or(&[], |at| &typed[at + 1..]);

@@ -8,12 +8,12 @@ use std::time::Duration;
 use engine::{Counters, Engine, Observer, Options, Published};
 use fsutil::Access;
 
-use crate::cli::{ImageArgs, PublishArgs};
+use crate::cli::{ImageArgs, Output, PublishArgs};
 use crate::deadline::Deadline;
 use crate::error::{CommandError, Result};
 use crate::har::Trace;
+use crate::reports::Reports;
 use crate::signals::{self, Signal, Signals};
-use crate::timings::{Recorder, Report};
 use crate::traces::Traces;
 
 /// How long a run that was interrupted may take to clean up.
@@ -54,15 +54,12 @@ pub(super) fn run<T>(
     arguments: &ImageArgs,
     outputs: &[&OsStr],
     observer: Observer,
-    work: impl AsyncFnOnce(&Engine) -> Result<T>,
+    work: impl AsyncFnOnce(&Engine, &Reports) -> Result<T>,
 ) -> Result<T> {
     let traces = Traces::begin(&options, &arguments.log_file)?;
     let observer = traces.observe(observer);
-    let recorder = Recorder::begin(Path::new(&arguments.timings));
-    let observer = match &recorder {
-        Some(recorder) => recorder.observe(observer),
-        None => observer,
-    };
+    let reports = Reports::begin(arguments);
+    let observer = reports.observe(observer);
     let trace = Trace::begin(Path::new(&arguments.trace_http));
     let observer = match &trace {
         Some(trace) => trace.observe(observer),
@@ -89,7 +86,7 @@ pub(super) fn run<T>(
         let mut signals = Signals::listen();
         let named = outputs.iter().map(PathBuf::from);
         let traced = trace.iter().map(|trace| trace.path().to_owned());
-        for path in named.chain(recorder.iter().flat_map(Recorder::paths)).chain(traced) {
+        for path in named.chain(reports.paths()).chain(traced) {
             check(&path)?;
         }
         let begin =
@@ -111,7 +108,7 @@ pub(super) fn run<T>(
     };
     let done = runtime.block_on(async {
         let (done, ended) = tokio::select! {
-            done = work(&engine) => (done, false),
+            done = work(&engine, &reports) => (done, false),
             signal = signals.next() => {
                 Signals::end_process();
                 engine.cancel();
@@ -123,6 +120,10 @@ pub(super) fn run<T>(
                 engine.cancel();
                 (Err(deadline.error(&waits)), true)
             }
+        };
+        let printed = tokio::select! {
+            printed = reports.print(engine.counters(), done.as_ref().err()) => printed,
+            signal = signals.next() => Err(interrupted(signal)),
         };
         if !ended {
             tokio::select! {
@@ -136,9 +137,9 @@ pub(super) fn run<T>(
                 }
             }
         }
-        let report = recorder.map(|recorder| recorder.finish(engine.counters(), done.is_ok()));
+        let files = reports.files(engine.counters(), done.as_ref().err());
         let write = async {
-            for (path, text) in report.iter().flat_map(Report::files) {
+            for (path, text) in files {
                 write_file(&path, text.into_bytes()).await?;
             }
             if let Some(trace) = &trace {
@@ -151,7 +152,7 @@ pub(super) fn run<T>(
             signal = signals.next() => Err(interrupted(signal)),
         };
         // Where both went wrong, it is the run that counts.
-        let done = done.and_then(|done| written.map(|()| done));
+        let done = done.and_then(|done| printed.and(written).map(|()| done));
         tokio::select! {
             () = traces.finish(engine.counters(), done.as_ref().err()) => {}
             _ = signals.next() => {}
@@ -168,6 +169,18 @@ pub(super) fn run<T>(
     // Nobody has waited for signals since the last file was written.
     signals.look();
     done
+}
+
+/// Refuses `--output` where stdout is YAML, or kubectl's.
+pub(super) fn text_only(arguments: &ImageArgs) -> Result<()> {
+    let flag = match arguments.output {
+        Output::Text => return Ok(()),
+        Output::Json => "--output=json",
+        Output::Ndjson => "--output=ndjson",
+    };
+    let message = format!("{flag} is for ko build: here stdout is what was asked for");
+    let hint = "--metadata-file writes the same to a file";
+    Err(CommandError::new(message).hint(Some(hint.to_owned())))
 }
 
 fn interrupted(signal: Signal) -> CommandError {

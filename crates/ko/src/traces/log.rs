@@ -138,7 +138,9 @@ impl Book {
                 let digest = digest.map(tracing::field::display);
                 info!(target: "ko::image", parent: self.image(import_path, None), base, digest, "base");
             }
-            Event::Layer { reused } => debug!(target: "ko::image", reused, "layer"),
+            Event::Layer { digest, reused } => {
+                debug!(target: "ko::image", %digest, reused, "layer");
+            }
             Event::Published { reference } => info!(target: "ko::image", reference, "published"),
             Event::Loaded { reference, sent, skipped_layers } => {
                 info!(target: "ko::image", reference, sent, skipped_layers, "loaded");

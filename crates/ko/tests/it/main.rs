@@ -43,6 +43,7 @@ mod platforms;
 mod processes;
 mod real_registries;
 mod registries;
+mod reports;
 mod reproducible;
 mod requests;
 mod rooms;

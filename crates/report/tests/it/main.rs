@@ -1,4 +1,5 @@
 //! What is written of a run: the shape of the JSON, and a page that is safe
 //! and whole.
 
+mod run;
 mod timings;
