@@ -35,6 +35,7 @@ mod limits;
 mod local;
 mod login;
 mod manifests;
+mod manual;
 mod memory;
 mod naming;
 mod no_build_info;
