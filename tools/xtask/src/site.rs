@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
-use toolkit::{Error, Result, step};
+use toolkit::{Error, Result, ko, step};
 
 /// The pages that come first.
 const FIRST: [&str; 2] = ["docs/start.md", "docs/coming-from-ko.md"];
@@ -20,9 +20,12 @@ const FIRST: [&str; 2] = ["docs/start.md", "docs/coming-from-ko.md"];
 const PARTS: [(&str, &str); 4] = [
     ("Guides", "docs/guide"),
     ("Concepts", "docs/concepts"),
-    ("Reference", "docs/reference"),
+    ("Reference", REFERENCE),
     ("Design notes", "docs/design"),
 ];
+
+/// The part that has the page of commands, which the command itself writes.
+const REFERENCE: &str = "docs/reference";
 
 /// What GitHub shows of a directory.
 const README: &str = "README.md";
@@ -56,6 +59,11 @@ pub(crate) fn run() -> Result<()> {
         // A page for the part itself: other pages link to the directory.
         summary.push_str(&format!("- [{part}]({dir}/index.md)\n"));
         let mut contents = format!("# {part}\n\n");
+        if dir == REFERENCE {
+            write(&source.join(dir).join("commands.md"), &commands()?)?;
+            summary.push_str(&format!("  - [Commands]({dir}/commands.md)\n"));
+            contents.push_str("- [Commands](commands.md)\n");
+        }
         for page in pages(dir)? {
             summary.push_str(&format!("  - {}\n", link(&page, "")?));
             contents.push_str(&format!("- {}\n", link(&page, dir)?));
@@ -79,6 +87,26 @@ pub(crate) fn run() -> Result<()> {
         return Ok(());
     }
     Err(Error::Found(format!("links that lead nowhere:\n{}", broken.join("\n"))))
+}
+
+/// The page of commands: what each says of itself when it is asked for help.
+fn commands() -> Result<String> {
+    let path = ko::ours(None, "dev")?;
+    let help = |words: &[&str]| {
+        // A terminal of this width is what a page has room for.
+        let asked =
+            step::output(Command::new(&path).args(words).arg("--help").env("COLUMNS", "90"));
+        asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let all = help(&[])?;
+    let mut page = format!("# Commands\n\n```text\n{}\n```\n", all.trim_end());
+    let listed = all.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    for line in listed.take_while(|line| line.starts_with("  ")) {
+        let Some(name) = line.split_whitespace().next() else { continue };
+        let text = help(&[name])?;
+        page.push_str(&format!("\n## ko {name}\n\n```text\n{}\n```\n", text.trim_end()));
+    }
+    Ok(page)
 }
 
 /// The pages of a directory, by name.
@@ -121,12 +149,10 @@ fn add(page: &str, source: &Path) -> Result<()> {
 /// links to it as they are.
 fn copy(file: &str, to: &Path) -> Result<()> {
     let (from, to) = (step::workspace().join(file), to.join(file.replace(README, "index.md")));
-    let dir = to.parent().unwrap_or(&to);
-    fs::create_dir_all(dir).map_err(at(dir))?;
-    if !file.ends_with(".md") {
-        return fs::copy(&from, &to).map(drop).map_err(at(&from));
-    }
     let text = read(&from)?;
+    if !file.ends_with(".md") {
+        return write(&to, &text);
+    }
     let text = [")", "#"]
         .iter()
         .fold(text, |text, end| text.replace(&format!("{README}{end}"), &format!("index.md{end}")));
@@ -151,6 +177,8 @@ fn read(path: &Path) -> Result<String> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
+    let dir = path.parent().unwrap_or(path);
+    fs::create_dir_all(dir).map_err(at(dir))?;
     fs::write(path, text).map_err(at(path))
 }
 

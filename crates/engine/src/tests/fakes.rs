@@ -373,10 +373,14 @@ impl FakeRun {
     }
 
     pub(super) async fn plan(&self, words: &[&str]) -> Plan {
+        self.try_plan(words).await.unwrap()
+    }
+
+    pub(super) async fn try_plan(&self, words: &[&str]) -> Result<Plan, Error> {
         let arguments: Vec<Argument> =
             words.iter().map(|word| Argument::parse(word).unwrap()).collect();
         let (programs, planned) = self.planner.programs(&arguments).await.unwrap();
-        self.planner.plan(&programs, planned).await.unwrap()
+        self.planner.plan(&programs, planned).await
     }
 
     pub(super) async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {
