@@ -92,19 +92,16 @@ pub(crate) fn run() -> Result<()> {
 /// The page of commands: what each says of itself when it is asked for help.
 fn commands() -> Result<String> {
     let path = ko::ours(None, "dev")?;
-    let help = |words: &[&str]| {
-        // A terminal of this width is what a page has room for.
-        let asked =
-            step::output(Command::new(&path).args(words).arg("--help").env("COLUMNS", "90"));
-        asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    let says = |words: &[&str]| {
+        // A page has room for so much.
+        let asked = step::output(Command::new(&path).args(words).env("COLUMNS", "90"));
+        asked.map(|output| String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     };
-    let all = help(&[])?;
-    let mut page = format!("# Commands\n\n```text\n{}\n```\n", all.trim_end());
-    let listed = all.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
-    for line in listed.take_while(|line| line.starts_with("  ")) {
-        let Some(name) = line.split_whitespace().next() else { continue };
-        let text = help(&[name])?;
-        page.push_str(&format!("\n## ko {name}\n\n```text\n{}\n```\n", text.trim_end()));
+    let mut page = format!("# Commands\n\n```text\n{}\n```\n", says(&["--help"])?);
+    // Completion knows all, whatever the help looks like; it ends with a directive.
+    for name in says(&["__completeNoDesc", ""])?.lines().take_while(|line| !line.starts_with(':')) {
+        let help = says(&["help", name])?;
+        page.push_str(&format!("\n## ko {name}\n\n```text\n{help}\n```\n"));
     }
     Ok(page)
 }
