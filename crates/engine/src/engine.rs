@@ -58,6 +58,8 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Bytes of the bodies of answers.
     pub bytes_received: u64,
+    /// Bytes of blobs that have left, also those that are not answered yet.
+    pub bytes_moved: u64,
 }
 
 impl Engine {
@@ -264,15 +266,23 @@ impl Engine {
     /// What the run has cost so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let processes = self.cancellation.run.children();
-        let mut counters = Counters { processes, ..Counters::default() };
-        for client in &self.clients {
-            let traffic = client.traffic();
-            counters.requests += traffic.requests;
-            counters.bytes_sent += traffic.sent;
-            counters.bytes_received += traffic.received;
+        self.counter()()
+    }
+
+    /// Tells from any thread what the run has cost so far, also when it has ended.
+    pub fn counter(&self) -> impl Fn() -> Counters + Send + Sync + use<> {
+        let (clients, run) = (self.clients.clone(), self.cancellation.run.clone());
+        move || {
+            let mut counters = Counters { processes: run.children(), ..Counters::default() };
+            for client in &clients {
+                let traffic = client.traffic();
+                counters.requests += traffic.requests;
+                counters.bytes_sent += traffic.sent;
+                counters.bytes_received += traffic.received;
+                counters.bytes_moved += traffic.moved;
+            }
+            counters
         }
-        counters
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod har;
 mod memory;
 mod network;
+mod progress;
 mod record;
 mod reports;
 mod settings;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::from(BROKEN_PIPE),
         Err(error) => {
-            ui::fail(&error);
+            ui::fail(&error, progress::marks(&process));
             ExitCode::FAILURE
         }
     };

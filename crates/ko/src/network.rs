@@ -10,7 +10,7 @@ use crate::cli::{PublishArgs, VERSION};
 use crate::config::{Config, RegistriesConfPlaces};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::system;
+use crate::{progress, system, ui};
 
 /// How this run speaks to registries.
 pub(crate) fn network(
@@ -112,10 +112,16 @@ fn credential_sources(process: &Process, verbose: bool) -> keychain::Sources {
             user_agent: user_agent(),
             roots: roots(process),
             proxies: proxies(process),
-            program_output: Some(keychain::HelperOutput::new(crate::ui::print_stderr)),
+            program_output: Some(helper_output()),
             observer: verbose.then(|| keychain::Observer::new(crate::ui::credentials)),
         },
     }
+}
+
+/// Shows what helpers say, and leaves the terminal to them: they may ask for
+/// something.
+fn helper_output() -> keychain::HelperOutput {
+    keychain::HelperOutput::new(ui::print_stderr).running(progress::hold)
 }
 
 /// The registry of a GitLab, whose job this is.
@@ -137,6 +143,6 @@ pub(crate) fn docker_places(process: &Process) -> keychain::DockerPlaces {
         xdg_runtime_dir: process.path("XDG_RUNTIME_DIR"),
         xdg_config_home: process.path("XDG_CONFIG_HOME"),
         environment: process.variables().iter().cloned().collect(),
-        helper_output: Some(keychain::HelperOutput::new(crate::ui::print_stderr)),
+        helper_output: Some(helper_output()),
     }
 }

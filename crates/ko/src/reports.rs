@@ -6,11 +6,13 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use engine::{Counters, Observer, Published};
+use engine::{Counters, Engine, Observer, Published};
 use report::run::{Line, Run};
 
 use crate::cli::{ImageArgs, Output};
+use crate::environment::Process;
 use crate::error::{CommandError, Result};
+use crate::progress::{Display, Progress};
 use crate::record::Recorder;
 use crate::streams;
 
@@ -20,27 +22,31 @@ pub(crate) struct Reports {
     timings: PathBuf,
     metadata: PathBuf,
     output: Output,
+    display: Display,
     /// None if nobody wants to know.
     recorder: Option<Recorder>,
     lines: Option<Lines>,
 }
 
 impl Reports {
-    /// Begins to record what the flags ask for.
-    pub(crate) fn begin(arguments: &ImageArgs) -> Self {
-        let ImageArgs { timings, metadata_file, output, .. } = arguments;
+    /// Begins to show and to record what the flags ask for.
+    pub(crate) fn begin(process: &Process, verbose: bool, arguments: &ImageArgs) -> Self {
+        let ImageArgs { timings, metadata_file, output, explain, .. } = arguments;
+        let progress = if arguments.quiet { Progress::Quiet } else { arguments.progress };
         let is_wanted = !timings.is_empty() || !metadata_file.is_empty() || *output != Output::Text;
         Self {
             timings: timings.into(),
             metadata: metadata_file.into(),
             output: *output,
+            display: Display::new(progress, process, verbose, *explain),
             recorder: is_wanted.then(Recorder::begin),
             lines: (*output == Output::Ndjson).then(Lines::begin),
         }
     }
 
-    /// An observer that records what another shows.
-    pub(crate) fn observe(&self, observer: Observer) -> Observer {
+    /// An observer that shows and records what happens.
+    pub(crate) fn observe(&self) -> Observer {
+        let observer = self.display.observer();
         let Some(recorder) = &self.recorder else { return observer };
         let lines = self.lines.as_ref().map(Lines::sender);
         recorder.observe(observer, move |line| {
@@ -68,19 +74,31 @@ impl Reports {
         self.output == Output::Text
     }
 
+    /// The engine begins.
+    pub(crate) fn begun(&self, engine: &Engine) {
+        self.display.begin(engine.counter());
+    }
+
+    /// Results are about to be printed: the terminal is theirs.
+    pub(crate) fn results(&self) {
+        self.display.pause();
+    }
+
     /// Takes what was published.
-    pub(crate) fn published(&self, published: &[Published]) {
+    pub(crate) fn published(&self, published: &[Published], counted: Counters) {
+        self.display.published(published, counted);
         if let Some(recorder) = &self.recorder {
             recorder.published(published);
         }
     }
 
-    /// Prints what came of the run, where that is no text.
+    /// Shows what came of the run, and prints it where stdout is no text.
     pub(crate) async fn print(
         &self,
         counted: Counters,
         failed: Option<&CommandError>,
     ) -> Result<()> {
+        self.display.end();
         let Some(recorder) = self.recorder.as_ref().filter(|_| !self.is_text()) else {
             return Ok(());
         };
@@ -176,6 +194,7 @@ mod tests {
                 timings: path.into(),
                 metadata: "m.json".into(),
                 output: Output::Text,
+                display: Display::none(),
                 recorder: Some(Recorder::begin()),
                 lines: None,
             };

@@ -11,6 +11,7 @@ use engine::{DelveVersion, SbomFormat};
 use super::csv;
 use super::pflag::boolean;
 use super::quantity::duration;
+use crate::progress::Progress;
 
 /// Not a doc comment, whose brackets would be links.
 const PLATFORM: &str = "Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*";
@@ -189,6 +190,12 @@ pub(crate) struct ImageArgs {
     pub(crate) output: Output,
     #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
+    /// How progress is shown: auto, live, plain, json or quiet.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "auto", value_parser = progress)]
+    pub(crate) progress: Progress,
+    /// Show only warnings and errors: --progress=quiet.
+    #[arg(verbatim_doc_comment, short, long)]
+    pub(crate) quiet: bool,
     /// Rebuild every program, even if nothing has changed.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) rebuild: bool,
@@ -325,6 +332,17 @@ fn output(text: &str) -> Result<Output, String> {
         "json" => Ok(Output::Json),
         "ndjson" => Ok(Output::Ndjson),
         _ => Err("must be text, json or ndjson".to_owned()),
+    }
+}
+
+fn progress(text: &str) -> Result<Progress, String> {
+    match text {
+        "auto" => Ok(Progress::Auto),
+        "live" => Ok(Progress::Live),
+        "plain" => Ok(Progress::Plain),
+        "json" => Ok(Progress::Json),
+        "quiet" => Ok(Progress::Quiet),
+        _ => Err("must be auto, live, plain, json or quiet".to_owned()),
     }
 }
 

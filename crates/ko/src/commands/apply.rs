@@ -9,7 +9,7 @@ use super::{kubectl, resolve, session};
 use crate::cli::ApplyArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{settings, signals, ui};
+use crate::{settings, signals};
 
 /// Empty documents that kubectl gets at once: without a first byte, some
 /// versions give up before the images are built.
@@ -36,12 +36,16 @@ pub(crate) fn apply(
     // kubectl reports what it refuses by its exit status.
     let _ = feed(stdin.as_ref(), "---\n".repeat(PRIMING).as_bytes());
 
-    let observer = ui::observer(verbose, arguments.image.explain);
     let outputs = resolve::outputs(&arguments.files, &arguments.publish);
-    let done =
-        session::run(options, &arguments.image, &outputs, observer, async |engine, reports| {
+    let done = session::run(
+        (process, verbose),
+        options,
+        &arguments.image,
+        &outputs,
+        async |engine, reports| {
             begun = true;
             let resolving = engine.resolve(resolution, async |chunk| {
+                reports.results();
                 let stdin = stdin.clone();
                 // kubectl may be slow to read it.
                 engine::on_thread(move || feed(stdin.as_ref(), &chunk)).await
@@ -59,12 +63,13 @@ pub(crate) fn apply(
             let resolved = resolved.transpose().map_err(|error| session::unresolved(&error))?;
             match resolved {
                 Some(resolved) => {
-                    reports.published(&resolved.published);
+                    reports.published(&resolved.published, engine.counters());
                     resolve::write(&arguments.files, &arguments.publish, &resolved).await
                 }
                 None => Ok(()),
             }
-        });
+        },
+    );
     if begun && stdin.is_some() {
         // It was interrupted, or took too long: kubectl is to hear of that before
         // its input ends.

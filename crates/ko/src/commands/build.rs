@@ -4,7 +4,7 @@ use super::session;
 use crate::cli::BuildArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{settings, streams, ui};
+use crate::{settings, streams};
 
 pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> Result<()> {
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
@@ -13,17 +13,23 @@ pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> 
     } else {
         arguments.positional.clone()
     };
-    let observer = ui::observer(verbose, arguments.image.explain);
     let outputs = [&*arguments.publish.image_refs];
-    session::run(options, &arguments.image, &outputs, observer, async |engine, reports| {
-        let published = engine.build(&words).await;
-        let published = published.map_err(|error| session::publishing(&error))?;
-        reports.published(&published);
-        // Print what is published, even if writing a file fails.
-        let lines = published.iter().filter(|_| reports.is_text());
-        let lines: String = lines.map(|published| format!("{}\n", published.reference)).collect();
-        let printed = streams::print_all(lines.into_bytes()).await;
-        session::write_refs(&arguments.publish, &published).await?;
-        printed.map_err(|error| CommandError::stdout(&error))
-    })
+    session::run(
+        (process, verbose),
+        options,
+        &arguments.image,
+        &outputs,
+        async |engine, reports| {
+            let published = engine.build(&words).await;
+            let published = published.map_err(|error| session::publishing(&error))?;
+            reports.published(&published, engine.counters());
+            // Print what is published, even if writing a file fails.
+            let lines = published.iter().filter(|_| reports.is_text());
+            let lines: String =
+                lines.map(|published| format!("{}\n", published.reference)).collect();
+            let printed = streams::print_all(lines.into_bytes()).await;
+            session::write_refs(&arguments.publish, &published).await?;
+            printed.map_err(|error| CommandError::stdout(&error))
+        },
+    )
 }

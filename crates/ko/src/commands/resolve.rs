@@ -16,20 +16,23 @@ pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs)
     session::text_only(&arguments.image)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
-    let observer = ui::observer(verbose, arguments.image.explain);
     let outputs =
         if arguments.check { &[] } else { &outputs(&arguments.files, &arguments.publish)[..] };
-    session::run(options, &arguments.image, outputs, observer, async |engine, reports| {
+    session::run((process, verbose), options, &arguments.image, outputs, async |engine, reports| {
         let resolved = if arguments.check {
             engine.check(resolution).await
         } else {
-            engine.resolve(resolution, streams::print_all).await
+            let print = async |chunk| {
+                reports.results();
+                streams::print_all(chunk).await
+            };
+            engine.resolve(resolution, print).await
         };
         let resolved = resolved.map_err(|error| session::unresolved(&error))?;
         if arguments.check {
             return Ok(());
         }
-        reports.published(&resolved.published);
+        reports.published(&resolved.published, engine.counters());
         write(&arguments.files, &arguments.publish, &resolved).await
     })
 }

@@ -26,16 +26,20 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Re
         )));
     }
     let program = kubectl::find(process, "run")?;
-    let observer = ui::observer(verbose, arguments.image.explain);
     let outputs = [&*arguments.publish.image_refs];
-    let published =
-        session::run(options, &arguments.image, &outputs, observer, async |engine, reports| {
+    let published = session::run(
+        (process, verbose),
+        options,
+        &arguments.image,
+        &outputs,
+        async |engine, reports| {
             let published = engine.build(&arguments.positional).await;
             let published = published.map_err(|error| session::publishing(&error))?;
-            reports.published(&published);
+            reports.published(&published, engine.counters());
             session::write_refs(&arguments.publish, &published).await?;
             Ok(published)
-        })?;
+        },
+    )?;
 
     let dashes = typed.iter().position(|word| word == "--");
     let rest: &[OsString] = dashes.map_or(&[], |at| &typed[at + 1..]);

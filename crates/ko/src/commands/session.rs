@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{Counters, Engine, Observer, Options, Published};
+use engine::{Counters, Engine, Options, Published};
 use fsutil::Access;
 
 use crate::cli::{ImageArgs, Output, PublishArgs};
 use crate::deadline::Deadline;
+use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::har::Trace;
 use crate::reports::Reports;
@@ -50,16 +51,15 @@ pub(super) fn unresolved(error: &engine::ResolveError) -> CommandError {
 /// `outputs` are the files that flags name: those that cannot be written are
 /// found out before the work begins.
 pub(super) fn run<T>(
+    (process, verbose): (&Process, bool),
     options: Options,
     arguments: &ImageArgs,
     outputs: &[&OsStr],
-    observer: Observer,
     work: impl AsyncFnOnce(&Engine, &Reports) -> Result<T>,
 ) -> Result<T> {
+    let reports = Reports::begin(process, verbose, arguments);
     let traces = Traces::begin(&options, &arguments.log_file)?;
-    let observer = traces.observe(observer);
-    let reports = Reports::begin(arguments);
-    let observer = reports.observe(observer);
+    let observer = traces.observe(reports.observe());
     let trace = Trace::begin(Path::new(&arguments.trace_http));
     let observer = match &trace {
         Some(trace) => trace.observe(observer),
@@ -107,6 +107,7 @@ pub(super) fn run<T>(
         }
     };
     let done = runtime.block_on(async {
+        reports.begun(&engine);
         let (done, ended) = tokio::select! {
             done = work(&engine, &reports) => (done, false),
             signal = signals.next() => {

@@ -92,7 +92,7 @@ impl Log {
     }
 
     pub(super) fn finish(self, counters: Counters, failure: Option<&CommandError>) {
-        let Counters { processes, requests, bytes_sent, bytes_received } = counters;
+        let Counters { processes, requests, bytes_sent, bytes_received, .. } = counters;
         dispatcher::with_default(&self.dispatch, || {
             if let Some(failure) = failure {
                 error!(target: "ko::run", "{}", failure.message());
@@ -236,7 +236,7 @@ impl io::Write for Lines {
                     let _ = lines.send(shown(&text));
                 }
             }
-            None => ui::print_stderr(&text),
+            None => ui::trace(&text),
         }
         Ok(bytes.len())
     }

@@ -42,6 +42,7 @@ mod no_build_info;
 mod outputs;
 mod platforms;
 mod processes;
+mod progress;
 mod real_registries;
 mod registries;
 mod reports;

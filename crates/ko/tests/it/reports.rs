@@ -28,7 +28,7 @@ fn run(text: &str) -> Value {
 
 #[test]
 fn a_run_describes_its_images() {
-    let images = ["linux/amd64", "linux/arm64"].map(|platform| Image::oci(platform));
+    let images = ["linux/amd64", "linux/arm64"].map(Image::oci);
     let base = images.into_iter().fold(Index::oci(), Index::image).build();
     let fixture = Fixture::on(TestRegistry::start(), &base);
     let _ = fixture.module().main("cmd/one").main("cmd/two");
