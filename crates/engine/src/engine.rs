@@ -25,6 +25,7 @@ use crate::events::{Event, Observer};
 use crate::execute::{Executor, Published};
 use crate::forecast::{Forecast, forecast};
 use crate::image::ImageOptions;
+use crate::naming::Naming;
 use crate::options::{Network, Options};
 use crate::plan::{BaseChoice, Plan, PlannedProgram, Planner};
 use crate::platform::HOST_ARCHITECTURE;
@@ -119,6 +120,8 @@ impl Engine {
             options.platforms.clone(),
         ));
         let blobs = Blobs::new(store.clone(), clients.bases.clone());
+        let naming = Naming::new(&options.destination, &options.build.builds);
+        let uses = options.build.uses().union(options.destination.uses());
         let parts = DestinationParts {
             options: &options.destination,
             work_dir: &options.work_dir,
@@ -139,6 +142,7 @@ impl Engine {
             work_dir: options.work_dir.clone(),
             environment: options.environment,
             options: options.build,
+            uses,
             platforms: options.platforms,
             debug: options.debug,
             rebuild: options.rebuild,
@@ -159,7 +163,14 @@ impl Engine {
         };
         let sbom_files = SbomFiles::new(options.sbom.as_ref(), &options.work_dir, &observer);
         Ok(Self {
-            planner: Planner { builder, bases, destinations, choice: Arc::new(choice), observer },
+            planner: Planner {
+                builder,
+                bases,
+                destinations,
+                choice: Arc::new(choice),
+                naming: Arc::new(naming),
+                observer,
+            },
             sbom_files,
             image: options.image,
             sbom: options.sbom.is_some(),

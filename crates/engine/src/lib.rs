@@ -28,9 +28,11 @@ mod hints;
 mod image;
 pub mod keychain;
 mod manifests;
+mod naming;
 mod options;
 mod plan;
 mod platform;
+mod post;
 mod redact;
 mod static_base;
 #[cfg(test)]
@@ -53,20 +55,25 @@ pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
 pub use execute::Published;
 pub use forecast::{Forecast, LayerForecast, ProgramForecast, TargetForecast};
 pub use golang::{
-    DelveVersion, DelveVersionError, Environment, Template, TemplateError, TemplatePosition,
-    lowercase,
+    DelveVersion, DelveVersionError, Environment, ImportPath, Template, TemplateError,
+    TemplatePosition, lowercase,
 };
 pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
-pub use image::{Artifact, Image, ImageLayer, ImageOptions, LayerSource, Namer, STATIC_BASE};
+pub use image::{
+    Artifact, Image, ImageLayer, ImageName, ImageOptions, LayerSource, Namer, STATIC_BASE,
+    TagSource,
+};
 pub use keychain::keychain;
 pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};
 pub use manifests::{
     BadReference, Input, ManifestUrl, Replaced, Resolution, ResolveError, Resolved, enumerate,
 };
+pub use naming::NamingError;
 pub use oci::json;
 pub use oci::{DiffId, Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
 pub use options::{Network, Options};
 pub use plan::Plan;
+pub use post::{Post, PostError};
 pub use redact::redact;
 pub use registry::{
     Answer, Exchange, Proxies, ProxyError, Pushed, RetryPolicy, RootPlaces, UnderWay,

@@ -59,5 +59,5 @@ pub use path::{clean_path, normal};
 pub use process::{ChildError, feed_child, run_child};
 pub use settings::BuildSettings;
 pub use target::{Target, TargetError};
-pub use template::{Template, TemplateData, TemplateError, TemplatePosition, Uses};
+pub use template::{ProgramFacts, Template, TemplateData, TemplateError, TemplatePosition, Uses};
 pub use tool::{FindError, Go, OPTIONAL_LOCKS, command, find_in_path};

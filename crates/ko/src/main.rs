@@ -20,6 +20,7 @@ mod shown;
 mod signals;
 mod streams;
 mod system;
+mod traces;
 mod ui;
 
 use std::process::ExitCode;

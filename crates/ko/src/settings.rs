@@ -20,7 +20,7 @@ use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
 use crate::error::{CommandError, Result};
 use crate::memory::memory;
-use crate::{destination, network, system, ui};
+use crate::{destination, network, system, traces, ui};
 
 /// Makes the engine's options.
 pub(crate) fn options(
@@ -45,7 +45,7 @@ pub(crate) fn options(
     let work_dir = work_dir(process)?;
     let builder = builder(process, image, &platform, &work_dir);
     let builder = builder.map_err(|error| error.context("error creating builder"))?;
-    let destination = destination::read(process, publish, &work_dir);
+    let destination = destination::read(process, publish, &builder.naming, &work_dir);
     let publishing = publishing(&publish.registry, builder.publishing);
     let sbom = sbom(process, image, &publishing);
     let (destination, sbom) = destination
@@ -54,7 +54,10 @@ pub(crate) fn options(
     let environment = Environment::from_iter(process.variables().iter().cloned());
     let mut network = network::network(process, builder.registries, publish, verbose)?;
     let described = !image.metadata_file.is_empty() || image.output != Output::Text;
-    network.watched = verbose || described || !image.trace_http.is_empty();
+    network.watched = verbose
+        || described
+        || !image.trace_http.is_empty()
+        || traces::wants_requests(process, &image.log_file);
     network.create_repositories = publishing
         .create_repositories()
         .map_err(|error| error.context("error creating publisher"))?;
@@ -71,7 +74,18 @@ pub(crate) fn options(
     }
     options.cache_size = cache_size(process)?;
     options.rebuild = image.rebuild;
+    let mut builds = builder.build.builds;
+    for build in &mut builds {
+        // The flags are for all.
+        if destination::typed_namer(publish).is_some() {
+            build.naming = None;
+        }
+        if !publish.tags.is_empty() {
+            build.tags.clear();
+        }
+    }
     options.build = BuildOptions {
+        builds,
         time: now(process)?,
         disable_optimizations: image.disable_optimizations || image.debug,
         ..builder.build
@@ -114,6 +128,7 @@ struct Builder {
     base_overrides: BTreeMap<String, BaseReference>,
     compression: Compression,
     publishing: config::Publishing,
+    naming: config::Naming,
     image: ImageOptions,
 }
 
@@ -127,7 +142,7 @@ fn builder(
     if let Some(warning) = config.warning() {
         ui::log(&warning);
     }
-    let Bases { default_base, base_overrides } = bases(&config)?;
+    let Bases { default_base, base_overrides } = bases(&config, &arguments.base)?;
     let setting_up = "error setting up builder options";
     let wanted =
         wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
@@ -147,6 +162,7 @@ fn builder(
         base_overrides,
         compression,
         publishing: config.publishing,
+        naming: config.naming,
         image,
     })
 }
@@ -157,8 +173,9 @@ pub(crate) struct Bases {
     pub(crate) base_overrides: BTreeMap<String, BaseReference>,
 }
 
-/// Parses the references of the configuration.
-pub(crate) fn bases(config: &Config) -> Result<Bases> {
+/// Parses `typed`, which is `--base`, and the references of the configuration, which count
+/// where it is empty.
+pub(crate) fn bases(config: &Config, typed: &str) -> Result<Bases> {
     let base = |key: &str, base: &Located<String>| {
         let text = &base.value;
         text.parse::<BaseReference>().map_err(|error| {
@@ -172,6 +189,11 @@ pub(crate) fn bases(config: &Config) -> Result<Bases> {
     let base_overrides = overrides
         .map(|(path, text)| Ok((path.clone(), base("baseImageOverrides", text)?)))
         .collect::<Result<_>>()?;
+    if !typed.is_empty() {
+        let typed = Located::new(typed.to_owned(), Origin::Flag("--base"));
+        let default_base = base("--base", &typed)?;
+        return Ok(Bases { default_base, base_overrides: BTreeMap::new() });
+    }
     Ok(Bases { default_base, base_overrides })
 }
 

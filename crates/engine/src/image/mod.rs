@@ -12,11 +12,13 @@ use oci::{
 };
 
 mod base_image;
+mod name;
 pub(crate) mod namer;
 pub(crate) mod sbom;
 
 pub(crate) use self::base_image::BaseImage;
 pub use self::base_image::{ImageLayer, LayerSource, STATIC_BASE};
+pub use self::name::{ImageName, TagSource};
 pub use self::namer::Namer;
 
 /// Names the base image in the annotations of images made from it (OCI

@@ -120,7 +120,7 @@ pub(crate) struct PublishArgs {
     #[arg(verbatim_doc_comment, long)]
     pub(crate) tag_only: bool,
     /// Which tags to use for the produced image instead of the default 'latest' tag (may not work properly with --base-import-paths or --bare).
-    #[arg(verbatim_doc_comment, short, long, value_name = "strings", default_value = "latest", value_parser = list)]
+    #[arg(verbatim_doc_comment, short, long, value_name = "strings", value_parser = tags)]
     pub(crate) tags: Vec<List>,
     /// File to save images tarballs
     #[arg(long, value_name = "string", default_value = "")]
@@ -141,6 +141,9 @@ pub(crate) struct RegistryArgs {
 /// What goes into images.
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
+    /// The base of all images of this run, in the place of what is configured.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) base: String,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
     /// Include Delve debugger into image and wrap around ko-app. This debugger will listen to port 40000.
@@ -179,6 +182,9 @@ pub(crate) struct ImageArgs {
     /// ldflags to pass to go build (may be repeated)
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) ldflags: Vec<List>,
+    /// Write what happens to this file, line by line: all but headers, or what KO_LOG says.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) log_file: OsString,
     /// Write what came of the run to this file, as JSON: images, layers, digests, times.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) metadata_file: OsString,
@@ -228,6 +234,9 @@ pub(crate) struct CompressionArgs {
 /// configuration.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
+    /// The base of all images, in the place of what is configured.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) base: String,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
     /// ldflags to pass to go build (may be repeated)
@@ -253,6 +262,34 @@ pub(crate) fn elements(lists: &[List]) -> Vec<String> {
 
 pub(super) fn list(text: &str) -> Result<List, String> {
     csv::record(text).map(List)
+}
+
+/// Tags: one CSV record, as of other lists, unless there are templates.
+fn tags(text: &str) -> Result<List, String> {
+    if !text.contains("{{") || text.starts_with('"') {
+        return list(text);
+    }
+    Ok(List(split_tags(text)))
+}
+
+/// Cuts tags at their commas. One in an action of a template (`{{ }}`) is part of it.
+pub(crate) fn split_tags(text: &str) -> Vec<String> {
+    let mut tags = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while at < text.len() {
+        let rest = &text[at..];
+        if rest.starts_with("{{") {
+            at = rest.find("}}").map_or(text.len(), |end| at + end + 2);
+        } else if rest.starts_with(',') {
+            tags.push(text[start..at].to_owned());
+            at += 1;
+            start = at;
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    tags.push(text[start..].to_owned());
+    tags
 }
 
 /// Go's `strconv.ParseInt` with base 0: the prefix decides the base.
@@ -332,6 +369,19 @@ fn is_out_of_range(error: &std::num::ParseIntError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_are_cut_between_templates() {
+        for (text, want) in [
+            ("a,b", vec!["a", "b"]),
+            ("{{ semver .Git.Tag }},x", vec!["{{ semver .Git.Tag }}", "x"]),
+            ("v{{ index .Env \"A,B\" }}-é,x", vec!["v{{ index .Env \"A,B\" }}-é", "x"]),
+            ("a,{{ x", vec!["a", "{{ x"]),
+            ("\"{{ print \"\"a\"\" }}\",x", vec!["{{ print \"a\" }}", "x"]),
+        ] {
+            assert_eq!(tags(text).unwrap().0, want, "{text}");
+        }
+    }
 
     #[test]
     fn integers_are_go_s() {

@@ -25,7 +25,7 @@ pub(crate) use self::credentials::{
 };
 pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, Output,
-    PublishArgs, RegistryArgs, ResolveArgs, elements,
+    PublishArgs, RegistryArgs, ResolveArgs, elements, split_tags,
 };
 pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{readable, size};
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn flags_are_read_as_pflag_reads_them() {
         for (words, tags) in [
-            ("ko build", vec!["latest"]),
+            ("ko build", vec![]),
             ("ko publish -t v1", vec!["v1"]),
             ("ko build -tv1", vec!["v1"]),
             ("ko build -t=v1", vec!["v1"]),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::{ConfigArgs, elements};
-use crate::config::{self, Build, Compression, Config, List, Located, Origin, Publishing};
+use crate::config::{self, Build, Compression, Config, List, Located, Naming, Origin, Publishing};
 use crate::environment::Process;
 use crate::error::Result;
 use crate::{network, settings, ui};
@@ -13,16 +13,21 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
         return ui::print(config::SCHEMA);
     }
     let work_dir = settings::work_dir(process)?;
-    let config = Config::read(process, &work_dir)?;
+    let mut config = Config::read(process, &work_dir)?;
     if let Some(warning) = config.warning() {
         ui::log(&warning);
     }
     // The configuration is checked as a build checks it.
-    let _ = settings::bases(&config)?;
+    let _ = settings::bases(&config, &arguments.base)?;
+    if !arguments.base.is_empty() {
+        config.default_base_image = Located::new(arguments.base.clone(), Origin::Flag("--base"));
+        config.base_image_overrides.clear();
+    }
     let platforms = settings::wanted_platforms(process, &elements(&arguments.platform), &config)?;
     let _ = settings::platforms(&platforms)?;
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
     let _ = config.build_options(&ldflags)?;
+    let _ = (config.naming.name()?, config.naming.tags()?);
     let _ = network::registries(process, &config, &work_dir)?;
     let compression = settings::compression(&arguments.compression, &config);
     let _ = compression.parse()?;
@@ -92,6 +97,9 @@ fn show(
     // A boolean, as it has been checked.
     let create = &publishing.create_repositories;
     let _ = writeln!(text, "createRepositories: {} # {}", create.value, create.origin);
+    let Naming { name, tags } = &config.naming;
+    line(&mut text, "naming: ", &naming(name.as_ref()));
+    list(&mut text, "", "imageTags", &over(Some(tags), &latest()));
     registries(&mut text, config);
     text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
     for (index, build) in config.builds.iter().enumerate() {
@@ -100,7 +108,7 @@ fn show(
             let origin = set.map_or(Origin::Default, |setting| setting.origin.clone());
             Located::new(value, origin)
         };
-        let Build { id, dir, main, flags, ldflags, env, linux_capabilities } = build;
+        let Build { id, dir, main, flags, ldflags, env, linux_capabilities, .. } = build;
         line(&mut text, "  - id: ", &own(build.id(index), id.as_ref()));
         line(&mut text, "    dir: ", &own(build.dir().to_owned(), dir.as_ref()));
         line(&mut text, "    main: ", &own(build.main().to_owned(), main.as_ref()));
@@ -110,8 +118,23 @@ fn show(
         list(&mut text, "    ", "env", &over(env.as_ref(), &config.default_env));
         let capabilities = over(linux_capabilities.as_ref(), &List::unset());
         list(&mut text, "    ", "linux_capabilities", &capabilities);
+        let own = build.naming.as_ref().filter(|name| !name.value.is_empty());
+        line(&mut text, "    naming: ", &naming(own.or(name.as_ref())));
+        let tags = over(build.image_tags.as_ref(), &over(Some(tags), &latest()));
+        list(&mut text, "    ", "imageTags", &tags);
     }
     text
+}
+
+/// What names are made of. Where nothing is said, they are as ko's.
+fn naming(name: Option<&Located<String>>) -> Located<String> {
+    let name = name.filter(|name| !name.value.is_empty());
+    let default = || Located::new("{{.Base}}-{{.MD5}}".to_owned(), Origin::Default);
+    name.cloned().unwrap_or_else(default)
+}
+
+fn latest() -> List {
+    List::of(["latest".to_owned()], Origin::Default)
 }
 
 fn registries(text: &mut String, config: &Config) {

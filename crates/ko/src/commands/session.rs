@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{Engine, Options, Published};
+use engine::{Counters, Engine, Options, Published};
 use fsutil::Access;
 
 use crate::cli::{ImageArgs, Output, PublishArgs};
@@ -15,6 +15,7 @@ use crate::error::{CommandError, Result};
 use crate::har::Trace;
 use crate::reports::Reports;
 use crate::signals::{self, Signal, Signals};
+use crate::traces::Traces;
 
 /// How long a run that was interrupted may take to clean up.
 const GRACE: Duration = Duration::from_secs(15);
@@ -57,7 +58,8 @@ pub(super) fn run<T>(
     work: impl AsyncFnOnce(&Engine, &Reports) -> Result<T>,
 ) -> Result<T> {
     let reports = Reports::begin(process, verbose, arguments);
-    let observer = reports.observe();
+    let traces = Traces::begin(&options, &arguments.log_file)?;
+    let observer = traces.observe(reports.observe());
     let trace = Trace::begin(Path::new(&arguments.trace_http));
     let observer = match &trace {
         Some(trace) => trace.observe(observer),
@@ -98,6 +100,7 @@ pub(super) fn run<T>(
     let (engine, mut signals) = match begun {
         Ok(begun) => begun,
         Err(error) => {
+            runtime.block_on(traces.finish(Counters::default(), Some(&error)));
             // Nothing was begun that must be cleaned up.
             runtime.shutdown_background();
             return Err(error);
@@ -150,7 +153,12 @@ pub(super) fn run<T>(
             signal = signals.next() => Err(interrupted(signal)),
         };
         // Where both went wrong, it is the run that counts.
-        done.and_then(|done| printed.and(written).map(|()| done))
+        let done = done.and_then(|done| printed.and(written).map(|()| done));
+        tokio::select! {
+            () = traces.finish(engine.counters(), done.as_ref().err()) => {}
+            _ = signals.next() => {}
+        }
+        done
     });
     {
         // Dropping a connection takes a runtime.

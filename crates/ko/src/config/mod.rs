@@ -6,6 +6,7 @@ mod builds;
 mod compression;
 mod file;
 mod lookup;
+mod naming;
 mod origin;
 mod publishing;
 mod read;
@@ -30,12 +31,14 @@ use engine::{BuildConfig, BuildFlags, BuildOptions};
 
 pub(crate) use compression::Compression;
 pub(crate) use file::Build;
+pub(crate) use naming::{Naming, tags};
 pub(crate) use origin::{List, Located, Origin};
 pub(crate) use publishing::Publishing;
 pub(crate) use registries::Registry;
 pub(crate) use registries_conf::Places as RegistriesConfPlaces;
 pub(crate) use schema::SCHEMA;
 
+use crate::cli;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use file::File;
@@ -64,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) default_ldflags: List,
     pub(crate) compression: Compression,
     pub(crate) publishing: Publishing,
+    pub(crate) naming: Naming,
     pub(crate) registries: Vec<Registry>,
     pub(crate) registries_conf: Located<String>,
     pub(crate) builds: Vec<Build>,
@@ -123,6 +127,17 @@ impl Config {
             default_ldflags: list("KO_DEFAULTLDFLAGS", file.default_ldflags),
             compression: Compression::of(file.compression, file.compression_level, variable),
             publishing: Publishing::of(file.sbom_attach, file.create_repositories, variable),
+            naming: Naming {
+                name: variable("KO_NAMING")
+                    .map(|text| Located::new(text, Origin::Variable("KO_NAMING")))
+                    .or(file.naming),
+                tags: match variable("KO_IMAGETAGS") {
+                    Some(text) => {
+                        List::of(cli::split_tags(&text), Origin::Variable("KO_IMAGETAGS"))
+                    }
+                    None => file.image_tags.unwrap_or_else(List::unset),
+                },
+            },
             registries: file.registries.unwrap_or_default(),
             registries_conf,
             builds: file.builds.unwrap_or_default(),
@@ -162,6 +177,11 @@ impl Config {
                 id: build.id(index),
                 dir: PathBuf::from(build.dir()),
                 main: PathBuf::from(build.main()),
+                naming: naming::name(build.naming.as_ref(), &format!("builds[{index}].naming"))?,
+                tags: match &build.image_tags {
+                    Some(tags) => naming::tags(tags, &format!("builds[{index}].imageTags"))?,
+                    None => Vec::new(),
+                },
                 capabilities: match &build.linux_capabilities {
                     Some(terms) => terms.capabilities()?,
                     None => None,

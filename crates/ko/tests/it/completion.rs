@@ -67,7 +67,7 @@ fn answers() {
         ("build --push --pu", &[], ":4"),
         ("build --push --pr", &["--preserve-import-paths"], ":4"),
         ("build -PB --preserve", &[], ":4"),
-        ("build -B=false --base", &[], ":4"),
+        ("build -B=false --base-i", &[], ":4"),
         ("build -j", &["-j"], ":4"),
         ("build -t --pla --pla", &["--platform"], ":4"),
         ("login --p", &["--password", "--password-stdin"], ":4"),

@@ -55,7 +55,7 @@ fn build(fixture: &Fixture) -> Built {
     build_with(fixture, "", &[])
 }
 
-fn git(fixture: &Fixture, words: &[&str]) {
+pub(crate) fn git(fixture: &Fixture, words: &[&str]) {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=n", "-c", "user.email=e@example.com"]).args(words);
     command.env("HOME", fixture.sandbox.home()).env("GIT_CONFIG_NOSYSTEM", "1");
