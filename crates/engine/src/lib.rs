@@ -30,6 +30,7 @@ mod manifests;
 mod options;
 mod plan;
 mod platform;
+pub mod probe;
 mod redact;
 mod static_base;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod cache;
 mod complete;
 mod credentials;
 mod csv;
+mod doctor;
 mod flags;
 mod ko_compat;
 mod pflag;
@@ -23,6 +24,7 @@ pub(crate) use self::complete::{Completion, complete};
 pub(crate) use self::credentials::{
     AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,
 };
+pub(crate) use self::doctor::{DoctorArgs, Format};
 pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, Output,
     PublishArgs, RegistryArgs, ResolveArgs, elements,
@@ -107,6 +109,13 @@ pub(crate) enum Command {
     /// See "kubectl help delete" for detailed usage.
     #[command(verbatim_doc_comment)]
     Delete(DeleteArgs),
+    /// Find out what is in the way of a build, and how to mend it.
+    ///
+    /// Looks at go, git, kubectl, container engines, registries and who may push
+    /// to them, the cache, the configuration, the clock and disks. Nothing is
+    /// built. The exit code is 1 if there is a problem.
+    #[command(verbatim_doc_comment)]
+    Doctor(Box<DoctorArgs>),
     /// Help about any command
     Help {
         #[arg(value_name = "command", help = "The command, with those before it")]

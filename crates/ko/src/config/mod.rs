@@ -8,6 +8,7 @@ mod file;
 mod lookup;
 mod origin;
 mod publishing;
+mod quote;
 mod read;
 mod registries;
 mod registries_conf;
@@ -32,6 +33,7 @@ pub(crate) use compression::Compression;
 pub(crate) use file::Build;
 pub(crate) use origin::{List, Located, Origin};
 pub(crate) use publishing::Publishing;
+pub(crate) use quote::scalar;
 pub(crate) use registries::Registry;
 pub(crate) use registries_conf::Places as RegistriesConfPlaces;
 pub(crate) use schema::SCHEMA;
@@ -79,6 +81,11 @@ impl Config {
             None => None,
         };
         Self::of(read, &|name| process.text(name))
+    }
+
+    /// What is in force without a file.
+    pub(crate) fn without_file(process: &Process) -> Result<Self> {
+        Self::of(None, &|name| process.text(name))
     }
 
     /// What is in force when `read` is in the file.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the engine, and what each may know. A room is a file or a
 /// directory below `src`; each stands below those that it knows.
-const ROOMS: [(&str, &[&str]); 26] = [
+const ROOMS: [(&str, &[&str]); 27] = [
     ("activity", &[]),
     ("blocking", &[]),
     ("budget", &[]),
@@ -46,6 +46,18 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("changes", &["blocking", "build", "events", "image"]),
     ("error", &["bases", "build", "container_engine", "destinations", "events", "hints"]),
     ("keychain", &["options"]),
+    (
+        "probe",
+        &[
+            "bases",
+            "blocking",
+            "container_engine",
+            "containerd",
+            "destinations",
+            "hints",
+            "options",
+        ],
+    ),
     ("cache", &["error", "events", "hints"]),
     ("plan", &["bases", "build", "destinations", "error", "events"]),
     (
