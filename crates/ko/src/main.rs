@@ -11,6 +11,7 @@ mod doctor;
 mod environment;
 mod error;
 mod har;
+mod init;
 mod mains;
 mod memory;
 mod network;
@@ -72,6 +73,7 @@ fn run(process: &Process) -> Result<ExitCode> {
         Command::Delete(_) => commands::delete(process)?,
         Command::Doctor(arguments) => return commands::doctor(process, &arguments),
         Command::Help { words } => commands::help(&words)?,
+        Command::Init(arguments) => commands::init(process, &arguments)?,
         Command::Login(arguments) => commands::login(process, &arguments)?,
         Command::Resolve(arguments) => commands::resolve(process, verbose, &arguments)?,
         Command::Run(arguments) => commands::run(process, verbose, &arguments)?,

@@ -7,6 +7,7 @@ mod credentials;
 mod csv;
 mod doctor;
 mod flags;
+mod init;
 mod ko_compat;
 mod pflag;
 mod quantity;
@@ -29,6 +30,7 @@ pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, Output,
     PublishArgs, RegistryArgs, ResolveArgs, elements,
 };
+pub(crate) use self::init::InitArgs;
 pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{readable, size};
 pub(crate) use self::script::{CompletionArgs, script};
@@ -121,6 +123,13 @@ pub(crate) enum Command {
         #[arg(value_name = "command", help = "The command, with those before it")]
         words: Vec<String>,
     },
+    /// Write a .ko.yaml for the programs here, from what other tools say of them.
+    ///
+    /// Reads the main packages below the working directory, .goreleaser.yaml,
+    /// skaffold.yaml and Dockerfiles. What cannot be taken over is told on stderr,
+    /// with the reason.
+    #[command(verbatim_doc_comment)]
+    Init(InitArgs),
     /// Log in to a registry
     #[command(
         after_help = "Examples:\n  $ ko login reg.example.com -u AzureDiamond --password-stdin <password.txt"

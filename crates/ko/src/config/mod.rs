@@ -37,13 +37,14 @@ pub(crate) use quote::scalar;
 pub(crate) use registries::Registry;
 pub(crate) use registries_conf::Places as RegistriesConfPlaces;
 pub(crate) use schema::SCHEMA;
+pub(crate) use source::{Source, SourceSpan};
+pub(crate) use tree::{Node, Value};
 
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use file::File;
 use lookup::Format;
 use origin::Templates;
-use source::{Source, SourceSpan};
 use unknown::UnknownKey;
 
 /// The base of images where nothing else is said.
@@ -227,6 +228,19 @@ fn overrides_of_variable(json: &str) -> Result<BTreeMap<String, Located<String>>
         (engine::lowercase(&path), Located::new(base, origin.clone()))
     };
     Ok(map.into_iter().map(lower).collect())
+}
+
+/// Parses YAML of another tool, of which the first document counts.
+pub(crate) fn tree(name: &str, text: String) -> Result<(Arc<Source>, Node)> {
+    let source = Arc::new(Source::new(name.to_owned(), text));
+    let root = yaml::parse(source.text()).map_err(|error| {
+        let message = format!("{name}: {}", error.message);
+        match error.bytes {
+            Some(bytes) => Origin::File(SourceSpan::new(&source, bytes)).error(message),
+            None => CommandError::new(message),
+        }
+    })?;
+    Ok((source, root))
 }
 
 /// Parses a file that was read.

@@ -28,6 +28,7 @@ mod fixture;
 mod freshness;
 mod groups;
 mod images;
+mod init;
 mod kind;
 mod kubectl;
 mod kubernetes;
