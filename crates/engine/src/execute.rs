@@ -189,7 +189,7 @@ impl Executor<'_> {
             import_path: import_path.clone(),
             source: Box::new(ImageError::Build(source)),
         })?;
-        let is_there = self.destinations.has(import_path, &artifact).await?;
+        let is_there = self.destinations.has(&planned.name.image, &artifact).await?;
         Ok((artifact, is_there))
     }
 

@@ -136,7 +136,7 @@ fn program(
         build: planned.build.clone(),
         base: planned.reference.to_string(),
         base_digest: planned.base.digest(),
-        names: planned.names.clone(),
+        names: planned.name.image.tagged(),
         digest: artifact.as_ref().map(Artifact::digest),
         is_there,
         targets: targets.collect(),

@@ -33,6 +33,7 @@ mod options;
 mod plan;
 mod platform;
 mod post;
+pub mod probe;
 mod redact;
 mod static_base;
 #[cfg(test)]

@@ -7,11 +7,15 @@ mod commands;
 mod config;
 mod deadline;
 mod destination;
+mod doctor;
 mod environment;
 mod error;
 mod har;
+mod init;
+mod mains;
 mod memory;
 mod network;
+mod programs;
 mod progress;
 mod record;
 mod reports;
@@ -68,7 +72,9 @@ fn run(process: &Process) -> Result<ExitCode> {
         Command::Config(arguments) => commands::config(process, &arguments)?,
         Command::Create(arguments) => commands::apply(process, verbose, "create", &arguments)?,
         Command::Delete(_) => commands::delete(process)?,
+        Command::Doctor(arguments) => return commands::doctor(process, &arguments),
         Command::Help { words } => commands::help(&words)?,
+        Command::Init(arguments) => commands::init(process, &arguments)?,
         Command::Login(arguments) => commands::login(process, &arguments)?,
         Command::Resolve(arguments) => commands::resolve(process, verbose, &arguments)?,
         Command::Run(arguments) => commands::run(process, verbose, &arguments)?,

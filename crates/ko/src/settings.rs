@@ -10,7 +10,7 @@ use std::time::Duration;
 use engine::registries::Registries;
 use engine::{
     BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
-    Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp,
+    Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
 };
 
 use crate::cli::{
@@ -52,7 +52,8 @@ pub(crate) fn options(
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let mut network = network::network(process, builder.registries, publish, verbose)?;
+    let answers = verbose.then(|| keychain::Observer::new(ui::credentials));
+    let mut network = network::network(process, builder.registries, publish, answers)?;
     let described = !image.metadata_file.is_empty() || image.output != Output::Text;
     network.watched = verbose
         || described
@@ -165,6 +166,36 @@ fn builder(
         naming: config.naming,
         image,
     })
+}
+
+/// A configuration that was checked as a build checks it, under some flags.
+pub(crate) struct Checked {
+    pub(crate) bases: Bases,
+    pub(crate) platforms: List,
+    pub(crate) compression: config::Compression,
+    pub(crate) publishing: config::Publishing,
+    pub(crate) registries: Registries,
+}
+
+/// Checks what a build takes from the configuration.
+pub(crate) fn check(
+    process: &Process,
+    config: &Config,
+    work_dir: &Path,
+    platform: &[String],
+    ldflags: &List,
+    (compression, registry): (&CompressionArgs, &RegistryArgs),
+) -> Result<Checked> {
+    let bases = bases(config, "")?;
+    let wanted = wanted_platforms(process, platform, config)?;
+    let _ = platforms(&wanted)?;
+    let _ = config.build_options(ldflags)?;
+    let registries = network::registries(process, config, work_dir)?;
+    let compression = self::compression(compression, config);
+    let _ = compression.parse()?;
+    let publishing = publishing(registry, config.publishing.clone());
+    let _ = (publishing.sbom_attach()?, publishing.create_repositories()?);
+    Ok(Checked { bases, platforms: wanted, compression, publishing, registries })
 }
 
 /// The bases that are configured.

@@ -100,7 +100,7 @@ pub trait Destination: Debug + Send + Sync {
     /// without bringing it.
     fn has<'a>(
         &'a self,
-        _import_path: &'a str,
+        _name: &'a ImageName,
         _artifact: &'a Artifact,
     ) -> Publishing<'a, Option<bool>> {
         std::future::ready(Ok(None)).boxed()

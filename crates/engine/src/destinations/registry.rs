@@ -311,12 +311,12 @@ impl Destination for RegistryDestination {
 
     fn has<'a>(
         &'a self,
-        import_path: &'a str,
+        name: &'a ImageName,
         artifact: &'a Artifact,
     ) -> Publishing<'a, Option<bool>> {
         let all = async move {
-            let repository = self.options.repository_of(import_path)?;
-            for reference in self.tagged(&repository) {
+            let repository = DestinationError::repository(name)?;
+            for reference in tagged(name, &repository) {
                 if !self.is_there(&reference, artifact.digest()).await? {
                     return Ok(Some(false));
                 }

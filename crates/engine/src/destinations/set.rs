@@ -70,13 +70,12 @@ impl Destinations {
     /// cannot tell.
     pub(crate) async fn has(
         &self,
-        import_path: &ImportPath,
+        name: &ImageName,
         artifact: &Artifact,
     ) -> Result<Option<bool>, Unpublished> {
         let mut all = Some(true);
         for destination in &self.all {
-            let has = destination.has(import_path.as_str(), artifact).await;
-            let has = has.map_err(unpublished(import_path))?;
+            let has = destination.has(name, artifact).await.map_err(unpublished(name))?;
             all = all.zip(has).map(|(all, has)| all && has);
         }
         Ok(all)

@@ -220,7 +220,7 @@ pub(crate) struct ImageArgs {
 }
 
 /// How layers are compressed.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct CompressionArgs {
     /// How to compress layers: gzip, estargz, zstd or none (default gzip).
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]

@@ -5,7 +5,9 @@ mod cache;
 mod complete;
 mod credentials;
 mod csv;
+mod doctor;
 mod flags;
+mod init;
 mod ko_compat;
 mod pflag;
 mod quantity;
@@ -23,10 +25,12 @@ pub(crate) use self::complete::{Completion, complete};
 pub(crate) use self::credentials::{
     AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,
 };
+pub(crate) use self::doctor::{DoctorArgs, Format};
 pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, Output,
     PublishArgs, RegistryArgs, ResolveArgs, elements, split_tags,
 };
+pub(crate) use self::init::InitArgs;
 pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{readable, size};
 pub(crate) use self::script::{CompletionArgs, script};
@@ -107,11 +111,25 @@ pub(crate) enum Command {
     /// See "kubectl help delete" for detailed usage.
     #[command(verbatim_doc_comment)]
     Delete(DeleteArgs),
+    /// Find out what is in the way of a build, and how to mend it.
+    ///
+    /// Looks at go, git, kubectl, container engines, registries and who may push
+    /// to them, the cache, the configuration, the clock and disks. Nothing is
+    /// built. The exit code is 1 if there is a problem.
+    #[command(verbatim_doc_comment)]
+    Doctor(Box<DoctorArgs>),
     /// Help about any command
     Help {
         #[arg(value_name = "command", help = "The command, with those before it")]
         words: Vec<String>,
     },
+    /// Write a .ko.yaml for the programs here, from what other tools say of them.
+    ///
+    /// Reads the main packages below the working directory, .goreleaser.yaml,
+    /// skaffold.yaml and Dockerfiles. What cannot be taken over is told on stderr,
+    /// with the reason.
+    #[command(verbatim_doc_comment)]
+    Init(InitArgs),
     /// Log in to a registry
     #[command(
         after_help = "Examples:\n  $ ko login reg.example.com -u AzureDiamond --password-stdin <password.txt"

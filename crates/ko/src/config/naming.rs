@@ -13,6 +13,11 @@ pub(crate) struct Naming {
 }
 
 impl Naming {
+    /// Nothing is said.
+    pub(crate) fn unset() -> Self {
+        Self { name: None, tags: List::unset() }
+    }
+
     /// What makes names, if something does.
     pub(crate) fn name(&self) -> Result<Option<Template>> {
         name(self.name.as_ref(), "naming")

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the engine, and what each may know. A room is a file or a
 /// directory below `src`; each stands below those that it knows.
-const ROOMS: [(&str, &[&str]); 28] = [
+const ROOMS: [(&str, &[&str]); 30] = [
     ("activity", &[]),
     ("blocking", &[]),
     ("budget", &[]),
@@ -48,6 +48,18 @@ const ROOMS: [(&str, &[&str]); 28] = [
     ("error", &["bases", "build", "container_engine", "destinations", "events", "hints", "naming"]),
     ("keychain", &["options"]),
     ("post", &["keychain", "options", "redact"]),
+    (
+        "probe",
+        &[
+            "bases",
+            "blocking",
+            "container_engine",
+            "containerd",
+            "destinations",
+            "hints",
+            "options",
+        ],
+    ),
     ("cache", &["error", "events", "hints"]),
     ("plan", &["bases", "build", "destinations", "error", "events", "naming"]),
     (

@@ -2,5 +2,6 @@
 //! and whole.
 #![allow(clippy::unwrap_used)]
 
+mod doctor;
 mod run;
 mod timings;

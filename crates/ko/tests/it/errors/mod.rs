@@ -3,7 +3,7 @@
 
 mod archives;
 mod bases;
-mod cache;
+pub(crate) mod cache;
 mod destinations;
 mod engines;
 pub(crate) mod interrupt;
