@@ -29,7 +29,6 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     let platform = elements(&arguments.platform);
     let checked = settings::check(process, &config, &work_dir, &platform, &ldflags, flags)?;
     let Checked { platforms, compression, publishing, .. } = checked;
-    let _ = (config.naming.name()?, config.naming.tags()?);
 
     let variable = |name: &'static str| {
         process.text(name).map(|text| Located::new(text, Origin::Variable(name)))
