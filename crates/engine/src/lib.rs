@@ -51,8 +51,8 @@ pub use error::{Error, ErrorKind, ImageError};
 pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
 pub use execute::Published;
 pub use golang::{
-    DelveVersion, DelveVersionError, Environment, Template, TemplateError, TemplatePosition,
-    lowercase,
+    DelveVersion, DelveVersionError, Environment, ModuleFile, Template, TemplateError,
+    TemplatePosition, lowercase, programs_below,
 };
 pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
 pub use image::{Artifact, Image, ImageLayer, ImageOptions, LayerSource, Namer, STATIC_BASE};
@@ -62,7 +62,10 @@ pub use manifests::{
     BadReference, Input, ManifestUrl, Replaced, Resolution, ResolveError, Resolved, enumerate,
 };
 pub use oci::json;
-pub use oci::{DiffId, Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
+pub use oci::{
+    COMMON_PLATFORMS, DiffId, Digest, Platform, PlatformMatcher, Registry, Repository, Tag,
+    Timestamp,
+};
 pub use options::{Network, Options};
 pub use plan::Plan;
 pub use redact::redact;

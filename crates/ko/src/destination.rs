@@ -9,7 +9,7 @@ use engine::{
     Repository, Tag,
 };
 
-use crate::cli::{PublishArgs, elements};
+use crate::cli::{PublishArgs, elements, habits};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{system, ui};
@@ -257,7 +257,8 @@ fn writable(path: &Path, work_dir: &Path) -> Result<()> {
 fn tags(arguments: &PublishArgs) -> Result<Vec<Tag>> {
     let mut tags: Vec<Tag> = Vec::new();
     for text in elements(&arguments.tags) {
-        let tag: Tag = text.parse().map_err(|error| CommandError::of(&error))?;
+        let tag: Tag =
+            text.parse().map_err(|error| CommandError::of(&error).hint(habits::tag(&text)))?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }

@@ -18,12 +18,22 @@ use crate::cli::{
 };
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::memory::memory;
 use crate::{destination, network, system, ui};
 
 /// Makes the engine's options.
 pub(crate) fn options(
+    process: &Process,
+    verbose: bool,
+    publish: &PublishArgs,
+    image: &ImageArgs,
+) -> Result<Options> {
+    let options = read(process, verbose, publish, image);
+    options.map_err(|error| error.of_kind(Kind::Usage))
+}
+
+fn read(
     process: &Process,
     verbose: bool,
     publish: &PublishArgs,

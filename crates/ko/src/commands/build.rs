@@ -8,6 +8,7 @@ use crate::{settings, streams, ui};
 
 pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> Result<()> {
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
+    let work_dir = options.work_dir.clone();
     let words = if arguments.positional.is_empty() {
         vec![".".to_owned()]
     } else {
@@ -17,7 +18,7 @@ pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> 
     let outputs = [&*arguments.publish.image_refs];
     session::run(options, &arguments.image, &outputs, observer, async |engine, reports| {
         let published = engine.build(&words).await;
-        let published = published.map_err(|error| session::publishing(&error))?;
+        let published = published.map_err(|error| session::unpublished(&error, &work_dir))?;
         reports.published(&published);
         // Print what is published, even if writing a file fails.
         let lines = published.iter().filter(|_| reports.is_text());

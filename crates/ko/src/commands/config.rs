@@ -5,13 +5,18 @@ use std::fmt::Write as _;
 use crate::cli::{ConfigArgs, elements};
 use crate::config::{self, Build, Compression, Config, List, Located, Origin, Publishing};
 use crate::environment::Process;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::{network, settings, ui};
 
 pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     if arguments.schema {
         return ui::print(config::SCHEMA);
     }
+    ui::print(&in_force(process, arguments).map_err(|error| error.of_kind(Kind::Usage))?)
+}
+
+/// The settings in force, checked.
+fn in_force(process: &Process, arguments: &ConfigArgs) -> Result<String> {
     let work_dir = settings::work_dir(process)?;
     let config = Config::read(process, &work_dir)?;
     if let Some(warning) = config.warning() {
@@ -50,7 +55,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     for (key, value) in rest {
         line(&mut text, &format!("{key}: "), &value);
     }
-    ui::print(&text)
+    Ok(text)
 }
 
 /// The configuration as YAML. Builds are shown as they are made: what they do

@@ -28,6 +28,10 @@ pub(super) fn find(process: &Process, command: &str) -> Result<PathBuf> {
         CommandError::new(format!(
             "error: kubectl is not available. kubectl must be installed to use ko {command}"
         ))
+        .hint(Some(
+            "install it from https://kubernetes.io/docs/tasks/tools, or add its directory to PATH"
+                .to_owned(),
+        ))
     })
 }
 

@@ -26,7 +26,7 @@ pub(crate) use run::run;
 
 use std::future::Future;
 
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 
 /// The one word that a command takes.
 fn one(arguments: &[String]) -> Result<&str> {
@@ -34,7 +34,7 @@ fn one(arguments: &[String]) -> Result<&str> {
         [word] => Ok(word),
         arguments => {
             let message = format!("accepts 1 arg(s), received {}", arguments.len());
-            Err(CommandError::new(message))
+            Err(CommandError::new(message).of_kind(Kind::Usage))
         }
     }
 }

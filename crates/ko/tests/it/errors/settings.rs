@@ -27,11 +27,17 @@ fn unknown_words() {
     insta::assert_snapshot!(refused("--bogus", &[]), @"Error: unknown flag: --bogus");
     insta::assert_snapshot!(refused("-x", &[]), @"Error: unknown shorthand flag: 'x' in -x");
     insta::assert_snapshot!(refused("--tags", &[]), @"Error: flag needs an argument: --tags");
-    insta::assert_snapshot!(refused("-j x", &[]), @r#"Error: invalid argument "x" for "-j, --jobs" flag: strconv.ParseInt: parsing "x": invalid syntax"#);
+    insta::assert_snapshot!(refused("-j x", &[]), @r#"
+Error: invalid argument "x" for "-j, --jobs" flag: strconv.ParseInt: parsing "x": invalid syntax
+hint: a whole number is wanted
+"#);
     insta::assert_snapshot!(refused("-j -1", &[]), @r#"Error: invalid argument "-1" for "-j, --jobs" flag: must not be negative"#);
     insta::assert_snapshot!(refused("--retries -1", &[]), @r#"Error: invalid argument "-1" for "--retries" flag: must not be negative"#);
     insta::assert_snapshot!(refused("--timeout 5", &[]), @r#"Error: invalid argument "5" for "--timeout" flag: want a duration such as [duration] or 30d"#);
-    insta::assert_snapshot!(refused("--push=perhaps", &[]), @r#"Error: invalid argument "perhaps" for "--push" flag: strconv.ParseBool: parsing "perhaps": invalid syntax"#);
+    insta::assert_snapshot!(refused("--push=perhaps", &[]), @r#"
+Error: invalid argument "perhaps" for "--push" flag: strconv.ParseBool: parsing "perhaps": invalid syntax
+hint: say --push=true or --push=false
+"#);
     insta::assert_snapshot!(refused("--sbom=bogus", &[]), @r#"Error: invalid argument "bogus" for "--sbom" flag: must be spdx, cyclonedx or none"#);
     insta::assert_snapshot!(refused("", &[("COSIGN_REPOSITORY", "not a name")]), @"Error: error creating publisher: parsing $COSIGN_REPOSITORY: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: not a name");
 }
@@ -54,12 +60,18 @@ hint: the value is that of the variable KO_DEFAULTPLATFORMS
 fn labels_and_annotations() {
     insta::assert_snapshot!(refused("--image-label=foo", &[]), @"Error: error creating builder: error setting up builder options: invalid label flag: foo");
     insta::assert_snapshot!(refused("--image-annotation=foo", &[]), @"Error: error creating builder: error setting up builder options: missing '=' in annotation: foo");
-    insta::assert_snapshot!(refused("--image-label=a\"b", &[]), @r#"Error: invalid argument "a\"b" for "--image-label" flag: parse error on line 1, column 2: bare " in non-quoted-field"#);
+    insta::assert_snapshot!(refused("--image-label=a\"b", &[]), @r#"
+Error: invalid argument "a\"b" for "--image-label" flag: parse error on line 1, column 2: bare " in non-quoted-field
+hint: a list is CSV: a value with a quote or comma in it is quoted as a whole, and quotes in it are doubled, as in '"a=""b"""'
+"#);
 }
 
 #[test]
 fn tags() {
-    insta::assert_snapshot!(refused("-t no/tag", &[]), @"Error: error creating publisher: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: no/tag");
+    insta::assert_snapshot!(refused("-t no/tag", &[]), @r#"
+Error: error creating publisher: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: no/tag
+hint: --tags (-t) takes tags alone, and the name is made of KO_DOCKER_REPO and the import path: `KO_DOCKER_REPO=no/tag ko build --bare -t latest` gives that name
+"#);
     insta::assert_snapshot!(refused("--tags=", &[]), @"Error: error creating publisher: --tags names no tag: nothing would be pushed");
     insta::assert_snapshot!(refused("--tag-only", &[]), @"Error: error creating publisher: latest tag cannot be used in tag-only references");
     insta::assert_snapshot!(refused("--tag-only -t v1,v2", &[]), @"Error: error creating publisher: must specify exactly one tag to resolve images into tag-only references");
