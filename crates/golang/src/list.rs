@@ -262,6 +262,10 @@ fn in_a_line(said: &str) -> String {
     if let Some(dir) = missing {
         return format!("there is no directory {dir}");
     }
+    // Where GOROOT is does not matter.
+    if let Some((package, _)) = said.split_once(" is not in std (") {
+        return format!("{package} is not in std");
+    }
     match said.split_once("; to add it:\n\t") {
         Some((problem, command)) => format!("{problem}; `{command}` adds it"),
         None => said.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -342,6 +346,7 @@ mod tests {
         for (said, want) in [
             ("stat /a b/nope: directory not found", "there is no directory /a b/nope"),
             ("no Go files in /a", "no Go files in /a"),
+            ("package cmd/a is not in std (/usr/go/src/cmd/a)", "package cmd/a is not in std"),
             (
                 "no required module provides package r.io/x; to add it:\n\tgo get r.io/x",
                 "no required module provides package r.io/x; `go get r.io/x` adds it",

@@ -14,6 +14,9 @@ use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{system, ui};
 
+/// What --tag-only needs.
+const ONE_TAG: &str = "name one that stays, as in -t v1.2.3";
+
 /// What names begin with in an engine, where nobody says otherwise.
 const LOCAL: &str = "ko.local";
 
@@ -184,6 +187,7 @@ pub(crate) fn read(
         repository.parse::<Repository>().map_err(|error| {
             CommandError::of(&error)
                 .context(&format!("failed to parse {repository:?} as repository"))
+                .hint(habits::repository(&repository))
         })?;
     }
     if let Some(archive) = &archive {
@@ -193,13 +197,15 @@ pub(crate) fn read(
     if arguments.tag_only && push {
         match &tags[..] {
             [tag] if *tag == Tag::latest() => {
-                return Err(CommandError::new("latest tag cannot be used in tag-only references"));
+                return Err(CommandError::new("latest tag cannot be used in tag-only references")
+                    .hint(Some(ONE_TAG.to_owned())));
             }
             [_] => {}
             _ => {
                 return Err(CommandError::new(
                     "must specify exactly one tag to resolve images into tag-only references",
-                ));
+                )
+                .hint(Some(ONE_TAG.to_owned())));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::path::Path;
 
 use crate::signals::Signal;
 
@@ -71,6 +72,14 @@ impl CommandError {
     pub(crate) fn stdout(error: &io::Error) -> Self {
         let broken_pipe = error.kind() == io::ErrorKind::BrokenPipe;
         Self { broken_pipe, ..Self::of(error).context("writing to stdout") }
+    }
+
+    /// A file that cannot be written.
+    pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Self {
+        match path.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists()) {
+            Some(dir) => Self::new(format!("there is no directory {}", dir.display())),
+            None => Self::of(error),
+        }
     }
 
     /// Returns whether the reader of stdout has gone away.

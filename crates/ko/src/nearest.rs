@@ -1,14 +1,18 @@
 //! Finds the word that a user probably meant.
 
 /// How alike two words must be (0 to 1) for one to be taken for the other.
-const ALIKE: f64 = 0.6;
+pub(crate) const ALIKE: f64 = 0.6;
+
+/// How alike two words are, from 0 to 1, whatever their case.
+pub(crate) fn likeness(one: &str, other: &str) -> f64 {
+    strsim::normalized_damerau_levenshtein(&one.to_lowercase(), &other.to_lowercase())
+}
 
 /// The known word that is most like another, if one is. The first of equals.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
     let mut nearest = None;
     for known in known {
-        let alike = strsim::normalized_damerau_levenshtein(&lower, &known.to_lowercase());
+        let alike = likeness(word, known);
         if alike >= nearest.map_or(ALIKE, |(best, _): (f64, _)| best.next_up()) {
             nearest = Some((alike, known));
         }

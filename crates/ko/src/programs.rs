@@ -5,7 +5,7 @@ use std::path::Path;
 
 use engine::{Error, ListingError, ModuleFile, programs_below};
 
-use crate::nearest::nearest;
+use crate::nearest::{ALIKE, likeness};
 
 /// How many programs an error names.
 const NAMED: usize = 4;
@@ -30,12 +30,15 @@ pub(crate) fn import_paths(dir: &Path) -> Vec<String> {
     programs_below(dir).iter().filter_map(|dir| path(dir)).collect()
 }
 
-/// What was meant by a word that names no program, or that names several.
-pub(crate) fn hint(work_dir: &Path, error: &Error) -> Option<String> {
+/// What was meant by a word that names no program, or that names several. `words` are
+/// those that were typed.
+pub(crate) fn hint(work_dir: &Path, words: &[String], error: &Error) -> Option<String> {
     let Error::Listing(error) = error else { return None };
-    let word = match error {
-        ListingError::Unsupported { import_path, .. } => import_path.as_str(),
-        ListingError::Qualify(_) => "",
+    let word = match (error, words) {
+        (ListingError::Qualify(_), _) => "",
+        // What is local is called otherwise in the error.
+        (ListingError::Unsupported { .. }, [word]) => word.trim_start_matches("ko://"),
+        (ListingError::Unsupported { import_path, .. }, _) => import_path.as_str(),
         _ => return None,
     };
     let module = ModuleFile::nearest(work_dir).and_then(|module| module.path);
@@ -70,10 +73,14 @@ fn meant(word: &str, programs: &[String]) -> Option<String> {
         return Some(list(&below));
     }
     let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let names: Vec<String> = programs.iter().map(|program| last(program)).collect();
-    if let Some(name) = nearest(&last(&wanted), names.iter().map(String::as_str)) {
-        let program = names.iter().position(|other| other == name).map(|at| &programs[at]);
-        return program.map(|program| format!("did you mean {program}?"));
+    let rated = programs.iter().map(|program| {
+        let name = likeness(&last(&wanted), &last(program));
+        (name, name + likeness(&wanted, &bare(program)), program)
+    });
+    let rated = rated.filter(|(name, ..)| *name >= ALIKE);
+    // The first of equals.
+    if let Some((.., program)) = rated.min_by(|one, other| other.1.total_cmp(&one.1)) {
+        return Some(format!("did you mean {program}?"));
     }
     let all: Vec<&String> = programs.iter().collect();
     (!all.is_empty()).then(|| list(&all))
@@ -109,6 +116,8 @@ mod tests {
             assert_eq!(meant(word, &programs).as_deref(), Some(want), "{word}");
         }
         assert_eq!(meant("./cmd/webhook", &programs), None);
+        let paths = ["e.com/app", "e.com/app/cmd/app"].map(str::to_owned);
+        assert_eq!(meant("e.com/app/cmd/ap", &paths).unwrap(), "did you mean e.com/app/cmd/app?");
         assert_eq!(meant("./x", &[]), None);
         assert_eq!(meant("./x", &programs[..1]).as_deref(), Some("the program here is ."));
         let many: Vec<String> = (0..6).map(|number| format!("./cmd/{number}{number}")).collect();

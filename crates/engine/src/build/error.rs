@@ -100,6 +100,12 @@ impl BuildFailure {
         match self {
             Self::Go { source, .. } => source.hint().map(str::to_owned),
             Self::Debugger { source, .. } => source.hint().map(str::to_owned),
+            Self::Environment { source, .. } => match **source {
+                EnvironmentError::Target(_) => {
+                    Some("the variants of arm are v5, v6 and v7, as in linux/arm/v7".to_owned())
+                }
+                _ => None,
+            },
             Self::BuildInfo { .. } => Some("--sbom=none builds images without an SBOM".to_owned()),
             Self::Template(source) => source.hint(),
             Self::Kodata { source } if matches!(**source, KodataError::Escapes { .. }) => Some(

@@ -46,6 +46,9 @@ pub(super) fn command(command: &str) -> Option<&'static str> {
 
 /// A name with a tag, where a tag alone is wanted, as `docker build -t` takes it.
 pub(crate) fn tag(text: &str) -> Option<String> {
+    if text.is_empty() {
+        return Some("an element of --tags is empty".to_owned());
+    }
     let after_host = text.rfind('/').map_or(0, |slash| slash + 1);
     let (name, tag) = match text[after_host..].find(':') {
         Some(colon) => (&text[..after_host + colon], &text[after_host + colon + 1..]),
@@ -60,6 +63,21 @@ pub(crate) fn tag(text: &str) -> Option<String> {
         return Some(TAGS.to_owned());
     }
     Some(format!("{TAGS}: `KO_DOCKER_REPO={name} ko build --bare -t {tag}` gives that name"))
+}
+
+/// What is wrong with a value of `KO_DOCKER_REPO` that is no repository.
+pub(crate) fn repository(text: &str) -> Option<String> {
+    if let Some((_, rest)) = text.split_once("://") {
+        return Some(format!("a repository has no scheme: KO_DOCKER_REPO={rest}"));
+    }
+    let after_host = text.rfind('/').map_or(0, |slash| slash + 1);
+    if let Some(colon) = text[after_host..].find(':') {
+        let (name, tag) = text.split_at(after_host + colon);
+        return Some(format!("tags are given apart: KO_DOCKER_REPO={name} and -t {}", &tag[1..]));
+    }
+    let lower = text.to_lowercase();
+    (lower != text && lower.parse::<engine::Repository>().is_ok())
+        .then(|| format!("names of repositories are in lower case: KO_DOCKER_REPO={lower}"))
 }
 
 /// What `docker build --output` takes, where ko wants the format of what it prints.
@@ -105,6 +123,20 @@ mod tests {
             let said = tag(text);
             assert_eq!(said.is_some(), want.is_some(), "{text}");
             assert!(said.unwrap_or_default().contains(want.unwrap_or_default()), "{text}");
+        }
+    }
+
+    #[test]
+    fn repositories_are_put_right() {
+        for (text, want) in [
+            ("https://r.io/team", Some("KO_DOCKER_REPO=r.io/team")),
+            ("r.io/team:v1", Some("KO_DOCKER_REPO=r.io/team and -t v1")),
+            ("r.io/Team", Some("KO_DOCKER_REPO=r.io/team")),
+            ("r.io/Te am", None),
+        ] {
+            let said = repository(text);
+            assert_eq!(said.is_some(), want.is_some(), "{text}");
+            assert!(said.unwrap_or_default().ends_with(want.unwrap_or_default()), "{text}");
         }
     }
 

@@ -77,6 +77,8 @@ pub(super) fn of(error: &clap::Error, arguments: &[OsString]) -> CommandError {
 
 /// What was meant by a flag or word that the command does not have.
 fn unknown_argument(error: &clap::Error, command: &Command, message: &str) -> Option<String> {
+    let path = command.get_bin_name().unwrap_or_default();
+    let all = || Some(format!("`{path} --help` lists the flags that there are"));
     let typed = match message.strip_prefix("unknown flag: ") {
         Some(flag) => flag.to_owned(),
         // `'x' in -x`
@@ -85,6 +87,7 @@ fn unknown_argument(error: &clap::Error, command: &Command, message: &str) -> Op
             None if command.get_name() == "resolve" => {
                 return Some("files are named with -f, as in `ko resolve -f config/`".to_owned());
             }
+            None if message.starts_with("bad flag syntax") => return all(),
             None => return None,
         },
     };
@@ -92,7 +95,7 @@ fn unknown_argument(error: &clap::Error, command: &Command, message: &str) -> Op
         return Some(hint.to_owned());
     }
     let suggested = text(error, ContextKind::SuggestedArg).filter(|_| typed.starts_with("--"));
-    suggested.map(|flag| format!("did you mean {flag}?"))
+    suggested.map(|flag| format!("did you mean {flag}?")).or_else(all)
 }
 
 /// What was meant by a command that is not there. Of the root's, ko says it by

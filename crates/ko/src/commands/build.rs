@@ -18,7 +18,8 @@ pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> 
     let outputs = [&*arguments.publish.image_refs];
     session::run(options, &arguments.image, &outputs, observer, async |engine, reports| {
         let published = engine.build(&words).await;
-        let published = published.map_err(|error| session::unpublished(&error, &work_dir))?;
+        let published =
+            published.map_err(|error| session::unpublished(&error, &work_dir, &words))?;
         reports.published(&published);
         // Print what is published, even if writing a file fails.
         let lines = published.iter().filter(|_| reports.is_text());

@@ -10,7 +10,7 @@ use crate::error::{CommandError, Kind, Result};
 use crate::{network, ui};
 
 pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
-    let registry = registry(one(&arguments.positional)?)?;
+    let registry = registry(one(&arguments.positional, "ko login registry.example.com")?)?;
     let password = if arguments.password_stdin {
         Secret::new(without_line_end(&process.input()?))
     } else {
@@ -42,7 +42,9 @@ pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
 
 /// Reads a registry's name.
 pub(super) fn registry(text: &str) -> Result<Registry> {
-    text.parse().map_err(|error| CommandError::of(&error).of_kind(Kind::Usage))
+    let hint = "a registry is a host, perhaps with a port, as in registry.example.com:5000";
+    text.parse()
+        .map_err(|error| CommandError::of(&error).hint(Some(hint.to_owned())).of_kind(Kind::Usage))
 }
 
 /// Where logins are kept.

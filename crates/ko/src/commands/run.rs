@@ -35,7 +35,8 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Re
     let published =
         session::run(options, &arguments.image, &outputs, observer, async |engine, reports| {
             let published = engine.build(&arguments.positional).await;
-            let published = published.map_err(|error| session::unpublished(&error, &work_dir))?;
+            let published = published
+                .map_err(|error| session::unpublished(&error, &work_dir, &arguments.positional))?;
             reports.published(&published);
             session::write_refs(&arguments.publish, &published).await?;
             Ok(published)

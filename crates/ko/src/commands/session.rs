@@ -20,8 +20,12 @@ use crate::signals::{self, Signal, Signals};
 const GRACE: Duration = Duration::from_secs(15);
 
 /// An error of the engine about words of the command line.
-pub(super) fn unpublished(error: &engine::Error, work_dir: &Path) -> CommandError {
-    publishing(error).also(programs::hint(work_dir, error))
+pub(super) fn unpublished(
+    error: &engine::Error,
+    work_dir: &Path,
+    words: &[String],
+) -> CommandError {
+    publishing(error).also(programs::hint(work_dir, words, error))
 }
 
 /// An error of the engine, worded as in `ko build` and `ko run`.
@@ -222,5 +226,5 @@ fn check(path: &Path) -> Result<()> {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::of(error).context(&format!("writing {}", path.display()))
+    CommandError::unwritable(path, error).context(&format!("writing {}", path.display()))
 }

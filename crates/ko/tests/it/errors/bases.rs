@@ -21,7 +21,7 @@ fn not_found() {
     fixture.sandbox.set("KO_DEFAULTBASEIMAGE", base);
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/nothing:v1: GET http://127.0.0.1:[port]/v2/nothing/manifests/v1: MANIFEST_UNKNOWN: manifest unknown; map[reference:v1]
-hint: the embedded base ko.static needs no network: KO_DEFAULTBASEIMAGE=ko.static, or defaultBaseImage: ko.static in .ko.yaml
+hint: see whether this base is there: defaultBaseImage or baseImageOverrides in .ko.yaml, KO_DEFAULTBASEIMAGE; ko.static is built in, and needs no registry
 "#);
     // It may appear while somebody tries again: the failure is not kept.
     Image::oci("linux/amd64").build().push(&fixture.registry, "nothing", "v1");

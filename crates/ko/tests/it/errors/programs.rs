@@ -12,7 +12,7 @@ fn not_a_program() {
     let _ = module.file("other/other_windows.go", "package main\n\nfunc main() {}\n");
     insta::assert_snapshot!(fails(fixture.build("./library")), @r#"
 Error: failed to publish images: importpath "ko://example.com/app/library" is not supported: importpath is not `package main`
-hint: it is package library; the programs here are example.com/app, example.com/app/other
+hint: it is package library; the programs here are ., ./other
 "#);
     insta::assert_snapshot!(fails(fixture.build("./empty")), @r#"
 Error: failed to publish images: importpath "ko://./empty" is not supported: importpath is not `package main`
@@ -84,7 +84,10 @@ fn a_platform_that_go_does_not_know() {
 Error: failed to publish images: error building "ko://example.com/app": linux/vax: build: go build: exit status 2: go: unsupported GOOS/GOARCH pair linux/vax
 hint: `go tool dist list` lists the platforms that go builds for
 "#);
-    insta::assert_snapshot!(fails(fixture.build("--platform=linux/arm/seven")), @r#"Error: failed to publish images: error building "ko://example.com/app": could not create env for linux/arm/seven: goarm failure: strange arm variant: seven"#);
+    insta::assert_snapshot!(fails(fixture.build("--platform=linux/arm/seven")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": could not create env for linux/arm/seven: goarm failure: strange arm variant: seven
+hint: the variants of arm are v5, v6 and v7, as in linux/arm/v7
+"#);
 }
 
 #[test]
