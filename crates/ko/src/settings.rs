@@ -18,7 +18,7 @@ use crate::cli::{
 };
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::memory::memory;
 use crate::{destination, network, system, traces, ui};
 
@@ -29,11 +29,23 @@ pub(crate) fn options(
     publish: &PublishArgs,
     image: &ImageArgs,
 ) -> Result<Options> {
+    let options = read(process, verbose, publish, image);
+    options.map_err(|error| error.of_kind(Kind::Usage))
+}
+
+fn read(
+    process: &Process,
+    verbose: bool,
+    publish: &PublishArgs,
+    image: &ImageArgs,
+) -> Result<Options> {
     let platform = elements(&image.platform);
     if platform.len() > 1 && platform.iter().any(|element| element == "all") {
+        let hint = "--platform=all alone takes every platform of the base";
         return Err(CommandError::new(
             "validating options: all or specific platforms should be used",
-        ));
+        )
+        .hint(Some(hint.to_owned())));
     }
     if publish.bare && publish.base_import_paths {
         ui::warn(&[
@@ -245,7 +257,8 @@ pub(crate) fn wanted_platforms(
         if let Some((name, Some(value))) = variables.iter().find(|(_, value)| value.is_some()) {
             return Err(CommandError::new(format!(
                 "cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with {name}={value:?}"
-            )));
+            ))
+            .hint(Some(format!("unset {name}, or name no platform otherwise"))));
         }
         return Ok(named);
     }
@@ -265,7 +278,9 @@ pub(crate) fn platforms(wanted: &List) -> Result<PlatformMatcher> {
         let message = CommandError::of(&error);
         let alone = |item: &&Located<String>| PlatformMatcher::parse(&[&item.value]).is_err();
         let origin = wanted.items.iter().find(alone).map_or(&wanted.origin, |item| &item.origin);
-        origin.error(message.message()).context("could not create default go builder")
+        let form = "a platform is os/arch or os/arch/variant, as in linux/arm/v7";
+        let error = origin.error(message.message()).also(Some(form.to_owned()));
+        error.context("could not create default go builder")
     })
 }
 
@@ -286,7 +301,8 @@ fn image(process: &Process, arguments: &ImageArgs) -> Result<ImageOptions> {
     let pairs = |elements: Vec<String>, wrong: fn(&str) -> String| {
         let pair = |element: String| match element.split_once('=') {
             Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-            None => Err(CommandError::new(wrong(&element))),
+            None => Err(CommandError::new(wrong(&element))
+                .hint(Some("write key=value, as in team=web".to_owned()))),
         };
         elements.into_iter().map(pair).collect::<Result<BTreeMap<_, _>>>()
     };

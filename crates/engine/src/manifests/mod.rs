@@ -218,7 +218,11 @@ impl Engine {
         for (reference, argument) in arguments {
             match argument.and_then(|_| answers.next()) {
                 Some(Ok(program)) => _ = programs.insert(reference.to_owned(), program),
-                Some(Err(error)) => _ = refused.insert(reference, error.to_string()),
+                Some(Err(error)) => {
+                    let reason = error.reason().map(|reason| format!(": {reason}"));
+                    let text = format!("{error}{}", reason.unwrap_or_default());
+                    _ = refused.insert(reference, text);
+                }
                 None => _ = refused.insert(reference, "importpath is empty".to_owned()),
             }
         }

@@ -9,6 +9,7 @@ use crate::{settings, streams};
 pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> Result<()> {
     dry_run::check(&arguments.image, &arguments.publish, None)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
+    let work_dir = options.work_dir.clone();
     let words = if arguments.positional.is_empty() {
         vec![".".to_owned()]
     } else {
@@ -25,7 +26,8 @@ pub(crate) fn build(process: &Process, verbose: bool, arguments: &BuildArgs) -> 
         &outputs,
         async |engine, reports| {
             let published = engine.build(&words).await;
-            let published = published.map_err(|error| session::publishing(&error))?;
+            let published =
+                published.map_err(|error| session::unpublished(&error, &work_dir, &words))?;
             reports.published(&published, engine.counters());
             // Print what is published, even if writing a file fails.
             let lines = published.iter().filter(|_| reports.is_text());

@@ -7,7 +7,7 @@ use crate::config::{
     self, Build, Compression, Config, List, Located, Naming, Origin, Publishing, scalar,
 };
 use crate::environment::Process;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::settings::{self, Checked};
 use crate::ui;
 
@@ -15,6 +15,11 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     if arguments.schema {
         return ui::print(config::SCHEMA);
     }
+    ui::print(&in_force(process, arguments).map_err(|error| error.of_kind(Kind::Usage))?)
+}
+
+/// The settings in force, checked.
+fn in_force(process: &Process, arguments: &ConfigArgs) -> Result<String> {
     let work_dir = settings::work_dir(process)?;
     let mut config = Config::read(process, &work_dir)?;
     if let Some(warning) = config.warning() {
@@ -51,7 +56,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     for (key, value) in rest {
         line(&mut text, &format!("{key}: "), &value);
     }
-    ui::print(&text)
+    Ok(text)
 }
 
 /// The configuration as YAML. Builds are shown as they are made: what they do

@@ -7,7 +7,7 @@ use report::run::Base;
 use super::session;
 use crate::cli::{FileArgs, ImageArgs, Output, PublishArgs, VERSION};
 use crate::environment::Process;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::shown::shown;
 use crate::streams;
 
@@ -28,7 +28,7 @@ pub(super) fn check(
         Some((flag, _)) => {
             let message = format!("{flag} cannot be used with --dry-run, which writes nothing");
             let hint = "--output=json prints the plan as JSON";
-            Err(CommandError::new(message).hint(Some(hint.to_owned())))
+            Err(CommandError::new(message).hint(Some(hint.to_owned())).of_kind(Kind::Usage))
         }
         None => Ok(()),
     }
@@ -41,8 +41,10 @@ pub(super) fn programs(
     image: &ImageArgs,
     words: &[String],
 ) -> Result<()> {
+    let work_dir = options.work_dir.clone();
     session::run(who, options, image, &[], async |engine, reports| {
-        let plan = engine.plan(words).await.map_err(|error| session::publishing(&error))?;
+        let plan = engine.plan(words).await;
+        let plan = plan.map_err(|error| session::unpublished(&error, &work_dir, words))?;
         reports.results();
         print(engine, &plan, image.output).await
     })

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::programs;
+use crate::executables;
 use crate::signals::{self, Signal, Signals, exit, forward_signal};
 
 /// So many signals are kubectl's, which should end at the second by itself. One
@@ -21,9 +21,13 @@ const PATIENCE: u32 = 2;
 
 /// Finds kubectl in PATH.
 pub(super) fn find(process: &Process, command: &str) -> Result<PathBuf> {
-    programs::find(process, "kubectl").ok_or_else(|| {
+    executables::find(process, "kubectl").ok_or_else(|| {
         CommandError::new(format!(
             "error: kubectl is not available. kubectl must be installed to use ko {command}"
+        ))
+        .hint(Some(
+            "install it from https://kubernetes.io/docs/tasks/tools, or add its directory to PATH"
+                .to_owned(),
         ))
     })
 }

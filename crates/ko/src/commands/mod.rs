@@ -31,15 +31,16 @@ pub(crate) use run::run;
 
 use std::future::Future;
 
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 
-/// The one word that a command takes.
-fn one(arguments: &[String]) -> Result<&str> {
+/// The one word that a command takes, as in the example.
+fn one<'a>(arguments: &'a [String], example: &str) -> Result<&'a str> {
     match arguments {
         [word] => Ok(word),
         arguments => {
             let message = format!("accepts 1 arg(s), received {}", arguments.len());
-            Err(CommandError::new(message))
+            let hint = format!("one word is wanted, as in `{example}`");
+            Err(CommandError::new(message).hint(Some(hint)).of_kind(Kind::Usage))
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn resolution(work_dir: &Path, arguments: &FileArgs) -> Result<Resolu
             inputs.push(Input::Url(ManifestUrl::new(name)));
         } else {
             let found = engine::enumerate(work_dir, Path::new(&name), arguments.recursive);
-            let found = found.map_err(|error| CommandError::of(&error))?;
+            let found = found.map_err(|error| session::unresolved(&error))?;
             if found.is_empty() {
                 ui::log(&format!("no .yaml or .json files in {name}"));
             }

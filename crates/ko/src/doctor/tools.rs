@@ -6,7 +6,7 @@ use report::Check;
 
 use crate::cli::VERSION;
 use crate::environment::Process;
-use crate::programs;
+use crate::executables;
 
 /// Does PATH lead to this ko?
 pub(super) async fn ko(process: &Process, work_dir: &Path) -> Vec<Check> {
@@ -16,9 +16,9 @@ pub(super) async fn ko(process: &Process, work_dir: &Path) -> Vec<Check> {
     };
     let place = own.display();
     let same = |other: &Path| other.canonicalize().ok() == own.canonicalize().ok();
-    let check = match programs::find(process, "ko") {
+    let check = match executables::find(process, "ko") {
         Some(other) if !same(&other) => {
-            let version = programs::said(&other, &["version"], work_dir).await;
+            let version = executables::said(&other, &["version"], work_dir).await;
             let version = version.unwrap_or_else(|problem| problem);
             let other = other.display();
             let message = format!(
@@ -35,19 +35,19 @@ pub(super) async fn ko(process: &Process, work_dir: &Path) -> Vec<Check> {
 
 pub(super) async fn git(process: &Process, work_dir: &Path) -> Vec<Check> {
     const NAME: &str = "git";
-    let Some(program) = programs::find(process, NAME) else {
+    let Some(program) = executables::find(process, NAME) else {
         let message = "not in PATH: programs are built without their commit, and .Git in \
                        templates is empty";
         return vec![Check::warning(NAME, message).hint("install git")];
     };
-    let version = match programs::said(&program, &["--version"], work_dir).await {
+    let version = match executables::said(&program, &["--version"], work_dir).await {
         Ok(version) => version.strip_prefix("git version ").unwrap_or(&version).to_owned(),
         Err(problem) => {
             return vec![Check::warning(NAME, format!("{}: {problem}", program.display()))];
         }
     };
     let words = ["rev-parse", "--is-shallow-repository", "--show-toplevel"];
-    let found = programs::said(&program, &words, work_dir).await;
+    let found = executables::said(&program, &words, work_dir).await;
     let at = format!("{version} at {}", program.display());
     let check = match &found {
         Ok(found) => match found.split_once('\n') {
@@ -84,14 +84,14 @@ pub(super) async fn git(process: &Process, work_dir: &Path) -> Vec<Check> {
 
 pub(super) async fn kubectl(process: &Process, work_dir: &Path) -> Vec<Check> {
     const NAME: &str = "kubectl";
-    let Some(program) = programs::find(process, NAME) else {
+    let Some(program) = executables::find(process, NAME) else {
         let message = "not in PATH: ko apply, create, delete and run need it";
         return vec![
             Check::warning(NAME, message)
                 .hint("install it: https://kubernetes.io/docs/tasks/tools"),
         ];
     };
-    let version = programs::said(&program, &["version", "--client"], work_dir).await;
+    let version = executables::said(&program, &["version", "--client"], work_dir).await;
     let version = match &version {
         Ok(text) => {
             let first = text.lines().next().unwrap_or_default();
@@ -107,7 +107,7 @@ pub(super) async fn kubectl(process: &Process, work_dir: &Path) -> Vec<Check> {
         let message = format!("{at}; KUBECONFIG names {}, which is not there", first.display());
         Check::warning(NAME, message).hint("set KUBECONFIG to a file that is there, or unset it")
     } else {
-        match programs::said(&program, &["config", "current-context"], work_dir).await {
+        match executables::said(&program, &["config", "current-context"], work_dir).await {
             Ok(context) => Check::ok(NAME, format!("{at}; the context is {context}")),
             Err(_) => Check::ok(NAME, format!("{at}; there is no context, and so no cluster")),
         }
