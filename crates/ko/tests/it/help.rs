@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::fixture::sandbox;
 
 /// All commands, with those that are hidden.
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 28] = [
     "",
     "apply",
     "auth",
@@ -31,7 +31,9 @@ const COMMANDS: [&str; 26] = [
     "completion zsh",
     "config",
     "create",
+    "doctor",
     "help",
+    "init",
     "login",
     "resolve",
     "version",
