@@ -1,7 +1,7 @@
 //! Templates of names and tags, and two programs that would share one.
 
 use crate::fixture::Fixture;
-use crate::freshness::{commit, git};
+use crate::freshness::{commit, git, processes};
 
 /// `ko build` with one more word, which may have spaces.
 fn tagged(fixture: &Fixture, words: &str, tags: &str) -> testkit::sandbox::Output {
@@ -132,4 +132,22 @@ hint: -B names images after their programs, and so does {{.Base}} in `naming` or
     let output = tagged(&fixture, "--sbom=none --bare ./cmd/one ./cmd/two", "{{.Base}}").success();
     assert!(!output.stderr.contains("are both"), "{}", output.stderr);
     assert_eq!(fixture.registry.tags("out"), ["latest", "one", "two"]);
+}
+
+#[test]
+fn git_is_asked_only_for_what_a_template_looks_at() {
+    let fixture = Fixture::new();
+    commit(&fixture);
+    let _ = fixture.build("--bare").output().success();
+    for (tags, want) in [
+        // `git status`, for the stamp.
+        ("latest", 1),
+        ("{{.Base}}", 1),
+        // The tree and the commit, too.
+        ("{{.Git.ShortCommit}}", 3),
+        ("{{.Git.ShortCommit}},{{.Git.FullCommit}}", 3),
+    ] {
+        let words = ["build", "--bare", "--tags", tags];
+        assert_eq!(processes(&fixture, &words), (0, want), "{tags}");
+    }
 }
