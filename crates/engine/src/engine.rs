@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use golang::{Argument, Go};
+use golang::{Argument, Environment, Go};
 use layer::Compressor;
 use oci::{PlatformMatcher, Repository};
 use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver, UnderWay, Watcher};
@@ -23,6 +23,7 @@ use crate::destinations::{Destination, DestinationParts, Destinations, Local, Sb
 use crate::error::Error;
 use crate::events::{Event, Observer};
 use crate::execute::{Executor, Published};
+use crate::forecast::{Forecast, forecast};
 use crate::image::ImageOptions;
 use crate::naming::Naming;
 use crate::options::{Network, Options};
@@ -41,6 +42,10 @@ pub struct Engine {
     clients: Vec<Client>,
     cancellation: Cancellation,
     pub(crate) work_dir: PathBuf,
+    /// That of the process.
+    environment: Environment,
+    /// Whether images get a debugger.
+    debug: bool,
     pub(crate) network: Network,
     /// Threads that may parse manifests at once.
     pub(crate) threads: std::num::NonZeroUsize,
@@ -87,9 +92,13 @@ impl Engine {
         }
         let (dir, fallback_dir, size) =
             (options.cache.take(), options.fallback_dir.take(), options.cache_size);
+        let dry_run = options.dry_run;
+        let environment = options.environment.clone();
+        let debug = options.debug.is_some();
         let sink = observer.clone();
-        let opening =
-            move || CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, &sink);
+        let opening = move || {
+            CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, dry_run, &sink)
+        };
         let opened = blocking(opening).await?;
         let store = opened.store.clone();
         let clients = Clients::new(&options.network, &store, &observer)?;
@@ -169,6 +178,8 @@ impl Engine {
             clients: clients.all(),
             cancellation,
             work_dir: options.work_dir,
+            environment,
+            debug,
             network: options.network,
             threads: options.limits.threads,
         })
@@ -202,7 +213,22 @@ impl Engine {
     /// cancelled, and no tag has moved unless a registry failed at the last
     /// step.
     pub async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {
-        let executor = Executor {
+        self.executor().execute(plan).await
+    }
+
+    /// Tells what executing a plan would do. Destinations are asked for what they
+    /// have; nothing is built or sent.
+    ///
+    /// # Errors
+    /// A destination does not answer, or what is in kodata cannot be read.
+    pub async fn forecast(&self, plan: &Plan) -> Result<Forecast, Error> {
+        // The debugger of an image may have to be built.
+        let executor = Some(self.executor()).filter(|_| !self.debug);
+        forecast(plan, executor.as_ref(), &self.environment).await
+    }
+
+    fn executor(&self) -> Executor<'_> {
+        Executor {
             builder: &*self.planner.builder,
             destinations: &self.planner.destinations,
             sbom_files: self.sbom_files.as_ref(),
@@ -211,8 +237,7 @@ impl Engine {
             store: &self.cache.store,
             observer: &self.planner.observer,
             cancellation: &self.cancellation,
-        };
-        executor.execute(plan).await
+        }
     }
 
     /// Plans, and executes the plan.

@@ -128,7 +128,9 @@ impl Error {
         match self {
             _ if self.is_cancelled() => ErrorKind::Cancelled,
             Self::Cancelled => ErrorKind::Cancelled,
-            Self::Listing(ListingError::Go(_)) => ErrorKind::Build,
+            Self::Listing(
+                ListingError::Go(_) | ListingError::List(_) | ListingError::Unlisted { .. },
+            ) => ErrorKind::Build,
             Self::Listing(_) | Self::Naming { .. } | Self::SharedName { .. } => ErrorKind::Usage,
             Self::Build { source, .. } => match &**source {
                 ImageError::Base(_) => ErrorKind::Registry,
@@ -184,7 +186,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Listing(ListingError::Go(error)) => error.hint().map(str::to_owned),
+            Self::Listing(error) => error.hint(),
             Self::Naming { source, .. } => source.hint(),
             Self::SharedName { .. } => Some(SHARED_HINT.to_owned()),
             Self::Build { source, .. } => source.hint(),
@@ -201,12 +203,10 @@ impl Error {
 impl ImageError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Base(BaseError::Pull { source, .. }) => Some(hints::registry(source, true)),
-            Self::Base(BaseError::Local { source, .. }) => source.hint(),
-            Self::Base(BaseError::Store { source, .. }) if source.is_full() => {
-                Some(hints::DISK_FULL.to_owned())
+            Self::Base(source) => source.hint(),
+            Self::Compression { .. } => {
+                Some("--compression=gzip fits; so does any, on a base of OCI's format".to_owned())
             }
-            Self::Base(_) | Self::Compression { .. } => None,
             Self::Build(source) => source.hint(),
         }
     }

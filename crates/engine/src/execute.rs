@@ -177,6 +177,22 @@ impl Executor<'_> {
         })
     }
 
+    /// The artifact of a program that is fresh for all platforms, and whether it is
+    /// where it would be brought; `None` where a destination cannot tell.
+    pub(crate) async fn known(
+        &self,
+        planned: &PlannedProgram,
+    ) -> Result<(Artifact, Option<bool>), Error> {
+        let import_path = &planned.program.main.import_path;
+        let builds = planned.targets.iter().map(|_| None).collect();
+        let artifact = self.artifact(planned, builds).await.map_err(|source| Error::Build {
+            import_path: import_path.clone(),
+            source: Box::new(ImageError::Build(source)),
+        })?;
+        let is_there = self.destinations.has(&planned.name.image, &artifact).await?;
+        Ok((artifact, is_there))
+    }
+
     async fn artifact(
         &self,
         planned: &PlannedProgram,

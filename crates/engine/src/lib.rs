@@ -23,6 +23,7 @@ mod engine;
 mod error;
 mod events;
 mod execute;
+mod forecast;
 mod hints;
 mod image;
 pub mod keychain;
@@ -32,6 +33,7 @@ mod options;
 mod plan;
 mod platform;
 mod post;
+pub mod probe;
 mod redact;
 mod static_base;
 #[cfg(test)]
@@ -52,9 +54,10 @@ pub use engine::{Counters, Engine};
 pub use error::{Error, ErrorKind, ImageError};
 pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
 pub use execute::Published;
+pub use forecast::{Forecast, LayerForecast, ProgramForecast, TargetForecast};
 pub use golang::{
-    DelveVersion, DelveVersionError, Environment, ImportPath, Template, TemplateError,
-    TemplatePosition, lowercase,
+    DelveVersion, DelveVersionError, Environment, ImportPath, ModuleFile, Template, TemplateError,
+    TemplatePosition, lowercase, programs_below,
 };
 pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
 pub use image::{
@@ -68,7 +71,10 @@ pub use manifests::{
 };
 pub use naming::NamingError;
 pub use oci::json;
-pub use oci::{DiffId, Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
+pub use oci::{
+    COMMON_PLATFORMS, DiffId, Digest, Platform, PlatformMatcher, Registry, Repository, Tag,
+    Timestamp,
+};
 pub use options::{Network, Options};
 pub use plan::Plan;
 pub use post::{Post, PostError};

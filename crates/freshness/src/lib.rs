@@ -106,5 +106,5 @@ pub use not_recorded::NotRecorded;
 pub use outline::Outline;
 pub use reason::{Reason, Uncacheable};
 pub use record::{Freshness, Record};
-pub use releases::{Proof, RELEASE_LINES, ReleaseLine};
+pub use releases::{Proof, RELEASE_LINES, ReleaseLine, known_line};
 pub use vcs::{Index, VcsState};

@@ -9,11 +9,14 @@ use engine::{
     Repository, Tag, TagSource,
 };
 
-use crate::cli::{PublishArgs, elements};
+use crate::cli::{PublishArgs, elements, habits};
 use crate::config::{self, List, Origin};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{system, ui};
+
+/// What --tag-only needs.
+const ONE_TAG: &str = "name one that stays, as in -t v1.2.3";
 
 /// What names begin with in an engine, where nobody says otherwise.
 const LOCAL: &str = "ko.local";
@@ -187,6 +190,7 @@ pub(crate) fn read(
         repository.parse::<Repository>().map_err(|error| {
             CommandError::of(&error)
                 .context(&format!("failed to parse {repository:?} as repository"))
+                .hint(habits::repository(&repository))
         })?;
     }
     if let Some(archive) = &archive {
@@ -200,13 +204,15 @@ pub(crate) fn read(
     if arguments.tag_only && push && !tags.iter().any(is_template) {
         match &tags[..] {
             [TagSource::Tag(tag)] if *tag == Tag::latest() => {
-                return Err(CommandError::new("latest tag cannot be used in tag-only references"));
+                return Err(CommandError::new("latest tag cannot be used in tag-only references")
+                    .hint(Some(ONE_TAG.to_owned())));
             }
             [_] => {}
             _ => {
                 return Err(CommandError::new(
                     "must specify exactly one tag to resolve images into tag-only references",
-                ));
+                )
+                .hint(Some(ONE_TAG.to_owned())));
             }
         }
     }

@@ -12,14 +12,15 @@ use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{progress, system, ui};
 
-/// How this run speaks to registries.
+/// How this run speaks to registries. `observer` is told which sources of clouds
+/// answer.
 pub(crate) fn network(
     process: &Process,
     registries: Registries,
     publish: &PublishArgs,
-    verbose: bool,
+    observer: Option<keychain::Observer>,
 ) -> Result<Network> {
-    let keychain = keychain(credential_sources(process, verbose));
+    let keychain = keychain(credential_sources(process, observer));
     let (roots, proxies) = (roots(process), proxies(process));
     Ok(Network {
         user_agent: user_agent(),
@@ -101,7 +102,10 @@ pub(crate) fn user_agent() -> String {
 }
 
 /// Where the environment says that credentials are.
-fn credential_sources(process: &Process, verbose: bool) -> keychain::Sources {
+fn credential_sources(
+    process: &Process,
+    observer: Option<keychain::Observer>,
+) -> keychain::Sources {
     keychain::Sources {
         docker: docker_places(process),
         github_token: process.text("GITHUB_TOKEN").map(keychain::Secret::new),
@@ -113,7 +117,7 @@ fn credential_sources(process: &Process, verbose: bool) -> keychain::Sources {
             roots: roots(process),
             proxies: proxies(process),
             program_output: Some(helper_output()),
-            observer: verbose.then(|| keychain::Observer::new(crate::ui::credentials)),
+            observer,
         },
     }
 }

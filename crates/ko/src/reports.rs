@@ -31,16 +31,18 @@ pub(crate) struct Reports {
 impl Reports {
     /// Begins to show and to record what the flags ask for.
     pub(crate) fn begin(process: &Process, verbose: bool, arguments: &ImageArgs) -> Self {
-        let ImageArgs { timings, metadata_file, output, explain, .. } = arguments;
+        let ImageArgs { timings, metadata_file, explain, .. } = arguments;
+        // The plan of a run that is only planned is printed in its place.
+        let output = if arguments.dry_run { Output::Text } else { arguments.output };
         let progress = if arguments.quiet { Progress::Quiet } else { arguments.progress };
-        let is_wanted = !timings.is_empty() || !metadata_file.is_empty() || *output != Output::Text;
+        let is_wanted = !timings.is_empty() || !metadata_file.is_empty() || output != Output::Text;
         Self {
             timings: timings.into(),
             metadata: metadata_file.into(),
-            output: *output,
+            output,
             display: Display::new(progress, process, verbose, *explain),
             recorder: is_wanted.then(Recorder::begin),
-            lines: (*output == Output::Ndjson).then(Lines::begin),
+            lines: (output == Output::Ndjson).then(Lines::begin),
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use engine::registries::Registries;
 use engine::{
     BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
-    Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp,
+    Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
 };
 
 use crate::cli::{
@@ -18,7 +18,7 @@ use crate::cli::{
 };
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::memory::memory;
 use crate::{destination, network, system, traces, ui};
 
@@ -29,11 +29,23 @@ pub(crate) fn options(
     publish: &PublishArgs,
     image: &ImageArgs,
 ) -> Result<Options> {
+    let options = read(process, verbose, publish, image);
+    options.map_err(|error| error.of_kind(Kind::Usage))
+}
+
+fn read(
+    process: &Process,
+    verbose: bool,
+    publish: &PublishArgs,
+    image: &ImageArgs,
+) -> Result<Options> {
     let platform = elements(&image.platform);
     if platform.len() > 1 && platform.iter().any(|element| element == "all") {
+        let hint = "--platform=all alone takes every platform of the base";
         return Err(CommandError::new(
             "validating options: all or specific platforms should be used",
-        ));
+        )
+        .hint(Some(hint.to_owned())));
     }
     if publish.bare && publish.base_import_paths {
         ui::warn(&[
@@ -52,7 +64,8 @@ pub(crate) fn options(
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let mut network = network::network(process, builder.registries, publish, verbose)?;
+    let answers = verbose.then(|| keychain::Observer::new(ui::credentials));
+    let mut network = network::network(process, builder.registries, publish, answers)?;
     let described = !image.metadata_file.is_empty() || image.output != Output::Text;
     network.watched = verbose
         || described
@@ -68,6 +81,10 @@ pub(crate) fn options(
     options.cache = cache(process)?;
     // A cache that was named is not replaced by another.
     options.fallback_dir = process.path("KOCACHE").is_none().then(environment::temp_dir);
+    options.dry_run = image.dry_run;
+    if image.dry_run {
+        options.fallback_dir = Some(environment::temp_dir());
+    }
     options.cache_size = cache_size(process)?;
     options.rebuild = image.rebuild;
     let mut builds = builder.build.builds;
@@ -163,6 +180,36 @@ fn builder(
     })
 }
 
+/// A configuration that was checked as a build checks it, under some flags.
+pub(crate) struct Checked {
+    pub(crate) bases: Bases,
+    pub(crate) platforms: List,
+    pub(crate) compression: config::Compression,
+    pub(crate) publishing: config::Publishing,
+    pub(crate) registries: Registries,
+}
+
+/// Checks what a build takes from the configuration.
+pub(crate) fn check(
+    process: &Process,
+    config: &Config,
+    work_dir: &Path,
+    platform: &[String],
+    ldflags: &List,
+    (compression, registry): (&CompressionArgs, &RegistryArgs),
+) -> Result<Checked> {
+    let bases = bases(config, "")?;
+    let wanted = wanted_platforms(process, platform, config)?;
+    let _ = platforms(&wanted)?;
+    let _ = config.build_options(ldflags)?;
+    let registries = network::registries(process, config, work_dir)?;
+    let compression = self::compression(compression, config);
+    let _ = compression.parse()?;
+    let publishing = publishing(registry, config.publishing.clone());
+    let _ = (publishing.sbom_attach()?, publishing.create_repositories()?);
+    Ok(Checked { bases, platforms: wanted, compression, publishing, registries })
+}
+
 /// The bases that are configured.
 pub(crate) struct Bases {
     pub(crate) default_base: BaseReference,
@@ -209,7 +256,8 @@ pub(crate) fn wanted_platforms(
         if let Some((name, Some(value))) = variables.iter().find(|(_, value)| value.is_some()) {
             return Err(CommandError::new(format!(
                 "cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with {name}={value:?}"
-            )));
+            ))
+            .hint(Some(format!("unset {name}, or name no platform otherwise"))));
         }
         return Ok(named);
     }
@@ -229,7 +277,9 @@ pub(crate) fn platforms(wanted: &List) -> Result<PlatformMatcher> {
         let message = CommandError::of(&error);
         let alone = |item: &&Located<String>| PlatformMatcher::parse(&[&item.value]).is_err();
         let origin = wanted.items.iter().find(alone).map_or(&wanted.origin, |item| &item.origin);
-        origin.error(message.message()).context("could not create default go builder")
+        let form = "a platform is os/arch or os/arch/variant, as in linux/arm/v7";
+        let error = origin.error(message.message()).also(Some(form.to_owned()));
+        error.context("could not create default go builder")
     })
 }
 
@@ -250,7 +300,8 @@ fn image(process: &Process, arguments: &ImageArgs) -> Result<ImageOptions> {
     let pairs = |elements: Vec<String>, wrong: fn(&str) -> String| {
         let pair = |element: String| match element.split_once('=') {
             Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-            None => Err(CommandError::new(wrong(&element))),
+            None => Err(CommandError::new(wrong(&element))
+                .hint(Some("write key=value, as in team=web".to_owned()))),
         };
         elements.into_iter().map(pair).collect::<Result<BTreeMap<_, _>>>()
     };

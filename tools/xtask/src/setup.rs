@@ -15,14 +15,16 @@ use toolkit::{Error, Result, go, ko, step};
 const COSIGN_VERSION: &str = "v3.1.3";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 20] = [
     ("bsdtar", "libarchive-tools"),
     ("containerd", "containerd"),
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
+    ("elvish", "elvish"),
     ("etcd", "etcd-server"),
     ("faketime", "faketime"),
+    ("fish", "fish"),
     ("htpasswd", "apache2-utils"),
     ("iptables", "iptables"),
     ("nginx", "nginx"),
@@ -33,6 +35,7 @@ const PROGRAMS: [(&str, &str); 17] = [
     ("skopeo", "skopeo"),
     ("strace", "strace"),
     ("umoci", "umoci"),
+    ("zsh", "zsh"),
 ];
 
 /// The newest release of Go that freshness is proven for.

@@ -96,6 +96,16 @@ pub trait Destination: Debug + Send + Sync {
         std::future::ready(Ok(())).boxed()
     }
 
+    /// Whether the artifact is there under its name; `None` if that cannot be told
+    /// without bringing it.
+    fn has<'a>(
+        &'a self,
+        _name: &'a ImageName,
+        _artifact: &'a Artifact,
+    ) -> Publishing<'a, Option<bool>> {
+        std::future::ready(Ok(None)).boxed()
+    }
+
     /// Called when nothing more is brought, whether all went well or not.
     fn close(&self) -> BoxFuture<'_, ()> {
         std::future::ready(()).boxed()

@@ -309,6 +309,23 @@ impl Destination for RegistryDestination {
         self.may_push(name).boxed()
     }
 
+    fn has<'a>(
+        &'a self,
+        name: &'a ImageName,
+        artifact: &'a Artifact,
+    ) -> Publishing<'a, Option<bool>> {
+        let all = async move {
+            let repository = DestinationError::repository(name)?;
+            for reference in tagged(name, &repository) {
+                if !self.is_there(&reference, artifact.digest()).await? {
+                    return Ok(Some(false));
+                }
+            }
+            Ok(Some(true))
+        };
+        all.boxed()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.pusher.client.close_early_uploads().boxed()
     }

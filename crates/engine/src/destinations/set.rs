@@ -66,6 +66,21 @@ impl Destinations {
         Ok(())
     }
 
+    /// Whether all destinations have an artifact under its name; `None` where one
+    /// cannot tell.
+    pub(crate) async fn has(
+        &self,
+        name: &ImageName,
+        artifact: &Artifact,
+    ) -> Result<Option<bool>, Unpublished> {
+        let mut all = Some(true);
+        for destination in &self.all {
+            let has = destination.has(name, artifact).await.map_err(unpublished(name))?;
+            all = all.zip(has).map(|(all, has)| all && has);
+        }
+        Ok(all)
+    }
+
     /// Ends what was begun and is not needed.
     pub(crate) async fn close(&self) {
         join_all(self.all.iter().map(|destination| destination.close())).await;

@@ -161,6 +161,9 @@ pub(crate) struct ImageArgs {
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) disable_optimizations: bool,
+    /// Print what would be built, by which command, and what would be sent; do none of it.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) dry_run: bool,
     /// Explain why each program is rebuilt or fresh.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) explain: bool,
@@ -217,7 +220,7 @@ pub(crate) struct ImageArgs {
 }
 
 /// How layers are compressed.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct CompressionArgs {
     /// How to compress layers: gzip, estargz, zstd or none (default gzip).
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]

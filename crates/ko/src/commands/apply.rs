@@ -5,7 +5,7 @@ use std::io::{self, PipeWriter, Write as _};
 use std::process::Command;
 use std::sync::Arc;
 
-use super::{kubectl, resolve, session};
+use super::{dry_run, kubectl, resolve, session};
 use crate::cli::ApplyArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
@@ -22,9 +22,13 @@ pub(crate) fn apply(
     arguments: &ApplyArgs,
 ) -> Result<()> {
     session::text_only(&arguments.image)?;
+    dry_run::check(&arguments.image, &arguments.publish, Some(&arguments.files))?;
     let program = kubectl::find(process, verb)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let resolution = resolve::resolution(&options.work_dir, &arguments.files)?;
+    if arguments.image.dry_run {
+        return dry_run::manifests((process, verbose), options, &arguments.image, resolution);
+    }
 
     let pipe = io::pipe().map_err(|error| CommandError::of(&error).context("running kubectl"));
     let (reader, stdin) = pipe?;

@@ -3,36 +3,38 @@
 use std::fmt::Write as _;
 
 use crate::cli::{ConfigArgs, elements};
-use crate::config::{self, Build, Compression, Config, List, Located, Naming, Origin, Publishing};
+use crate::config::{
+    self, Build, Compression, Config, List, Located, Naming, Origin, Publishing, scalar,
+};
 use crate::environment::Process;
-use crate::error::Result;
-use crate::{network, settings, ui};
+use crate::error::{Kind, Result};
+use crate::settings::{self, Checked};
+use crate::ui;
 
 pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     if arguments.schema {
         return ui::print(config::SCHEMA);
     }
+    ui::print(&in_force(process, arguments).map_err(|error| error.of_kind(Kind::Usage))?)
+}
+
+/// The settings in force, checked.
+fn in_force(process: &Process, arguments: &ConfigArgs) -> Result<String> {
     let work_dir = settings::work_dir(process)?;
     let mut config = Config::read(process, &work_dir)?;
     if let Some(warning) = config.warning() {
         ui::log(&warning);
     }
-    // The configuration is checked as a build checks it.
-    let _ = settings::bases(&config, &arguments.base)?;
     if !arguments.base.is_empty() {
         config.default_base_image = Located::new(arguments.base.clone(), Origin::Flag("--base"));
         config.base_image_overrides.clear();
     }
-    let platforms = settings::wanted_platforms(process, &elements(&arguments.platform), &config)?;
-    let _ = settings::platforms(&platforms)?;
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
-    let _ = config.build_options(&ldflags)?;
+    let flags = (&arguments.compression, &arguments.registry);
+    let platform = elements(&arguments.platform);
+    let checked = settings::check(process, &config, &work_dir, &platform, &ldflags, flags)?;
+    let Checked { platforms, compression, publishing, .. } = checked;
     let _ = (config.naming.name()?, config.naming.tags()?);
-    let _ = network::registries(process, &config, &work_dir)?;
-    let compression = settings::compression(&arguments.compression, &config);
-    let _ = compression.parse()?;
-    let publishing = settings::publishing(&arguments.registry, config.publishing.clone());
-    let _ = (publishing.sbom_attach()?, publishing.create_repositories()?);
 
     let variable = |name: &'static str| {
         process.text(name).map(|text| Located::new(text, Origin::Variable(name)))
@@ -55,7 +57,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     for (key, value) in rest {
         line(&mut text, &format!("{key}: "), &value);
     }
-    ui::print(&text)
+    Ok(text)
 }
 
 /// The configuration as YAML. Builds are shown as they are made: what they do
@@ -168,21 +170,4 @@ fn list(text: &mut String, indent: &str, key: &str, list: &List) {
 
 fn line(text: &mut String, start: &str, value: &Located<String>) {
     let _ = writeln!(text, "{start}{} # {}", scalar(&value.value), value.origin);
-}
-
-/// A text as YAML: as it is where that is unmistakable, else quoted as JSON
-/// does, which YAML reads too.
-fn scalar(text: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "/._-@=:".contains(char);
-    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    let starts = text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '/')
-        || text.starts_with("./");
-    if starts
-        && text.chars().all(plain)
-        && !text.ends_with(':')
-        && !word.contains(&text.to_ascii_lowercase().as_str())
-    {
-        return text.to_owned();
-    }
-    serde_json::to_string(text).expect("a string is a JSON value")
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use engine::{Input, ManifestUrl, Replaced, Resolution, Resolved};
 
-use super::session;
+use super::{dry_run, session};
 use crate::cli::{FileArgs, PublishArgs, ResolveArgs, elements};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
@@ -14,8 +14,12 @@ use crate::{settings, streams, ui};
 
 pub(crate) fn resolve(process: &Process, verbose: bool, arguments: &ResolveArgs) -> Result<()> {
     session::text_only(&arguments.image)?;
+    dry_run::check(&arguments.image, &arguments.publish, Some(&arguments.files))?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
+    if arguments.image.dry_run {
+        return dry_run::manifests((process, verbose), options, &arguments.image, resolution);
+    }
     let outputs =
         if arguments.check { &[] } else { &outputs(&arguments.files, &arguments.publish)[..] };
     session::run((process, verbose), options, &arguments.image, outputs, async |engine, reports| {
@@ -64,7 +68,7 @@ pub(super) fn resolution(work_dir: &Path, arguments: &FileArgs) -> Result<Resolu
             inputs.push(Input::Url(ManifestUrl::new(name)));
         } else {
             let found = engine::enumerate(work_dir, Path::new(&name), arguments.recursive);
-            let found = found.map_err(|error| CommandError::of(&error))?;
+            let found = found.map_err(|error| session::unresolved(&error))?;
             if found.is_empty() {
                 ui::log(&format!("no .yaml or .json files in {name}"));
             }

@@ -5,20 +5,30 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{Counters, Engine, Options, Published};
+use engine::{Counters, Engine, ErrorKind, Options, Published};
 use fsutil::Access;
 
 use crate::cli::{ImageArgs, Output, PublishArgs};
 use crate::deadline::Deadline;
 use crate::environment::Process;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::har::Trace;
+use crate::programs;
 use crate::reports::Reports;
 use crate::signals::{self, Signal, Signals};
 use crate::traces::Traces;
 
 /// How long a run that was interrupted may take to clean up.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// An error of the engine about words of the command line.
+pub(super) fn unpublished(
+    error: &engine::Error,
+    work_dir: &Path,
+    words: &[String],
+) -> CommandError {
+    publishing(error).also(programs::hint(work_dir, words, error))
+}
 
 /// An error of the engine, worded as in `ko build` and `ko run`.
 pub(super) fn publishing(error: &engine::Error) -> CommandError {
@@ -31,7 +41,13 @@ pub(super) fn publishing(error: &engine::Error) -> CommandError {
 
 /// An error of the engine.
 pub(super) fn failed(error: &engine::Error) -> CommandError {
-    let failure = CommandError::of(error).hint(error.hint());
+    let kind = match error.kind() {
+        ErrorKind::Usage => Kind::Usage,
+        ErrorKind::Build => Kind::Build,
+        ErrorKind::Registry => Kind::Registry,
+        _ => Kind::Other,
+    };
+    let failure = CommandError::of(error).hint(error.hint()).of_kind(kind);
     if error.is_configuration() { failure.context("error creating builder") } else { failure }
 }
 
@@ -40,7 +56,7 @@ pub(super) fn unresolved(error: &engine::ResolveError) -> CommandError {
     match error {
         engine::ResolveError::Write(error) => CommandError::stdout(error),
         engine::ResolveError::Run(error) => failed(error),
-        error => CommandError::of(error),
+        error => CommandError::of(error).of_kind(Kind::Usage),
     }
 }
 
@@ -176,16 +192,18 @@ pub(super) fn run<T>(
 pub(super) fn text_only(arguments: &ImageArgs) -> Result<()> {
     let flag = match arguments.output {
         Output::Text => return Ok(()),
+        _ if arguments.dry_run => return Ok(()),
         Output::Json => "--output=json",
         Output::Ndjson => "--output=ndjson",
     };
     let message = format!("{flag} is for ko build: here stdout is what was asked for");
     let hint = "--metadata-file writes the same to a file";
-    Err(CommandError::new(message).hint(Some(hint.to_owned())))
+    Err(CommandError::new(message).hint(Some(hint.to_owned())).of_kind(Kind::Usage))
 }
 
 fn interrupted(signal: Signal) -> CommandError {
-    CommandError::new(format!("interrupted by {}", signal.name()))
+    let message = format!("interrupted by {}", signal.name());
+    CommandError::new(message).of_kind(Kind::Interrupted(signal))
 }
 
 /// Writes `--image-refs`: one reference per line.
@@ -219,5 +237,5 @@ fn check(path: &Path) -> Result<()> {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::of(error).context(&format!("writing {}", path.display()))
+    CommandError::unwritable(path, error).context(&format!("writing {}", path.display()))
 }

@@ -9,6 +9,7 @@ mod lookup;
 mod naming;
 mod origin;
 mod publishing;
+mod quote;
 mod read;
 mod registries;
 mod registries_conf;
@@ -34,9 +35,12 @@ pub(crate) use file::Build;
 pub(crate) use naming::{Naming, tags};
 pub(crate) use origin::{List, Located, Origin};
 pub(crate) use publishing::Publishing;
+pub(crate) use quote::scalar;
 pub(crate) use registries::Registry;
 pub(crate) use registries_conf::Places as RegistriesConfPlaces;
 pub(crate) use schema::SCHEMA;
+pub(crate) use source::{Source, SourceSpan};
+pub(crate) use tree::{Node, Value};
 
 use crate::cli;
 use crate::environment::Process;
@@ -44,7 +48,6 @@ use crate::error::{CommandError, Result};
 use file::File;
 use lookup::Format;
 use origin::Templates;
-use source::{Source, SourceSpan};
 use unknown::UnknownKey;
 
 /// The base of images where nothing else is said.
@@ -83,6 +86,11 @@ impl Config {
             None => None,
         };
         Self::of(read, &|name| process.text(name))
+    }
+
+    /// What is in force without a file.
+    pub(crate) fn without_file(process: &Process) -> Result<Self> {
+        Self::of(None, &|name| process.text(name))
     }
 
     /// What is in force when `read` is in the file.
@@ -240,6 +248,19 @@ fn overrides_of_variable(json: &str) -> Result<BTreeMap<String, Located<String>>
         (engine::lowercase(&path), Located::new(base, origin.clone()))
     };
     Ok(map.into_iter().map(lower).collect())
+}
+
+/// Parses YAML of another tool, of which the first document counts.
+pub(crate) fn tree(name: &str, text: String) -> Result<(Arc<Source>, Node)> {
+    let source = Arc::new(Source::new(name.to_owned(), text));
+    let root = yaml::parse(source.text()).map_err(|error| {
+        let message = format!("{name}: {}", error.message);
+        match error.bytes {
+            Some(bytes) => Origin::File(SourceSpan::new(&source, bytes)).error(message),
+            None => CommandError::new(message),
+        }
+    })?;
+    Ok((source, root))
 }
 
 /// Parses a file that was read.

@@ -3,6 +3,7 @@
 use engine::{TagSource, Template};
 
 use super::origin::{List, Located};
+use crate::cli::habits;
 use crate::error::{CommandError, Result};
 
 /// What is said of all images.
@@ -13,6 +14,11 @@ pub(crate) struct Naming {
 }
 
 impl Naming {
+    /// Nothing is said.
+    pub(crate) fn unset() -> Self {
+        Self { name: None, tags: List::unset() }
+    }
+
     /// What makes names, if something does.
     pub(crate) fn name(&self) -> Result<Option<Template>> {
         name(self.name.as_ref(), "naming")
@@ -42,7 +48,8 @@ pub(crate) fn tags(list: &List, key: &str) -> Result<Vec<TagSource>> {
                 // As ko says it of a flag.
                 let context =
                     if key.starts_with("--") { String::new() } else { format!("'{key}': ") };
-                item.origin.error(format!("{context}{}", message.message()))
+                let hint = habits::tag(&item.value);
+                item.origin.error(format!("{context}{}", message.message())).hint(hint)
             };
             TagSource::Tag(item.value.parse().map_err(wrong)?)
         };
