@@ -73,6 +73,8 @@ impl Program {
     /// Runs it and returns its standard output.
     pub(crate) async fn run(mut self, machine: &Machine) -> Result<Vec<u8>> {
         let failed = |cause: &dyn std::fmt::Display| Problem::program(&self.name, cause);
+        let show = machine.program_output.as_ref().filter(|_| self.shows_errors);
+        let _running = show.map(HelperOutput::begin);
         let mut child = self
             .command
             .env_clear()
@@ -85,7 +87,6 @@ impl Program {
             .spawn()
             .map_err(|error| failed(&error))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let show = machine.program_output.as_ref().filter(|_| self.shows_errors);
         let mut errors = Vec::new();
         let mut reading = Box::pin(all(stderr, show, &mut errors).fuse());
         let mut output = Vec::new();

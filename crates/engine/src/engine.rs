@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use freshness::Places;
-use golang::{Argument, Go};
+use golang::{Argument, Environment, Go};
 use layer::Compressor;
 use oci::{PlatformMatcher, Repository};
 use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver, UnderWay, Watcher};
@@ -25,7 +25,9 @@ use crate::destinations::{Destination, DestinationParts, Destinations, Local, Sb
 use crate::error::Error;
 use crate::events::{Event, Observer};
 use crate::execute::{Executor, Published};
+use crate::forecast::{Forecast, forecast};
 use crate::image::ImageOptions;
+use crate::naming::Naming;
 use crate::options::{Network, Options};
 use crate::plan::{BaseChoice, Plan, PlannedProgram, Planner};
 use crate::platform::HOST_ARCHITECTURE;
@@ -41,6 +43,10 @@ pub struct Engine {
     clients: Clients,
     cancellation: Cancellation,
     pub(crate) work_dir: PathBuf,
+    /// That of the process.
+    environment: Environment,
+    /// Whether images get a debugger.
+    debug: bool,
     pub(crate) network: Network,
     /// Threads that may parse manifests at once.
     pub(crate) threads: std::num::NonZeroUsize,
@@ -60,6 +66,8 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Bytes of the bodies of answers.
     pub bytes_received: u64,
+    /// Bytes of blobs that have left, also those that are not answered yet.
+    pub bytes_moved: u64,
 }
 
 impl Engine {
@@ -107,9 +115,13 @@ impl Engine {
         }
         let (dir, fallback_dir, size) =
             (options.cache.take(), options.fallback_dir.take(), options.cache_size);
+        let dry_run = options.dry_run;
+        let environment = options.environment.clone();
+        let debug = options.debug.is_some();
         let sink = observer.clone();
-        let opening =
-            move || CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, &sink);
+        let opening = move || {
+            CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, dry_run, &sink)
+        };
         let opened = match before.map(|before| &before.cache) {
             // It ends with its last user.
             Some(cache) if cache.is_temporary() => Arc::clone(cache),
@@ -141,6 +153,8 @@ impl Engine {
             options.platforms.clone(),
         ));
         let blobs = Blobs::new(store.clone(), clients.bases.clone());
+        let naming = Naming::new(&options.destination, &options.build.builds);
+        let uses = options.build.uses().union(options.destination.uses());
         let parts = DestinationParts {
             options: &options.destination,
             work_dir: &options.work_dir,
@@ -161,6 +175,7 @@ impl Engine {
             work_dir: options.work_dir.clone(),
             environment: options.environment,
             options: options.build,
+            uses,
             platforms: options.platforms,
             debug: options.debug,
             rebuild: options.rebuild,
@@ -182,7 +197,14 @@ impl Engine {
         };
         let sbom_files = SbomFiles::new(options.sbom.as_ref(), &options.work_dir, &observer);
         Ok(Self {
-            planner: Planner { builder, bases, destinations, choice: Arc::new(choice), observer },
+            planner: Planner {
+                builder,
+                bases,
+                destinations,
+                choice: Arc::new(choice),
+                naming: Arc::new(naming),
+                observer,
+            },
             sbom_files,
             image: options.image,
             sbom: options.sbom.is_some(),
@@ -190,6 +212,8 @@ impl Engine {
             clients,
             cancellation,
             work_dir: options.work_dir,
+            environment,
+            debug,
             network: options.network,
             threads: options.limits.threads,
             followed,
@@ -225,7 +249,22 @@ impl Engine {
     /// cancelled, and no tag has moved unless a registry failed at the last
     /// step.
     pub async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {
-        let executor = Executor {
+        self.executor().execute(plan).await
+    }
+
+    /// Tells what executing a plan would do. Destinations are asked for what they
+    /// have; nothing is built or sent.
+    ///
+    /// # Errors
+    /// A destination does not answer, or what is in kodata cannot be read.
+    pub async fn forecast(&self, plan: &Plan) -> Result<Forecast, Error> {
+        // The debugger of an image may have to be built.
+        let executor = Some(self.executor()).filter(|_| !self.debug);
+        forecast(plan, executor.as_ref(), &self.environment).await
+    }
+
+    fn executor(&self) -> Executor<'_> {
+        Executor {
             builder: &*self.planner.builder,
             destinations: &self.planner.destinations,
             sbom_files: self.sbom_files.as_ref(),
@@ -235,8 +274,7 @@ impl Engine {
             observer: &self.planner.observer,
             cancellation: &self.cancellation,
             committing: &self.committing,
-        };
-        executor.execute(plan).await
+        }
     }
 
     /// Plans, and executes the plan.
@@ -314,15 +352,23 @@ impl Engine {
     /// What the run has cost so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let processes = self.cancellation.run.children();
-        let mut counters = Counters { processes, ..Counters::default() };
-        for client in self.clients.all() {
-            let traffic = client.traffic();
-            counters.requests += traffic.requests;
-            counters.bytes_sent += traffic.sent;
-            counters.bytes_received += traffic.received;
+        self.counter()()
+    }
+
+    /// Tells from any thread what the run has cost so far, also when it has ended.
+    pub fn counter(&self) -> impl Fn() -> Counters + Send + Sync + use<> {
+        let (clients, run) = (self.clients.all(), self.cancellation.run.clone());
+        move || {
+            let mut counters = Counters { processes: run.children(), ..Counters::default() };
+            for client in &clients {
+                let traffic = client.traffic();
+                counters.requests += traffic.requests;
+                counters.bytes_sent += traffic.sent;
+                counters.bytes_received += traffic.received;
+                counters.bytes_moved += traffic.moved;
+            }
+            counters
         }
-        counters
     }
 }
 

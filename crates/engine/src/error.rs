@@ -12,6 +12,7 @@ use crate::container_engine::DaemonError;
 use crate::destinations::{DestinationError, SbomFileError, Unpublished};
 use crate::events::Event;
 use crate::hints;
+use crate::naming::{NamingError, SHARED_HINT, Shared};
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,25 @@ pub enum Error {
     /// SBOMs cannot be written to files.
     #[error(transparent)]
     SbomFile(#[from] SbomFileError),
+    /// An image has no name.
+    #[error("naming the image of ko://{import_path}")]
+    Naming {
+        /// The import path.
+        import_path: ImportPath,
+        /// Why not.
+        #[source]
+        source: NamingError,
+    },
+    /// Two images would have one name, which a template has made.
+    #[error("ko://{first} and ko://{second} would both be {reference}")]
+    SharedName {
+        /// The import path of the one.
+        first: ImportPath,
+        /// The import path of the other.
+        second: ImportPath,
+        /// The name, with the tag.
+        reference: String,
+    },
     /// An image could not be made.
     #[error("error building \"ko://{import_path}\"")]
     Build {
@@ -108,8 +128,10 @@ impl Error {
         match self {
             _ if self.is_cancelled() => ErrorKind::Cancelled,
             Self::Cancelled => ErrorKind::Cancelled,
-            Self::Listing(ListingError::Go(_)) => ErrorKind::Build,
-            Self::Listing(_) => ErrorKind::Usage,
+            Self::Listing(
+                ListingError::Go(_) | ListingError::List(_) | ListingError::Unlisted { .. },
+            ) => ErrorKind::Build,
+            Self::Listing(_) | Self::Naming { .. } | Self::SharedName { .. } => ErrorKind::Usage,
             Self::Build { source, .. } => match &**source {
                 ImageError::Base(_) => ErrorKind::Registry,
                 ImageError::Compression { .. } => ErrorKind::Usage,
@@ -138,6 +160,7 @@ impl Error {
         match self {
             Self::Cancelled => true,
             Self::Listing(error) => error.is_cancelled(),
+            Self::Naming { source, .. } => matches!(source, NamingError::Cancelled),
             Self::Publish { source, .. } | Self::Destination(source) => source.is_cancelled(),
             Self::Build { source, .. } => {
                 matches!(**source, ImageError::Build(BuildFailure::Cancelled))
@@ -163,7 +186,9 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Listing(ListingError::Go(error)) => error.hint().map(str::to_owned),
+            Self::Listing(error) => error.hint(),
+            Self::Naming { source, .. } => source.hint(),
+            Self::SharedName { .. } => Some(SHARED_HINT.to_owned()),
             Self::Build { source, .. } => source.hint(),
             Self::Publish { source, .. } | Self::Destination(source) => source.hint(),
             Self::ContainerEngine(source) => source.hint(),
@@ -178,12 +203,10 @@ impl Error {
 impl ImageError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Base(BaseError::Pull { source, .. }) => Some(hints::registry(source, true)),
-            Self::Base(BaseError::Local { source, .. }) => source.hint(),
-            Self::Base(BaseError::Store { source, .. }) if source.is_full() => {
-                Some(hints::DISK_FULL.to_owned())
+            Self::Base(source) => source.hint(),
+            Self::Compression { .. } => {
+                Some("--compression=gzip fits; so does any, on a base of OCI's format".to_owned())
             }
-            Self::Base(_) | Self::Compression { .. } => None,
             Self::Build(source) => source.hint(),
         }
     }
@@ -195,6 +218,12 @@ impl From<Unpublished> for Error {
             Some(import_path) => Self::Publish { import_path, source },
             None => Self::Destination(source),
         }
+    }
+}
+
+impl From<Shared> for Error {
+    fn from(Shared { reference, programs: [first, second] }: Shared) -> Self {
+        Self::SharedName { first, second, reference }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::future::{Either, join, join_all, select, try_join_all, try_join3};
 use golang::ImportPath;
-use oci::{Descriptor, Platform};
+use oci::{Descriptor, Digest, Platform};
 use store::Store;
 use tokio::time::timeout;
 
@@ -22,7 +22,9 @@ use crate::destinations::{Destinations, SbomFiles};
 use crate::error::{Error, ImageError, first_error};
 use crate::events::Observer;
 use crate::image::namer::md5_of;
-use crate::image::{Added, Artifact, BaseImage, Image, ImageOptions, assemble, assemble_index};
+use crate::image::{
+    Added, Artifact, BaseImage, Image, ImageName, ImageOptions, assemble, assemble_index,
+};
 use crate::plan::{Plan, PlannedProgram, is_stale};
 
 /// How long destinations may take to end what they have begun in vain.
@@ -52,6 +54,12 @@ pub struct Published {
     pub import_path: String,
     /// What was built.
     pub artifact: Artifact,
+    /// The base as the user wrote it.
+    pub base: String,
+    /// The digest of the base's manifest or index; none of `scratch`.
+    pub base_digest: Option<Digest>,
+    /// What it is called, with each of its tags.
+    pub names: Vec<String>,
     /// The reference that is printed.
     pub reference: String,
     /// All that was published: for an index, the index and then its images,
@@ -97,10 +105,13 @@ impl Executor<'_> {
         self.committing.store(true, Ordering::SeqCst);
         let (references, _) = join(self.destinations.commit(&artifacts), close).await;
         let references = references?;
-        let published = artifacts.into_iter().zip(references);
-        let published = published.map(|((import_path, artifact), reference)| Published {
-            references: self.destinations.references(&import_path, &artifact, &reference),
-            import_path: import_path.to_string(),
+        let published = artifacts.into_iter().zip(references).zip(&plan.programs);
+        let published = published.map(|(((name, artifact), reference), planned)| Published {
+            base: planned.reference.to_string(),
+            base_digest: planned.base.digest(),
+            names: name.tagged(),
+            references: Destinations::references(&name, &artifact, &reference),
+            import_path: name.import_path.to_string(),
             artifact,
             reference,
         });
@@ -112,7 +123,7 @@ impl Executor<'_> {
     async fn preflight(&self, plan: &Plan) -> Result<(), Error> {
         let is_stale = |planned: &&PlannedProgram| planned.targets.iter().any(|it| is_stale(it));
         for planned in plan.programs.iter().filter(is_stale) {
-            let allowed = self.destinations.preflight(&planned.program.main.import_path).await;
+            let allowed = self.destinations.preflight(&planned.name.image).await;
             allowed.inspect_err(|_| self.cancellation.fail())?;
         }
         Ok(())
@@ -149,7 +160,7 @@ impl Executor<'_> {
         builds: Builds,
         name: &str,
         several: bool,
-    ) -> Result<(ImportPath, Artifact), Error> {
+    ) -> Result<(ImageName, Artifact), Error> {
         let import_path = &planned.program.main.import_path;
         let made = async {
             let artifact = self.artifact(planned, builds).await.map_err(|source| Error::Build {
@@ -159,8 +170,8 @@ impl Executor<'_> {
             if let Some(files) = self.sbom_files {
                 files.write(&artifact, name).await?;
             }
-            self.destinations.upload(import_path, &artifact).await?;
-            Ok((import_path.clone(), artifact))
+            self.destinations.upload(&planned.name.image, &artifact).await?;
+            Ok((planned.name.image.clone(), artifact))
         };
         made.await.inspect_err(|error: &Error| match error.compile_failure() {
             // The other builds are still recorded for the next run; the failure
@@ -168,6 +179,22 @@ impl Executor<'_> {
             Some(failure) if several => self.observer.emit(failure),
             _ => self.cancellation.fail(),
         })
+    }
+
+    /// The artifact of a program that is fresh for all platforms, and whether it is
+    /// where it would be brought; `None` where a destination cannot tell.
+    pub(crate) async fn known(
+        &self,
+        planned: &PlannedProgram,
+    ) -> Result<(Artifact, Option<bool>), Error> {
+        let import_path = &planned.program.main.import_path;
+        let builds = planned.targets.iter().map(|_| None).collect();
+        let artifact = self.artifact(planned, builds).await.map_err(|source| Error::Build {
+            import_path: import_path.clone(),
+            source: Box::new(ImageError::Build(source)),
+        })?;
+        let is_there = self.destinations.has(&planned.name.image, &artifact).await?;
+        Ok((artifact, is_there))
     }
 
     async fn artifact(
@@ -204,20 +231,20 @@ impl Executor<'_> {
         build: Option<BuildHandle>,
     ) -> Result<Image, BuildFailure> {
         let (program, platform) = (&planned.program, base.platform());
-        let import_path = &program.main.import_path;
+        let (import_path, name) = (&program.main.import_path, &planned.name.image);
         // Of an image that is the same again nothing is sent.
         let changes = build.is_some();
         if changes {
-            base.layers().for_each(|layer| self.destinations.offer(import_path, &layer));
+            base.layers().for_each(|layer| self.destinations.offer(name, &layer));
         }
         let kodata = async {
             let kodata = self.builder.kodata(program, platform.is_windows()).await?;
             if changes {
-                self.destinations.offer(import_path, &base.added(&kodata.layer));
+                self.destinations.offer(name, &base.added(&kodata.layer));
             }
             Ok(kodata)
         };
-        let binary = self.binary(import_path, base, checked, build);
+        let binary = self.binary(name, base, checked, build);
         let debugger = self.builder.debugger(program, platform, checked);
         let (kodata, binary, debugger) = try_join3(kodata, binary, debugger).await?;
         changes::explain(self.store, self.observer, program, base, &kodata).await;
@@ -236,7 +263,7 @@ impl Executor<'_> {
     /// is sent on its way as soon as it is there.
     async fn binary(
         &self,
-        import_path: &ImportPath,
+        name: &ImageName,
         base: &BaseImage,
         checked: &Checked,
         build: Option<BuildHandle>,
@@ -247,7 +274,7 @@ impl Executor<'_> {
             (Verdict::Stale(..), Some(BuildHandle { installed, finished })) => {
                 let offer = async {
                     if let Some(layer) = installed.await {
-                        self.destinations.offer(import_path, &base.added(&layer));
+                        self.destinations.offer(name, &base.added(&layer));
                     }
                     std::future::pending::<Infallible>().await
                 };

@@ -48,6 +48,14 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
     } else if error.is_unauthorized() || error.is_forbidden() {
         "log in with `docker login` or a credential helper; ko reads the same configuration"
             .to_owned()
+    } else if base && error.is_not_found() {
+        "see whether this base is there: defaultBaseImage or baseImageOverrides in .ko.yaml, \
+         KO_DEFAULTBASEIMAGE; ko.static is built in, and needs no registry"
+            .to_owned()
+    } else if base && error.failure().is_some_and(is_trouble) {
+        "the registry has trouble, or too much to do: try again later, log in, or name a mirror \
+         below registries in .ko.yaml; ko.static is a base that needs no registry"
+            .to_owned()
     } else if base {
         "the embedded base ko.static needs no network: KO_DEFAULTBASEIMAGE=ko.static, or \
          defaultBaseImage: ko.static in .ko.yaml"
@@ -60,6 +68,12 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
     } else if error.is_read_only() {
         "the registry takes no images: it may be read-only or a mirror; check KO_DOCKER_REPO"
             .to_owned()
+    } else if error.is_unknown_repository() || error.is_not_found() {
+        "the registry has no such repository, and makes none by itself: make it, or the project \
+         that it is in, or check KO_DOCKER_REPO"
+            .to_owned()
+    } else if error.to_string().to_lowercase().contains("immutable") {
+        "the tag may not be moved there: name another with -t".to_owned()
     } else {
         "check KO_DOCKER_REPO".to_owned()
     }

@@ -23,13 +23,17 @@ mod engine;
 mod error;
 mod events;
 mod execute;
+mod forecast;
 mod hints;
 mod image;
 pub mod keychain;
 mod manifests;
+mod naming;
 mod options;
 mod plan;
 mod platform;
+mod post;
+pub mod probe;
 mod redact;
 mod static_base;
 #[cfg(test)]
@@ -50,24 +54,35 @@ pub use engine::{Counters, Engine};
 pub use error::{Error, ErrorKind, ImageError};
 pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
 pub use execute::Published;
+pub use forecast::{Forecast, LayerForecast, ProgramForecast, TargetForecast};
 pub use freshness::{Places, Weight, Which};
 pub use golang::{
-    DelveVersion, DelveVersionError, Environment, Template, TemplateError, TemplatePosition,
-    lowercase,
+    DelveVersion, DelveVersionError, Environment, ImportPath, ModuleFile, Template, TemplateError,
+    TemplatePosition, lowercase, programs_below,
 };
 pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
-pub use image::{Artifact, Image, ImageLayer, ImageOptions, LayerSource, Namer, STATIC_BASE};
+pub use image::{
+    Artifact, Image, ImageLayer, ImageName, ImageOptions, LayerSource, Namer, STATIC_BASE,
+    TagSource,
+};
 pub use keychain::keychain;
 pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};
 pub use manifests::{
     BadReference, Input, ManifestUrl, Replaced, Resolution, ResolveError, Resolved, enumerate,
 };
+pub use naming::NamingError;
 pub use oci::json;
-pub use oci::{Digest, Platform, PlatformMatcher, Registry, Repository, Tag, Timestamp};
+pub use oci::{
+    COMMON_PLATFORMS, DiffId, Digest, Platform, PlatformMatcher, Registry, Repository, Tag,
+    Timestamp,
+};
 pub use options::{Network, Options};
 pub use plan::Plan;
+pub use post::{Post, PostError};
 pub use redact::redact;
-pub use registry::{Answer, Exchange, Proxies, ProxyError, RetryPolicy, RootPlaces, UnderWay};
+pub use registry::{
+    Answer, Exchange, Proxies, ProxyError, Pushed, RetryPolicy, RootPlaces, UnderWay,
+};
 
 /// What is said of single registries: certificates, plain http, mirrors.
 pub mod registries {

@@ -44,6 +44,9 @@ pub struct Options {
     pub cache_size: u64,
     /// Build programs even if they are known to come out the same.
     pub rebuild: bool,
+    /// Whether the cache is only read (`--dry-run`): what is learnt goes below
+    /// `fallback_dir`, and is removed in the end.
+    pub dry_run: bool,
     /// How much may happen at once.
     pub limits: Limits,
     /// How programs are built.
@@ -100,6 +103,7 @@ impl Options {
             fallback_dir: None,
             cache_size: u64::MAX,
             rebuild: false,
+            dry_run: false,
             limits,
             build: BuildOptions::default(),
             platforms: PlatformMatcher::Any(vec![Platform {

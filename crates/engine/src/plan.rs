@@ -18,6 +18,7 @@ use crate::build::{
 use crate::destinations::Destinations;
 use crate::error::{Error, ImageError};
 use crate::events::{Event, Observer, Stage, StageSpan};
+use crate::naming::{Named, Naming, check_shared};
 
 /// The plan of a run. It serialises as a list of programs with their bases and
 /// targets, each target with its verdict.
@@ -37,8 +38,8 @@ pub(crate) struct PlannedProgram {
     pub(crate) selected: Arc<Selected>,
     /// One for each of those images, in their order.
     pub(crate) targets: Vec<Arc<Checked>>,
-    /// What images are called, with their tags.
-    pub(crate) names: Vec<String>,
+    /// What its image is called.
+    pub(crate) name: Named,
     /// The configured build, by its id.
     pub(crate) build: Option<String>,
 }
@@ -109,7 +110,7 @@ impl Serialize for PlannedProgram {
         out.serialize_field("build", &self.build)?;
         out.serialize_field("base", &self.reference.to_string())?;
         out.serialize_field("baseDigest", &self.base.digest().map(|digest| digest.to_string()))?;
-        out.serialize_field("names", &self.names)?;
+        out.serialize_field("names", &self.name.image.tagged())?;
         out.serialize_field("targets", &targets)?;
         out.end()
     }
@@ -122,6 +123,7 @@ pub(crate) struct Planner {
     pub(crate) bases: Arc<Bases>,
     pub(crate) destinations: Arc<Destinations>,
     pub(crate) choice: Arc<BaseChoice>,
+    pub(crate) naming: Arc<Naming>,
     pub(crate) observer: Observer,
 }
 
@@ -162,11 +164,13 @@ impl Planner {
             self.builder.look_up(arguments.to_vec(), memory).await?;
         let mut planned = Vec::new();
         if let Some(programs) = remembered {
-            for program in &programs {
-                // Whatever is wrong will be said when it matters.
-                let _ = self.destinations.prepare(&program.main.import_path);
-            }
-            let attempts = join_all(programs.iter().map(|program| self.plan_program(program)));
+            // Whatever is wrong will be said when it matters.
+            let attempt = async |program| {
+                let name = self.name(program).await.ok()?;
+                let _ = self.destinations.prepare(&name.image);
+                self.plan_program(program, name).await.ok()
+            };
+            let attempts = join_all(programs.iter().map(attempt));
             planned = attempts.await.into_iter().flatten().collect();
             if planned.len() == programs.len()
                 && planned.iter().all(PlannedProgram::is_listed_the_same)
@@ -204,15 +208,24 @@ impl Planner {
         programs: &[Program],
         planned: Vec<PlannedProgram>,
     ) -> Result<Plan, Error> {
-        for program in programs {
-            self.destinations.prepare(&program.main.import_path)?;
+        let known = |program: &Program| planned.iter().find(|planned| planned.program == *program);
+        let names = programs.iter().map(|program| async move {
+            match known(program) {
+                Some(planned) => Ok(planned.name.clone()),
+                None => self.name(program).await,
+            }
+        });
+        let names: Vec<Named> = join_all(names).await.into_iter().collect::<Result<_, _>>()?;
+        check_shared(&names, &self.observer)?;
+        for name in &names {
+            self.destinations.prepare(&name.image)?;
         }
-        let plans = programs.iter().map(|program| {
-            let known = planned.iter().find(|planned| planned.program == *program).cloned();
+        let plans = programs.iter().zip(names).map(|(program, name)| {
+            let known = known(program).cloned();
             async move {
                 match known {
                     Some(planned) => Ok(planned),
-                    None => self.plan_program(program).await,
+                    None => self.plan_program(program, name).await,
                 }
                 .map_err(|source| Error::Build {
                     import_path: program.main.import_path.clone(),
@@ -228,8 +241,18 @@ impl Planner {
         Ok(Plan { programs })
     }
 
+    async fn name(&self, program: &Program) -> Result<Named, Error> {
+        let named = self.naming.name(&*self.builder, program).await;
+        let import_path = &program.main.import_path;
+        named.map_err(|source| Error::Naming { import_path: import_path.clone(), source })
+    }
+
     /// Finds out the base of a program, and whether each target is fresh.
-    async fn plan_program(&self, program: &Program) -> Result<PlannedProgram, ImageError> {
+    async fn plan_program(
+        &self,
+        program: &Program,
+        name: Named,
+    ) -> Result<PlannedProgram, ImageError> {
         let import_path = &program.main.import_path;
         let reference = self.choice.of(import_path);
         let path = Some(import_path.as_str());
@@ -255,7 +278,7 @@ impl Planner {
             base,
             selected: Arc::clone(&selected),
             targets,
-            names: self.destinations.names(import_path),
+            name,
             build: program.config.map(|index| self.choice.builds[index].clone()),
         })
     }

@@ -108,5 +108,5 @@ pub use outline::Outline;
 pub use places::{Places, Weight, Which};
 pub use reason::{Reason, Uncacheable};
 pub use record::{Freshness, Record};
-pub use releases::{Proof, RELEASE_LINES, ReleaseLine};
+pub use releases::{Proof, RELEASE_LINES, ReleaseLine, known_line};
 pub use vcs::{Index, VcsState};

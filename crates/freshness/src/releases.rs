@@ -48,6 +48,12 @@ pub const RELEASE_LINES: [ReleaseLine; 4] = [
     ReleaseLine { name: "1.27", proof: Proof::Walked, roots: Roots::GitFiles, by_directory: false },
 ];
 
+/// The known line of what `go env GOVERSION` says.
+#[must_use]
+pub fn known_line(version: &str) -> Option<ReleaseLine> {
+    line_of(version, false).ok()
+}
+
 /// The line of what `go env GOVERSION` says. Only plain releases have one:
 /// pre-releases, development versions, and what a vendor or an experiment adds
 /// to the version do not say how they stamp. With `trusting`, they count as the

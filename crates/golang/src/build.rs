@@ -134,9 +134,17 @@ impl Go {
             import_path: import_paths[0].clone(),
             target: settings.target.clone(),
             status: process::status_text(finished.status),
-            output: finished.stdout.text(),
+            output: without_downloads(&finished.stdout.text()),
         })))
     }
+}
+
+/// What `go` says of a failure, without the modules that it has fetched before: the
+/// first error comes first.
+fn without_downloads(output: &str) -> String {
+    let is_download = |line: &&str| line.starts_with("go: downloading ");
+    let errors: Vec<&str> = output.lines().filter(|line| !is_download(line)).collect();
+    if errors.is_empty() { output.to_owned() } else { errors.join("\n") }
 }
 
 impl Go {
@@ -223,6 +231,9 @@ pub struct BuildFailure {
     pub output: String,
 }
 
+/// How `go` says that it does not know a platform.
+const NO_SUCH_TARGET: &str = "unsupported GOOS/GOARCH pair";
+
 /// How systems say that a disk is full.
 const NO_SPACE: &str = "no space left on device";
 
@@ -239,11 +250,31 @@ impl BuildError {
                      have go do less at a time (GOFLAGS=-p=1), or allow more memory",
                 )
             }
+            Self::Failed(failure) if failure.output.contains(NO_SUCH_TARGET) => {
+                Some("`go tool dist list` lists the platforms that go builds for")
+            }
             Self::Failed(failure) if failure.output.contains(NO_SPACE) => Some(
                 "a disk that go writes to is full: make room, or set KOCACHE and GOCACHE to \
                  directories on another one",
             ),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_come_before_all_else() {
+        for (output, want) in [
+            ("# a\n./a.go:1:1: x", "# a\n./a.go:1:1: x"),
+            ("go: downloading r.io/x v1.0.0\n# a\n./a.go:1:1: x", "# a\n./a.go:1:1: x"),
+            ("go: downloading r.io/x v1.0.0", "go: downloading r.io/x v1.0.0"),
+            ("", ""),
+        ] {
+            assert_eq!(without_downloads(output), want);
         }
     }
 }

@@ -90,6 +90,16 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// The variables that another one has not, or with other values.
+    pub fn beyond<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a OsStr, &'a OsStr)> + 'a {
+        self.iter().filter(|(name, value)| other.get(name) != Some(value))
+    }
+}
+
 impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
         let mut all = Self::new();

@@ -8,6 +8,7 @@
 //! | commit | `show`: both names of the commit, and its date |
 //! | state | `status`, the only one that takes time in large repositories |
 //! | tag | `describe`, which alone knows the last tag |
+//! | tagged | `describe --exact-match` |
 //!
 //! The branch is not taken from `status`: where a tag has the branch's name,
 //! `rev-parse` alone says `heads/<name>`.
@@ -35,11 +36,14 @@ pub struct GitParts {
     pub state: bool,
     /// The last tag.
     pub tag: bool,
+    /// Whether that is one of the commit itself.
+    pub tagged: bool,
 }
 
 impl GitParts {
-    /// Everything.
-    pub const ALL: Self = Self { branch: true, commit: true, state: true, tag: true };
+    /// Everything that templates of flags see.
+    pub const ALL: Self =
+        Self { branch: true, commit: true, state: true, tag: true, tagged: false };
 
     /// Whether there is anything to read.
     #[must_use]
@@ -55,6 +59,7 @@ impl GitParts {
             commit: self.commit || other.commit,
             state: self.state || other.state,
             tag: self.tag || other.tag,
+            tagged: self.tagged || other.tagged,
         }
     }
 }
@@ -73,6 +78,8 @@ pub struct GitInfo {
     pub full_commit: String,
     /// The committer's date, in seconds since 1970.
     pub commit_time: Option<i64>,
+    /// Whether the commit itself has a tag.
+    pub tagged: bool,
     /// Whether a file is changed or untracked.
     pub dirty: bool,
     /// What there is to tell about the reading.
@@ -213,6 +220,9 @@ impl Git<'_> {
                     info.notices.push(GitNotice::NoTag { shallow: tree.shallow });
                 }
             }
+        }
+        if parts.tagged {
+            info.tagged = self.ask(&["describe", "--tags", "--exact-match", "HEAD"])?.is_ok();
         }
         info.dirty = dirty.is_some();
         info.notices.extend(dirty.map(|files| GitNotice::Dirty { files }));

@@ -223,11 +223,11 @@ pub fn clean_pattern(pattern: &str) -> String {
 pub enum LoadError {
     /// There is no package, it is not a program, or none of its files are for
     /// the target.
-    #[error("importpath is not `package main`: {reason}")]
+    #[error("importpath is not `package main`")]
     NotMain {
         /// What was looked up; for a local argument as `go` calls it.
         import_path: ImportPath,
-        /// Why, mostly in go's own words.
+        /// What it is instead, in a line, mostly in go's own words.
         reason: String,
     },
     /// A pattern that stands for several packages, or for none.
@@ -242,7 +242,33 @@ pub enum LoadError {
 
 impl LoadError {
     fn not_main(import_path: &ImportPath, reason: &str) -> Self {
-        Self::NotMain { import_path: import_path.clone(), reason: reason.to_owned() }
+        Self::NotMain { import_path: import_path.clone(), reason: in_a_line(reason) }
+    }
+
+    /// What the argument is instead of a program.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::NotMain { reason, .. } => Some(reason),
+            Self::Count { .. } => None,
+        }
+    }
+}
+
+/// What `go` says of a package, in a line.
+fn in_a_line(said: &str) -> String {
+    let missing =
+        said.strip_prefix("stat ").and_then(|rest| rest.strip_suffix(": directory not found"));
+    if let Some(dir) = missing {
+        return format!("there is no directory {dir}");
+    }
+    // Where GOROOT is does not matter.
+    if let Some((package, _)) = said.split_once(" is not in std (") {
+        return format!("{package} is not in std");
+    }
+    match said.split_once("; to add it:\n\t") {
+        Some((problem, command)) => format!("{problem}; `{command}` adds it"),
+        None => said.split_whitespace().collect::<Vec<_>>().join(" "),
     }
 }
 
@@ -250,6 +276,22 @@ fn qualifying(argument: &Argument) -> String {
     match argument {
         Argument::Local(path) => format!("qualifying local import {path}: "),
         Argument::Path(_) => String::new(),
+    }
+}
+
+/// What `go` says where there is no module.
+const NO_MODULE: &str = "go.mod file not found";
+
+impl ListError {
+    /// What a user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Failed { output, .. } if output.contains(NO_MODULE) => {
+                Some("run ko inside of a Go module; `go mod init NAME` makes one")
+            }
+            _ => None,
+        }
     }
 }
 
@@ -298,6 +340,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_go_says_is_put_into_a_line() {
+        for (said, want) in [
+            ("stat /a b/nope: directory not found", "there is no directory /a b/nope"),
+            ("no Go files in /a", "no Go files in /a"),
+            ("package cmd/a is not in std (/usr/go/src/cmd/a)", "package cmd/a is not in std"),
+            (
+                "no required module provides package r.io/x; to add it:\n\tgo get r.io/x",
+                "no required module provides package r.io/x; `go get r.io/x` adds it",
+            ),
+            ("a\n\tb\n", "a b"),
+        ] {
+            assert_eq!(in_a_line(said), want);
+        }
+    }
 
     #[test]
     fn patterns_are_cleaned_as_go_does() {

@@ -27,6 +27,13 @@ pub struct BuildSettings {
 }
 
 impl BuildSettings {
+    /// The words of a `go build` of one program, as they would be typed.
+    pub fn words(&self, output: &Path, import_path: &ImportPath) -> Vec<OsString> {
+        let mut words = vec!["go".into()];
+        words.extend(self.arguments(output, &[import_path]));
+        words
+    }
+
     /// The words after `go`.
     pub(crate) fn arguments(&self, output: &Path, import_paths: &[&ImportPath]) -> Vec<OsString> {
         let mut words = vec!["build".into()];

@@ -1,12 +1,14 @@
-//! Go's `text/template` in flags and ldflags: parsed where the text comes
-//! from, expanded once per platform. What runs it is the crate `gotmpl`; here
-//! it is held to Go's rules where it is laxer ([`scan`], [`rewrite`]), bounded,
-//! and made to say which variable is missing and where.
+//! Go's `text/template` in flags and ldflags, and in the names and tags of images:
+//! parsed where the text comes from, expanded once per platform, or once per
+//! program. What runs it is the crate `gotmpl`; here it is held to Go's rules where
+//! it is laxer ([`scan`], [`rewrite`]), bounded, and made to say which variable is
+//! missing and where.
 
 mod data;
 mod error;
 mod functions;
 mod literal;
+mod naming;
 mod rewrite;
 mod scan;
 mod show;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use gotmpl::MissingKey;
 use gotmpl::parse::{ListNode, Parser};
 
-pub use data::TemplateData;
+pub use data::{ProgramFacts, TemplateData};
 pub use error::{TemplateError, TemplatePosition};
 
 use crate::git::GitParts;
@@ -87,6 +89,19 @@ impl Template {
     /// [`TemplateError::Syntax`]: what Go refuses when it parses, which
     /// includes functions and variables that there are not.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
+        Self::parse_with(source, &[])
+    }
+
+    /// Parses the name of an image, or some of its tags: there are the functions
+    /// `semver` and `slug`, too.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_naming(source: &str) -> Result<Self, TemplateError> {
+        Self::parse_with(source, &naming::FUNCTIONS)
+    }
+
+    fn parse_with(source: &str, functions: &'static [&'static str]) -> Result<Self, TemplateError> {
         let fail = |error: SyntaxError| TemplateError::Syntax {
             place: TemplatePosition::plain(source, error.offset),
             message: error.message,
@@ -113,7 +128,7 @@ impl Template {
                 trees.push((name.to_owned(), tree));
             }
         }
-        let mut rewriter = Rewriter::default();
+        let mut rewriter = Rewriter::new(functions);
         let mut rewritten = Vec::with_capacity(trees.len());
         for (name, tree) in trees {
             let tree = rewriter.tree(&name, tree).map_err(fail)?;

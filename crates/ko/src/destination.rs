@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 
 use engine::{
     Archive, Cluster, DestinationOptions, EngineKind, EnginePlaces, Layout, Local, Namer, Registry,
-    Repository, Tag,
+    Repository, Tag, TagSource,
 };
 
-use crate::cli::{PublishArgs, elements};
+use crate::cli::{PublishArgs, elements, habits};
+use crate::config::{self, List, Origin};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::{system, ui};
+
+/// What --tag-only needs.
+const ONE_TAG: &str = "name one that stays, as in -t v1.2.3";
 
 /// What names begin with in an engine, where nobody says otherwise.
 const LOCAL: &str = "ko.local";
@@ -123,10 +127,12 @@ fn path(value: &OsStr) -> Option<PathBuf> {
     (!value.is_empty()).then(|| PathBuf::from(value))
 }
 
-/// Reads where images go, and what they are called there.
+/// Reads where images go, and what they are called there; `naming` is what the
+/// configuration says.
 pub(crate) fn read(
     process: &Process,
     arguments: &PublishArgs,
+    naming: &config::Naming,
     work_dir: &Path,
 ) -> Result<DestinationOptions> {
     let mut layout = path(&arguments.oci_layout_path).map(|path| Layout { path, named: false });
@@ -184,29 +190,39 @@ pub(crate) fn read(
         repository.parse::<Repository>().map_err(|error| {
             CommandError::of(&error)
                 .context(&format!("failed to parse {repository:?} as repository"))
+                .hint(habits::repository(&repository))
         })?;
     }
     if let Some(archive) = &archive {
         writable(&archive.path, work_dir)?;
     }
-    let tags = tags(arguments)?;
-    if arguments.tag_only && push {
+    let tags = match typed_tags(arguments)? {
+        Some(tags) => tags,
+        None => Some(naming.tags()?).filter(|tags| !tags.is_empty()).unwrap_or_else(latest),
+    };
+    let is_template = |tag: &TagSource| matches!(tag, TagSource::Template(_));
+    if arguments.tag_only && push && !tags.iter().any(is_template) {
         match &tags[..] {
-            [tag] if *tag == Tag::latest() => {
-                return Err(CommandError::new("latest tag cannot be used in tag-only references"));
+            [TagSource::Tag(tag)] if *tag == Tag::latest() => {
+                return Err(CommandError::new("latest tag cannot be used in tag-only references")
+                    .hint(Some(ONE_TAG.to_owned())));
             }
             [_] => {}
             _ => {
                 return Err(CommandError::new(
                     "must specify exactly one tag to resolve images into tag-only references",
-                ));
+                )
+                .hint(Some(ONE_TAG.to_owned())));
             }
         }
     }
     let tag_only = arguments.tag_only;
-    let namer = namer(arguments);
+    let typed_namer = typed_namer(arguments);
     let mut options = DestinationOptions::new(repository);
-    options.namer = namer;
+    match typed_namer {
+        Some(namer) => options.namer = namer,
+        None => options.naming = naming.name()?,
+    }
     options.tags = tags;
     options.tag_only = tag_only;
     options.push = push;
@@ -253,27 +269,31 @@ fn writable(path: &Path, work_dir: &Path) -> Result<()> {
     Err(CommandError::new(format!("{} cannot be written: {reason}", path.display())))
 }
 
-/// The tags, without duplicates.
-fn tags(arguments: &PublishArgs) -> Result<Vec<Tag>> {
-    let mut tags: Vec<Tag> = Vec::new();
-    for text in elements(&arguments.tags) {
-        let tag: Tag = text.parse().map_err(|error| CommandError::of(&error))?;
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
+/// What is tagged so if nobody says anything.
+fn latest() -> Vec<TagSource> {
+    vec![Tag::latest().into()]
+}
+
+/// `--tags`, without duplicates, if it is there.
+pub(crate) fn typed_tags(arguments: &PublishArgs) -> Result<Option<Vec<TagSource>>> {
+    if arguments.tags.is_empty() {
+        return Ok(None);
     }
+    let typed = List::of(elements(&arguments.tags), Origin::Flag("--tags"));
+    let tags = config::tags(&typed, "--tags")?;
     if tags.is_empty() {
         return Err(CommandError::new("--tags names no tag: nothing would be pushed"));
     }
-    Ok(tags)
+    Ok(Some(tags))
 }
 
-fn namer(arguments: &PublishArgs) -> Namer {
+/// The way to name images that a flag chooses, if one does.
+pub(crate) fn typed_namer(arguments: &PublishArgs) -> Option<Namer> {
     match arguments {
-        PublishArgs { preserve_import_paths: true, .. } => Namer::PreserveImportPaths,
-        PublishArgs { base_import_paths: true, .. } => Namer::BaseImportPaths,
-        PublishArgs { bare: true, .. } => Namer::Bare,
-        _ => Namer::Md5,
+        PublishArgs { preserve_import_paths: true, .. } => Some(Namer::PreserveImportPaths),
+        PublishArgs { base_import_paths: true, .. } => Some(Namer::BaseImportPaths),
+        PublishArgs { bare: true, .. } => Some(Namer::Bare),
+        _ => None,
     }
 }
 

@@ -58,6 +58,12 @@ impl Process {
         &self.arguments
     }
 
+    /// The file of this program, if the system knows it.
+    #[allow(clippy::unused_self, reason = "the program belongs to the process")]
+    pub(crate) fn program(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
     /// All variables, in their order.
     pub(crate) fn variables(&self) -> &[(OsString, OsString)] {
         &self.variables

@@ -7,18 +7,27 @@ mod commands;
 mod config;
 mod deadline;
 mod destination;
+mod doctor;
 mod environment;
 mod error;
+mod executables;
 mod follower;
 mod har;
+mod init;
+mod mains;
 mod memory;
+mod nearest;
 mod network;
+mod programs;
+mod progress;
+mod record;
+mod reports;
 mod settings;
 mod shown;
 mod signals;
 mod streams;
 mod system;
-mod timings;
+mod traces;
 mod ui;
 
 use std::process::ExitCode;
@@ -36,8 +45,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::from(BROKEN_PIPE),
         Err(error) => {
-            ui::fail(&error);
-            ExitCode::FAILURE
+            ui::fail(&error, progress::marks(&process));
+            let strict = cli::has_strict_exit_codes(process.arguments())
+                || process.text("KO_STRICT_EXIT_CODES").as_deref() == Some("1");
+            if strict { ExitCode::from(error.kind().exit_code()) } else { ExitCode::FAILURE }
         }
     };
     streams::finish();
@@ -48,7 +59,11 @@ fn run(process: &Process) -> Result<ExitCode> {
     let cli = match cli::parse(process.arguments())? {
         Parsed::Command(cli) => cli,
         Parsed::Complete { words, descriptions } => {
-            commands::complete(&words, descriptions)?;
+            commands::complete(process, &words, descriptions)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Parsed::Manual(dir) => {
+            commands::manual(&dir)?;
             return Ok(ExitCode::SUCCESS);
         }
         Parsed::Text(text) => {
@@ -66,7 +81,9 @@ fn run(process: &Process) -> Result<ExitCode> {
         Command::Config(arguments) => commands::config(process, &arguments)?,
         Command::Create(arguments) => commands::create(process, verbose, &arguments)?,
         Command::Delete(_) => commands::delete(process)?,
+        Command::Doctor(arguments) => return commands::doctor(process, &arguments),
         Command::Help { words } => commands::help(&words)?,
+        Command::Init(arguments) => commands::init(process, &arguments)?,
         Command::Login(arguments) => commands::login(process, &arguments)?,
         Command::Resolve(arguments) => commands::resolve(process, verbose, &arguments)?,
         Command::Run(arguments) => commands::run(process, verbose, &arguments)?,

@@ -10,16 +10,17 @@ use crate::cli::{PublishArgs, VERSION};
 use crate::config::{Config, RegistriesConfPlaces};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::system;
+use crate::{progress, system, ui};
 
-/// How this run speaks to registries.
+/// How this run speaks to registries. `observer` is told which sources of clouds
+/// answer.
 pub(crate) fn network(
     process: &Process,
     registries: Registries,
     publish: &PublishArgs,
-    verbose: bool,
+    observer: Option<keychain::Observer>,
 ) -> Result<Network> {
-    let keychain = keychain(credential_sources(process, verbose));
+    let keychain = keychain(credential_sources(process, observer));
     let (roots, proxies) = (roots(process), proxies(process));
     Ok(Network {
         user_agent: user_agent(),
@@ -101,7 +102,10 @@ pub(crate) fn user_agent() -> String {
 }
 
 /// Where the environment says that credentials are.
-fn credential_sources(process: &Process, verbose: bool) -> keychain::Sources {
+fn credential_sources(
+    process: &Process,
+    observer: Option<keychain::Observer>,
+) -> keychain::Sources {
     keychain::Sources {
         docker: docker_places(process),
         github_token: process.text("GITHUB_TOKEN").map(keychain::Secret::new),
@@ -112,10 +116,16 @@ fn credential_sources(process: &Process, verbose: bool) -> keychain::Sources {
             user_agent: user_agent(),
             roots: roots(process),
             proxies: proxies(process),
-            program_output: Some(keychain::HelperOutput::new(crate::ui::print_stderr)),
-            observer: verbose.then(|| keychain::Observer::new(crate::ui::credentials)),
+            program_output: Some(helper_output()),
+            observer,
         },
     }
+}
+
+/// Shows what helpers say, and leaves the terminal to them: they may ask for
+/// something.
+fn helper_output() -> keychain::HelperOutput {
+    keychain::HelperOutput::new(ui::print_stderr).running(progress::hold)
 }
 
 /// The registry of a GitLab, whose job this is.
@@ -137,6 +147,6 @@ pub(crate) fn docker_places(process: &Process) -> keychain::DockerPlaces {
         xdg_runtime_dir: process.path("XDG_RUNTIME_DIR"),
         xdg_config_home: process.path("XDG_CONFIG_HOME"),
         environment: process.variables().iter().cloned().collect(),
-        helper_output: Some(keychain::HelperOutput::new(crate::ui::print_stderr)),
+        helper_output: Some(helper_output()),
     }
 }

@@ -10,15 +10,17 @@ use std::time::Duration;
 use engine::registries::Registries;
 use engine::{
     BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
-    Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp,
+    Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
 };
 
-use crate::cli::{CompressionArgs, ImageArgs, PublishArgs, RegistryArgs, VERSION, elements, size};
+use crate::cli::{
+    CompressionArgs, ImageArgs, Output, PublishArgs, RegistryArgs, VERSION, elements, size,
+};
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::memory::memory;
-use crate::{destination, network, system, ui};
+use crate::{destination, network, system, traces, ui};
 
 /// Makes the engine's options.
 pub(crate) fn options(
@@ -27,11 +29,23 @@ pub(crate) fn options(
     publish: &PublishArgs,
     image: &ImageArgs,
 ) -> Result<Options> {
+    let options = read(process, verbose, publish, image);
+    options.map_err(|error| error.of_kind(Kind::Usage))
+}
+
+fn read(
+    process: &Process,
+    verbose: bool,
+    publish: &PublishArgs,
+    image: &ImageArgs,
+) -> Result<Options> {
     let platform = elements(&image.platform);
     if platform.len() > 1 && platform.iter().any(|element| element == "all") {
+        let hint = "--platform=all alone takes every platform of the base";
         return Err(CommandError::new(
             "validating options: all or specific platforms should be used",
-        ));
+        )
+        .hint(Some(hint.to_owned())));
     }
     if publish.bare && publish.base_import_paths {
         ui::warn(&[
@@ -43,15 +57,20 @@ pub(crate) fn options(
     let work_dir = work_dir(process)?;
     let builder = builder(process, image, &platform, &work_dir);
     let builder = builder.map_err(|error| error.context("error creating builder"))?;
-    let destination = destination::read(process, publish, &work_dir);
+    let destination = destination::read(process, publish, &builder.naming, &work_dir);
     let publishing = publishing(&publish.registry, builder.publishing);
     let sbom = sbom(process, image, &publishing);
     let (destination, sbom) = destination
         .and_then(|destination| Ok((destination, sbom?)))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
-    let mut network = network::network(process, builder.registries, publish, verbose)?;
-    network.watched = verbose || !image.trace_http.is_empty();
+    let answers = verbose.then(|| keychain::Observer::new(ui::credentials));
+    let mut network = network::network(process, builder.registries, publish, answers)?;
+    let described = !image.metadata_file.is_empty() || image.output != Output::Text;
+    network.watched = verbose
+        || described
+        || !image.trace_http.is_empty()
+        || traces::wants_requests(process, &image.log_file);
     network.create_repositories = publishing
         .create_repositories()
         .map_err(|error| error.context("error creating publisher"))?;
@@ -62,9 +81,24 @@ pub(crate) fn options(
     options.cache = cache(process)?;
     // A cache that was named is not replaced by another.
     options.fallback_dir = process.path("KOCACHE").is_none().then(environment::temp_dir);
+    options.dry_run = image.dry_run;
+    if image.dry_run {
+        options.fallback_dir = Some(environment::temp_dir());
+    }
     options.cache_size = cache_size(process)?;
     options.rebuild = image.rebuild;
+    let mut builds = builder.build.builds;
+    for build in &mut builds {
+        // The flags are for all.
+        if destination::typed_namer(publish).is_some() {
+            build.naming = None;
+        }
+        if !publish.tags.is_empty() {
+            build.tags.clear();
+        }
+    }
     options.build = BuildOptions {
+        builds,
         time: now(process)?,
         disable_optimizations: image.disable_optimizations || image.debug,
         ..builder.build
@@ -107,6 +141,7 @@ struct Builder {
     base_overrides: BTreeMap<String, BaseReference>,
     compression: Compression,
     publishing: config::Publishing,
+    naming: config::Naming,
     image: ImageOptions,
 }
 
@@ -120,7 +155,7 @@ fn builder(
     if let Some(warning) = config.warning() {
         ui::log(&warning);
     }
-    let Bases { default_base, base_overrides } = bases(&config)?;
+    let Bases { default_base, base_overrides } = bases(&config, &arguments.base)?;
     let setting_up = "error setting up builder options";
     let wanted =
         wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
@@ -140,8 +175,40 @@ fn builder(
         base_overrides,
         compression,
         publishing: config.publishing,
+        naming: config.naming,
         image,
     })
+}
+
+/// A configuration that was checked as a build checks it, under some flags.
+pub(crate) struct Checked {
+    pub(crate) bases: Bases,
+    pub(crate) platforms: List,
+    pub(crate) compression: config::Compression,
+    pub(crate) publishing: config::Publishing,
+    pub(crate) registries: Registries,
+}
+
+/// Checks what a build takes from the configuration.
+pub(crate) fn check(
+    process: &Process,
+    config: &Config,
+    work_dir: &Path,
+    platform: &[String],
+    ldflags: &List,
+    (compression, registry): (&CompressionArgs, &RegistryArgs),
+) -> Result<Checked> {
+    let bases = bases(config, "")?;
+    let wanted = wanted_platforms(process, platform, config)?;
+    let _ = platforms(&wanted)?;
+    let _ = config.build_options(ldflags)?;
+    let _ = (config.naming.name()?, config.naming.tags()?);
+    let registries = network::registries(process, config, work_dir)?;
+    let compression = self::compression(compression, config);
+    let _ = compression.parse()?;
+    let publishing = publishing(registry, config.publishing.clone());
+    let _ = (publishing.sbom_attach()?, publishing.create_repositories()?);
+    Ok(Checked { bases, platforms: wanted, compression, publishing, registries })
 }
 
 /// The bases that are configured.
@@ -150,8 +217,9 @@ pub(crate) struct Bases {
     pub(crate) base_overrides: BTreeMap<String, BaseReference>,
 }
 
-/// Parses the references of the configuration.
-pub(crate) fn bases(config: &Config) -> Result<Bases> {
+/// Parses `typed`, which is `--base`, and the references of the configuration, which count
+/// where it is empty.
+pub(crate) fn bases(config: &Config, typed: &str) -> Result<Bases> {
     let base = |key: &str, base: &Located<String>| {
         let text = &base.value;
         text.parse::<BaseReference>().map_err(|error| {
@@ -165,6 +233,11 @@ pub(crate) fn bases(config: &Config) -> Result<Bases> {
     let base_overrides = overrides
         .map(|(path, text)| Ok((path.clone(), base("baseImageOverrides", text)?)))
         .collect::<Result<_>>()?;
+    if !typed.is_empty() {
+        let typed = Located::new(typed.to_owned(), Origin::Flag("--base"));
+        let default_base = base("--base", &typed)?;
+        return Ok(Bases { default_base, base_overrides: BTreeMap::new() });
+    }
     Ok(Bases { default_base, base_overrides })
 }
 
@@ -184,7 +257,8 @@ pub(crate) fn wanted_platforms(
         if let Some((name, Some(value))) = variables.iter().find(|(_, value)| value.is_some()) {
             return Err(CommandError::new(format!(
                 "cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with {name}={value:?}"
-            )));
+            ))
+            .hint(Some(format!("unset {name}, or name no platform otherwise"))));
         }
         return Ok(named);
     }
@@ -204,7 +278,9 @@ pub(crate) fn platforms(wanted: &List) -> Result<PlatformMatcher> {
         let message = CommandError::of(&error);
         let alone = |item: &&Located<String>| PlatformMatcher::parse(&[&item.value]).is_err();
         let origin = wanted.items.iter().find(alone).map_or(&wanted.origin, |item| &item.origin);
-        origin.error(message.message()).context("could not create default go builder")
+        let form = "a platform is os/arch or os/arch/variant, as in linux/arm/v7";
+        let error = origin.error(message.message()).also(Some(form.to_owned()));
+        error.context("could not create default go builder")
     })
 }
 
@@ -225,7 +301,8 @@ fn image(process: &Process, arguments: &ImageArgs) -> Result<ImageOptions> {
     let pairs = |elements: Vec<String>, wrong: fn(&str) -> String| {
         let pair = |element: String| match element.split_once('=') {
             Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-            None => Err(CommandError::new(wrong(&element))),
+            None => Err(CommandError::new(wrong(&element))
+                .hint(Some("write key=value, as in team=web".to_owned()))),
         };
         elements.into_iter().map(pair).collect::<Result<BTreeMap<_, _>>>()
     };

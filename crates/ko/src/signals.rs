@@ -38,10 +38,7 @@ impl Signals {
     reason = "after a second signal, nobody waits for main"
 )]
 pub(crate) fn exit(signal: Signal) -> ! {
-    std::process::exit(match signal {
-        Signal::Interrupt => 130,
-        Signal::Terminate => 143,
-    })
+    std::process::exit(signal.exit_code().into())
 }
 
 static SHARED: AtomicBool = AtomicBool::new(false);
@@ -74,6 +71,14 @@ pub(crate) enum Signal {
 }
 
 impl Signal {
+    /// How a shell says that it has ended a process.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+
     /// Its name on this system.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -67,6 +67,11 @@ pub(crate) fn print_stderr(text: String) {
     *queue = Some(Queue { texts, written });
 }
 
+/// Whether the reader of standard error has been too slow.
+pub(crate) fn is_slow() -> bool {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
 /// Waits until all is written, or a signal ends the process. If one has asked
 /// for the end already, a reader who stands still is not waited for.
 pub(crate) fn finish() {

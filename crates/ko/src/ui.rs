@@ -2,13 +2,15 @@
 //! stderr, and passes [`shown`].
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use console::Style;
 use engine::keychain::Answered;
-use engine::{Answer, Digest, Event, Exchange, Observer, Part};
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::environment::time_zone;
 use crate::error::{CommandError, Result};
+use crate::progress;
 use crate::shown::shown;
 use crate::streams;
 
@@ -19,23 +21,104 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// Writes something that is no result.
 pub(crate) fn print_stderr(text: &str) {
-    streams::print_stderr(shown(text));
+    let text = shown(text);
+    if let Some(text) = progress::print_above(text) {
+        streams::print_stderr(text);
+    }
 }
 
-/// Writes the last words of a run that failed.
-pub(crate) fn fail(error: &CommandError) {
-    let mut text = format!("Error: {}\n", error.message());
-    if let Some(hint) = error.hint_text() {
-        text.push_str(&format!("hint: {hint}\n"));
+/// Whether what is said is lines of JSON (`--progress=json`).
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on, what is said is lines of JSON.
+pub(crate) fn speak_json() {
+    JSON.store(true, Ordering::Relaxed);
+}
+
+/// A line of JSON.
+fn say_json(level: &str, message: &str, hint: Option<&str>) {
+    let mut line = serde_json::json!({
+        "time": Timestamp::now().to_string(),
+        "level": level,
+        "message": shown(message),
+    });
+    if let Some(hint) = hint {
+        line["hint"] = shown(hint).into();
     }
-    print_stderr(&text);
+    streams::print_stderr(format!("{line}\n"));
+}
+
+/// Writes the last words of a run that failed; `marks` says how its surroundings
+/// want errors marked.
+pub(crate) fn fail(error: &CommandError, marks: Marks) {
+    if JSON.load(Ordering::Relaxed) {
+        return say_json("error", error.message(), error.hint_text());
+    }
+    let paint = |text: &str, style: Style| {
+        if marks.color {
+            style.force_styling(true).apply_to(text).to_string()
+        } else {
+            text.to_owned()
+        }
+    };
+    let mut text = shown(&format!("{}\n", error.message()));
+    text.insert_str(0, &paint("Error: ", Style::new().red().bold()));
+    if let Some(hint) = error.hint_text() {
+        text.push_str(&paint("hint: ", Style::new().cyan()));
+        text.push_str(&shown(&format!("{hint}\n")));
+    }
+    if marks.annotations {
+        text.push_str(&annotations(&shown(error.message())));
+    }
+    if let Some(text) = progress::print_above(text) {
+        streams::print_stderr(text);
+    }
+}
+
+/// How an error is marked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks {
+    /// Colours.
+    pub(crate) color: bool,
+    /// Lines that GitHub Actions shows beside the code.
+    pub(crate) annotations: bool,
+}
+
+/// Workflow commands of GitHub Actions: one for each place in the code that an error
+/// names, or one for all of it.
+fn annotations(message: &str) -> String {
+    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let place = |line: &str| {
+        let (file, rest) = line.trim().split_once(".go:")?;
+        let mut parts = rest.splitn(3, ':');
+        let (row, column, what) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !is_number(row) || !is_number(column) || file.contains(' ') {
+            return None;
+        }
+        let file = file.trim_start_matches("./");
+        Some(format!("::error file={file}.go,line={row},col={column}::{}\n", escape(what.trim())))
+    };
+    let places: String = message.lines().filter_map(place).collect();
+    if places.is_empty() { format!("::error title=ko::{}\n", escape(message)) } else { places }
 }
 
 /// Writes a line of progress, with the local time in front, as ko does.
 pub(crate) fn log(text: &str) {
+    if JSON.load(Ordering::Relaxed) {
+        return say_json("info", text, None);
+    }
     static ZONE: LazyLock<TimeZone> = LazyLock::new(time_zone);
     let now = Timestamp::now().to_zoned_datetime(ZONE.clone());
     print_stderr(&format!("{} {text}\n", now.strftime("%Y/%m/%d %H:%M:%S")));
+}
+
+/// Writes a line that has its own time.
+pub(crate) fn trace(text: &str) {
+    if JSON.load(Ordering::Relaxed) {
+        return say_json("debug", text.trim_end(), None);
+    }
+    print_stderr(text);
 }
 
 /// Shows which source of a cloud has answered.
@@ -53,118 +136,19 @@ pub(crate) fn warn(lines: &[&str]) {
     log(&format!("WARNING!\n{rule}\n{}\n{rule}", lines.join("\n\n")));
 }
 
-/// A request and what came of it.
-fn request(exchange: &Exchange) -> String {
-    let Exchange { method, url, sent, took, answer, .. } = exchange;
-    let took = took.as_millis();
-    let sent = if *sent == 0 { String::new() } else { format!(", {sent} bytes sent") };
-    match answer {
-        Ok(Answer { status, received, .. }) => {
-            let received =
-                if *received == 0 { String::new() } else { format!(", {received} bytes read") };
-            format!("{method} {url}: {status} ({took} ms{sent}{received})")
-        }
-        Err(reason) => format!("{method} {url}: no answer: {reason} ({took} ms{sent})"),
+#[cfg(test)]
+mod tests {
+    use super::annotations;
+
+    #[test]
+    fn places_in_the_code_are_marked() {
+        let message =
+            "building: # e.com/a\n./cmd/a/main.go:3:12: undefined: x\ncmd/b.go:7:1: 50% off";
+        assert_eq!(
+            annotations(message),
+            "::error file=cmd/a/main.go,line=3,col=12::undefined: x\n\
+             ::error file=cmd/b.go,line=7,col=1::50%25 off\n"
+        );
+        assert_eq!(annotations("no\nway"), "::error title=ko::no%0Away\n");
     }
-}
-
-/// What became of a part of an image.
-fn part_text(part: &Part) -> String {
-    let digest =
-        |digest: &Option<_>| digest.map_or("none".to_owned(), |digest: Digest| digest.to_string());
-    match part {
-        Part::Base { was, is } => {
-            format!("the base was {} and is {}", digest(was), digest(is))
-        }
-        Part::Kodata { path, others: 0 } => format!("{} has changed", path.display()),
-        Part::Kodata { path, others: 1 } => {
-            format!("{} and another one have changed", path.display())
-        }
-        Part::Kodata { path, others } => {
-            format!("{} and {others} others have changed", path.display())
-        }
-    }
-}
-
-/// Who has answered for the registry of a base, and who has not.
-fn mirror_text(repository: &str, by: Option<&str>, failed: &[(String, String)]) -> String {
-    let answer = match by {
-        Some(by) if by == repository => format!("Base {repository} comes from its own registry"),
-        Some(by) => format!("Base {repository} comes from {by}"),
-        None => format!("Nobody has answered for base {repository}"),
-    };
-    let failed = failed.iter().map(|(mirror, reason)| format!("; {mirror} failed: {reason}"));
-    failed.fold(answer, |text, failed| text + &failed)
-}
-
-/// Shows what happens as ko's lines; with `explain`, also why programs are
-/// built, and with `verbose`, that, what `--embedded` found, each request to a
-/// registry, and what was sent to an engine.
-pub(crate) fn observer(verbose: bool, explain: bool) -> Observer {
-    let explain = explain || verbose;
-    Observer::new(move |event| {
-        let line = match event {
-            Event::EmbeddedReference { reference, file, line, column } if verbose => {
-                format!("Found {reference} inside a string: {file}:{line}:{column}")
-            }
-            Event::Fresh { import_path, platform } if explain => {
-                format!("{import_path} for {platform} is fresh")
-            }
-            Event::Stale { import_path, platform, reason } if explain => {
-                format!("{import_path} for {platform} is built: {reason}")
-            }
-            Event::ImageRebuilt { import_path, platform, part } if explain => {
-                format!("{import_path} for {platform} is another image: {}", part_text(&part))
-            }
-            Event::NotRecorded { import_path, platform, reason } if explain => {
-                format!("{import_path} for {platform} will be built again: {reason}")
-            }
-            Event::UsingBase { base, digest: Some(digest), import_path } => {
-                format!("Using base {base}@{digest} for {import_path}")
-            }
-            Event::UsingBase { base, digest: None, import_path } => {
-                format!("Using base {base} for {import_path}")
-            }
-            Event::BaseMirror { repository, by, failed } => {
-                mirror_text(&repository, by.as_deref(), &failed)
-            }
-            Event::Building { import_path, platform } => {
-                format!("Building {import_path} for {platform}")
-            }
-            Event::Failed { import_path, platform, reason } => {
-                format!("building {import_path} for {platform} failed: {reason}")
-            }
-            Event::BuildingDebugger { platform } => format!("Building Delve for {platform}"),
-            Event::KodataLinkSkipped { name } => {
-                format!("skipping symlink in kodata for windows: {name}")
-            }
-            Event::Publishing { reference } => format!("Publishing {reference}"),
-            Event::UsingBuild { id, import_path } => {
-                format!("Using build config {id} for {import_path}")
-            }
-            Event::Notice { text, hint: Some(hint) } => format!("{text}\nhint: {hint}"),
-            Event::Notice { text, hint: None } => text,
-            Event::Tagging { reference } => format!("Tagging {reference}"),
-            Event::Published { reference } => format!("Published {reference}"),
-            Event::WritingSbom { path } => format!("Writing SBOM to {}", path.display()),
-            Event::PublishedSbom { reference } => format!("Published SBOM {reference}"),
-            Event::Loading { reference } => format!("Loading {reference}"),
-            Event::FullUploadFallback { reference, reason } if verbose => {
-                format!("Sending all of {reference}: {reason}")
-            }
-            Event::Loaded { reference, sent, skipped_layers } if verbose => {
-                format!(
-                    "Loaded {reference}\nsent {sent} bytes, without {skipped_layers} layers that were there"
-                )
-            }
-            Event::Exchange(exchange) if verbose => request(&exchange),
-            Event::Loaded { reference, .. } => format!("Loaded {reference}"),
-            Event::AddingTag { tag } => format!("Adding tag {tag}"),
-            Event::AddedTag { tag } => format!("Added tag {tag}"),
-            Event::Saving { what } => format!("Saving {what}"),
-            Event::Saved { what } => format!("Saved {what}"),
-            _ => return,
-        };
-        log(&line);
-    })
 }

@@ -24,7 +24,7 @@ pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use index::Index;
 pub use manifest::Manifest;
 pub use media_type::MediaType;
-pub use platform::{Platform, PlatformError, PlatformMatcher};
+pub use platform::{COMMON_PLATFORMS, Platform, PlatformError, PlatformMatcher};
 pub use reference::{Reference, ReferenceError, Repository, Tag};
 pub use registry::Registry;
 pub use timestamp::{Timestamp, TimestampError};

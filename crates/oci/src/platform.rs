@@ -118,6 +118,70 @@ impl Platform {
     }
 }
 
+/// Platforms that bases are often for, as they are asked for.
+pub const COMMON_PLATFORMS: [&str; 16] = [
+    "all",
+    "linux/386",
+    "linux/amd64",
+    "linux/arm",
+    "linux/arm/v6",
+    "linux/arm/v7",
+    "linux/arm64",
+    "linux/loong64",
+    "linux/mips64le",
+    "linux/ppc64le",
+    "linux/riscv64",
+    "linux/s390x",
+    "windows/amd64",
+    "windows/arm64",
+    "freebsd/amd64",
+    "freebsd/arm64",
+];
+
+/// How alike two platforms must be (0 to 1) for one to be taken for the other.
+const ALIKE: f64 = 0.75;
+
+impl Platform {
+    /// The one of these that was probably meant: of another spelling
+    /// (`linux/x86_64`), without its operating system, or mistyped.
+    pub fn nearest<'a>(&self, available: &'a [Platform]) -> Option<&'a Platform> {
+        let meant = self.in_go_s_words();
+        if let Some(served) = available.iter().find(|platform| platform.serves(&meant)) {
+            return Some(served);
+        }
+        let machine = |platform: &Platform| match meant.variant.is_empty() {
+            true => platform.architecture.clone(),
+            false => format!("{}{}", platform.architecture, platform.variant),
+        };
+        let alike = |platform: &Platform| {
+            let alike = strsim::normalized_damerau_levenshtein;
+            (alike(&meant.os, &platform.os) + alike(&machine(&meant), &machine(platform))) / 2.0
+        };
+        let rated = available.iter().map(|platform| (alike(platform), platform));
+        let nearest = rated.min_by(|one, other| other.0.total_cmp(&one.0));
+        nearest.filter(|(alike, _)| *alike >= ALIKE).map(|(_, platform)| platform)
+    }
+
+    /// The same with the architecture that Go has for the words of others.
+    fn in_go_s_words(&self) -> Platform {
+        let mut platform = self.clone();
+        if platform.architecture.is_empty() {
+            platform.architecture = std::mem::replace(&mut platform.os, "linux".to_owned());
+        }
+        let (architecture, variant) = match platform.architecture.to_lowercase().as_str() {
+            "x86_64" | "x86-64" | "x64" => ("amd64", ""),
+            "aarch64" | "armv8" => ("arm64", ""),
+            "i386" | "i686" | "x86" => ("386", ""),
+            "armhf" | "armv7" | "armv7l" => ("arm", "v7"),
+            "armel" | "armv6" | "armv6l" => ("arm", "v6"),
+            _ => return platform,
+        };
+        platform.architecture = architecture.to_owned();
+        platform.variant = variant.to_owned();
+        platform
+    }
+}
+
 /// Which platforms are wanted: all that the base has, or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PlatformMatcher {
@@ -227,6 +291,38 @@ mod tests {
             let base_platform = base.map(platform);
             assert_eq!(matcher.matches(base_platform.as_ref()), want, "{base:?} for {wanted:?}");
         }
+    }
+
+    #[test]
+    fn the_nearest_platform_is_the_one_that_was_meant() {
+        let available = [
+            "linux/386",
+            "linux/amd64",
+            "linux/arm/v6",
+            "linux/arm/v7",
+            "linux/arm64/v8",
+            "linux/s390x",
+            "windows/amd64:10.0.17763.1",
+        ];
+        let available: Vec<Platform> = available.into_iter().map(platform).collect();
+        for (wanted, want) in [
+            ("linux/amd65", Some("linux/amd64")),
+            ("linux/x86_64", Some("linux/amd64")),
+            ("linux/aarch64", Some("linux/arm64/v8")),
+            ("linux/armhf", Some("linux/arm/v7")),
+            ("linux/arm/v5", Some("linux/arm/v6")),
+            ("arm64", Some("linux/arm64/v8")),
+            ("lunix/arm64", Some("linux/arm64/v8")),
+            ("window/amd64", Some("windows/amd64:10.0.17763.1")),
+            ("windows/amd64:10.0.1", Some("windows/amd64:10.0.17763.1")),
+            ("linux/riscv64", None),
+            ("linux/vax", None),
+            ("plan9/mips", None),
+        ] {
+            let found = platform(wanted).nearest(&available).map(ToString::to_string);
+            assert_eq!(found.as_deref(), want, "{wanted}");
+        }
+        assert_eq!(platform("linux/amd64").nearest(&[]), None);
     }
 
     #[test]

@@ -91,6 +91,7 @@ fn chunks(
         if read == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
+        pulse.give(read);
         Ok(Some((chunk.freeze(), (file, None, left - read as u64, pulse))))
     })
 }

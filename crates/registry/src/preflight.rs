@@ -1,12 +1,13 @@
 //! Asks before there is anything to send whether these credentials may push: by
 //! opening an upload, which becomes that of the first blob.
 
-use oci::Repository;
-use reqwest::Method;
+use oci::{Registry, Repository};
+use reqwest::{Method, Url};
 
 use crate::call::{Call, Target};
 use crate::client::Client;
 use crate::error::RegistryError;
+use crate::scheme;
 use crate::scope::Access;
 use crate::session::Upload;
 
@@ -33,17 +34,45 @@ impl Client {
         }
     }
 
+    /// Opens an upload in a repository and cancels it again, for those who want to
+    /// know whether they may push, and have nothing to push. Returns whether the
+    /// registry has cancelled it; one that does not know how forgets it by itself.
+    ///
+    /// # Errors
+    /// It cannot be opened, for whatever reason.
+    pub async fn may_push(&self, repository: &Repository) -> Result<bool, RegistryError> {
+        let endpoint = self.endpoint(repository.registry());
+        let upload = self.open_upload(&endpoint, repository, None).await?;
+        Ok(self.cancel_upload(repository, upload.location).await)
+    }
+
+    /// Asks a registry whether it is one, as whom is not said.
+    ///
+    /// # Errors
+    /// There is no answer, or not that of a registry.
+    pub async fn greet(&self, registry: &Registry) -> Result<(), RegistryError> {
+        let endpoint = self.endpoint(registry);
+        let base = self.base(&endpoint, None).await?;
+        scheme::ping(self.transport(), &base).await.map(drop)
+    }
+
     /// Cancels the uploads that no blob has taken (OCI distribution-spec,
     /// "Cancel a blob upload"). A registry that does not know how forgets them
     /// by itself.
     pub async fn close_early_uploads(&self) {
         for (repository, account) in self.accounts() {
             let Some(Upload { location, .. }) = account.early_upload(None) else { continue };
-            let mut call = Call::new(Method::DELETE, &repository, Access::Push, String::new());
-            call.target = Target::Location(location);
-            if let Ok(response) = self.send(&call).await {
-                response.discard().await;
-            }
+            let _ = self.cancel_upload(&repository, location).await;
         }
+    }
+
+    /// Returns whether the registry has done it.
+    async fn cancel_upload(&self, repository: &Repository, location: Url) -> bool {
+        let mut call = Call::new(Method::DELETE, repository, Access::Push, String::new());
+        call.target = Target::Location(location);
+        let Ok(response) = self.send(&call).await else { return false };
+        let done = response.status().is_success();
+        response.discard().await;
+        done
     }
 }

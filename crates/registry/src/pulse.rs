@@ -1,6 +1,7 @@
 //! Watches whether the body of a request still moves. A registry is silent while
 //! we send, so its silence alone proves nothing.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,22 +9,31 @@ use tokio::time::Instant;
 
 /// When a body has moved last.
 #[derive(Debug, Clone)]
-pub(crate) struct Pulse(Arc<Mutex<Instant>>);
+pub(crate) struct Pulse {
+    last: Arc<Mutex<Instant>>,
+    /// The bytes of all bodies that were taken.
+    moved: Arc<AtomicU64>,
+}
 
 impl Pulse {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
+    pub(crate) fn new(moved: &Arc<AtomicU64>) -> Self {
+        Self { last: Arc::new(Mutex::new(Instant::now())), moved: Arc::clone(moved) }
     }
 
     /// A piece was taken.
     pub(crate) fn beat(&self) {
-        *self.0.lock().expect("no holder of this lock panics") = Instant::now();
+        *self.last.lock().expect("no holder of this lock panics") = Instant::now();
+    }
+
+    /// A piece of so many bytes is given.
+    pub(crate) fn give(&self, bytes: usize) {
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Ends when nothing has moved for so long.
     pub(crate) async fn stopped(&self, limit: Duration) {
         loop {
-            let end = *self.0.lock().expect("no holder of this lock panics") + limit;
+            let end = *self.last.lock().expect("no holder of this lock panics") + limit;
             if end <= Instant::now() {
                 return;
             }
@@ -40,11 +50,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_beat_puts_the_end_off() {
-        let (limit, pulse) = (Duration::from_secs(3600), Pulse::new());
+        let moved = Arc::default();
+        let (limit, pulse) = (Duration::from_secs(3600), Pulse::new(&moved));
         let Some(past) = Instant::now().checked_sub(limit) else { return };
-        *pulse.0.lock().unwrap() = past;
+        *pulse.last.lock().unwrap() = past;
         assert_eq!(pulse.stopped(limit).now_or_never(), Some(()));
+        pulse.give(7);
         pulse.beat();
         assert_eq!(pulse.stopped(limit).now_or_never(), None);
+        assert_eq!(moved.load(Ordering::Relaxed), 7);
     }
 }

@@ -75,6 +75,8 @@ impl Request {
 #[derive(Debug, Default)]
 struct Meter {
     requests: AtomicU64,
+    /// Bytes of large bodies that have left, also without an answer so far.
+    moved: Arc<AtomicU64>,
     /// Those whose answer was no refusal and no failure.
     good: AtomicU64,
     sent: AtomicU64,
@@ -90,6 +92,8 @@ pub struct Traffic {
     pub sent: u64,
     /// Bytes of the bodies of answers that were read.
     pub received: u64,
+    /// Bytes of blobs that have left, also those that are not answered yet.
+    pub moved: u64,
 }
 
 /// The HTTP clients that trust the same.
@@ -147,8 +151,13 @@ impl Transport {
 
     pub(crate) fn traffic(&self) -> Traffic {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Meter { requests, sent, received, .. } = &*self.meter;
-        Traffic { requests: read(requests), sent: read(sent), received: read(received) }
+        let Meter { requests, sent, received, moved, .. } = &*self.meter;
+        Traffic {
+            requests: read(requests),
+            sent: read(sent),
+            received: read(received),
+            moved: read(moved),
+        }
     }
 
     /// Makes the client for a request.
@@ -200,7 +209,7 @@ impl Transport {
                 request.payload.len(),
             )
         });
-        let pulse = Pulse::new();
+        let pulse = Pulse::new(&self.meter.moved);
         if !matches!(request.method, Method::GET | Method::HEAD) {
             let body = request.payload.open(&pulse)?;
             builder = builder.header(CONTENT_LENGTH, request.payload.len()).body(body);

@@ -1,8 +1,14 @@
-//! What is told of a run in files that other programs read: stable types, and
-//! a page for people that shows the same. Nothing here knows how a run works.
+//! What is told of a run, and of what builds depend on, to other programs: stable
+//! types, and a text or a page for people that shows the same. Nothing here knows how
+//! a run works.
 
+mod doctor;
 pub mod har;
+pub mod otlp;
 mod page;
+pub mod plan;
+pub mod run;
 mod timings;
 
+pub use doctor::{Check, Doctor, Status};
 pub use timings::{Counters, Image, Span, Timings};

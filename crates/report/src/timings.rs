@@ -11,6 +11,7 @@ use crate::page;
 /// Fields are added in later versions, none changes its meaning: whoever reads
 /// it should ignore what it does not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Timings {
     /// The version of this format, 1.
     pub version: u32,
@@ -32,6 +33,7 @@ pub struct Timings {
 
 /// What was counted in a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Counters {
     /// Processes that were started: `go` and `git`, not what they start.
     pub processes: u64,
@@ -53,6 +55,7 @@ pub struct Counters {
 
 /// An image of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Image {
     /// The import path of its program.
     pub import_path: String,
@@ -65,6 +68,7 @@ pub struct Image {
 
 /// Something that took time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Span {
     /// What it was, such as `compile`.
     pub stage: String,

@@ -8,29 +8,33 @@
 
 use std::fs::{self, File, FileTimes};
 use std::io::{self, BufWriter, Read as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use oci::{Digest, Hasher};
 
 use crate::error::at;
 use crate::usage::touch;
-use crate::{Store, StoreError};
+use crate::{Place, Store, StoreError};
 
 impl Store {
     /// Where the blob of this digest is, or would be.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
-        self.root.join("blobs/sha256").join(digest.hex())
+        self.blob_place(digest).path
+    }
+
+    fn blob_place(&self, digest: &Digest) -> Place {
+        self.place(&Path::new("blobs/sha256").join(digest.hex()))
     }
 
     /// Is the blob here, whole and unchanged? What is not is removed: a torn
     /// write of a crashed machine, or a damaged file.
     pub fn has_blob(&self, digest: &Digest, size: u64) -> bool {
-        let path = self.blob_path(digest);
+        let Place { path, is_below } = self.blob_place(digest);
         let Ok(found) = fs::metadata(&path) else { return false };
         let marked = found.modified().is_ok_and(|time| time == mark(digest));
         let here = found.len() == size && (marked || self.verify_blob(digest));
-        if here {
+        if here && !is_below {
             touch(&path, &found);
         }
         here
@@ -39,7 +43,7 @@ impl Store {
     /// Reads a blob and compares it with its digest, whatever its time says.
     /// One that is damaged is removed.
     pub fn verify_blob(&self, digest: &Digest) -> bool {
-        let path = self.blob_path(digest);
+        let Place { path, is_below } = self.blob_place(digest);
         let sound = File::open(&path).and_then(|mut file| {
             let mut hasher = Hasher::new();
             let mut buffer = vec![0; 256 << 10];
@@ -53,10 +57,12 @@ impl Store {
                 return Ok(false);
             }
             // Without the mark it is read again the next time, no more.
-            let _ = set_mark(&file, digest);
+            if !is_below {
+                let _ = set_mark(&file, digest);
+            }
             Ok(true)
         });
-        if matches!(sound, Ok(false)) {
+        if matches!(sound, Ok(false)) && !is_below {
             let _ = fs::remove_file(&path);
         }
         sound.unwrap_or(false)
@@ -83,16 +89,20 @@ impl Store {
     /// # Errors
     /// It is here but cannot be read.
     pub fn read_blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.blob_path(digest);
+        let Place { path, is_below } = self.blob_place(digest);
         match fs::read(&path) {
             Ok(bytes) if Digest::of(&bytes) == *digest => {
-                if let Ok(found) = fs::metadata(&path) {
+                if let Ok(found) = fs::metadata(&path)
+                    && !is_below
+                {
                     touch(&path, &found);
                 }
                 Ok(Some(bytes))
             }
             Ok(_) => {
-                let _ = fs::remove_file(&path);
+                if !is_below {
+                    let _ = fs::remove_file(&path);
+                }
                 Ok(None)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -152,7 +162,7 @@ impl BlobWriter {
     /// # Errors
     /// The rest cannot be written, or the file not be renamed.
     pub fn commit(self, digest: &Digest) -> Result<(), StoreError> {
-        let path = self.store.blob_path(digest);
+        let path = self.store.root.join("blobs/sha256").join(digest.hex());
         let temp =
             self.file.into_inner().map_err(|error| at("writing", &path)(error.into_error()))?;
         // Without the mark it is read again when it is looked for.

@@ -49,6 +49,15 @@ const ROOM: usize = 256 << 10;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    /// Another cache that is read where this one has nothing.
+    below: Option<PathBuf>,
+}
+
+/// Where something is, or would be.
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    /// Whether it is in the cache below: nothing there is written or removed.
+    pub(crate) is_below: bool,
 }
 
 impl Store {
@@ -69,7 +78,27 @@ impl Store {
             let dir = root.join(dir);
             fs::create_dir_all(&dir).map_err(at("creating", &dir))?;
         }
-        Ok(Self { root })
+        Ok(Self { root, below: None })
+    }
+
+    /// Opens the cache below `root` with all that is in the one below `other`, which
+    /// need not be there and stays as it is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_over(root: &Path, other: &Path) -> Result<Self, StoreError> {
+        Ok(Self { below: Some(other.join(LAYOUT)), ..Self::open(root)? })
+    }
+
+    /// Where something is that is read.
+    pub(crate) fn place(&self, relative: &Path) -> Place {
+        let path = self.root.join(relative);
+        match self.below.as_ref().map(|below| below.join(relative)) {
+            Some(other) if !path.exists() && other.exists() => {
+                Place { path: other, is_below: true }
+            }
+            _ => Place { path, is_below: false },
+        }
     }
 
     /// Where outputs of `go build` live.

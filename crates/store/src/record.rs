@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci::Digest;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::FOR_THIS_MACHINE;
 use crate::error::at;
 use crate::usage::touch;
-use crate::{Store, StoreError};
+use crate::{Place, Store, StoreError};
 
 /// A value that the store can keep.
 pub trait Record: Serialize + DeserializeOwned {
@@ -68,9 +68,9 @@ pub(crate) fn is_record(bytes: &[u8], hex: &str) -> bool {
 }
 
 impl Store {
-    fn record_path<T: Record>(&self, key: &str) -> PathBuf {
+    fn record_path<T: Record>(key: &str) -> PathBuf {
         let name = format!("{}.json", Digest::of(key.as_bytes()).hex());
-        self.root.join("records").join(T::KIND).join(name)
+        Path::new("records").join(T::KIND).join(name)
     }
 
     /// Looks a record up. What cannot be read, for whatever reason, or is not
@@ -78,7 +78,7 @@ impl Store {
     /// written over. A record for this machine counts only if nobody else can have
     /// written it.
     pub fn record<T: Record>(&self, key: &str) -> Option<T> {
-        let path = self.record_path::<T>(key);
+        let Place { path, is_below } = self.place(&Self::record_path::<T>(key));
         let mut file = fs::File::open(&path).ok()?;
         let found = file.metadata().ok()?;
         if T::KIND.starts_with(FOR_THIS_MACHINE) && !is_ours_alone(&found) {
@@ -90,7 +90,9 @@ impl Store {
         if read.version != T::VERSION || read.key != key {
             return None;
         }
-        touch(&path, &found);
+        if !is_below {
+            touch(&path, &found);
+        }
         Some(read.value)
     }
 
@@ -99,7 +101,7 @@ impl Store {
     /// # Errors
     /// It cannot be written.
     pub fn put_record<T: Record>(&self, key: &str, value: &T) -> Result<(), StoreError> {
-        let path = self.record_path::<T>(key);
+        let path = self.root.join(Self::record_path::<T>(key));
         let written = serde_json::to_vec(&Written { version: T::VERSION, key, value });
         let mut bytes = written.map_err(io::Error::from).map_err(at("writing", &path))?;
         bytes.extend_from_slice(END);

@@ -11,6 +11,7 @@ mod api;
 mod kube;
 mod registries;
 mod setup;
+mod site;
 mod size;
 mod test;
 
@@ -33,6 +34,8 @@ enum Task {
     Api(api::Options),
     /// Builds the release binary, and compares its size with its budget
     Size,
+    /// Makes the site of the documentation, and follows all links within it
+    Site,
     /// Runs the tests that need a Kubernetes API server, or such a server
     Kube(kube::Options),
     /// Builds the same images with ko 0.19.1 and with ours, and compares them
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Api(options) => api::run(&options),
         Task::Size => size::run(),
+        Task::Site => site::run(),
         Task::Kube(options) => kube::run(&options),
         Task::Parity(given) => tool("parity", &given.words),
         Task::Stale(given) => tool("stale", &given.words),

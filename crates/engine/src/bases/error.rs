@@ -9,6 +9,7 @@ use registry::RegistryError;
 use store::StoreError;
 
 use crate::container_engine::DaemonError;
+use crate::hints;
 
 /// Why an engine did not give a base.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -121,14 +122,14 @@ pub enum BaseError {
         source: Arc<serde_json::Error>,
     },
     /// An index has no image for any wanted platform.
-    #[error("no matching platforms in base image index: {base} has {available}, wanted {wanted}")]
+    #[error("no matching platforms in base image index: {base} is not for {wanted}")]
     NoPlatform {
         /// The base as the user wrote it.
         base: String,
         /// What is wanted.
         wanted: PlatformMatcher,
         /// What there is.
-        available: String,
+        available: Vec<Platform>,
     },
     /// A single image is for another platform.
     #[error("base image platform {platform:?} does not match desired platforms {wanted}", platform = platform.to_string())]
@@ -155,4 +156,53 @@ pub enum BaseError {
         #[source]
         source: Arc<StoreError>,
     },
+}
+
+/// How many platforms a hint lists.
+const LISTED: usize = 8;
+
+impl BaseError {
+    /// What a user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Pull { source, .. } => Some(hints::registry(source, true)),
+            Self::Local { source, .. } => source.hint(),
+            Self::Store { source, .. } if source.is_full() => Some(hints::DISK_FULL.to_owned()),
+            Self::NoPlatform { wanted, available, .. } => Some(platforms(wanted, available)),
+            Self::OtherPlatform { platform, .. } => Some(format!(
+                "--platform={platform} builds for it; else name a base for more platforms: \
+                 defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE"
+            )),
+            Self::MediaType { .. } | Self::Schema1 { .. } | Self::Nested { .. } => Some(
+                "name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE"
+                    .to_owned(),
+            ),
+            Self::NoConfig { .. } => Some("run ko again: it is pulled anew".to_owned()),
+            Self::Malformed { .. } | Self::ScratchPlatform { .. } | Self::Store { .. } => None,
+        }
+    }
+}
+
+/// Names the platforms that are nearest to what is wanted, and what there is.
+fn platforms(wanted: &PlatformMatcher, available: &[Platform]) -> String {
+    let PlatformMatcher::Any(wanted) = wanted else {
+        return "the base has no image for any platform".to_owned();
+    };
+    let mut nearest: Vec<String> = Vec::new();
+    for platform in wanted.iter().filter_map(|wanted| wanted.nearest(available)) {
+        let platform = platform.to_string();
+        if !nearest.contains(&platform) {
+            nearest.push(platform);
+        }
+    }
+    let listed: Vec<String> = available.iter().take(LISTED).map(ToString::to_string).collect();
+    let mut text = format!("the base is for {}", listed.join(", "));
+    match available.len().saturating_sub(LISTED) {
+        0 => {}
+        more => text.push_str(&format!(" and {more} more")),
+    }
+    if !nearest.is_empty() {
+        text.push_str(&format!("; the nearest is --platform={}", nearest.join(",")));
+    }
+    text
 }

@@ -351,9 +351,7 @@ fn malformed(
     move |source| BaseError::Malformed { base, what, digest, source: Arc::new(source) }
 }
 
-fn available(index: &Index) -> String {
-    let platforms = index.manifests.iter().filter_map(|entry| entry.platform.as_ref());
-    let known = platforms.filter(|platform| platform.os != "unknown").map(ToString::to_string);
-    let names: Vec<String> = known.collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+fn available(index: &Index) -> Vec<Platform> {
+    let platforms = index.manifests.iter().filter_map(|entry| entry.platform.clone());
+    platforms.filter(|platform| platform.os != "unknown").collect()
 }

@@ -100,6 +100,12 @@ impl BuildFailure {
         match self {
             Self::Go { source, .. } => source.hint().map(str::to_owned),
             Self::Debugger { source, .. } => source.hint().map(str::to_owned),
+            Self::Environment { source, .. } => match **source {
+                EnvironmentError::Target(_) => {
+                    Some("the variants of arm are v5, v6 and v7, as in linux/arm/v7".to_owned())
+                }
+                _ => None,
+            },
             Self::BuildInfo { .. } => Some("--sbom=none builds images without an SBOM".to_owned()),
             Self::Template(source) => source.hint(),
             Self::Kodata { source } if matches!(**source, KodataError::Escapes { .. }) => Some(
@@ -178,9 +184,36 @@ pub enum ListingError {
     },
 }
 
+/// How `go` says that no file of a package is for the target.
+const EXCLUDED: &str = "build constraints exclude all Go files";
+
 impl ListingError {
     pub(crate) fn is_cancelled(&self) -> bool {
         matches!(self, Self::List(ListError::Cancelled))
+    }
+
+    /// What a user can do about it, or what `go` says more.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Go(error) => error.hint(),
+            Self::List(error) | Self::Unlisted { source: error, .. } => error.hint(),
+            Self::BuildConfig { source, .. }
+            | Self::Unsupported { source, .. }
+            | Self::Qualify(source) => match source.reason() {
+                Some(reason) if reason.starts_with(EXCLUDED) => {
+                    return Some(format!("{reason}; name their platform with --platform"));
+                }
+                reason => reason,
+            },
+            Self::BuildDir { .. } => {
+                Some("dir of a build in .ko.yaml is relative to the working directory, main to dir")
+            }
+            Self::Argument(_) => {
+                Some("a program is named as in ./cmd/app or example.com/app/cmd/app")
+            }
+            Self::Environment(_) => None,
+        };
+        hint.map(str::to_owned)
     }
 }
 

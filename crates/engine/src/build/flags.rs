@@ -1,11 +1,12 @@
-//! Expands the templates of a build's flags for one platform. Asks `go env` and
-//! git at most once per run, and only if a template uses their answers.
+//! Expands templates: those of a build's flags for one platform, and those of names for
+//! none. Asks `go env` and git at most once per run, and only if a template uses their
+//! answers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cancel::Cancel;
-use golang::{Environment, GitInfo, Go, GoEnv, Template, TemplateData, Uses};
+use golang::{Environment, GitInfo, Go, GoEnv, ProgramFacts, Template, TemplateData, Uses};
 use once::OnceMap;
 
 use super::error::BuildFailure;
@@ -48,17 +49,37 @@ impl Expander {
         environment: &Environment,
     ) -> Result<Expanded, BuildFailure> {
         let templates = flags.flags.iter().chain(&flags.ldflags);
+        let (data, _) = self.data(templates, dir, environment).await?;
+        Ok(Expanded {
+            flags: expand(&flags.flags, &data)?,
+            ldflags: expand(&flags.ldflags, &data)?,
+        })
+    }
+
+    /// Expands templates about a program, in the directory of its build.
+    pub(crate) async fn expand_naming(
+        &self,
+        templates: &[&Template],
+        dir: &Path,
+        environment: &Environment,
+        program: ProgramFacts<'_>,
+    ) -> Result<Vec<String>, BuildFailure> {
+        let (data, git) = self.data(templates.iter().copied(), dir, environment).await?;
+        let program = ProgramFacts { tagged: git.tagged, ..program };
+        expand(templates.iter().copied(), &data.with_program(program))
+    }
+
+    /// The data that templates look at.
+    async fn data(
+        &self,
+        templates: impl Iterator<Item = &Template>,
+        dir: &Path,
+        environment: &Environment,
+    ) -> Result<(TemplateData, Arc<GitInfo>), BuildFailure> {
         let uses = templates.map(Template::uses).fold(Uses::default(), Uses::union);
         let go_env = if uses.go_env { self.go_env().await? } else { Arc::default() };
         let git = if uses.git.any() { self.git(dir).await? } else { Arc::default() };
-        let data = TemplateData::new(environment, &go_env, self.time, &git);
-        let expand = |templates: &[Template]| {
-            let expanded = templates.iter().map(|template| template.expand(&data));
-            expanded
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|source| BuildFailure::Template(Arc::new(source)))
-        };
-        Ok(Expanded { flags: expand(&flags.flags)?, ldflags: expand(&flags.ldflags)? })
+        Ok((TemplateData::new(environment, &go_env, self.time, &git), git))
     }
 
     /// What `go env` says in the working directory, with the environment of
@@ -99,4 +120,12 @@ impl Expander {
         });
         asked.await
     }
+}
+
+fn expand<'a>(
+    templates: impl IntoIterator<Item = &'a Template>,
+    data: &TemplateData,
+) -> Result<Vec<String>, BuildFailure> {
+    let expanded = templates.into_iter().map(|template| template.expand(data));
+    expanded.collect::<Result<_, _>>().map_err(|source| BuildFailure::Template(Arc::new(source)))
 }

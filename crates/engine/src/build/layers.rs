@@ -124,7 +124,7 @@ impl Layers {
                     if !reused {
                         self.activity.begin_work();
                     }
-                    self.observer.emit(Event::Layer { reused });
+                    self.observer.emit(Event::Layer { digest: layer.digest, reused });
                     let compare = || compare(&self.store, &here, &spec);
                     let difference = if same { None } else { compare() };
                     Ok(KodataLayer { layer, difference })
@@ -197,7 +197,7 @@ impl Layers {
             spec.get_or_build(store, compressor, &source, cancel)
         };
         let Obtained { layer, reused, .. } = obtained.map_err(failed)?;
-        self.observer.emit(Event::Layer { reused });
+        self.observer.emit(Event::Layer { digest: layer.digest, reused });
         Ok(layer)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
-use golang::{Argument, FindError};
+use golang::{Argument, FindError, ProgramFacts, Template};
 use oci::Platform;
 
 use super::{
@@ -28,6 +28,15 @@ impl Builder for MissingGo {
     }
 
     // Nothing is asked of programs that were not found.
+
+    fn expand<'a>(
+        &'a self,
+        _: &'a Program,
+        _: &'a [&'a Template],
+        _: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Vec<String>, BuildFailure>> {
+        ready(Err(BuildFailure::Cancelled)).boxed()
+    }
 
     fn check<'a>(
         &'a self,

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 use ::freshness::Checker;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
-use golang::{Argument, Environment, Go, LoadError};
+use golang::{Argument, Environment, Go, LoadError, ProgramFacts, Template, Uses};
 use layer::{Compressor, Layer};
 use oci::{Platform, PlatformMatcher};
 use once::OnceMap;
@@ -65,6 +65,14 @@ pub(crate) trait Builder: Debug + Send + Sync {
         arguments: Vec<Argument>,
         memory: Memory,
     ) -> BoxFuture<'_, Result<LookUp, ListingError>>;
+
+    /// What templates about a program come to, for no platform.
+    fn expand<'a>(
+        &'a self,
+        program: &'a Program,
+        templates: &'a [&'a Template],
+        facts: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Vec<String>, BuildFailure>>;
 
     /// Decides whether a program must be built for a platform.
     fn check<'a>(
@@ -142,6 +150,8 @@ pub(crate) struct BuilderParts {
     pub(crate) work_dir: PathBuf,
     pub(crate) environment: Environment,
     pub(crate) options: BuildOptions,
+    /// What templates look at.
+    pub(crate) uses: Uses,
     pub(crate) platforms: PlatformMatcher,
     pub(crate) debug: Option<DebugOptions>,
     pub(crate) rebuild: bool,
@@ -182,7 +192,7 @@ impl GoBuilder {
             time: parts.options.time,
             observer: observer.clone(),
             cancel: cancel.clone(),
-            uses: parts.options.uses(),
+            uses: parts.uses,
             go_env: OnceMap::new(),
             git: OnceMap::new(),
             followed: followed.clone(),
@@ -279,6 +289,15 @@ impl Builder for GoBuilder {
             Ok(LookUp { remembered, listed: listed.boxed() })
         };
         look_up.boxed()
+    }
+
+    fn expand<'a>(
+        &'a self,
+        program: &'a Program,
+        templates: &'a [&'a Template],
+        facts: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Vec<String>, BuildFailure>> {
+        self.settings.expand(program, templates, facts).boxed()
     }
 
     fn check<'a>(

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use golang::{Template, Uses};
 
+use crate::image::TagSource;
+
 /// How programs are built.
 #[derive(Debug, Clone, Default)]
 pub struct BuildOptions {
@@ -30,6 +32,10 @@ pub struct BuildConfig {
     pub main: PathBuf,
     /// How it is built. What is empty here is as in the defaults.
     pub flags: BuildFlags,
+    /// Names its image, in the place of what is said of all.
+    pub naming: Option<Template>,
+    /// The tags of its image, in the place of what is said of all, unless empty.
+    pub tags: Vec<TagSource>,
     /// What the program's file is allowed (`security.capability`), on linux.
     pub capabilities: Option<[u8; 20]>,
 }
@@ -63,9 +69,12 @@ impl BuildOptions {
 
     /// What the templates of all builds look at.
     pub(crate) fn uses(&self) -> Uses {
-        let builds = self.builds.iter().map(|build| &build.flags).chain([&self.defaults]);
-        let templates =
-            builds.flat_map(|flags| flags.flags.iter().chain(&flags.ldflags)).chain(&self.ldflags);
+        let flags = self.builds.iter().map(|build| &build.flags).chain([&self.defaults]);
+        let flags = flags.flat_map(|flags| flags.flags.iter().chain(&flags.ldflags));
+        let names = self.builds.iter().flat_map(|build| {
+            build.naming.iter().chain(build.tags.iter().filter_map(TagSource::template))
+        });
+        let templates = flags.chain(&self.ldflags).chain(names);
         templates.map(Template::uses).fold(Uses::default(), Uses::union)
     }
 }

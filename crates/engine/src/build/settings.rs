@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use golang::{BuildSettings, Environment};
+use golang::{BuildSettings, Environment, ProgramFacts, Template};
 use oci::Platform;
 
 use super::error::BuildFailure;
@@ -26,6 +26,24 @@ impl Settings {
     pub(super) fn capabilities(&self, program: &Program, platform: &Platform) -> Option<[u8; 20]> {
         let config = program.config.map(|index| &self.options.builds[index])?;
         config.capabilities.filter(|_| platform.os == "linux")
+    }
+
+    /// What templates about a program come to: their environment is that of its build,
+    /// for no platform.
+    pub(super) async fn expand(
+        &self,
+        program: &Program,
+        templates: &[&Template],
+        facts: ProgramFacts<'_>,
+    ) -> Result<Vec<String>, BuildFailure> {
+        let mut environment = self.environment.clone();
+        for entry in &self.options.of(program.config).env {
+            // What is no entry is found where flags are settled.
+            if let Some((name, value)) = entry.split_once('=') {
+                environment.set(name, value);
+            }
+        }
+        self.expander.expand_naming(templates, &program.dir, &environment, facts).await
     }
 
     pub(super) async fn of(

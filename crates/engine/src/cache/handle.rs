@@ -26,11 +26,17 @@ pub(crate) struct CacheHandle {
 impl CacheHandle {
     /// Opens the cache in `dir`; where that cannot be used, one for this run
     /// below `fallback_dir`. Blocks while another process keeps us out.
+    ///
+    /// With `dry_run`, what is in `dir` is only read.
     pub(crate) fn new(
         (dir, fallback_dir): (Option<&Path>, Option<&Path>),
         size: u64,
+        dry_run: bool,
         observer: &Observer,
     ) -> Result<Self, Error> {
+        if let (true, Some(scratch)) = (dry_run, fallback_dir) {
+            return Self::over(dir, scratch, size);
+        }
         let started = SystemTime::now();
         let opened = |store: Store, temporary| {
             let run = Mutex::new(store.shared());
@@ -71,6 +77,22 @@ impl CacheHandle {
     /// Whether it is there for this run alone.
     pub(crate) fn is_temporary(&self) -> bool {
         self.temporary.is_some()
+    }
+
+    /// One for this run, below which is the cache in `dir`.
+    fn over(dir: Option<&Path>, scratch: &Path, size: u64) -> Result<Self, Error> {
+        let started = SystemTime::now();
+        let temporary = tempfile::Builder::new().prefix("ko-dry-run-").tempdir_in(scratch);
+        let temporary = temporary.map_err(|source| StoreError::Io {
+            action: "creating a directory in",
+            path: scratch.to_owned(),
+            source,
+        })?;
+        let store = match dir {
+            Some(dir) => Store::open_over(temporary.path(), dir)?,
+            None => Store::open(temporary.path())?,
+        };
+        Ok(Self { store, size, started, run: Mutex::default(), temporary: Some(temporary) })
     }
 
     /// Keeps the cache within its bound, at the end of the run.

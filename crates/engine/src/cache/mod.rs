@@ -156,6 +156,15 @@ impl Cache {
         Ok(Self { store: Store::open(dir)? })
     }
 
+    /// Writes something and removes it again: a cache that can be opened may be
+    /// read-only all the same, or full.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn try_writing(&self) -> Result<(), CacheError> {
+        Ok(self.store.try_writing()?)
+    }
+
     /// Where this version of ko keeps it.
     pub fn dir(&self) -> &Path {
         self.store.dir()

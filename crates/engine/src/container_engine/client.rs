@@ -88,6 +88,11 @@ impl Engine {
         Ok(Self { docker, endpoint: endpoint.to_string(), platform, podman })
     }
 
+    /// Where it listens, as messages have it.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// What is wrong with what was asked of it.
     fn failed(&self, action: impl Into<String>) -> impl FnOnce(ApiError) -> DaemonError {
         let (engine, action) = (self.endpoint.clone(), action.into());

@@ -87,7 +87,8 @@ impl DaemonError {
     }
 
     /// What a user can do about it.
-    pub(crate) fn hint(&self) -> Option<String> {
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoContainerEngine { group: Some(group), .. } => Some(format!(
                 "the socket is for the group {group}: `sudo usermod --append --groups {group} $USER`, and log in again"

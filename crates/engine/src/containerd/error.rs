@@ -89,7 +89,8 @@ impl NodeError {
     }
 
     /// What a user can do about it.
-    pub(crate) fn hint(&self) -> Option<String> {
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoCluster { known, .. } if known.is_empty() => {
                 Some("there is no kind cluster: `kind create cluster` makes one".to_owned())

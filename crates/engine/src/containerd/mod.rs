@@ -106,6 +106,11 @@ impl Node {
         feed_child(command, &self.children.cancel, feed).map_err(NodeError::starting(&program))
     }
 
+    /// Asks it whether it is there.
+    pub(crate) fn greet(&self) -> Result<(), NodeError> {
+        self.run(&["version"]).map(drop)
+    }
+
     /// Gives an image a further name.
     pub(crate) fn tag(&self, image: &str, name: &str) -> Result<(), NodeError> {
         let tagged = self.run(&["images", "tag", "--force", image, name]);

@@ -7,20 +7,19 @@ use std::sync::Mutex;
 use futures::FutureExt as _;
 
 use super::files::write_archive;
-use super::options::{Archive, DestinationOptions};
+use super::options::Archive;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::{docker, oci};
 use crate::blobs::Blobs;
 use crate::blocking::{blocking, on_thread};
 use crate::events::{Event, Observer};
-use crate::image::{Artifact, Image};
+use crate::image::{Artifact, Image, ImageName};
 use crate::platform::HOST_ARCHITECTURE;
 
 #[derive(Debug)]
 struct ArchiveDestination {
     file: PathBuf,
     archive: Archive,
-    options: DestinationOptions,
     blobs: Blobs,
     observer: Observer,
     /// What goes into the file: artifacts and their names.
@@ -32,8 +31,6 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
     Some(Box::new(ArchiveDestination {
         file: parts.work_dir.join(&archive.path),
         archive,
-        // As in ko, `--tag-only` is for registries.
-        options: DestinationOptions { tag_only: false, ..parts.options.clone() },
         blobs: parts.blobs.clone(),
         observer: parts.observer.clone(),
         committed: Mutex::default(),
@@ -62,7 +59,7 @@ impl Destination for ArchiveDestination {
         true
     }
 
-    fn upload<'a>(&'a self, _: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
+    fn upload<'a>(&'a self, _: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a> {
         let provided = async move {
             for layer in artifact.images().iter().flat_map(|image| &image.layers) {
                 self.blobs.provide(layer).await?;
@@ -72,19 +69,16 @@ impl Destination for ArchiveDestination {
         provided.boxed()
     }
 
-    fn commit<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> Publishing<'a, String> {
-        let names = self.options.tagged(import_path);
+    fn commit<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a, String> {
+        let names = name.tagged();
         let mut committed = self.committed.lock().expect("no panic while it is held");
         committed.retain(|(_, others)| *others != names);
         committed.push((artifact.clone(), names));
         let reference = if self.archive.oci {
             format!("{}@{}", self.archive.path.display(), artifact.digest())
         } else {
-            self.options.printed(&self.options.name(import_path), artifact.digest())
+            // As in ko, `--tag-only` is for registries.
+            name.printed(artifact.digest(), false)
         };
         std::future::ready(Ok(reference)).boxed()
     }

@@ -7,20 +7,19 @@ use futures::FutureExt as _;
 use once::OnceMap;
 
 use super::error::in_a_line;
-use super::options::{DestinationOptions, Local};
+use super::options::Local;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::blobs::Blobs;
 use crate::container_engine::{
     ContainerEngine, DaemonError, EngineKind, EnginePlaces, Loaded, load,
 };
 use crate::events::{Event, Observer};
-use crate::image::{Artifact, Image};
+use crate::image::{Artifact, Image, ImageName};
 
 #[derive(Debug)]
 struct ContainerEngineDestination {
     /// Which engine, and where it may be.
     wanted: (EngineKind, EnginePlaces),
-    options: DestinationOptions,
     blobs: Blobs,
     observer: Observer,
     engine: OnceMap<(), Result<ContainerEngine, DaemonError>>,
@@ -30,7 +29,6 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
     let Some(Local::Engine(kind)) = parts.options.local else { return None };
     Some(Box::new(ContainerEngineDestination {
         wanted: (kind, parts.engines.clone()),
-        options: parts.options.clone(),
         blobs: parts.blobs.clone(),
         observer: parts.observer.clone(),
         engine: OnceMap::new(),
@@ -62,8 +60,9 @@ impl ContainerEngineDestination {
         })
     }
 
-    async fn load(&self, import_path: &str, artifact: &Artifact) -> Result<(), DestinationError> {
+    async fn load(&self, name: &ImageName, artifact: &Artifact) -> Result<(), DestinationError> {
         let engine = self.engine().await?;
+        let import_path = name.import_path.as_str();
         let image = self.chosen(&engine, import_path, artifact)?;
         if artifact.images().len() > 1 {
             let text = format!(
@@ -72,11 +71,11 @@ impl ContainerEngineDestination {
             );
             self.observer.emit(Event::Notice { text, hint: None });
         }
-        let (name, tag) = (self.options.name(import_path), image.digest.hex());
+        let (name, tag) = (&name.name, image.digest.hex());
         let reference = format!("{name}:{tag}");
         self.observer.emit(Event::Loading { reference: reference.clone() });
         let Loaded { sent, skipped_layers, fallback_reason } =
-            load(&engine, &self.blobs, &image, &name, &tag).await?;
+            load(&engine, &self.blobs, &image, name, &tag).await?;
         if let Some(reason) = fallback_reason {
             let (reference, reason) = (reference.clone(), in_a_line(&reason));
             self.observer.emit(Event::FullUploadFallback { reference, reason });
@@ -85,20 +84,16 @@ impl ContainerEngineDestination {
         Ok(())
     }
 
-    async fn tag(
-        &self,
-        import_path: &str,
-        artifact: &Artifact,
-    ) -> Result<String, DestinationError> {
+    async fn tag(&self, name: &ImageName, artifact: &Artifact) -> Result<String, DestinationError> {
         let engine = self.engine().await?;
-        let image = self.chosen(&engine, import_path, artifact)?;
-        let name = self.options.name(import_path);
+        let image = self.chosen(&engine, name.import_path.as_str(), artifact)?;
+        let ImageName { name, tags, .. } = name;
         // Not every engine knows images by their configs.
         let reference = format!("{name}:{}", image.digest.hex());
-        for tag in &self.options.tags {
+        for tag in tags {
             let tag = tag.as_str();
             self.observer.emit(Event::AddingTag { tag: tag.to_owned() });
-            engine.tag(&reference, &name, tag).await?;
+            engine.tag(&reference, name, tag).await?;
             self.observer.emit(Event::AddedTag { tag: tag.to_owned() });
         }
         Ok(reference)
@@ -106,7 +101,7 @@ impl ContainerEngineDestination {
 }
 
 impl Destination for ContainerEngineDestination {
-    fn prepare(&self, _: &str) -> Result<(), DestinationError> {
+    fn prepare(&self, _: &ImageName) -> Result<(), DestinationError> {
         drop(self.engine());
         Ok(())
     }
@@ -115,15 +110,11 @@ impl Destination for ContainerEngineDestination {
         async { Ok(self.engine().await.map(drop)?) }.boxed()
     }
 
-    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
-        self.load(import_path, artifact).boxed()
+    fn upload<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a> {
+        self.load(name, artifact).boxed()
     }
 
-    fn commit<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> Publishing<'a, String> {
-        self.tag(import_path, artifact).boxed()
+    fn commit<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a, String> {
+        self.tag(name, artifact).boxed()
     }
 }

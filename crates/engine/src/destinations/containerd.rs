@@ -8,14 +8,14 @@ use futures::future::join_all;
 use once::OnceMap;
 
 use super::error::in_a_line;
-use super::options::{DestinationOptions, Local};
+use super::options::Local;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::oci::full_name;
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
 use crate::containerd::{Children, Cluster, Imported, Node, NodeError, import};
 use crate::events::{Event, Observer};
-use crate::image::{Artifact, Image};
+use crate::image::{Artifact, Image, ImageName};
 use crate::platform::HOST_ARCHITECTURE;
 
 type Nodes = Result<Arc<[Node]>, NodeError>;
@@ -23,7 +23,6 @@ type Nodes = Result<Arc<[Node]>, NodeError>;
 #[derive(Debug)]
 struct ContainerdDestination {
     cluster: Cluster,
-    options: DestinationOptions,
     blobs: Blobs,
     observer: Observer,
     nodes: OnceMap<(), Nodes>,
@@ -34,7 +33,6 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
     let Some(Local::Cluster(cluster)) = &parts.options.local else { return None };
     Some(Box::new(ContainerdDestination {
         cluster: cluster.clone(),
-        options: parts.options.clone(),
         blobs: parts.blobs.clone(),
         observer: parts.observer.clone(),
         nodes: OnceMap::new(),
@@ -69,8 +67,9 @@ impl ContainerdDestination {
         })
     }
 
-    async fn load(&self, import_path: &str, artifact: &Artifact) -> Result<(), DestinationError> {
+    async fn load(&self, name: &ImageName, artifact: &Artifact) -> Result<(), DestinationError> {
         let nodes = self.nodes().await?;
+        let import_path = name.import_path.as_str();
         let image = self.chosen(import_path, artifact)?;
         if artifact.images().len() > 1 {
             let text = format!("of {import_path} only {} is loaded", image.platform);
@@ -79,7 +78,7 @@ impl ContainerdDestination {
         for layer in &image.layers {
             self.blobs.provide(layer).await?;
         }
-        let reference = format!("{}:{}", self.options.name(import_path), image.digest.hex());
+        let reference = format!("{}:{}", name.name, image.digest.hex());
         self.observer.emit(Event::Loading { reference: reference.clone() });
         let imports = nodes.iter().map(|node| {
             let (node, store, image) =
@@ -102,16 +101,12 @@ impl ContainerdDestination {
         Ok(())
     }
 
-    async fn tag(
-        &self,
-        import_path: &str,
-        artifact: &Artifact,
-    ) -> Result<String, DestinationError> {
+    async fn tag(&self, name: &ImageName, artifact: &Artifact) -> Result<String, DestinationError> {
         let nodes = self.nodes().await?;
-        let image = self.chosen(import_path, artifact)?;
-        let name = self.options.name(import_path);
+        let image = self.chosen(name.import_path.as_str(), artifact)?;
+        let ImageName { name, tags, .. } = name;
         let reference = format!("{name}:{}", image.digest.hex());
-        for tag in &self.options.tags {
+        for tag in tags {
             let tag = tag.as_str();
             self.observer.emit(Event::AddingTag { tag: tag.to_owned() });
             let tags = nodes.iter().map(|node| {
@@ -127,7 +122,7 @@ impl ContainerdDestination {
 }
 
 impl Destination for ContainerdDestination {
-    fn prepare(&self, _: &str) -> Result<(), DestinationError> {
+    fn prepare(&self, _: &ImageName) -> Result<(), DestinationError> {
         drop(self.nodes());
         Ok(())
     }
@@ -136,15 +131,11 @@ impl Destination for ContainerdDestination {
         async { Ok(self.nodes().await.map(drop)?) }.boxed()
     }
 
-    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
-        self.load(import_path, artifact).boxed()
+    fn upload<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a> {
+        self.load(name, artifact).boxed()
     }
 
-    fn commit<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> Publishing<'a, String> {
-        self.tag(import_path, artifact).boxed()
+    fn commit<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a, String> {
+        self.tag(name, artifact).boxed()
     }
 }

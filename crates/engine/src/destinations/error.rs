@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::registry::RegistryError;
-use oci::ReferenceError;
+use oci::{ReferenceError, Repository};
 use store::StoreError;
 
 use crate::blobs::{BlobError, SendError};
 use crate::container_engine::DaemonError;
 use crate::containerd::NodeError;
 use crate::hints;
+use crate::image::ImageName;
 
 /// Why an image could not be published.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -73,6 +74,12 @@ pub enum DestinationError {
 }
 
 impl DestinationError {
+    /// The name of an image as a repository of a registry.
+    pub(super) fn repository(image: &ImageName) -> Result<Repository, Self> {
+        let name = &image.name;
+        name.parse().map_err(|source| Self::Name { name: name.clone(), source })
+    }
+
     /// Whether the run was cancelled.
     pub(crate) fn is_cancelled(&self) -> bool {
         matches!(self, Self::Blob(BlobError::Cancelled))

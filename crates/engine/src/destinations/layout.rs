@@ -8,23 +8,23 @@ use std::sync::Arc;
 
 use fsutil::Access;
 use futures::FutureExt as _;
+use golang::ImportPath;
 use oci::{Descriptor, Index, MediaType, json};
 use store::Store;
 
 use super::files::{at, put, replace};
-use super::options::{DestinationOptions, Layout};
+use super::options::Layout;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::oci::{LAYOUT, REF_NAME};
 use crate::blobs::{BlobError, Blobs};
 use crate::blocking::blocking;
 use crate::events::{Event, Observer};
-use crate::image::{Artifact, Image};
+use crate::image::{Artifact, Image, ImageName};
 
 #[derive(Debug)]
 struct LayoutDestination {
     dir: PathBuf,
     layout: Layout,
-    options: DestinationOptions,
     blobs: Blobs,
     observer: Observer,
 }
@@ -35,7 +35,6 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
     Some(Box::new(LayoutDestination {
         dir: parts.work_dir.join(&layout.path),
         layout,
-        options: parts.options.clone(),
         blobs: parts.blobs.clone(),
         observer: parts.observer.clone(),
     }))
@@ -43,11 +42,15 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
 
 impl LayoutDestination {
     /// What an image is found by.
-    fn names(&self, import_path: &str) -> Vec<String> {
-        if self.layout.named { self.options.tagged(import_path) } else { Vec::new() }
+    fn names(&self, name: &ImageName) -> Vec<String> {
+        if self.layout.named { name.tagged() } else { Vec::new() }
     }
 
-    async fn save(&self, import_path: &str, artifact: &Artifact) -> Result<(), DestinationError> {
+    async fn save(
+        &self,
+        import_path: &ImportPath,
+        artifact: &Artifact,
+    ) -> Result<(), DestinationError> {
         self.observer.emit(Event::Saving { what: format!("ko://{import_path}") });
         for image in artifact.images() {
             for layer in &image.layers {
@@ -67,20 +70,16 @@ impl Destination for LayoutDestination {
         true
     }
 
-    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
-        self.save(import_path, artifact).boxed()
+    fn upload<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a> {
+        self.save(&name.import_path, artifact).boxed()
     }
 
-    fn commit<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> Publishing<'a, String> {
+    fn commit<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a, String> {
         let append = async move {
-            let (dir, names, made) = (self.dir.clone(), self.names(import_path), artifact.clone());
+            let (dir, names, made) = (self.dir.clone(), self.names(name), artifact.clone());
             let work = blocking(move || append(&dir, &names, &made));
             work.await?;
-            self.observer.emit(Event::Saved { what: format!("ko://{import_path}") });
+            self.observer.emit(Event::Saved { what: format!("ko://{}", name.import_path) });
             Ok(format!("{}@{}", self.layout.path.display(), artifact.digest()))
         };
         append.boxed()

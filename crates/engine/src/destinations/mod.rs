@@ -34,7 +34,7 @@ use crate::blobs::Blobs;
 use crate::container_engine::EnginePlaces;
 use crate::events::Observer;
 use crate::image::sbom::SbomOptions;
-use crate::image::{Artifact, ImageLayer};
+use crate::image::{Artifact, ImageLayer, ImageName};
 
 /// What destinations are made of; each takes what it needs.
 #[derive(Debug)]
@@ -76,12 +76,12 @@ pub(crate) type Publishing<'a, T = ()> = BoxFuture<'a, Result<T, DestinationErro
 /// brought there ([`upload`](Self::upload)), then the top manifest is put and
 /// tagged ([`commit`](Self::commit)). Each method may be called from any task.
 pub trait Destination: Debug + Send + Sync {
-    /// Called once for each import path, as soon as it is known that it will
-    /// be published, long before there is an image: time to ask for a token.
+    /// Called once for each image, as soon as it is known that it will be published,
+    /// long before it is there: time to ask for a token.
     ///
     /// # Errors
-    /// The import path has no name at this destination.
-    fn prepare(&self, _import_path: &str) -> Result<(), DestinationError> {
+    /// This destination has no such names.
+    fn prepare(&self, _name: &ImageName) -> Result<(), DestinationError> {
         Ok(())
     }
 
@@ -90,10 +90,20 @@ pub trait Destination: Debug + Send + Sync {
         std::future::ready(Ok(())).boxed()
     }
 
-    /// Whether the image of an import path may be brought there, while a part of it
-    /// is compiled. A failure ends the run.
-    fn preflight<'a>(&'a self, _import_path: &'a str) -> Publishing<'a> {
+    /// Whether an image may be brought there, while a part of it is compiled. A
+    /// failure ends the run.
+    fn preflight<'a>(&'a self, _name: &'a ImageName) -> Publishing<'a> {
         std::future::ready(Ok(())).boxed()
+    }
+
+    /// Whether the artifact is there under its name; `None` if that cannot be told
+    /// without bringing it.
+    fn has<'a>(
+        &'a self,
+        _name: &'a ImageName,
+        _artifact: &'a Artifact,
+    ) -> Publishing<'a, Option<bool>> {
+        std::future::ready(Ok(None)).boxed()
     }
 
     /// Called when nothing more is brought, whether all went well or not.
@@ -103,11 +113,11 @@ pub trait Destination: Debug + Send + Sync {
 
     /// Brings everything that the top manifest reaches. May be called for an
     /// artifact that is there already.
-    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a>;
+    fn upload<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a>;
 
     /// Announces a layer that an image will most likely have, long before
     /// there is an image: time to send it.
-    fn offer(&self, _import_path: &str, _layer: &ImageLayer) {}
+    fn offer(&self, _name: &ImageName, _layer: &ImageLayer) {}
 
     /// Whether artifacts must become visible one after the other.
     fn in_order(&self) -> bool {
@@ -115,8 +125,7 @@ pub trait Destination: Debug + Send + Sync {
     }
 
     /// Makes the artifact visible, and returns the reference that is printed.
-    fn commit<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact)
-    -> Publishing<'a, String>;
+    fn commit<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a, String>;
 
     /// Called when all artifacts of the run are committed: where they become
     /// visible together, now.

@@ -3,23 +3,17 @@
 
 use futures::FutureExt as _;
 
-use super::options::DestinationOptions;
 use super::{Destination, Publishing};
-use crate::image::Artifact;
+use crate::image::{Artifact, ImageName};
 
 #[derive(Debug)]
 pub(crate) struct NoDestination {
-    options: DestinationOptions,
-}
-
-impl NoDestination {
-    pub(crate) fn new(options: DestinationOptions) -> Self {
-        Self { options }
-    }
+    /// Whether references are printed without digests.
+    pub(crate) tag_only: bool,
 }
 
 impl Destination for NoDestination {
-    fn upload<'a>(&'a self, _: &'a str, _: &'a Artifact) -> Publishing<'a> {
+    fn upload<'a>(&'a self, _: &'a ImageName, _: &'a Artifact) -> Publishing<'a> {
         std::future::ready(Ok(())).boxed()
     }
 
@@ -27,12 +21,12 @@ impl Destination for NoDestination {
     /// `latest`: scripts look for it.
     fn commit<'a>(
         &'a self,
-        import_path: &'a str,
+        image: &'a ImageName,
         artifact: &'a Artifact,
     ) -> Publishing<'a, String> {
-        let name = self.options.name(import_path);
-        let reference = match self.options.tags.first() {
-            Some(tag) if self.options.tag_only => format!("{name}:{tag}"),
+        let name = &image.name;
+        let reference = match image.tags.first() {
+            Some(tag) if self.tag_only => format!("{name}:{tag}"),
             Some(tag) => format!("{name}:{tag}@{}", artifact.digest()),
             None => format!("{name}@{}", artifact.digest()),
         };

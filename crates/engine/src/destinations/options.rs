@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use oci::{Digest, Repository, Tag};
+use golang::{Template, Uses};
+use oci::Tag;
 
-use super::DestinationError;
 use crate::container_engine::EngineKind;
 use crate::containerd::Cluster;
-use crate::image::Namer;
+use crate::image::{Namer, TagSource};
 
 /// Where images go, and what they are called there.
 #[derive(Debug, Clone)]
@@ -17,8 +17,10 @@ pub struct DestinationOptions {
     pub repository: String,
     /// How names are made.
     pub namer: Namer,
-    /// The tags, without duplicates, in the user's order.
-    pub tags: Vec<Tag>,
+    /// Makes names in the place of the namer: what stands behind the repository.
+    pub naming: Option<Template>,
+    /// The tags, in the user's order.
+    pub tags: Vec<TagSource>,
     /// Print references with the tag and without the digest.
     pub tag_only: bool,
     /// Push to the registry.
@@ -73,7 +75,8 @@ impl DestinationOptions {
         Self {
             repository: repository.into(),
             namer: Namer::Md5,
-            tags: vec![Tag::latest()],
+            naming: None,
+            tags: vec![Tag::latest().into()],
             tag_only: false,
             push: false,
             preflight: true,
@@ -83,53 +86,9 @@ impl DestinationOptions {
         }
     }
 
-    /// The name of an import path's image, as the user spells the destination.
-    pub(crate) fn name(&self, import_path: &str) -> String {
-        self.namer.name(&self.repository, import_path)
-    }
-
-    /// Each of its tags, behind that name.
-    pub(crate) fn tagged(&self, import_path: &str) -> Vec<String> {
-        let name = self.name(import_path);
-        self.tags.iter().map(|tag| format!("{name}:{tag}")).collect()
-    }
-
-    /// The same as a repository of a registry.
-    pub(crate) fn repository_of(&self, import_path: &str) -> Result<Repository, DestinationError> {
-        let name = self.name(import_path);
-        name.parse().map_err(|source| DestinationError::Name { name, source })
-    }
-
-    /// What a registry's reference is printed as.
-    pub(crate) fn printed(&self, name: &str, digest: Digest) -> String {
-        match &self.tags[..] {
-            [tag] if self.tag_only => format!("{name}:{tag}"),
-            [tag] if *tag != Tag::latest() => format!("{name}:{tag}@{digest}"),
-            _ => format!("{name}@{digest}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn printed_references_are_ko_s() {
-        let digest = oci::Digest::of(b"");
-        let printed = |tags: &[&str], tag_only| {
-            let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
-            let options = DestinationOptions {
-                namer: Namer::BaseImportPaths,
-                tags,
-                tag_only,
-                ..DestinationOptions::new("r.io/x")
-            };
-            options.printed(&options.name("a/B"), digest)
-        };
-        assert_eq!(printed(&["latest"], false), format!("r.io/x/b@{digest}"));
-        assert_eq!(printed(&["v1"], false), format!("r.io/x/b:v1@{digest}"));
-        assert_eq!(printed(&["v1", "v2"], false), format!("r.io/x/b@{digest}"));
-        assert_eq!(printed(&["v1"], true), "r.io/x/b:v1");
+    /// What templates of names look at.
+    pub(crate) fn uses(&self) -> Uses {
+        let tags = self.tags.iter().filter_map(TagSource::template);
+        self.naming.iter().chain(tags).map(Template::uses).fold(Uses::default(), Uses::union)
     }
 }

@@ -79,7 +79,7 @@ impl RegistryDestination {
                 self.pusher.keep_referrer(repository, subject, options, digest).await?;
             }
             let reference = repository.with_digest(digest).to_string();
-            self.observer.emit(Event::PublishedSbom { reference });
+            self.observer.emit(Event::PublishedSbom { subject, reference });
             Ok::<(), DestinationError>(())
         });
         try_join_all(listed).await.map(drop)

@@ -10,9 +10,8 @@ use futures::future::{BoxFuture, try_join, try_join_all, try_join3};
 use futures::{FutureExt as _, TryFutureExt as _};
 use oci::{Descriptor, Digest, Reference, Repository};
 use once::OnceMap;
-use registry::{Access, BlobSource, Client, PushHint, RegistryError};
+use registry::{Access, BlobSource, Client, PushHint, Pushed, RegistryError};
 
-use super::options::DestinationOptions;
 use super::referrers::Referrer;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::activity::Activity;
@@ -20,7 +19,7 @@ use crate::blobs::{BlobError, Blobs};
 use crate::blocking::blocking;
 use crate::events::{Event, Observer, Stage, StageSpan};
 use crate::image::sbom::SbomOptions;
-use crate::image::{Artifact, Image, ImageLayer, LayerSource};
+use crate::image::{Artifact, Image, ImageLayer, ImageName, LayerSource};
 
 /// Layers below this many bytes are sent sooner than a token for two
 /// repositories is had.
@@ -31,7 +30,8 @@ type Outcome<T> = Result<T, Arc<RegistryError>>;
 #[derive(Debug)]
 pub(super) struct RegistryDestination {
     pub(super) pusher: Arc<Pusher>,
-    options: DestinationOptions,
+    preflight: bool,
+    tag_only: bool,
     pub(super) sbom: Option<SbomOptions>,
     /// SBOMs on their way: the manifest that is still to be put, if one is.
     pub(super) sboms: OnceMap<String, Result<Option<Bytes>, DestinationError>>,
@@ -75,7 +75,8 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
     let pusher = Pusher { client: parts.client.clone(), blobs: parts.blobs.clone() };
     Some(Box::new(RegistryDestination {
         pusher: Arc::new(pusher),
-        options: parts.options.clone(),
+        preflight: parts.options.preflight,
+        tag_only: parts.options.tag_only,
         sbom: parts.sbom.cloned(),
         sboms: OnceMap::new(),
         referrers: OnceMap::new(),
@@ -141,12 +142,12 @@ impl RegistryDestination {
         Ok(self.pusher.head(reference).await.map_err(failed)? == Some(digest))
     }
 
-    async fn may_push(&self, import_path: &str) -> Result<(), DestinationError> {
-        if !self.options.preflight {
+    async fn may_push(&self, name: &ImageName) -> Result<(), DestinationError> {
+        if !self.preflight {
             return Ok(());
         }
-        let repository = self.options.repository_of(import_path)?;
-        let first = self.tagged(&repository).next().expect("there is always a tag");
+        let repository = DestinationError::repository(name)?;
+        let first = tagged(name, &repository).next().expect("there is always a tag");
         // What has the tag may come out as the same, and then nothing is pushed.
         if !matches!(self.head(&first).await, Ok(None)) {
             return Ok(());
@@ -155,18 +156,14 @@ impl RegistryDestination {
         asked.map_err(|source| pushing(&repository, Arc::new(source)))
     }
 
-    /// The tags, as references: there is always one.
-    fn tagged<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = Reference> + 'a {
-        self.options.tags.iter().map(|tag| repository.with_tag(tag.clone()))
-    }
-
     async fn upload_all(
         &self,
-        import_path: &str,
+        name: &ImageName,
         artifact: &Artifact,
     ) -> Result<(), DestinationError> {
-        let repository = self.options.repository_of(import_path)?;
-        let first = self.tagged(&repository).next().expect("there is always a tag");
+        let repository = DestinationError::repository(name)?;
+        let import_path = name.import_path.as_str();
+        let first = tagged(name, &repository).next().expect("there is always a tag");
         self.observer.emit(Event::Publishing { reference: first.to_string() });
         let known = self.is_there(&first, artifact.digest()).await?;
         let images = async {
@@ -241,14 +238,17 @@ impl RegistryDestination {
         let first = is_elsewhere.then(|| self.sent.find(&(source.full_name(), digest))).flatten();
         let begin = || StageSpan::begin(&self.observer, Stage::Upload, Some(import_path), None);
         self.sent.start(key, || {
-            let stage = begin();
+            let (stage, observer) = (begin(), self.observer.clone());
             async move {
                 let _stage = stage;
                 let mount_from = match first {
                     Some(first) => first.await.ok().map(|()| source),
                     None => None,
                 };
-                pusher.layer(&repository, &layer, mount_from).await
+                let how = pusher.layer(&repository, &layer, mount_from).await?;
+                let repository = repository.full_name();
+                observer.emit(Event::LayerPushed { repository, digest, size, how });
+                Ok(())
             }
         })
     }
@@ -259,10 +259,11 @@ impl RegistryDestination {
 
     async fn tag_all(
         &self,
-        import_path: &str,
+        name: &ImageName,
         artifact: &Artifact,
     ) -> Result<String, DestinationError> {
-        let repository = self.options.repository_of(import_path)?;
+        let repository = DestinationError::repository(name)?;
+        let import_path = name.import_path.as_str();
         let (media_type, bytes) = artifact.top();
         let (repository, digest) = (&repository, artifact.digest());
         let put = |reference: Reference| async move {
@@ -277,7 +278,7 @@ impl RegistryDestination {
             self.tags_written().insert(reference.full_name(), digest);
             Ok(())
         };
-        let mut tagged = self.tagged(repository);
+        let mut tagged = tagged(name, repository);
         let first = tagged.next().expect("there is always a tag");
         let sboms = self.attach_sboms(repository, artifact);
         try_join(sboms, self.list_referrers(repository, artifact)).await?;
@@ -287,8 +288,8 @@ impl RegistryDestination {
             put(reference)
         });
         try_join_all(others).await?;
-        let reference = self.options.printed(&repository.to_string(), artifact.digest());
-        if !self.options.tag_only {
+        let reference = name.printed(artifact.digest(), self.tag_only);
+        if !self.tag_only {
             self.observer.emit(Event::Published { reference: reference.clone() });
         }
         Ok(reference)
@@ -296,41 +297,54 @@ impl RegistryDestination {
 }
 
 impl Destination for RegistryDestination {
-    fn prepare(&self, import_path: &str) -> Result<(), DestinationError> {
-        let repository = self.options.repository_of(import_path)?;
-        for reference in self.tagged(&repository) {
+    fn prepare(&self, name: &ImageName) -> Result<(), DestinationError> {
+        let repository = DestinationError::repository(name)?;
+        for reference in tagged(name, &repository) {
             drop(self.head(&reference));
         }
         Ok(())
     }
 
-    fn preflight<'a>(&'a self, import_path: &'a str) -> Publishing<'a> {
-        self.may_push(import_path).boxed()
+    fn preflight<'a>(&'a self, name: &'a ImageName) -> Publishing<'a> {
+        self.may_push(name).boxed()
+    }
+
+    fn has<'a>(
+        &'a self,
+        name: &'a ImageName,
+        artifact: &'a Artifact,
+    ) -> Publishing<'a, Option<bool>> {
+        let all = async move {
+            let repository = DestinationError::repository(name)?;
+            for reference in tagged(name, &repository) {
+                if !self.is_there(&reference, artifact.digest()).await? {
+                    return Ok(Some(false));
+                }
+            }
+            Ok(Some(true))
+        };
+        all.boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         self.pusher.client.close_early_uploads().boxed()
     }
 
-    fn offer(&self, import_path: &str, layer: &ImageLayer) {
+    fn offer(&self, name: &ImageName, layer: &ImageLayer) {
         // Whatever is wrong with the name was said when it was prepared.
-        if let Ok(repository) = self.options.repository_of(import_path)
+        if let Ok(repository) = DestinationError::repository(name)
             && is_sent(layer)
         {
-            drop(self.layer(import_path, &repository, layer));
+            drop(self.layer(name.import_path.as_str(), &repository, layer));
         }
     }
 
-    fn upload<'a>(&'a self, import_path: &'a str, artifact: &'a Artifact) -> Publishing<'a> {
-        self.upload_all(import_path, artifact).boxed()
+    fn upload<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a> {
+        self.upload_all(name, artifact).boxed()
     }
 
-    fn commit<'a>(
-        &'a self,
-        import_path: &'a str,
-        artifact: &'a Artifact,
-    ) -> Publishing<'a, String> {
-        self.tag_all(import_path, artifact).boxed()
+    fn commit<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a, String> {
+        self.tag_all(name, artifact).boxed()
     }
 }
 
@@ -348,7 +362,7 @@ impl Pusher {
         repository: &Repository,
         layer: &ImageLayer,
         mount_from: Option<Repository>,
-    ) -> Result<(), DestinationError> {
+    ) -> Result<Pushed, DestinationError> {
         let source = self.blobs.source(layer).await?;
         let from = match &layer.source {
             LayerSource::Registry(base) => mount_from.or_else(|| Some(base.clone())),
@@ -370,7 +384,7 @@ impl Pusher {
         let key = (repository.full_name(), descriptor.digest);
         sent.start(key, || async move {
             let source = BlobSource::Bytes(bytes);
-            pusher.push(&repository, &descriptor, &source, None, hint).await
+            pusher.push(&repository, &descriptor, &source, None, hint).await.map(drop)
         })
     }
 
@@ -381,9 +395,9 @@ impl Pusher {
         source: &BlobSource,
         from: Option<&Repository>,
         hint: PushHint,
-    ) -> Result<(), DestinationError> {
+    ) -> Result<Pushed, DestinationError> {
         match self.client.push_blob(repository, descriptor, source, from, hint).await {
-            Ok(_) => Ok(()),
+            Ok(how) => Ok(how),
             Err(RegistryError::NoBlob { digest }) => Err(BlobError::Missing { digest }.into()),
             // The registry may have seen that it is damaged.
             Err(_) if self.is_damaged(descriptor, source).await => {
@@ -411,6 +425,14 @@ impl Pusher {
             self.client.push_manifest(reference, media_type, Bytes::copy_from_slice(bytes)).await;
         put.map(drop).map_err(|source| pushing(reference.repository(), Arc::new(source)))
     }
+}
+
+/// The tags of an image, as references: there is always one.
+fn tagged<'a>(
+    name: &'a ImageName,
+    repository: &'a Repository,
+) -> impl Iterator<Item = Reference> + 'a {
+    name.tags.iter().map(|tag| repository.with_tag(tag.clone()))
 }
 
 /// Some layers of Windows bases stay where they are.

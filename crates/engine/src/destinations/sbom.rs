@@ -55,7 +55,7 @@ impl RegistryDestination {
         known: bool,
     ) -> Result<(), DestinationError> {
         let sboms = self.sboms_of(repository, artifact, known).await.into_iter();
-        try_join_all(sboms.map(|(_, sbom)| sbom)).await.map(drop)
+        try_join_all(sboms.map(|(_, _, sbom)| sbom)).await.map(drop)
     }
 
     /// Tags the SBOMs of an artifact that were uploaded.
@@ -65,7 +65,7 @@ impl RegistryDestination {
         artifact: &Artifact,
     ) -> Result<(), DestinationError> {
         let sboms = self.sboms_of(repository, artifact, false).await.into_iter();
-        let attached = sboms.map(|(reference, sbom)| async move {
+        let attached = sboms.map(|(subject, reference, sbom)| async move {
             if let Some(manifest) = sbom.await? {
                 let media_type = MediaType::from(MediaType::OCI_MANIFEST);
                 let put = self.pusher.put(&reference, &media_type, &manifest).await;
@@ -74,20 +74,25 @@ impl RegistryDestination {
                     self.pusher.remember(&reference, options).await?;
                 }
             }
-            self.observer.emit(Event::PublishedSbom { reference: reference.to_string() });
+            let reference = reference.to_string();
+            self.observer.emit(Event::PublishedSbom { subject, reference });
             Ok::<(), DestinationError>(())
         });
         try_join_all(attached).await.map(drop)
     }
 
-    /// The SBOMs of an artifact, by what they are called, on their way.
+    /// The SBOMs of an artifact on their way, by what they are about and what
+    /// they are called.
     async fn sboms_of(
         &self,
         repository: &Repository,
         artifact: &Artifact,
         known: bool,
-    ) -> Vec<(Reference, impl Future<Output = Result<Option<Bytes>, DestinationError>> + use<>)>
-    {
+    ) -> Vec<(
+        Digest,
+        Reference,
+        impl Future<Output = Result<Option<Bytes>, DestinationError>> + use<>,
+    )> {
         let Some(options) = self.sbom.as_ref().filter(|options| options.attach.by_tag()) else {
             return Vec::new();
         };
@@ -105,7 +110,7 @@ impl RegistryDestination {
                     .then(|| Attachment::new(options.format, subject.document(options)));
                 self.bring(reference.clone(), options.clone(), made)
             });
-            sboms.push((reference, sbom));
+            sboms.push((subject.digest(), reference, sbom));
         }
         sboms
     }

@@ -7,18 +7,16 @@ use futures::future::join_all;
 use golang::ImportPath;
 
 use super::none::NoDestination;
-use super::options::DestinationOptions;
 use super::{Destination, DestinationError, DestinationParts, builtin};
 use crate::events::{Observer, Stage, StageSpan};
-use crate::image::{Artifact, ImageLayer};
+use crate::image::{Artifact, ImageLayer, ImageName};
 
 /// The destinations of a run. The last one's references are printed.
 #[derive(Debug)]
 pub(crate) struct Destinations {
     all: Vec<Box<dyn Destination>>,
-    options: DestinationOptions,
-    /// Import paths that were announced, and whether they have a name.
-    prepared: Mutex<HashMap<ImportPath, Result<(), DestinationError>>>,
+    /// Images that were announced, and whether they may have their names.
+    prepared: Mutex<HashMap<ImageName, Result<(), DestinationError>>>,
     observer: Observer,
 }
 
@@ -33,23 +31,23 @@ pub(crate) struct Unpublished {
 impl Destinations {
     /// Those that the options name, after `others`.
     pub(crate) fn new(parts: &DestinationParts<'_>, others: Vec<Box<dyn Destination>>) -> Self {
-        let (options, observer) = (parts.options.clone(), parts.observer.clone());
+        let (tag_only, observer) = (parts.options.tag_only, parts.observer.clone());
         let mut all = others;
         all.extend(builtin(parts));
         if all.is_empty() {
-            all.push(Box::new(NoDestination::new(options.clone())));
+            all.push(Box::new(NoDestination { tag_only }));
         }
-        Self { all, options, prepared: Mutex::default(), observer }
+        Self { all, prepared: Mutex::default(), observer }
     }
 
-    /// Announces that an import path will most likely be published; asks each
-    /// destination once.
-    pub(crate) fn prepare(&self, import_path: &ImportPath) -> Result<(), Unpublished> {
+    /// Announces that an image will most likely be published; asks each destination
+    /// once.
+    pub(crate) fn prepare(&self, name: &ImageName) -> Result<(), Unpublished> {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = prepared.entry(import_path.clone()).or_insert_with(|| {
-            self.all.iter().try_for_each(|one| one.prepare(import_path.as_str()))
-        });
-        outcome.clone().map_err(unpublished(import_path))
+        let outcome = prepared
+            .entry(name.clone())
+            .or_insert_with(|| self.all.iter().try_for_each(|one| one.prepare(name)));
+        outcome.clone().map_err(unpublished(name))
     }
 
     /// Whether all destinations take images.
@@ -60,13 +58,27 @@ impl Destinations {
         Ok(())
     }
 
-    /// Whether the image of an import path may be brought to all destinations.
-    pub(crate) async fn preflight(&self, import_path: &ImportPath) -> Result<(), Unpublished> {
+    /// Whether an image may be brought to all destinations.
+    pub(crate) async fn preflight(&self, name: &ImageName) -> Result<(), Unpublished> {
         for destination in &self.all {
-            let allowed = destination.preflight(import_path.as_str()).await;
-            allowed.map_err(unpublished(import_path))?;
+            destination.preflight(name).await.map_err(unpublished(name))?;
         }
         Ok(())
+    }
+
+    /// Whether all destinations have an artifact under its name; `None` where one
+    /// cannot tell.
+    pub(crate) async fn has(
+        &self,
+        name: &ImageName,
+        artifact: &Artifact,
+    ) -> Result<Option<bool>, Unpublished> {
+        let mut all = Some(true);
+        for destination in &self.all {
+            let has = destination.has(name, artifact).await.map_err(unpublished(name))?;
+            all = all.zip(has).map(|(all, has)| all && has);
+        }
+        Ok(all)
     }
 
     /// Ends what was begun and is not needed.
@@ -75,22 +87,21 @@ impl Destinations {
     }
 
     /// Brings a layer that will be needed to where it will be needed.
-    pub(crate) fn offer(&self, import_path: &ImportPath, layer: &ImageLayer) {
+    pub(crate) fn offer(&self, name: &ImageName, layer: &ImageLayer) {
         for destination in &self.all {
-            destination.offer(import_path.as_str(), layer);
+            destination.offer(name, layer);
         }
     }
 
     /// Brings an artifact to all destinations, untagged.
     pub(crate) async fn upload(
         &self,
-        import_path: &ImportPath,
+        name: &ImageName,
         artifact: &Artifact,
     ) -> Result<(), Unpublished> {
-        let path = import_path.as_str();
-        let _span = StageSpan::begin(&self.observer, Stage::Publish, Some(path), None);
+        let _span = self.publishing(name);
         for destination in &self.all {
-            destination.upload(path, artifact).await.map_err(unpublished(import_path))?;
+            destination.upload(name, artifact).await.map_err(unpublished(name))?;
         }
         Ok(())
     }
@@ -99,17 +110,15 @@ impl Destinations {
     /// last one's, in the order of the artifacts.
     pub(crate) async fn commit(
         &self,
-        artifacts: &[(ImportPath, Artifact)],
+        artifacts: &[(ImageName, Artifact)],
     ) -> Result<Vec<String>, Unpublished> {
         let mut references = Vec::new();
         for destination in &self.all {
-            let commits = artifacts.iter().map(|(import_path, artifact)| async move {
-                let path = import_path.as_str();
-                let _span = StageSpan::begin(&self.observer, Stage::Publish, Some(path), None);
-                let committed = destination.commit(path, artifact).await;
-                committed.map_err(unpublished(import_path))
+            let commits = artifacts.iter().map(|(name, artifact)| async move {
+                let _span = self.publishing(name);
+                destination.commit(name, artifact).await.map_err(unpublished(name))
             });
-            references = if destination.in_order() || !self.names_differ(artifacts) {
+            references = if destination.in_order() || !names_differ(artifacts) {
                 let mut all = Vec::new();
                 for commit in commits {
                     all.push(commit.await?);
@@ -125,16 +134,15 @@ impl Destinations {
         Ok(references)
     }
 
+    fn publishing(&self, name: &ImageName) -> StageSpan {
+        let path = Some(name.import_path.as_str());
+        StageSpan::begin(&self.observer, Stage::Publish, path, None)
+    }
+
     /// All references of an artifact: for an index in a registry, the index and
     /// then its images, each as `repository@digest`; else what is printed.
-    pub(crate) fn references(
-        &self,
-        import_path: &ImportPath,
-        artifact: &Artifact,
-        printed: &str,
-    ) -> Vec<String> {
-        let repository = self.options.repository_of(import_path.as_str());
-        match (artifact, repository) {
+    pub(crate) fn references(name: &ImageName, artifact: &Artifact, printed: &str) -> Vec<String> {
+        match (artifact, DestinationError::repository(name)) {
             (Artifact::Index { digest, images, .. }, Ok(repository)) => {
                 let digests =
                     std::iter::once(*digest).chain(images.iter().map(|image| image.digest));
@@ -143,21 +151,16 @@ impl Destinations {
             _ => vec![printed.to_owned()],
         }
     }
-
-    /// The names of an import path's image, with its tags.
-    pub(crate) fn names(&self, import_path: &ImportPath) -> Vec<String> {
-        self.options.tagged(import_path.as_str())
-    }
-
-    /// Whether each program has a name of its own. With `--bare` none has, and
-    /// the last one's tag stays, as in ko.
-    fn names_differ(&self, artifacts: &[(ImportPath, Artifact)]) -> bool {
-        let names = artifacts.iter().map(|(path, _)| self.options.name(path.as_str()));
-        names.collect::<HashSet<String>>().len() == artifacts.len()
-    }
 }
 
-fn unpublished(import_path: &ImportPath) -> impl FnOnce(DestinationError) -> Unpublished + use<> {
-    let import_path = Some(import_path.clone());
+/// Whether each image has a name of its own. With `--bare` none has, and the last
+/// one's tag stays, as in ko.
+fn names_differ(artifacts: &[(ImageName, Artifact)]) -> bool {
+    let names = artifacts.iter().map(|(image, _)| &image.name);
+    names.collect::<HashSet<_>>().len() == artifacts.len()
+}
+
+fn unpublished(name: &ImageName) -> impl FnOnce(DestinationError) -> Unpublished + use<> {
+    let import_path = Some(name.import_path.clone());
     |source| Unpublished { import_path, source }
 }

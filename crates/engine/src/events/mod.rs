@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use oci::{Digest, Platform};
-use registry::Exchange;
+use registry::{Exchange, Pushed};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub(crate) use self::stage::StageSpan;
@@ -146,7 +146,9 @@ pub enum Event {
     },
     /// An SBOM is in a registry.
     PublishedSbom {
-        /// `name:tag`.
+        /// The image or index that it is about.
+        subject: Digest,
+        /// `name:tag`, or `name@digest` of a referrer.
         reference: String,
     },
     /// An image is being loaded into an engine.
@@ -203,8 +205,21 @@ pub enum Event {
     },
     /// A layer of kodata or of a program is there.
     Layer {
+        /// The digest of its blob.
+        digest: Digest,
         /// Whether it was in the cache.
         reused: bool,
+    },
+    /// A layer is in the registry.
+    LayerPushed {
+        /// The repository in full.
+        repository: String,
+        /// The digest of its blob.
+        digest: Digest,
+        /// The size of its blob in bytes.
+        size: u64,
+        /// How it got there.
+        how: Pushed,
     },
 }
 

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use golang::BuildInfo;
 use layer::Layer;
 use oci::{
-    Descriptor, Digest, History, ImageConfig, Index, Manifest, MediaType, Platform, Timestamp,
+    Descriptor, DiffId, Digest, History, ImageConfig, Index, Manifest, MediaType, Platform,
+    Timestamp,
 };
 
 mod base_image;
+mod name;
 pub(crate) mod namer;
 pub(crate) mod sbom;
 
 pub(crate) use self::base_image::BaseImage;
 pub use self::base_image::{ImageLayer, LayerSource, STATIC_BASE};
+pub use self::name::{ImageName, TagSource};
 pub use self::namer::Namer;
 
 /// Names the base image in the annotations of images made from it (OCI
@@ -40,6 +43,10 @@ pub struct Image {
     pub config: Vec<u8>,
     /// The layers, bottom first.
     pub layers: Vec<ImageLayer>,
+    /// The diff_ids of the layers, in their order.
+    pub diff_ids: Vec<DiffId>,
+    /// How many of the layers are the base's.
+    pub base_layers: usize,
     /// What it is for.
     pub platform: Platform,
     /// The build info of its program, if SBOMs are made.
@@ -154,7 +161,8 @@ pub(crate) struct Added<'a> {
 pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOptions) -> Image {
     let windows = base.platform().is_windows();
 
-    let config = config_of(base, added, options, windows).to_vec();
+    let config = config_of(base, added, options, windows);
+    let (diff_ids, config) = (config.rootfs.diff_ids.clone(), config.to_vec());
     let mut manifest = base.manifest.clone();
     manifest.subject = None;
     manifest.set_config(&config);
@@ -173,7 +181,9 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOption
         manifest: bytes,
         config_descriptor: manifest.config,
         config,
+        base_layers: base.manifest.layers.len(),
         layers,
+        diff_ids,
         platform: base.platform().clone(),
         program: added.program.cloned(),
     }

@@ -37,7 +37,7 @@ pub(crate) fn md5_of(text: &str) -> String {
 }
 
 /// Go's `path.Base`.
-fn base(path: &str) -> &str {
+pub(crate) fn base(path: &str) -> &str {
     match path.trim_end_matches('/') {
         "" if path.is_empty() => ".",
         "" => "/",
@@ -46,7 +46,7 @@ fn base(path: &str) -> &str {
 }
 
 /// Go's `path.Join` of two parts: joined with a slash, then cleaned.
-fn join(left: &str, right: &str) -> String {
+pub(crate) fn join(left: &str, right: &str) -> String {
     let parts: Vec<&str> = [left, right].into_iter().filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
         return String::new();

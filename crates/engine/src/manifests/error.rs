@@ -49,8 +49,8 @@ pub enum ResolveError {
         url: ManifestUrl,
     },
     /// The selector is malformed.
-    #[error("unable to parse selector")]
-    Selector(#[source] SelectorError),
+    #[error(transparent)]
+    Selector(SelectorError),
     /// A file is no YAML.
     #[error("error processing import paths in {:?}: go-yaml load error: {}\n{}", .0.file, .0, .0.snippet)]
     Parse(yaml::Error),

@@ -30,7 +30,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::events::Event;
 use crate::execute::Published;
-use crate::plan::{LookedUp, PlannedProgram};
+use crate::plan::{LookedUp, Plan, PlannedProgram};
 
 /// From so many bytes on, threads for the documents of a file pay.
 const LARGE: usize = 256 << 10;
@@ -127,6 +127,18 @@ impl Engine {
         Ok(Resolved { replaced: replaced(&files, &HashMap::new()), published: Vec::new() })
     }
 
+    /// Plans what [`resolve`](Self::resolve) would build.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), of what is done before anything is built.
+    pub async fn plan_manifests(&self, mut resolution: Resolution) -> Result<Plan, ResolveError> {
+        self.prepare();
+        let loaded = self.load(std::mem::take(&mut resolution.inputs)).await?;
+        let References { programs, planned, .. } =
+            self.references(&loaded, &resolution, Memory::Used).await?;
+        Ok(self.plan_programs(&unique(&programs), planned).await?)
+    }
+
     async fn load(&self, inputs: Vec<Input>) -> Result<Vec<Loaded>, ResolveError> {
         let load = async |input| {
             let Loaded { name, bytes } = match input {
@@ -206,7 +218,11 @@ impl Engine {
         for (reference, argument) in arguments {
             match argument.and_then(|_| answers.next()) {
                 Some(Ok(program)) => _ = programs.insert(reference.to_owned(), program),
-                Some(Err(error)) => _ = refused.insert(reference, error.to_string()),
+                Some(Err(error)) => {
+                    let reason = error.reason().map(|reason| format!(": {reason}"));
+                    let text = format!("{error}{}", reason.unwrap_or_default());
+                    _ = refused.insert(reference, text);
+                }
                 None => _ = refused.insert(reference, "importpath is empty".to_owned()),
             }
         }

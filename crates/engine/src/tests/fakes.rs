@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use freshness::Reason;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use golang::{Argument, Environment, ImportPath, Main, Target};
+use golang::{Argument, Environment, ImportPath, Main, ProgramFacts, Target, Template};
 use layer::{Compression, Encoding, Layer};
 use oci::{DiffId, Digest, Platform, PlatformMatcher};
 use registry::{Anonymous, Client, ClientOptions};
@@ -31,7 +31,8 @@ use crate::destinations::{
 use crate::error::Error;
 use crate::events::{Event, Observer, StaleReason};
 use crate::execute::{Executor, Published};
-use crate::image::{Artifact, DebuggerLayer, ImageLayer, ImageOptions, Namer};
+use crate::image::{Artifact, DebuggerLayer, ImageLayer, ImageName, ImageOptions, Namer};
+use crate::naming::Naming;
 use crate::plan::{BaseChoice, Plan, Planner};
 
 /// What happened, in order.
@@ -152,6 +153,18 @@ impl Builder for FakeBuilder {
         std::future::ready(Ok(LookUp { remembered, listed: listed.boxed() })).boxed()
     }
 
+    /// A template comes to its source.
+    fn expand<'a>(
+        &'a self,
+        program: &'a Program,
+        templates: &'a [&'a Template],
+        _: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Vec<String>, BuildFailure>> {
+        self.log.note(format!("expand {}", program.main.import_path));
+        let texts = templates.iter().map(|template| template.source().to_owned());
+        std::future::ready(Ok(texts.collect())).boxed()
+    }
+
     fn check<'a>(
         &'a self,
         program: &'a Program,
@@ -241,12 +254,13 @@ fn refusal() -> DestinationError {
 }
 
 impl Destination for FakeDestination {
-    fn prepare(&self, import_path: &str) -> Result<(), DestinationError> {
-        self.log.note(format!("prepare {import_path}"));
+    fn prepare(&self, name: &ImageName) -> Result<(), DestinationError> {
+        self.log.note(format!("prepare {}", name.import_path));
         Ok(())
     }
 
-    fn preflight<'a>(&'a self, import_path: &'a str) -> Publishing<'a> {
+    fn preflight<'a>(&'a self, name: &'a ImageName) -> Publishing<'a> {
+        let import_path = name.import_path.as_str();
         self.log.note(format!("preflight {import_path}"));
         let forbids = self.forbids.as_deref() == Some(import_path);
         std::future::ready(if forbids { Err(refusal()) } else { Ok(()) }).boxed()
@@ -257,11 +271,12 @@ impl Destination for FakeDestination {
         std::future::ready(()).boxed()
     }
 
-    fn offer(&self, import_path: &str, layer: &ImageLayer) {
-        self.log.note(format!("offer {import_path} {}", layer.descriptor.digest));
+    fn offer(&self, name: &ImageName, layer: &ImageLayer) {
+        self.log.note(format!("offer {} {}", name.import_path, layer.descriptor.digest));
     }
 
-    fn upload<'a>(&'a self, import_path: &'a str, _: &'a Artifact) -> Publishing<'a> {
+    fn upload<'a>(&'a self, name: &'a ImageName, _: &'a Artifact) -> Publishing<'a> {
+        let import_path = name.import_path.as_str();
         let upload = async move {
             if self.refuses.as_deref() == Some(import_path) {
                 self.log.note(format!("refuse {import_path}"));
@@ -273,7 +288,8 @@ impl Destination for FakeDestination {
         upload.boxed()
     }
 
-    fn commit<'a>(&'a self, import_path: &'a str, _: &'a Artifact) -> Publishing<'a, String> {
+    fn commit<'a>(&'a self, name: &'a ImageName, _: &'a Artifact) -> Publishing<'a, String> {
+        let import_path = &name.import_path;
         self.log.note(format!("commit {import_path}"));
         std::future::ready(Ok(format!("registry.example/{import_path}"))).boxed()
     }
@@ -350,16 +366,21 @@ impl FakeRun {
             bases: Arc::new(bases),
             destinations: Arc::new(destinations),
             choice: Arc::new(choice),
+            naming: Arc::new(Naming::new(&options, &[])),
             observer,
         };
         Self { planner, cancellation, log, store, dir }
     }
 
     pub(super) async fn plan(&self, words: &[&str]) -> Plan {
+        self.try_plan(words).await.unwrap()
+    }
+
+    pub(super) async fn try_plan(&self, words: &[&str]) -> Result<Plan, Error> {
         let arguments: Vec<Argument> =
             words.iter().map(|word| Argument::parse(word).unwrap()).collect();
         let (programs, planned) = self.planner.programs(&arguments).await.unwrap();
-        self.planner.plan(&programs, planned).await.unwrap()
+        self.planner.plan(&programs, planned).await
     }
 
     pub(super) async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {

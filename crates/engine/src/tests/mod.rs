@@ -4,4 +4,5 @@
 
 mod execute;
 mod fakes;
+mod naming;
 mod plan;

@@ -24,6 +24,21 @@ pub struct TemplateData {
     pub(super) env: Arc<Map>,
 }
 
+/// A program, as templates of names see it.
+#[derive(Debug, Clone, Copy)]
+pub struct ProgramFacts<'a> {
+    /// The import path, in lower case.
+    pub import_path: &'a str,
+    /// Its last element.
+    pub base: &'a str,
+    /// Its md5, in hex.
+    pub md5: &'a str,
+    /// The id of its build; empty if none is configured.
+    pub id: &'a str,
+    /// Whether its commit has a tag itself.
+    pub tagged: bool,
+}
+
 impl TemplateData {
     /// Data from the environment that `go build` gets, what `go env` and git
     /// say, and the instant of the build. What no template of the build
@@ -51,6 +66,25 @@ impl TemplateData {
             ("Git", git_values(git)),
         ]);
         Self { root, env }
+    }
+
+    /// The same with a program, for its name and tags.
+    #[must_use]
+    pub fn with_program(self, program: ProgramFacts<'_>) -> Self {
+        let Value::Map(root) = self.root else { return self };
+        let mut root = Arc::unwrap_or_clone(root);
+        let elements = program.import_path.split('/').filter(|element| !element.is_empty());
+        if let Some(Value::Map(git)) = root.get_mut("Git") {
+            Arc::make_mut(git).insert("IsTagged".into(), Value::Bool(program.tagged));
+        }
+        root.extend([
+            ("ImportPath".into(), text(program.import_path)),
+            ("Elements".into(), Value::List(elements.map(text).collect())),
+            ("Base".into(), text(program.base)),
+            ("MD5".into(), text(program.md5)),
+            ("ID".into(), text(program.id)),
+        ]);
+        Self { root: Value::Map(Arc::new(root)), ..self }
     }
 }
 

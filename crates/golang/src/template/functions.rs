@@ -10,7 +10,7 @@ use gotmpl::{FuncMap, TemplateError as EngineError, Value, html_escape, js_escap
 
 use super::data::{Map, TemplateData, zero};
 use super::error::{TemplateError, TemplatePosition};
-use super::{LIMIT, STEPS, Template};
+use super::{LIMIT, STEPS, Template, naming};
 
 /// Marks a step. No template can name it, nor those below.
 pub(super) const STEP: &str = "@step";
@@ -200,6 +200,22 @@ impl State {
         }
     }
 
+    /// A function of one text, which may not take it.
+    fn of_text(
+        &self,
+        args: &[Value],
+        function: fn(&str) -> std::result::Result<String, String>,
+    ) -> Result {
+        let made = match args {
+            [Value::String(text)] => function(text),
+            _ => Err("one text is wanted".to_owned()),
+        };
+        made.map_or_else(
+            |message| self.fail(TemplateError::Execution { place: self.here(), message }),
+            |text| self.bounded(text),
+        )
+    }
+
     /// The crate's `printf`, which it runs only for a template.
     fn printf(&self, args: &[Value]) -> Result {
         // The crate would show what it is given instead: maybe a secret.
@@ -249,6 +265,8 @@ pub(super) fn all(state: &Arc<State>) -> FuncMap {
     add("html", |state, args| state.escape(html_escape, args));
     add("js", |state, args| state.escape(js_escape, args));
     add("urlquery", |state, args| state.escape(url_encode, args));
+    add("semver", |state, args| state.of_text(args, naming::semver));
+    add("slug", |state, args| state.of_text(args, |text| Ok(naming::slug(text))));
     all
 }
 

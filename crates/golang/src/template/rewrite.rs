@@ -31,11 +31,19 @@ pub(super) struct Rewriter {
     /// Whether `$` is the data, and whether the dot is.
     dollar_is_data: bool,
     dot_is_data: bool,
+    /// The functions that there are besides Go's.
+    functions: &'static [&'static str],
 }
 
 impl Rewriter {
+    pub(super) fn new(functions: &'static [&'static str]) -> Self {
+        Self { functions, ..Self::default() }
+    }
+
     /// The sites that the trees refer to, and what they use.
-    pub(super) fn finish(self) -> (Vec<Site>, Uses) {
+    pub(super) fn finish(mut self) -> (Vec<Site>, Uses) {
+        // `.Git` as a whole has this only for names.
+        self.uses.git.tagged |= self.uses.git == GitParts::ALL && !self.functions.is_empty();
         (self.sites, self.uses)
     }
 
@@ -172,7 +180,8 @@ impl Rewriter {
                 self.lookup(*pos, pos.offset + name.len(), base, names, show::expr(expr))
             }
             Expr::Identifier(pos, name) => {
-                if !BUILTINS.contains(&name.as_str()) {
+                let name_is_among = |known: &[&str]| known.contains(&name.as_str());
+                if !name_is_among(&BUILTINS) && !name_is_among(self.functions) {
                     let message = format!("function {:?} not defined", name.as_str());
                     return Err(SyntaxError::new(pos.offset, message));
                 }
@@ -206,6 +215,7 @@ impl Rewriter {
             (Some("Git"), None) => git = GitParts::ALL,
             (Some("Git"), Some("Branch")) => git.branch = true,
             (Some("Git"), Some("Tag")) => git.tag = true,
+            (Some("Git"), Some("IsTagged")) => git.tagged = true,
             (Some("Git"), Some("IsDirty" | "IsClean" | "TreeState")) => git.state = true,
             (Some("Git"), Some(_)) => git.commit = true,
             _ => {}

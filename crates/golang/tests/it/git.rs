@@ -294,3 +294,21 @@ fn processes() {
         std::fs::remove_file(tree.join("fake/git.log")).unwrap();
     }
 }
+
+#[test]
+fn whether_the_commit_itself_has_a_tag_is_asked_only_for_names() {
+    let tree = Tree::new(&[]);
+    let dir = repository(&tree, "here");
+    let environment = environment(&tree);
+    let tagged = |parts| read(&dir, &environment, parts).tagged;
+    let uses = Template::parse_naming("{{.Git.IsTagged}}").unwrap().uses().git;
+    assert_eq!(uses, GitParts { tagged: true, ..GitParts::default() });
+    assert!(!tagged(uses), "there is no tag");
+    git(&dir, &environment, &["tag", "v1"]).unwrap();
+    assert!(tagged(uses));
+    assert!(!tagged(GitParts::ALL), "templates of flags have no use for it");
+    let whole = Template::parse_naming("{{range .Git}}{{end}}").unwrap().uses().git;
+    assert!(tagged(whole));
+    git(&dir, &environment, &["commit", "--quiet", "--allow-empty", "--message=next"]).unwrap();
+    assert!(!tagged(uses), "the tag is another commit's");
+}

@@ -3,7 +3,8 @@
 
 use jiff::Timestamp;
 use ko_golang::{
-    Environment, GitInfo, GitParts, GoEnv, Template, TemplateData, TemplateError, Uses,
+    Environment, GitInfo, GitParts, GoEnv, ProgramFacts, Template, TemplateData, TemplateError,
+    Uses,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -197,6 +198,7 @@ fn what_is_not_used_does_not_matter() {
             short_commit: git(uses.git.commit).short_commit.clone(),
             full_commit: git(uses.git.commit).full_commit.clone(),
             commit_time: git(uses.git.commit).commit_time,
+            tagged: false,
             dirty: git(uses.git.state).dirty,
             notices: Vec::new(),
         };
@@ -351,4 +353,37 @@ fn errors_show_no_values() {
         let error = Template::parse(template).unwrap().expand(&data).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
     }
+}
+
+#[test]
+fn names_have_more_data_and_functions_than_flags() {
+    let facts = ProgramFacts {
+        import_path: "example.com/app/cmd/web",
+        base: "web",
+        md5: "0123",
+        id: "front",
+        tagged: true,
+    };
+    let data = data().with_program(facts);
+    for (template, want) in [
+        ("{{.Base}}-{{.MD5}}", "web-0123"),
+        ("{{.ID}}/{{.ImportPath}}", "front/example.com/app/cmd/web"),
+        ("{{index .Elements 1}}{{range .Elements}}.{{.}}{{end}}", "app.example.com.app.cmd.web"),
+        ("{{if .Git.IsTagged}}{{semver `v1.2.3`}}{{end}}", "v1.2.3,v1.2,v1,latest"),
+        ("{{`Feature/X` | slug}}", "feature-x"),
+    ] {
+        let template = Template::parse_naming(template).unwrap();
+        assert_eq!(template.expand(&data).unwrap(), want, "{}", template.source());
+    }
+    let error = Template::parse_naming("x{{semver `one`}}").unwrap().expand(&data).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "template: argsTmpl:1:3: executing \"argsTmpl\" at <semver \"one\">: \
+         semver: \"one\" is no version such as v1.2.3 (in \"x{{semver `one`}}\")"
+    );
+    for template in ["{{semver `v1.2.3`}}", "{{slug `x`}}"] {
+        let error = Template::parse(template).unwrap_err().to_string();
+        assert!(error.contains("not defined"), "{error}");
+    }
+    assert!(ours("{{.Git.IsTagged}}", &super::text_template::data()).is_err());
 }

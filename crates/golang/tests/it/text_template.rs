@@ -41,6 +41,7 @@ pub(crate) fn git() -> GitInfo {
         short_commit: COMMIT[..7].into(),
         full_commit: COMMIT.into(),
         commit_time: Some(COMMIT_TIME),
+        tagged: false,
         dirty: true,
         notices: Vec::new(),
     }

@@ -1,9 +1,22 @@
 //! Completes command lines: `ko __complete` answers the completion scripts of
-//! shells (cobra's protocol, which ko's own scripts speak).
+//! shells, in the protocol of cobra, which ko's own scripts speak.
+
+use std::any::TypeId;
+use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{Arg, ArgAction, Command};
 
+use super::topics;
 use super::typed::{Typed, flags_of};
+use super::values::values;
+use crate::programs;
+
+/// Flags that name directories.
+const DIRECTORIES: [&str; 2] = ["oci-layout-path", "sbom-dir"];
+
+/// Flags that name files, besides those whose value is a path.
+const FILES: [&str; 1] = ["filename"];
 
 /// What a shell is to do besides offering the candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +25,17 @@ pub(crate) enum Directive {
     Default,
     /// It must not.
     NoFiles,
+    /// It offers directories.
+    Directories,
+}
+
+/// Who has the answer.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// We do.
+    Ours(Completion),
+    /// kubectl does, for these words.
+    Kubectl(Vec<String>),
 }
 
 /// An answer.
@@ -23,8 +47,15 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
-    fn none(directive: Directive) -> Self {
+    pub(crate) fn none(directive: Directive) -> Self {
         Self { candidates: Vec::new(), directive }
+    }
+
+    /// Words without a meaning of their own, where there are any.
+    fn of(words: impl IntoIterator<Item = String>, otherwise: Directive) -> Self {
+        let candidates: Vec<_> = words.into_iter().map(|word| (word, String::new())).collect();
+        let directive = if candidates.is_empty() { otherwise } else { Directive::NoFiles };
+        Self { candidates, directive }
     }
 
     /// The answer on stdout: candidates, each with its description behind a
@@ -38,6 +69,7 @@ impl Completion {
         let number = match self.directive {
             Directive::Default => 0,
             Directive::NoFiles => 4,
+            Directive::Directories => 16,
         };
         format!("{lines}:{number}\n")
     }
@@ -47,13 +79,41 @@ impl Completion {
         let name = match self.directive {
             Directive::Default => "ShellCompDirectiveDefault",
             Directive::NoFiles => "ShellCompDirectiveNoFileComp",
+            Directive::Directories => "ShellCompDirectiveFilterDirs",
         };
         format!("Completion ended with directive: {name}\n")
     }
 }
 
 /// Completes the last of the words after `ko`.
-pub(crate) fn complete(words: &[String]) -> Completion {
+pub(crate) fn complete(words: &[String], work_dir: Option<&Path>) -> Answer {
+    if let Some(words) = for_kubectl(words) {
+        return Answer::Kubectl(words);
+    }
+    Answer::Ours(ours(words, work_dir))
+}
+
+/// What follows `ko delete`, and `--` of those commands that run kubectl, as
+/// kubectl would have it.
+fn for_kubectl(words: &[String]) -> Option<Vec<String>> {
+    let command = words.iter().find(|word| !word.starts_with('-'))?;
+    let (last, before) = words.split_last()?;
+    let mut ours: Vec<String> = match command.as_str() {
+        "delete" => vec!["delete".to_owned()],
+        "apply" | "create" => vec![command.clone(), "-f".to_owned(), "-".to_owned()],
+        "run" => ["run", "pod", "--image", "image"].map(str::to_owned).to_vec(),
+        _ => return None,
+    };
+    let end = match command.as_str() {
+        "delete" => before.iter().position(|word| word == "delete")?,
+        _ => before.iter().position(|word| word == "--")?,
+    };
+    ours.extend(before[end + 1..].iter().cloned());
+    ours.push(last.clone());
+    Some(ours)
+}
+
+fn ours(words: &[String], work_dir: Option<&Path>) -> Completion {
     let mut root = super::command();
     root.build();
     let Some((last, before)) = words.split_last() else {
@@ -67,16 +127,71 @@ pub(crate) fn complete(words: &[String]) -> Completion {
         return Completion::none(Directive::NoFiles);
     }
     if typed.awaits_value.is_some() {
-        return Completion::none(Directive::Default);
+        return typed
+            .flags
+            .last()
+            .map_or(Completion::none(Directive::Default), |flag| of(flag, last));
     }
     if last.starts_with('-') && !typed.only_words {
-        // Values behind `=` are texts, or files.
-        return match last.contains('=') {
-            true => Completion::none(Directive::Default),
-            false => typed.flags(last),
+        let Some((name, value)) = last.split_once('=') else { return typed.flags(last) };
+        let named = |flag: &&Arg| match name.strip_prefix("--") {
+            Some(long) => flag.get_long() == Some(long),
+            None => flag.get_short() == name.chars().next_back(),
         };
+        let flag = flags_of(typed.command).find(named);
+        return flag.map_or(Completion::none(Directive::Default), |flag| of(flag, value));
     }
-    typed.words(last)
+    typed.words(last, work_dir)
+}
+
+/// Values of a flag that begin with what was typed.
+fn of(flag: &Arg, typed: &str) -> Completion {
+    let long = flag.get_long().unwrap_or_default();
+    if DIRECTORIES.contains(&long) {
+        return Completion::none(Directive::Directories);
+    }
+    if FILES.contains(&long) || flag.get_value_parser().type_id() == TypeId::of::<OsString>() {
+        return Completion::none(Directive::Default);
+    }
+    let possible = flag.get_possible_values();
+    let mut known: Vec<&str> = match possible.is_empty() {
+        true => values(long).to_vec(),
+        false => possible.iter().map(clap::builder::PossibleValue::get_name).collect(),
+    };
+    if flag.is_require_equals_set() {
+        known = vec!["true", "false"];
+    }
+    // Of a list, the last element is completed.
+    let is_list = matches!(flag.get_action(), ArgAction::Append);
+    let done = if is_list { typed.rfind(',').map_or(0, |comma| comma + 1) } else { 0 };
+    let (done, last) = typed.split_at(done);
+    let fits = known.into_iter().filter(|value| {
+        // `all` stands alone.
+        value.starts_with(last)
+            && !done.split(',').any(|given| given == *value)
+            && (done.is_empty() || *value != "all")
+    });
+    Completion::of(fits.map(|value| format!("{done}{value}")), Directive::NoFiles)
+}
+
+/// Programs that begin with what was typed, in the same form: as a directory, or
+/// as an import path.
+fn programs(typed: &str, work_dir: &Path) -> Vec<String> {
+    let mut found = if typed.is_empty() || typed.starts_with(['.', '/']) {
+        let dir = match typed.rsplit_once('/') {
+            Some(("", _)) => "/",
+            Some((dir, _)) => dir,
+            None if typed == ".." => "..",
+            None => ".",
+        };
+        programs::local(work_dir, dir)
+    } else {
+        let (scheme, _) = typed.split_at(if typed.starts_with("ko://") { 5 } else { 0 });
+        let paths = programs::import_paths(work_dir).into_iter();
+        paths.map(|path| format!("{scheme}{path}")).collect()
+    };
+    found.retain(|program| program.starts_with(typed));
+    found
 }
 
 impl Typed<'_> {
@@ -105,24 +220,35 @@ impl Typed<'_> {
         Completion { candidates, directive: Directive::NoFiles }
     }
 
-    /// Commands that begin with what was typed.
-    fn words(&self, typed: &str) -> Completion {
+    /// Commands, topics of help, shells or programs that begin with what was typed.
+    fn words(&self, typed: &str, work_dir: Option<&Path>) -> Completion {
         let mut subcommands: Vec<&Command> = if self.positionals == 0 {
             self.command.get_subcommands().filter(|sub| !sub.is_hide_set()).collect()
         } else {
             Vec::new()
         };
         if subcommands.is_empty() {
-            let is_shell = super::is_shell(self.command);
-            return Completion::none(match is_shell || self.is_help {
-                true => Directive::NoFiles,
-                false => Directive::Default,
-            });
+            return match (self.command.get_name(), work_dir) {
+                _ if self.is_help => Completion::none(Directive::NoFiles),
+                ("build" | "run", Some(dir)) => {
+                    Completion::of(programs(typed, dir), Directive::Default)
+                }
+                ("build" | "run" | "export" | "import", _) => Completion::none(Directive::Default),
+                _ => Completion::none(Directive::NoFiles),
+            };
         }
         subcommands.sort_by_key(|sub| sub.get_name());
         let fits = subcommands.iter().filter(|sub| sub.get_name().starts_with(typed));
         let meaning = |sub: &Command| sub.get_about().map(ToString::to_string).unwrap_or_default();
-        let candidates = fits.map(|sub| (sub.get_name().to_owned(), meaning(sub))).collect();
+        let mut candidates: Vec<(String, String)> =
+            fits.map(|sub| (sub.get_name().to_owned(), meaning(sub))).collect();
+        if self.is_help && std::ptr::eq(self.command, self.root) {
+            let topics = topics::TOPICS.iter().filter(|topic| topic.name.starts_with(typed));
+            let known = |name: &str| candidates.iter().any(|(known, _)| known == name);
+            let topics: Vec<_> = topics.filter(|topic| !known(topic.name)).collect();
+            candidates
+                .extend(topics.iter().map(|topic| (topic.name.to_owned(), topic.about.to_owned())));
+        }
         Completion { candidates, directive: Directive::NoFiles }
     }
 }

@@ -11,6 +11,7 @@ use engine::{DelveVersion, SbomFormat};
 use super::csv;
 use super::pflag::boolean;
 use super::quantity::duration;
+use crate::progress::Progress;
 
 /// Not a doc comment, whose brackets would be links.
 const PLATFORM: &str = "Which platform to use when pulling a multi-platform base. Format: all | <os>[/<arch>[/<variant>]][,platform]*";
@@ -139,7 +140,9 @@ pub(crate) struct PublishArgs {
     #[arg(verbatim_doc_comment, long)]
     pub(crate) tag_only: bool,
     /// Which tags to use for the produced image instead of the default 'latest' tag (may not work properly with --base-import-paths or --bare).
-    #[arg(verbatim_doc_comment, short, long, value_name = "strings", default_value = "latest", value_parser = list)]
+    ///
+    /// A tag with {{ }} is a template, such as '{{semver .Git.Tag}}': ko help naming.
+    #[arg(verbatim_doc_comment, short, long, value_name = "strings", value_parser = tags)]
     pub(crate) tags: Vec<List>,
     /// File to save images tarballs
     #[arg(long, value_name = "string", default_value = "")]
@@ -160,6 +163,9 @@ pub(crate) struct RegistryArgs {
 /// What goes into images.
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
+    /// The base of all images of this run, in the place of what is configured.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) base: String,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
     /// Include Delve debugger into image and wrap around ko-app. This debugger will listen to port 40000.
@@ -177,6 +183,9 @@ pub(crate) struct ImageArgs {
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) disable_optimizations: bool,
+    /// Print what would be built, by which command, and what would be sent; do none of it.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) dry_run: bool,
     /// Explain why each program is rebuilt or fresh.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) explain: bool,
@@ -195,8 +204,23 @@ pub(crate) struct ImageArgs {
     /// ldflags to pass to go build (may be repeated)
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) ldflags: Vec<List>,
+    /// Write what happens to this file, line by line: all but headers, or what KO_LOG says.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) log_file: OsString,
+    /// Write what came of the run to this file, as JSON: images, layers, digests, times.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) metadata_file: OsString,
+    /// What is printed on stdout: text, json or ndjson.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "text", value_parser = output)]
+    pub(crate) output: Output,
     #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
+    /// How progress is shown: auto, live, plain, json or quiet.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "auto", value_parser = progress)]
+    pub(crate) progress: Progress,
+    /// Show only warnings and errors: --progress=quiet.
+    #[arg(verbatim_doc_comment, short, long)]
+    pub(crate) quiet: bool,
     /// Rebuild every program, even if nothing has changed.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) rebuild: bool,
@@ -218,7 +242,7 @@ pub(crate) struct ImageArgs {
 }
 
 /// How layers are compressed.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct CompressionArgs {
     /// How to compress layers: gzip, estargz, zstd or none (default gzip).
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
@@ -232,6 +256,9 @@ pub(crate) struct CompressionArgs {
 /// configuration.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
+    /// The base of all images, in the place of what is configured.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) base: String,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
     /// ldflags to pass to go build (may be repeated)
@@ -257,6 +284,34 @@ pub(crate) fn elements(lists: &[List]) -> Vec<String> {
 
 pub(super) fn list(text: &str) -> Result<List, String> {
     csv::record(text).map(List)
+}
+
+/// Tags: one CSV record, as of other lists, unless there are templates.
+fn tags(text: &str) -> Result<List, String> {
+    if !text.contains("{{") || text.starts_with('"') {
+        return list(text);
+    }
+    Ok(List(split_tags(text)))
+}
+
+/// Cuts tags at their commas. One in an action of a template (`{{ }}`) is part of it.
+pub(crate) fn split_tags(text: &str) -> Vec<String> {
+    let mut tags = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while at < text.len() {
+        let rest = &text[at..];
+        if rest.starts_with("{{") {
+            at = rest.find("}}").map_or(text.len(), |end| at + end + 2);
+        } else if rest.starts_with(',') {
+            tags.push(text[start..at].to_owned());
+            at += 1;
+            start = at;
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    tags.push(text[start..].to_owned());
+    tags
 }
 
 /// Go's `strconv.ParseInt` with base 0: the prefix decides the base.
@@ -285,6 +340,37 @@ fn integer(text: &str) -> Result<i64, String> {
     Err(format!("strconv.ParseInt: parsing {text:?}: {reason}"))
 }
 
+/// What `ko build` prints on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// References, as ko does.
+    Text,
+    /// One document when the run has ended.
+    Json,
+    /// A line for whatever happens.
+    Ndjson,
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    match text {
+        "text" => Ok(Output::Text),
+        "json" => Ok(Output::Json),
+        "ndjson" => Ok(Output::Ndjson),
+        _ => Err("must be text, json or ndjson".to_owned()),
+    }
+}
+
+fn progress(text: &str) -> Result<Progress, String> {
+    match text {
+        "auto" => Ok(Progress::Auto),
+        "live" => Ok(Progress::Live),
+        "plain" => Ok(Progress::Plain),
+        "json" => Ok(Progress::Json),
+        "quiet" => Ok(Progress::Quiet),
+        _ => Err("must be auto, live, plain, json or quiet".to_owned()),
+    }
+}
+
 /// The format of SBOMs, if any are made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sbom(pub(crate) Option<SbomFormat>);
@@ -305,6 +391,19 @@ fn is_out_of_range(error: &std::num::ParseIntError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_are_cut_between_templates() {
+        for (text, want) in [
+            ("a,b", vec!["a", "b"]),
+            ("{{ semver .Git.Tag }},x", vec!["{{ semver .Git.Tag }}", "x"]),
+            ("v{{ index .Env \"A,B\" }}-é,x", vec!["v{{ index .Env \"A,B\" }}-é", "x"]),
+            ("a,{{ x", vec!["a", "{{ x"]),
+            ("\"{{ print \"\"a\"\" }}\",x", vec!["{{ print \"a\" }}", "x"]),
+        ] {
+            assert_eq!(tags(text).unwrap().0, want, "{text}");
+        }
+    }
 
     #[test]
     fn integers_are_go_s() {

@@ -5,32 +5,46 @@ mod cache;
 mod complete;
 mod credentials;
 mod csv;
+mod doctor;
+mod examples;
 mod flags;
+pub(crate) mod habits;
+mod init;
 mod ko_compat;
+mod manual;
 mod pflag;
 mod quantity;
 mod script;
+mod sections;
+mod topics;
 mod typed;
+mod values;
 mod words;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use self::cache::{CacheArgs, CacheCommand, FileArg, PruneArgs, ShowArgs};
-pub(crate) use self::complete::{Completion, complete};
+pub(crate) use self::complete::{Answer, Completion, Directive, complete};
 pub(crate) use self::credentials::{
     AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,
 };
+pub(crate) use self::doctor::{DoctorArgs, Format};
 pub(crate) use self::flags::{
-    ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs,
-    PublishArgs, RegistryArgs, ResolveArgs, WatchArgs, Watched, elements,
+    ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, Output,
+    PublishArgs, RegistryArgs, ResolveArgs, WatchArgs, Watched, elements, split_tags,
 };
+pub(crate) use self::init::InitArgs;
+pub(crate) use self::manual::pages;
+use self::pflag::GLOBAL;
 pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{readable, size};
 pub(crate) use self::script::{CompletionArgs, script};
-use crate::error::{CommandError, Result};
+pub(crate) use self::values::values;
+use crate::error::{CommandError, Kind, Result};
 
 /// The version that `ko version` prints.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -47,6 +61,8 @@ pub(crate) enum Parsed {
         /// Whether descriptions are wanted.
         descriptions: bool,
     },
+    /// The manual pages are to be written into a directory.
+    Manual(PathBuf),
     /// Nothing but to show a text.
     Text(String),
 }
@@ -62,8 +78,26 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// Enable debug logs
-    #[arg(short, long, global = true, help_heading = "Global Flags")]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub(crate) verbose: bool,
+    /// Tell errors apart by the exit code: usage 2, build 3, registry 4, interrupted 130, else 1
+    #[arg(verbatim_doc_comment, long, global = true, help_heading = GLOBAL)]
+    strict_exit_codes: bool,
+}
+
+/// Does a command line ask for exit codes that tell errors apart?
+pub(crate) fn has_strict_exit_codes(arguments: &[OsString]) -> bool {
+    let words = arguments.iter().take_while(|word| *word != "--");
+    let set = words.filter_map(|word| strict_exit_codes(word));
+    set.last().unwrap_or_default()
+}
+
+/// What a word says about strict exit codes, if it is that flag.
+pub(crate) fn strict_exit_codes(word: &OsStr) -> Option<bool> {
+    match word.to_str()?.strip_prefix("--strict-exit-codes")? {
+        "" => Some(true),
+        rest => boolean(rest.strip_prefix('=')?).ok(),
+    }
 }
 
 /// The commands.
@@ -107,11 +141,25 @@ pub(crate) enum Command {
     /// See "kubectl help delete" for detailed usage.
     #[command(verbatim_doc_comment)]
     Delete(DeleteArgs),
+    /// Find out what is in the way of a build, and how to mend it.
+    ///
+    /// Looks at go, git, kubectl, container engines, registries and who may push
+    /// to them, the cache, the configuration, the clock and disks. Nothing is
+    /// built. The exit code is 1 if there is a problem.
+    #[command(verbatim_doc_comment)]
+    Doctor(Box<DoctorArgs>),
     /// Help about any command
     Help {
-        #[arg(value_name = "command", help = "The command, with those before it")]
+        #[arg(value_name = "command", help = "The command, with those before it, or a topic")]
         words: Vec<String>,
     },
+    /// Write a .ko.yaml for the programs here, from what other tools say of them.
+    ///
+    /// Reads the main packages below the working directory, .goreleaser.yaml,
+    /// skaffold.yaml and Dockerfiles. What cannot be taken over is told on stderr,
+    /// with the reason.
+    #[command(verbatim_doc_comment)]
+    Init(InitArgs),
     /// Log in to a registry
     #[command(
         after_help = "Examples:\n  $ ko login reg.example.com -u AzureDiamond --password-stdin <password.txt"
@@ -139,11 +187,24 @@ pub(crate) enum Command {
 
 /// The whole command line, for parsing, help and completion.
 fn command() -> clap::Command {
-    pflag::like(Cli::command())
+    sections::commands(pflag::like(Cli::command()))
 }
 
-/// The help of a command, and whether there is one of this name.
+/// The help of a command or topic, and whether there is one of this name.
 pub(crate) fn help(words: &[String]) -> (String, bool) {
+    let topic = match words {
+        [name] => topics::find(name),
+        _ => None,
+    };
+    let (help, known) = of_command(words);
+    match topic {
+        Some(topic) if known => (format!("{}\n{help}", topic.text()), true),
+        Some(topic) => (topic.text(), true),
+        None => (help, known),
+    }
+}
+
+fn of_command(words: &[String]) -> (String, bool) {
     let mut command = command();
     command.build();
     let (mut found, mut known) = (&mut command, words.is_empty());
@@ -154,17 +215,21 @@ pub(crate) fn help(words: &[String]) -> (String, bool) {
         known = true;
         found = found.find_subcommand_mut(word).expect("it was just there");
     }
-    (found.render_help().to_string(), known)
-}
-
-/// Is it `ko completion` with a shell, which takes no words?
-fn is_shell(command: &clap::Command) -> bool {
-    command.get_arguments().any(|arg| arg.get_id() == "no_descriptions")
+    // As `--help`, which is not longer than `-h` where there is no more to say.
+    let is_longer = found.get_long_about().is_some()
+        || found.get_after_long_help().is_some()
+        || found.get_arguments().any(clap::Arg::is_hide_short_help_set);
+    let help = if is_longer { found.render_long_help() } else { found.render_help() };
+    (help.to_string(), known)
 }
 
 /// Parses the command line; the first argument is the program's name.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
-    if let Some(parsed) = completion(arguments)? {
+    parse_words(arguments).map_err(|error| error.of_kind(Kind::Usage))
+}
+
+fn parse_words(arguments: &[OsString]) -> Result<Parsed> {
+    if let Some(parsed) = for_programs(arguments)? {
         return Ok(parsed);
     }
     let command = command();
@@ -183,8 +248,14 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
     }
 }
 
-/// `ko __complete`, whose words are not ours to parse.
-fn completion(arguments: &[OsString]) -> Result<Option<Parsed>> {
+/// Commands for programs: `ko __complete`, whose words are not ours to parse, and
+/// `ko __man`.
+fn for_programs(arguments: &[OsString]) -> Result<Option<Parsed>> {
+    if let [_, name, dir] = arguments
+        && name == "__man"
+    {
+        return Ok(Some(Parsed::Manual(dir.into())));
+    }
     let descriptions = match arguments.get(1).and_then(|word| word.to_str()) {
         Some("__complete") => true,
         Some("__completeNoDesc") => false,
@@ -213,7 +284,7 @@ mod tests {
     #[test]
     fn flags_are_read_as_pflag_reads_them() {
         for (words, tags) in [
-            ("ko build", vec!["latest"]),
+            ("ko build", vec![]),
             ("ko publish -t v1", vec!["v1"]),
             ("ko build -tv1", vec!["v1"]),
             ("ko build -t=v1", vec!["v1"]),
@@ -320,22 +391,69 @@ mod tests {
         command().debug_assert();
     }
 
-    #[test]
-    fn help_lists_flags_by_name() {
-        let arguments = ["ko", "build", "--help"].map(OsString::from);
+    /// The flags of a help, section by section.
+    fn sections(help: &str) -> Vec<(String, Vec<String>)> {
+        let mut sections: Vec<(String, Vec<String>)> = Vec::new();
+        for line in help.lines() {
+            if let Some(heading) = line.strip_suffix(':').filter(|line| !line.starts_with(' ')) {
+                sections.push((heading.to_owned(), Vec::new()));
+            } else if line.starts_with("  -") || line.starts_with("      --") {
+                let name =
+                    line.split("--").nth(1).and_then(|rest| rest.split([' ', '=', '[']).next());
+                let (_, flags) = sections.last_mut().unwrap();
+                flags.extend(name.map(str::to_owned));
+            }
+        }
+        sections
+    }
+
+    fn shown(words: &str) -> String {
+        let arguments: Vec<OsString> = words.split(' ').map(OsString::from).collect();
         let Parsed::Text(help) = parse(&arguments).unwrap() else { panic!("no help") };
-        let names: Vec<&str> = help
-            .lines()
-            .take_while(|line| !line.starts_with("Global Flags"))
-            .filter(|line| line.starts_with("  -") || line.starts_with("      --"))
-            .filter_map(|line| line.split("--").nth(1)?.split([' ', '=', '[']).next())
-            .collect();
-        let sorted = {
-            let mut sorted = names.clone();
-            sorted.sort_unstable();
-            sorted
-        };
-        assert_eq!(names, sorted, "{help}");
-        assert!(names.contains(&"image-label"), "{help}");
+        help
+    }
+
+    #[test]
+    fn help_groups_flags_and_lists_each_group_by_name() {
+        for command in ["apply", "build", "create", "resolve", "run"] {
+            let long = shown(&format!("ko {command} --help"));
+            assert!(long.contains("\nExamples:\n  # "), "{long}");
+            let long = sections(&long);
+            for (heading, flags) in &long {
+                assert!(flags.is_sorted() || heading == GLOBAL, "{command}: {heading}: {flags:?}");
+                // Each flag has a place in `sections.rs`.
+                assert_ne!(heading, "More", "{command}: {flags:?}");
+            }
+            let short = sections(&shown(&format!("ko {command} -h")));
+            let flags = |sections: &[(String, Vec<String>)]| -> Vec<String> {
+                sections.iter().flat_map(|(_, flags)| flags.clone()).collect()
+            };
+            let (short, long) = (flags(&short), flags(&long));
+            assert!(short.iter().all(|flag| long.contains(flag)), "{command}: {short:?}");
+            assert!(short.len() < long.len(), "{command}");
+            assert!(short.contains(&"image-label".to_owned()), "{command}: {short:?}");
+        }
+    }
+
+    #[test]
+    fn each_command_is_in_a_group_of_the_root_help() {
+        let help = shown("ko --help");
+        assert!(!help.contains("More:\n"), "{help}");
+    }
+
+    #[test]
+    fn strict_exit_codes_are_read_of_any_command_line() {
+        for (words, want) in [
+            ("ko build", false),
+            ("ko build --strict-exit-codes --bogus", true),
+            ("ko --strict-exit-codes buidl", true),
+            ("ko build --strict-exit-codes=false", false),
+            ("ko build --strict-exit-codes --strict-exit-codes=f", false),
+            ("ko build --strict-exit-codes=perhaps", false),
+            ("ko run ./x -- --strict-exit-codes", false),
+        ] {
+            let arguments: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+            assert_eq!(has_strict_exit_codes(&arguments), want, "{words}");
+        }
     }
 }

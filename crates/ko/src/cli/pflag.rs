@@ -4,6 +4,11 @@
 
 use clap::{Arg, ArgAction, Command};
 
+use super::sections;
+
+/// The heading of flags that every command has.
+pub(super) const GLOBAL: &str = "Global Flags";
+
 /// The command with all its subcommands, read by pflag's rules.
 pub(super) fn like(command: Command) -> Command {
     let mut names: Vec<String> =
@@ -25,11 +30,12 @@ pub(super) fn like(command: Command) -> Command {
                 .short('h')
                 .long("help")
                 .help(help)
-                .action(ArgAction::HelpShort)
+                .help_heading(GLOBAL)
+                .action(ArgAction::Help)
                 .global(false),
         )
         .infer_long_args(false);
-    command.mut_args(|arg| flag(arg, &flags))
+    sections::flags(command.mut_args(|arg| flag(arg, &flags)))
 }
 
 fn flag(arg: Arg, names: &[String]) -> Arg {

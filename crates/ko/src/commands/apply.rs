@@ -10,11 +10,11 @@ use std::sync::Arc;
 use engine::{Engine, Options, Places};
 
 use super::watch::{self, Made, Rounds};
-use super::{kubectl, resolve, session};
+use super::{dry_run, kubectl, resolve, session};
 use crate::cli::{ApplyArgs, WatchArgs, Watched};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{settings, signals, ui};
+use crate::{settings, signals};
 
 /// Empty documents that kubectl gets at once: without a first byte, some
 /// versions give up before the images are built.
@@ -29,6 +29,7 @@ pub(crate) fn apply(
     if !watch {
         return pipe(process, verbose, "apply", arguments);
     }
+    session::text_only(&arguments.image)?;
     watch::check_inputs(&arguments.files)?;
     let program = kubectl::find(process, "apply")?;
     let work = Apply { process, verbose, arguments, program };
@@ -41,9 +42,14 @@ pub(crate) fn create(process: &Process, verbose: bool, arguments: &ApplyArgs) ->
 
 /// Pipes into a kubectl that is there from the beginning.
 fn pipe(process: &Process, verbose: bool, verb: &str, arguments: &ApplyArgs) -> Result<()> {
+    session::text_only(&arguments.image)?;
+    dry_run::check(&arguments.image, &arguments.publish, Some(&arguments.files))?;
     let program = kubectl::find(process, verb)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let resolution = resolve::resolution(&options.work_dir, &arguments.files)?;
+    if arguments.image.dry_run {
+        return dry_run::manifests((process, verbose), options, &arguments.image, resolution);
+    }
 
     let pipe = io::pipe().map_err(|error| CommandError::of(&error).context("running kubectl"));
     let (reader, stdin) = pipe?;
@@ -53,31 +59,40 @@ fn pipe(process: &Process, verbose: bool, verb: &str, arguments: &ApplyArgs) -> 
     // kubectl reports what it refuses by its exit status.
     let _ = feed(stdin.as_ref(), "---\n".repeat(PRIMING).as_bytes());
 
-    let observer = ui::observer(verbose, arguments.image.explain);
     let outputs = resolve::outputs(&arguments.files, &arguments.publish);
-    let done = session::run(options, &arguments.image, &outputs, observer, async |engine| {
-        begun = true;
-        let resolving = engine.resolve(resolution, async |chunk| {
-            let stdin = stdin.clone();
-            // kubectl may be slow to read it.
-            engine::on_thread(move || feed(stdin.as_ref(), &chunk)).await
-        });
-        let resolved = tokio::select! {
-            resolved = resolving => Some(resolved),
-            // Nobody is left to build for.
-            () = running.failed() => {
-                engine.cancel();
-                None
+    let done = session::run(
+        (process, verbose),
+        options,
+        &arguments.image,
+        &outputs,
+        async |engine, reports| {
+            begun = true;
+            let resolving = engine.resolve(resolution, async |chunk| {
+                reports.results();
+                let stdin = stdin.clone();
+                // kubectl may be slow to read it.
+                engine::on_thread(move || feed(stdin.as_ref(), &chunk)).await
+            });
+            let resolved = tokio::select! {
+                resolved = resolving => Some(resolved),
+                // Nobody is left to build for.
+                () = running.failed() => {
+                    engine.cancel();
+                    None
+                }
+            };
+            // kubectl waits for the end of its input.
+            stdin = None;
+            let resolved = resolved.transpose().map_err(|error| session::unresolved(&error))?;
+            match resolved {
+                Some(resolved) => {
+                    reports.published(&resolved.published, engine.counters());
+                    resolve::write(&arguments.files, &arguments.publish, &resolved).await
+                }
+                None => Ok(()),
             }
-        };
-        // kubectl waits for the end of its input.
-        stdin = None;
-        let resolved = resolved.transpose().map_err(|error| session::unresolved(&error))?;
-        match resolved {
-            Some(resolved) => resolve::write(&arguments.files, &arguments.publish, &resolved).await,
-            None => Ok(()),
-        }
-    });
+        },
+    );
     if begun && stdin.is_some() {
         // It was interrupted, or took too long: kubectl is to hear of that before
         // its input ends.

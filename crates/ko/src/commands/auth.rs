@@ -13,7 +13,7 @@ use super::login::{registry, store};
 use super::{login, one, wait};
 use crate::cli::{self, AuthArgs, AuthCommand, GetArgs, LogoutArgs, TokenArgs, elements};
 use crate::environment::Process;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::{network, ui};
 
 pub(crate) fn auth(process: &Process, arguments: &AuthArgs) -> Result<ExitCode> {
@@ -43,7 +43,7 @@ fn get(process: &Process, arguments: &GetArgs) -> Result<ExitCode> {
         [server] => server.clone(),
         words => {
             let message = format!("accepts at most 1 arg(s), received {}", words.len());
-            return Err(CommandError::new(message));
+            return Err(CommandError::new(message).of_kind(Kind::Usage));
         }
     };
     let registry = registry(&server)?;
@@ -65,7 +65,7 @@ fn get(process: &Process, arguments: &GetArgs) -> Result<ExitCode> {
 }
 
 fn logout(process: &Process, arguments: &LogoutArgs) -> Result<()> {
-    let registry = registry(one(&arguments.positional)?)?;
+    let registry = registry(one(&arguments.positional, "ko auth logout registry.example.com")?)?;
     let store = store(process)?;
     wait(store.erase(&registry))?.map_err(|error| CommandError::of(&error))?;
     ui::log(&format!("logged out via {}", store.file().display()));
@@ -83,9 +83,11 @@ struct Token<'a> {
 }
 
 fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
-    let repository =
-        |text: &str| text.parse::<Repository>().map_err(|error| CommandError::of(&error));
-    let wanted = repository(one(&arguments.positional)?)?;
+    let repository = |text: &str| {
+        let parsed = text.parse::<Repository>();
+        parsed.map_err(|error| CommandError::of(&error).of_kind(Kind::Usage))
+    };
+    let wanted = repository(one(&arguments.positional, "ko auth token registry.example.com/app")?)?;
     let mounts = elements(&arguments.mount);
     let mounts = mounts.iter().map(|text| repository(text)).collect::<Result<Vec<_>>>()?;
     let access = if arguments.push { Access::Push } else { Access::Pull };
@@ -100,7 +102,7 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
         ..Network::default()
     };
     let grant = wait(keychain::token(&network, &wanted, access, &mounts))?;
-    let grant = grant.map_err(|error| CommandError::of(&error))?;
+    let grant = grant.map_err(|error| CommandError::of(&error).of_kind(Kind::Registry))?;
     if arguments.header {
         return ui::print(&format!("Authorization: Bearer {}", grant.any().expose()));
     }

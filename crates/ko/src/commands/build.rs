@@ -5,12 +5,12 @@ use std::path::Path;
 
 use engine::{Engine, Options, Places, Published, Resolved};
 
-use super::session;
 use super::watch::{self, Made, Rounds};
+use super::{dry_run, session};
 use crate::cli::{BuildArgs, WatchArgs, Watched};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{settings, streams, ui};
+use crate::{settings, streams};
 
 pub(crate) fn build(
     process: &Process,
@@ -18,6 +18,7 @@ pub(crate) fn build(
     arguments: &Watched<BuildArgs>,
 ) -> Result<()> {
     let Watched { arguments, watch: WatchArgs { watch } } = arguments;
+    dry_run::check(&arguments.image, &arguments.publish, None)?;
     let words = if arguments.positional.is_empty() {
         vec![".".to_owned()]
     } else {
@@ -28,10 +29,15 @@ pub(crate) fn build(
         return watch::run(process, verbose, &arguments.image, &work);
     }
     let options = work.options()?;
-    let observer = ui::observer(verbose, arguments.image.explain);
-    session::run(options, &arguments.image, &work.outputs(), observer, async |engine| {
+    if arguments.image.dry_run {
+        return dry_run::programs((process, verbose), options, &arguments.image, &work.words);
+    }
+    let outputs = work.outputs();
+    let who = (process, verbose);
+    session::run(who, options, &arguments.image, &outputs, async |engine, reports| {
         let made = work.make(engine).await?;
-        work.hand_on(&made).await
+        reports.published(&made.resolved.published, engine.counters());
+        work.print(&made, reports.is_text()).await
     })
 }
 
@@ -40,6 +46,16 @@ struct Build<'a> {
     verbose: bool,
     arguments: &'a BuildArgs,
     words: Vec<String>,
+}
+
+impl Build<'_> {
+    async fn print(&self, made: &Made, text: bool) -> Result<()> {
+        // Print what is published, even if writing a file fails.
+        let output = if text { made.output.clone() } else { Vec::new() };
+        let printed = streams::print_all(output).await;
+        session::write_refs(&self.arguments.publish, &made.resolved.published).await?;
+        printed.map_err(|error| CommandError::stdout(&error))
+    }
 }
 
 impl Rounds for Build<'_> {
@@ -58,16 +74,14 @@ impl Rounds for Build<'_> {
 
     async fn make(&self, engine: &Engine) -> Result<Made> {
         let published = engine.build(&self.words).await;
-        let published = published.map_err(|error| session::publishing(&error))?;
+        let published = published
+            .map_err(|error| session::unpublished(&error, engine.work_dir(), &self.words))?;
         let line = |published: &Published| format!("{}\n", published.reference);
         let output = published.iter().map(line).collect::<String>().into_bytes();
         Ok(Made { output, resolved: Resolved { replaced: Vec::new(), published } })
     }
 
     async fn hand_on(&self, made: &Made) -> Result<()> {
-        // Print what is published, even if writing a file fails.
-        let printed = streams::print_all(made.output.clone()).await;
-        session::write_refs(&self.arguments.publish, &made.resolved.published).await?;
-        printed.map_err(|error| CommandError::stdout(&error))
+        self.print(made, true).await
     }
 }

@@ -135,7 +135,7 @@ fn verify(cache: &Cache) -> Result<()> {
 }
 
 fn export(process: &Process, cache: &Cache, file: &FileArg) -> Result<()> {
-    let name = one(&file.positional)?;
+    let name = one(&file.positional, "ko cache export cache.tar")?;
     if name == STANDARD {
         let exported = cache.export(io::stdout().lock());
         return exported.map(drop).map_err(|error| match broken_pipe(&error) {
@@ -145,7 +145,7 @@ fn export(process: &Process, cache: &Cache, file: &FileArg) -> Result<()> {
     }
     let exporting = |error: CommandError| error.context(&format!("exporting to {name}"));
     let path = settings::absolute(process, Path::new(name))?;
-    let unwritable = |error: io::Error| exporting(CommandError::of(&error));
+    let unwritable = |error: io::Error| exporting(CommandError::unwritable(&path, &error));
     let mut output = Output::create(&path, Access::Public).map_err(unwritable)?;
     let count = cache.export(&mut output).map_err(|error| exporting(failed(&error)))?;
     output.commit().map_err(unwritable)?;
@@ -166,7 +166,7 @@ fn broken_pipe(error: &CacheError) -> Option<&io::Error> {
 }
 
 fn import(process: &Process, cache: &Cache, file: &FileArg) -> Result<()> {
-    let name = one(&file.positional)?;
+    let name = one(&file.positional, "ko cache import cache.tar")?;
     let importing = |error: CommandError| error.context(&format!("importing {name}"));
     let archive: Box<dyn Read> = if name == STANDARD {
         Box::new(io::stdin().lock())

@@ -3,31 +3,37 @@
 use std::fmt::Write as _;
 
 use crate::cli::{ConfigArgs, elements};
-use crate::config::{self, Build, Compression, Config, List, Located, Origin, Publishing};
+use crate::config::{
+    self, Build, Compression, Config, List, Located, Naming, Origin, Publishing, scalar,
+};
 use crate::environment::Process;
-use crate::error::Result;
-use crate::{network, settings, ui};
+use crate::error::{Kind, Result};
+use crate::settings::{self, Checked};
+use crate::ui;
 
 pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     if arguments.schema {
         return ui::print(config::SCHEMA);
     }
+    ui::print(&in_force(process, arguments).map_err(|error| error.of_kind(Kind::Usage))?)
+}
+
+/// The settings in force, checked.
+fn in_force(process: &Process, arguments: &ConfigArgs) -> Result<String> {
     let work_dir = settings::work_dir(process)?;
-    let config = Config::read(process, &work_dir)?;
+    let mut config = Config::read(process, &work_dir)?;
     if let Some(warning) = config.warning() {
         ui::log(&warning);
     }
-    // The configuration is checked as a build checks it.
-    let _ = settings::bases(&config)?;
-    let platforms = settings::wanted_platforms(process, &elements(&arguments.platform), &config)?;
-    let _ = settings::platforms(&platforms)?;
+    if !arguments.base.is_empty() {
+        config.default_base_image = Located::new(arguments.base.clone(), Origin::Flag("--base"));
+        config.base_image_overrides.clear();
+    }
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
-    let _ = config.build_options(&ldflags)?;
-    let _ = network::registries(process, &config, &work_dir)?;
-    let compression = settings::compression(&arguments.compression, &config);
-    let _ = compression.parse()?;
-    let publishing = settings::publishing(&arguments.registry, config.publishing.clone());
-    let _ = (publishing.sbom_attach()?, publishing.create_repositories()?);
+    let flags = (&arguments.compression, &arguments.registry);
+    let platform = elements(&arguments.platform);
+    let checked = settings::check(process, &config, &work_dir, &platform, &ldflags, flags)?;
+    let Checked { platforms, compression, publishing, .. } = checked;
 
     let variable = |name: &'static str| {
         process.text(name).map(|text| Located::new(text, Origin::Variable(name)))
@@ -50,7 +56,7 @@ pub(crate) fn config(process: &Process, arguments: &ConfigArgs) -> Result<()> {
     for (key, value) in rest {
         line(&mut text, &format!("{key}: "), &value);
     }
-    ui::print(&text)
+    Ok(text)
 }
 
 /// The configuration as YAML. Builds are shown as they are made: what they do
@@ -92,6 +98,9 @@ fn show(
     // A boolean, as it has been checked.
     let create = &publishing.create_repositories;
     let _ = writeln!(text, "createRepositories: {} # {}", create.value, create.origin);
+    let Naming { name, tags } = &config.naming;
+    line(&mut text, "naming: ", &naming(name.as_ref()));
+    list(&mut text, "", "imageTags", &over(Some(tags), &latest()));
     registries(&mut text, config);
     text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
     for (index, build) in config.builds.iter().enumerate() {
@@ -100,7 +109,7 @@ fn show(
             let origin = set.map_or(Origin::Default, |setting| setting.origin.clone());
             Located::new(value, origin)
         };
-        let Build { id, dir, main, flags, ldflags, env, linux_capabilities } = build;
+        let Build { id, dir, main, flags, ldflags, env, linux_capabilities, .. } = build;
         line(&mut text, "  - id: ", &own(build.id(index), id.as_ref()));
         line(&mut text, "    dir: ", &own(build.dir().to_owned(), dir.as_ref()));
         line(&mut text, "    main: ", &own(build.main().to_owned(), main.as_ref()));
@@ -110,8 +119,23 @@ fn show(
         list(&mut text, "    ", "env", &over(env.as_ref(), &config.default_env));
         let capabilities = over(linux_capabilities.as_ref(), &List::unset());
         list(&mut text, "    ", "linux_capabilities", &capabilities);
+        let own = build.naming.as_ref().filter(|name| !name.value.is_empty());
+        line(&mut text, "    naming: ", &naming(own.or(name.as_ref())));
+        let tags = over(build.image_tags.as_ref(), &over(Some(tags), &latest()));
+        list(&mut text, "    ", "imageTags", &tags);
     }
     text
+}
+
+/// What names are made of. Where nothing is said, they are as ko's.
+fn naming(name: Option<&Located<String>>) -> Located<String> {
+    let name = name.filter(|name| !name.value.is_empty());
+    let default = || Located::new("{{.Base}}-{{.MD5}}".to_owned(), Origin::Default);
+    name.cloned().unwrap_or_else(default)
+}
+
+fn latest() -> List {
+    List::of(["latest".to_owned()], Origin::Default)
 }
 
 fn registries(text: &mut String, config: &Config) {
@@ -145,21 +169,4 @@ fn list(text: &mut String, indent: &str, key: &str, list: &List) {
 
 fn line(text: &mut String, start: &str, value: &Located<String>) {
     let _ = writeln!(text, "{start}{} # {}", scalar(&value.value), value.origin);
-}
-
-/// A text as YAML: as it is where that is unmistakable, else quoted as JSON
-/// does, which YAML reads too.
-fn scalar(text: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "/._-@=:".contains(char);
-    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    let starts = text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '/')
-        || text.starts_with("./");
-    if starts
-        && text.chars().all(plain)
-        && !text.ends_with(':')
-        && !word.contains(&text.to_ascii_lowercase().as_str())
-    {
-        return text.to_owned();
-    }
-    serde_json::to_string(text).expect("a string is a JSON value")
 }

@@ -3,11 +3,17 @@
 use std::process::Command;
 
 use super::kubectl;
+use crate::cli;
 use crate::environment::Process;
 use crate::error::Result;
 
 pub(crate) fn delete(process: &Process) -> Result<()> {
     let mut command = Command::new(kubectl::find(process, "delete")?);
-    command.args(&process.arguments()[1..]);
+    // All but what is ours alone, which stands before `delete`.
+    let mut ours = true;
+    command.args(process.arguments()[1..].iter().filter(|word| {
+        ours &= *word != "delete";
+        !ours || cli::strict_exit_codes(word).is_none()
+    }));
     kubectl::run(command)
 }

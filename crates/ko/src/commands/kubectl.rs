@@ -1,6 +1,5 @@
 //! Finds and runs `kubectl`, and forwards signals to it.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -13,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
+use crate::executables;
 use crate::signals::{self, Signal, Signals, exit, forward_signal};
 
 /// So many signals are kubectl's, which should end at the second by itself. One
@@ -21,18 +21,15 @@ const PATIENCE: u32 = 2;
 
 /// Finds kubectl in PATH.
 pub(super) fn find(process: &Process, command: &str) -> Result<PathBuf> {
-    let path = process.variable("PATH").unwrap_or_default();
-    let name = if cfg!(windows) { "kubectl.exe" } else { "kubectl" };
-    let found = path_entries(path).map(|dir| dir.join(name)).find(|file| file.is_file());
-    found.ok_or_else(|| {
+    executables::find(process, "kubectl").ok_or_else(|| {
         CommandError::new(format!(
             "error: kubectl is not available. kubectl must be installed to use ko {command}"
         ))
+        .hint(Some(
+            "install it from https://kubernetes.io/docs/tasks/tools, or add its directory to PATH"
+                .to_owned(),
+        ))
     })
-}
-
-fn path_entries(path: &OsStr) -> impl Iterator<Item = PathBuf> {
-    std::env::split_paths(path).filter(|dir| dir.is_absolute())
 }
 
 /// Runs kubectl in the foreground, and waits for it.

@@ -6,11 +6,11 @@ use engine::keychain::{CredentialStore, Kept, Secret, credential_store};
 use super::{one, wait};
 use crate::cli::LoginArgs;
 use crate::environment::Process;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::{network, ui};
 
 pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
-    let registry = registry(one(&arguments.positional)?)?;
+    let registry = registry(one(&arguments.positional, "ko login registry.example.com")?)?;
     let password = if arguments.password_stdin {
         Secret::new(without_line_end(&process.input()?))
     } else {
@@ -19,7 +19,11 @@ pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
     // ko stores a password without a name as well, and Docker's libraries then
     // refuse the whole file.
     if arguments.username.is_empty() {
-        return Err(CommandError::new("username and password required"));
+        return Err(CommandError::new("username and password required")
+            .hint(Some(
+                "name the user with -u, and pipe the password to --password-stdin".to_owned(),
+            ))
+            .of_kind(Kind::Usage));
     }
     let store = store(process)?;
     let kept = wait(store.store(&registry, &arguments.username, &password))?;
@@ -38,7 +42,9 @@ pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
 
 /// Reads a registry's name.
 pub(super) fn registry(text: &str) -> Result<Registry> {
-    text.parse().map_err(|error| CommandError::of(&error))
+    let hint = "a registry is a host, perhaps with a port, as in registry.example.com:5000";
+    text.parse()
+        .map_err(|error| CommandError::of(&error).hint(Some(hint.to_owned())).of_kind(Kind::Usage))
 }
 
 /// Where logins are kept.

@@ -6,9 +6,13 @@ mod build;
 mod cache;
 mod config;
 mod delete;
+mod doctor;
+mod dry_run;
 mod help;
+mod init;
 mod kubectl;
 mod login;
+mod manual;
 mod resolve;
 mod run;
 mod session;
@@ -20,22 +24,26 @@ pub(crate) use build::build;
 pub(crate) use cache::cache;
 pub(crate) use config::config;
 pub(crate) use delete::delete;
+pub(crate) use doctor::doctor;
 pub(crate) use help::{complete, help};
+pub(crate) use init::init;
 pub(crate) use login::login;
+pub(crate) use manual::manual;
 pub(crate) use resolve::resolve;
 pub(crate) use run::run;
 
 use std::future::Future;
 
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 
-/// The one word that a command takes.
-fn one(arguments: &[String]) -> Result<&str> {
+/// The one word that a command takes, as in the example.
+fn one<'a>(arguments: &'a [String], example: &str) -> Result<&'a str> {
     match arguments {
         [word] => Ok(word),
         arguments => {
             let message = format!("accepts 1 arg(s), received {}", arguments.len());
-            Err(CommandError::new(message))
+            let hint = format!("one word is wanted, as in `{example}`");
+            Err(CommandError::new(message).hint(Some(hint)).of_kind(Kind::Usage))
         }
     }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use engine::{Engine, Input, ManifestUrl, Options, Places, Replaced, Resolution, Resolved};
 
-use super::session;
 use super::watch::{self, Made, Rounds};
+use super::{dry_run, session};
 use crate::cli::{FileArgs, PublishArgs, ResolveArgs, WatchArgs, Watched, elements};
 use crate::environment::Process;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::{settings, streams, ui};
 
 pub(crate) fn resolve(
@@ -19,6 +19,8 @@ pub(crate) fn resolve(
     arguments: &Watched<ResolveArgs>,
 ) -> Result<()> {
     let Watched { arguments, watch: WatchArgs { watch } } = arguments;
+    session::text_only(&arguments.image)?;
+    dry_run::check(&arguments.image, &arguments.publish, Some(&arguments.files))?;
     let work = Resolve { process, verbose, arguments };
     if *watch {
         check_watch(arguments)?;
@@ -26,19 +28,28 @@ pub(crate) fn resolve(
     }
     let options = work.options()?;
     let resolution = resolution(&options.work_dir, &arguments.files)?;
-    let observer = ui::observer(verbose, arguments.image.explain);
+    if arguments.image.dry_run {
+        return dry_run::manifests((process, verbose), options, &arguments.image, resolution);
+    }
     let outputs = if arguments.check { Vec::new() } else { work.outputs() };
-    session::run(options, &arguments.image, &outputs, observer, async |engine| {
+    let who = (process, verbose);
+    session::run(who, options, &arguments.image, &outputs, async |engine, reports| {
         if arguments.check {
             let checked = engine.check(resolution).await;
             return checked.map(drop).map_err(|error| session::unresolved(&error));
         }
         if !arguments.output_file.is_empty() {
             let made = make(engine, resolution).await?;
+            reports.published(&made.resolved.published, engine.counters());
             return work.hand_on(&made).await;
         }
-        let resolved = engine.resolve(resolution, streams::print_all).await;
+        let print = async |chunk| {
+            reports.results();
+            streams::print_all(chunk).await
+        };
+        let resolved = engine.resolve(resolution, print).await;
         let resolved = resolved.map_err(|error| session::unresolved(&error))?;
+        reports.published(&resolved.published, engine.counters());
         write(&arguments.files, &arguments.publish, &resolved).await
     })
 }
@@ -47,11 +58,13 @@ pub(crate) fn resolve(
 fn check_watch(arguments: &ResolveArgs) -> Result<()> {
     watch::check_inputs(&arguments.files)?;
     if arguments.check {
-        return Err(CommandError::new("--check and --watch cannot both be used"));
+        let message = "--check and --watch cannot both be used";
+        return Err(CommandError::new(message).of_kind(Kind::Usage));
     }
     if arguments.output_file.is_empty() {
         let hint = "--output-file=FILE has the manifests of the last round";
-        return Err(CommandError::new("--watch needs --output-file").hint(Some(hint.to_owned())));
+        let error = CommandError::new("--watch needs --output-file");
+        return Err(error.hint(Some(hint.to_owned())).of_kind(Kind::Usage));
     }
     Ok(())
 }
@@ -130,7 +143,7 @@ pub(super) fn resolution(work_dir: &Path, arguments: &FileArgs) -> Result<Resolu
             inputs.push(Input::Url(ManifestUrl::new(name)));
         } else {
             let found = engine::enumerate(work_dir, Path::new(&name), arguments.recursive);
-            let found = found.map_err(|error| CommandError::of(&error))?;
+            let found = found.map_err(|error| session::unresolved(&error))?;
             if found.is_empty() {
                 ui::log(&format!("no .yaml or .json files in {name}"));
             }

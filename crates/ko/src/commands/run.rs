@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::process::Command;
 
-use super::{kubectl, session};
+use super::{dry_run, kubectl, session};
 use crate::cli::BuildArgs;
 use crate::environment::Process;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::{settings, ui};
 
 /// How kubectl runs it: attached, and gone afterwards.
@@ -14,25 +14,42 @@ const FLAGS: [&str; 4] = ["--attach", "--rm", "--restart=Never", "--log-flush-fr
 
 pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Result<()> {
     if arguments.positional.is_empty() {
-        return Err(CommandError::new("ko run: no importpaths listed"));
+        return Err(CommandError::new("ko run: no importpaths listed")
+            .hint(Some("name a program, as in `ko run ./cmd/app`".to_owned()))
+            .of_kind(Kind::Usage));
     }
+    session::text_only(&arguments.image)?;
+    dry_run::check(&arguments.image, &arguments.publish, None)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
+    let work_dir = options.work_dir.clone();
     let typed = process.arguments();
     if let Some(first) = typed.get(2).filter(|word| word.to_string_lossy().starts_with('-')) {
         let first = first.to_string_lossy();
-        return Err(CommandError::new(format!(
-            "expected first arg to be positional, got {first:?}"
-        )));
+        let message = format!("expected first arg to be positional, got {first:?}");
+        return Err(CommandError::new(message)
+            .hint(Some("the program comes first, as in `ko run ./cmd/app --bare`".to_owned()))
+            .of_kind(Kind::Usage));
     }
     let program = kubectl::find(process, "run")?;
-    let observer = ui::observer(verbose, arguments.image.explain);
+    if arguments.image.dry_run {
+        let words = &arguments.positional;
+        return dry_run::programs((process, verbose), options, &arguments.image, words);
+    }
     let outputs = [&*arguments.publish.image_refs];
-    let published = session::run(options, &arguments.image, &outputs, observer, async |engine| {
-        let published = engine.build(&arguments.positional).await;
-        let published = published.map_err(|error| session::publishing(&error))?;
-        session::write_refs(&arguments.publish, &published).await?;
-        Ok(published)
-    })?;
+    let published = session::run(
+        (process, verbose),
+        options,
+        &arguments.image,
+        &outputs,
+        async |engine, reports| {
+            let published = engine.build(&arguments.positional).await;
+            let published = published
+                .map_err(|error| session::unpublished(&error, &work_dir, &arguments.positional))?;
+            reports.published(&published, engine.counters());
+            session::write_refs(&arguments.publish, &published).await?;
+            Ok(published)
+        },
+    )?;
 
     let dashes = typed.iter().position(|word| word == "--");
     let rest: &[OsString] = dashes.map_or(&[], |at| &typed[at + 1..]);

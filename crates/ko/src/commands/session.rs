@@ -5,19 +5,31 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{Engine, Observer, Options, Published};
+use engine::{Counters, Engine, ErrorKind, Options, Published};
 use fsutil::Access;
 use tokio::runtime::Runtime;
 
-use crate::cli::{ImageArgs, PublishArgs};
+use crate::cli::{ImageArgs, Output, PublishArgs};
 use crate::deadline::Deadline;
-use crate::error::{CommandError, Result};
+use crate::environment::Process;
+use crate::error::{CommandError, Kind, Result};
 use crate::har::Trace;
+use crate::programs;
+use crate::reports::Reports;
 use crate::signals::{self, Signal, Signals};
-use crate::timings::{Recorder, Report};
+use crate::traces::Traces;
 
 /// How long a run that was interrupted may take to clean up.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
+
+/// An error of the engine about words of the command line.
+pub(super) fn unpublished(
+    error: &engine::Error,
+    work_dir: &Path,
+    words: &[String],
+) -> CommandError {
+    publishing(error).also(programs::hint(work_dir, words, error))
+}
 
 /// An error of the engine, worded as in `ko build` and `ko run`.
 pub(super) fn publishing(error: &engine::Error) -> CommandError {
@@ -30,7 +42,13 @@ pub(super) fn publishing(error: &engine::Error) -> CommandError {
 
 /// An error of the engine.
 pub(super) fn failed(error: &engine::Error) -> CommandError {
-    let failure = CommandError::of(error).hint(error.hint());
+    let kind = match error.kind() {
+        ErrorKind::Usage => Kind::Usage,
+        ErrorKind::Build => Kind::Build,
+        ErrorKind::Registry => Kind::Registry,
+        _ => Kind::Other,
+    };
+    let failure = CommandError::of(error).hint(error.hint()).of_kind(kind);
     if error.is_configuration() { failure.context("error creating builder") } else { failure }
 }
 
@@ -39,7 +57,7 @@ pub(super) fn unresolved(error: &engine::ResolveError) -> CommandError {
     match error {
         engine::ResolveError::Write(error) => CommandError::stdout(error),
         engine::ResolveError::Run(error) => failed(error),
-        error => CommandError::of(error),
+        error => CommandError::of(error).of_kind(Kind::Usage),
     }
 }
 
@@ -50,17 +68,15 @@ pub(super) fn unresolved(error: &engine::ResolveError) -> CommandError {
 /// `outputs` are the files that flags name: those that cannot be written are
 /// found out before the work begins.
 pub(super) fn run<T>(
+    (process, verbose): (&Process, bool),
     options: Options,
     arguments: &ImageArgs,
     outputs: &[&OsStr],
-    observer: Observer,
-    work: impl AsyncFnOnce(&Engine) -> Result<T>,
+    work: impl AsyncFnOnce(&Engine, &Reports) -> Result<T>,
 ) -> Result<T> {
-    let recorder = Recorder::begin(Path::new(&arguments.timings));
-    let observer = match &recorder {
-        Some(recorder) => recorder.observe(observer),
-        None => observer,
-    };
+    let reports = Reports::begin(process, verbose, arguments);
+    let traces = Traces::begin(&options, &arguments.log_file)?;
+    let observer = traces.observe(reports.observe());
     let trace = Trace::begin(Path::new(&arguments.trace_http));
     let observer = match &trace {
         Some(trace) => trace.observe(observer),
@@ -83,7 +99,7 @@ pub(super) fn run<T>(
         let mut signals = Signals::listen();
         let named = outputs.iter().map(PathBuf::from);
         let traced = trace.iter().map(|trace| trace.path().to_owned());
-        for path in named.chain(recorder.iter().flat_map(Recorder::paths)).chain(traced) {
+        for path in named.chain(reports.paths()).chain(traced) {
             check(&path)?;
         }
         let begin =
@@ -97,14 +113,16 @@ pub(super) fn run<T>(
     let (engine, mut signals) = match begun {
         Ok(begun) => begun,
         Err(error) => {
+            runtime.block_on(traces.finish(Counters::default(), Some(&error)));
             // Nothing was begun that must be cleaned up.
             runtime.shutdown_background();
             return Err(error);
         }
     };
     let done = runtime.block_on(async {
+        reports.begun(&engine);
         let (done, ended) = tokio::select! {
-            done = work(&engine) => (done, false),
+            done = work(&engine, &reports) => (done, false),
             signal = signals.next() => {
                 Signals::end_process();
                 engine.cancel();
@@ -116,6 +134,10 @@ pub(super) fn run<T>(
                 engine.cancel();
                 (Err(deadline.error(&waits)), true)
             }
+        };
+        let printed = tokio::select! {
+            printed = reports.print(engine.counters(), done.as_ref().err()) => printed,
+            signal = signals.next() => Err(interrupted(signal)),
         };
         if !ended {
             tokio::select! {
@@ -129,9 +151,9 @@ pub(super) fn run<T>(
                 }
             }
         }
-        let report = recorder.map(|recorder| recorder.finish(engine.counters(), done.is_ok()));
+        let files = reports.files(engine.counters(), done.as_ref().err());
         let write = async {
-            for (path, text) in report.iter().flat_map(Report::files) {
+            for (path, text) in files {
                 write_file(&path, text.into_bytes()).await?;
             }
             if let Some(trace) = &trace {
@@ -144,7 +166,12 @@ pub(super) fn run<T>(
             signal = signals.next() => Err(interrupted(signal)),
         };
         // Where both went wrong, it is the run that counts.
-        done.and_then(|done| written.map(|()| done))
+        let done = done.and_then(|done| printed.and(written).map(|()| done));
+        tokio::select! {
+            () = traces.finish(engine.counters(), done.as_ref().err()) => {}
+            _ = signals.next() => {}
+        }
+        done
     });
     {
         // Dropping a connection takes a runtime.
@@ -158,6 +185,19 @@ pub(super) fn run<T>(
     done
 }
 
+/// Refuses `--output` where stdout is YAML, or kubectl's.
+pub(super) fn text_only(arguments: &ImageArgs) -> Result<()> {
+    let flag = match arguments.output {
+        Output::Text => return Ok(()),
+        _ if arguments.dry_run => return Ok(()),
+        Output::Json => "--output=json",
+        Output::Ndjson => "--output=ndjson",
+    };
+    let message = format!("{flag} is for ko build: here stdout is what was asked for");
+    let hint = "--metadata-file writes the same to a file";
+    Err(CommandError::new(message).hint(Some(hint.to_owned())).of_kind(Kind::Usage))
+}
+
 /// The threads of a run.
 pub(super) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
@@ -169,7 +209,8 @@ pub(super) fn runtime() -> Result<Runtime> {
 
 /// A signal has ended the run.
 pub(super) fn interrupted(signal: Signal) -> CommandError {
-    CommandError::new(format!("interrupted by {}", signal.name()))
+    let message = format!("interrupted by {}", signal.name());
+    CommandError::new(message).of_kind(Kind::Interrupted(signal))
 }
 
 /// Writes `--image-refs`: one reference per line.
@@ -203,5 +244,5 @@ pub(super) fn check(path: &Path) -> Result<()> {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::of(error).context(&format!("writing {}", path.display()))
+    CommandError::unwritable(path, error).context(&format!("writing {}", path.display()))
 }

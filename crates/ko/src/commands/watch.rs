@@ -7,20 +7,19 @@ mod session;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::{Engine, Event, Observer, Options, Places, Resolved, Which};
 
 use self::session::Watch;
 use super::session::{GRACE, check, runtime};
-use crate::cli::{FileArgs, ImageArgs, elements};
+use crate::cli::{FileArgs, ImageArgs, Output, elements};
 use crate::config::Config;
 use crate::environment::Process;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::follower::Follower;
+use crate::progress::{self, Display, Progress};
 use crate::signals::Signals;
-use crate::ui;
 
 /// What a round has made.
 #[derive(Debug)]
@@ -69,27 +68,25 @@ pub(super) fn run(
     image: &ImageArgs,
     rounds: &impl Rounds,
 ) -> Result<()> {
-    for (flag, value) in [("--timings", &image.timings), ("--trace-http", &image.trace_http)] {
-        if !value.is_empty() {
-            let message = format!("{flag} and --watch cannot both be used");
-            let hint = format!("{flag} describes one run: leave --watch out");
-            return Err(CommandError::new(message).hint(Some(hint)));
-        }
-    }
+    refuse(image)?;
     let options = options(rounds)?;
     for output in rounds.outputs() {
         check(Path::new(output))?;
     }
     let work_dir = options.work_dir.clone();
     let config = Config::candidates(process, &work_dir);
+    let display = Display::new(progress(image), process, verbose, image.explain);
     let runtime = runtime()?;
     let (done, mut signals) = runtime.block_on(async {
-        let quiet = Arc::new(AtomicBool::new(false));
         let mut watch = Watch {
             rounds,
             image,
-            observer: observer(verbose, image.explain, Arc::clone(&quiet)),
-            quiet,
+            hearer: Hearer::new(display.observer()),
+            shown: display.observer(),
+            later: once(progress::quiet(verbose, image.explain)),
+            display: Some(display),
+            traces: None,
+            marks: progress::marks(process),
             follower: Follower::new(outputs(&options, rounds)),
             signals: Signals::listen(),
             before: None,
@@ -105,6 +102,30 @@ pub(super) fn run(
     runtime.shutdown_timeout(GRACE);
     signals.look();
     done
+}
+
+/// What describes one run, or does nothing.
+fn refuse(image: &ImageArgs) -> Result<()> {
+    let files = [
+        ("--log-file", &image.log_file),
+        ("--metadata-file", &image.metadata_file),
+        ("--timings", &image.timings),
+        ("--trace-http", &image.trace_http),
+    ];
+    let others = [("--dry-run", image.dry_run), ("--output", image.output != Output::Text)];
+    let used = files.into_iter().map(|(flag, file)| (flag, !file.is_empty())).chain(others);
+    match used.into_iter().find(|(_, is_used)| *is_used) {
+        None => Ok(()),
+        Some((flag, _)) => {
+            let message = format!("{flag} and --watch cannot both be used");
+            let hint = format!("{flag} describes one run: leave --watch out");
+            Err(CommandError::new(message).hint(Some(hint)).of_kind(Kind::Usage))
+        }
+    }
+}
+
+fn progress(image: &ImageArgs) -> Progress {
+    if image.quiet { Progress::Quiet } else { image.progress }
 }
 
 fn options(rounds: &impl Rounds) -> Result<Options> {
@@ -127,27 +148,43 @@ fn outputs(options: &Options, rounds: &impl Rounds) -> Vec<PathBuf> {
     all.map(|path| options.work_dir.join(path)).collect()
 }
 
-/// Shows the first round as every run is shown, and of the others only what is out of
-/// the ordinary, once.
-fn observer(verbose: bool, explain: bool, quiet: Arc<AtomicBool>) -> Observer {
-    let shown = ui::observer(verbose, explain);
+/// Shows what happens, but for notices that were shown before.
+fn once(observer: Observer) -> Observer {
     let told = Mutex::new(HashSet::new());
     Observer::new(move |event| {
-        let show = match &event {
+        let is_new = match &event {
             Event::Notice { text, .. } => {
                 told.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone())
             }
-            Event::Failed { .. }
-            | Event::Fresh { .. }
-            | Event::Stale { .. }
-            | Event::ImageRebuilt { .. }
-            | Event::NotRecorded { .. } => true,
-            _ => verbose || !quiet.load(Ordering::Relaxed),
+            _ => true,
         };
-        if show {
-            shown.emit(event);
+        if is_new {
+            observer.emit(event);
         }
     })
+}
+
+/// Whoever hears of a round. Connections outlast rounds, and so does this.
+#[derive(Debug, Clone)]
+struct Hearer(Arc<Mutex<Observer>>);
+
+impl Hearer {
+    fn new(observer: Observer) -> Self {
+        Self(Arc::new(Mutex::new(observer)))
+    }
+
+    /// From now on another hears of what happens.
+    fn replace(&self, observer: Observer) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = observer;
+    }
+
+    fn observer(&self) -> Observer {
+        let now = Arc::clone(&self.0);
+        Observer::new(move |event| {
+            let observer = now.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            observer.emit(event);
+        })
+    }
 }
 
 /// Adds the files that `-f` names.
@@ -175,7 +212,7 @@ pub(super) fn add_inputs(arguments: &FileArgs, work_dir: &Path, places: &mut Pla
 pub(super) fn check_inputs(arguments: &FileArgs) -> Result<()> {
     if elements(&arguments.filename).iter().any(|name| name == "-") {
         let message = "--watch cannot follow standard input: -f must name files";
-        return Err(CommandError::new(message));
+        return Err(CommandError::new(message).of_kind(Kind::Usage));
     }
     Ok(())
 }

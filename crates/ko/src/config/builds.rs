@@ -93,6 +93,8 @@ impl Builds<'_, '_> {
                 path("linux_capabilities"),
                 Short::Words,
             ),
+            naming: self.text(&fields, "naming", path("naming")),
+            image_tags: self.list(&fields, "imageTags", path("imageTags"), Short::Whole),
         })
     }
 

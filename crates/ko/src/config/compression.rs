@@ -5,7 +5,9 @@
 use engine::{CompressionError, Method};
 
 use super::origin::{Located, Origin};
+use crate::cli::values;
 use crate::error::{CommandError, Result};
+use crate::nearest::did_you_mean;
 
 /// The switch of ko's first manual: `1` means eStargz.
 const ESTARGZ: &str = "GGCR_EXPERIMENT_ESTARGZ";
@@ -49,7 +51,9 @@ impl Compression {
     /// What the engine makes of it.
     pub(crate) fn parse(&self) -> Result<engine::Compression> {
         let method: Method = self.method.value.parse().map_err(|error: CompressionError| {
+            let known = values("compression").iter().copied();
             wrong(&self.method, "compression", "--compression", &error.to_string())
+                .also(did_you_mean(&self.method.value, known))
         })?;
         let Some(text) = &self.level else { return Ok(method.into()) };
         let wrong = |reason: &str| wrong(text, "compressionLevel", "--compression-level", reason);

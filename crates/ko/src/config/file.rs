@@ -19,6 +19,8 @@ pub(crate) struct File {
     pub(crate) compression_level: Option<Located<String>>,
     pub(crate) sbom_attach: Option<Located<String>>,
     pub(crate) create_repositories: Option<Located<String>>,
+    pub(crate) naming: Option<Located<String>>,
+    pub(crate) image_tags: Option<List>,
     pub(crate) registries: Option<Vec<Registry>>,
     pub(crate) registries_conf: Option<Located<String>>,
     pub(crate) builds: Option<Vec<Build>>,
@@ -34,11 +36,13 @@ pub(crate) struct Build {
     pub(crate) ldflags: Option<List>,
     pub(crate) env: Option<List>,
     pub(crate) linux_capabilities: Option<List>,
+    pub(crate) naming: Option<Located<String>>,
+    pub(crate) image_tags: Option<List>,
 }
 
 impl File {
     /// The keys.
-    pub(crate) const KEYS: [&str; 13] = [
+    pub(crate) const KEYS: [&str; 15] = [
         "defaultBaseImage",
         "baseImageOverrides",
         "defaultPlatforms",
@@ -49,6 +53,8 @@ impl File {
         "compressionLevel",
         "sbomAttach",
         "createRepositories",
+        "naming",
+        "imageTags",
         "registries",
         "registriesConf",
         "builds",
@@ -57,6 +63,15 @@ impl File {
 
 impl Build {
     /// The keys.
-    pub(crate) const KEYS: [&str; 7] =
-        ["id", "dir", "main", "flags", "ldflags", "env", "linux_capabilities"];
+    pub(crate) const KEYS: [&str; 9] = [
+        "id",
+        "dir",
+        "main",
+        "flags",
+        "ldflags",
+        "env",
+        "linux_capabilities",
+        "naming",
+        "imageTags",
+    ];
 }

@@ -6,8 +6,10 @@ mod builds;
 mod compression;
 mod file;
 mod lookup;
+mod naming;
 mod origin;
 mod publishing;
+mod quote;
 mod read;
 mod registries;
 mod registries_conf;
@@ -30,18 +32,22 @@ use engine::{BuildConfig, BuildFlags, BuildOptions};
 
 pub(crate) use compression::Compression;
 pub(crate) use file::Build;
+pub(crate) use naming::{Naming, tags};
 pub(crate) use origin::{List, Located, Origin};
 pub(crate) use publishing::Publishing;
+pub(crate) use quote::scalar;
 pub(crate) use registries::Registry;
 pub(crate) use registries_conf::Places as RegistriesConfPlaces;
 pub(crate) use schema::SCHEMA;
+pub(crate) use source::{Source, SourceSpan};
+pub(crate) use tree::{Node, Value};
 
+use crate::cli;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use file::File;
 use lookup::Format;
 use origin::Templates;
-use source::{Source, SourceSpan};
 use unknown::UnknownKey;
 
 /// The base of images where nothing else is said.
@@ -67,6 +73,7 @@ pub(crate) struct Config {
     pub(crate) default_ldflags: List,
     pub(crate) compression: Compression,
     pub(crate) publishing: Publishing,
+    pub(crate) naming: Naming,
     pub(crate) registries: Vec<Registry>,
     pub(crate) registries_conf: Located<String>,
     pub(crate) builds: Vec<Build>,
@@ -87,6 +94,11 @@ impl Config {
     /// Where the file may be.
     pub(crate) fn candidates(process: &Process, work_dir: &Path) -> Vec<PathBuf> {
         lookup::candidates(process.path(CONFIG_PATH).as_deref(), work_dir)
+    }
+
+    /// What is in force without a file.
+    pub(crate) fn without_file(process: &Process) -> Result<Self> {
+        Self::of(None, &|name| process.text(name))
     }
 
     /// What is in force when `read` is in the file.
@@ -131,6 +143,17 @@ impl Config {
             default_ldflags: list("KO_DEFAULTLDFLAGS", file.default_ldflags),
             compression: Compression::of(file.compression, file.compression_level, variable),
             publishing: Publishing::of(file.sbom_attach, file.create_repositories, variable),
+            naming: Naming {
+                name: variable("KO_NAMING")
+                    .map(|text| Located::new(text, Origin::Variable("KO_NAMING")))
+                    .or(file.naming),
+                tags: match variable("KO_IMAGETAGS") {
+                    Some(text) => {
+                        List::of(cli::split_tags(&text), Origin::Variable("KO_IMAGETAGS"))
+                    }
+                    None => file.image_tags.unwrap_or_else(List::unset),
+                },
+            },
             registries: file.registries.unwrap_or_default(),
             registries_conf,
             builds: file.builds.unwrap_or_default(),
@@ -170,6 +193,11 @@ impl Config {
                 id: build.id(index),
                 dir: PathBuf::from(build.dir()),
                 main: PathBuf::from(build.main()),
+                naming: naming::name(build.naming.as_ref(), &format!("builds[{index}].naming"))?,
+                tags: match &build.image_tags {
+                    Some(tags) => naming::tags(tags, &format!("builds[{index}].imageTags"))?,
+                    None => Vec::new(),
+                },
                 capabilities: match &build.linux_capabilities {
                     Some(terms) => terms.capabilities()?,
                     None => None,
@@ -228,6 +256,19 @@ fn overrides_of_variable(json: &str) -> Result<BTreeMap<String, Located<String>>
         (engine::lowercase(&path), Located::new(base, origin.clone()))
     };
     Ok(map.into_iter().map(lower).collect())
+}
+
+/// Parses YAML of another tool, of which the first document counts.
+pub(crate) fn tree(name: &str, text: String) -> Result<(Arc<Source>, Node)> {
+    let source = Arc::new(Source::new(name.to_owned(), text));
+    let root = yaml::parse(source.text()).map_err(|error| {
+        let message = format!("{name}: {}", error.message);
+        match error.bytes {
+            Some(bytes) => Origin::File(SourceSpan::new(&source, bytes)).error(message),
+            None => CommandError::new(message),
+        }
+    })?;
+    Ok((source, root))
 }
 
 /// Parses a file that was read.

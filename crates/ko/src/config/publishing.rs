@@ -4,8 +4,9 @@
 use engine::SbomAttach;
 
 use super::origin::{Located, Origin};
-use crate::cli::boolean;
+use crate::cli::{boolean, values};
 use crate::error::{CommandError, Result};
+use crate::nearest::did_you_mean;
 
 /// The settings, as they were written.
 #[derive(Debug, Clone)]
@@ -63,10 +64,11 @@ impl Publishing {
 
 /// An error as the place has it that the value was given at.
 fn error(text: &Located<String>, key: &str, flag: &str, reason: &str) -> CommandError {
-    text.origin.error(match text.origin {
+    let error = text.origin.error(match text.origin {
         Origin::Flag(_) => {
             format!("invalid argument {:?} for \"{flag}\" flag: {reason}", text.value)
         }
         _ => format!("'{key}': {reason}, not {:?}", text.value),
-    })
+    });
+    error.also(did_you_mean(&text.value, values(flag.trim_start_matches('-')).iter().copied()))
 }

@@ -58,6 +58,11 @@ impl<'a> Reader<'a> {
         };
         let base = fields.get("defaultBaseImage").map(|node| self.base("defaultBaseImage", node));
         let overrides = fields.get("baseImageOverrides").map(|node| self.overrides(node));
+        let image_tags = fields.get("imageTags").map(|node| match &*node.value {
+            Value::List(_) | Value::Map(_) => self.list("imageTags", node),
+            // A template may have spaces.
+            scalar => Ok(List::of(scalar.scalar(), self.origin(node))),
+        });
         Ok(File {
             default_base_image: base.transpose()?,
             base_image_overrides: overrides.transpose()?,
@@ -69,6 +74,8 @@ impl<'a> Reader<'a> {
             compression_level: text("compressionLevel")?,
             sbom_attach: text("sbomAttach")?,
             create_repositories: text("createRepositories")?,
+            naming: text("naming")?,
+            image_tags: image_tags.transpose()?,
             registries_conf: text("registriesConf")?,
             registries,
             builds,

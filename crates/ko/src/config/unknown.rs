@@ -1,6 +1,7 @@
 //! Warns about unknown keys: ko ignores them, and so do we, but not silently.
 
 use super::source::SourceSpan;
+use crate::nearest::nearest;
 
 /// A key without a meaning.
 #[derive(Debug)]
@@ -10,9 +11,6 @@ pub(crate) struct UnknownKey {
     /// The keys that have one where it stands.
     known: &'static [&'static str],
 }
-
-/// How alike two keys must be (0 to 1) for one to be taken for the other.
-const ALIKE: f64 = 0.5;
 
 /// More keys than this are only counted.
 const SHOWN: usize = 20;
@@ -25,12 +23,7 @@ impl UnknownKey {
 
     /// The known key that it resembles most, if it resembles one.
     fn nearest(&self) -> Option<&'static str> {
-        let lower = self.name.to_lowercase();
-        let alike = |known: &&'static str| {
-            (strsim::normalized_damerau_levenshtein(&lower, &known.to_lowercase()), *known)
-        };
-        let nearest = self.known.iter().map(alike).max_by(|a, b| a.0.total_cmp(&b.0));
-        nearest.filter(|(alike, _)| *alike >= ALIKE).map(|(_, known)| known)
+        nearest(&self.name, self.known.iter().copied())
     }
 }
 

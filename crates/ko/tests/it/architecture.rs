@@ -61,6 +61,8 @@ fn forbidden(edges: impl IntoIterator<Item = Edge>) -> BTreeSet<Edge> {
         let row = ALLOWED.iter().find(|(from, _)| edge.from == *from);
         row.is_some_and(|(_, to)| to.contains(&edge.to.as_str()))
             || edge.development && edge.to == "testkit" && row.is_some()
+            // With a feature that only its tests have.
+            || edge.development && edge.from == edge.to
     };
     edges.into_iter().filter(|edge| !allowed(edge)).collect()
 }

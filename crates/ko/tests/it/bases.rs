@@ -184,3 +184,26 @@ fn an_index_of_windows_and_linux_has_both_layouts() {
     assert_eq!(windows.config["os.version"], "10.0.17763.1234");
     assert_ne!(linux.diff_ids()[1], windows.diff_ids()[1]);
 }
+
+#[test]
+fn a_flag_names_the_base_of_one_run() {
+    let fixture = Fixture::new();
+    let host = fixture.registry.host();
+    let other = Image::oci("linux/amd64").seed("other").build();
+    other.push(&fixture.registry, "other", "v1");
+    let config = "baseImageOverrides:\n  example.com/app/cmd/one: no.example/base\n";
+    let _ = fixture.module().main("cmd/one").file(".ko.yaml", config);
+    let _ = fixture.build(&format!("-B . ./cmd/one --base={host}/other:v1")).output().success();
+    for repository in ["out/app", "out/one"] {
+        let annotations = fixture.built(repository, "latest").manifest["annotations"].clone();
+        let name = &annotations["org.opencontainers.image.base.name"];
+        assert_eq!(*name, format!("{host}/other:v1"));
+    }
+    for base in ["scratch", "ko.static"] {
+        let output = fixture.build(&format!("-B ./cmd/one --base {base}")).output().success();
+        assert!(output.stderr.contains(&format!("Using base {base}")), "{}", output.stderr);
+    }
+    let output = fixture.build("--base=a:b:c").output().failure(1);
+    let want = "Error: error creating builder: '--base': error parsing \"a:b:c\" as image reference: could not parse reference: a:b:c\n";
+    assert!(output.stderr.ends_with(want), "{}", output.stderr);
+}

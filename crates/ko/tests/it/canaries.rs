@@ -65,11 +65,10 @@ fn assert_no_canary(output: &Output, root: &Path, planted: &[PathBuf], case: &st
 }
 
 /// The words of a run that says all it can, and gives up soon.
-const WORDS: &str =
-    "--bare -v --timings=timings.html --trace-http=trace.har --image-refs=refs --retries=0";
+const WORDS: &str = "--bare -v --timings=timings.html --trace-http=trace.har --log-file=ko.log --image-refs=refs --retries=0";
 
 fn with_clouds<'a>(run: Run<'a>, google: &Path) -> Run<'a> {
-    let mut run = run.env("GOOGLE_APPLICATION_CREDENTIALS", google);
+    let mut run = run.env("GOOGLE_APPLICATION_CREDENTIALS", google).env("KO_LOG", "trace");
     for name in [
         "GITHUB_TOKEN",
         "AWS_SECRET_ACCESS_KEY",

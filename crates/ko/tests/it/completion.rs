@@ -1,25 +1,35 @@
-//! What shells are told: the answers of `ko __complete`, and scripts that a
-//! real shell understands; and help, which tells people the same.
+//! What shells are told: the answers of `ko __complete`; and help, which tells
+//! people the same. `shells.rs` has the scripts.
 
-use crate::fixture::sandbox;
-use std::process::Command;
+use crate::fixture::{module, sandbox};
+use crate::spy::write_executable;
+use testkit::sandbox::Sandbox;
 
 /// `ko __complete` with words, split at spaces; the last may be empty.
 fn complete(words: &str) -> (String, String) {
-    let output = sandbox().run(["__complete"].into_iter().chain(words.split(' '))).output();
+    complete_in(&sandbox(), words)
+}
+
+fn complete_in(sandbox: &Sandbox, words: &str) -> (String, String) {
+    let output = sandbox.run(["__complete"].into_iter().chain(words.split(' '))).output();
     let output = output.success();
     (output.stdout, output.stderr)
 }
 
 /// The candidates without their descriptions, and the directive.
 fn candidates(words: &str) -> (Vec<String>, String) {
-    let (stdout, stderr) = complete(words);
+    candidates_in(&sandbox(), words)
+}
+
+fn candidates_in(sandbox: &Sandbox, words: &str) -> (Vec<String>, String) {
+    let (stdout, stderr) = complete_in(sandbox, words);
     let mut lines: Vec<String> =
         stdout.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect();
     let directive = lines.pop().unwrap();
     let named = match directive.as_str() {
         ":0" => "ShellCompDirectiveDefault",
         ":4" => "ShellCompDirectiveNoFileComp",
+        ":16" => "ShellCompDirectiveFilterDirs",
         other => panic!("{other}"),
     };
     assert_eq!(stderr, format!("Completion ended with directive: {named}\n"));
@@ -39,40 +49,73 @@ fn answers() {
         ("__comp", &[], ":4"),
         ("auth ", &["get", "login", "logout", "token"], ":4"),
         ("auth lo", &["login", "logout"], ":4"),
-        ("auth nope ", &[], ":0"),
-        ("completion ", &["bash", "fish", "powershell", "zsh"], ":4"),
+        ("auth nope ", &[], ":4"),
+        ("completion ", &["bash", "elvish", "fish", "powershell", "zsh"], ":4"),
         ("completion bash ", &[], ":4"),
-        ("completion zsh --", &["--verbose", "--help", "--no-descriptions"], ":4"),
+        ("completion zsh --v", &["--verbose"], ":4"),
+        ("completion zsh --n", &["--no-descriptions"], ":4"),
         ("help bu", &["build"], ":4"),
+        (
+            "help c",
+            &["cache", "completion", "config", "create", "configuration", "credentials"],
+            ":4",
+        ),
         ("help build ", &[], ":4"),
         ("help nope ", &[], ":4"),
         ("help auth g", &["get"], ":4"),
-        ("help -", &["--verbose", "-v", "--help", "-h"], ":4"),
-        // Files, and what only the user knows.
+        ("help -v", &["-v"], ":4"),
+        // Files, and what only the user knows. Without a program, directories help.
         ("build ", &[], ":0"),
         ("build ./x ", &[], ":0"),
-        ("version ", &[], ":0"),
-        ("login ", &[], ":0"),
+        ("version ", &[], ":4"),
+        ("login ", &[], ":4"),
+        ("cache export ", &[], ":0"),
+        ("cache prune ", &[], ":4"),
+        ("resolve ", &[], ":4"),
+        ("resolve -f ", &[], ":0"),
+        ("resolve -Rf conf", &[], ":0"),
         ("build --image-refs ", &[], ":0"),
         ("build --image-refs=", &[], ":0"),
-        ("build -t ", &[], ":0"),
-        ("build -Pt ", &[], ":0"),
-        ("build --push= ", &[], ":0"),
+        ("build --sbom-dir ", &[], ":16"),
+        ("build --oci-layout-path=", &[], ":16"),
+        ("build -t ", &[], ":4"),
+        ("build -Pt ", &[], ":4"),
         ("build -- --t", &[], ":0"),
+        // Values.
+        ("build --compression ", &["estargz", "gzip", "none", "zstd"], ":4"),
+        ("build --compression=z", &["zstd"], ":4"),
+        ("build --sbom=c", &["cyclonedx"], ":4"),
+        ("config --sbom-attach r", &["referrers"], ":4"),
+        ("build --push=", &["true", "false"], ":4"),
+        ("build -P=f", &["false"], ":4"),
+        ("build --platform linux/am", &["linux/amd64"], ":4"),
+        ("build --platform=a", &["all"], ":4"),
+        ("build --platform=linux/amd64,a", &[], ":4"),
+        (
+            "build --platform=linux/amd64,linux/a",
+            &[
+                "linux/amd64,linux/arm",
+                "linux/amd64,linux/arm/v6",
+                "linux/amd64,linux/arm/v7",
+                "linux/amd64,linux/arm64",
+            ],
+            ":4",
+        ),
+        ("build --bogus=", &[], ":0"),
         // Flags.
         ("build --pla", &["--platform"], ":4"),
         ("publish --pla", &["--platform"], ":4"),
         ("build --tags a --tag", &["--tag-only", "--tags"], ":4"),
         ("build -ta --tag", &["--tag-only", "--tags"], ":4"),
         ("build --push --pu", &[], ":4"),
-        ("build --push --pr", &["--preserve-import-paths"], ":4"),
+        ("build --push --pre", &["--preserve-import-paths"], ":4"),
         ("build -PB --preserve", &[], ":4"),
-        ("build -B=false --base", &[], ":4"),
+        ("build -B=false --base-i", &[], ":4"),
         ("build -j", &["-j"], ":4"),
         ("build -t --pla --pla", &["--platform"], ":4"),
         ("login --p", &["--password", "--password-stdin"], ":4"),
-        ("version -", &["--verbose", "-v", "--help", "-h"], ":4"),
-        ("-", &["--help", "-h", "--verbose", "-v"], ":4"),
+        ("version -", &["--strict-exit-codes", "--verbose", "-v", "--help", "-h"], ":4"),
+        ("-", &["--help", "-h", "--strict-exit-codes", "--verbose", "-v"], ":4"),
         // With help, nothing else counts; with nonsense, nothing does.
         ("build --help ", &[], ":4"),
         ("nope ", &[], ":0"),
@@ -114,67 +157,62 @@ fn a_password_is_not_repeated() {
     }
 }
 
-/// What bash would offer for a line, with the script that is printed.
-fn bash(script: &str, words: &str) -> Vec<String> {
-    let ko = env!("CARGO_BIN_EXE_ko");
-    let lines = format!(
-        "set -eu\n\
-         source <('{ko}' {script})\n\
-         spec=$(complete -p ko)\n\
-         COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
-         set -- ${{spec#*-F }}\n\
-         $1 ko \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\" || true\n\
-         printf '%s\\n' \"${{COMPREPLY[@]}}\"\n"
-    );
-    let output = Command::new("bash").args(["--norc", "-c", &lines]).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && stderr.is_empty(), "{words}: {stderr}");
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    stdout.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
 #[test]
-fn bash_completes_with_the_script_that_is_sourced() {
-    for script in ["completion", "completion bash", "completion bash --no-descriptions"] {
-        assert_eq!(bash(script, "ko bui"), ["build"]);
-        assert_eq!(bash(script, "ko build --pla"), ["--platform"]);
-    }
-    assert_eq!(bash("completion", "ko build --push --tag"), ["--tag-only", "--tags"]);
-    assert_eq!(bash("completion", "ko completion f"), ["fish"]);
-    assert_eq!(bash("completion", "ko help bu"), ["build"]);
-    assert_eq!(bash("completion", "ko aut"), Vec::<String>::new());
-}
-
-#[test]
-fn every_shell_has_a_script() {
+fn programs_are_offered_as_they_are_typed() {
     let sandbox = sandbox();
-    for (shell, first, flag) in [
-        ("bash", "_ko() {", "--platform"),
-        ("fish", "# Print an optspec", "-l platform"),
-        ("powershell", "\nusing namespace", "--platform"),
-        ("zsh", "#compdef ko\n", "--platform="),
+    module(&sandbox).main(".").main("cmd/app").main("cmd/web").library("cmd/lib").main("tools/gen");
+    let paths = ["app", "app/cmd/app", "app/cmd/web", "app/tools/gen"];
+    let paths = paths.map(|path| format!("example.com/{path}"));
+    let schemes = paths.clone().map(|path| format!("ko://{path}"));
+    for (words, want) in [
+        ("build ", &[".", "./cmd/app", "./cmd/web", "./tools/gen"].map(str::to_owned)[..]),
+        ("build ./c", &["./cmd/app", "./cmd/web"].map(str::to_owned)),
+        ("build -t v1 ./cmd/w", &["./cmd/web".to_owned()]),
+        ("build ./cmd/app ./tools/", &["./tools/gen".to_owned()]),
+        ("run ./cmd/../tools/", &["./cmd/../tools/gen".to_owned()]),
+        ("build exam", &paths),
+        ("build example.com/app/cmd/", &paths[1..3]),
+        ("build ko://", &schemes),
+        ("publish ko://example.com/app/t", &schemes[3..]),
     ] {
-        let script = sandbox.run(["completion", shell]).output().success().stdout;
-        assert!(script.starts_with(first) && script.contains(flag), "{shell}: {script}");
-        assert!(!script.contains("auth") && !script.contains("__complete"), "{shell}");
-        let bare = sandbox.run(["completion", shell, "--no-descriptions"]).output().success();
-        assert!(!bare.stdout.contains("Enable debug logs"), "{shell}");
-        // Shells that are here may judge.
-        let checked = match shell {
-            "zsh" | "fish" => Command::new(shell).args(["-n", "-c", &script]).output(),
-            _ => continue,
-        };
-        if let Ok(checked) = checked {
-            assert!(checked.status.success(), "{shell}: {checked:?}");
-        }
+        assert_eq!(candidates_in(&sandbox, words), (want.to_vec(), ":4".to_owned()), "{words}");
     }
+    assert_eq!(candidates_in(&sandbox, "build ./nope"), (Vec::new(), ":0".to_owned()));
+}
+
+#[test]
+fn kubectl_completes_what_is_its_own() {
+    let mut sandbox = sandbox();
+    let kubectl = sandbox.root().join("kubectl");
+    write_executable(&kubectl, "#!/bin/sh\nprintf '%s\\n' \"$@\" :4\necho remark >&2\n");
+    let dir = sandbox.root().to_owned();
+    sandbox.set("PATH", dir);
+    for (words, want) in [
+        ("apply -f x -- --con", "__complete apply -f - --con"),
+        ("create -- get ", "__complete create -f - get "),
+        ("delete pod ", "__complete delete pod "),
+        ("-v delete -", "__complete delete -"),
+        ("run ./x -- --names", "__complete run pod --image image --names"),
+    ] {
+        let (stdout, stderr) = complete_in(&sandbox, words);
+        let want: String = want.split(' ').map(|word| format!("{word}\n")).collect();
+        assert_eq!((stdout, stderr), (format!("{want}:4\n"), String::new()), "{words}");
+    }
+    // Before the dashes, words are ours; and without kubectl, nothing is wrong.
+    assert_eq!(candidates_in(&sandbox, "apply --pla").0, ["--platform"]);
+    std::fs::remove_file(&kubectl).unwrap();
+    assert_eq!(candidates_in(&sandbox, "apply -- --con"), (Vec::new(), ":0".to_owned()));
 }
 
 #[test]
 fn what_completion_cannot_do() {
     let sandbox = sandbox();
     for (words, want) in [
-        (&["completion", "tcsh"][..], "Error: unknown command \"tcsh\" for \"ko completion\"\n"),
+        (
+            &["completion", "tcsh"][..],
+            "Error: unknown command \"tcsh\" for \"ko completion\"\n\
+             hint: there are bash, elvish, fish, powershell, zsh\n",
+        ),
         (&["completion", "bash", "x"], "Error: unknown command \"x\" for \"ko completion bash\"\n"),
     ] {
         let output = sandbox.run(words).output().failure(1);
@@ -183,52 +221,12 @@ fn what_completion_cannot_do() {
 }
 
 #[test]
-fn every_command_has_help_on_stdout() {
-    let sandbox = sandbox();
-    let commands = [
-        "",
-        "auth",
-        "auth get",
-        "auth login",
-        "auth logout",
-        "auth token",
-        "build",
-        "completion",
-        "completion bash",
-        "completion fish",
-        "completion powershell",
-        "completion zsh",
-        "config",
-        "help",
-        "login",
-        "publish",
-        "version",
-    ];
-    for command in commands {
-        let words: Vec<&str> = command.split_whitespace().collect();
-        let flag = |flag| sandbox.run(words.iter().copied().chain([flag])).output().success();
-        let (long, short) = (flag("--help"), flag("-h"));
-        let topic = sandbox.run(["help"].into_iter().chain(words.clone())).output().success();
-        assert_eq!(long.stderr, "", "{command}");
-        assert!(long.stdout.contains("-v, --verbose"), "{command}: {}", long.stdout);
-        assert_eq!((&short.stdout, &topic.stdout), (&long.stdout, &long.stdout), "{command}");
-    }
-    let root = sandbox.run([""; 0]).output().success();
-    assert_eq!(root.stdout, sandbox.run(["help"]).output().stdout);
-    let mut names = root.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let names: Vec<&str> =
-        names.by_ref().map_while(|line| line.split_whitespace().next()).collect();
-    assert!(names.is_sorted() && names.contains(&"login"), "{names:?}");
-    assert!(!names.contains(&"auth") && !names.contains(&"__complete"), "{names:?}");
-}
-
-#[test]
 fn an_unknown_topic_is_told_beside_the_help() {
     let sandbox = sandbox();
     let output = sandbox.run(["help", "nope"]).output().success();
     assert_eq!(output.stdout, "");
     assert!(output.stderr.starts_with("Unknown help topic [`nope`]\n"), "{}", output.stderr);
-    assert!(output.stderr.contains("Commands:"), "{}", output.stderr);
+    assert!(output.stderr.contains("Kubernetes manifests:"), "{}", output.stderr);
 }
 
 #[test]

@@ -70,6 +70,9 @@ compression: zstd # .ko.yaml:6
 compressionLevel: "9" # --compression-level
 sbomAttach: both # KO_SBOMATTACH
 createRepositories: true # --create-repositories
+naming: "{{.Base}}-{{.MD5}}" # default
+imageTags:
+  - latest # default
 registries:
   r.example:5000: # .ko.yaml:9
     http: only # .ko.yaml:9
@@ -89,6 +92,9 @@ builds:
     env:
       - VERSION=1 # .ko.yaml:15
     linux_capabilities: [] # default
+    naming: "{{.Base}}-{{.MD5}}" # default
+    imageTags:
+      - latest # default
   - id: "#1" # default
     dir: ./tools # .ko.yaml:16
     main: "." # default
@@ -101,6 +107,9 @@ builds:
       - A=1 # KO_DEFAULTENV
       - B=2 # KO_DEFAULTENV
     linux_capabilities: [] # default
+    naming: "{{.Base}}-{{.MD5}}" # default
+    imageTags:
+      - latest # default
 repository: r.example.com/x # KO_DOCKER_REPO
 cache: /c # KOCACHE
 cacheMaxSize: "10GiB" # default

@@ -55,7 +55,7 @@ fn build(fixture: &Fixture) -> Built {
     build_with(fixture, "", &[])
 }
 
-fn git(fixture: &Fixture, words: &[&str]) {
+pub(crate) fn git(fixture: &Fixture, words: &[&str]) {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=n", "-c", "user.email=e@example.com"]).args(words);
     command.env("HOME", fixture.sandbox.home()).env("GIT_CONFIG_NOSYSTEM", "1");
@@ -70,7 +70,7 @@ pub(crate) fn commit(fixture: &Fixture) {
 }
 
 /// How often `go` and `git` are started by a command.
-fn processes(fixture: &Fixture, words: &[&str]) -> (usize, usize) {
+pub(crate) fn processes(fixture: &Fixture, words: &[&str]) -> (usize, usize) {
     let trace = Trace::new(fixture.sandbox.root().join("trace"));
     let _ = fixture.sandbox.run_traced(&trace, words).output().success();
     let counts = trace.started();

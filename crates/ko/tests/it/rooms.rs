@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the engine, and what each may know. A room is a file or a
 /// directory below `src`; each stands below those that it knows.
-const ROOMS: [(&str, &[&str]); 26] = [
+const ROOMS: [(&str, &[&str]); 30] = [
     ("activity", &[]),
     ("blocking", &[]),
     ("budget", &[]),
@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("archive", &["blobs", "image"]),
     ("container_engine", &["archive", "blobs", "image", "redact"]),
     ("containerd", &["archive", "blobs", "image"]),
-    ("bases", &["blocking", "container_engine", "image", "static_base"]),
+    ("bases", &["blocking", "container_engine", "hints", "image", "static_base"]),
     ("build", &["activity", "blocking", "budget", "cancellation", "events", "hints", "image"]),
     (
         "destinations",
@@ -44,10 +44,24 @@ const ROOMS: [(&str, &[&str]); 26] = [
         &["activity", "bases", "budget", "build", "container_engine", "destinations", "image"],
     ),
     ("changes", &["blocking", "build", "events", "image"]),
-    ("error", &["bases", "build", "container_engine", "destinations", "events", "hints"]),
+    ("naming", &["build", "destinations", "events", "image"]),
+    ("error", &["bases", "build", "container_engine", "destinations", "events", "hints", "naming"]),
     ("keychain", &["options"]),
+    ("post", &["keychain", "options", "redact"]),
+    (
+        "probe",
+        &[
+            "bases",
+            "blocking",
+            "container_engine",
+            "containerd",
+            "destinations",
+            "hints",
+            "options",
+        ],
+    ),
     ("cache", &["error", "events", "hints"]),
-    ("plan", &["bases", "build", "destinations", "error", "events"]),
+    ("plan", &["bases", "build", "destinations", "error", "events", "naming"]),
     (
         "execute",
         &[
@@ -62,6 +76,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
             "plan",
         ],
     ),
+    ("forecast", &["build", "error", "events", "execute", "image", "plan", "redact"]),
     (
         "engine",
         &[
@@ -78,7 +93,9 @@ const ROOMS: [(&str, &[&str]); 26] = [
             "error",
             "events",
             "execute",
+            "forecast",
             "image",
+            "naming",
             "options",
             "plan",
             "platform",

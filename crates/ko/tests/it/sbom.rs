@@ -115,7 +115,7 @@ fn what_was_built_is_described() {
 }
 
 /// What `cargo xtask test` installs.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
     let python = tools.join("venv/bin/python");
     assert!(python.exists(), "{} is installed by `cargo xtask test`", python.display());

@@ -62,17 +62,41 @@ type Outcome = (Option<String>, Vec<u8>);
 /// Takes what helpers write to standard error, as it comes: prompts and
 /// warnings for the user.
 #[derive(Clone)]
-pub struct HelperOutput(Arc<dyn Fn(&str) + Send + Sync>);
+pub struct HelperOutput {
+    take: Arc<dyn Fn(&str) + Send + Sync>,
+    running: Arc<dyn Fn(bool) + Send + Sync>,
+}
 
 impl HelperOutput {
     /// Calls a function, from any thread.
     pub fn new(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(take))
+        Self { take: Arc::new(take), running: Arc::new(|_| {}) }
+    }
+
+    /// Also calls a function when a helper begins (`true`) and ends: it may use the
+    /// terminal meanwhile.
+    #[must_use]
+    pub fn running(mut self, running: impl Fn(bool) + Send + Sync + 'static) -> Self {
+        self.running = Arc::new(running);
+        self
     }
 
     /// Shows a text.
     pub fn show(&self, text: &str) {
-        (self.0)(text);
+        (self.take)(text);
+    }
+
+    /// A helper begins; it ends when what is returned is dropped.
+    #[must_use]
+    pub fn begin(&self) -> impl Drop + use<> {
+        struct Running(Arc<dyn Fn(bool) + Send + Sync>);
+        impl Drop for Running {
+            fn drop(&mut self) {
+                (self.0)(false);
+            }
+        }
+        (self.running)(true);
+        Running(Arc::clone(&self.running))
     }
 }
 
@@ -170,6 +194,7 @@ impl<'a> Helper<'a> {
 
     /// Dropped in the middle, it kills the program.
     async fn run(&self, action: &str, input: &str) -> std::io::Result<Outcome> {
+        let _running = self.output.map(HelperOutput::begin);
         let mut child = Command::new(&self.file)
             .arg(action)
             .env_clear()

@@ -73,3 +73,32 @@ async fn only_a_refusal_is_an_error() {
         assert!(matches!(asked, Ok::<(), RegistryError>(())));
     }
 }
+
+/// For those who have nothing to push.
+#[tokio::test]
+async fn who_only_asks_leaves_nothing() {
+    let registry = TestRegistry::start();
+    let asked = anonymous().may_push(&repository(&registry, "app")).await;
+    assert!(matches!(asked, Ok(true)), "{asked:?}");
+    assert_eq!(registry.open_uploads(), 0);
+
+    // One that cannot cancel forgets it by itself.
+    registry.inject(Rule::new(Fault::status(405, "UNSUPPORTED")).method("DELETE"));
+    let asked = anonymous().may_push(&repository(&registry, "app")).await;
+    assert!(matches!(asked, Ok(false)), "{asked:?}");
+
+    // Whatever is wrong is told.
+    registry.inject(Rule::new(Fault::status(404, "NAME_UNKNOWN")).class(Class::UploadPost));
+    let error = anonymous().may_push(&repository(&registry, "app")).await.unwrap_err();
+    assert!(error.is_unknown_repository(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_registry_is_greeted_by_anybody() {
+    let auth = Auth::Bearer(Bearer::new(USER, PASSWORD));
+    let registry = TestRegistry::builder().auth(auth).start();
+    let name = registry.host().parse().unwrap();
+    anonymous().greet(&name).await.unwrap();
+    registry.inject(Rule::new(Fault::status(404, "NOT_FOUND")));
+    assert!(anonymous().greet(&name).await.unwrap_err().is_unreachable());
+}

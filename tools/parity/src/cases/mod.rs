@@ -9,6 +9,7 @@ mod failure;
 mod files;
 mod go;
 mod image;
+mod init;
 mod kind;
 mod kodata;
 mod kubectl;
@@ -57,7 +58,7 @@ pub(crate) const CHECKED_FIRST: &str = "all arguments are checked before the fir
 
 /// All cases, in the order in which they are run.
 pub(crate) fn all() -> Vec<Case> {
-    let subjects: [fn() -> Vec<Case>; 28] = [
+    let subjects: [fn() -> Vec<Case>; 29] = [
         kodata::cases,
         base::cases,
         platform::cases,
@@ -69,6 +70,7 @@ pub(crate) fn all() -> Vec<Case> {
         kind::cases,
         config::cases,
         builds::cases,
+        init::cases,
         template::cases,
         settings::cases,
         setup::cases,

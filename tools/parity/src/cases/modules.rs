@@ -146,6 +146,14 @@ pub(crate) fn untagged(dir: &Path) {
     git::commit_all(dir);
 }
 
+/// [`nested`] in a repository with a tag.
+pub(crate) fn nested_repository(dir: &Path) {
+    nested(dir);
+    write(dir, ".gitignore", ".ko.*\n");
+    git::commit_all(dir);
+    git::run(dir, &["tag", "v1.2.3"]);
+}
+
 /// [`repository`] where no branch is checked out.
 pub(crate) fn detached(dir: &Path) {
     repository(dir);

@@ -120,7 +120,9 @@ pub(super) const FLAGS: [Flag; 35] = [
     flag(
         "-t, --tags",
         IMAGES,
-        Better("no tag at all is an error, where ko pushes nothing and prints a reference"),
+        Better(
+            "elements with `{{ }}` are templates; no tag at all is an error, where ko pushes nothing and prints a reference",
+        ),
     ),
     flag(
         "--tarball",

@@ -40,6 +40,8 @@ fn image(platform: &str, program: BuildInfo) -> Image {
         manifest: bytes,
         config_descriptor: manifest.config,
         config,
+        base_layers: 0,
+        diff_ids: Vec::new(),
         layers: Vec::new(),
         platform,
         program: Some(Arc::new(program)),

@@ -1,22 +1,23 @@
 //! Runs one round after the other: a change begins one, and cancels the one before.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engine::{Engine, Observer, Options};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::session::{self, interrupted};
-use super::{Made, Rounds, options};
+use super::{Hearer, Made, Rounds, options};
 use crate::cli::ImageArgs;
 use crate::deadline::Deadline;
 use crate::error::{CommandError, Result};
 use crate::follower::{Cause, Follower};
+use crate::progress::Display;
 use crate::signals::{Signal, Signals};
-use crate::ui;
+use crate::traces::Traces;
+use crate::ui::{self, Marks};
 
 /// Changes that come within so long of each other are one.
 const MOMENT: Duration = Duration::from_millis(2);
@@ -28,8 +29,16 @@ const LONGEST: Duration = Duration::from_millis(200);
 pub(super) struct Watch<'a, R> {
     pub(super) rounds: &'a R,
     pub(super) image: &'a ImageArgs,
-    pub(super) observer: Observer,
-    pub(super) quiet: Arc<AtomicBool>,
+    pub(super) hearer: Hearer,
+    /// Shows the round that is under way.
+    pub(super) shown: Observer,
+    /// Shows those after the first: only what is out of the ordinary.
+    pub(super) later: Observer,
+    /// Of the first round, until it has ended.
+    pub(super) display: Option<Display>,
+    pub(super) traces: Option<Traces>,
+    /// How errors are marked.
+    pub(super) marks: Marks,
     pub(super) follower: Follower,
     pub(super) signals: Signals,
     /// The engine of the last round, for what it has learnt.
@@ -73,6 +82,9 @@ impl<R: Rounds> Watch<'_, R> {
                         next.extend(cause);
                     }
                     Ended::Interrupted(signal) => {
+                        if let Some(display) = self.display.take() {
+                            display.end();
+                        }
                         Signals::end_process();
                         engine.cancel();
                         return Err(interrupted(signal));
@@ -127,7 +139,13 @@ impl<R: Rounds> Watch<'_, R> {
     /// Starts the engine of a round. The outer error is that of a signal.
     async fn begin(&mut self, options: Options, cause: &Cause) -> Result<Result<Engine>> {
         let again = self.before.take().filter(|_| !cause.has_any(&self.config));
-        let observer = self.observer.clone();
+        let traces = match Traces::begin(&options, OsStr::new("")) {
+            Ok(traces) => traces,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.hearer.replace(traces.observe(self.shown.clone()));
+        self.traces = Some(traces);
+        let observer = self.hearer.observer();
         let start = async {
             let started = match &again {
                 Some(before) => before.again(options, observer).await,
@@ -136,7 +154,12 @@ impl<R: Rounds> Watch<'_, R> {
             started.map_err(|error| session::publishing(&error))
         };
         tokio::select! {
-            engine = start => Ok(engine),
+            engine = start => {
+                if let (Some(display), Ok(engine)) = (&self.display, &engine) {
+                    display.begin(engine.counter());
+                }
+                Ok(engine)
+            }
             signal = self.signals.next() => Err(interrupted(signal)),
         }
     }
@@ -201,15 +224,24 @@ impl<R: Rounds> Watch<'_, R> {
         cause: &Cause,
         next: &mut Cause,
     ) -> Result<()> {
-        let failed = made.is_err();
-        match made {
-            Ok(made) => self.made(made, cause).await?,
-            Err(error) => self.failed(cause, &error),
-        }
-        self.quiet.store(true, Ordering::Relaxed);
+        let failure = match made {
+            Ok(made) => {
+                self.made(made, cause, &engine).await?;
+                None
+            }
+            Err(error) => {
+                self.failed(cause, &error);
+                Some(error)
+            }
+        };
+        self.shown = self.later.clone();
+        let traces = self.traces.take();
         let places = async {
             engine.settle().await;
-            engine.followed(failed).await
+            if let Some(traces) = traces {
+                traces.finish(engine.counters(), failure.as_ref()).await;
+            }
+            engine.followed(failure.is_some()).await
         };
         let mut places = tokio::select! {
             places = places => places,
@@ -221,19 +253,23 @@ impl<R: Rounds> Watch<'_, R> {
         };
         self.config.iter().for_each(|file| places.add(file));
         self.rounds.places(&self.work_dir, &mut places);
-        next.more |= self.follower.follow(places, failed);
+        next.more |= self.follower.follow(places, failure.is_some());
         self.before = Some(engine);
         Ok(())
     }
 
     /// Hands on what was made, unless nobody has asked for it and it is known.
-    async fn made(&mut self, made: Made, cause: &Cause) -> Result<()> {
+    async fn made(&mut self, made: Made, cause: &Cause, engine: &Engine) -> Result<()> {
         let took = cause.first.map(|first| first.elapsed());
         let last = self.last.as_ref().filter(|last| made.has_images_of(last));
         let same = last.is_some();
         self.error = None;
         if !cause.is_edit() && last.is_some_and(|last| last.output == made.output) {
             return Ok(());
+        }
+        let display = self.display.take();
+        if let Some(display) = &display {
+            display.published(&made.resolved.published, engine.counters());
         }
         let handed = {
             let mut handing = pin!(self.rounds.hand_on(&made));
@@ -249,6 +285,9 @@ impl<R: Rounds> Watch<'_, R> {
                 }
             }
         };
+        if let Some(display) = display {
+            display.end();
+        }
         match handed {
             Ok(()) => {
                 self.last = Some(made);
@@ -274,7 +313,10 @@ impl<R: Rounds> Watch<'_, R> {
             return;
         }
         self.error = text;
-        ui::fail(error);
+        if let Some(display) = self.display.take() {
+            display.end();
+        }
+        ui::fail(error, self.marks);
         if let Some(first) = cause.first {
             let took = first.elapsed().as_secs_f64();
             let stays = if self.last.is_some() { "; the last image stays" } else { "" };

@@ -44,7 +44,7 @@ fn a_compression_that_there_is_not_is_told_where_it_was_given() {
         (
             "compression: GZIP",
             &[][..],
-            format!("'compression': unknown compression \"GZIP\": {methods} "),
+            format!("'compression': unknown compression \"GZIP\": {methods} did you mean gzip?"),
         ),
         (
             "",

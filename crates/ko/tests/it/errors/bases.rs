@@ -21,7 +21,7 @@ fn not_found() {
     fixture.sandbox.set("KO_DEFAULTBASEIMAGE", base);
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/nothing:v1: GET http://127.0.0.1:[port]/v2/nothing/manifests/v1: MANIFEST_UNKNOWN: manifest unknown; map[reference:v1]
-hint: the embedded base ko.static needs no network: KO_DEFAULTBASEIMAGE=ko.static, or defaultBaseImage: ko.static in .ko.yaml
+hint: see whether this base is there: defaultBaseImage or baseImageOverrides in .ko.yaml, KO_DEFAULTBASEIMAGE; ko.static is built in, and needs no registry
 "#);
     // It may appear while somebody tries again: the failure is not kept.
     Image::oci("linux/amd64").build().push(&fixture.registry, "nothing", "v1");
@@ -31,25 +31,43 @@ hint: the embedded base ko.static needs no network: KO_DEFAULTBASEIMAGE=ko.stati
 #[test]
 fn for_other_platforms() {
     let arm = on(&Image::oci("linux/arm64").build());
-    insta::assert_snapshot!(fails(arm.build("--bare")), @r#"Error: failed to publish images: error building "ko://example.com/app": base image platform "linux/arm64" does not match desired platforms [linux/amd64]"#);
-    insta::assert_snapshot!(fails(arm.build("--bare --platform=linux/s390x,linux/arm")), @r#"Error: failed to publish images: error building "ko://example.com/app": base image platform "linux/arm64" does not match desired platforms [linux/s390x linux/arm]"#);
+    insta::assert_snapshot!(fails(arm.build("--bare")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": base image platform "linux/arm64" does not match desired platforms [linux/amd64]
+hint: --platform=linux/arm64 builds for it; else name a base for more platforms: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+"#);
+    insta::assert_snapshot!(fails(arm.build("--bare --platform=linux/s390x,linux/arm")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": base image platform "linux/arm64" does not match desired platforms [linux/s390x linux/arm]
+hint: --platform=linux/arm64 builds for it; else name a base for more platforms: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+"#);
     let index = on(&Index::oci().image(Image::oci("linux/arm64")).attestation().build());
-    insta::assert_snapshot!(fails(index.build("--bare")), @r#"Error: failed to publish images: error building "ko://example.com/app": no matching platforms in base image index: 127.0.0.1:[port]/base has linux/arm64, wanted [linux/amd64]"#);
+    insta::assert_snapshot!(fails(index.build("--bare")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": no matching platforms in base image index: 127.0.0.1:[port]/base is not for [linux/amd64]
+hint: the base is for linux/arm64; the nearest is --platform=linux/arm64
+"#);
     let windows = "windows/amd64:10.0.17763.1234";
     let windows = on(&Index::oci().image(Image::oci(windows)).build());
-    insta::assert_snapshot!(fails(windows.build("--bare --platform=windows/amd64:10.0")), @r#"Error: failed to publish images: error building "ko://example.com/app": no matching platforms in base image index: 127.0.0.1:[port]/base has windows/amd64:10.0.17763.1234, wanted [windows/amd64:10.0]"#);
+    insta::assert_snapshot!(fails(windows.build("--bare --platform=windows/amd64:10.0")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": no matching platforms in base image index: 127.0.0.1:[port]/base is not for [windows/amd64:10.0]
+hint: the base is for windows/amd64:10.0.17763.1234; the nearest is --platform=windows/amd64:10.0.17763.1234
+"#);
 }
 
 #[test]
 fn an_index_in_an_index() {
     let nested = Index::oci().image(Image::oci("linux/arm64"));
     let base = Index::oci().image(Image::oci("linux/amd64")).nested(nested);
-    insta::assert_snapshot!(fails(on(&base.build()).build("--bare")), @r#"Error: failed to publish images: error building "ko://example.com/app": sha256:[digest] has unexpected mediaType "application/vnd.oci.image.index.v1+json" in base 127.0.0.1:[port]/base: an index in an index, or an artifact, cannot be a base"#);
+    insta::assert_snapshot!(fails(on(&base.build()).build("--bare")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": sha256:[digest] has unexpected mediaType "application/vnd.oci.image.index.v1+json" in base 127.0.0.1:[port]/base: an index in an index, or an artifact, cannot be a base
+hint: name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+"#);
 }
 
 #[test]
 fn schema_1() {
-    insta::assert_snapshot!(fails(on(&base::Fixture::schema_1()).build("--bare")), @r#"Error: failed to publish images: error building "ko://example.com/app": unsupported MediaType: "application/vnd.docker.distribution.manifest.v1+prettyjws": 127.0.0.1:[port]/base is a Docker schema 1 image, which no tool writes any more: push it again"#);
+    insta::assert_snapshot!(fails(on(&base::Fixture::schema_1()).build("--bare")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": unsupported MediaType: "application/vnd.docker.distribution.manifest.v1+prettyjws": 127.0.0.1:[port]/base is a Docker schema 1 image, which no tool writes any more: push it again
+hint: name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+"#);
 }
 
 #[test]
@@ -58,7 +76,10 @@ fn of_an_unknown_kind() {
     let headers = vec![("content-type".to_owned(), "application/vnd.example+json".to_owned())];
     let rule = Rule::new(Fault::SetHeaders(headers)).class(Class::ManifestGet);
     fixture.registry.inject(rule);
-    insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"Error: failed to publish images: error building "ko://example.com/app": base image media type: application/vnd.example+json (127.0.0.1:[port]/base)"#);
+    insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": base image media type: application/vnd.example+json (127.0.0.1:[port]/base)
+hint: name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+"#);
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::process::Command;
 
 /// A file system of a few pages, mounted by root; it goes on drop.
 #[derive(Debug)]
-pub(super) struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Mount {
-    pub(super) fn new(dir: &Path, options: &str) -> Mount {
+    pub(crate) fn new(dir: &Path, options: &str) -> Mount {
         fs::create_dir_all(dir).unwrap();
         let mut mount = Command::new("mount");
         let status = mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(dir).status().unwrap();

@@ -22,7 +22,7 @@ fn told_before_anything_is_built() {
         ("ko.local", "--tarball=a.tar", "", "", format!("error creating publisher: {needs}")),
         ("ko.local", "--tarball=a.tar --oci-layout-path=a", "", "", format!("error creating publisher: {}", needs.replace("tarball", "oci-layout-path"))),
         ("oci:x", "-L", "", "", "error creating publisher: --local and KO_DOCKER_REPO=oci: cannot both be used\n".to_owned()),
-        ("ko.local/Upper", "", "", "", "error creating publisher: failed to parse \"ko.local/Upper\" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: Upper\n".to_owned()),
+        ("ko.local/Upper", "", "", "", "error creating publisher: failed to parse \"ko.local/Upper\" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: Upper\nhint: names of repositories are in lower case: KO_DOCKER_REPO=ko.local/upper\n".to_owned()),
     ] {
         let run = build(&sandbox, words).env("KO_DOCKER_REPO", repository);
         let run = run.env("DOCKER_HOST", host).env("DOCKER_CONTEXT", context);

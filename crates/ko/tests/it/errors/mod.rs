@@ -3,7 +3,9 @@
 
 mod archives;
 mod bases;
-mod cache;
+pub(crate) mod cache;
+mod catalogue;
+mod codes;
 mod destinations;
 mod engines;
 pub(crate) mod interrupt;
@@ -24,8 +26,15 @@ fn fails(run: Run<'_>) -> String {
 /// The same of a command that has ended.
 #[track_caller]
 fn last_words(output: &Output) -> String {
-    let snapshot = output.clone().failure(1).snapshot();
-    assert_eq!(output.stdout, "", "{snapshot}");
+    let _ = output.clone().failure(1);
+    assert_eq!(output.stdout, "", "{}", output.snapshot());
+    said(output)
+}
+
+/// The last words, whatever the exit code.
+#[track_caller]
+fn said(output: &Output) -> String {
+    let snapshot = output.snapshot();
     match snapshot.split_once("\nError: ") {
         Some((_, words)) => format!("Error: {words}"),
         None => panic!("no error was told: {snapshot}"),

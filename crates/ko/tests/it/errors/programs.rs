@@ -10,15 +10,33 @@ fn not_a_program() {
     let fixture = Fixture::new();
     let module = fixture.module().library("library").file("empty/README", "");
     let _ = module.file("other/other_windows.go", "package main\n\nfunc main() {}\n");
-    insta::assert_snapshot!(fails(fixture.build("./library")), @r#"Error: failed to publish images: importpath "ko://example.com/app/library" is not supported: importpath is not `package main`: it is package library"#);
-    insta::assert_snapshot!(fails(fixture.build("./empty")), @r#"Error: failed to publish images: importpath "ko://./empty" is not supported: importpath is not `package main`: no Go files in [sandbox]/work/empty"#);
-    insta::assert_snapshot!(fails(fixture.build("./nowhere")), @r#"Error: failed to publish images: importpath "ko://./nowhere" is not supported: importpath is not `package main`: stat [sandbox]/work/nowhere: directory not found"#);
-    insta::assert_snapshot!(fails(fixture.build("./...")), @"Error: failed to publish images: qualifying local import ./...: found 2 local packages, expected 1");
-    insta::assert_snapshot!(fails(fixture.build("./main.go")), @r#"Error: failed to publish images: importpath "ko://./main.go" is not supported: importpath is not `package main`: it is a file: name the directory that has it"#);
-    insta::assert_snapshot!(fails(fixture.build("./other")), @r#"Error: failed to publish images: importpath "ko://example.com/app/other" is not supported: importpath is not `package main`: build constraints exclude all Go files in [sandbox]/work/other"#);
+    insta::assert_snapshot!(fails(fixture.build("./library")), @r#"
+Error: failed to publish images: importpath "ko://example.com/app/library" is not supported: importpath is not `package main`
+hint: it is package library; the programs here are ., ./other
+"#);
+    insta::assert_snapshot!(fails(fixture.build("./empty")), @r#"
+Error: failed to publish images: importpath "ko://./empty" is not supported: importpath is not `package main`
+hint: no Go files in [sandbox]/work/empty; the programs here are ., ./other
+"#);
+    insta::assert_snapshot!(fails(fixture.build("./nowhere")), @r#"
+Error: failed to publish images: importpath "ko://./nowhere" is not supported: importpath is not `package main`
+hint: there is no directory [sandbox]/work/nowhere; the programs here are ., ./other
+"#);
+    insta::assert_snapshot!(fails(fixture.build("./...")), @r#"
+Error: failed to publish images: qualifying local import ./...: found 2 local packages, expected 1
+hint: the programs here are ., ./other
+"#);
+    insta::assert_snapshot!(fails(fixture.build("./main.go")), @r#"
+Error: failed to publish images: importpath "ko://./main.go" is not supported: importpath is not `package main`
+hint: it is a file: name the directory that has it; did you mean .?
+"#);
+    insta::assert_snapshot!(fails(fixture.build("./other")), @r#"
+Error: failed to publish images: importpath "ko://example.com/app/other" is not supported: importpath is not `package main`
+hint: build constraints exclude all Go files in [sandbox]/work/other; name their platform with --platform
+"#);
     insta::assert_snapshot!(fails(fixture.build("example.com/unknown/cmd")), @r#"
-Error: failed to publish images: importpath "ko://example.com/unknown/cmd" is not supported: importpath is not `package main`: no required module provides package example.com/unknown/cmd; to add it:
-	go get example.com/unknown/cmd
+Error: failed to publish images: importpath "ko://example.com/unknown/cmd" is not supported: importpath is not `package main`
+hint: no required module provides package example.com/unknown/cmd; `go get example.com/unknown/cmd` adds it; the programs here are ., ./other
 "#);
     assert_eq!(fixture.registry.repositories(), ["base"]);
 }
@@ -27,7 +45,10 @@ Error: failed to publish images: importpath "ko://example.com/unknown/cmd" is no
 fn no_module() {
     let mut sandbox = sandbox();
     sandbox.set("KO_DEFAULTBASEIMAGE", "scratch");
-    insta::assert_snapshot!(fails(build(&sandbox, "--push=false .")), @"Error: failed to publish images: error loading package from .: go list: exit status 1: go: go.mod file not found in current directory or any parent directory; see 'go help modules'");
+    insta::assert_snapshot!(fails(build(&sandbox, "--push=false .")), @r#"
+Error: failed to publish images: error loading package from .: go list: exit status 1: go: go.mod file not found in current directory or any parent directory; see 'go help modules'
+hint: run ko inside of a Go module; `go mod init NAME` makes one
+"#);
 }
 
 #[test]
@@ -59,8 +80,14 @@ Error: failed to publish images: error building "ko://example.com/app": linux/ar
 fn a_platform_that_go_does_not_know() {
     let mut fixture = Fixture::new();
     fixture.sandbox.set("KO_DEFAULTBASEIMAGE", "scratch");
-    insta::assert_snapshot!(fails(fixture.build("--platform=linux/vax")), @r#"Error: failed to publish images: error building "ko://example.com/app": linux/vax: build: go build: exit status 2: go: unsupported GOOS/GOARCH pair linux/vax"#);
-    insta::assert_snapshot!(fails(fixture.build("--platform=linux/arm/seven")), @r#"Error: failed to publish images: error building "ko://example.com/app": could not create env for linux/arm/seven: goarm failure: strange arm variant: seven"#);
+    insta::assert_snapshot!(fails(fixture.build("--platform=linux/vax")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": linux/vax: build: go build: exit status 2: go: unsupported GOOS/GOARCH pair linux/vax
+hint: `go tool dist list` lists the platforms that go builds for
+"#);
+    insta::assert_snapshot!(fails(fixture.build("--platform=linux/arm/seven")), @r#"
+Error: failed to publish images: error building "ko://example.com/app": could not create env for linux/arm/seven: goarm failure: strange arm variant: seven
+hint: the variants of arm are v5, v6 and v7, as in linux/arm/v7
+"#);
 }
 
 #[test]

@@ -24,45 +24,87 @@ fn refused(words: &str, variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn unknown_words() {
-    insta::assert_snapshot!(refused("--bogus", &[]), @"Error: unknown flag: --bogus");
-    insta::assert_snapshot!(refused("-x", &[]), @"Error: unknown shorthand flag: 'x' in -x");
+    insta::assert_snapshot!(refused("--bogus", &[]), @r#"
+Error: unknown flag: --bogus
+hint: `ko build --help` lists the flags that there are
+"#);
+    insta::assert_snapshot!(refused("-x", &[]), @r#"
+Error: unknown shorthand flag: 'x' in -x
+hint: `ko build --help` lists the flags that there are
+"#);
     insta::assert_snapshot!(refused("--tags", &[]), @"Error: flag needs an argument: --tags");
-    insta::assert_snapshot!(refused("-j x", &[]), @r#"Error: invalid argument "x" for "-j, --jobs" flag: strconv.ParseInt: parsing "x": invalid syntax"#);
+    insta::assert_snapshot!(refused("-j x", &[]), @r#"
+Error: invalid argument "x" for "-j, --jobs" flag: strconv.ParseInt: parsing "x": invalid syntax
+hint: a whole number is wanted
+"#);
     insta::assert_snapshot!(refused("-j -1", &[]), @r#"Error: invalid argument "-1" for "-j, --jobs" flag: must not be negative"#);
     insta::assert_snapshot!(refused("--retries -1", &[]), @r#"Error: invalid argument "-1" for "--retries" flag: must not be negative"#);
     insta::assert_snapshot!(refused("--timeout 5", &[]), @r#"Error: invalid argument "5" for "--timeout" flag: want a duration such as [duration] or 30d"#);
-    insta::assert_snapshot!(refused("--push=perhaps", &[]), @r#"Error: invalid argument "perhaps" for "--push" flag: strconv.ParseBool: parsing "perhaps": invalid syntax"#);
+    insta::assert_snapshot!(refused("--push=perhaps", &[]), @r#"
+Error: invalid argument "perhaps" for "--push" flag: strconv.ParseBool: parsing "perhaps": invalid syntax
+hint: say --push=true or --push=false
+"#);
     insta::assert_snapshot!(refused("--sbom=bogus", &[]), @r#"Error: invalid argument "bogus" for "--sbom" flag: must be spdx, cyclonedx or none"#);
     insta::assert_snapshot!(refused("", &[("COSIGN_REPOSITORY", "not a name")]), @"Error: error creating publisher: parsing $COSIGN_REPOSITORY: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: not a name");
 }
 
 #[test]
 fn platforms() {
-    insta::assert_snapshot!(refused("--platform=linux/a/b/c", &[]), @"Error: error creating builder: could not create default go builder: too many slashes in platform spec: linux/a/b/c");
-    insta::assert_snapshot!(refused("--platform=all,linux/amd64", &[]), @"Error: validating options: all or specific platforms should be used");
-    insta::assert_snapshot!(refused("--platform=all", &[("GOOS", "linux")]), @r#"Error: error creating builder: error setting up builder options: cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with GOOS="linux""#);
+    insta::assert_snapshot!(refused("--platform=linux/a/b/c", &[]), @r#"
+Error: error creating builder: could not create default go builder: too many slashes in platform spec: linux/a/b/c
+hint: a platform is os/arch or os/arch/variant, as in linux/arm/v7
+"#);
+    insta::assert_snapshot!(refused("--platform=all,linux/amd64", &[]), @r#"
+Error: validating options: all or specific platforms should be used
+hint: --platform=all alone takes every platform of the base
+"#);
+    insta::assert_snapshot!(refused("--platform=all", &[("GOOS", "linux")]), @r#"
+Error: error creating builder: error setting up builder options: cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with GOOS="linux"
+hint: unset GOOS, or name no platform otherwise
+"#);
     insta::assert_snapshot!(refused("", &[("KO_DEFAULTPLATFORMS", "linux/a/b/c")]), @r#"
 Error: error creating builder: could not create default go builder: too many slashes in platform spec: linux/a/b/c
-hint: the value is that of the variable KO_DEFAULTPLATFORMS
+hint: the value is that of the variable KO_DEFAULTPLATFORMS; a platform is os/arch or os/arch/variant, as in linux/arm/v7
 "#);
     insta::assert_snapshot!(
-        refused("", &[("KO_DEFAULTPLATFORMS", "linux/arm64"), ("GOARCH", "arm64")]), @r#"Error: error creating builder: error setting up builder options: cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with GOARCH="arm64""#
+        refused("", &[("KO_DEFAULTPLATFORMS", "linux/arm64"), ("GOARCH", "arm64")]), @r#"
+Error: error creating builder: error setting up builder options: cannot use --platform or defaultPlatforms in .ko.yaml or env KO_DEFAULTPLATFORMS combined with GOARCH="arm64"
+hint: unset GOARCH, or name no platform otherwise
+"#
     );
 }
 
 #[test]
 fn labels_and_annotations() {
-    insta::assert_snapshot!(refused("--image-label=foo", &[]), @"Error: error creating builder: error setting up builder options: invalid label flag: foo");
-    insta::assert_snapshot!(refused("--image-annotation=foo", &[]), @"Error: error creating builder: error setting up builder options: missing '=' in annotation: foo");
-    insta::assert_snapshot!(refused("--image-label=a\"b", &[]), @r#"Error: invalid argument "a\"b" for "--image-label" flag: parse error on line 1, column 2: bare " in non-quoted-field"#);
+    insta::assert_snapshot!(refused("--image-label=foo", &[]), @r#"
+Error: error creating builder: error setting up builder options: invalid label flag: foo
+hint: write key=value, as in team=web
+"#);
+    insta::assert_snapshot!(refused("--image-annotation=foo", &[]), @r#"
+Error: error creating builder: error setting up builder options: missing '=' in annotation: foo
+hint: write key=value, as in team=web
+"#);
+    insta::assert_snapshot!(refused("--image-label=a\"b", &[]), @r#"
+Error: invalid argument "a\"b" for "--image-label" flag: parse error on line 1, column 2: bare " in non-quoted-field
+hint: a list is CSV: a value with a quote or comma in it is quoted as a whole, and quotes in it are doubled, as in '"a=""b"""'
+"#);
 }
 
 #[test]
 fn tags() {
-    insta::assert_snapshot!(refused("-t no/tag", &[]), @"Error: error creating publisher: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: no/tag");
+    insta::assert_snapshot!(refused("-t no/tag", &[]), @r#"
+Error: error creating publisher: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: no/tag
+hint: --tags (-t) takes tags alone, and the name is made of KO_DOCKER_REPO and the import path: `KO_DOCKER_REPO=no/tag ko build --bare -t latest` gives that name
+"#);
     insta::assert_snapshot!(refused("--tags=", &[]), @"Error: error creating publisher: --tags names no tag: nothing would be pushed");
-    insta::assert_snapshot!(refused("--tag-only", &[]), @"Error: error creating publisher: latest tag cannot be used in tag-only references");
-    insta::assert_snapshot!(refused("--tag-only -t v1,v2", &[]), @"Error: error creating publisher: must specify exactly one tag to resolve images into tag-only references");
+    insta::assert_snapshot!(refused("--tag-only", &[]), @r#"
+Error: error creating publisher: latest tag cannot be used in tag-only references
+hint: name one that stays, as in -t v1.2.3
+"#);
+    insta::assert_snapshot!(refused("--tag-only -t v1,v2", &[]), @r#"
+Error: error creating publisher: must specify exactly one tag to resolve images into tag-only references
+hint: name one that stays, as in -t v1.2.3
+"#);
 }
 
 #[test]
@@ -71,9 +113,15 @@ fn destinations() {
 Error: error creating publisher: KO_DOCKER_REPO environment variable is unset
 hint: set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory
 "#);
-    insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "r.example.com/BAD")]), @r#"Error: error creating publisher: failed to parse "r.example.com/BAD" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: BAD"#);
+    insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "r.example.com/BAD")]), @r#"
+Error: error creating publisher: failed to parse "r.example.com/BAD" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: BAD
+hint: names of repositories are in lower case: KO_DOCKER_REPO=r.example.com/bad
+"#);
     insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "BAD Repo")]), @r#"Error: error creating publisher: failed to parse "BAD Repo" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: BAD Repo"#);
-    insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "r.example.com/x:tag")]), @r#"Error: error creating publisher: failed to parse "r.example.com/x:tag" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: x:tag"#);
+    insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "r.example.com/x:tag")]), @r#"
+Error: error creating publisher: failed to parse "r.example.com/x:tag" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: x:tag
+hint: tags are given apart: KO_DOCKER_REPO=r.example.com/x and -t tag
+"#);
     insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "oci:")]), @"Error: error creating publisher: KO_DOCKER_REPO=oci: needs a directory after the colon");
     insta::assert_snapshot!(
         refused("--oci-layout-path=a", &[("KO_DOCKER_REPO", "oci:b")]), @"Error: error creating publisher: --oci-layout-path and KO_DOCKER_REPO=oci: cannot both be used"
@@ -103,8 +151,14 @@ fn epochs() {
 
 #[test]
 fn configuration_files() {
-    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "nowhere.yaml")]), @"Error: error creating builder: error looking for config file: stat nowhere.yaml: no such file or directory");
-    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", ".")]), @"Error: error creating builder: error looking for config file: stat ./.ko.yaml: no such file or directory");
+    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "nowhere.yaml")]), @r#"
+Error: error creating builder: error looking for config file: stat nowhere.yaml: no such file or directory
+hint: KO_CONFIG_PATH names it
+"#);
+    insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", ".")]), @r#"
+Error: error creating builder: error looking for config file: stat ./.ko.yaml: no such file or directory
+hint: KO_CONFIG_PATH names it
+"#);
     insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "main.go")]), @r#"
 Error: error creating builder: error reading config file: Unsupported Config Type "go"
 hint: the name must end in .yaml, .yml, .json or .toml

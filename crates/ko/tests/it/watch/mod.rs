@@ -227,6 +227,10 @@ fn what_cannot_go_on_is_refused() {
     for (words, error) in [
         ("build --watch --timings=t.html", "--timings and --watch cannot both be used"),
         ("build --watch --trace-http=t.har", "--trace-http and --watch cannot both be used"),
+        ("build --watch --metadata-file=m.json", "--metadata-file and --watch cannot both be used"),
+        ("build --watch --log-file=log", "--log-file and --watch cannot both be used"),
+        ("build --watch --output=json", "--output and --watch cannot both be used"),
+        ("build --watch --dry-run", "--dry-run and --watch cannot both be used"),
         ("create --watch -f .", "unknown flag: --watch"),
         ("resolve --watch -f .", "--watch needs --output-file"),
         ("resolve --watch --output-file=o -f -", "--watch cannot follow standard input"),

@@ -1,0 +1,221 @@
+//! Names the images of a run, before anything is built: what the options say of all,
+//! and the builds of theirs, with templates expanded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use golang::{ImportPath, ProgramFacts, Template, TemplateError, lowercase};
+use oci::{ReferenceError, Tag};
+
+use crate::build::{BuildConfig, BuildFailure, Builder, Program};
+use crate::destinations::DestinationOptions;
+use crate::events::{Event, Observer};
+use crate::image::namer::{base, join, md5_of};
+use crate::image::{ImageName, Namer, TagSource};
+
+/// How the images of a run are named.
+#[derive(Debug)]
+pub(crate) struct Naming {
+    repository: String,
+    /// Whether references have a tag and no digest, so that there must be one tag.
+    tag_only: bool,
+    all: Rules,
+    /// By the place of the build.
+    builds: Vec<(String, Rules)>,
+    namer: Namer,
+}
+
+/// What is said of names: nothing, or how they are made.
+#[derive(Debug, Default)]
+struct Rules {
+    name: Option<Template>,
+    tags: Vec<TagSource>,
+}
+
+/// The name of an image, and whether another image may have it, too.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) image: ImageName,
+    /// As with `--bare`, which ko allows for several programs. What a template has
+    /// made is meant to be one image's.
+    may_be_shared: bool,
+}
+
+/// Why an image has no name.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum NamingError {
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// A template cannot be expanded.
+    #[error(transparent)]
+    Template(Arc<TemplateError>),
+    /// What a template looks at is not known.
+    #[error(transparent)]
+    Data(BuildFailure),
+    /// A template has come to something that is no tag.
+    #[error("{template:?} is no tag")]
+    Tag {
+        /// The template.
+        template: String,
+        /// Why not.
+        #[source]
+        source: ReferenceError,
+    },
+    /// All templates have come to nothing.
+    #[error("no template of a tag has come to one: nothing would be pushed")]
+    NoTag,
+    /// References are to have a tag and no digest, and that is `latest`.
+    #[error("latest tag cannot be used in tag-only references")]
+    Latest,
+    /// References are to have a tag and no digest, and there are several.
+    #[error("must specify exactly one tag to resolve images into tag-only references")]
+    SeveralTags,
+}
+
+impl NamingError {
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Template(source) => source.hint(),
+            Self::Data(source) => source.hint(),
+            Self::Tag { .. } => Some(
+                "{{ slug … }} makes of a text, such as a branch, what a tag may have".to_owned(),
+            ),
+            Self::Cancelled | Self::NoTag | Self::Latest | Self::SeveralTags => None,
+        }
+    }
+}
+
+impl From<BuildFailure> for NamingError {
+    fn from(failure: BuildFailure) -> Self {
+        match failure {
+            BuildFailure::Cancelled => Self::Cancelled,
+            BuildFailure::Template(source) => Self::Template(source),
+            failure => Self::Data(failure),
+        }
+    }
+}
+
+/// Two images of a run that would have one name, and which.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) reference: String,
+    pub(crate) programs: [ImportPath; 2],
+}
+
+impl Naming {
+    pub(crate) fn new(options: &DestinationOptions, builds: &[BuildConfig]) -> Self {
+        let rules = |name: &Option<Template>, tags: &[TagSource]| Rules {
+            name: name.clone(),
+            tags: tags.to_vec(),
+        };
+        let build = |build: &BuildConfig| (build.id.clone(), rules(&build.naming, &build.tags));
+        Self {
+            repository: options.repository.clone(),
+            tag_only: options.tag_only && options.push,
+            all: rules(&options.naming, &options.tags),
+            builds: builds.iter().map(build).collect(),
+            namer: options.namer,
+        }
+    }
+
+    /// The name of a program's image.
+    pub(crate) async fn name(
+        &self,
+        builder: &dyn Builder,
+        program: &Program,
+    ) -> Result<Named, NamingError> {
+        let own = program.config.map(|index| &self.builds[index]);
+        let template = own.and_then(|(_, rules)| rules.name.as_ref()).or(self.all.name.as_ref());
+        let tags = own.map(|(_, rules)| &rules.tags).filter(|tags| !tags.is_empty());
+        let tags = tags.unwrap_or(&self.all.tags);
+        let templates = template.into_iter().chain(tags.iter().filter_map(TagSource::template));
+        let templates: Vec<&Template> = templates.collect();
+        let import_path = program.main.import_path.as_str();
+        let mut texts = if templates.is_empty() {
+            Vec::new()
+        } else {
+            let path = lowercase(import_path);
+            let (base, md5) = (base(&path), md5_of(&path));
+            let id = own.map_or("", |(id, _)| id);
+            let facts = ProgramFacts { import_path: &path, base, md5: &md5, id, tagged: false };
+            builder.expand(program, &templates, facts).await?
+        }
+        .into_iter();
+        let name = match template {
+            Some(_) => join(&self.repository, &texts.next().unwrap_or_default()),
+            None => self.namer.name(&self.repository, import_path),
+        };
+        let tags = parsed(tags, texts)?;
+        match &tags[..] {
+            [] => return Err(NamingError::NoTag),
+            [tag] if self.tag_only && *tag == Tag::latest() => return Err(NamingError::Latest),
+            [_, _, ..] if self.tag_only => return Err(NamingError::SeveralTags),
+            _ => {}
+        }
+        let import_path = program.main.import_path.clone();
+        Ok(Named {
+            image: ImageName { import_path, name, tags },
+            may_be_shared: templates.is_empty(),
+        })
+    }
+}
+
+/// The tags, each once; `texts` is what the templates have come to.
+fn parsed(
+    tags: &[TagSource],
+    mut texts: impl Iterator<Item = String>,
+) -> Result<Vec<Tag>, NamingError> {
+    let mut all: Vec<Tag> = Vec::new();
+    let mut add = |tag: Tag| {
+        if !all.contains(&tag) {
+            all.push(tag);
+        }
+    };
+    for source in tags {
+        match source {
+            TagSource::Tag(tag) => add(tag.clone()),
+            TagSource::Template(template) => {
+                let text = texts.next().unwrap_or_default();
+                for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+                    add(tag.parse().map_err(|source| NamingError::Tag {
+                        template: template.source().to_owned(),
+                        source,
+                    })?);
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether each image of a run has a name and a tag for itself. Where ko lets the last
+/// one have it, this is only noted.
+pub(crate) fn check_shared(names: &[Named], observer: &Observer) -> Result<(), Shared> {
+    let mut seen: HashMap<String, &Named> = HashMap::new();
+    let mut noted = None;
+    for named in names {
+        for reference in named.image.tagged() {
+            let Some(first) = seen.insert(reference.clone(), named) else { continue };
+            let programs = [first, named].map(|named| named.image.import_path.clone());
+            if !(first.may_be_shared && named.may_be_shared) {
+                return Err(Shared { reference, programs });
+            }
+            noted.get_or_insert((reference, programs));
+        }
+    }
+    if let Some((reference, [first, second])) = noted {
+        observer.emit(Event::Notice {
+            text: format!(
+                "ko://{first} and ko://{second} are both {reference}: the last one stays"
+            ),
+            hint: Some(SHARED_HINT.to_owned()),
+        });
+    }
+    Ok(())
+}
+
+/// What can be done where two images have one name.
+pub(crate) const SHARED_HINT: &str =
+    "-B names images after their programs, and so does {{.Base}} in `naming` or a tag";

@@ -1,0 +1,113 @@
+//! Holds the examples of commands, for `--help` and manual pages.
+
+/// The examples of a command: what each does, and the line to type.
+pub(super) fn examples(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "build" => BUILD,
+        "resolve" => RESOLVE,
+        "apply" => APPLY,
+        "create" => CREATE,
+        "run" => RUN,
+        "delete" => DELETE,
+        "cache" => CACHE,
+        "config" => CONFIG,
+        _ => return None,
+    })
+}
+
+const BUILD: &str = "  # Push one image, as ${KO_DOCKER_REPO}/<package name>-<hash of import path>
+  KO_DOCKER_REPO=registry.example.com/team ko build ./cmd/app
+
+  # Two programs with two tags each, as ${KO_DOCKER_REPO}/app and …/worker
+  ko build -B -t v1.2.3,latest ./cmd/app ./cmd/worker
+
+  # The tags of a release: of v1.2.3 also v1.2, v1 and latest
+  ko build -B -t '{{semver .Git.Tag}}' ./cmd/app
+
+  # An index for two platforms; --platform=all takes every one that the base has
+  ko build --platform=linux/amd64,linux/arm64 ./cmd/app
+
+  # Into Docker or Podman on this machine, and run it
+  docker run --rm $(ko build -L ./cmd/app)
+
+  # Into a file, without a registry
+  ko build --push=false --tarball=app.tar ./cmd/app
+
+  # Why is it built again?
+  ko build --explain ./cmd/app
+
+  # Go on, and build again after each change
+  ko build --watch ./cmd/app
+";
+
+const RESOLVE: &str =
+    "  # Build all that the manifests refer to with ko://, and print them with the images
+  ko resolve -f config/ >release.yaml
+
+  # Directories below too, and only what has a label
+  ko resolve -R -f config/ -l app=web
+
+  # Look up all references, and build nothing
+  ko resolve --check -f config/
+
+  # Write which reference became which image
+  ko resolve -f config/ --image-map=images.json >release.yaml
+
+  # Go on, and write the file again after each change
+  ko resolve --watch -f config/ --output-file=dev.yaml
+";
+
+const APPLY: &str = "  # Build all that the manifests refer to with ko://, and apply them
+  ko apply -f config/
+
+  # Go on, and apply again after each change
+  ko apply --watch -f config/
+
+  # Flags after -- are kubectl's
+  ko apply -f config/ -- --namespace=dev --context=staging
+
+  # From stdin
+  cat config.yaml | ko apply -f -
+
+  # Into the kind cluster of this machine
+  KO_DOCKER_REPO=kind.local ko apply -f config/
+";
+
+const CREATE: &str = "  # Build all that the manifests refer to with ko://, and create them
+  ko create -f config/
+
+  # Flags after -- are kubectl's
+  ko create -f config/ -- --namespace=dev
+";
+
+const RUN: &str = "  # Build a program, and run it in a pod
+  ko run ./cmd/app
+
+  # Flags after -- are kubectl's, and those after a second -- the program's
+  ko run ./cmd/app -- --namespace=dev -- --port=8080
+";
+
+const DELETE: &str = "  # Everything goes to kubectl
+  ko delete -f config/ --ignore-not-found
+";
+
+const CACHE: &str = "  # Where the cache is, and how large
+  ko cache show
+
+  # Remove what was not used for a week
+  ko cache prune --max-age=7d
+
+  # From one CI job to the next
+  ko cache export cache.tar
+  ko cache import cache.tar
+";
+
+const CONFIG: &str = "  # The settings in force, and the origin of each
+  ko config
+
+  # The same with flags of `ko build`
+  ko config --platform=all --ldflags=-s
+
+  # A JSON Schema of .ko.yaml, for editors
+  ko config --schema >ko.schema.json
+";

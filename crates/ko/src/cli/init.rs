@@ -1,0 +1,19 @@
+//! Holds the arguments of `ko init`.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+/// The arguments of `ko init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Print the configuration, and write nothing.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) dry_run: bool,
+    /// Replace the configuration that is there.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) force: bool,
+    /// The file to write, or - for stdout.
+    #[arg(verbatim_doc_comment, short, long, value_name = "string", default_value = ".ko.yaml")]
+    pub(crate) output_file: OsString,
+}

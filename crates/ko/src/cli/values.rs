@@ -1,0 +1,18 @@
+//! Knows the values of those flags that take one of a few, for completion and for
+//! errors.
+
+use engine::COMMON_PLATFORMS;
+
+/// The values of a flag, by its long name; none where any text may be one.
+pub(crate) fn values(long: &str) -> &'static [&'static str] {
+    match long {
+        "compression" => &["estargz", "gzip", "none", "zstd"],
+        "compression-level" => &["1", "2", "3", "4", "5", "6", "7", "8", "9"],
+        "output" => &["json", "ndjson", "text"],
+        "platform" => &COMMON_PLATFORMS,
+        "progress" => &["auto", "json", "live", "plain", "quiet"],
+        "sbom" => &["cyclonedx", "none", "spdx"],
+        "sbom-attach" => &["both", "none", "referrers", "tag"],
+        _ => &[],
+    }
+}

@@ -1,0 +1,411 @@
+//! `ko init`: what it takes over, what it says of the rest, and that what it writes is a
+//! configuration. That ko 0.19.1 makes the same images of it is a case of parity.
+
+use std::fs;
+
+use testkit::sandbox::{Output, Sandbox};
+
+use crate::fixture::{module, sandbox};
+
+/// A module with two programs, and another one below it.
+fn repository(files: &[(&str, &str)]) -> Sandbox {
+    let sandbox = sandbox();
+    let tools = "module example.com/tools\n\ngo 1.24\n";
+    let module = module(&sandbox).main("cmd/web").main("cmd/worker");
+    let module = module.file("tools/go.mod", tools).file("tools/cmd/gen/main.go", "package main\n");
+    let _ = files.iter().fold(module, |module, (name, text)| module.file(name, text));
+    sandbox
+}
+
+fn init(sandbox: &Sandbox, words: &[&str]) -> Output {
+    sandbox.run(["init"].iter().chain(words)).output()
+}
+
+/// The configuration is printed, and read without a complaint when it is written.
+fn drafted(files: &[(&str, &str)]) -> (String, String) {
+    let sandbox = repository(files);
+    let printed = init(&sandbox, &["-o", "-"]).success();
+    let _ = init(&sandbox, &[]).success();
+    let written = fs::read_to_string(sandbox.work().join(".ko.yaml")).unwrap();
+    assert_eq!(written, printed.stdout);
+    let config = sandbox.run(["config"]).output().success();
+    assert_eq!(config.stderr, "");
+    (printed.stdout, printed.stderr)
+}
+
+#[test]
+fn programs_are_found() {
+    let (yaml, told) = drafted(&[]);
+    insta::assert_snapshot!(yaml, @"
+# How ko builds the programs of this repository, written by `ko init`.
+# `ko config` shows what is in force, `ko config --schema` all keys. Paths start at
+# the directory in which ko runs.
+
+# The programs. dir is where go runs, main the package in it.
+builds:
+  - id: web
+    main: ./cmd/web
+  - id: worker
+    main: ./cmd/worker
+  - id: gen
+    dir: ./tools
+    main: ./cmd/gen
+");
+    assert_eq!(told, "");
+}
+
+/// The expected file is also a case of parity.
+#[test]
+fn goreleaser_is_taken_over() {
+    let (yaml, told) = drafted(&[(".goreleaser.yaml", include_str!("goreleaser.yaml"))]);
+    assert_eq!(yaml, include_str!("goreleaser.ko.yaml"));
+    insta::assert_snapshot!(told, @r#"
+not taken over: .goreleaser.yaml:5: before: ko runs nothing before a build
+not taken over: .goreleaser.yaml:51: dockers: ko builds images without a Dockerfile
+not taken over: .goreleaser.yaml:32: kos[0].ldflags: -X main.major={{ .Major }}: ko's templates have no .Major
+not taken over: .goreleaser.yaml:32: kos[0].env: HOST={{ .Env.HOSTNAME }}: env of .ko.yaml has no templates
+not taken over: .goreleaser.yaml:36: kos[0].repositories: said where images are built: KO_DOCKER_REPO=ghcr.io/example/app
+not taken over: .goreleaser.yaml:36: kos[0].repositories[1]: ko pushes to one; copy images to the others, as with `crane copy`
+not taken over: .goreleaser.yaml:38: kos[0].base_import_paths: said where images are built: --base-import-paths
+not taken over: .goreleaser.yaml:37: kos[0].tags: said where images are built: --tags=latest,{{ with .Git.Tag }}{{ if eq (slice . 0 1) "v" }}{{ slice . 1 }}{{ else }}{{ . }}{{ end }}{{ end }}
+not taken over: .goreleaser.yaml:41: kos[0].labels: said where images are built: --image-label=org.opencontainers.image.source=https://example.com/app
+not taken over: .goreleaser.yaml:42: kos[0].user: said where images are built: --image-user=65532
+not taken over: .goreleaser.yaml:39: kos[0].sbom: said where images are built: --sbom=none
+not taken over: .goreleaser.yaml:43: kos[0].creation_time: said where images are built: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+taken over: .goreleaser.yaml:44: kos[1]: {{.Date}}: each build is another one: {{.Git.CommitDate}} is that of the commit
+not taken over: .goreleaser.yaml:36: kos[1].repositories: said where images are built: KO_DOCKER_REPO=ghcr.io/example/app
+not taken over: .goreleaser.yaml:36: kos[1].repositories[1]: ko pushes to one; copy images to the others, as with `crane copy`
+not taken over: .goreleaser.yaml:38: kos[1].base_import_paths: said where images are built: --base-import-paths
+not taken over: .goreleaser.yaml:37: kos[1].tags: said where images are built: --tags=latest,{{ with .Git.Tag }}{{ if eq (slice . 0 1) "v" }}{{ slice . 1 }}{{ else }}{{ . }}{{ end }}{{ end }}
+not taken over: .goreleaser.yaml:41: kos[1].labels: said where images are built: --image-label=org.opencontainers.image.source=https://example.com/app
+not taken over: .goreleaser.yaml:39: kos[1].sbom: said where images are built: --sbom=none
+not taken over: .goreleaser.yaml:43: kos[1].creation_time: said where images are built: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+not taken over: .goreleaser.yaml:48: kos[2]: there is no build with the id "nowhere"
+"#);
+}
+
+#[test]
+fn goreleaser_s_builds_will_do() {
+    let (yaml, told) = drafted(&[(
+        ".goreleaser.yml",
+        "\
+builds:
+  - main: ./cmd/web
+    binary: webserver
+    env: [CGO_ENABLED=0]
+    flags: -trimpath -mod=vendor
+    tags: [netgo, osusergo]
+    gcflags: all=-l
+    buildmode: pie
+    ldflags: -s -w
+    goos: [linux]
+    goarch: [amd64, arm64]
+    hooks: {post: upx dist/webserver}
+    mod_timestamp: '{{ .CommitTimestamp }}'
+  - id: win
+    main: ./cmd/worker
+    goos: [windows]
+  - id: lib
+    main: ./lib
+",
+    )]);
+    insta::assert_snapshot!(yaml, @r#"
+# How ko builds the programs of this repository, written by `ko init`.
+# `ko config` shows what is in force, `ko config --schema` all keys. Paths start at
+# the directory in which ko runs.
+
+# The programs. dir is where go runs, main the package in it.
+builds:
+  # builds[0] (.goreleaser.yml:2)
+  - id: web
+    main: ./cmd/web
+    env:
+      - CGO_ENABLED=0
+    flags:
+      - "-trimpath"
+      - "-mod=vendor"
+      - "-tags=netgo,osusergo"
+      - "-gcflags=all=-l"
+      - "-buildmode=pie"
+    ldflags:
+      - "-s -w"
+  - id: worker
+    main: ./cmd/worker
+  - id: gen
+    dir: ./tools
+    main: ./cmd/gen
+"#);
+    insta::assert_snapshot!(told, @"
+not taken over: .goreleaser.yml:11: builds[0].goarch: which of them images are for is not said: `defaultPlatforms: [linux/amd64, linux/arm64]`
+not taken over: .goreleaser.yml:12: builds[0].hooks: ko runs nothing before or after a build
+not taken over: .goreleaser.yml:13: builds[0].mod_timestamp: files in images have no time; SOURCE_DATE_EPOCH is that of the image
+not taken over: .goreleaser.yml:2: builds[0].binary: the file is called after the package: /ko-app/web
+not taken over: .goreleaser.yml:14: builds[1]: it is not built for linux
+not taken over: .goreleaser.yml:17: builds[2]: ./lib: there is no main package in ./lib
+");
+}
+
+#[test]
+fn goreleaser_s_dockers_name_dockerfiles() {
+    let (yaml, told) = drafted(&[
+        (
+            ".goreleaser.yaml",
+            "\
+builds:
+  - {id: web, main: ./cmd/web, goarch: [amd64, arm64, arm], ldflags: [-s]}
+  - {id: worker, main: ./cmd/worker, ldflags: [-s]}
+dockers:
+  - {ids: [web], dockerfile: build/web.Dockerfile}
+  - {ids: [web], dockerfile: build/web.Dockerfile, goarch: arm64}
+  - {ids: [worker], goarch: arm, goarm: 7}
+  - {ids: [worker], dockerfile: ../outside}
+",
+        ),
+        ("build/web.Dockerfile", "FROM gcr.io/distroless/base\nCOPY web /\nUSER 7\n"),
+        ("Dockerfile", "FROM alpine\n"),
+    ]);
+    insta::assert_snapshot!(yaml, @r#"
+# How ko builds the programs of this repository, written by `ko init`.
+# `ko config` shows what is in force, `ko config --schema` all keys. Paths start at
+# the directory in which ko runs.
+
+# Bases of single programs, by import path.
+baseImageOverrides:
+  # build/web.Dockerfile:1
+  example.com/app/cmd/web: gcr.io/distroless/base
+  # Dockerfile:1
+  example.com/app/cmd/worker: alpine
+
+# The programs. dir is where go runs, main the package in it.
+builds:
+  # builds[0] (.goreleaser.yaml:2)
+  # What has no key here is said where images are built:
+  #   ko build ./cmd/web --platform=linux/amd64,linux/arm64
+  - id: web
+    main: ./cmd/web
+    ldflags:
+      - "-s"
+  # builds[1] (.goreleaser.yaml:3)
+  # What has no key here is said where images are built:
+  #   ko build ./cmd/worker --platform=linux/arm/v7,linux/amd64
+  - id: worker
+    main: ./cmd/worker
+    ldflags:
+      - "-s"
+  - id: gen
+    dir: ./tools
+    main: ./cmd/gen
+"#);
+    insta::assert_snapshot!(told, @"
+not taken over: .goreleaser.yaml:4: dockers: ko builds images without a Dockerfile
+not taken over: build/web.Dockerfile:2: COPY web /: the program is there by itself; other files come from its directory kodata, below $KO_DATA_PATH, or from the base
+not taken over: build/web.Dockerfile:3: USER 7: said where images are built: --image-user=7, or a base with that user
+not taken over: .goreleaser.yaml:5: the platforms of web: others have other ones, and .ko.yaml has those of all: --platform=linux/amd64,linux/arm64
+not taken over: .goreleaser.yaml:7: the platforms of worker: others have other ones, and .ko.yaml has those of all: --platform=linux/arm/v7,linux/amd64
+");
+}
+
+#[test]
+fn skaffold_is_taken_over() {
+    let (yaml, told) = drafted(&[(
+        "skaffold.yaml",
+        "\
+apiVersion: skaffold/v4beta11
+kind: Config
+build:
+  platforms: [linux/amd64, linux/arm64]
+  tagPolicy: {gitCommit: {}}
+  artifacts:
+    - image: web
+      ko:
+        fromImage: gcr.io/distroless/static
+        main: ./cmd/web
+        flags: [-trimpath, -v]
+        ldflags: [-s, -w, '-X main.version={{.VERSION}}', '-X main.who={{default \"x\" .WHO}}']
+        env: [GOFLAGS=-mod=mod, 'GOPROXY={{.GOPROXY}}', 'A={{.B}}']
+        dependencies: {paths: ['**/*.go', go.mod]}
+        labels:
+          org.opencontainers.image.licenses: MIT
+          org.opencontainers.image.revision: '{{.GITHUB_SHA}}'
+    - image: ko://example.com/tools/cmd/gen
+      context: tools
+      ko: {main: ./..., fromImage: alpine}
+    - image: site
+      context: site
+    - image: jar
+      jib: {}
+profiles:
+  - name: dev
+---
+apiVersion: skaffold/v4beta11
+",
+    )]);
+    insta::assert_snapshot!(yaml, @r#"
+# How ko builds the programs of this repository, written by `ko init`.
+# `ko config` shows what is in force, `ko config --schema` all keys. Paths start at
+# the directory in which ko runs.
+
+# Bases of single programs, by import path.
+baseImageOverrides:
+  # skaffold.yaml:9
+  example.com/app/cmd/web: gcr.io/distroless/static
+  # skaffold.yaml:20
+  example.com/tools/cmd/gen: alpine
+
+# Platforms: skaffold.yaml:4.
+defaultPlatforms:
+  - linux/amd64
+  - linux/arm64
+
+# The programs. dir is where go runs, main the package in it.
+builds:
+  # build.artifacts[0] (skaffold.yaml:7)
+  # What has no key here is said where images are built:
+  #   ko build ./cmd/web --image-label=org.opencontainers.image.licenses=MIT
+  - id: web
+    main: ./cmd/web
+    env:
+      - GOFLAGS=-mod=mod
+    flags:
+      - "-trimpath"
+      - "-v"
+    ldflags:
+      - "-s"
+      - "-w"
+      - "-X main.version={{ .Env.VERSION }}"
+  - id: worker
+    main: ./cmd/worker
+  # build.artifacts[1] (skaffold.yaml:18)
+  - id: gen
+    dir: ./tools
+    main: ./cmd/gen
+"#);
+    insta::assert_snapshot!(told, @r#"
+not taken over: skaffold.yaml: ---: only the first configuration of the file is read
+not taken over: skaffold.yaml:5: build.tagPolicy: tags are said where images are built: --tags
+not taken over: skaffold.yaml:26: profiles: what they change is not read
+not taken over: skaffold.yaml:7: build.artifacts[0].ko.ldflags: -X main.who={{default "x" .WHO}}: ko's templates have no function default
+not taken over: skaffold.yaml:7: build.artifacts[0].ko.env: A={{.B}}: env of .ko.yaml has no templates
+not taken over: skaffold.yaml:16: build.artifacts[0].ko.labels.org.opencontainers.image.licenses: said where images are built: --image-label=org.opencontainers.image.licenses=MIT
+not taken over: skaffold.yaml:16: build.artifacts[0].ko.labels.org.opencontainers.image.revision: give the label itself: --image-label
+not taken over: skaffold.yaml:14: build.artifacts[0].ko.dependencies: ko finds out by itself which files a program is made of
+not taken over: skaffold.yaml:7: build.artifacts[0].image: web: in manifests of ko the image is called ko://example.com/app/cmd/web
+not taken over: skaffold.yaml:21: build.artifacts[2]: site is built by docker
+not taken over: skaffold.yaml:23: build.artifacts[3]: jar is built by jib
+"#);
+}
+
+#[test]
+fn dockerfiles_give_bases() {
+    let (yaml, told) = drafted(&[
+        (
+            "Dockerfile",
+            "\
+# syntax=docker/dockerfile:1
+ARG TAG=nonroot
+FROM --platform=$BUILDPLATFORM golang:1.24 AS build
+WORKDIR /src
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath \\
+    # smaller
+    -ldflags='-s -w' \\
+    -o /out/web ./cmd/web
+
+FROM gcr.io/distroless/static:${TAG} AS base
+FROM base
+LABEL org.opencontainers.image.licenses=MIT
+ENV PORT=8080
+COPY --from=build /out/web /web
+COPY templates/ /templates/
+EXPOSE 8080
+USER 65532:65532
+ENTRYPOINT [\"/web\", \"--port=8080\"]
+CMD [\"serve\"]
+",
+        ),
+        ("cmd/worker/Dockerfile", "FROM alpine:3\nRUN apk add git\nCMD worker --fast\n"),
+        ("tools/cmd/gen/Containerfile", "FROM scratch\nCOPY gen /\nENTRYPOINT [\"/gen\"]\n"),
+    ]);
+    insta::assert_snapshot!(yaml, @"
+# How ko builds the programs of this repository, written by `ko init`.
+# `ko config` shows what is in force, `ko config --schema` all keys. Paths start at
+# the directory in which ko runs.
+
+# The base of images: Dockerfile:12.
+defaultBaseImage: gcr.io/distroless/static:nonroot
+
+# Bases of single programs, by import path.
+baseImageOverrides:
+  # cmd/worker/Dockerfile:1
+  example.com/app/cmd/worker: alpine:3
+  # what ko takes by itself
+  example.com/tools/cmd/gen: cgr.dev/chainguard/static:latest
+
+# The programs. dir is where go runs, main the package in it.
+builds:
+  - id: web
+    main: ./cmd/web
+  - id: worker
+    main: ./cmd/worker
+  - id: gen
+    dir: ./tools
+    main: ./cmd/gen
+");
+    insta::assert_snapshot!(told, @r#"
+not taken over: cmd/worker/Dockerfile:2: RUN apk add git: nothing runs in the image: take a base that has what this makes
+not taken over: cmd/worker/Dockerfile:3: CMD worker --fast: the entrypoint of an image is its program, /ko-app/worker, without a shell; arguments are said where the image runs: args
+not taken over: tools/cmd/gen/Containerfile:1: FROM scratch: the default base is as good as empty, and has certificates and time zones; `defaultBaseImage: scratch` is empty, which ko 0.19.1 does not know
+not taken over: tools/cmd/gen/Containerfile:2: COPY gen /: the program is there by itself; other files come from its directory kodata, below $KO_DATA_PATH, or from the base
+not taken over: tools/cmd/gen/Containerfile:3: ENTRYPOINT ["/gen"]: the entrypoint of an image is its program, /ko-app/gen
+not taken over: Dockerfile:13: LABEL org.opencontainers.image.licenses=MIT: said where images are built: --image-label=KEY=VALUE
+not taken over: Dockerfile:14: ENV PORT=8080: ko sets none but KO_DATA_PATH: set it where the image runs, or in the base
+not taken over: Dockerfile:15: COPY --from=build /out/web /web: the program is there by itself; other files come from its directory kodata, below $KO_DATA_PATH, or from the base
+not taken over: Dockerfile:16: COPY templates/ /templates/: the program is there by itself; other files come from its directory kodata, below $KO_DATA_PATH, or from the base
+not taken over: Dockerfile:17: EXPOSE 8080: it only documents: say the port where the image runs
+not taken over: Dockerfile:18: USER 65532:65532: said where images are built: --image-user=65532:65532, or a base with that user
+not taken over: Dockerfile:19: ENTRYPOINT ["/web", "--port=8080"]: the entrypoint of an image is its program, /ko-app/web; arguments are said where the image runs: args
+not taken over: Dockerfile:20: CMD ["serve"]: arguments are said where the image runs: args
+not taken over: Dockerfile:6: RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/web ./cmd/web: put its flags into flags and ldflags of the build
+"#);
+}
+
+#[test]
+fn nothing_is_replaced_by_accident() {
+    let sandbox = repository(&[]);
+    let work = sandbox.work();
+    let is_there = || work.join(".ko.yaml").exists();
+    let output = init(&sandbox, &["--dry-run"]).success();
+    assert!(output.stdout.contains("builds:") && !is_there());
+    let _ = init(&sandbox, &["--output-file=other.yaml"]).success();
+    assert!(work.join("other.yaml").exists() && !is_there());
+    fs::write(work.join(".ko.yaml"), "defaultFlags: -v\n").unwrap();
+    let output = init(&sandbox, &[]).failure(1);
+    assert_eq!(
+        output.stderr,
+        "Error: .ko.yaml is there already\nhint: --force replaces it, and --dry-run prints what would be written\n"
+    );
+    let _ = init(&sandbox, &["--force"]).success();
+    assert!(fs::read_to_string(work.join(".ko.yaml")).unwrap().contains("builds:"));
+    fs::write(work.join(".ko.json"), "{}").unwrap();
+    let output = init(&sandbox, &["--force"]).failure(1);
+    assert!(output.stderr.starts_with("Error: .ko.json is read in place of .ko.yaml\n"));
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let output = init(&sandbox(), &[]).failure(1);
+    assert!(
+        output.stderr.starts_with("Error: there is no main package below "),
+        "{}",
+        output.stderr
+    );
+    let sandbox = repository(&[(".goreleaser.yaml", "kos:\n  - [\n")]);
+    let output = init(&sandbox, &["-o", "-"]).failure(1);
+    assert_eq!(output.stdout, "");
+    assert!(output.stderr.contains("--> .goreleaser.yaml:"), "{}", output.stderr);
+    // A text of another tool stays within its comment.
+    let evil = "kos:\n- build: ''\n  main: ./cmd/web\n  base_image: alpine\n  repositories: \"r.io/x\\n  - id: evil\"\n";
+    let sandbox = repository(&[(".goreleaser.yaml", evil)]);
+    let output = init(&sandbox, &["-o", "-"]).success();
+    assert!(!output.stdout.contains("\n  - id: evil"), "{}", output.stdout);
+}
