@@ -23,6 +23,9 @@ const BUILD: &str = "  # Push one image, as ${KO_DOCKER_REPO}/<package name>-<ha
   # Two programs with two tags each, as ${KO_DOCKER_REPO}/app and …/worker
   ko build -B -t v1.2.3,latest ./cmd/app ./cmd/worker
 
+  # The tags of a release: of v1.2.3 also v1.2, v1 and latest
+  ko build -B -t '{{semver .Git.Tag}}' ./cmd/app
+
   # An index for two platforms; --platform=all takes every one that the base has
   ko build --platform=linux/amd64,linux/arm64 ./cmd/app
 

@@ -120,6 +120,8 @@ pub(crate) struct PublishArgs {
     #[arg(verbatim_doc_comment, long)]
     pub(crate) tag_only: bool,
     /// Which tags to use for the produced image instead of the default 'latest' tag (may not work properly with --base-import-paths or --bare).
+    ///
+    /// A tag with {{ }} is a template, such as '{{semver .Git.Tag}}': ko help naming.
     #[arg(verbatim_doc_comment, short, long, value_name = "strings", value_parser = tags)]
     pub(crate) tags: Vec<List>,
     /// File to save images tarballs

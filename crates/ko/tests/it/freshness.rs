@@ -70,7 +70,7 @@ pub(crate) fn commit(fixture: &Fixture) {
 }
 
 /// How often `go` and `git` are started by a command.
-fn processes(fixture: &Fixture, words: &[&str]) -> (usize, usize) {
+pub(crate) fn processes(fixture: &Fixture, words: &[&str]) -> (usize, usize) {
     let trace = Trace::new(fixture.sandbox.root().join("trace"));
     let _ = fixture.sandbox.run_traced(&trace, words).output().success();
     let counts = trace.started();

@@ -1,7 +1,7 @@
 //! Templates of names and tags, and two programs that would share one.
 
 use crate::fixture::Fixture;
-use crate::freshness::{commit, git};
+use crate::freshness::{commit, git, processes};
 
 /// `ko build` with one more word, which may have spaces.
 fn tagged(fixture: &Fixture, words: &str, tags: &str) -> testkit::sandbox::Output {
@@ -102,7 +102,7 @@ failed to publish images: naming the image of ko://example.com/app/cmd/one: "{{.
 hint: {{ slug … }} makes of a text, such as a branch, what a tag may have
 "#);
     insta::assert_snapshot!(fails("{{nope}}"), @r#"error creating publisher: '--tags': template: argsTmpl:1: function "nope" not defined (column 3 of "{{nope}}")"#);
-    insta::assert_snapshot!(fails("a/b"), @"error creating publisher: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: a/b");
+    insta::assert_snapshot!(fails("a+b"), @"error creating publisher: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: a+b");
     let several = "{{semver `v1.0.0`}}";
     insta::assert_snapshot!(fails_with("--tag-only", several), @"failed to publish images: naming the image of ko://example.com/app/cmd/one: must specify exactly one tag to resolve images into tag-only references");
     insta::assert_snapshot!(fails_with("--tag-only", "{{print `latest`}}"), @"failed to publish images: naming the image of ko://example.com/app/cmd/one: latest tag cannot be used in tag-only references");
@@ -132,4 +132,22 @@ hint: -B names images after their programs, and so does {{.Base}} in `naming` or
     let output = tagged(&fixture, "--sbom=none --bare ./cmd/one ./cmd/two", "{{.Base}}").success();
     assert!(!output.stderr.contains("are both"), "{}", output.stderr);
     assert_eq!(fixture.registry.tags("out"), ["latest", "one", "two"]);
+}
+
+#[test]
+fn git_is_asked_only_for_what_a_template_looks_at() {
+    let fixture = Fixture::new();
+    commit(&fixture);
+    let _ = fixture.build("--bare").output().success();
+    for (tags, want) in [
+        // `git status`, for the stamp.
+        ("latest", 1),
+        ("{{.Base}}", 1),
+        // The tree and the commit, too.
+        ("{{.Git.ShortCommit}}", 3),
+        ("{{.Git.ShortCommit}},{{.Git.FullCommit}}", 3),
+    ] {
+        let words = ["build", "--bare", "--tags", tags];
+        assert_eq!(processes(&fixture, &words), (0, want), "{tags}");
+    }
 }
