@@ -136,7 +136,7 @@ exit code: 1
 Error: importing none: No such file or directory (os error 2)
 "#);
     let nowhere = sandbox.run(["cache", "export", "none/cache.tar"]).output().failure(1);
-    let start = "Error: exporting to none/cache.tar: No such file or directory";
+    let start = "Error: exporting to none/cache.tar: there is no directory ";
     assert!(nowhere.stderr.starts_with(start), "{}", nowhere.stderr);
 }
 
