@@ -264,7 +264,7 @@ Error: error creating builder: 'baseImageOverrides': error parsing "bad ref" as 
 2 |   a/b: 'bad ref'
   |        ^^^^^^^^^
 "#);
-    insta::assert_snapshot!(error("defaultPlatforms: [linux/amd64, linux/a/b/c]\n"), @r#"
+    insta::assert_snapshot!(error("defaultPlatforms: [linux/amd64, linux/a/b/c]\n"), @"
 exit code: 1
 --- stdout ---
 --- stderr ---
@@ -273,7 +273,8 @@ Error: error creating builder: could not create default go builder: too many sla
   |
 1 | defaultPlatforms: [linux/amd64, linux/a/b/c]
   |                                 ^^^^^^^^^^^
-"#);
+hint: a platform is os/arch or os/arch/variant, as in linux/arm/v7
+");
     insta::assert_snapshot!(error("compression: xz\n"), @r#"
 exit code: 1
 --- stdout ---
