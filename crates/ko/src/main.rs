@@ -61,6 +61,10 @@ fn run(process: &Process) -> Result<ExitCode> {
             commands::complete(process, &words, descriptions)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Parsed::Manual(dir) => {
+            commands::manual(&dir)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Parsed::Text(text) => {
             ui::print(&text)?;
             return Ok(ExitCode::SUCCESS);

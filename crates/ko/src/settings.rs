@@ -202,6 +202,7 @@ pub(crate) fn check(
     let wanted = wanted_platforms(process, platform, config)?;
     let _ = platforms(&wanted)?;
     let _ = config.build_options(ldflags)?;
+    let _ = (config.naming.name()?, config.naming.tags()?);
     let registries = network::registries(process, config, work_dir)?;
     let compression = self::compression(compression, config);
     let _ = compression.parse()?;

@@ -15,7 +15,7 @@ use toolkit::{Error, Result, go, ko, step};
 const COSIGN_VERSION: &str = "v3.1.3";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 20] = [
+const PROGRAMS: [(&str, &str); 21] = [
     ("bsdtar", "libarchive-tools"),
     ("containerd", "containerd"),
     ("curl", "curl"),
@@ -27,6 +27,7 @@ const PROGRAMS: [(&str, &str); 20] = [
     ("fish", "fish"),
     ("htpasswd", "apache2-utils"),
     ("iptables", "iptables"),
+    ("mandoc", "mandoc"),
     ("nginx", "nginx"),
     ("pigz", "pigz"),
     ("podman", "podman"),

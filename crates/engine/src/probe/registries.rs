@@ -62,6 +62,12 @@ impl RegistryProblem {
         &self.hint
     }
 
+    /// Is there no such repository?
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.is_missing
+    }
+
     /// Is it about the repository, and may another one of the registry do?
     #[must_use]
     pub fn is_of_repository(&self) -> bool {
@@ -70,7 +76,8 @@ impl RegistryProblem {
 }
 
 /// The repository of the first of these programs that has one; without any, that of one
-/// that could be. `None` if the destination is no repository.
+/// that could be. `None` if the destination is no repository. Templates of names are left
+/// out: they may need git.
 #[must_use]
 pub fn repository(options: &DestinationOptions, import_paths: &[String]) -> Option<Repository> {
     let any = [ANY.to_owned()];

@@ -131,6 +131,12 @@ impl TemplateError {
                 "the environment variable {name} is not set: set it, or write \
                  {{{{ index .Env {name:?} }}}} to have nothing in its place"
             )),
+            Self::MissingKey { .. } => Some(
+                "there are .Date, .Timestamp, .Env, .GoEnv, and of .Git: Branch, Tag, \
+                 ShortCommit, FullCommit, CommitDate, CommitTimestamp, IsDirty, IsClean, \
+                 TreeState; in names and tags more (docs/reference/naming.md)"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

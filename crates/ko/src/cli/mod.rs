@@ -11,6 +11,7 @@ mod flags;
 pub(crate) mod habits;
 mod init;
 mod ko_compat;
+mod manual;
 mod pflag;
 mod quantity;
 mod script;
@@ -21,6 +22,7 @@ mod values;
 mod words;
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -36,6 +38,7 @@ pub(crate) use self::flags::{
     PublishArgs, RegistryArgs, ResolveArgs, elements, split_tags,
 };
 pub(crate) use self::init::InitArgs;
+pub(crate) use self::manual::pages;
 use self::pflag::GLOBAL;
 pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{readable, size};
@@ -58,6 +61,8 @@ pub(crate) enum Parsed {
         /// Whether descriptions are wanted.
         descriptions: bool,
     },
+    /// The manual pages are to be written into a directory.
+    Manual(PathBuf),
     /// Nothing but to show a text.
     Text(String),
 }
@@ -224,7 +229,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed> {
 }
 
 fn parse_words(arguments: &[OsString]) -> Result<Parsed> {
-    if let Some(parsed) = completion(arguments)? {
+    if let Some(parsed) = for_programs(arguments)? {
         return Ok(parsed);
     }
     let command = command();
@@ -243,8 +248,14 @@ fn parse_words(arguments: &[OsString]) -> Result<Parsed> {
     }
 }
 
-/// `ko __complete`, whose words are not ours to parse.
-fn completion(arguments: &[OsString]) -> Result<Option<Parsed>> {
+/// Commands for programs: `ko __complete`, whose words are not ours to parse, and
+/// `ko __man`.
+fn for_programs(arguments: &[OsString]) -> Result<Option<Parsed>> {
+    if let [_, name, dir] = arguments
+        && name == "__man"
+    {
+        return Ok(Some(Parsed::Manual(dir.into())));
+    }
     let descriptions = match arguments.get(1).and_then(|word| word.to_str()) {
         Some("__complete") => true,
         Some("__completeNoDesc") => false,

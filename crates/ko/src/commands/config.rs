@@ -34,7 +34,6 @@ fn in_force(process: &Process, arguments: &ConfigArgs) -> Result<String> {
     let platform = elements(&arguments.platform);
     let checked = settings::check(process, &config, &work_dir, &platform, &ldflags, flags)?;
     let Checked { platforms, compression, publishing, .. } = checked;
-    let _ = (config.naming.name()?, config.naming.tags()?);
 
     let variable = |name: &'static str| {
         process.text(name).map(|text| Located::new(text, Origin::Variable(name)))

@@ -12,6 +12,7 @@ mod help;
 mod init;
 mod kubectl;
 mod login;
+mod manual;
 mod resolve;
 mod run;
 mod session;
@@ -26,6 +27,7 @@ pub(crate) use doctor::doctor;
 pub(crate) use help::{complete, help};
 pub(crate) use init::init;
 pub(crate) use login::login;
+pub(crate) use manual::manual;
 pub(crate) use resolve::resolve;
 pub(crate) use run::run;
 

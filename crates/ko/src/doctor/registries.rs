@@ -175,6 +175,12 @@ impl Asker {
                 return Check::warning(NAME, message)
                     .hint(format!("--bare pushes to {itself} itself"));
             }
+            if problem.is_missing() && options.naming.is_some() {
+                let message = format!(
+                    "there is no {full}, as images are called without `naming`; credentials: {who}"
+                );
+                return Check::warning(NAME, message);
+            }
             if self.probe.may_read(repository).await {
                 let message =
                     format!("{full} may be read, and not pushed to: {problem}; credentials: {who}");

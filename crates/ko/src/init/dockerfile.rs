@@ -57,12 +57,12 @@ pub(super) fn read(draft: &mut Draft, name: &str, own: Option<usize>, text: &str
             }
             "USER" => {
                 let reason = format!(
-                    "no setting of .ko.yaml: --image-user={rest}, or a base with that user"
+                    "said where images are built: --image-user={rest}, or a base with that user"
                 );
                 draft.note(at(*line), what, reason);
             }
             "LABEL" => {
-                draft.note(at(*line), what, "no setting of .ko.yaml: --image-label=KEY=VALUE");
+                draft.note(at(*line), what, "said where images are built: --image-label=KEY=VALUE");
             }
             word => {
                 if let Some((_, reason)) = OTHERS.iter().find(|(other, _)| *other == word) {

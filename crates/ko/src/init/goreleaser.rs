@@ -110,10 +110,10 @@ impl<'a> Reader<'a> {
         let mut say = |reader: &mut Self, key: &str, word: String| {
             let Some(node) = get(ko, key) else { return };
             let place = reader.places.of(node);
-            let reason = format!("no setting of .ko.yaml: {word}");
+            let reason = format!("said where images are built: {word}");
             reader.draft.note(place, format!("{what}.{key}"), reason);
-            // What is a template there would be a text here.
-            if word.contains("{{") {
+            // What is a template there would be a text here, but for tags.
+            if word.contains("{{") && key != "tags" {
                 return;
             }
             if word.starts_with('-') {
@@ -143,17 +143,19 @@ impl<'a> Reader<'a> {
                 say(self, key, flag.to_owned());
             }
         }
-        let tags: Vec<String> = texts(ko, "tags");
-        let plain = |tag: &&String| !tag.contains("{{");
-        let (plain, templates): (Vec<&String>, Vec<&String>) = tags.iter().partition(plain);
-        if !plain.is_empty() {
-            let plain: Vec<&str> = plain.into_iter().map(String::as_str).collect();
-            say(self, "tags", format!("--tags={}", plain.join(",")));
+        let mut tags = Vec::new();
+        for tag in texts(ko, "tags") {
+            match translate(&tag, self.dialect) {
+                Ok(tag) => tags.push(tag),
+                Err(reason) => {
+                    let place = get(ko, "tags").map(|node| self.places.of(node));
+                    let what = format!("{what}.tags: {tag}");
+                    self.draft.note(place.unwrap_or_default(), what, reason);
+                }
+            }
         }
-        for tag in templates {
-            let place = get(ko, "tags").map(|node| self.places.of(node)).unwrap_or_default();
-            let reason = format!("{tag}: give the tag itself in --tags");
-            self.draft.note(place, format!("{what}.tags"), reason);
+        if !tags.is_empty() {
+            say(self, "tags", format!("--tags={}", tags.join(",")));
         }
         for (key, flag) in [("labels", "--image-label"), ("annotations", "--image-annotation")] {
             let pairs = get(ko, key).map(entries).unwrap_or_default();

@@ -19,7 +19,7 @@ pub(super) fn read(draft: &mut Draft, source: &Arc<Source>, root: &Node, has_mor
     let Some(build) = get(root, "build") else { return };
     for (key, reason) in [
         ("tagPolicy", "tags are said where images are built: --tags"),
-        ("insecureRegistries", "no setting of .ko.yaml that ko 0.19.1 has: --insecure-registry"),
+        ("insecureRegistries", "said where images are built: --insecure-registry"),
     ] {
         if let Some(node) = get(build, key) {
             draft.note(places.of(node), format!("build.{key}"), reason);
@@ -121,7 +121,7 @@ impl Reader<'_> {
             let reason = if value.contains("{{") {
                 "give the label itself: --image-label".to_owned()
             } else {
-                format!("no setting of .ko.yaml: {word}")
+                format!("said where images are built: {word}")
             };
             self.draft.note(place, format!("{}.ko.labels.{name}", self.what), reason);
             if !value.contains("{{") {

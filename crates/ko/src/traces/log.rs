@@ -249,7 +249,7 @@ impl io::Write for Lines {
 impl LogFile {
     fn begin(path: &Path) -> Result<Self> {
         let failed = |error: io::Error| {
-            CommandError::of(&error).context(&format!("writing {}", path.display()))
+            CommandError::unwritable(path, &error).context(&format!("writing {}", path.display()))
         };
         fsutil::check(path).map_err(failed)?;
         // It is there from the beginning, for those who follow it.

@@ -1,9 +1,14 @@
 //! Help as people see it: one snapshot for each command, short and long.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
 use crate::fixture::sandbox;
 
 /// All commands, with those that are hidden.
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 28] = [
     "",
     "apply",
     "auth",
@@ -26,7 +31,9 @@ const COMMANDS: [&str; 26] = [
     "completion zsh",
     "config",
     "create",
+    "doctor",
     "help",
+    "init",
     "login",
     "resolve",
     "version",
@@ -63,6 +70,44 @@ fn of_every_command() {
     };
     assert_eq!(flags("run"), flags("build"));
     assert_eq!(flags("create"), flags("apply"));
+}
+
+/// Pages for `man`, which a formatter takes without a complaint.
+#[test]
+fn manual_pages() {
+    let sandbox = sandbox();
+    let dir = sandbox.root().join("man1");
+    let _ = sandbox.run([OsStr::new("__man"), dir.as_os_str()]).output().success();
+    let mut pages: Vec<PathBuf> =
+        fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pages.sort();
+    let names = pages.iter().map(|page| page.file_name().unwrap().to_str().unwrap());
+    assert!(names.clone().any(|name| name == "ko-cache-prune.1"), "{:?}", names);
+    assert!(!names.clone().any(|name| name.starts_with("ko-auth") || name.contains("__")));
+    let mandoc = |words: &[&str]| {
+        let output = Command::new("mandoc").args(words).current_dir(&dir).output();
+        let output = output.expect("`cargo xtask test` installs what the tests need");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}");
+        text
+    };
+    // Bold is a letter twice, with a backspace in between.
+    let page = mandoc(&["-T", "ascii", "-W", "error", "ko-build.1"]);
+    let mut text = String::new();
+    for char in page.chars() {
+        if char == '\u{8}' {
+            text.pop();
+        } else {
+            text.push(char);
+        }
+    }
+    for part in
+        ["KO-BUILD(1)", "WHERE IMAGES GO", "--compression-level", "EXAMPLES", "# Into a file"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let names: Vec<&str> = names.collect();
+    let _ = mandoc(&[&["-T", "lint", "-W", "error"], &names[..]].concat());
 }
 
 /// A topic that is a command too has the text of both.
