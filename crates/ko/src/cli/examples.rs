@@ -11,6 +11,8 @@ pub(super) fn examples(command: &str) -> Option<&'static str> {
         "delete" => DELETE,
         "cache" => CACHE,
         "config" => CONFIG,
+        "doctor" => DOCTOR,
+        "init" => INIT,
         _ => return None,
     })
 }
@@ -110,4 +112,21 @@ const CONFIG: &str = "  # The settings in force, and the origin of each
 
   # A JSON Schema of .ko.yaml, for editors
   ko config --schema >ko.schema.json
+";
+
+const DOCTOR: &str = "  # What is in the way of a build here, and may we push?
+  ko doctor
+
+  # The same for images that go elsewhere
+  KO_DOCKER_REPO=registry.example.com/team/app ko doctor --bare
+
+  # The problems alone, for a script
+  ko doctor --output=json | jq -r '.checks[] | select(.status == \"problem\") | .message'
+";
+
+const INIT: &str = "  # Write .ko.yaml, and tell what could not be taken over
+  ko init
+
+  # See it first
+  ko init --dry-run
 ";

@@ -273,6 +273,7 @@ Error: error creating builder: could not create default go builder: too many sla
   |
 1 | defaultPlatforms: [linux/amd64, linux/a/b/c]
   |                                 ^^^^^^^^^^^
+hint: a platform is os/arch or os/arch/variant, as in linux/arm/v7
 "#);
     insta::assert_snapshot!(error("compression: xz\n"), @r#"
 exit code: 1

@@ -82,7 +82,7 @@ fn manual_pages() {
         fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     pages.sort();
     let names = pages.iter().map(|page| page.file_name().unwrap().to_str().unwrap());
-    assert!(names.clone().any(|name| name == "ko-cache-prune.1"), "{:?}", names);
+    assert!(names.clone().any(|name| name == "ko-cache-prune.1"), "{names:?}");
     assert!(!names.clone().any(|name| name.starts_with("ko-auth") || name.contains("__")));
     let mandoc = |words: &[&str]| {
         let output = Command::new("mandoc").args(words).current_dir(&dir).output();

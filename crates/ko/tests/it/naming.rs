@@ -91,7 +91,10 @@ fn what_is_wrong_is_said_before_anything_is_built() {
         words.to_owned()
     };
     let fails = |tags: &str| fails_with("", tags);
-    insta::assert_snapshot!(fails("{{.Git.Tga}}"), @r#"failed to publish images: naming the image of ko://example.com/app/cmd/one: template: argsTmpl:1:6: executing "argsTmpl" at <.Git.Tga>: map has no entry for key "Tga" (in "{{.Git.Tga}}")"#);
+    insta::assert_snapshot!(fails("{{.Git.Tga}}"), @r#"
+failed to publish images: naming the image of ko://example.com/app/cmd/one: template: argsTmpl:1:6: executing "argsTmpl" at <.Git.Tga>: map has no entry for key "Tga" (in "{{.Git.Tga}}")
+hint: there are .Date, .Timestamp, .Env, .GoEnv, and of .Git: Branch, Tag, ShortCommit, FullCommit, CommitDate, CommitTimestamp, IsDirty, IsClean, TreeState; in names and tags more (docs/reference/naming.md)
+"#);
     insta::assert_snapshot!(fails("{{.Env.NOPE}}"), @r#"
 failed to publish images: naming the image of ko://example.com/app/cmd/one: template: argsTmpl:1:6: executing "argsTmpl" at <.Env.NOPE>: map has no entry for key "NOPE" (in "{{.Env.NOPE}}")
 hint: the environment variable NOPE is not set: set it, or write {{ index .Env "NOPE" }} to have nothing in its place

@@ -111,7 +111,7 @@ impl Drop for Shell {
 #[track_caller]
 fn completes(mut shell: Shell) {
     for (line, want) in [
-        ("ko buil\t", &["build"][..]),
+        ("ko bui\t", &["build"][..]),
         ("ko build --image-us\t", &["build", "--image-user"]),
         ("ko build ./cmd/a\t", &["build", "./cmd/app"]),
         ("ko build example.com/app/cmd/w\t", &["build", "example.com/app/cmd/web"]),

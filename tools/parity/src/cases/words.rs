@@ -43,7 +43,7 @@ pub(super) fn cases() -> Vec<Case> {
             .fails("importpath \"ko://--bare\" is not supported")
             .differs(
                 "error importpath \"ko://--bare\" is not supported",
-                Some("not said, but: Error: failed to publish images: \"--bare\" is not an import path: an import path does not begin with '-'"),
+                Some("not said, but: Error: failed to publish images: \"--bare\" is not an import path: an import path does not begin with '-'\nhint: a program is named as in ./cmd/app or example.com/app/cmd/app"),
                 "a flag after -- is told as what it is",
             )
             .differs(&format!("tags {WEB}"), None, super::CHECKED_FIRST),

@@ -17,7 +17,7 @@ const WORDS: Chapter = (
         "ko buidl",
         "ko push",
         "ko nonsense",
-        "ko cache shw",
+        "ko cache prunes",
         "ko cache clear",
         "ko auth x",
         "ko completion tcsh",
