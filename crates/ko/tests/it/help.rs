@@ -68,8 +68,14 @@ fn of_every_command() {
         let (_, flags) = help.split_once("Where images go:").unwrap();
         flags.split_once("Examples:").unwrap().0.to_owned()
     };
-    assert_eq!(flags("run"), flags("build"));
-    assert_eq!(flags("create"), flags("apply"));
+    // Some may go on, besides.
+    let watch = "      --watch[=<bool>]\n          Go on, and do it again whenever something changes \
+                 that the images are made from.\n\n";
+    for (command, one) in [("build", "run"), ("apply", "create")] {
+        let all = flags(command);
+        assert!(all.contains(watch), "{all}");
+        assert_eq!(all.replace(watch, ""), flags(one));
+    }
 }
 
 /// Pages for `man`, which a formatter takes without a complaint.
