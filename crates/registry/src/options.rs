@@ -54,7 +54,8 @@ pub struct ClientOptions {
     /// Requests to one registry that may wait for their answer at once; fewer
     /// while it says that this is too much.
     pub max_requests: usize,
-    /// Blobs that may be on their way from or to one registry at once.
+    /// Blobs that may be on their way from or to one registry at once, besides small
+    /// ones.
     pub max_transfers: usize,
 }
 

@@ -29,6 +29,9 @@ pub enum PushHint {
     New,
 }
 
+/// Blobs below this many bytes are not counted as transfers.
+const SMALL: u64 = 64 << 10;
+
 /// How a blob got into the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
@@ -196,7 +199,12 @@ impl<'a> Push<'a> {
         // Before the permit is taken: a pull from the same registry takes one
         // as well, and they must not wait for each other.
         self.source.provide(self.descriptor).await?;
-        let _permit = endpoint.transfer().await;
+        // What is small is bound by the round trips and not by the line: of hundreds of
+        // configs and SBOMs, as many are under way as there may be requests.
+        let _permit = match self.descriptor.size {
+            0..SMALL => None,
+            _ => Some(endpoint.transfer().await),
+        };
         let mut upload = match mounted {
             Some(Mount::Upload(upload)) => Some(upload),
             _ => None,
