@@ -2,6 +2,8 @@
 //! below whatever else is written there.
 
 use std::fmt::Write as _;
+#[cfg(unix)]
+use std::sync::Once;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,7 +73,10 @@ impl Live {
             }
         });
         #[cfg(unix)]
-        tokio::spawn(suspend());
+        {
+            static LISTENS: Once = Once::new();
+            LISTENS.call_once(suspend);
+        }
     }
 
     /// Takes the view off the terminal, for good.
@@ -174,18 +179,26 @@ fn up(drawn: &[String], columns: usize) -> String {
 }
 
 /// Leaves the terminal to the shell when the user stops the process (Ctrl-Z), and
-/// takes it back when it goes on.
+/// takes it back when it goes on. Once it is caught, the signal stops nobody by
+/// itself, so this goes on as long as the process, also when the view has ended.
 #[cfg(unix)]
-async fn suspend() {
+fn suspend() {
     use rustix::process::{Signal, getpid, kill_process};
     use tokio::signal::unix::{SignalKind, signal};
-    let kind = SignalKind::from_raw(Signal::TSTP.as_raw());
-    let Ok(mut stopped) = signal(kind) else { return };
-    while stopped.recv().await.is_some() {
-        hold(true);
-        let _ = kill_process(getpid(), Signal::STOP);
-        hold(false);
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return };
+    let stopped = {
+        let _inside = runtime.enter();
+        signal(SignalKind::from_raw(Signal::TSTP.as_raw()))
+    };
+    let Ok(mut stopped) = stopped else { return };
+    thread::spawn(move || {
+        while runtime.block_on(stopped.recv()).is_some() {
+            hold(true);
+            let _ = kill_process(getpid(), Signal::STOP);
+            hold(false);
+        }
+    });
 }
 
 #[cfg(test)]
