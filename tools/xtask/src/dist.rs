@@ -112,10 +112,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     write(&options.out, &files)?;
     let path = |(name, _): &(String, Vec<u8>)| println!("{}", options.out.join(name).display());
     files.iter().for_each(path);
-    let missing = TARGETS.iter().filter(|target| {
-        !binaries.iter().any(|one| one.target.in_archives() == target.in_archives())
-    });
-    missing.for_each(|target| println!("no binary for {}, so no package", target.triple));
+    let made: Vec<String> = binaries.iter().map(|one| one.target.in_archives()).collect();
+    let mut missing: Vec<String> = TARGETS.iter().map(Target::in_archives).collect();
+    missing.retain(|name| !made.contains(name));
+    missing.dedup();
+    if !missing.is_empty() {
+        println!("left out, as there is no binary: {}", missing.join(", "));
+    }
     Ok(())
 }
 

@@ -33,7 +33,8 @@ pub(crate) enum Processor {
     Aarch64,
 }
 
-/// All of them. Of two Windows binaries for one processor, either is packaged.
+/// All of them: the static ones first, which run everywhere, and those of one system and
+/// processor together. Of the Windows ones of a processor, any one is packaged.
 pub(crate) const TARGETS: [Target; 11] = [
     target("x86_64-unknown-linux-musl", System::LinuxStatic, Processor::X86_64),
     target("aarch64-unknown-linux-musl", System::LinuxStatic, Processor::Aarch64),
@@ -42,9 +43,9 @@ pub(crate) const TARGETS: [Target; 11] = [
     target("x86_64-apple-darwin", System::MacOs, Processor::X86_64),
     target("aarch64-apple-darwin", System::MacOs, Processor::Aarch64),
     target("x86_64-pc-windows-msvc", System::Windows, Processor::X86_64),
-    target("aarch64-pc-windows-msvc", System::Windows, Processor::Aarch64),
     target("x86_64-pc-windows-gnu", System::Windows, Processor::X86_64),
     target("x86_64-pc-windows-gnullvm", System::Windows, Processor::X86_64),
+    target("aarch64-pc-windows-msvc", System::Windows, Processor::Aarch64),
     target("aarch64-pc-windows-gnullvm", System::Windows, Processor::Aarch64),
 ];
 
