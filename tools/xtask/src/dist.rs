@@ -282,3 +282,53 @@ fn at(path: &Path) -> impl Fn(std::io::Error) -> Error {
 fn packing(source: std::io::Error) -> Error {
     Error::File { path: "a package".into(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_is_given_with_its_target() {
+        let (target, path) = given("aarch64-apple-darwin=a=b").unwrap();
+        assert_eq!((target.triple, path.as_path()), ("aarch64-apple-darwin", Path::new("a=b")));
+        for (text, expected) in [
+            ("ko", "it is no TARGET=PATH"),
+            ("wasm32-wasip1=ko", "wasm32-wasip1 is not packaged, only x86_64-unknown-linux-musl"),
+        ] {
+            let error = given(text).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn two_binaries_for_one_package_are_refused() {
+        let this = std::env::current_exe().unwrap();
+        let Some(host) = Target::of_host() else { return };
+        let error = binaries(&[(host, this.clone()), (host, this)]).unwrap_err();
+        assert!(error.to_string().starts_with("there are two binaries for "), "{error}");
+    }
+
+    #[test]
+    fn a_run_removes_what_an_earlier_one_made_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, data: &str| (name.to_owned(), data.as_bytes().to_vec());
+        fs::write(dir.path().join("other"), "").unwrap();
+        write(dir.path(), &[file("old", "1"), file(SUMS, &line("old", b"1"))]).unwrap();
+        write(dir.path(), &[file("new", "2"), file(SUMS, &line("new", b"2"))]).unwrap();
+        let entries = fs::read_dir(dir.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [SUMS, "new", "other"]);
+    }
+
+    #[test]
+    fn the_script_that_installs_knows_all_that_it_must() {
+        let script = script("1.2.3", "https://example.com", &line("ko_1.2.3_x.tar.gz", b""));
+        assert!(
+            script.contains("version='1.2.3'\nbase_url=${KO_BASE_URL:-'https://example.com'}\n")
+        );
+        let sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert!(script.contains(&format!("sums='{sum}  ko_1.2.3_x.tar.gz'\n")));
+        assert!(!["@VERSION@", "@URL@", "@SUMS@"].iter().any(|name| script.contains(name)));
+    }
+}

@@ -72,6 +72,12 @@ cargo xtask dist --out "$dir/two" "${others[@]}" --binary "$host=$binary" >/dev/
 diff -r "$dir/one" "$dir/two"
 (cd "$dir/one" && sha256sum --quiet --check checksums.txt)
 
+step "SBOMs"
+for sbom in "$dir"/one/*.spdx.json; do
+  # A tool of the tests, if they are set up here.
+  [ ! -x target/tools/venv/bin/pyspdxtools ] || target/tools/venv/bin/pyspdxtools --infile "$sbom"
+done
+
 step "archives"
 tar -tvzf "$dir/one/ko_${version}_Linux_x86_64_gnu.tar.gz" >"$dir/log"
 grep -q -- '-rwxr-xr-x 0/0 .* ko$' "$dir/log" || fail "$(cat "$dir/log")"
@@ -110,7 +116,10 @@ refuses "is damaged" sh "$dir/one/install.sh" "$dir/bad/ko_${version}_Linux_x86_
 refuses "is no archive of ko" sh "$dir/one/install.sh" "$dir/old/ko"
 KO_BASE_URL=file://$dir/nowhere refuses "cannot be downloaded" sh "$dir/one/install.sh"
 KO_BASE_URL='' refuses "set KO_BASE_URL" sh "$dir/one/install.sh"
-printf '#!/bin/sh\ncase $1 in -s) echo Plan9 ;; -m) echo mips ;; esac\n' >"$dir/old/uname"
+cat >"$dir/old/uname" <<'SH'
+#!/bin/sh
+case $1 in -s) echo Plan9 ;; -m) echo mips ;; esac
+SH
 chmod +x "$dir/old/uname"
 PATH="$dir/old:$PATH" refuses "no archive of ko $version for Plan9 on mips" sh "$dir/one/install.sh"
 [ ! -e "$dir/prefix" ] || fail "a refused archive was installed"
@@ -140,7 +149,7 @@ foreign manylinux_2_17_aarch64 "$arm"
 foreign manylinux2014_aarch64 "$arm"
 foreign musllinux_1_1_aarch64 "$arm"
 # A newer macOS than the one that Go asks for.
-foreign macosx_27_0_arm64 "$(cd "$dir/one" && ls | grep 'macosx_.*_arm64')"
+foreign macosx_27_0_arm64 "$(cd "$dir/one" && echo *macosx_*_arm64.whl)"
 foreign win_amd64 "$stem-win_amd64.whl"
 refuses "No matching distribution" "$dir/venv/bin/pip" download --no-index \
   --find-links "$dir/one" --only-binary :all: --dest "$dir/foreign" \
@@ -148,6 +157,7 @@ refuses "No matching distribution" "$dir/venv/bin/pip" download --no-index \
 
 step "npm"
 unset npm_config_registry
+export npm_config_update_notifier=false
 cat >"$dir/registry.py" <<'PYTHON'
 """A registry of the packages in a directory, as npm asks it."""
 import base64, hashlib, http.server, io, json, pathlib, sys, tarfile, urllib.parse
@@ -202,16 +212,16 @@ install() {
     "${@:2}" @ko-build/ko >/dev/null)
 }
 install npm
-said "ko ko-linux-x64" "$(ls "$dir/npm/node_modules/@ko-build" | xargs)"
+said "ko ko-linux-x64" "$(cd "$dir/npm/node_modules/@ko-build" && echo *)"
 ko=$dir/npm/node_modules/.bin/ko
 said "$version" "$($ko version)"
 install mac --os=darwin --cpu=arm64
-said "ko ko-darwin-arm64" "$(ls "$dir/mac/node_modules/@ko-build" | xargs)"
+said "ko ko-darwin-arm64" "$(cd "$dir/mac/node_modules/@ko-build" && echo *)"
 refuses "@ko-build/ko-linux-x64 is not installed" "$dir/mac/node_modules/.bin/ko" version
 install musl --libc=musl --os=linux --cpu=x64
-said "ko" "$(ls "$dir/musl/node_modules/@ko-build" | xargs)"
+said "ko" "$(cd "$dir/musl/node_modules/@ko-build" && echo *)"
 
-step "the shim passes on exit codes, streams and signals"
+step "the shim of Node $(node --version) passes on exit codes, streams and signals"
 refuses 'unknown command "nonsense"' "$ko" nonsense
 program=$dir/npm/node_modules/@ko-build/ko-linux-x64/bin/ko
 cat >"$program" <<'PYTHON'
