@@ -51,9 +51,9 @@ pub(crate) struct Options {
     /// release binary of this machine
     #[arg(long, value_name = "TARGET=PATH", value_parser = given)]
     binary: Vec<(&'static Target, PathBuf)>,
-    /// Where the packages go
-    #[arg(long, value_name = "DIR", default_value = "target/dist")]
-    out: PathBuf,
+    /// Where the packages go, instead of `target/dist`
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Where the archives will be published, for the script that installs
     #[arg(long, value_name = "ADDRESS", default_value = "")]
     base_url: String,
@@ -109,9 +109,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     files.sort();
     let sums: String = files.iter().map(|(name, data)| line(name, data)).collect();
     files.push((SUMS.to_owned(), sums.into_bytes()));
-    write(&options.out, &files)?;
-    let path = |(name, _): &(String, Vec<u8>)| println!("{}", options.out.join(name).display());
-    files.iter().for_each(path);
+    let out = options.out.clone().unwrap_or_else(|| step::workspace().join("target/dist"));
+    write(&out, &files)?;
+    files.iter().for_each(|(name, _)| println!("{}", out.join(name).display()));
     let made: Vec<String> = binaries.iter().map(|one| one.target.in_archives()).collect();
     let mut missing: Vec<String> = TARGETS.iter().map(Target::in_archives).collect();
     missing.retain(|name| !made.contains(name));

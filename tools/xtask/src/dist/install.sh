@@ -20,8 +20,8 @@ fail() {
   exit 1
 }
 
-# The end of the archive's name for this machine.
-platform() {
+# This machine, as the names of archives have it.
+machine() {
   system=$(uname -s)
   processor=$(uname -m)
   case $processor in
@@ -32,15 +32,7 @@ platform() {
   if [ "$system" = Darwin ] && [ "$(sysctl -n hw.optional.arm64 2>/dev/null)" = 1 ]; then
     processor=arm64
   fi
-  # The archive without a C library's name needs none.
-  for name in "${system}_$processor" "${system}_${processor}_gnu"; do
-    if [ -n "$(sum_of "ko_${version}_$name.tar.gz")" ]; then
-      echo "$name"
-      return
-    fi
-  done
-  fail "there is no archive of ko $version for $system on $processor, only:
-$sums"
+  echo "${system}_$processor"
 }
 
 # The sum that an archive must have; nothing if the archive is unknown.
@@ -59,7 +51,7 @@ sha256() {
     openssl dgst -sha256 -r <"$1"
   else
     fail "sha256sum, shasum or openssl is needed to check the archive"
-  fi | cut -d ' ' -f 1
+  fi
 }
 
 download() {
@@ -87,22 +79,31 @@ main() {
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
 
+  # The archive without a C library's name needs none.
+  plain=ko_${version}_$(machine).tar.gz
+  gnu=ko_${version}_$(machine)_gnu.tar.gz
   if [ $# -gt 0 ]; then
     archive=$1
     name=${archive##*/}
     [ -f "$archive" ] || fail "$archive is no file"
+    case $name in
+      "$plain" | "$gnu") ;;
+      *) fail "$name is neither $plain nor $gnu" ;;
+    esac
   else
-    platform=$(platform)
-    name=ko_${version}_$platform.tar.gz
-    [ -n "$base_url" ] || fail "set KO_BASE_URL to where $name is, or give its path"
+    name=$plain
+    [ -n "$(sum_of "$name")" ] || name=$gnu
     archive=$dir/$name
+  fi
+  expected=$(sum_of "$name")
+  [ -n "$expected" ] || fail "there is no ko $version for $(machine), only:
+$sums"
+  if [ $# -eq 0 ]; then
+    [ -n "$base_url" ] || fail "set KO_BASE_URL to where $name is, or give its path"
     download "${base_url%/}/$name" "$archive" || fail "${base_url%/}/$name cannot be downloaded"
   fi
-
-  expected=$(sum_of "$name")
-  [ -n "$expected" ] || fail "$name is no archive of ko $version, which are:
-$sums"
   actual=$(sha256 "$archive")
+  actual=${actual%% *}
   [ "$actual" = "$expected" ] || fail "$name is damaged, or another file: its SHA-256 is
 $actual instead of
 $expected"

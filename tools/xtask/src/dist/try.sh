@@ -113,7 +113,8 @@ rm -rf "$dir/prefix"
 export KO_BASE_URL=file://$dir/bad PREFIX=$dir/prefix
 refuses "is damaged" sh "$dir/one/install.sh"
 refuses "is damaged" sh "$dir/one/install.sh" "$dir/bad/ko_${version}_Linux_x86_64_gnu.tar.gz"
-refuses "is no archive of ko" sh "$dir/one/install.sh" "$dir/old/ko"
+refuses "ko is neither ko_" sh "$dir/one/install.sh" "$dir/old/ko"
+refuses "neither ko_" sh "$dir/one/install.sh" "$dir/one/ko_${version}_Darwin_arm64.tar.gz"
 KO_BASE_URL=file://$dir/nowhere refuses "cannot be downloaded" sh "$dir/one/install.sh"
 KO_BASE_URL='' refuses "set KO_BASE_URL" sh "$dir/one/install.sh"
 cat >"$dir/old/uname" <<'SH'
@@ -121,7 +122,7 @@ cat >"$dir/old/uname" <<'SH'
 case $1 in -s) echo Plan9 ;; -m) echo mips ;; esac
 SH
 chmod +x "$dir/old/uname"
-PATH="$dir/old:$PATH" refuses "no archive of ko $version for Plan9 on mips" sh "$dir/one/install.sh"
+PATH="$dir/old:$PATH" refuses "there is no ko $version for Plan9_mips" sh "$dir/one/install.sh"
 [ ! -e "$dir/prefix" ] || fail "a refused archive was installed"
 unset KO_BASE_URL PREFIX
 
@@ -257,7 +258,18 @@ said "143" "$( ("$ko" die SIGTERM || echo $?) 2>/dev/null)"
 said "141" "$(set +o pipefail; ("$ko" flood 2>/dev/null; echo $? >"$dir/code") | head -1 >/dev/null; cat "$dir/code")"
 # Started by Python, as what a shell starts in the background ignores SIGINT.
 python3 - "$ko" <<'PYTHON'
-import signal, subprocess, sys
+import os, pty, signal, subprocess, sys
+
+# Ctrl-C at a terminal.
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[1], [sys.argv[1], "wait"])
+shown = b""
+while b"ready" not in shown:
+    shown += os.read(terminal, 100)
+os.write(terminal, b"\x03")
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+assert code == 8, code
 
 for number, expected in [(signal.SIGTERM, 7), (signal.SIGINT, 8)]:
     child = subprocess.Popen(
