@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod dist;
 mod kube;
 mod registries;
 mod setup;
@@ -36,6 +37,8 @@ enum Task {
     Size,
     /// Makes the site of the documentation, and follows all links within it
     Site,
+    /// Packages binaries: archives, wheels, packages of npm, and what goes with them
+    Dist(dist::Options),
     /// Runs the tests that need a Kubernetes API server, or such a server
     Kube(kube::Options),
     /// Builds the same images with ko 0.19.1 and with ours, and compares them
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Api(options) => api::run(&options),
         Task::Size => size::run(),
         Task::Site => site::run(),
+        Task::Dist(options) => dist::run(&options),
         Task::Kube(options) => kube::run(&options),
         Task::Parity(given) => tool("parity", &given.words),
         Task::Stale(given) => tool("stale", &given.words),
