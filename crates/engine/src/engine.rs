@@ -43,8 +43,6 @@ pub struct Engine {
     clients: Clients,
     cancellation: Cancellation,
     pub(crate) work_dir: PathBuf,
-    /// That of the process.
-    environment: Environment,
     /// Whether images get a debugger.
     debug: bool,
     pub(crate) network: Network,
@@ -116,7 +114,6 @@ impl Engine {
         let (dir, fallback_dir, size) =
             (options.cache.take(), options.fallback_dir.take(), options.cache_size);
         let dry_run = options.dry_run;
-        let environment = options.environment.clone();
         let debug = options.debug.is_some();
         let sink = observer.clone();
         let opening = move || {
@@ -212,7 +209,6 @@ impl Engine {
             clients,
             cancellation,
             work_dir: options.work_dir,
-            environment,
             debug,
             network: options.network,
             threads: options.limits.threads,
@@ -253,14 +249,14 @@ impl Engine {
     }
 
     /// Tells what executing a plan would do. Destinations are asked for what they
-    /// have; nothing is built or sent.
+    /// have; nothing is built or sent. `process` is the environment of the options.
     ///
     /// # Errors
     /// A destination does not answer, or what is in kodata cannot be read.
-    pub async fn forecast(&self, plan: &Plan) -> Result<Forecast, Error> {
+    pub async fn forecast(&self, plan: &Plan, process: &Environment) -> Result<Forecast, Error> {
         // The debugger of an image may have to be built.
         let executor = Some(self.executor()).filter(|_| !self.debug);
-        forecast(plan, executor.as_ref(), &self.environment).await
+        forecast(plan, executor.as_ref(), process).await
     }
 
     fn executor(&self) -> Executor<'_> {

@@ -58,8 +58,8 @@ pub struct Published {
     pub base: String,
     /// The digest of the base's manifest or index; none of `scratch`.
     pub base_digest: Option<Digest>,
-    /// What it is called, with each of its tags.
-    pub names: Vec<String>,
+    /// What it is called, and its tags.
+    pub name: ImageName,
     /// The reference that is printed.
     pub reference: String,
     /// All that was published: for an index, the index and then its images,
@@ -109,9 +109,9 @@ impl Executor<'_> {
         let published = published.map(|(((name, artifact), reference), planned)| Published {
             base: planned.reference.to_string(),
             base_digest: planned.base.digest(),
-            names: name.tagged(),
             references: Destinations::references(&name, &artifact, &reference),
             import_path: name.import_path.to_string(),
+            name,
             artifact,
             reference,
         });

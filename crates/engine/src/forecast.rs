@@ -1,7 +1,8 @@
 //! Tells what executing a plan would do: what is built by which command, and what is
 //! at its destination already.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use golang::Environment;
 use oci::{Digest, Platform};
@@ -10,7 +11,7 @@ use crate::build::Verdict;
 use crate::error::Error;
 use crate::events::StaleReason;
 use crate::execute::Executor;
-use crate::image::Artifact;
+use crate::image::{Artifact, ImageLayer};
 use crate::plan::{Plan, PlannedProgram, is_stale};
 use crate::redact::redact;
 
@@ -57,7 +58,7 @@ pub struct TargetForecast {
     /// Why the program would be built; none if it would not.
     pub reason: Option<StaleReason>,
     /// The directory of `go build`.
-    pub dir: std::path::PathBuf,
+    pub dir: PathBuf,
     /// The command that would build the program; the program would be written to the
     /// file after `-o`.
     pub command: Vec<String>,
@@ -105,7 +106,7 @@ fn program(
         Some((artifact, is_there)) => (Some(artifact), is_there),
         None => (None, Some(false)),
     };
-    let layer = |layer: &crate::image::ImageLayer| LayerForecast {
+    let layer = |layer: &ImageLayer| LayerForecast {
         digest: layer.descriptor.digest,
         size: layer.descriptor.size,
     };
@@ -145,7 +146,7 @@ fn program(
 
 /// The variables that a command has besides those of the process.
 fn variables(environment: &Environment, process: &Environment) -> Vec<(String, String)> {
-    let shown = |(name, value): (&std::ffi::OsStr, &std::ffi::OsStr)| {
+    let shown = |(name, value): (&OsStr, &OsStr)| {
         let name = name.to_string_lossy().into_owned();
         let value = match is_secret(&name) {
             true => MASK.to_owned(),

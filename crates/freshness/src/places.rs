@@ -1,7 +1,7 @@
-//! Names the places that decide what a build gives, for those who follow changes:
-//! which names in which directories count, whether they are there or not. For a
-//! build that was recorded, its record says so; where there is none, whole modules
-//! count.
+//! Lists the files and directories that decide what a build gives, for callers that
+//! follow changes. A place is a name in a directory, whether a file of that name exists
+//! or not. The record of a build tells its places; without a record, all files of its
+//! modules are places.
 
 mod repository;
 
@@ -129,7 +129,7 @@ impl Places {
     /// there.
     pub fn add_tree(&mut self, dir: &Path) {
         self.add_dir(dir, Which::Tree);
-        // What cannot be read is no place of anything.
+        // A directory that cannot be read adds nothing.
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             let skipped = SKIPPED.iter().any(|name| entry.file_name() == *name);
             if !skipped && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -221,8 +221,8 @@ impl Places {
         places
     }
 
-    /// Adds what of a directory and of those above decides in which module,
-    /// workspace and repository it is.
+    /// Adds the files of a directory and of its parents that decide to which module,
+    /// workspace and repository the directory belongs.
     fn add_surroundings(&mut self, dir: &Path) {
         for dir in dir.ancestors() {
             for name in SYSTEM_NAMES.iter().chain(&["go.mod", "go.work"]) {

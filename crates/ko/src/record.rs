@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine::{Artifact, Digest, Edge, Event, Exchange, Image, Observer, Published, Pushed, Work};
+use engine::{
+    Artifact, Digest, Edge, Event, Exchange, Image, Observer, Published, Pushed, Repository, Work,
+};
 use report::run::{self, Attachment, Base, Failure, Line, PlatformImage, Run, Traffic};
 use report::{Counters, Span, Timings};
 
@@ -215,12 +217,12 @@ impl Notes {
     }
 
     fn image(&self, published: &Published) -> run::Published {
-        let Published { import_path, artifact, reference, base, base_digest, names, .. } =
-            published;
-        let repository = names.first().map_or("", |name| untagged(name));
+        let Published { import_path, artifact, reference, base, base_digest, name, .. } = published;
+        let repository = repository(&name.name);
         let (media_type, bytes) = artifact.top();
         let images = artifact.images().iter();
-        let platforms = images.map(|image| self.platform(import_path, repository, image)).collect();
+        let platforms =
+            images.map(|image| self.platform(import_path, &repository, image)).collect();
         let about = subjects(artifact);
         let mut stages: BTreeMap<String, f64> = BTreeMap::new();
         for span in &self.spans {
@@ -238,7 +240,7 @@ impl Notes {
         run::Published {
             import_path: import_path.clone(),
             reference: reference.clone(),
-            tags: names.clone(),
+            tags: name.tagged(),
             digest: artifact.digest().to_string(),
             media_type: media_type.to_string(),
             size: bytes.len() as u64,
@@ -246,7 +248,7 @@ impl Notes {
             platforms,
             attachments,
             stages,
-            traffic: self.traffic.get(repository).copied().unwrap_or_default(),
+            traffic: self.traffic.get(&repository).copied().unwrap_or_default(),
         }
     }
 
@@ -303,12 +305,10 @@ fn subjects(artifact: &Artifact) -> HashSet<String> {
     images.chain([artifact.digest().to_string()]).collect()
 }
 
-/// A name without its tag.
-fn untagged(name: &str) -> &str {
-    match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => repository,
-        _ => name,
-    }
+/// The repository of an image in full, as requests name it; what is no repository of a
+/// registry stays as it is.
+fn repository(name: &str) -> String {
+    name.parse::<Repository>().map_or_else(|_| name.to_owned(), |found| found.full_name())
 }
 
 /// The repository that a request is about, with its registry.
@@ -368,11 +368,14 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_cut_off_and_ports_are_not() {
-        for (name, want) in
-            [("r.io:5000/a:v1", "r.io:5000/a"), ("r.io:5000/a", "r.io:5000/a"), ("a:b", "a")]
-        {
-            assert_eq!(untagged(name), want);
+    fn repositories_are_named_in_full() {
+        for (name, want) in [
+            ("r.io:5000/a", "r.io:5000/a"),
+            ("docker.io/team/app", "index.docker.io/team/app"),
+            ("team/app", "index.docker.io/team/app"),
+            ("Not A Repository", "Not A Repository"),
+        ] {
+            assert_eq!(repository(name), want);
         }
     }
 }

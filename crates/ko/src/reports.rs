@@ -12,7 +12,7 @@ use report::run::{Line, Run};
 use crate::cli::{ImageArgs, Output};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::progress::{Display, Progress};
+use crate::progress::Display;
 use crate::record::Recorder;
 use crate::streams;
 
@@ -34,13 +34,12 @@ impl Reports {
         let ImageArgs { timings, metadata_file, explain, .. } = arguments;
         // The plan of a run that is only planned is printed in its place.
         let output = if arguments.dry_run { Output::Text } else { arguments.output };
-        let progress = if arguments.quiet { Progress::Quiet } else { arguments.progress };
         let is_wanted = !timings.is_empty() || !metadata_file.is_empty() || output != Output::Text;
         Self {
             timings: timings.into(),
             metadata: metadata_file.into(),
             output,
-            display: Display::new(progress, process, verbose, *explain),
+            display: Display::new(arguments.progress(), process, verbose, *explain),
             recorder: is_wanted.then(Recorder::begin),
             lines: (output == Output::Ndjson).then(Lines::begin),
         }
@@ -53,7 +52,7 @@ impl Reports {
         let lines = self.lines.as_ref().map(Lines::sender);
         recorder.observe(observer, move |line| {
             if let Some(lines) = &lines {
-                let _ = lines.send(line.json());
+                let _ = lines.send(Some(line.json()));
             }
         })
     }
@@ -144,36 +143,34 @@ impl Reports {
 /// reader.
 #[derive(Debug)]
 struct Lines {
-    sender: Sender<String>,
+    /// `None` is the end.
+    sender: Sender<Option<String>>,
     writer: Mutex<Option<JoinHandle<io::Result<()>>>>,
 }
 
 impl Lines {
     fn begin() -> Self {
-        let (sender, lines) = mpsc::channel::<String>();
+        let (sender, lines) = mpsc::channel();
         let write = move || {
-            for line in lines {
-                if line.is_empty() {
-                    break;
-                }
-                streams::print(line.as_bytes())?;
+            // Observers hold senders longer than this is needed: the end is told.
+            while let Ok(Some(line)) = lines.recv() {
+                streams::print(String::as_bytes(&line))?;
             }
             Ok(())
         };
         Self { sender, writer: Mutex::new(Some(thread::spawn(write))) }
     }
 
-    fn sender(&self) -> Sender<String> {
+    fn sender(&self) -> Sender<Option<String>> {
         self.sender.clone()
     }
 
     /// Writes the last lines.
     async fn finish(&self, last: impl Iterator<Item = Line>) -> io::Result<()> {
         for line in last {
-            let _ = self.sender.send(line.json());
+            let _ = self.sender.send(Some(line.json()));
         }
-        // Observers hold senders, too.
-        let _ = self.sender.send(String::new());
+        let _ = self.sender.send(None);
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(writer) = writer else { return Ok(()) };
         engine::on_thread(move || writer.join().unwrap_or(Ok(()))).await

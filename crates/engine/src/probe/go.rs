@@ -65,7 +65,7 @@ impl Drop for Ends {
 /// runs it in `dir`.
 ///
 /// # Errors
-/// There is none, or it does not answer.
+/// No `go` is found, or it does not answer.
 pub async fn go(
     program: Option<OsString>,
     environment: Environment,

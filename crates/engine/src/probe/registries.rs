@@ -16,8 +16,8 @@ use crate::destinations::DestinationOptions;
 use crate::hints;
 use crate::options::Network;
 
-/// A program where there is none. Some registries have no repositories right below
-/// the destination itself.
+/// Stands for a program where no program is found: some registries have no
+/// repositories right below the destination itself.
 const ANY: &str = "app";
 
 /// How far this machine's clock is ahead of a server's, in seconds.
@@ -167,10 +167,10 @@ impl RegistryProbe {
         found.map(|found| found.is_some()).map_err(|error| RegistryProblem::new(&error, true))
     }
 
-    /// Whether a registry answers, to whoever asks.
+    /// Asks a registry for an answer, without credentials.
     ///
     /// # Errors
-    /// It does not.
+    /// The registry does not answer.
     pub async fn greet(&self, registry: &Registry) -> Result<(), RegistryProblem> {
         let greeted = self.bases.greet(registry).await;
         greeted.map_err(|error| RegistryProblem::new(&error, false))

@@ -241,6 +241,13 @@ pub(crate) struct ImageArgs {
     pub(crate) trace_http: OsString,
 }
 
+impl ImageArgs {
+    /// How progress is shown.
+    pub(crate) fn progress(&self) -> Progress {
+        if self.quiet { Progress::Quiet } else { self.progress }
+    }
+}
+
 /// How layers are compressed.
 #[derive(Debug, Default, Args)]
 pub(crate) struct CompressionArgs {

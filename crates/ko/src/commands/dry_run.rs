@@ -1,6 +1,8 @@
 //! Prints what a run would do (`--dry-run`).
 
-use engine::{Engine, Forecast, Options, Plan, ProgramForecast, Resolution, TargetForecast};
+use engine::{
+    Engine, Environment, Forecast, Options, Plan, ProgramForecast, Resolution, TargetForecast,
+};
 use report::plan::{Layer, Program, Target};
 use report::run::Base;
 
@@ -41,12 +43,12 @@ pub(super) fn programs(
     image: &ImageArgs,
     words: &[String],
 ) -> Result<()> {
-    let work_dir = options.work_dir.clone();
+    let (work_dir, environment) = (options.work_dir.clone(), options.environment.clone());
     session::run(who, options, image, &[], async |engine, reports| {
         let plan = engine.plan(words).await;
         let plan = plan.map_err(|error| session::unpublished(&error, &work_dir, words))?;
         reports.results();
-        print(engine, &plan, image.output).await
+        print(engine, &plan, &environment, image.output).await
     })
 }
 
@@ -57,17 +59,24 @@ pub(super) fn manifests(
     image: &ImageArgs,
     resolution: Resolution,
 ) -> Result<()> {
+    let environment = options.environment.clone();
     session::run(who, options, image, &[], async |engine, reports| {
         let plan = engine.plan_manifests(resolution).await;
         let plan = plan.map_err(|error| session::unresolved(&error))?;
         reports.results();
-        print(engine, &plan, image.output).await
+        print(engine, &plan, &environment, image.output).await
     })
 }
 
 /// Prints a plan.
-async fn print(engine: &Engine, plan: &Plan, output: Output) -> Result<()> {
-    let forecast = engine.forecast(plan).await.map_err(|error| session::publishing(&error))?;
+async fn print(
+    engine: &Engine,
+    plan: &Plan,
+    environment: &Environment,
+    output: Output,
+) -> Result<()> {
+    let forecast =
+        engine.forecast(plan, environment).await.map_err(|error| session::publishing(&error))?;
     let text = match output {
         Output::Text => shown(&text(&forecast)),
         Output::Json | Output::Ndjson => document(&forecast).json(),

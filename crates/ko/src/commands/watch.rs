@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::environment::Process;
 use crate::error::{CommandError, Kind, Result};
 use crate::follower::Follower;
-use crate::progress::{self, Display, Progress};
+use crate::progress::{self, Display};
 use crate::signals::Signals;
 
 /// What a round has made.
@@ -75,7 +75,7 @@ pub(super) fn run(
     }
     let work_dir = options.work_dir.clone();
     let config = Config::candidates(process, &work_dir);
-    let display = Display::new(progress(image), process, verbose, image.explain);
+    let display = Display::new(image.progress(), process, verbose, image.explain);
     let runtime = runtime()?;
     let (done, mut signals) = runtime.block_on(async {
         let mut watch = Watch {
@@ -124,10 +124,6 @@ fn refuse(image: &ImageArgs) -> Result<()> {
     }
 }
 
-fn progress(image: &ImageArgs) -> Progress {
-    if image.quiet { Progress::Quiet } else { image.progress }
-}
-
 fn options(rounds: &impl Rounds) -> Result<Options> {
     let mut options = rounds.options()?;
     options.follow = true;
@@ -164,7 +160,8 @@ fn once(observer: Observer) -> Observer {
     })
 }
 
-/// Whoever hears of a round. Connections outlast rounds, and so does this.
+/// The observer of the current round. Connections outlast rounds, so they report to
+/// this, and each round replaces the observer in it.
 #[derive(Debug, Clone)]
 struct Hearer(Arc<Mutex<Observer>>);
 

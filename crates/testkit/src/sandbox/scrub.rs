@@ -6,9 +6,10 @@ type Pattern = fn(before: &str, rest: &str) -> Option<(usize, &'static str)>;
 
 const PATTERNS: [Pattern; 5] = [time, port, digest, temp, duration];
 
-/// Replaces the sandbox's root and everything that [`PATTERNS`] find.
+/// Replaces the sandbox's root, the working directory in it, and everything that
+/// [`PATTERNS`] find.
 pub(super) fn scrub(text: &str, root: &str) -> String {
-    let text = text.replace(root, "[sandbox]");
+    let text = text.replace(&format!("{root}/work"), "[work]").replace(root, "[sandbox]");
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(next) = text[at..].chars().next() {
@@ -99,7 +100,8 @@ mod tests {
             (&format!("a@sha256:{hex}"), "a@sha256:[digest]"),
             (&format!("sha256-{hex}.sbom"), "sha256-[digest].sbom"),
             (&format!("{hex}0"), &format!("{hex}0")),
-            ("/box/work/app", "[sandbox]/work/app"),
+            ("/box/work/app", "[work]/app"),
+            ("/box/home/app", "[sandbox]/home/app"),
             ("/box/tmp/ko123/out: x", "[sandbox]/tmp/[temp]/out: x"),
             (
                 "took 1.5s, 20ms (1m30s) 3µs.",

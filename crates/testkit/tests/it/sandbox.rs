@@ -49,7 +49,7 @@ fn a_snapshot_is_the_same_every_time() {
     let output = sandbox.run(["-c", script]).stdin("in\n").output().failure(3);
     assert_eq!(
         output.snapshot(),
-        "exit code: 3\n--- stdout ---\nin\n[sandbox]/work\n127.0.0.1:[port] [sandbox]/tmp/[temp]\n\
+        "exit code: 3\n--- stdout ---\nin\n[work]\n127.0.0.1:[port] [sandbox]/tmp/[temp]\n\
          --- stderr ---\n[time] x\n"
     );
 }

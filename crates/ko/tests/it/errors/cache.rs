@@ -46,7 +46,7 @@ fn the_disk_is_full_when_a_layer_is_written() {
     let mount = Mount::new(&fixture.sandbox.kocache().join("v1/tmp"), "size=64k");
     let words = fails(fixture.build("--bare"));
     let start = "Error: failed to publish images: error building \"ko://example.com/app\": \
-                 tarring kodata [sandbox]/work/kodata: writing a layer to the cache: \
+                 tarring kodata [work]/kodata: writing a layer to the cache: \
                  No space left on device";
     assert!(words.starts_with(start), "{words}");
     assert!(words.contains(FULL), "{words}");
@@ -85,10 +85,10 @@ hint: set KOCACHE to a directory that can be written
 fn the_cache_is_a_file() {
     let fixture = fixture();
     let run = fixture.build("--bare").env("KOCACHE", fixture.sandbox.work().join("main.go"));
-    insta::assert_snapshot!(fails(run), @"Error: KOCACHE should be a directory, [sandbox]/work/main.go is not a directory");
+    insta::assert_snapshot!(fails(run), @"Error: KOCACHE should be a directory, [work]/main.go is not a directory");
     let run = fixture.build("--bare").env("KOCACHE", fixture.sandbox.work().join("main.go/ko"));
     insta::assert_snapshot!(fails(run), @r#"
-Error: failed to publish images: opening the cache: creating [sandbox]/work/main.go/ko/v1/blobs/sha256 in the cache: Not a directory (os error 20)
+Error: failed to publish images: opening the cache: creating [work]/main.go/ko/v1/blobs/sha256 in the cache: Not a directory (os error 20)
 hint: set KOCACHE to a directory that can be written
 "#);
 }

@@ -107,10 +107,10 @@ fn a_layout_that_cannot_be_written() {
     let fixture = to(TestRegistry::start());
     let _ = fixture.module().file("taken", "");
     let words = "--push=false --oci-layout-path=taken";
-    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: creating [sandbox]/work/taken/blobs/sha256: Not a directory (os error 20)");
+    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: creating [work]/taken/blobs/sha256: Not a directory (os error 20)");
     let _ = fixture.module().file("layout/index.json", "not JSON");
     let words = "--push=false --oci-layout-path=layout";
-    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: [sandbox]/work/layout/index.json is not the index of an OCI image layout: expected ident at line 1 column 2");
+    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: [work]/layout/index.json is not the index of an OCI image layout: expected ident at line 1 column 2");
 }
 
 /// The blobs of a layout, each of which is what its name says.
@@ -136,7 +136,7 @@ fn a_layout_on_a_full_disk_keeps_what_it_has() {
     assert_eq!(whole_blobs(&layout), 4);
     let _ = fixture.module().kodata(".", 4, 4);
     let words = fails(fixture.build("--bare -t after"));
-    let start = "Error: failed to publish images: error publishing ko://example.com/app: writing [sandbox]/work/out/images/blobs/sha256/[digest]: ";
+    let start = "Error: failed to publish images: error publishing ko://example.com/app: writing [work]/out/images/blobs/sha256/[digest]: ";
     let end = "No space left on device (os error 28)\nhint: the disk is full: make room, or write to another one\n";
     assert_eq!(words, format!("{start}{end}"));
     assert_eq!(fs::read(layout.join("index.json")).unwrap(), index);

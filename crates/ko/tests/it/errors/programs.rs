@@ -16,11 +16,11 @@ hint: it is package library; the programs here are ., ./other
 "#);
     insta::assert_snapshot!(fails(fixture.build("./empty")), @r#"
 Error: failed to publish images: importpath "ko://./empty" is not supported: importpath is not `package main`
-hint: no Go files in [sandbox]/work/empty; the programs here are ., ./other
+hint: no Go files in [work]/empty; the programs here are ., ./other
 "#);
     insta::assert_snapshot!(fails(fixture.build("./nowhere")), @r#"
 Error: failed to publish images: importpath "ko://./nowhere" is not supported: importpath is not `package main`
-hint: there is no directory [sandbox]/work/nowhere; the programs here are ., ./other
+hint: there is no directory [work]/nowhere; the programs here are ., ./other
 "#);
     insta::assert_snapshot!(fails(fixture.build("./...")), @r#"
 Error: failed to publish images: qualifying local import ./...: found 2 local packages, expected 1
@@ -32,7 +32,7 @@ hint: it is a file: name the directory that has it; did you mean .?
 "#);
     insta::assert_snapshot!(fails(fixture.build("./other")), @r#"
 Error: failed to publish images: importpath "ko://example.com/app/other" is not supported: importpath is not `package main`
-hint: build constraints exclude all Go files in [sandbox]/work/other; name their platform with --platform
+hint: build constraints exclude all Go files in [work]/other; name their platform with --platform
 "#);
     insta::assert_snapshot!(fails(fixture.build("example.com/unknown/cmd")), @r#"
 Error: failed to publish images: importpath "ko://example.com/unknown/cmd" is not supported: importpath is not `package main`
@@ -94,7 +94,7 @@ hint: the variants of arm are v5, v6 and v7, as in linux/arm/v7
 fn no_go() {
     let fixture = Fixture::new();
     insta::assert_snapshot!(fails(fixture.build("").env("KO_GO_PATH", "./go")), @r#"
-Error: failed to publish images: [sandbox]/work/go is not an executable file
+Error: failed to publish images: [work]/go is not an executable file
 hint: KO_GO_PATH is the path of the go program, not of its directory
 "#);
     insta::assert_snapshot!(fails(fixture.build("").env("KO_GO_PATH", "no-such-go")), @r#"
