@@ -57,8 +57,8 @@ pub use execute::Published;
 pub use forecast::{Forecast, LayerForecast, ProgramForecast, TargetForecast};
 pub use freshness::{Places, Weight, Which};
 pub use golang::{
-    DelveVersion, DelveVersionError, Environment, ImportPath, ModuleFile, Template, TemplateError,
-    TemplatePosition, lowercase, programs_below,
+    DelveVersion, DelveVersionError, Environment, ImportPath, ModuleFile, SourceFiles, Template,
+    TemplateError, TemplatePosition, lowercase, programs_below,
 };
 pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
 pub use image::{

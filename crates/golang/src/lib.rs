@@ -14,6 +14,7 @@
 mod build;
 mod build_id;
 mod build_info;
+mod constraint;
 mod delve;
 mod environment;
 mod executable;
@@ -58,7 +59,7 @@ pub use output::OutputDir;
 pub use outputs::{Output, OutputState};
 pub use path::{clean_path, normal};
 pub use process::{ChildError, feed_child, run_child};
-pub use programs::programs_below;
+pub use programs::{SourceFiles, programs_below};
 pub use settings::BuildSettings;
 pub use target::{Target, TargetError};
 pub use template::{ProgramFacts, Template, TemplateData, TemplateError, TemplatePosition, Uses};

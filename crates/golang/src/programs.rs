@@ -7,8 +7,34 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::constraint;
+
 /// So many directories are looked at, those further up first.
 const DIRECTORIES: usize = 20_000;
+
+/// Which source files decide what package a directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceFiles {
+    /// Those of any platform.
+    All,
+    /// Those that count for linux/amd64 without cgo.
+    LinuxAmd64,
+}
+
+impl SourceFiles {
+    /// Whether a file counts, by its name without `.go`.
+    fn has_name(self, stem: &str) -> bool {
+        self == Self::All || constraint::suits_name(stem)
+    }
+
+    /// Whether a file counts with this constraint.
+    fn allows(self, expression: &str) -> bool {
+        match self {
+            Self::All => expression.trim() != "ignore",
+            Self::LinuxAmd64 => constraint::holds(expression),
+        }
+    }
+}
 
 /// A package clause stands behind comments, such as a licence, that are shorter
 /// than this, in bytes.
@@ -17,7 +43,7 @@ const HEADER: u64 = 16 << 10;
 /// The directories at and below another that hold a program, those further up
 /// first. What cannot be read is passed over.
 #[must_use]
-pub fn programs_below(dir: &Path) -> Vec<PathBuf> {
+pub fn programs_below(dir: &Path, sources: SourceFiles) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left = VecDeque::from([dir.to_owned()]);
     let mut seen = 0;
@@ -35,12 +61,17 @@ pub fn programs_below(dir: &Path) -> Vec<PathBuf> {
                 if !matches!(name, "testdata" | "vendor" | "node_modules") {
                     below.push(path);
                 }
-            } else if name.ends_with(".go") && !name.ends_with("_test.go") && path.is_file() {
+            } else if let Some(stem) = name.strip_suffix(".go")
+                && !stem.ends_with("_test")
+                && sources.has_name(stem)
+                && path.is_file()
+            {
                 files.push(path);
             }
         }
         files.sort_unstable();
-        if files.iter().find_map(|file| package(file)).is_some_and(|name| name == "main") {
+        let name = files.iter().find_map(|file| package(file, sources));
+        if name.is_some_and(|name| name == "main") {
             found.push(dir);
         }
         below.sort_unstable();
@@ -52,23 +83,26 @@ pub fn programs_below(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The package of a file, unless it is for none.
-fn package(file: &Path) -> Option<String> {
+fn package(file: &Path, sources: SourceFiles) -> Option<String> {
     let mut header = Vec::new();
     File::open(file).ok()?.take(HEADER).read_to_end(&mut header).ok()?;
-    clause(&String::from_utf8_lossy(&header)).map(str::to_owned)
+    clause(&String::from_utf8_lossy(&header), sources).map(str::to_owned)
 }
 
-/// The name in a package clause; `None` if there is none, or if a constraint
-/// keeps the file out of every build.
-fn clause(text: &str) -> Option<&str> {
+/// Reads the name in a package clause. `None` stands for a text without a clause, and
+/// for a file that a constraint leaves out.
+fn clause(text: &str, sources: SourceFiles) -> Option<&str> {
     let mut rest = text.trim_start_matches('\u{feff}');
     loop {
         rest = rest.trim_start();
         if let Some(comment) = rest.strip_prefix("//") {
             let (line, after) = comment.split_once('\n').unwrap_or((comment, ""));
             let constraint = line.strip_prefix("go:build ");
-            let constraint = constraint.or_else(|| line.trim_start().strip_prefix("+build "));
-            if constraint.is_some_and(|constraint| constraint.trim() == "ignore") {
+            // What is older than Go 1.17 has only this.
+            let old = line.trim_start().strip_prefix("+build ");
+            if constraint.is_some_and(|constraint| !sources.allows(constraint))
+                || old.is_some_and(|constraint| constraint.trim() == "ignore")
+            {
                 return None;
             }
             rest = after;
@@ -101,7 +135,17 @@ mod tests {
             ("// package main", None),
             ("", None),
         ] {
-            assert_eq!(clause(text), want, "{text:?}");
+            assert_eq!(clause(text, SourceFiles::All), want, "{text:?}");
+        }
+        for (text, want) in [
+            ("package main // import \"x\"\n", Some("main")),
+            ("//go:build linux && !cgo\n\npackage main\n", Some("main")),
+            ("//go:build ignore\n\npackage main\n", None),
+            ("//go:build windows\r\n\r\npackage main\n", None),
+            ("package mainly\n", Some("mainly")),
+            ("func main() {}\n", None),
+        ] {
+            assert_eq!(clause(text, SourceFiles::LinuxAmd64), want, "{text:?}");
         }
     }
 
@@ -128,10 +172,13 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let found = programs_below(dir.path());
+        let found = programs_below(dir.path(), SourceFiles::All);
         let found = found.iter().map(|dir_found| dir_found.strip_prefix(dir.path()).unwrap());
         let found: Vec<_> = found.map(|path| path.to_str().unwrap()).collect();
         assert_eq!(found, ["other", "cmd/a", "cmd/b", "cmd/a/deep"]);
-        assert_eq!(programs_below(&dir.path().join("nowhere")), Vec::<PathBuf>::new());
+        assert_eq!(
+            programs_below(&dir.path().join("nowhere"), SourceFiles::All),
+            Vec::<PathBuf>::new()
+        );
     }
 }

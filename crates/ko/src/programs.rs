@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use engine::{Error, ListingError, ModuleFile, programs_below};
+use engine::{Error, ListingError, ModuleFile, SourceFiles, programs_below};
 
 use crate::nearest::{ALIKE, likeness};
 
@@ -21,13 +21,16 @@ pub(crate) fn local(work_dir: &Path, dir: &str) -> Vec<String> {
             (dir, below) => format!("{dir}/{below}"),
         })
     };
-    programs_below(&work_dir.join(dir)).iter().filter_map(|path| name(path)).collect()
+    programs_below(&work_dir.join(dir), SourceFiles::All)
+        .iter()
+        .filter_map(|path| name(path))
+        .collect()
 }
 
 /// The import paths of the programs at and below a directory.
 pub(crate) fn import_paths(dir: &Path) -> Vec<String> {
     let path = |dir: &Path| ModuleFile::nearest(dir)?.import_path(dir);
-    programs_below(dir).iter().filter_map(|dir| path(dir)).collect()
+    programs_below(dir, SourceFiles::All).iter().filter_map(|dir| path(dir)).collect()
 }
 
 /// What was meant by a word that names no program, or that names several. `words` are

@@ -30,7 +30,7 @@ const ARCHITECTURES: [&str; 21] = [
 ];
 
 /// Does the name of a file, without its suffix, let it count?
-pub(super) fn suits_name(stem: &str) -> bool {
+pub(crate) fn suits_name(stem: &str) -> bool {
     let Some((_, tags)) = stem.split_once('_') else { return true };
     let tags: Vec<&str> = tags.split('_').collect();
     let known = |tag: &str| SYSTEMS.contains(&tag) || ARCHITECTURES.contains(&tag);
@@ -49,7 +49,7 @@ fn is_set(tag: &str) -> bool {
 }
 
 /// Does an expression hold? One that is none does not.
-pub(super) fn holds(expression: &str) -> bool {
+pub(crate) fn holds(expression: &str) -> bool {
     let mut parser = Parser { rest: expression.trim(), depth: 0 };
     parser.any() == Some(true) && parser.rest.is_empty()
 }
