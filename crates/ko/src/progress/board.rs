@@ -8,6 +8,7 @@ use console::{Style, truncate_str};
 use engine::{Counters, Event, Platform, Published, Stage};
 
 use super::row::{Row, doing};
+use crate::cli::readable;
 
 /// More rows tell nobody more.
 const MOST: usize = 16;
@@ -121,8 +122,8 @@ impl Board {
         }
         if counted.bytes_moved > 0 {
             let rate =
-                if rate >= 1.0 { format!(" ({}/s)", bytes(rate as u64)) } else { String::new() };
-            parts.push(format!("{} sent{rate}", bytes(counted.bytes_moved)));
+                if rate >= 1.0 { format!(" ({}/s)", readable(rate as u64)) } else { String::new() };
+            parts.push(format!("{} sent{rate}", readable(counted.bytes_moved)));
         }
         let seconds = now.saturating_duration_since(self.begun).as_secs_f64();
         parts.push(time(seconds));
@@ -164,7 +165,7 @@ impl Board {
                 self.paint(&format!("{:>10}", "fresh"), Style::dim)
             };
             let took = if is_built { format!(" in {}", time(seconds)) } else { String::new() };
-            text.push_str(&format!("{word} {} {}{took}\n", image.import_path, bytes(size)));
+            text.push_str(&format!("{word} {} {}{took}\n", image.import_path, readable(size)));
         }
         let seconds = now.saturating_duration_since(self.begun).as_secs_f64();
         let head = self.paint(&format!("{:>10}", "ko"), Style::bold);
@@ -175,7 +176,7 @@ impl Board {
             }
         }
         if counted.bytes_sent > 0 {
-            parts.push(format!("{} sent", bytes(counted.bytes_sent)));
+            parts.push(format!("{} sent", readable(counted.bytes_sent)));
         }
         parts.push(time(seconds));
         text.push_str(&format!("{head} {}\n", parts.join(", ")));
@@ -209,14 +210,6 @@ fn time(seconds: f64) -> String {
     match seconds {
         s if s < 60.0 => format!("{s:.1}s"),
         s => format!("{}m{:02}s", (s / 60.0) as u64, s as u64 % 60),
-    }
-}
-
-fn bytes(count: u64) -> String {
-    match count {
-        0..1_000 => format!("{count} B"),
-        1_000..1_000_000 => format!("{:.0} kB", count as f64 / 1e3),
-        _ => format!("{:.1} MB", count as f64 / 1e6),
     }
 }
 
@@ -277,7 +270,7 @@ mod tests {
 
     #[test]
     fn one_image() {
-        insta::assert_snapshot!(view(1, (80, 24)), @"        ko 1 fresh, 12.3 MB sent, 1m05s");
+        insta::assert_snapshot!(view(1, (80, 24)), @"        ko 1 fresh, 11.7 MiB sent, 1m05s");
     }
 
     #[test]
@@ -297,9 +290,8 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_short_and_numbers_readable() {
+    fn paths_are_short_and_times_readable() {
         assert_eq!(["a", "a/b", "a.b/c/d"].map(short), ["a", "a/b", "c/d"]);
         assert_eq!([0.04, 59.9, 60.0, 3_601.0].map(time), ["0.0s", "59.9s", "1m00s", "60m01s"]);
-        assert_eq!([999, 1_500, 2_340_000].map(bytes), ["999 B", "2 kB", "2.3 MB"]);
     }
 }
