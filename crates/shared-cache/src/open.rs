@@ -1,0 +1,36 @@
+//! Finds the storage that a URL names.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::{CacheUrl, FileStorage, Meter, Scheme, Storage, StorageError};
+
+/// What a storage may need beside its URL.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Context {
+    /// Where relative paths begin.
+    pub work_dir: PathBuf,
+    /// Counts what it moves.
+    pub meter: Meter,
+}
+
+impl Context {
+    /// A context with counters of its own.
+    #[must_use]
+    pub fn new(work_dir: PathBuf) -> Self {
+        Self { work_dir, ..Self::default() }
+    }
+}
+
+/// The storage that a URL names. Nobody is asked anything yet.
+///
+/// # Errors
+/// What the URL says is wrong for its kind.
+pub fn open(url: &CacheUrl, context: &Context) -> Result<Arc<dyn Storage>, StorageError> {
+    match url.scheme() {
+        Scheme::File => {
+            Ok(Arc::new(FileStorage::new(&url.directory(&context.work_dir), context.meter.clone())))
+        }
+    }
+}

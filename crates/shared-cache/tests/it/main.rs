@@ -1,0 +1,6 @@
+//! Shared caches over storages that are really there.
+#![allow(clippy::unwrap_used)]
+
+mod conformance;
+mod faults;
+mod file;
