@@ -21,6 +21,7 @@ use crate::build::{Builder, BuilderParts, Followed, GoBuilder, ListingError, Mis
 use crate::cache::CacheHandle;
 use crate::cancellation::Cancellation;
 use crate::container_engine::ContainerEngine;
+use crate::described::Descriptions;
 use crate::destinations::{Destination, DestinationParts, Destinations, Local, SbomFiles};
 use crate::error::Error;
 use crate::events::{Event, Observer};
@@ -151,6 +152,7 @@ impl Engine {
         ));
         let blobs = Blobs::new(store.clone(), clients.bases.clone());
         let naming = Naming::new(&options.destination, &options.build.builds);
+        let descriptions = Descriptions::new(&options.build);
         let uses = options.build.uses().union(options.destination.uses());
         let parts = DestinationParts {
             options: &options.destination,
@@ -200,6 +202,7 @@ impl Engine {
                 destinations,
                 choice: Arc::new(choice),
                 naming: Arc::new(naming),
+                descriptions: Arc::new(descriptions),
                 observer,
             },
             sbom_files,

@@ -9,6 +9,7 @@ use store::StoreError;
 use crate::bases::BaseError;
 use crate::build::{BuildFailure, ListingError};
 use crate::container_engine::DaemonError;
+use crate::described::DescribeError;
 use crate::destinations::{DestinationError, SbomFileError, Unpublished};
 use crate::events::Event;
 use crate::hints;
@@ -100,6 +101,9 @@ pub enum ImageError {
         /// What was asked for.
         compression: String,
     },
+    /// What is configured of the image cannot be.
+    #[error(transparent)]
+    Described(#[from] DescribeError),
     /// A part of the image could not be built.
     #[error(transparent)]
     Build(#[from] BuildFailure),
@@ -134,7 +138,7 @@ impl Error {
             Self::Listing(_) | Self::Naming { .. } | Self::SharedName { .. } => ErrorKind::Usage,
             Self::Build { source, .. } => match &**source {
                 ImageError::Base(_) => ErrorKind::Registry,
-                ImageError::Compression { .. } => ErrorKind::Usage,
+                ImageError::Compression { .. } | ImageError::Described(_) => ErrorKind::Usage,
                 ImageError::Build(_) => ErrorKind::Build,
             },
             Self::Publish { .. }
@@ -163,7 +167,11 @@ impl Error {
             Self::Naming { source, .. } => matches!(source, NamingError::Cancelled),
             Self::Publish { source, .. } | Self::Destination(source) => source.is_cancelled(),
             Self::Build { source, .. } => {
-                matches!(**source, ImageError::Build(BuildFailure::Cancelled))
+                matches!(
+                    **source,
+                    ImageError::Build(BuildFailure::Cancelled)
+                        | ImageError::Described(DescribeError::Cancelled)
+                )
             }
             _ => false,
         }
@@ -207,6 +215,7 @@ impl ImageError {
             Self::Compression { .. } => {
                 Some("--compression=gzip fits; so does any, on a base of OCI's format".to_owned())
             }
+            Self::Described(source) => source.hint(),
             Self::Build(source) => source.hint(),
         }
     }

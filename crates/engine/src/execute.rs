@@ -23,7 +23,7 @@ use crate::error::{Error, ImageError, first_error};
 use crate::events::Observer;
 use crate::image::namer::md5_of;
 use crate::image::{
-    Added, Artifact, BaseImage, Image, ImageName, ImageOptions, assemble, assemble_index,
+    Added, Artifact, BaseImage, Image, ImageName, ImageOptions, Wanted, assemble, assemble_index,
 };
 use crate::plan::{Plan, PlannedProgram, is_stale};
 
@@ -218,7 +218,7 @@ impl Executor<'_> {
                 );
                 let images = try_join_all(images).await?;
                 let named = named.as_ref().map(|(name, digest)| (name.as_str(), *digest));
-                Ok(assemble_index(media_type, named, images, self.image))
+                Ok(assemble_index(media_type, named, images, self.wanted(planned)))
             }
         }
     }
@@ -256,7 +256,11 @@ impl Executor<'_> {
             debugger: debugger.as_ref(),
             program: binary.info.as_ref().filter(|_| self.sbom),
         };
-        Ok(assemble(base, added, self.image))
+        Ok(assemble(base, added, self.wanted(planned)))
+    }
+
+    fn wanted<'a>(&'a self, planned: &'a PlannedProgram) -> Wanted<'a> {
+        Wanted { settings: &planned.settings, run: self.image }
     }
 
     /// What a target is made of: as it is known, or as it is built. Its layer

@@ -18,6 +18,7 @@ mod cancellation;
 mod changes;
 mod container_engine;
 mod containerd;
+mod described;
 mod destinations;
 mod engine;
 mod error;
@@ -47,6 +48,7 @@ pub use budget::Limits;
 pub use build::{BuildConfig, BuildFailure, BuildFlags, BuildOptions, DebugOptions, ListingError};
 pub use container_engine::{DaemonError, EngineKind, EnginePlaces};
 pub use containerd::{Cluster, NodeError};
+pub use described::DescribeError;
 pub use destinations::{
     Archive, Destination, DestinationError, DestinationOptions, Layout, Local, SbomFileError,
 };
@@ -62,8 +64,8 @@ pub use golang::{
 };
 pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
 pub use image::{
-    Artifact, Image, ImageLayer, ImageName, ImageOptions, LayerSource, Namer, STATIC_BASE,
-    TagSource,
+    Artifact, Field, HealthcheckSettings, Image, ImageLayer, ImageName, ImageOptions,
+    ImageSettings, LayerSource, Namer, Place, STATIC_BASE, TagSource, Text, TextError,
 };
 pub use keychain::keychain;
 pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};

@@ -136,11 +136,8 @@ impl Naming {
         let mut texts = if templates.is_empty() {
             Vec::new()
         } else {
-            let path = lowercase(import_path);
-            let (base, md5) = (base(&path), md5_of(&path));
-            let id = own.map_or("", |(id, _)| id);
-            let facts = ProgramFacts { import_path: &path, base, md5: &md5, id, tagged: false };
-            builder.expand(program, &templates, facts).await?
+            let facts = Facts::new(&program.main.import_path, own.map_or("", |(id, _)| id));
+            builder.expand(program, &templates, facts.facts()).await?
         }
         .into_iter();
         let name = match template {
@@ -159,6 +156,28 @@ impl Naming {
             image: ImageName { import_path, name, tags },
             may_be_shared: templates.is_empty(),
         })
+    }
+}
+
+/// What templates see of a program beside its repository.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    path: String,
+    md5: String,
+    id: &'a str,
+}
+
+impl<'a> Facts<'a> {
+    /// Of a program whose build has this id, or none.
+    pub(crate) fn new(import_path: &ImportPath, id: &'a str) -> Self {
+        let path = lowercase(import_path.as_str());
+        Self { md5: md5_of(&path), path, id }
+    }
+
+    pub(crate) fn facts(&self) -> ProgramFacts<'_> {
+        let (import_path, md5) = (&self.path, &self.md5);
+        let base = base(import_path);
+        ProgramFacts { import_path, base, md5, id: self.id, tagged: false, remote: "" }
     }
 }
 

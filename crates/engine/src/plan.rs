@@ -15,9 +15,11 @@ use crate::bases::{Base, BaseReference, Bases, Selected};
 use crate::build::{
     Builder, Checked, ListingError, LookUp, Memory, Program, Verdict, refused, unlisted,
 };
+use crate::described::Descriptions;
 use crate::destinations::Destinations;
 use crate::error::{Error, ImageError};
 use crate::events::{Event, Observer, Stage, StageSpan};
+use crate::image::ImageSettings;
 use crate::naming::{Named, Naming, check_shared};
 
 /// The plan of a run. It serialises as a list of programs with their bases and
@@ -40,6 +42,8 @@ pub(crate) struct PlannedProgram {
     pub(crate) targets: Vec<Arc<Checked>>,
     /// What its image is called.
     pub(crate) name: Named,
+    /// What it says of itself.
+    pub(crate) settings: Arc<ImageSettings<String>>,
     /// The configured build, by its id.
     pub(crate) build: Option<String>,
 }
@@ -124,6 +128,7 @@ pub(crate) struct Planner {
     pub(crate) destinations: Arc<Destinations>,
     pub(crate) choice: Arc<BaseChoice>,
     pub(crate) naming: Arc<Naming>,
+    pub(crate) descriptions: Arc<Descriptions>,
     pub(crate) observer: Observer,
 }
 
@@ -254,6 +259,7 @@ impl Planner {
         name: Named,
     ) -> Result<PlannedProgram, ImageError> {
         let import_path = &program.main.import_path;
+        let settings = self.descriptions.of(&*self.builder, program).await?;
         let reference = self.choice.of(import_path);
         let path = Some(import_path.as_str());
         let span = StageSpan::begin(&self.observer, Stage::Base, path, None);
@@ -279,6 +285,7 @@ impl Planner {
             selected: Arc::clone(&selected),
             targets,
             name,
+            settings: Arc::new(settings),
             build: program.config.map(|index| self.choice.builds[index].clone()),
         })
     }

@@ -9,6 +9,7 @@
 //! | state | `status`, the only one that takes time in large repositories |
 //! | tag | `describe`, which alone knows the last tag |
 //! | tagged | `describe --exact-match` |
+//! | remote | `config --get remote.origin.url` |
 //!
 //! The branch is not taken from `status`: where a tag has the branch's name,
 //! `rev-parse` alone says `heads/<name>`.
@@ -38,12 +39,14 @@ pub struct GitParts {
     pub tag: bool,
     /// Whether that is one of the commit itself.
     pub tagged: bool,
+    /// Where the repository is from.
+    pub remote: bool,
 }
 
 impl GitParts {
     /// Everything that templates of flags see.
     pub const ALL: Self =
-        Self { branch: true, commit: true, state: true, tag: true, tagged: false };
+        Self { branch: true, commit: true, state: true, tag: true, tagged: false, remote: false };
 
     /// Whether there is anything to read.
     #[must_use]
@@ -60,6 +63,7 @@ impl GitParts {
             state: self.state || other.state,
             tag: self.tag || other.tag,
             tagged: self.tagged || other.tagged,
+            remote: self.remote || other.remote,
         }
     }
 }
@@ -80,6 +84,9 @@ pub struct GitInfo {
     pub commit_time: Option<i64>,
     /// Whether the commit itself has a tag.
     pub tagged: bool,
+    /// The page of `origin`, without credentials; empty if there is none, or if it is a
+    /// directory.
+    pub remote: String,
     /// Whether a file is changed or untracked.
     pub dirty: bool,
     /// What there is to tell about the reading.
@@ -224,6 +231,11 @@ impl Git<'_> {
         if parts.tagged {
             info.tagged = self.ask(&["describe", "--tags", "--exact-match", "HEAD"])?.is_ok();
         }
+        if parts.remote {
+            // Not what `insteadOf` makes of it, which may have a token.
+            let url = self.ask(&["config", "--get", "remote.origin.url"])?;
+            info.remote = page(first_line(&url.unwrap_or_default()).trim()).unwrap_or_default();
+        }
         info.dirty = dirty.is_some();
         info.notices.extend(dirty.map(|files| GitNotice::Dirty { files }));
         Ok(info)
@@ -306,4 +318,61 @@ struct WorkTree {
 /// A name as ko takes it from an answer: the first line, without quotes.
 fn first_line(answer: &str) -> String {
     answer.lines().next().unwrap_or_default().replace('\'', "")
+}
+
+/// The page of a repository, from what git calls it: a URL, or `host:path` as of ssh.
+fn page(remote: &str) -> Option<String> {
+    let (scheme, rest) = match remote.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest.to_owned()),
+        Some(("ssh" | "git" | "git+ssh", rest)) => ("https", without_port(rest)),
+        Some(_) => return None,
+        // A slash before the colon makes it a path, and so does a drive's letter.
+        None => match remote.split_once(':') {
+            Some((host, path)) if host.len() > 1 && !host.contains(['/', '\\']) => {
+                ("https", format!("{host}/{}", path.trim_start_matches('/')))
+            }
+            _ => return None,
+        },
+    };
+    let (host, path) = rest.split_once('/')?;
+    let host = host.rsplit('@').next().unwrap_or(host);
+    let path = path.trim_end_matches('/').trim_end_matches(".git");
+    (!host.is_empty() && !path.is_empty()).then(|| format!("{scheme}://{host}/{path}"))
+}
+
+/// What follows `ssh://`: the port is not that of a page.
+fn without_port(rest: &str) -> String {
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let port = host.rsplit_once(':');
+    let host = match port {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => host,
+    };
+    format!("{host}/{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remotes_have_pages_without_credentials() {
+        for (remote, want) in [
+            ("https://github.com/a/b.git", Some("https://github.com/a/b")),
+            ("https://user:secret@git.example:8443/a/b/", Some("https://git.example:8443/a/b")),
+            ("http://git.example/a", Some("http://git.example/a")),
+            ("git@github.com:a/b.git", Some("https://github.com/a/b")),
+            ("ssh://git@git.example:2222/a/b.git", Some("https://git.example/a/b")),
+            ("git://git.example/a/b", Some("https://git.example/a/b")),
+            ("file:///srv/b.git", None),
+            ("/srv/b.git", None),
+            ("../b", None),
+            ("C:\\b", None),
+            ("./a:b", None),
+            ("https://github.com/", None),
+            ("", None),
+        ] {
+            assert_eq!(page(remote).as_deref(), want, "{remote}");
+        }
+    }
 }

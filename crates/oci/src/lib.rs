@@ -18,7 +18,7 @@ mod reference;
 mod registry;
 mod timestamp;
 
-pub use config::{Config, Healthcheck, History, ImageConfig, RootFs};
+pub use config::{Config, Empty, Healthcheck, History, ImageConfig, RootFs};
 pub use descriptor::Descriptor;
 pub use digest::{DiffId, Digest, DigestError, Hasher};
 pub use index::Index;

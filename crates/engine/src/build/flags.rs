@@ -65,7 +65,7 @@ impl Expander {
         program: ProgramFacts<'_>,
     ) -> Result<Vec<String>, BuildFailure> {
         let (data, git) = self.data(templates.iter().copied(), dir, environment).await?;
-        let program = ProgramFacts { tagged: git.tagged, ..program };
+        let program = ProgramFacts { tagged: git.tagged, remote: &git.remote, ..program };
         expand(templates.iter().copied(), &data.with_program(program))
     }
 

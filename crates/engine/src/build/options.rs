@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use golang::{Template, Uses};
 
-use crate::image::TagSource;
+use crate::image::{ImageSettings, TagSource};
 
 /// How programs are built.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +13,8 @@ pub struct BuildOptions {
     pub builds: Vec<BuildConfig>,
     /// For programs whose build says nothing else.
     pub defaults: BuildFlags,
+    /// What images say of themselves, of programs without a build of their own.
+    pub image: ImageSettings,
     /// `--ldflags`: in place of all that is configured, unless empty.
     pub ldflags: Vec<Template>,
     /// What templates take for now.
@@ -38,6 +40,8 @@ pub struct BuildConfig {
     pub tags: Vec<TagSource>,
     /// What the program's file is allowed (`security.capability`), on linux.
     pub capabilities: Option<[u8; 20]>,
+    /// What its image says of itself: its own settings and those of all.
+    pub image: ImageSettings,
 }
 
 /// Flags and environment of `go build`.
@@ -74,8 +78,9 @@ impl BuildOptions {
         let names = self.builds.iter().flat_map(|build| {
             build.naming.iter().chain(build.tags.iter().filter_map(TagSource::template))
         });
-        let templates = flags.chain(&self.ldflags).chain(names);
-        templates.map(Template::uses).fold(Uses::default(), Uses::union)
+        let templates = flags.chain(&self.ldflags).chain(names).map(Template::uses);
+        let images = self.builds.iter().map(|build| &build.image).chain([&self.image]);
+        templates.chain(images.map(ImageSettings::uses)).fold(Uses::default(), Uses::union)
     }
 }
 

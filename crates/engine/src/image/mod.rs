@@ -12,14 +12,18 @@ use oci::{
 };
 
 mod base_image;
+mod field;
 mod name;
 pub(crate) mod namer;
 pub(crate) mod sbom;
+mod settings;
 
 pub(crate) use self::base_image::BaseImage;
 pub use self::base_image::{ImageLayer, LayerSource, STATIC_BASE};
+pub use self::field::Field;
 pub use self::name::{ImageName, TagSource};
 pub use self::namer::Namer;
+pub use self::settings::{HealthcheckSettings, ImageSettings, Place, Text, TextError};
 
 /// Names the base image in the annotations of images made from it (OCI
 /// image-spec, "Annotations").
@@ -120,7 +124,8 @@ impl Artifact {
     }
 }
 
-/// What the user wants in the image, the same for all images of a run.
+/// What the user wants in the image, the same for all images of a run. It has precedence
+/// over what is configured ([`ImageSettings`]).
 #[derive(Debug, Clone, Default)]
 pub struct ImageOptions {
     /// Labels, merged over the base's.
@@ -133,6 +138,15 @@ pub struct ImageOptions {
     pub created: Option<Timestamp>,
     /// When kodata was made (`KO_DATA_DATE_EPOCH`), in seconds since 1970.
     pub kodata_created: Option<(i64, Timestamp)>,
+}
+
+/// What the user wants in an image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// What is configured.
+    pub(crate) settings: &'a ImageSettings<String>,
+    /// What was asked of all images of the run, which has precedence.
+    pub(crate) run: &'a ImageOptions,
 }
 
 /// What an image gets to be debugged.
@@ -158,10 +172,10 @@ pub(crate) struct Added<'a> {
 }
 
 /// Puts layers on a base image.
-pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOptions) -> Image {
+pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, wanted: Wanted<'_>) -> Image {
     let windows = base.platform().is_windows();
 
-    let config = config_of(base, added, options, windows);
+    let config = config_of(base, added, wanted, windows);
     let (diff_ids, config) = (config.rootfs.diff_ids.clone(), config.to_vec());
     let mut manifest = base.manifest.clone();
     manifest.subject = None;
@@ -172,7 +186,7 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, options: &ImageOption
         layers.push(base.added(layer));
     }
     manifest.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();
-    manifest.annotations.extend(annotations(options, base.named()));
+    annotate(&mut manifest.annotations, wanted, base.named());
 
     let bytes = manifest.to_vec();
     Image {
@@ -195,10 +209,10 @@ pub(crate) fn assemble_index(
     media_type: &MediaType,
     base: Option<(&str, Digest)>,
     images: Vec<(Descriptor, Image)>,
-    options: &ImageOptions,
+    wanted: Wanted<'_>,
 ) -> Artifact {
     let mut index = Index::new(media_type.clone());
-    index.annotations.extend(annotations(options, base));
+    annotate(&mut index.annotations, wanted, base);
     for (base, image) in &images {
         index.manifests.push(Descriptor {
             size: image.manifest.len() as u64,
@@ -217,20 +231,29 @@ pub(crate) fn assemble_index(
     }
 }
 
-/// The user's annotations, and those that name the base, which win.
-fn annotations(options: &ImageOptions, base: Option<(&str, Digest)>) -> BTreeMap<String, String> {
-    let mut annotations = options.annotations.clone();
+/// Adds the user's annotations, and those that name the base, which win.
+fn annotate(
+    annotations: &mut BTreeMap<String, String>,
+    wanted: Wanted<'_>,
+    base: Option<(&str, Digest)>,
+) {
+    for (key, value) in &wanted.settings.annotations {
+        match value {
+            Some(value) => _ = annotations.insert(key.clone(), value.clone()),
+            None => _ = annotations.remove(key),
+        }
+    }
+    annotations.extend(wanted.run.annotations.clone());
     if let Some((name, digest)) = base {
         annotations.insert(BASE_DIGEST.to_owned(), digest.to_string());
         annotations.insert(BASE_NAME.to_owned(), name.to_owned());
     }
-    annotations
 }
 
 fn config_of(
     base: &BaseImage,
     added: Added<'_>,
-    options: &ImageOptions,
+    Wanted { settings, run: options }: Wanted<'_>,
     windows: bool,
 ) -> ImageConfig {
     let Added { import_path, name, kodata, binary, debugger, .. } = added;
@@ -277,6 +300,7 @@ fn config_of(
         None => config.env.push(format!("PATH={path}")),
     }
     config.env.push(format!("KO_DATA_PATH={data}"));
+    settings.apply(config, debugger.is_some());
     if let Some(user) = &options.user {
         config.user.clone_from(user);
     }
@@ -354,7 +378,8 @@ mod tests {
             debugger: None,
             program: None,
         };
-        assemble(base, added, options)
+        let settings = ImageSettings::default();
+        assemble(base, added, Wanted { settings: &settings, run: options })
     }
 
     fn text(bytes: &[u8]) -> &str {
@@ -442,7 +467,7 @@ mod tests {
             &media_type,
             named,
             vec![(from, image.clone())],
-            &ImageOptions::default(),
+            Wanted { settings: &ImageSettings::default(), run: &ImageOptions::default() },
         );
         let (_, bytes) = artifact.top();
         assert_eq!(

@@ -20,11 +20,12 @@ use crate::activity::{Activity, Clock};
 use crate::bases::{BaseReference, Bases};
 use crate::blobs::Blobs;
 use crate::build::{
-    BuildFailure, BuildHandle, Builder, BuiltProgram, Checked, KodataLayer, ListingError, LookUp,
-    Memory, Program, Verdict,
+    BuildFailure, BuildHandle, BuildOptions, Builder, BuiltProgram, Checked, KodataLayer,
+    ListingError, LookUp, Memory, Program, Verdict,
 };
 use crate::cancellation::Cancellation;
 use crate::container_engine::EnginePlaces;
+use crate::described::Descriptions;
 use crate::destinations::{
     Destination, DestinationError, DestinationOptions, DestinationParts, Destinations, Publishing,
 };
@@ -367,6 +368,7 @@ impl FakeRun {
             destinations: Arc::new(destinations),
             choice: Arc::new(choice),
             naming: Arc::new(Naming::new(&options, &[])),
+            descriptions: Arc::new(Descriptions::new(&BuildOptions::default())),
             observer,
         };
         Self { planner, cancellation, log, store, dir }

@@ -37,6 +37,8 @@ pub struct ProgramFacts<'a> {
     pub id: &'a str,
     /// Whether its commit has a tag itself.
     pub tagged: bool,
+    /// The page of its repository.
+    pub remote: &'a str,
 }
 
 impl TemplateData {
@@ -75,7 +77,9 @@ impl TemplateData {
         let mut root = Arc::unwrap_or_clone(root);
         let elements = program.import_path.split('/').filter(|element| !element.is_empty());
         if let Some(Value::Map(git)) = root.get_mut("Git") {
-            Arc::make_mut(git).insert("IsTagged".into(), Value::Bool(program.tagged));
+            let git = Arc::make_mut(git);
+            git.insert("IsTagged".into(), Value::Bool(program.tagged));
+            git.insert("URL".into(), text(program.remote));
         }
         root.extend([
             ("ImportPath".into(), text(program.import_path)),

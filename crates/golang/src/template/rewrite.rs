@@ -42,8 +42,10 @@ impl Rewriter {
 
     /// The sites that the trees refer to, and what they use.
     pub(super) fn finish(mut self) -> (Vec<Site>, Uses) {
-        // `.Git` as a whole has this only for names.
-        self.uses.git.tagged |= self.uses.git == GitParts::ALL && !self.functions.is_empty();
+        // `.Git` as a whole has these only for names and images.
+        if self.uses.git == GitParts::ALL && !self.functions.is_empty() {
+            (self.uses.git.tagged, self.uses.git.remote) = (true, true);
+        }
         (self.sites, self.uses)
     }
 
@@ -216,6 +218,7 @@ impl Rewriter {
             (Some("Git"), Some("Branch")) => git.branch = true,
             (Some("Git"), Some("Tag")) => git.tag = true,
             (Some("Git"), Some("IsTagged")) => git.tagged = true,
+            (Some("Git"), Some("URL")) => git.remote = true,
             (Some("Git"), Some("IsDirty" | "IsClean" | "TreeState")) => git.state = true,
             (Some("Git"), Some(_)) => git.commit = true,
             _ => {}

@@ -312,3 +312,18 @@ fn whether_the_commit_itself_has_a_tag_is_asked_only_for_names() {
     git(&dir, &environment, &["commit", "--quiet", "--allow-empty", "--message=next"]).unwrap();
     assert!(!tagged(uses), "the tag is another commit's");
 }
+
+#[test]
+fn where_the_repository_is_from_is_asked_only_for_names_and_images() {
+    let tree = Tree::new(&[]);
+    let dir = repository(&tree, "here");
+    let environment = environment(&tree);
+    let remote = |parts| read(&dir, &environment, parts).remote;
+    let uses = Template::parse_naming("{{.Git.URL}}").unwrap().uses().git;
+    assert_eq!(uses, GitParts { remote: true, ..GitParts::default() });
+    assert_eq!(remote(uses), "");
+    let url = "https://user:secret@git.example/team/app.git";
+    git(&dir, &environment, &["remote", "add", "origin", url]).unwrap();
+    assert_eq!(remote(uses), "https://git.example/team/app");
+    assert_eq!(remote(GitParts::ALL), "");
+}

@@ -199,6 +199,7 @@ fn what_is_not_used_does_not_matter() {
             full_commit: git(uses.git.commit).full_commit.clone(),
             commit_time: git(uses.git.commit).commit_time,
             tagged: false,
+            remote: String::new(),
             dirty: git(uses.git.state).dirty,
             notices: Vec::new(),
         };
@@ -363,6 +364,7 @@ fn names_have_more_data_and_functions_than_flags() {
         md5: "0123",
         id: "front",
         tagged: true,
+        remote: "",
     };
     let data = data().with_program(facts);
     for (template, want) in [

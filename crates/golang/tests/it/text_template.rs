@@ -42,6 +42,7 @@ pub(crate) fn git() -> GitInfo {
         full_commit: COMMIT.into(),
         commit_time: Some(COMMIT_TIME),
         tagged: false,
+        remote: String::new(),
         dirty: true,
         notices: Vec::new(),
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::{ConfigArgs, elements};
 use crate::config::{
-    self, Build, Compression, Config, List, Located, Naming, Origin, Publishing, scalar,
+    self, Build, Compression, Config, Image, List, Located, Naming, Origin, Publishing, scalar,
 };
 use crate::environment::Process;
 use crate::error::{Kind, Result};
@@ -101,6 +101,10 @@ fn show(
     let Naming { name, tags } = &config.naming;
     line(&mut text, "naming: ", &naming(name.as_ref()));
     list(&mut text, "", "imageTags", &over(Some(tags), &latest()));
+    if config.default_image.is_set() {
+        text.push_str("defaultImage:\n");
+        image(&mut text, "  ", &config.default_image);
+    }
     registries(&mut text, config);
     text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
     for (index, build) in config.builds.iter().enumerate() {
@@ -123,6 +127,11 @@ fn show(
         line(&mut text, "    naming: ", &naming(own.or(name.as_ref())));
         let tags = over(build.image_tags.as_ref(), &over(Some(tags), &latest()));
         list(&mut text, "    ", "imageTags", &tags);
+        let own = config.image(build);
+        if own.is_set() {
+            text.push_str("    image:\n");
+            image(&mut text, "      ", &own);
+        }
     }
     text
 }
@@ -154,6 +163,41 @@ fn registries(text: &mut String, config: &Config) {
         }
     }
     line(text, "registriesConf: ", &config.registries_conf);
+}
+
+/// What is said of an image.
+fn image(text: &mut String, indent: &str, image: &Image) {
+    let scalars =
+        |text: &mut String, indent: &str, scalars: &[(&str, Option<&Located<String>>)]| {
+            for (key, value) in scalars {
+                if let Some(value) = value {
+                    line(text, &format!("{indent}{key}: "), value);
+                }
+            }
+        };
+    for (key, value) in image.lists() {
+        if let Some(value) = value {
+            list(text, indent, key, value);
+        }
+    }
+    scalars(text, indent, &image.scalars());
+    for (key, map) in image.maps() {
+        let Some(map) = map else { continue };
+        let _ = writeln!(text, "{indent}{key}:{}", if map.is_empty() { " {}" } else { "" });
+        for (name, value) in map {
+            let start = format!("{indent}  {}: ", scalar(&name.value));
+            match value {
+                Some(value) => line(text, &start, value),
+                None => _ = writeln!(text, "{start}null # {}", name.origin),
+            }
+        }
+    }
+    if let Some(check) = &image.healthcheck {
+        let inner = format!("{indent}  ");
+        let _ = writeln!(text, "{indent}healthcheck:");
+        list(text, &inner, "test", &check.test);
+        scalars(text, &inner, &check.scalars());
+    }
 }
 
 fn list(text: &mut String, indent: &str, key: &str, list: &List) {

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::file::Build;
+use super::image;
 use super::origin::{List, Located, Origin};
 use super::read::{Fields, Reader};
 use super::tree::{Node, Value};
@@ -79,6 +80,10 @@ impl Builds<'_, '_> {
                 Fields::new()
             }
         };
+        let image = fields.get("image");
+        let image = image
+            .map(|node| image::read(self.reader, &format!("builds[{index}].image"), node))
+            .transpose()?;
         let path = |name| Path { index, name, item: None };
         Ok(Build {
             id: self.text(&fields, "id", path("ID")),
@@ -95,6 +100,7 @@ impl Builds<'_, '_> {
             ),
             naming: self.text(&fields, "naming", path("naming")),
             image_tags: self.list(&fields, "imageTags", path("imageTags"), Short::Whole),
+            image,
         })
     }
 

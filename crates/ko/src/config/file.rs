@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::image::Image;
 use super::origin::{List, Located};
 use super::registries::Registry;
 
@@ -21,6 +22,7 @@ pub(crate) struct File {
     pub(crate) create_repositories: Option<Located<String>>,
     pub(crate) naming: Option<Located<String>>,
     pub(crate) image_tags: Option<List>,
+    pub(crate) default_image: Option<Image>,
     pub(crate) registries: Option<Vec<Registry>>,
     pub(crate) registries_conf: Option<Located<String>>,
     pub(crate) builds: Option<Vec<Build>>,
@@ -38,11 +40,12 @@ pub(crate) struct Build {
     pub(crate) linux_capabilities: Option<List>,
     pub(crate) naming: Option<Located<String>>,
     pub(crate) image_tags: Option<List>,
+    pub(crate) image: Option<Image>,
 }
 
 impl File {
     /// The keys.
-    pub(crate) const KEYS: [&str; 15] = [
+    pub(crate) const KEYS: [&str; 16] = [
         "defaultBaseImage",
         "baseImageOverrides",
         "defaultPlatforms",
@@ -55,6 +58,7 @@ impl File {
         "createRepositories",
         "naming",
         "imageTags",
+        "defaultImage",
         "registries",
         "registriesConf",
         "builds",
@@ -63,7 +67,7 @@ impl File {
 
 impl Build {
     /// The keys.
-    pub(crate) const KEYS: [&str; 9] = [
+    pub(crate) const KEYS: [&str; 10] = [
         "id",
         "dir",
         "main",
@@ -73,5 +77,6 @@ impl Build {
         "linux_capabilities",
         "naming",
         "imageTags",
+        "image",
     ];
 }

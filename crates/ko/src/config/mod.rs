@@ -5,6 +5,7 @@
 mod builds;
 mod compression;
 mod file;
+mod image;
 mod lookup;
 mod naming;
 mod origin;
@@ -32,6 +33,7 @@ use engine::{BuildConfig, BuildFlags, BuildOptions};
 
 pub(crate) use compression::Compression;
 pub(crate) use file::Build;
+pub(crate) use image::Image;
 pub(crate) use naming::{Naming, tags};
 pub(crate) use origin::{List, Located, Origin};
 pub(crate) use publishing::Publishing;
@@ -74,6 +76,7 @@ pub(crate) struct Config {
     pub(crate) compression: Compression,
     pub(crate) publishing: Publishing,
     pub(crate) naming: Naming,
+    pub(crate) default_image: Image,
     pub(crate) registries: Vec<Registry>,
     pub(crate) registries_conf: Located<String>,
     pub(crate) builds: Vec<Build>,
@@ -154,6 +157,7 @@ impl Config {
                     None => file.image_tags.unwrap_or_else(List::unset),
                 },
             },
+            default_image: file.default_image.unwrap_or_default(),
             registries: file.registries.unwrap_or_default(),
             registries_conf,
             builds: file.builds.unwrap_or_default(),
@@ -180,6 +184,14 @@ impl Config {
         Ok(Registries::new(settings, rules, certificate_dirs))
     }
 
+    /// What the image of a build says of itself.
+    pub(crate) fn image(&self, build: &Build) -> Image {
+        match &build.image {
+            Some(image) => image.over(&self.default_image),
+            None => self.default_image.clone(),
+        }
+    }
+
     /// How the engine builds programs; `ldflags` are those of the command
     /// line. What is no template is an error.
     pub(crate) fn build_options(&self, ldflags: &List) -> Result<BuildOptions> {
@@ -202,6 +214,7 @@ impl Config {
                     Some(terms) => terms.capabilities()?,
                     None => None,
                 },
+                image: self.image(build).settings(&format!("builds[{index}].image"))?,
                 flags: BuildFlags {
                     env: build.env.as_ref().map(List::values).unwrap_or_default(),
                     flags: list(&build.flags, "flags")?,
@@ -216,6 +229,7 @@ impl Config {
                 flags: self.default_flags.templates("defaultFlags", &mut parsed)?,
                 ldflags: self.default_ldflags.templates("defaultLdflags", &mut parsed)?,
             },
+            image: self.default_image.settings("defaultImage")?,
             ldflags: ldflags.templates("--ldflags", &mut parsed)?,
             ..BuildOptions::default()
         })

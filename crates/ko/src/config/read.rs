@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::builds;
 use super::file::File;
+use super::image;
 use super::origin::{List, Located, Origin};
 use super::registries;
 use super::source::{Source, SourceSpan};
@@ -51,6 +52,9 @@ impl<'a> Reader<'a> {
         let builds = fields.get("builds").map(|node| builds::read(self, node)).transpose()?;
         let registries =
             fields.get("registries").map(|node| registries::read(self, node)).transpose()?;
+        let default_image = fields.get("defaultImage");
+        let default_image =
+            default_image.map(|node| image::read(self, "defaultImage", node)).transpose()?;
         let list = |key| fields.get(key).map(|node| self.list(key, node)).transpose();
         let text = |key| {
             let wrong = |kind: &str| format!("'{key}' expected a string, got {kind}");
@@ -76,6 +80,7 @@ impl<'a> Reader<'a> {
             create_repositories: text("createRepositories")?,
             naming: text("naming")?,
             image_tags: image_tags.transpose()?,
+            default_image,
             registries_conf: text("registriesConf")?,
             registries,
             builds,

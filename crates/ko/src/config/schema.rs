@@ -11,6 +11,7 @@ mod tests {
 
     use super::*;
     use crate::config::file::{Build, File};
+    use crate::config::image::{Check, Image};
     use crate::config::registries::Registry;
     use crate::config::source::Source;
     use crate::config::{read, yaml};
@@ -23,14 +24,21 @@ mod tests {
     #[test]
     fn the_schema_has_what_is_read() {
         let schema: Value = serde_json::from_str(SCHEMA).unwrap();
-        let [build, registry] = ["Build", "Registry"].map(|name| &schema["definitions"][name]);
+        let [build, image, check, registry] =
+            ["Build", "Image", "Healthcheck", "Registry"].map(|name| &schema["definitions"][name]);
         let file: fn(&str, &str) -> String = |key, value| format!("{key}: {value}");
         let entry: fn(&str, &str) -> String = |key, value| format!("builds: [{{{key}: {value}}}]");
+        let of_image: fn(&str, &str) -> String =
+            |key, value| format!("defaultImage: {{{key}: {value}}}");
+        let of_check: fn(&str, &str) -> String =
+            |key, value| format!("builds: [{{image: {{healthcheck: {{{key}: {value}}}}}}}]");
         let of_host: fn(&str, &str) -> String =
             |key, value| format!("registries: {{r.example: {{{key}: {value}}}}}");
         for (schema, keys, text) in [
             (&schema, &File::KEYS[..], file),
             (build, &Build::KEYS[..], entry),
+            (image, &Image::KEYS[..], of_image),
+            (check, &Check::KEYS[..], of_check),
             (registry, &Registry::KEYS[..], of_host),
         ] {
             assert_eq!(schema["additionalProperties"], false);
@@ -42,14 +50,11 @@ mod tests {
                 let declared = declared.to_string();
                 let takes = |kind: &str| declared.contains(kind);
                 assert_eq!(is_read(&text(key, "[a]")), takes("/List"), "{key}");
-                let is_map = takes("\"object\"") || takes("/Build");
+                let of_settings = takes("/Build") || takes("/Image") || takes("/Healthcheck");
+                let is_map = takes("\"object\"") || of_settings;
                 let of_maps = takes("/Registry");
                 assert_eq!(is_read(&text(key, "{a: b}")), is_map && !of_maps, "{key}");
-                assert_eq!(
-                    is_read(&text(key, "{a: {http: b}}")),
-                    of_maps || takes("/Build"),
-                    "{key}"
-                );
+                assert_eq!(is_read(&text(key, "{a: {http: b}}")), of_maps || of_settings, "{key}");
             }
         }
     }

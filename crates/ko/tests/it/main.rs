@@ -20,6 +20,7 @@ mod containers;
 mod cosign;
 mod counters;
 mod debug;
+mod described;
 mod destinations;
 mod doctor;
 mod dry_run;

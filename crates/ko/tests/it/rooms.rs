@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the engine, and what each may know. A room is a file or a
 /// directory below `src`; each stands below those that it knows.
-const ROOMS: [(&str, &[&str]); 30] = [
+const ROOMS: [(&str, &[&str]); 31] = [
     ("activity", &[]),
     ("blocking", &[]),
     ("budget", &[]),
@@ -45,7 +45,20 @@ const ROOMS: [(&str, &[&str]); 30] = [
     ),
     ("changes", &["blocking", "build", "events", "image"]),
     ("naming", &["build", "destinations", "events", "image"]),
-    ("error", &["bases", "build", "container_engine", "destinations", "events", "hints", "naming"]),
+    ("described", &["build", "image", "naming"]),
+    (
+        "error",
+        &[
+            "bases",
+            "build",
+            "container_engine",
+            "described",
+            "destinations",
+            "events",
+            "hints",
+            "naming",
+        ],
+    ),
     ("keychain", &["options"]),
     ("post", &["keychain", "options", "redact"]),
     (
@@ -61,7 +74,10 @@ const ROOMS: [(&str, &[&str]); 30] = [
         ],
     ),
     ("cache", &["error", "events", "hints"]),
-    ("plan", &["bases", "build", "destinations", "error", "events", "naming"]),
+    (
+        "plan",
+        &["bases", "build", "described", "destinations", "error", "events", "image", "naming"],
+    ),
     (
         "execute",
         &[
@@ -89,6 +105,7 @@ const ROOMS: [(&str, &[&str]); 30] = [
             "cache",
             "cancellation",
             "container_engine",
+            "described",
             "destinations",
             "error",
             "events",

@@ -7,7 +7,7 @@ use golang::{BuildInfo, BuiltModule};
 use oci::{Descriptor, Digest, ImageConfig, MediaType};
 
 use super::*;
-use crate::image::{BASE_DIGEST, BASE_NAME, assemble_index, empty_manifest};
+use crate::image::{BASE_DIGEST, BASE_NAME, ImageSettings, Wanted, assemble_index, empty_manifest};
 
 fn module(path: &str, version: &str, sum: &str, replace: Option<BuiltModule>) -> BuiltModule {
     let [path, version, sum] = [path, version, sum].map(str::to_owned);
@@ -132,7 +132,9 @@ fn index() -> Artifact {
     // The same image twice, as a base may have it.
     let images = vec![made("linux/arm64/v8"), made("windows/amd64:10.0.1"), made("linux/arm64/v8")];
     let named = Some(("r.io/base:v1", Digest::of(b"base")));
-    assemble_index(&MediaType::OCI_INDEX.into(), named, images, &crate::ImageOptions::default())
+    let wanted =
+        Wanted { settings: &ImageSettings::default(), run: &crate::ImageOptions::default() };
+    assemble_index(&MediaType::OCI_INDEX.into(), named, images, wanted)
 }
 
 #[test]

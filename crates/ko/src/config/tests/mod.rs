@@ -1,5 +1,6 @@
 //! From the text of a file, and variables, to what is in force.
 
+mod image;
 mod registries;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,426 @@
+//! Reads what images say of themselves, `defaultImage` and `builds[].image` of a
+//! configuration file: the keys of maps keep their case, and `null` removes what the
+//! base has.
+
+use engine::{Field, HealthcheckSettings, ImageSettings, Place, Text};
+use jiff::SignedDuration;
+
+use super::origin::{List, Located};
+use super::read::Reader;
+use super::tree::{Node, Value};
+use crate::error::{CommandError, Result};
+use crate::nearest::did_you_mean;
+
+/// More keys than this are a mistake: registries refuse manifests that are so large.
+const MOST_KEYS: usize = 1000;
+
+/// A map whose keys keep their case; what has no value is removed.
+pub(crate) type Map = Vec<(Located<String>, Option<Located<String>>)>;
+
+/// What an image says of itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Image {
+    pub(crate) entrypoint: Option<List>,
+    pub(crate) args: Option<List>,
+    pub(crate) cmd: Option<List>,
+    pub(crate) env: Option<Map>,
+    pub(crate) workdir: Option<Located<String>>,
+    pub(crate) user: Option<Located<String>>,
+    pub(crate) ports: Option<List>,
+    pub(crate) volumes: Option<List>,
+    pub(crate) healthcheck: Option<Check>,
+    pub(crate) stop_signal: Option<Located<String>>,
+    pub(crate) shell: Option<List>,
+    pub(crate) labels: Option<Map>,
+    pub(crate) annotations: Option<Map>,
+    pub(crate) git_annotations: Option<List>,
+}
+
+/// A health check.
+#[derive(Debug, Clone)]
+pub(crate) struct Check {
+    pub(crate) test: List,
+    pub(crate) interval: Option<Located<String>>,
+    pub(crate) timeout: Option<Located<String>>,
+    pub(crate) start_period: Option<Located<String>>,
+    pub(crate) retries: Option<Located<String>>,
+}
+
+/// The annotations that git knows (OCI image-spec, "Annotations"): how each is
+/// called here and there, and the template that finds it out.
+const GIT: [(&str, &str, &str); 4] = [
+    ("source", "org.opencontainers.image.source", "{{.Git.URL}}"),
+    ("revision", "org.opencontainers.image.revision", "{{.Git.FullCommit}}"),
+    (
+        "version",
+        "org.opencontainers.image.version",
+        "{{if ne .Git.Tag \"v0.0.0\"}}{{.Git.Tag}}{{end}}",
+    ),
+    ("created", "org.opencontainers.image.created", "{{.Git.CommitDate}}"),
+];
+
+impl Image {
+    /// The keys.
+    pub(crate) const KEYS: [&str; 14] = [
+        "entrypoint",
+        "args",
+        "cmd",
+        "env",
+        "workdir",
+        "user",
+        "ports",
+        "volumes",
+        "healthcheck",
+        "stopSignal",
+        "shell",
+        "labels",
+        "annotations",
+        "gitAnnotations",
+    ];
+
+    /// The settings with those of all where nothing is said: maps are merged, all else
+    /// is in the place of it.
+    pub(crate) fn over(&self, all: &Self) -> Self {
+        let or = |own: &Option<List>, all: &Option<List>| own.clone().or_else(|| all.clone());
+        let text = |own: &Option<Located<String>>, all: &Option<Located<String>>| {
+            own.clone().or_else(|| all.clone())
+        };
+        Self {
+            entrypoint: or(&self.entrypoint, &all.entrypoint),
+            args: or(&self.args, &all.args),
+            cmd: or(&self.cmd, &all.cmd),
+            env: merged(self.env.as_ref(), all.env.as_ref()),
+            workdir: text(&self.workdir, &all.workdir),
+            user: text(&self.user, &all.user),
+            ports: or(&self.ports, &all.ports),
+            volumes: or(&self.volumes, &all.volumes),
+            healthcheck: self.healthcheck.clone().or_else(|| all.healthcheck.clone()),
+            stop_signal: text(&self.stop_signal, &all.stop_signal),
+            shell: or(&self.shell, &all.shell),
+            labels: merged(self.labels.as_ref(), all.labels.as_ref()),
+            annotations: merged(self.annotations.as_ref(), all.annotations.as_ref()),
+            git_annotations: or(&self.git_annotations, &all.git_annotations),
+        }
+    }
+
+    /// What the engine makes of it; `path` is what it is called.
+    pub(crate) fn settings(&self, path: &str) -> Result<ImageSettings> {
+        let texts = Texts { path };
+        let annotations = texts.map("annotations", self.annotations.as_ref())?;
+        let own = |key: &str| annotations.iter().any(|(own, _)| own == key);
+        let mut found = Vec::new();
+        for name in self.git_annotations.iter().flat_map(|list| &list.items) {
+            let Some((_, key, template)) = GIT.iter().find(|(known, ..)| *known == name.value)
+            else {
+                let known = GIT.map(|(known, ..)| known);
+                let message = format!(
+                    "'{path}.gitAnnotations': git knows {}, not {:?}",
+                    known.join(", "),
+                    name.value
+                );
+                return Err(name.origin.error(message).also(did_you_mean(&name.value, known)));
+            };
+            if !own(key) {
+                let text = Located::new((*template).to_owned(), name.origin.clone());
+                found.push((
+                    (*key).to_owned(),
+                    Some(texts.text("gitAnnotations", Field::Found, &text)?),
+                ));
+            }
+        }
+        Ok(ImageSettings {
+            entrypoint: texts.list("entrypoint", Field::Word, self.entrypoint.as_ref())?,
+            args: texts.list("args", Field::Word, self.args.as_ref())?,
+            cmd: texts.list("cmd", Field::Word, self.cmd.as_ref())?,
+            env: texts.map("env", self.env.as_ref())?,
+            workdir: texts.one("workdir", Field::Path, self.workdir.as_ref())?,
+            user: texts.one("user", Field::User, self.user.as_ref())?,
+            ports: texts.list("ports", Field::Port, self.ports.as_ref())?,
+            volumes: texts.list("volumes", Field::Path, self.volumes.as_ref())?,
+            healthcheck: self
+                .healthcheck
+                .as_ref()
+                .map(|check| check.settings(&texts))
+                .transpose()?,
+            stop_signal: texts.one("stopSignal", Field::Signal, self.stop_signal.as_ref())?,
+            shell: texts.list("shell", Field::Word, self.shell.as_ref())?,
+            labels: texts.map("labels", self.labels.as_ref())?,
+            annotations: annotations.into_iter().chain(found).collect(),
+        })
+    }
+
+    /// Whether something is said.
+    pub(crate) fn is_set(&self) -> bool {
+        self.lists().iter().any(|(_, list)| list.is_some())
+            || self.scalars().iter().any(|(_, text)| text.is_some())
+            || self.maps().iter().any(|(_, map)| map.is_some())
+            || self.healthcheck.is_some()
+    }
+
+    /// The lists, by their keys.
+    pub(crate) fn lists(&self) -> [(&'static str, Option<&List>); 7] {
+        [
+            ("entrypoint", self.entrypoint.as_ref()),
+            ("args", self.args.as_ref()),
+            ("cmd", self.cmd.as_ref()),
+            ("ports", self.ports.as_ref()),
+            ("volumes", self.volumes.as_ref()),
+            ("shell", self.shell.as_ref()),
+            ("gitAnnotations", self.git_annotations.as_ref()),
+        ]
+    }
+
+    /// The texts, by their keys.
+    pub(crate) fn scalars(&self) -> [(&'static str, Option<&Located<String>>); 3] {
+        [
+            ("workdir", self.workdir.as_ref()),
+            ("user", self.user.as_ref()),
+            ("stopSignal", self.stop_signal.as_ref()),
+        ]
+    }
+
+    /// The maps, by their keys.
+    pub(crate) fn maps(&self) -> [(&'static str, Option<&Map>); 3] {
+        [
+            ("env", self.env.as_ref()),
+            ("labels", self.labels.as_ref()),
+            ("annotations", self.annotations.as_ref()),
+        ]
+    }
+}
+
+impl Check {
+    /// The keys.
+    pub(crate) const KEYS: [&str; 5] = ["test", "interval", "timeout", "startPeriod", "retries"];
+
+    fn settings(&self, texts: &Texts<'_>) -> Result<HealthcheckSettings> {
+        let wrong = |value: &Located<String>, key: &str, what: &str| {
+            let path = texts.path;
+            value
+                .origin
+                .error(format!("'{path}.healthcheck.{key}': {:?} is no {what}", value.value))
+        };
+        let time = |key: &str, value: Option<&Located<String>>| {
+            let Some(value) = value else { return Ok(0) };
+            let nanos = value.value.parse::<SignedDuration>().ok();
+            // Engines refuse what is shorter than a millisecond.
+            let nanos = nanos.and_then(|time| i64::try_from(time.as_nanos()).ok());
+            nanos
+                .filter(|nanos| *nanos == 0 || *nanos >= 1_000_000)
+                .ok_or_else(|| wrong(value, key, "duration, such as 30s or 1m30s"))
+        };
+        let retries = match &self.retries {
+            None => 0,
+            Some(value) => {
+                let number = value.value.parse::<u32>().ok().map(i64::from);
+                number.ok_or_else(|| wrong(value, "retries", "number of times"))?
+            }
+        };
+        let Some(first) = self.test.items.first() else {
+            return Err(self
+                .test
+                .origin
+                .error(format!("'{}.healthcheck.test': there is nothing to run", texts.path)));
+        };
+        let words = self.test.items.len();
+        let fits = match &*first.value {
+            "NONE" => words == 1,
+            "CMD" => words > 1,
+            "CMD-SHELL" => words == 2,
+            _ => false,
+        };
+        if !fits {
+            let message = format!(
+                "'{}.healthcheck.test' begins with CMD and the words of a command, with CMD-SHELL and one text, or is NONE alone",
+                texts.path
+            );
+            return Err(self.test.origin.error(message));
+        }
+        Ok(HealthcheckSettings {
+            test: texts
+                .list("healthcheck.test", Field::Word, Some(&self.test))?
+                .unwrap_or_default(),
+            interval: time("interval", self.interval.as_ref())?,
+            timeout: time("timeout", self.timeout.as_ref())?,
+            start_period: time("startPeriod", self.start_period.as_ref())?,
+            retries,
+        })
+    }
+
+    /// The texts, by their keys.
+    pub(crate) fn scalars(&self) -> [(&'static str, Option<&Located<String>>); 4] {
+        [
+            ("interval", self.interval.as_ref()),
+            ("timeout", self.timeout.as_ref()),
+            ("startPeriod", self.start_period.as_ref()),
+            ("retries", self.retries.as_ref()),
+        ]
+    }
+}
+
+/// Parses the values below a key.
+struct Texts<'a> {
+    path: &'a str,
+}
+
+impl Texts<'_> {
+    fn text(&self, key: &str, field: Field, text: &Located<String>) -> Result<Text> {
+        let key = format!("{}.{key}", self.path);
+        let place = Place { key: key.clone(), at: text.origin.to_string() };
+        Text::parse(field, &text.value, place)
+            .map_err(|error| text.origin.error(format!("'{key}': {error}")))
+    }
+
+    fn one(&self, key: &str, field: Field, text: Option<&Located<String>>) -> Result<Option<Text>> {
+        text.map(|text| self.text(key, field, text)).transpose()
+    }
+
+    fn list(&self, key: &str, field: Field, list: Option<&List>) -> Result<Option<Vec<Text>>> {
+        let Some(list) = list else { return Ok(None) };
+        list.items.iter().map(|text| self.text(key, field, text)).collect::<Result<_>>().map(Some)
+    }
+
+    fn map(&self, key: &str, map: Option<&Map>) -> Result<Vec<(String, Option<Text>)>> {
+        let entry = |(name, value): &(Located<String>, Option<Located<String>>)| {
+            let key = format!("{key}.{}", name.value);
+            Ok((name.value.clone(), self.one(&key, Field::Value, value.as_ref())?))
+        };
+        map.into_iter().flatten().map(entry).collect()
+    }
+}
+
+fn merged(own: Option<&Map>, all: Option<&Map>) -> Option<Map> {
+    let (Some(own), Some(all)) = (own, all) else { return own.or(all).cloned() };
+    let mut merged = all.clone();
+    for (key, value) in own {
+        let entry = (key.clone(), value.clone());
+        match merged.iter_mut().find(|(known, _)| known.value == key.value) {
+            Some(known) => *known = entry,
+            None => merged.push(entry),
+        }
+    }
+    Some(merged)
+}
+
+/// Reads the settings of an image; `path` is what they are called.
+pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<Image> {
+    let Value::Map(entries) = &*node.value else {
+        return Err(expected(reader, path, "a map of settings", node));
+    };
+    let fields = reader.fields(entries, &Image::KEYS)?;
+    let get = |key: &str| fields.get(key).map(|node| (*node, format!("{path}.{key}")));
+    // The words of a command are not for us to cut.
+    let command = |key| {
+        let Some((node, path)) = get(key) else { return Ok(None) };
+        match &*node.value {
+            Value::List(_) | Value::Map(_) => reader.list(&path, node).map(Some),
+            scalar => {
+                let text = scalar.scalar().unwrap_or_default();
+                if text.contains(char::is_whitespace) && !text.contains("{{") {
+                    let hint = format!(
+                        "{key}: [{}]",
+                        text.split_whitespace().collect::<Vec<_>>().join(", ")
+                    );
+                    return Err(reader
+                        .origin(node)
+                        .error(format!("'{path}': a command of several words is a list"))
+                        .hint(Some(hint)));
+                }
+                Ok(Some(List::of([text], reader.origin(node))))
+            }
+        }
+    };
+    let list = |key| get(key).map(|(node, path)| reader.list(&path, node)).transpose();
+    let text = |key| get(key).map(|(node, path)| one(reader, &path, node)).transpose();
+    let map = |key| get(key).map(|(node, path)| self::map(reader, &path, node)).transpose();
+    let (env, labels, annotations) = (map("env")?, map("labels")?, map("annotations")?);
+    for (name, _) in env.iter().flatten() {
+        if name.value.contains('=') {
+            let message = format!("'{path}.env': {:?} is no name of a variable", name.value);
+            return Err(name.origin.error(message));
+        }
+    }
+    let image = Image {
+        entrypoint: command("entrypoint")?,
+        args: command("args")?,
+        cmd: command("cmd")?,
+        env,
+        workdir: text("workdir")?,
+        user: text("user")?,
+        ports: list("ports")?,
+        volumes: list("volumes")?,
+        healthcheck: None,
+        stop_signal: text("stopSignal")?,
+        shell: command("shell")?,
+        labels,
+        annotations,
+        git_annotations: list("gitAnnotations")?,
+    };
+    let check = get("healthcheck").map(|(node, path)| check(reader, &path, node));
+    Ok(Image { healthcheck: check.transpose()?, ..image })
+}
+
+fn check(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<Check> {
+    let Value::Map(entries) = &*node.value else {
+        return Err(expected(reader, path, "a map of settings", node));
+    };
+    let fields = reader.fields(entries, &Check::KEYS)?;
+    let text = |key: &str| {
+        fields.get(key).map(|node| one(reader, &format!("{path}.{key}"), node)).transpose()
+    };
+    let test = match fields.get("test") {
+        None => List { items: Vec::new(), origin: reader.origin(node) },
+        Some(node) => match &*node.value {
+            Value::List(_) | Value::Map(_) => reader.list(&format!("{path}.test"), node)?,
+            // As Docker Compose has it.
+            scalar => {
+                let text = scalar.scalar().unwrap_or_default();
+                let words = match &*text {
+                    "NONE" => vec![text],
+                    _ => vec!["CMD-SHELL".to_owned(), text],
+                };
+                List::of(words, reader.origin(node))
+            }
+        },
+    };
+    Ok(Check {
+        test,
+        interval: text("interval")?,
+        timeout: text("timeout")?,
+        start_period: text("startPeriod")?,
+        retries: text("retries")?,
+    })
+}
+
+fn one(reader: &Reader<'_>, path: &str, node: &Node) -> Result<Located<String>> {
+    reader.text(node, |kind| format!("'{path}' expected a string, got {kind}"))
+}
+
+fn map(reader: &Reader<'_>, path: &str, node: &Node) -> Result<Map> {
+    let Value::Map(entries) = &*node.value else {
+        return Err(expected(reader, path, "a map from names to texts", node));
+    };
+    if entries.len() > MOST_KEYS {
+        let message =
+            format!("'{path}' has {} keys: an image has at most {MOST_KEYS}", entries.len());
+        return Err(reader.origin(node).error(message));
+    }
+    let mut map = Map::with_capacity(entries.len());
+    for (key, value) in entries {
+        let name = reader.name(key)?;
+        if name.is_empty() || name.contains('\0') {
+            return Err(reader.origin(key).error(format!("'{path}': {name:?} is no name")));
+        }
+        let value = match &*value.value {
+            Value::Null => None,
+            _ => Some(one(reader, &format!("{path}.{name}"), value)?),
+        };
+        map.push((Located::new(name.to_owned(), reader.origin(key)), value));
+    }
+    Ok(map)
+}
+
+fn expected(reader: &Reader<'_>, path: &str, what: &str, node: &Node) -> CommandError {
+    let kind = node.value.kind();
+    reader.origin(node).error(format!("'{path}' expected {what}, got {kind}"))
+}

@@ -1,0 +1,204 @@
+//! What images say of themselves: `defaultImage` and `builds[].image`, in configs, in
+//! real engines, and against a Dockerfile that says the same.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use testkit::base::Image;
+use testkit::registry::TestRegistry;
+
+use crate::fixture::{Fixture, build, module, sandbox};
+use crate::freshness::{commit, git};
+use crate::services::{DockerDaemon, DockerRegistry, run};
+
+#[test]
+fn settings_are_over_the_base_and_below_flags() {
+    let base = Image::oci("linux/amd64")
+        .env("A=base")
+        .env("B=base")
+        .user("1000")
+        .config("Labels", json!({"base": "1", "gone": "1"}))
+        .config("ExposedPorts", json!({"1/tcp": {}}))
+        .annotation("base", "1")
+        .annotation("gone", "1");
+    let fixture = Fixture::on(TestRegistry::start(), &base.build());
+    let file = "\
+defaultImage:
+  user: '7'
+  labels: {Team: default, both: default, gone: ~}
+  annotations: {gone: ~, a: '{{.Base}}'}
+  workdir: /var
+builds:
+- id: One
+  main: ./cmd/one
+  env: [COLOUR=red]
+  image:
+    args: [--fixed]
+    cmd: [serve, '{{.ID}}']
+    env: {A: ours, B: ~, New: '{{.Env.COLOUR}}'}
+    labels: {both: build, flag: build}
+    ports: 80 8000-8001/udp
+";
+    let _ = fixture.module().main("cmd/one").main("cmd/two").file(".ko.yaml", file);
+    let words = "-B --image-label=flag=flag --platform=linux/amd64 ./cmd/one ./cmd/two";
+    let _ = fixture.build(words).output().success();
+    let one = fixture.built("out/one", "latest");
+    assert_eq!(
+        one.config["config"],
+        json!({
+            "Cmd": ["serve", "One"],
+            "Entrypoint": ["/ko-app/one", "--fixed"],
+            "Env": ["A=ours", "PATH=/ko-app", "KO_DATA_PATH=/var/run/ko", "New=red"],
+            "ExposedPorts": {"1/tcp": {}, "80/tcp": {}, "8000/udp": {}, "8001/udp": {}},
+            "Labels": {"Team": "default", "base": "1", "both": "build", "flag": "flag"},
+            "User": "7",
+            "WorkingDir": "/var",
+        })
+    );
+    let annotations = one.manifest["annotations"].as_object().unwrap();
+    assert_eq!((&annotations["base"], &annotations["a"]), (&json!("1"), &json!("one")));
+    assert!(!annotations.contains_key("gone"), "{annotations:?}");
+    let two = fixture.built("out/two", "latest").config["config"].clone();
+    assert_eq!(
+        two["Labels"],
+        json!({"Team": "default", "base": "1", "both": "default", "flag": "flag"})
+    );
+    assert_eq!((&two["User"], &two["Cmd"]), (&json!("7"), &Value::Null));
+    let _ = fixture.build("-B --image-user=9 ./cmd/two").output().success();
+    assert_eq!(fixture.built("out/two", "latest").config["config"]["User"], "9");
+    // Nothing is compiled for another label.
+    let _ = fixture.module().file(".ko.yaml", file.replace("Team: default", "Team: other"));
+    let output = fixture.build(words).output().success();
+    assert!(!output.stderr.contains("Building"), "{}", output.stderr);
+    let label = &fixture.built("out/one", "latest").config["config"]["Labels"]["Team"];
+    assert_eq!(label, "other");
+}
+
+#[test]
+fn what_a_template_comes_to_is_checked_before_anything_is_compiled() {
+    let fixture = Fixture::new();
+    for (image, want) in [
+        (
+            "ports: ['{{.Base}}']",
+            ".ko.yaml:3: 'builds[0].image.ports': \"app\" is no port: write a number",
+        ),
+        (
+            "labels: {a: b, c: '{{.Env.MISSING}}'}",
+            ".ko.yaml:3: 'builds[0].image.labels.c': template: argsTmpl:1:",
+        ),
+    ] {
+        let file = format!("builds:\n- image:\n    {image}\n");
+        let _ = fixture.module().file(".ko.yaml", &file);
+        let output = fixture.build("--bare").output().failure(1);
+        assert!(output.stderr.contains(want), "{}", output.stderr);
+        assert!(!output.stderr.contains("Building"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn git_fills_annotations_on_wish() {
+    let fixture = Fixture::new();
+    let file = "\
+defaultImage:
+  gitAnnotations: [source, revision, version, created]
+  annotations: {org.opencontainers.image.version: mine}
+";
+    let _ = fixture.module().file(".ko.yaml", file);
+    commit(&fixture);
+    let annotations = || {
+        let _ = fixture.build("--bare --sbom=none").output().success();
+        fixture.built("out", "latest").manifest["annotations"].clone()
+    };
+    let of = |annotations: &Value, name: &str| {
+        annotations[format!("org.opencontainers.image.{name}")].clone()
+    };
+    let first = annotations();
+    assert_eq!((of(&first, "source"), of(&first, "version")), (Value::Null, json!("mine")));
+    assert_eq!(of(&first, "revision").as_str().unwrap().len(), 40);
+    assert!(of(&first, "created").as_str().unwrap().ends_with('Z'));
+    git(&fixture, &["remote", "add", "origin", "git@git.example:team/app.git"]);
+    assert_eq!(of(&annotations(), "source"), "https://git.example/team/app");
+}
+
+const PROGRAM: &str = r#"package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	dir, err := os.Getwd()
+	fmt.Println(os.Args[1:], dir, err, os.Getuid(), os.Getgid(), os.Getenv("COLOUR"))
+}
+"#;
+
+const SETTINGS: &str = "\
+builds:
+- image:
+    args: [--fixed]
+    cmd: [one, two words]
+    env: {COLOUR: '{{.Base}}', PATH: /ko-app}
+    workdir: /var/run/ko
+    user: '1000:1001'
+    ports: [8080, 53/udp, 9000-9001]
+    volumes: [/data]
+    healthcheck: {test: [CMD, /ko-app/app], interval: 30s, timeout: 1m30s, startPeriod: 5s, retries: 3}
+    stopSignal: SIGQUIT
+    shell: [/bin/sh, -c]
+    labels: {Team: Web, empty: ''}
+";
+
+const DOCKERFILE: &str = r#"ENTRYPOINT ["/ko-app/app", "--fixed"]
+CMD ["one", "two words"]
+ENV COLOUR=app PATH=/ko-app
+WORKDIR /var/run/ko
+USER 1000:1001
+EXPOSE 8080 53/udp 9000-9001
+VOLUME /data
+SHELL ["/bin/sh", "-c"]
+HEALTHCHECK --interval=30s --timeout=1m30s --start-period=5s --retries=3 CMD ["/ko-app/app"]
+STOPSIGNAL SIGQUIT
+LABEL Team=Web empty=""
+"#;
+
+#[test]
+fn an_engine_sees_what_a_dockerfile_says() {
+    let registry = DockerRegistry::start();
+    let mut sandbox = sandbox();
+    sandbox.set("KO_DEFAULTBASEIMAGE", "ko.static");
+    sandbox.set("KO_DOCKER_REPO", format!("{}/app", registry.host()));
+    let module = module(&sandbox).file("main.go", PROGRAM);
+    let _ = build(&sandbox, "--bare -t plain --sbom=none").output().success();
+    let _ = module.file(".ko.yaml", SETTINGS);
+    let _ = build(&sandbox, "--bare -t ours --sbom=none").output().success();
+    let (plain, ours) =
+        (format!("{}/app:plain", registry.host()), format!("{}/app:ours", registry.host()));
+
+    let daemon = DockerDaemon::start();
+    let context = sandbox.root().join("context");
+    fs::create_dir(&context).unwrap();
+    fs::write(context.join("Dockerfile"), format!("FROM {plain}\n{DOCKERFILE}")).unwrap();
+    let mut build = daemon.docker();
+    // What needs no plugin.
+    build.args(["build", "--quiet", "--tag=theirs"]).arg(&context).env("DOCKER_BUILDKIT", "0");
+    run(&mut build);
+    run(daemon.docker().args(["pull", "--quiet", &ours]));
+    let config = |image: &str| -> Value {
+        let inspected = run(daemon.docker().args(["image", "inspect", image]));
+        let mut inspected: Value = serde_json::from_slice(&inspected).unwrap();
+        let mut config = inspected[0]["Config"].take();
+        // The image that a step of the builder began with.
+        let _ = config.as_object_mut().unwrap().remove("Image");
+        config
+    };
+    assert_eq!(config(&ours), config("theirs"));
+    for (words, want) in [
+        (&[][..], "[--fixed one two words] /var/run/ko <nil> 1000 1001 app\n"),
+        (&["other"], "[--fixed other] /var/run/ko <nil> 1000 1001 app\n"),
+    ] {
+        let mut container = daemon.docker();
+        container.args(["run", "--rm", "--network=host", &ours]).args(words);
+        assert_eq!(String::from_utf8(run(&mut container)).unwrap(), want);
+    }
+}
