@@ -1,13 +1,17 @@
-//! `cargo xtask dist`: packages binaries of ko for those who install it: archives, wheels
-//! and packages of npm, with SBOMs, sums and a script that installs
-//! (`docs/reference/packaging.md`).
+//! `cargo xtask dist`: packages binaries of ko for those who install it: archives, wheels,
+//! packages of npm and of Linux distributions, and what package managers read, with SBOMs,
+//! notices, sums, provenance and a script that installs (`docs/reference/packaging.md`).
 //!
 //! The bytes depend on the binaries, the sources and one time. It compiles nothing: what
 //! has no binary has no package.
 
 mod archive;
 mod binary;
+mod linux;
+mod managers;
+mod notices;
 mod npm;
+mod provenance;
 mod sbom;
 mod target;
 mod wheel;
@@ -54,9 +58,19 @@ pub(crate) struct Options {
     /// Where the packages go, instead of `target/dist`
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where the archives will be published, for the script that installs
+    /// The address of the repository that the release is of; without, there is nothing for
+    /// package managers that download archives
+    #[arg(long, value_name = "ADDRESS", default_value = "")]
+    repository: String,
+    /// Where the archives will be published, instead of `REPOSITORY/releases/download/vVERSION`
     #[arg(long, value_name = "ADDRESS", default_value = "")]
     base_url: String,
+    /// Who answers for the packages of Linux distributions
+    #[arg(long, value_name = "NAME <MAIL>", default_value = "ko <ko@localhost>")]
+    maintainer: String,
+    /// Who runs this, as an address, for the provenance
+    #[arg(long, value_name = "ADDRESS", default_value = "urn:ko:xtask-dist")]
+    builder: String,
 }
 
 /// What all packages of a release share.
@@ -68,6 +82,16 @@ struct Contents {
     readme: String,
     /// Completions and manual pages.
     extras: Vec<Entry>,
+    repository: String,
+    maintainer: String,
+}
+
+/// What the packages of one binary share.
+#[derive(Debug)]
+struct Own {
+    binary: Vec<u8>,
+    sbom: Vec<u8>,
+    notices: String,
 }
 
 /// A binary, and what was found about it.
@@ -82,31 +106,53 @@ struct Binary {
 /// Makes all packages that there are binaries for.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = binaries(&options.binary)?;
-    let contents = contents(&binaries)?;
+    let contents = contents(&binaries, options)?;
+    let source = provenance::source(&options.builder, &options.repository)?;
+    let version = contents.version;
+    let url = match (options.base_url.as_str(), contents.repository.as_str()) {
+        ("", "") => String::new(),
+        ("", repository) => format!("{repository}/releases/download/v{version}"),
+        (url, _) => url.trim_end_matches('/').to_owned(),
+    };
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut archives = String::new();
+    let mut archives: Vec<managers::Published> = Vec::new();
     let mut npm: Vec<(String, String, Vec<u8>)> = Vec::new();
-    for one in &binaries {
-        let Binary { target, data, needs, .. } = one;
-        let sbom = sbom::sbom(target.triple, &sum(data), contents.time)?;
-        let (name, archive) = archived(&contents, one).map_err(packing)?;
-        archives.push_str(&line(&name, &archive));
-        files.push((format!("{name}.spdx.json"), sbom.clone()));
+    let mut made_of: Vec<(&str, String)> = Vec::new();
+    let directories = notices::directories()?;
+    for Binary { target, data, needs, .. } in &binaries {
+        let crates = sbom::linked(target.triple)?;
+        let own = Own {
+            binary: data.clone(),
+            sbom: sbom::sbom(&crates, target.triple, &sum(data), contents.time)?,
+            notices: notices::notices(&directories, target.triple, &crates, &contents.license)?,
+        };
+        made_of.push((target.triple, sum(data)));
+        let (name, archive) = archived(&contents, target, &own).map_err(packing)?;
+        archives.push((target, name.clone(), sum(&archive)));
+        files.push((format!("{name}.spdx.json"), own.sbom.clone()));
         files.push((name, archive));
-        let wheel = wheel::wheel(&contents, target, *needs, data, &sbom).map_err(packing)?;
-        files.push(wheel);
-        let package = npm::platform(&contents, target, *needs, data, &sbom).map_err(packing)?;
-        // npm cannot prefer one, and the static one, which comes first, runs everywhere.
+        files.push(wheel::wheel(&contents, target, *needs, &own).map_err(packing)?);
+        // Neither npm nor a distribution can prefer one of two, and the static one, which
+        // comes first, runs everywhere.
+        let package = npm::platform(&contents, target, *needs, &own).map_err(packing)?;
         if npm.iter().all(|(name, ..)| *name != package.0) {
             npm.push(package);
+            if matches!(target.system, System::LinuxGnu | System::LinuxStatic) {
+                files.extend(linux::packages(&contents, target, *needs, &own)?);
+            }
         }
     }
     let platforms: Vec<String> = npm.iter().map(|(name, ..)| name.clone()).collect();
     npm.push(npm::main(&contents, &platforms).map_err(packing)?);
     files.extend(npm.into_iter().map(|(_, file, data)| (file, data)));
-    let script = script(contents.version, &options.base_url, &archives);
-    files.push(("install.sh".to_owned(), script.into_bytes()));
+    let sums: String = archives.iter().map(|(_, name, sum)| format!("{sum}  {name}\n")).collect();
+    files.push(("install.sh".to_owned(), script(version, &url, &sums).into_bytes()));
+    if !contents.repository.is_empty() {
+        files.extend(managers::files(&contents, &url, &archives).map_err(packing)?);
+    }
     files.sort();
+    let statements = provenance::statements(&source, version, &made_of, &files);
+    files.push((provenance::FILE.to_owned(), statements.into_bytes()));
     let sums: String = files.iter().map(|(name, data)| line(name, data)).collect();
     files.push((SUMS.to_owned(), sums.into_bytes()));
     let out = options.out.clone().unwrap_or_else(|| step::workspace().join("target/dist"));
@@ -118,6 +164,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     missing.dedup();
     if !missing.is_empty() {
         println!("left out, as there is no binary: {}", missing.join(", "));
+    }
+    if contents.repository.is_empty() {
+        println!("left out, as there is no --repository: what package managers read");
     }
     Ok(())
 }
@@ -161,7 +210,7 @@ fn binaries(given: &[(&'static Target, PathBuf)]) -> Result<Vec<Binary>> {
     Ok(binaries)
 }
 
-fn contents(binaries: &[Binary]) -> Result<Contents> {
+fn contents(binaries: &[Binary], options: &Options) -> Result<Contents> {
     let version = env!("CARGO_PKG_VERSION");
     if version.contains(['-', '+']) {
         // Python writes these in another way.
@@ -173,7 +222,9 @@ fn contents(binaries: &[Binary]) -> Result<Contents> {
     };
     let extras = extras(binaries, version)?;
     let (license, readme) = (text("LICENSE")?, text("README.md")?);
-    Ok(Contents { version, time: time()?, license, readme, extras })
+    let repository = options.repository.trim_end_matches('/').to_owned();
+    let (time, maintainer) = (time()?, options.maintainer.clone());
+    Ok(Contents { version, time, license, readme, extras, repository, maintainer })
 }
 
 /// The time that all entries of archives have: `SOURCE_DATE_EPOCH`, or that of the commit.
@@ -193,7 +244,10 @@ fn time() -> Result<Timestamp> {
 /// Completions and manual pages, which a binary of this machine writes: one of those
 /// that are packaged, or else one that is built now.
 fn extras(binaries: &[Binary], version: &str) -> Result<Vec<Entry>> {
-    let ours = match binaries.iter().find(|one| one.target.runs_here()) {
+    let of_host = |one: &&Binary| Target::of_host() == Some(one.target);
+    let runs_here = |one: &&Binary| one.target.runs_here();
+    let found = binaries.iter().find(of_host).or_else(|| binaries.iter().find(runs_here));
+    let ours = match found {
         Some(one) => one.path.canonicalize().map_err(at(&one.path))?,
         None => toolkit::ko::ours(None, "dev")?,
     };
@@ -229,14 +283,21 @@ fn extras(binaries: &[Binary], version: &str) -> Result<Vec<Entry>> {
     Ok(extras)
 }
 
-/// The archive of a binary: its name, and its bytes.
-fn archived(contents: &Contents, binary: &Binary) -> std::io::Result<(String, Vec<u8>)> {
+/// What is in the archive of a binary.
+fn entries(contents: &Contents, target: &Target, own: &Own) -> Vec<Entry> {
     let mut entries = contents.extras.clone();
-    entries.push(Entry::program(binary.target.program(), binary.data.clone()));
+    entries.push(Entry::program(target.program(), own.binary.clone()));
     entries.push(Entry::file("LICENSE", contents.license.clone()));
     entries.push(Entry::file("README.md", contents.readme.clone()));
-    let name = format!("ko_{}_{}", contents.version, binary.target.in_archives());
-    Ok(match binary.target.system {
+    entries.push(Entry::file(notices::FILE, own.notices.clone()));
+    entries
+}
+
+/// The archive of a binary: its name, and its bytes.
+fn archived(contents: &Contents, target: &Target, own: &Own) -> std::io::Result<(String, Vec<u8>)> {
+    let entries = entries(contents, target, own);
+    let name = format!("ko_{}_{}", contents.version, target.in_archives());
+    Ok(match target.system {
         System::Windows => (format!("{name}.zip"), archive::zip(&entries, contents.time)?),
         _ => (format!("{name}.tar.gz"), archive::tar_gz(&entries, contents.time)?),
     })

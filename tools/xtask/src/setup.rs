@@ -14,6 +14,9 @@ use toolkit::{Error, Result, go, ko, step};
 /// happens once.
 const COSIGN_VERSION: &str = "v3.1.3";
 
+/// The release of nfpm, which makes packages of Linux distributions.
+const NFPM: &str = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2";
+
 /// Programs, and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 21] = [
     ("bsdtar", "libarchive-tools"),
@@ -112,6 +115,12 @@ pub(crate) fn install_program(package: &str, dir: &Path) -> Result<()> {
     }
     fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.to_owned(), source })?;
     step::run(go::command().args(["install", package]).env("GOBIN", dir))
+}
+
+/// nfpm, compiled if it is missing.
+pub(crate) fn nfpm() -> Result<PathBuf> {
+    install_program(NFPM, &step::tools())?;
+    Ok(step::tools().join("nfpm"))
 }
 
 /// Has Go fetch a release of itself, unless its module cache holds it.

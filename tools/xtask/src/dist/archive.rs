@@ -48,6 +48,13 @@ pub(crate) fn tar_gz(entries: &[Entry], time: Timestamp) -> Result<Vec<u8>> {
     archive.into_inner()?.finish()
 }
 
+/// Compressed data, as `gzip -9n` makes it.
+pub(crate) fn gz(data: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(data)?;
+    encoder.finish()
+}
+
 /// A zip archive. Sizes come before the data: package indexes refuse archives that have
 /// them behind it, since programs disagree on how to read those.
 pub(crate) fn zip(entries: &[Entry], time: Timestamp) -> Result<Vec<u8>> {

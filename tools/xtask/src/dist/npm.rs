@@ -4,7 +4,7 @@
 use super::archive::{Entry, tar_gz};
 use super::binary::Needs;
 use super::target::Target;
-use super::{Contents, NPM, SUMMARY};
+use super::{Contents, NPM, Own, SUMMARY, notices};
 use serde_json::{Map, Value, json};
 use std::io::Result;
 
@@ -16,8 +16,7 @@ pub(crate) fn platform(
     contents: &Contents,
     target: &Target,
     needs: Needs,
-    binary: &[u8],
-    sbom: &[u8],
+    own: &Own,
 ) -> Result<(String, String, Vec<u8>)> {
     let name = format!("{NPM}-{}-{}", target.node_platform(), target.node_arch());
     let mut about = about(contents, &name);
@@ -28,9 +27,10 @@ pub(crate) fn platform(
     }
     // It lies in no archive of an archive, where nothing could run it.
     about.insert("preferUnplugged".to_owned(), json!(true));
-    let program = Entry::program(format!("package/bin/{}", target.program()), binary);
-    let sbom = Entry::file("package/ko.spdx.json", sbom);
-    pack(contents, about, &name, vec![program, sbom])
+    let program = Entry::program(format!("package/bin/{}", target.program()), own.binary.clone());
+    let sbom = Entry::file("package/ko.spdx.json", own.sbom.clone());
+    let notices = Entry::file(format!("package/{}", notices::FILE), own.notices.clone());
+    pack(contents, about, &name, vec![program, sbom, notices])
 }
 
 /// The package that users install.

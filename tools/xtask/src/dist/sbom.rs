@@ -10,22 +10,27 @@ use toolkit::{Error, Result, step};
 
 /// A crate of the binary.
 #[derive(Debug, PartialEq, Eq)]
-struct Crate {
-    name: String,
-    version: String,
-    license: String,
+pub(crate) struct Crate {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) license: String,
     /// Those that it uses, by their places in the list.
-    uses: Vec<usize>,
+    pub(crate) uses: Vec<usize>,
 }
 
 /// The sums of crates, by name and version.
 type Sums = BTreeMap<(String, String), String>;
 
+/// The crates that are linked for a target; the first is ko.
+pub(crate) fn linked(triple: &str) -> Result<Vec<Crate>> {
+    Ok(crates(&tree(triple)?))
+}
+
 /// The SBOM of the binary of a target, which has this sum.
-pub(crate) fn sbom(triple: &str, sum: &str, time: Timestamp) -> Result<Vec<u8>> {
+pub(crate) fn sbom(crates: &[Crate], triple: &str, sum: &str, time: Timestamp) -> Result<Vec<u8>> {
     let path = step::workspace().join("Cargo.lock");
     let lock = fs::read_to_string(&path).map_err(|source| Error::File { path, source })?;
-    let document = document(&crates(&tree(triple)?), &sums(&lock), triple, sum, time);
+    let document = document(crates, &sums(&lock), triple, sum, time);
     Ok(format!("{document:#}\n").into_bytes())
 }
 

@@ -4,8 +4,9 @@
 #   tools/xtask/src/dist/try.sh BINARY
 #
 # takes a release binary of this machine. It needs Go, Python and npm, and the network
-# for nothing. Programs in Go stand in for the ko of other targets, whose packages are
-# installed, but never run. Servers listen on loopback.
+# for nothing; rpm, lintian, ruby, nix and mise are asked if they are here. Programs in Go
+# stand in for the ko of other targets, whose packages are installed, but never run.
+# Servers listen on loopback.
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 
@@ -62,7 +63,9 @@ for target in aarch64-unknown-linux-musl x86_64-apple-darwin aarch64-apple-darwi
   others+=(--binary "$target=$dir/$target")
 done
 cargo xtask dist --out "$dir/one" --binary "$host=$binary" "${others[@]}" >"$dir/log"
-said "left out, as there is no binary: Linux_x86_64, Linux_arm64_gnu, Windows_arm64" "$(tail -1 "$dir/log")"
+said "left out, as there is no binary: Linux_x86_64, Linux_arm64_gnu, Windows_arm64" \
+  "$(tail -2 "$dir/log" | head -1)"
+said "left out, as there is no --repository: what package managers read" "$(tail -1 "$dir/log")"
 cargo xtask dist --out "$dir/two" --binary "$host=$binary" --binary "x86_64-unknown-linux-musl=$binary" \
   2>"$dir/log" && fail "a binary with a C library passed as static"
 grep -q "so it is not static" "$dir/log" || fail "$(cat "$dir/log")"
@@ -77,6 +80,27 @@ for sbom in "$dir"/one/*.spdx.json; do
   # A tool of the tests, if they are set up here.
   [ ! -x target/tools/venv/bin/pyspdxtools ] || target/tools/venv/bin/pyspdxtools --infile "$sbom"
 done
+
+step "provenance, which cosign signs and verifies"
+cosign=$(realpath target/tools/cosign)
+if [ -x "$cosign" ]; then
+  mkdir "$dir/signed"
+  (
+    cd "$dir/signed"
+    export COSIGN_PASSWORD=
+    "$cosign" generate-key-pair 2>/dev/null
+    grep '"name":"install.sh"' "$dir/one/provenance.intoto.jsonl" >statement.json
+    "$cosign" attest-blob --yes --key cosign.key --statement statement.json --bundle bundle.json \
+      --use-signing-config=false --tlog-upload=false "$dir/one/install.sh" >/dev/null 2>"$dir/log" ||
+      fail "$(cat "$dir/log")"
+    verify() {
+      "$cosign" verify-blob-attestation --key cosign.pub --bundle bundle.json \
+        --insecure-ignore-tlog --type slsaprovenance1 "$1"
+    }
+    verify "$dir/one/install.sh" >/dev/null 2>"$dir/log" || fail "$(cat "$dir/log")"
+    refuses "do not match digests" verify "$dir/one/checksums.txt"
+  )
+fi
 
 step "archives"
 tar -tvzf "$dir/one/ko_${version}_Linux_x86_64_gnu.tar.gz" >"$dir/log"
@@ -283,5 +307,7 @@ for number, expected in [(signal.SIGTERM, 7), (signal.SIGINT, 8)]:
     code = child.wait()
     assert code == expected, (number, code)
 PYTHON
+
+for part in tools/xtask/src/dist/try/*.sh; do . "$part"; done
 
 echo "all packages install and run"

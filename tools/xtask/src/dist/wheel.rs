@@ -4,7 +4,7 @@
 use super::archive::{Entry, zip};
 use super::binary::Needs;
 use super::target::{Processor, Target};
-use super::{Contents, PYTHON, SUMMARY};
+use super::{Contents, Own, PYTHON, SUMMARY, notices};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -14,8 +14,7 @@ pub(crate) fn wheel(
     contents: &Contents,
     target: &Target,
     needs: Needs,
-    binary: &[u8],
-    sbom: &[u8],
+    own: &Own,
 ) -> std::io::Result<(String, Vec<u8>)> {
     let version = contents.version;
     let platforms = platforms(target, needs);
@@ -28,16 +27,19 @@ pub(crate) fn wheel(
     }
     let metadata = format!(
         "Metadata-Version: 2.4\nName: {PYTHON}\nVersion: {version}\nSummary: {SUMMARY}\n\
-         License-Expression: Apache-2.0\nLicense-File: LICENSE\nRequires-Python: >=3.7\n\
+         License-Expression: Apache-2.0\nLicense-File: LICENSE\n\
+         License-File: {}\nRequires-Python: >=3.7\n\
          Description-Content-Type: text/markdown\n\n{}",
+        notices::FILE,
         contents.readme
     );
     let mut entries = vec![
-        Entry::program(format!("{stem}.data/scripts/{}", target.program()), binary),
+        Entry::program(format!("{stem}.data/scripts/{}", target.program()), own.binary.clone()),
         Entry::file(format!("{info}/METADATA"), metadata),
         Entry::file(format!("{info}/WHEEL"), about),
         Entry::file(format!("{info}/licenses/LICENSE"), contents.license.clone()),
-        Entry::file(format!("{info}/sboms/ko.spdx.json"), sbom),
+        Entry::file(format!("{info}/licenses/{}", notices::FILE), own.notices.clone()),
+        Entry::file(format!("{info}/sboms/ko.spdx.json"), own.sbom.clone()),
     ];
     let record = format!("{info}/RECORD");
     entries.push(Entry::file(&record, lines(&entries, &record)));
