@@ -8,6 +8,7 @@ use store::Store;
 use crate::body::Payload;
 use crate::client::Client;
 use crate::error::RegistryError;
+use crate::stream::Opener;
 
 /// Where the bytes of a blob that is to be pushed are.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub enum BlobSource {
     Store(Store),
     /// In memory; for small blobs such as configs.
     Bytes(Bytes),
+    /// The caller has them, and gives them when they are sent.
+    Caller(Opener),
     /// In another repository, maybe of another registry. It comes through the
     /// local store, and only if it must be sent.
     Remote {
@@ -32,7 +35,7 @@ impl BlobSource {
     /// Brings a blob that is elsewhere into the local store.
     pub(crate) async fn provide(&self, descriptor: &Descriptor) -> Result<(), RegistryError> {
         match self {
-            Self::Store(_) | Self::Bytes(_) => Ok(()),
+            Self::Store(_) | Self::Bytes(_) | Self::Caller(_) => Ok(()),
             // Boxed: pulling and pushing would otherwise contain each other.
             Self::Remote { client, repository, store } => {
                 Box::pin(client.pull_blob(repository, descriptor, store)).await
@@ -44,6 +47,9 @@ impl BlobSource {
     pub(crate) fn payload(&self, descriptor: &Descriptor) -> Payload {
         match self {
             Self::Bytes(bytes) => Payload::Bytes(bytes.clone()),
+            Self::Caller(opener) => {
+                Payload::Caller { opener: opener.clone(), start: 0, len: descriptor.size }
+            }
             Self::Store(store) | Self::Remote { store, .. } => {
                 let (digest, size) = (descriptor.digest, descriptor.size);
                 Payload::Blob { store: store.clone(), digest, size, start: 0, len: size }

@@ -5,13 +5,14 @@ use std::io::SeekFrom;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures::{Stream, stream};
+use futures::{Stream, TryStreamExt as _, stream};
 use oci::Digest;
 use store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use crate::error::RegistryError;
 use crate::pulse::Pulse;
+use crate::stream::Opener;
 
 /// How much of a blob is in memory at once, in bytes.
 const CHUNK: usize = 256 * 1024;
@@ -29,6 +30,12 @@ pub(crate) enum Payload {
         start: u64,
         len: u64,
     },
+    /// `len` bytes of what the caller has, from `start`.
+    Caller {
+        opener: Opener,
+        start: u64,
+        len: u64,
+    },
 }
 
 impl Payload {
@@ -37,7 +44,7 @@ impl Payload {
         match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Blob { len, .. } => *len,
+            Self::Blob { len, .. } | Self::Caller { len, .. } => *len,
         }
     }
 
@@ -50,6 +57,7 @@ impl Payload {
             Self::Blob { store, digest, size, .. } => {
                 Self::Blob { store, digest, size, start, len }
             }
+            Self::Caller { opener, .. } => Self::Caller { opener, start, len },
         }
     }
 
@@ -64,6 +72,14 @@ impl Payload {
                 let file = file.ok_or(RegistryError::NoBlob { digest: *digest })?;
                 let body = chunks(file, *start, *len, pulse.clone());
                 Ok(reqwest::Body::wrap_stream(body))
+            }
+            Self::Caller { opener, start, len } => {
+                let pulse = pulse.clone();
+                let chunks = opener.open(*start, *len).inspect_ok(move |chunk| {
+                    pulse.beat();
+                    pulse.give(chunk.len());
+                });
+                Ok(reqwest::Body::wrap_stream(chunks))
             }
         }
     }

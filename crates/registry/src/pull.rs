@@ -413,7 +413,11 @@ fn manifest_call(method: Method, reference: &Reference, access: Access) -> Call<
     call
 }
 
-fn blob_call<'a>(repository: &'a Repository, descriptor: &Descriptor, offset: u64) -> Call<'a> {
+pub(crate) fn blob_call<'a>(
+    repository: &'a Repository,
+    descriptor: &Descriptor,
+    offset: u64,
+) -> Call<'a> {
     let path = format!("/blobs/{}", descriptor.digest);
     let mut call = Call::new(Method::GET, repository, Access::Pull, path);
     if offset > 0 {

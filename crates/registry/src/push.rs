@@ -290,7 +290,7 @@ pub(crate) fn is_of_registry(response: &Response) -> bool {
 /// Does a good answer to `HEAD` speak of this blob? Not if it is a page of
 /// somebody between us and the registry. Some registries leave out what they
 /// should say.
-fn speaks_of(response: &Response, descriptor: &Descriptor) -> bool {
+pub(crate) fn speaks_of(response: &Response, descriptor: &Descriptor) -> bool {
     match response.announced_length() {
         _ if announced(response) == Some(descriptor.digest) => true,
         Some(length) if length > 0 => length == descriptor.size,

@@ -1,13 +1,14 @@
 //! The bytes of a blob on their way into a storage. They can be read several times:
 //! a request may have to be made again.
 
+use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use crate::{Meter, StorageError};
 
@@ -47,14 +48,34 @@ impl Body {
     pub async fn stream(
         &self,
     ) -> Result<BoxStream<'static, Result<Bytes, StorageError>>, StorageError> {
+        self.range(0, u64::MAX).await
+    }
+
+    /// The same of so many bytes from an offset, as far as there are any.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub async fn range(
+        &self,
+        start: u64,
+        len: u64,
+    ) -> Result<BoxStream<'static, Result<Bytes, StorageError>>, StorageError> {
         let meter = self.meter.clone();
         let counted = move |chunk: &Bytes| meter.sent(chunk.len());
         match &self.source {
             Source::Bytes(bytes) => {
-                Ok(stream::iter([Ok(bytes.clone())]).inspect_ok(counted).boxed())
+                let at = |offset: u64| offset.min(bytes.len() as u64) as usize;
+                let bytes = bytes.slice(at(start)..at(start.saturating_add(len)));
+                Ok(stream::iter([Ok(bytes)]).inspect_ok(counted).boxed())
             }
             Source::File(path) => {
-                let file = File::open(path).await.map_err(StorageError::at("opening", path))?;
+                let file = File::open(path).await;
+                let mut file = file.map_err(StorageError::at("opening", path))?;
+                if start > 0 {
+                    let sought = file.seek(SeekFrom::Start(start)).await;
+                    sought.map_err(StorageError::at("reading", path))?;
+                }
+                let file = file.take(len);
                 let chunks = stream::try_unfold((file, path.clone()), |(mut file, path)| async {
                     let mut chunk = BytesMut::with_capacity(CHUNK);
                     match file.read_buf(&mut chunk).await {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{CacheUrl, FileStorage, Meter, Scheme, Storage, StorageError};
+use registry::Client;
+
+use crate::{CacheUrl, FileStorage, Meter, RegistryStorage, Scheme, Storage, StorageError};
 
 /// What a storage may need beside its URL.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +15,8 @@ pub struct Context {
     pub work_dir: PathBuf,
     /// Counts what it moves.
     pub meter: Meter,
+    /// The client of registries, which knows who we are there.
+    pub registries: Option<Client>,
 }
 
 impl Context {
@@ -31,6 +35,13 @@ pub fn open(url: &CacheUrl, context: &Context) -> Result<Arc<dyn Storage>, Stora
     match url.scheme() {
         Scheme::File => {
             Ok(Arc::new(FileStorage::new(&url.directory(&context.work_dir), context.meter.clone())))
+        }
+        Scheme::Oci => {
+            let unusable = |message: &str| StorageError::Unexpected { message: message.to_owned() };
+            let client = context.registries.clone();
+            let client = client.ok_or_else(|| unusable("there is no client of registries"))?;
+            let repository = url.repository().ok_or_else(|| unusable("it names no repository"))?;
+            Ok(Arc::new(RegistryStorage::new(client, repository, context.meter.clone())))
         }
     }
 }

@@ -4,23 +4,28 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use oci::{ReferenceError, Repository};
+
 /// The kinds of storage that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
     /// A directory, perhaps on a shared file system: `file:///srv/cache`.
     File,
+    /// A repository of a registry: `oci://registry.example.com/team/ko-cache`.
+    Oci,
 }
 
 impl Scheme {
     /// All of them, as messages list them.
-    pub const ALL: [Self; 1] = [Self::File];
+    pub const ALL: [Self; 2] = [Self::File, Self::Oci];
 
     /// As it is written in URLs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "file",
+            Self::Oci => "oci",
         }
     }
 }
@@ -59,6 +64,14 @@ pub enum CacheUrlError {
     Credentials {
         /// Of which scheme.
         scheme: Scheme,
+    },
+    /// No repository of a registry.
+    #[error("{text:?} names no repository: want oci://registry/repository: {problem}")]
+    Repository {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A directory on another machine.
     #[error("{text:?} names a machine: want file:///directory")]
@@ -99,6 +112,12 @@ impl CacheUrl {
         query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 
+    /// The repository of an `oci:` cache.
+    #[must_use]
+    pub fn repository(&self) -> Option<Repository> {
+        self.place().trim_end_matches('/').parse().ok()
+    }
+
     /// The directory of a `file:` cache; a relative one begins at `work_dir`.
     #[must_use]
     pub fn directory(&self, work_dir: &Path) -> PathBuf {
@@ -137,7 +156,24 @@ impl FromStr for CacheUrl {
         match scheme {
             Scheme::File if !authority.is_empty() => Err(CacheUrlError::Host { text }),
             Scheme::File => Ok(Self { scheme, text }),
+            Scheme::Oci => match repository(place, authority) {
+                Ok(_) => Ok(Self { scheme, text }),
+                Err(problem) => Err(CacheUrlError::Repository { text, problem }),
+            },
         }
+    }
+}
+
+/// The repository of a registry, which must be named: it is not Docker Hub where it
+/// is left out.
+fn repository(place: &str, authority: &str) -> Result<Repository, String> {
+    let place = place.trim_end_matches('/');
+    let repository: Repository =
+        place.parse().map_err(|error: ReferenceError| error.to_string())?;
+    let is_host = authority == "localhost" || authority.contains(['.', ':']);
+    match is_host && place.len() > authority.len() {
+        true => Ok(repository),
+        false => Err("there must be a registry, and a repository behind it".to_owned()),
     }
 }
 
@@ -169,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn repositories_are_found() {
+        for text in ["oci://r.example.com/team/cache", "oci://localhost:5000/cache/"] {
+            let url: CacheUrl = text.parse().unwrap();
+            let repository = url.repository().unwrap().to_string();
+            assert_eq!(format!("oci://{repository}"), text.trim_end_matches('/'));
+        }
+    }
+
+    #[test]
     fn parameters_are_found_by_their_whole_name() {
         let url: CacheUrl = "file:///srv/cache?region=eu&end=x".parse().unwrap();
         assert_eq!(url.parameter("region"), Some("eu"));
@@ -187,6 +232,9 @@ mod tests {
         assert!(!refused("file://user:secret@host/x").contains("secret"));
         assert_eq!(refused("file://"), "\"file://\" names no place behind its scheme");
         assert!(refused("file://host/x").contains("names a machine"));
+        for text in ["oci://team/cache", "oci://r.example.com", "oci://r.example.com/A", "oci:x"] {
+            assert!(refused(text).contains("oci://registry/repository"), "{text}");
+        }
         for text in ["", "cache", "/srv/cache", "file", "file:", "file:///"] {
             assert!(text.parse::<CacheUrl>().is_err(), "{text}");
         }

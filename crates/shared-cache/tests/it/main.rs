@@ -4,3 +4,5 @@
 mod conformance;
 mod faults;
 mod file;
+mod oci_registry;
+mod program;

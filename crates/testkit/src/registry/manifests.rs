@@ -110,6 +110,11 @@ pub(super) async fn put(
         ));
     }
     let repository = contents.repositories.entry(repo.to_owned()).or_default();
+    if state.settings.immutable_tags && tag.is_some_and(|tag| repository.tags.contains_key(tag)) {
+        // In the words of ECR.
+        let message = format!("the image tag '{reference}' already exists, and is immutable");
+        return Ok(Reply::error(StatusCode::BAD_REQUEST, "TAG_INVALID", &message));
+    }
     let manifest = Manifest { media_type: media_type.to_owned(), bytes: bytes.into() };
     repository.manifests.insert(digest.clone(), manifest);
     if let Some(tag) = tag {

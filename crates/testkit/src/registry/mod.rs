@@ -136,6 +136,14 @@ impl Builder {
         self
     }
 
+    /// Refuses to move tags, as registries do that are set up so. The default is to
+    /// move them.
+    #[must_use]
+    pub fn immutable_tags(mut self, immutable: bool) -> Builder {
+        self.settings.immutable_tags = immutable;
+        self
+    }
+
     /// Mounts blobs between repositories. The default is yes.
     #[must_use]
     pub fn mounts(mut self, mount: bool) -> Builder {
@@ -268,6 +276,7 @@ impl TestRegistry {
                 check_manifests: true,
                 referrers: true,
                 mounts: true,
+                immutable_tags: false,
                 largest_body: u64::MAX,
                 chunk_min_length: 0,
                 most_at_once: usize::MAX,

@@ -37,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) check_manifests: bool,
     pub(crate) referrers: bool,
     pub(crate) mounts: bool,
+    pub(crate) immutable_tags: bool,
     pub(crate) largest_body: u64,
     pub(crate) chunk_min_length: u64,
     pub(crate) most_at_once: usize,
