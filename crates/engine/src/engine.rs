@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use freshness::Places;
+use futures::future::try_join_all;
 use golang::{Argument, Environment, Go};
 use layer::Compressor;
-use oci::{PlatformMatcher, Repository};
+use oci::{Digest, PlatformMatcher, Repository};
 use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver, UnderWay, Watcher};
 use store::Store;
 
@@ -27,10 +28,10 @@ use crate::error::Error;
 use crate::events::{Event, Observer};
 use crate::execute::{Executor, Published};
 use crate::forecast::{Forecast, forecast};
-use crate::image::ImageOptions;
+use crate::image::{Artifact, ImageOptions};
 use crate::naming::Naming;
 use crate::options::{Network, Options};
-use crate::plan::{BaseChoice, Plan, PlannedProgram, Planner};
+use crate::plan::{BaseChoice, Plan, PlannedProgram, Planner, is_stale};
 use crate::platform::HOST_ARCHITECTURE;
 
 /// Builds and publishes images.
@@ -116,6 +117,7 @@ impl Engine {
             (options.cache.take(), options.fallback_dir.take(), options.cache_size);
         let dry_run = options.dry_run;
         let debug = options.debug.is_some();
+        let uses = options.uses();
         let sink = observer.clone();
         let opening = move || {
             CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, dry_run, &sink)
@@ -153,7 +155,6 @@ impl Engine {
         let blobs = Blobs::new(store.clone(), clients.bases.clone());
         let naming = Naming::new(&options.destination, &options.build.builds);
         let descriptions = Descriptions::new(&options.build);
-        let uses = options.build.uses().union(options.destination.uses());
         let parts = DestinationParts {
             options: &options.destination,
             work_dir: &options.work_dir,
@@ -260,6 +261,22 @@ impl Engine {
         // The debugger of an image may have to be built.
         let executor = Some(self.executor()).filter(|_| !self.debug);
         forecast(plan, executor.as_ref(), process).await
+    }
+
+    /// The digests of the images of a plan, if nothing has to be built for them.
+    /// Destinations are not asked.
+    ///
+    /// # Errors
+    /// What is in kodata cannot be read.
+    pub async fn known(&self, plan: &Plan) -> Result<Option<Vec<Digest>>, Error> {
+        let stale = |planned: &PlannedProgram| planned.targets.iter().any(|it| is_stale(it));
+        if plan.programs.iter().any(stale) {
+            return Ok(None);
+        }
+        let executor = self.executor();
+        let artifacts = plan.programs.iter().map(|planned| executor.assembled(planned));
+        let artifacts = try_join_all(artifacts).await?;
+        Ok(Some(artifacts.iter().map(Artifact::digest).collect()))
     }
 
     fn executor(&self) -> Executor<'_> {

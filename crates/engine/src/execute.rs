@@ -187,14 +187,19 @@ impl Executor<'_> {
         &self,
         planned: &PlannedProgram,
     ) -> Result<(Artifact, Option<bool>), Error> {
-        let import_path = &planned.program.main.import_path;
-        let builds = planned.targets.iter().map(|_| None).collect();
-        let artifact = self.artifact(planned, builds).await.map_err(|source| Error::Build {
-            import_path: import_path.clone(),
-            source: Box::new(ImageError::Build(source)),
-        })?;
+        let artifact = self.assembled(planned).await?;
         let is_there = self.destinations.has(&planned.name.image, &artifact).await?;
         Ok((artifact, is_there))
+    }
+
+    /// The artifact of a program that is fresh for all platforms.
+    pub(crate) async fn assembled(&self, planned: &PlannedProgram) -> Result<Artifact, Error> {
+        let import_path = &planned.program.main.import_path;
+        let builds = planned.targets.iter().map(|_| None).collect();
+        self.artifact(planned, builds).await.map_err(|source| Error::Build {
+            import_path: import_path.clone(),
+            source: Box::new(ImageError::Build(source)),
+        })
     }
 
     async fn artifact(

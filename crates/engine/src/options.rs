@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use golang::Environment;
+use golang::{Environment, Uses};
 use layer::Compression;
 use oci::{Platform, PlatformMatcher};
 use registry::{Anonymous, ClientOptions, Keychain, Proxies, Registries, RetryPolicy, RootPlaces};
@@ -125,6 +125,17 @@ impl Options {
             clock: Clock::default(),
             follow: false,
         }
+    }
+
+    /// Whether templates use the time of the build.
+    #[must_use]
+    pub fn uses_date(&self) -> bool {
+        self.uses().date
+    }
+
+    /// What the templates look at.
+    pub(crate) fn uses(&self) -> Uses {
+        self.build.uses().union(self.destination.uses())
     }
 }
 

@@ -93,7 +93,7 @@ impl CommandError {
         self
     }
 
-    /// Says what the user can do about it.
+    /// Says what the user can do about it: each line is a hint of its own.
     pub(crate) fn hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use engine::{Error, ListingError, ModuleFile, SourceFiles, programs_below};
+use engine::{BadReference, Error, ListingError, ModuleFile, SourceFiles, programs_below};
 
 use crate::nearest::{ALIKE, likeness};
 
@@ -51,6 +51,38 @@ pub(crate) fn hint(work_dir: &Path, words: &[String], error: &Error) -> Option<S
         false => local(work_dir, "."),
     };
     meant(word, &programs)
+}
+
+/// What was meant by references of manifests that name no program: a line for all of
+/// which the same can be said, with their names where there are several lines.
+pub(crate) fn hints(work_dir: &Path, bad: &[BadReference]) -> Option<String> {
+    let (paths, local) = (import_paths(work_dir), local(work_dir, "."));
+    let mut hints: Vec<(String, Vec<&str>)> = Vec::new();
+    for BadReference { reference, .. } in bad {
+        let word = reference.strip_prefix("ko://").unwrap_or(reference);
+        let hint = match word {
+            "" => {
+                let example = paths.first().map_or("example.com/app", String::as_str);
+                Some(format!("write the import path of a program, as in ko://{example}"))
+            }
+            word if word.starts_with('.') => meant(word, &local),
+            word => meant(word, &paths),
+        };
+        let Some(hint) = hint else { continue };
+        match hints.iter_mut().find(|(other, _)| *other == hint) {
+            Some((_, of)) if of.contains(&&**reference) => {}
+            Some((_, of)) => of.push(reference),
+            None => hints.push((hint, vec![reference])),
+        }
+    }
+    match &hints[..] {
+        [] => None,
+        [(hint, _)] => Some(hint.clone()),
+        hints => {
+            let lines = hints.iter().map(|(hint, of)| format!("for {}: {hint}", of.join(", ")));
+            Some(lines.collect::<Vec<_>>().join("\n"))
+        }
+    }
 }
 
 fn meant(word: &str, programs: &[String]) -> Option<String> {

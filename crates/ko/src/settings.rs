@@ -153,7 +153,7 @@ fn builder(
 ) -> Result<Builder> {
     let config = Config::read(process, work_dir)?;
     if let Some(warning) = config.warning() {
-        ui::log(&warning);
+        ui::log_once(&warning);
     }
     let Bases { default_base, base_overrides } = bases(&config, &arguments.base)?;
     let setting_up = "error setting up builder options";

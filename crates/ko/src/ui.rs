@@ -1,8 +1,9 @@
 //! Prints what the user sees. stdout is for results alone; everything else is on
 //! stderr, and passes [`shown`].
 
-use std::sync::LazyLock;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use console::Style;
 use engine::keychain::Answered;
@@ -64,8 +65,10 @@ pub(crate) fn fail(error: &CommandError, marks: Marks) {
     let mut text = shown(&format!("{}\n", error.message()));
     text.insert_str(0, &paint("Error: ", Style::new().red().bold()));
     if let Some(hint) = error.hint_text() {
-        text.push_str(&paint("hint: ", Style::new().cyan()));
-        text.push_str(&shown(&format!("{hint}\n")));
+        for line in hint.lines() {
+            text.push_str(&paint("hint: ", Style::new().cyan()));
+            text.push_str(&shown(&format!("{line}\n")));
+        }
     }
     if marks.annotations {
         text.push_str(&annotations(&shown(error.message())));
@@ -113,6 +116,15 @@ pub(crate) fn log(text: &str) {
     print_stderr(&format!("{} {text}\n", now.strftime("%Y/%m/%d %H:%M:%S")));
 }
 
+/// Writes a line of progress that was not written before: with `--watch`, what is read
+/// in each round is said once.
+pub(crate) fn log_once(text: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+        log(text);
+    }
+}
+
 /// Writes a line that has its own time.
 pub(crate) fn trace(text: &str) {
     if JSON.load(Ordering::Relaxed) {
@@ -130,10 +142,10 @@ pub(crate) fn credentials(answered: &Answered) {
     });
 }
 
-/// Writes a warning that is not to be overlooked, framed as ko frames it.
+/// Writes a warning that is not to be overlooked, once, framed as ko frames it.
 pub(crate) fn warn(lines: &[&str]) {
     let rule = "-".repeat(65);
-    log(&format!("WARNING!\n{rule}\n{}\n{rule}", lines.join("\n\n")));
+    log_once(&format!("WARNING!\n{rule}\n{}\n{rule}", lines.join("\n\n")));
 }
 
 #[cfg(test)]

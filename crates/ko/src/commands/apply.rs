@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 
-use engine::{Engine, Options, Places};
+use engine::{Engine, Options, Places, Plan};
 
 use super::watch::{self, Made, Rounds};
 use super::{dry_run, kubectl, resolve, session};
@@ -83,7 +83,9 @@ fn pipe(process: &Process, verbose: bool, verb: &str, arguments: &ApplyArgs) -> 
             };
             // kubectl waits for the end of its input.
             stdin = None;
-            let resolved = resolved.transpose().map_err(|error| session::unresolved(&error))?;
+            let resolved = resolved
+                .transpose()
+                .map_err(|error| session::unresolved(&error, engine.work_dir()))?;
             match resolved {
                 Some(resolved) => {
                     reports.published(&resolved.published, engine.counters());
@@ -141,6 +143,12 @@ impl Rounds for Apply<'_> {
 
     fn outputs(&self) -> Vec<&OsStr> {
         resolve::outputs(&self.arguments.files, &self.arguments.publish).to_vec()
+    }
+
+    async fn plan(&self, engine: &Engine) -> Result<Plan> {
+        let resolution = resolve::resolution(engine.work_dir(), &self.arguments.files)?;
+        let plan = engine.plan_manifests(resolution).await;
+        plan.map_err(|error| session::unresolved(&error, engine.work_dir()))
     }
 
     async fn make(&self, engine: &Engine) -> Result<Made> {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use engine::{Engine, Options, Places, Published, Resolved};
+use engine::{Engine, Options, Places, Plan, Published, Resolved};
 
 use super::watch::{self, Made, Rounds};
 use super::{dry_run, session};
@@ -70,6 +70,11 @@ impl Rounds for Build<'_> {
 
     fn outputs(&self) -> Vec<&OsStr> {
         vec![&self.arguments.publish.image_refs]
+    }
+
+    async fn plan(&self, engine: &Engine) -> Result<Plan> {
+        let plan = engine.plan(&self.words).await;
+        plan.map_err(|error| session::unpublished(&error, engine.work_dir(), &self.words))
     }
 
     async fn make(&self, engine: &Engine) -> Result<Made> {

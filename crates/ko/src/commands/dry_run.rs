@@ -62,7 +62,7 @@ pub(super) fn manifests(
     let environment = options.environment.clone();
     session::run(who, options, image, &[], async |engine, reports| {
         let plan = engine.plan_manifests(resolution).await;
-        let plan = plan.map_err(|error| session::unresolved(&error))?;
+        let plan = plan.map_err(|error| session::unresolved(&error, engine.work_dir()))?;
         reports.results();
         print(engine, &plan, &environment, image.output).await
     })

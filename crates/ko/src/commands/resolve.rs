@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::Path;
 
-use engine::{Engine, Input, ManifestUrl, Options, Places, Replaced, Resolution, Resolved};
+use engine::{Engine, Input, ManifestUrl, Options, Places, Plan, Replaced, Resolution, Resolved};
 
 use super::watch::{self, Made, Rounds};
 use super::{dry_run, session};
@@ -36,7 +36,9 @@ pub(crate) fn resolve(
     session::run(who, options, &arguments.image, &outputs, async |engine, reports| {
         if arguments.check {
             let checked = engine.check(resolution).await;
-            return checked.map(drop).map_err(|error| session::unresolved(&error));
+            return checked
+                .map(drop)
+                .map_err(|error| session::unresolved(&error, engine.work_dir()));
         }
         if !arguments.output_file.is_empty() {
             let made = make(engine, resolution).await?;
@@ -48,7 +50,7 @@ pub(crate) fn resolve(
             streams::print_all(chunk).await
         };
         let resolved = engine.resolve(resolution, print).await;
-        let resolved = resolved.map_err(|error| session::unresolved(&error))?;
+        let resolved = resolved.map_err(|error| session::unresolved(&error, engine.work_dir()))?;
         reports.published(&resolved.published, engine.counters());
         write(&arguments.files, &arguments.publish, &resolved).await
     })
@@ -93,6 +95,12 @@ impl Rounds for Resolve<'_> {
         all
     }
 
+    async fn plan(&self, engine: &Engine) -> Result<Plan> {
+        let resolution = resolution(engine.work_dir(), &self.arguments.files)?;
+        let plan = engine.plan_manifests(resolution).await;
+        plan.map_err(|error| session::unresolved(&error, engine.work_dir()))
+    }
+
     async fn make(&self, engine: &Engine) -> Result<Made> {
         make(engine, resolution(engine.work_dir(), &self.arguments.files)?).await
     }
@@ -112,7 +120,8 @@ pub(super) async fn make(engine: &Engine, resolution: Resolution) -> Result<Made
         output.extend(chunk);
         Ok(())
     });
-    let resolved = resolving.await.map_err(|error| session::unresolved(&error))?;
+    let resolved =
+        resolving.await.map_err(|error| session::unresolved(&error, engine.work_dir()))?;
     Ok(Made { output, resolved })
 }
 
@@ -143,9 +152,9 @@ pub(super) fn resolution(work_dir: &Path, arguments: &FileArgs) -> Result<Resolu
             inputs.push(Input::Url(ManifestUrl::new(name)));
         } else {
             let found = engine::enumerate(work_dir, Path::new(&name), arguments.recursive);
-            let found = found.map_err(|error| session::unresolved(&error))?;
+            let found = found.map_err(|error| session::unresolved(&error, work_dir))?;
             if found.is_empty() {
-                ui::log(&format!("no .yaml or .json files in {name}"));
+                ui::log_once(&format!("no .yaml or .json files in {name}"));
             }
             inputs.extend(found);
         }

@@ -53,8 +53,12 @@ pub(super) fn failed(error: &engine::Error) -> CommandError {
 }
 
 /// Why manifests could not be resolved.
-pub(super) fn unresolved(error: &engine::ResolveError) -> CommandError {
+pub(super) fn unresolved(error: &engine::ResolveError, work_dir: &Path) -> CommandError {
     match error {
+        engine::ResolveError::References(bad) => {
+            let hints = programs::hints(work_dir, bad);
+            CommandError::of(error).hint(hints).of_kind(Kind::Usage)
+        }
         engine::ResolveError::Write(error) => CommandError::stdout(error),
         engine::ResolveError::Run(error) => failed(error),
         error => CommandError::of(error).of_kind(Kind::Usage),

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Engine, Event, Observer, Options, Places, Resolved, Which};
+use engine::{Digest, Engine, Event, Observer, Options, Places, Plan, Resolved, Which};
 
 use self::session::Watch;
 use super::session::{GRACE, check, runtime};
@@ -30,13 +30,10 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Whether it has the images of another.
-    fn has_images_of(&self, other: &Self) -> bool {
-        let digests = |made: &Self| {
-            let published = made.resolved.published.iter();
-            published.map(|published| published.artifact.digest()).collect::<Vec<_>>()
-        };
-        digests(self) == digests(other)
+    /// The digests of its images.
+    fn digests(&self) -> Vec<Digest> {
+        let published = self.resolved.published.iter();
+        published.map(|published| published.artifact.digest()).collect()
     }
 }
 
@@ -50,6 +47,9 @@ pub(super) trait Rounds {
 
     /// The files that flags name and the work writes.
     fn outputs(&self) -> Vec<&OsStr>;
+
+    /// Plans a round.
+    async fn plan(&self, engine: &Engine) -> Result<Plan>;
 
     /// Makes the images of a round.
     async fn make(&self, engine: &Engine) -> Result<Made>;
@@ -91,6 +91,8 @@ pub(super) fn run(
             signals: Signals::listen(),
             before: None,
             last: None,
+            time: options.build.time,
+            last_time: None,
             error: None,
             config,
             work_dir,

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use engine::{Engine, Observer, Options};
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::session::{self, interrupted};
@@ -45,6 +46,9 @@ pub(super) struct Watch<'a, R> {
     pub(super) before: Option<Engine>,
     /// What was handed on last.
     pub(super) last: Option<Made>,
+    /// What templates take for now: of the round, and of the last that handed on.
+    pub(super) time: Timestamp,
+    pub(super) last_time: Option<Timestamp>,
     /// What was said of the last round, if it failed.
     pub(super) error: Option<String>,
     /// Where the configuration may be.
@@ -57,6 +61,23 @@ enum Ended {
     Made(Result<Made>),
     Overtaken,
     Interrupted(Signal),
+}
+
+/// The time of the last images, if templates use it and nothing else would make other
+/// images now: a round that finds nothing new must not publish for the time alone.
+async fn unchanged(
+    rounds: &impl Rounds,
+    last: Option<&Made>,
+    time: Option<Timestamp>,
+    before: Option<&Engine>,
+) -> Option<Timestamp> {
+    let (last, time, before) = (last?, time?, before?);
+    let mut options = options(rounds).ok().filter(Options::uses_date)?;
+    options.build.time = time;
+    let engine = before.again(options, Observer::new(|_| {})).await.ok()?;
+    let plan = rounds.plan(&engine).await.ok()?;
+    let known = engine.known(&plan).await.ok()??;
+    (known == last.digests()).then_some(time)
 }
 
 impl<R: Rounds> Watch<'_, R> {
@@ -137,7 +158,7 @@ impl<R: Rounds> Watch<'_, R> {
     }
 
     /// Starts the engine of a round. The outer error is that of a signal.
-    async fn begin(&mut self, options: Options, cause: &Cause) -> Result<Result<Engine>> {
+    async fn begin(&mut self, mut options: Options, cause: &Cause) -> Result<Result<Engine>> {
         let again = self.before.take().filter(|_| !cause.has_any(&self.config));
         let traces = match Traces::begin(&options, OsStr::new("")) {
             Ok(traces) => traces,
@@ -146,7 +167,11 @@ impl<R: Rounds> Watch<'_, R> {
         self.hearer.replace(traces.observe(self.shown.clone()));
         self.traces = Some(traces);
         let observer = self.hearer.observer();
+        let Self { rounds, last, last_time, time, signals, .. } = self;
         let start = async {
+            let kept = unchanged(*rounds, last.as_ref(), *last_time, again.as_ref()).await;
+            options.build.time = kept.unwrap_or(options.build.time);
+            *time = options.build.time;
             let started = match &again {
                 Some(before) => before.again(options, observer).await,
                 None => Engine::start(options, observer).await,
@@ -160,7 +185,7 @@ impl<R: Rounds> Watch<'_, R> {
                 }
                 Ok(engine)
             }
-            signal = self.signals.next() => Err(interrupted(signal)),
+            signal = signals.next() => Err(interrupted(signal)),
         }
     }
 
@@ -261,7 +286,7 @@ impl<R: Rounds> Watch<'_, R> {
     /// Hands on what was made, unless nobody has asked for it and it is known.
     async fn made(&mut self, made: Made, cause: &Cause, engine: &Engine) -> Result<()> {
         let took = cause.first.map(|first| first.elapsed());
-        let last = self.last.as_ref().filter(|last| made.has_images_of(last));
+        let last = self.last.as_ref().filter(|last| made.digests() == last.digests());
         let same = last.is_some();
         self.error = None;
         if !cause.is_edit() && last.is_some_and(|last| last.output == made.output) {
@@ -291,6 +316,7 @@ impl<R: Rounds> Watch<'_, R> {
         match handed {
             Ok(()) => {
                 self.last = Some(made);
+                self.last_time = Some(self.time);
                 if let Some(took) = took {
                     let what = if same { "the same images" } else { "published" };
                     self.tell(cause, &format!("{what} after {:.2}s", took.as_secs_f64()));

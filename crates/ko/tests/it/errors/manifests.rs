@@ -79,11 +79,37 @@ fn nesting_without_end() {
 
 #[test]
 fn references_that_are_no_programs() {
-    insta::assert_snapshot!(refused("a: ko://example.com/app/lib\n"), @r#"Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko://example.com/app/lib is not a valid import path: importpath is not `package main`: it is package library (bad.yaml:1:4)"#);
-    insta::assert_snapshot!(refused("a: ko://example.com/app/none\n"), @r#"Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko://example.com/app/none is not a valid import path: importpath is not `package main`: no required module provides package example.com/app/none; `go get example.com/app/none` adds it (bad.yaml:1:4)"#);
-    insta::assert_snapshot!(refused("a: ko://\n"), @r#"Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko:// is not a valid import path: importpath is empty (bad.yaml:1:4)"#);
-    insta::assert_snapshot!(refused("a: ko://Example.com/APP\n"), @r#"Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko://Example.com/APP is not a valid import path: importpath is not `package main`: no required module provides package Example.com/APP; `go get Example.com/APP` adds it (bad.yaml:1:4)"#);
-    insta::assert_snapshot!(refused("a: 'ko://example.com/app ./lib'\n"), @r#"Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko://example.com/app ./lib is not a valid import path: importpath is not `package main`: malformed import path "example.com/app ./lib": trailing dot in path element (bad.yaml:1:4)"#);
+    insta::assert_snapshot!(refused("a: ko://example.com/app/lib\n"), @r#"
+    Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko://example.com/app/lib is not a valid import path: importpath is not `package main`: it is package library (bad.yaml:1:4)
+    hint: the program here is example.com/app
+    "#);
+    insta::assert_snapshot!(refused("a: ko://example.com/app/none\n"), @r#"
+    Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko://example.com/app/none is not a valid import path: importpath is not `package main`: no required module provides package example.com/app/none; `go get example.com/app/none` adds it (bad.yaml:1:4)
+    hint: the program here is example.com/app
+    "#);
+    insta::assert_snapshot!(refused("a: ko://\n"), @r#"
+    Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko:// is not a valid import path: importpath is empty (bad.yaml:1:4)
+    hint: write the import path of a program, as in ko://example.com/app
+    "#);
+    insta::assert_snapshot!(refused("a: ko://Example.com/APP\n"), @r#"
+    Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko://Example.com/APP is not a valid import path: importpath is not `package main`: no required module provides package Example.com/APP; `go get Example.com/APP` adds it (bad.yaml:1:4)
+    hint: did you mean example.com/app?
+    "#);
+    insta::assert_snapshot!(refused("a: 'ko://example.com/app ./lib'\n"), @r#"
+    Error: error processing import paths in "bad.yaml": error resolving image references: found strict reference but ko://example.com/app ./lib is not a valid import path: importpath is not `package main`: malformed import path "example.com/app ./lib": trailing dot in path element (bad.yaml:1:4)
+    hint: the program here is example.com/app
+    "#);
+    let several = "a: ko://example.com/app/lib\nb: ko://example.com/app/non\nc: ko://\nd: ko://\n";
+    insta::assert_snapshot!(hints(&refused(several)), @r"
+    hint: for ko://example.com/app/lib, ko://example.com/app/non: the program here is example.com/app
+    hint: for ko://: write the import path of a program, as in ko://example.com/app
+    ");
+}
+
+/// The lines that say what to do.
+fn hints(stderr: &str) -> String {
+    let lines = stderr.lines().filter(|line| line.starts_with("hint: "));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]

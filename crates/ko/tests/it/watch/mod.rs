@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, PipeReader};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::registry::{Class, Fault, Rule};
@@ -129,6 +129,40 @@ fn an_edit_is_published() {
     assert_eq!(Some(&third), from_scratch(&fixture, "--bare --sbom=none").as_ref());
     let (output, _) = watching.interrupt();
     assert_eq!(output.code, Some(1));
+}
+
+/// With a time in the program, each build makes another image: one begins only for an
+/// edit. What the configuration warns of is said once.
+#[test]
+fn a_round_for_nothing_publishes_nothing() {
+    let fixture = fixture();
+    let config = "colour: red\ndefaultLdflags: [\"-X main.version={{.Timestamp}}\"]\n";
+    let _ = fixture.module().file(".ko.yaml", config);
+    let watching = Watching::start(fixture.build("--bare --sbom=none --watch"));
+    let first = watching.published();
+    let said = watching.until("Watching ");
+    assert_eq!(said.matches("colour").count(), 1, "{said}");
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let begun = now();
+    while now() <= begun + 1 {
+        let main = fixture.sandbox.work().join("main.go");
+        fs::write(&main, PROGRAM).unwrap();
+        let said = watching.until("main.go has changed: the same images after ");
+        assert!(!said.contains("colour"), "{said}");
+        assert_eq!(watching.published(), first);
+    }
+    assert_eq!(tags_put(&fixture), 1);
+    fs::write(fixture.sandbox.work().join("kodata/page.txt"), "another page\n").unwrap();
+    let second = watching.published();
+    assert_ne!(second, first);
+    // The time of the edit is in the program.
+    assert_ne!(program_of(&fixture, &second), program_of(&fixture, &first));
+    let _ = watching.interrupt();
+}
+
+/// The layer of the program.
+fn program_of(fixture: &Fixture, digest: &str) -> String {
+    (*fixture.built("out", digest).diff_ids().last().unwrap()).to_owned()
 }
 
 fn tags_put(fixture: &Fixture) -> usize {
