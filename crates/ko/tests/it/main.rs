@@ -30,6 +30,7 @@ mod fixture;
 mod freshness;
 mod groups;
 mod help;
+mod idioms;
 mod images;
 mod init;
 mod kind;
