@@ -26,11 +26,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
 }
 
 fn plan(text: &str) -> Value {
-    let schema = include_str!("../../../../docs/reference/plan.schema.json");
-    let schema: Value = serde_json::from_str(schema).unwrap();
-    let value: Value = serde_json::from_str(text).unwrap();
-    jsonschema::validator_for(&schema).unwrap().validate(&value).unwrap();
-    value
+    serde_json::from_str(text).unwrap()
 }
 
 /// The fixture, and its cache.

@@ -8,9 +8,12 @@ use testkit::module::Module;
 use testkit::registry::TestRegistry;
 use testkit::sandbox::{Run, Sandbox};
 
+use crate::schema;
+
 /// The command under test, cut off from this machine's user.
 pub(crate) fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_ko"));
+    let mut sandbox = Sandbox::new(env!("CARGO_BIN_EXE_ko"));
+    sandbox.check(schema::check_run);
     // Go's telemetry would go on in a process of its own, and write to the
     // sandbox after its end.
     let telemetry = sandbox.root().join("config/go/telemetry");

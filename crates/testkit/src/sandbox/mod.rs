@@ -27,7 +27,11 @@ pub struct Sandbox {
     root: PathBuf,
     _dir: TempDir,
     env: BTreeMap<OsString, OsString>,
+    check: Option<Check>,
 }
+
+/// Looks at what each command left; panics if that is wrong.
+pub type Check = fn(&Command, &Output);
 
 impl Sandbox {
     /// Creates a sandbox for a program, with the user's own Go build cache.
@@ -49,7 +53,7 @@ impl Sandbox {
         let dir = TempDir::with_prefix("testkit-sandbox-").expect("a temporary directory");
         let root = dir.path().canonicalize().expect("the directory was just created");
         let mut sandbox =
-            Sandbox { program: program.into(), root, _dir: dir, env: BTreeMap::new() };
+            Sandbox { program: program.into(), root, _dir: dir, env: BTreeMap::new(), check: None };
         for dir in ["home", "cache", "config", "docker", "kocache", "tmp", "work"] {
             std::fs::create_dir(sandbox.root.join(dir)).expect("the sandbox is writable");
         }
@@ -118,6 +122,11 @@ impl Sandbox {
     pub fn docker_config(&self, json: &serde_json::Value) {
         let path = self.root.join("docker/config.json");
         std::fs::write(path, json.to_string()).expect("the sandbox is writable");
+    }
+
+    /// Has all commands checked when they have ended.
+    pub fn check(&mut self, check: Check) {
+        self.check = Some(check);
     }
 
     /// Sets a variable for all commands.

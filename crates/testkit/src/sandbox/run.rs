@@ -1,7 +1,7 @@
 //! One command line: how it is started, and what it left.
 
 use super::memory::Watch;
-use super::{Sandbox, scrub};
+use super::{Check, Sandbox, scrub};
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -92,6 +92,8 @@ impl<'a> Run<'a> {
             memory: Watch::start(child.id()),
             child,
             root: self.sandbox.root.display().to_string(),
+            check: self.sandbox.check,
+            command: self.command,
         }
     }
 
@@ -123,6 +125,8 @@ pub struct Running {
     stderr: JoinHandle<Vec<u8>>,
     memory: Watch,
     root: String,
+    check: Option<Check>,
+    command: Command,
 }
 
 impl Running {
@@ -144,13 +148,17 @@ impl Running {
             let bytes = thread.join().expect("reading a pipe does not panic");
             String::from_utf8(bytes).unwrap_or_else(|error| panic!("{what}: {error}"))
         };
-        Output {
+        let output = Output {
             stdout: text(self.stdout, "stdout"),
             stderr: text(self.stderr, "stderr"),
             code: status.code(),
             peak_memory,
             root: self.root,
+        };
+        if let Some(check) = self.check {
+            check(&self.command, &output);
         }
+        output
     }
 }
 
