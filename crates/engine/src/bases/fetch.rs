@@ -21,21 +21,23 @@ use crate::static_base;
 /// A config is a page of JSON; more than this is no config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
-/// That a tag was asked for before.
+/// What a tag stood for when it was first seen to stand for something new.
 #[derive(Debug, Serialize, Deserialize)]
-struct TagRecord {}
+pub(super) struct TagRecord {
+    pub(super) digest: Digest,
+}
 
 impl Record for TagRecord {
     const KIND: &'static str = "base-tag";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 /// The media type with which a registry served a manifest, which its bytes
 /// need not name. It is kept by repository and digest: what one registry says
 /// is not believed of another.
 #[derive(Debug, Serialize, Deserialize)]
-struct ManifestRecord {
-    media_type: MediaType,
+pub(super) struct ManifestRecord {
+    pub(super) media_type: MediaType,
 }
 
 impl Record for ManifestRecord {
@@ -299,11 +301,12 @@ impl Fetcher {
         }
         let found = self.fetch(base, place).await?;
         let record = ManifestRecord { media_type: found.media_type.clone() };
-        let key = manifest_key(place, found.digest);
+        let digest = found.digest;
+        let key = manifest_key(place, digest);
         let tag = place.digest().is_none().then_some(tag);
         let keep = with_store(&self.store, move |store| {
             store.put_record(&key, &record)?;
-            tag.map_or(Ok(()), |tag| store.put_record(&tag, &TagRecord {}))
+            tag.map_or(Ok(()), |tag| store.put_record(&tag, &TagRecord { digest }))
         });
         keep.await.map_err(kept(name()))?;
         Ok(found)
@@ -331,7 +334,7 @@ impl Fetcher {
 }
 
 /// The key of the record of a manifest as the registry describes it.
-fn manifest_key(place: &Reference, digest: Digest) -> String {
+pub(super) fn manifest_key(place: &Reference, digest: Digest) -> String {
     place.repository().with_digest(digest).full_name()
 }
 

@@ -4,6 +4,7 @@
 
 mod error;
 mod fetch;
+mod known;
 mod local;
 mod reference;
 
@@ -13,6 +14,7 @@ use oci::{
 
 pub use self::error::{BaseError, LocalBaseError};
 pub(crate) use self::fetch::Bases;
+pub use self::known::known_platforms;
 pub use self::reference::BaseReference;
 use crate::image::{BaseImage, LayerSource, STATIC_BASE, empty_manifest};
 

@@ -85,12 +85,21 @@ impl Completion {
     }
 }
 
+/// What completion asks of the place where it happens.
+pub(crate) trait Surroundings {
+    fn work_dir(&self) -> Option<&Path>;
+
+    /// The platforms of the base that `--base` names, or else of those that are
+    /// configured, if they are known.
+    fn platforms(&self, base: Option<&str>) -> Option<Vec<String>>;
+}
+
 /// Completes the last of the words after `ko`.
-pub(crate) fn complete(words: &[String], work_dir: Option<&Path>) -> Answer {
+pub(crate) fn complete(words: &[String], surroundings: &impl Surroundings) -> Answer {
     if let Some(words) = for_kubectl(words) {
         return Answer::Kubectl(words);
     }
-    Answer::Ours(ours(words, work_dir))
+    Answer::Ours(ours(words, surroundings))
 }
 
 /// What follows `ko delete`, and `--` of those commands that run kubectl, as
@@ -113,7 +122,7 @@ fn for_kubectl(words: &[String]) -> Option<Vec<String>> {
     Some(ours)
 }
 
-fn ours(words: &[String], work_dir: Option<&Path>) -> Completion {
+fn ours(words: &[String], surroundings: &impl Surroundings) -> Completion {
     let mut root = super::command();
     root.build();
     let Some((last, before)) = words.split_last() else {
@@ -126,11 +135,12 @@ fn ours(words: &[String], work_dir: Option<&Path>) -> Completion {
     if typed.flags.iter().any(|flag| flag.get_id() == "help") {
         return Completion::none(Directive::NoFiles);
     }
+    let of = |flag: Option<&Arg>, text: &str| match flag {
+        Some(flag) => of(flag, text, &known(flag, &typed, before, surroundings)),
+        None => Completion::none(Directive::Default),
+    };
     if typed.awaits_value.is_some() {
-        return typed
-            .flags
-            .last()
-            .map_or(Completion::none(Directive::Default), |flag| of(flag, last));
+        return of(typed.flags.last().copied(), last);
     }
     if last.starts_with('-') && !typed.only_words {
         let Some((name, value)) = last.split_once('=') else { return typed.flags(last) };
@@ -138,14 +148,37 @@ fn ours(words: &[String], work_dir: Option<&Path>) -> Completion {
             Some(long) => flag.get_long() == Some(long),
             None => flag.get_short() == name.chars().next_back(),
         };
-        let flag = flags_of(typed.command).find(named);
-        return flag.map_or(Completion::none(Directive::Default), |flag| of(flag, value));
+        return of(flags_of(typed.command).find(named), value);
     }
-    typed.words(last, work_dir)
+    typed.words(last, surroundings.work_dir())
+}
+
+/// The values that a flag may have, where they are known.
+fn known(
+    flag: &Arg,
+    typed: &Typed<'_>,
+    before: &[String],
+    surroundings: &impl Surroundings,
+) -> Vec<String> {
+    let texts = |known: &[&str]| known.iter().map(|text| (*text).to_owned()).collect();
+    if flag.is_require_equals_set() {
+        return texts(&["true", "false"]);
+    }
+    let long = flag.get_long().unwrap_or_default();
+    if long == "platform" {
+        let is_base = |word: &String| word == "--base" || word.starts_with("--base=");
+        let base = before.iter().rposition(is_base).and_then(|at| {
+            before[at].strip_prefix("--base=").or(before.get(at + 1).map(String::as_str))
+        });
+        if let Some(platforms) = surroundings.platforms(base) {
+            return ["all".to_owned()].into_iter().chain(platforms).collect();
+        }
+    }
+    texts(values(typed.command.get_name(), long))
 }
 
 /// Values of a flag that begin with what was typed.
-fn of(flag: &Arg, typed: &str) -> Completion {
+fn of(flag: &Arg, typed: &str, known: &[String]) -> Completion {
     let long = flag.get_long().unwrap_or_default();
     if DIRECTORIES.contains(&long) {
         return Completion::none(Directive::Directories);
@@ -153,22 +186,14 @@ fn of(flag: &Arg, typed: &str) -> Completion {
     if FILES.contains(&long) || flag.get_value_parser().type_id() == TypeId::of::<OsString>() {
         return Completion::none(Directive::Default);
     }
-    let possible = flag.get_possible_values();
-    let mut known: Vec<&str> = match possible.is_empty() {
-        true => values(long).to_vec(),
-        false => possible.iter().map(clap::builder::PossibleValue::get_name).collect(),
-    };
-    if flag.is_require_equals_set() {
-        known = vec!["true", "false"];
-    }
     // Of a list, the last element is completed.
     let is_list = matches!(flag.get_action(), ArgAction::Append);
     let done = if is_list { typed.rfind(',').map_or(0, |comma| comma + 1) } else { 0 };
     let (done, last) = typed.split_at(done);
-    let fits = known.into_iter().filter(|value| {
+    let fits = known.iter().filter(|value| {
         // `all` stands alone.
         value.starts_with(last)
-            && !done.split(',').any(|given| given == *value)
+            && !done.split(',').any(|given| given == **value)
             && (done.is_empty() || *value != "all")
     });
     Completion::of(fits.map(|value| format!("{done}{value}")), Directive::NoFiles)

@@ -28,7 +28,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use self::cache::{CacheArgs, CacheCommand, FileArg, PruneArgs, ShowArgs};
-pub(crate) use self::complete::{Answer, Completion, Directive, complete};
+pub(crate) use self::complete::{Answer, Completion, Directive, Surroundings, complete};
 pub(crate) use self::credentials::{
     AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,
 };
@@ -375,6 +375,30 @@ mod tests {
             build("ko buidl").unwrap_err().message(),
             "unknown command \"buidl\" for \"ko\"\n\nDid you mean this?\n\tbuild\n\nRun 'ko --help' for usage."
         );
+    }
+
+    /// What completion offers for a flag, its command takes.
+    #[test]
+    fn values_that_are_known_are_taken() {
+        fn walk(command: &clap::Command, path: &mut Vec<String>, seen: &mut usize) {
+            path.push(command.get_name().to_owned());
+            for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+                for value in values(command.get_name(), flag) {
+                    let mut words: Vec<OsString> = path.iter().map(Into::into).collect();
+                    words.push(format!("--{flag}={value}").into());
+                    let parsed = parse(&words);
+                    assert!(matches!(parsed, Ok(Parsed::Command(_))), "{words:?}: {parsed:?}");
+                    *seen += 1;
+                }
+            }
+            command.get_subcommands().for_each(|sub| walk(sub, path, seen));
+            path.pop();
+        }
+        let mut seen = 0;
+        walk(&command(), &mut Vec::new(), &mut seen);
+        assert!(seen > 100, "{seen}");
+        let error = parse(&["ko", "doctor", "--output=ndjson"].map(Into::into)).unwrap_err();
+        assert_eq!(error.hint_text(), Some("did you mean json?"));
     }
 
     #[test]

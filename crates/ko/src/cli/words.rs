@@ -48,7 +48,7 @@ pub(super) fn of(error: &clap::Error, arguments: &[OsString]) -> CommandError {
             let letter = flag.and_then(clap::Arg::get_short).map(|letter| format!("-{letter}, "));
             let name = letter.unwrap_or_default() + "--" + long;
             let value = text(error, ContextKind::InvalidValue).unwrap_or_default();
-            let known = values(long);
+            let known = values(typed.command.get_name(), long);
             let cause = match error.source() {
                 Some(cause) => Some(cause.to_string()),
                 None if known.is_empty() => boolean(value).err(),
@@ -68,7 +68,7 @@ pub(super) fn of(error: &clap::Error, arguments: &[OsString]) -> CommandError {
         }
         _ if long.starts_with("password") => None,
         ErrorKind::ValueValidation | ErrorKind::InvalidValue if !value.is_empty() => {
-            wrong_value(long, value, &message)
+            wrong_value(values(typed.command.get_name(), long), long, value, &message)
         }
         _ => None,
     };
@@ -110,7 +110,7 @@ fn unknown_subcommand(unknown: &str, command: &Command) -> Option<String> {
 }
 
 /// What was meant by a value.
-fn wrong_value(long: &str, value: &str, message: &str) -> Option<String> {
+fn wrong_value(known: &[&str], long: &str, value: &str, message: &str) -> Option<String> {
     if message.contains(": strconv.ParseBool: ") {
         return Some(format!("say --{long}=true or --{long}=false"));
     }
@@ -124,7 +124,7 @@ fn wrong_value(long: &str, value: &str, message: &str) -> Option<String> {
         );
     }
     let habit = if long == "output" { habits::output(value) } else { None };
-    habit.or_else(|| did_you_mean(value, values(long).iter().copied()))
+    habit.or_else(|| did_you_mean(value, known.iter().copied()))
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {

@@ -1,12 +1,16 @@
 //! Runs `ko help` and `ko __complete`.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use engine::known_platforms;
+
 use super::kubectl;
-use crate::cli::{Answer, Completion, Directive};
+use crate::cli::{Answer, Completion, Directive, Surroundings};
+use crate::config::Config;
 use crate::environment::Process;
 use crate::error::Result;
-use crate::{cli, ui};
+use crate::{cli, settings, ui};
 
 pub(crate) fn help(arguments: &[String]) -> Result<()> {
     let (text, known) = cli::help(arguments);
@@ -18,7 +22,7 @@ pub(crate) fn help(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn complete(process: &Process, words: &[String], descriptions: bool) -> Result<()> {
-    let completion = match cli::complete(words, process.work_dir()) {
+    let completion = match cli::complete(words, &Here(process)) {
         Answer::Ours(completion) => completion,
         Answer::Kubectl(words) => match ask_kubectl(process, &words, descriptions) {
             Some(answer) => return ui::print(&answer),
@@ -28,6 +32,31 @@ pub(crate) fn complete(process: &Process, words: &[String], descriptions: bool) 
     ui::print(&completion.answer(descriptions))?;
     ui::print_stderr(&completion.remark());
     Ok(())
+}
+
+/// Where completion happens.
+struct Here<'a>(&'a Process);
+
+impl Surroundings for Here<'_> {
+    fn work_dir(&self) -> Option<&Path> {
+        self.0.work_dir()
+    }
+
+    fn platforms(&self, base: Option<&str>) -> Option<Vec<String>> {
+        let config = Config::read(self.0, self.0.work_dir()?).ok()?;
+        let bases = settings::bases(&config, base.unwrap_or_default()).ok()?;
+        let cache = settings::cache(self.0).ok()??;
+        let mut all = Vec::new();
+        for base in std::iter::once(&bases.default_base).chain(bases.base_overrides.values()) {
+            for platform in known_platforms(&cache, base)? {
+                let platform = platform.to_string();
+                if !all.contains(&platform) {
+                    all.push(platform);
+                }
+            }
+        }
+        Some(all)
+    }
 }
 
 /// The answer of kubectl, which speaks the same protocol.

@@ -51,7 +51,7 @@ impl Compression {
     /// What the engine makes of it.
     pub(crate) fn parse(&self) -> Result<engine::Compression> {
         let method: Method = self.method.value.parse().map_err(|error: CompressionError| {
-            let known = values("compression").iter().copied();
+            let known = values("build", "compression").iter().copied();
             wrong(&self.method, "compression", "--compression", &error.to_string())
                 .also(did_you_mean(&self.method.value, known))
         })?;

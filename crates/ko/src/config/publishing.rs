@@ -70,5 +70,6 @@ fn error(text: &Located<String>, key: &str, flag: &str, reason: &str) -> Command
         }
         _ => format!("'{key}': {reason}, not {:?}", text.value),
     });
-    error.also(did_you_mean(&text.value, values(flag.trim_start_matches('-')).iter().copied()))
+    let known = values("build", flag.trim_start_matches('-')).iter().copied();
+    error.also(did_you_mean(&text.value, known))
 }

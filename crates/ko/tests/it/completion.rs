@@ -1,8 +1,10 @@
 //! What shells are told: the answers of `ko __complete`; and help, which tells
 //! people the same. `shells.rs` has the scripts.
 
-use crate::fixture::{module, sandbox};
+use crate::fixture::{Fixture, module, sandbox};
 use crate::spy::write_executable;
+use testkit::base::{Image, Index};
+use testkit::registry::TestRegistry;
 use testkit::sandbox::Sandbox;
 
 /// `ko __complete` with words, split at spaces; the last may be empty.
@@ -129,6 +131,40 @@ fn answers() {
             "{words:?}"
         );
     }
+}
+
+/// What the cache knows of the base is offered, and its registry is not asked.
+#[test]
+fn platforms_are_those_of_the_base() {
+    let images = ["linux/amd64", "linux/arm64", "linux/arm/v7"].map(Image::oci);
+    let base = images.into_iter().fold(Index::oci(), Index::image).build();
+    let mut fixture = Fixture::on(TestRegistry::start(), &base);
+    let _ = fixture.module().main(".");
+    let (offered, _) = candidates_in(&fixture.sandbox, "build --platform=linux/a");
+    assert_eq!(
+        offered,
+        ["linux/amd64", "linux/arm", "linux/arm/v6", "linux/arm/v7", "linux/arm64"]
+    );
+    let _ = fixture.build("--bare .").output().success();
+    let requests = fixture.registry.counts();
+    let platforms = ["linux/amd64", "linux/arm64", "linux/arm/v7"];
+    let (offered, _) = candidates_in(&fixture.sandbox, "build --platform ");
+    assert_eq!(offered[0], "all");
+    assert_eq!(offered[1..], platforms);
+    let (offered, _) = candidates_in(&fixture.sandbox, "resolve --platform=linux/amd64,linux/arm6");
+    assert_eq!(offered, ["linux/amd64,linux/arm64"]);
+    // Of another base nothing is known; of ours, everything.
+    let other = format!("build --base={}/other --platform=linux/m", fixture.registry.host());
+    assert_eq!(candidates_in(&fixture.sandbox, &other).0, ["linux/mips64le"]);
+    let ours = "build --base ko.static --platform=linux/m";
+    let mips = ["linux/mips", "linux/mips64", "linux/mips64le", "linux/mipsle"];
+    assert_eq!(candidates_in(&fixture.sandbox, ours).0, mips);
+    assert_eq!(fixture.registry.counts().total(), requests.total());
+    let digest = fixture.built("base", "latest").digest;
+    fixture
+        .sandbox
+        .set("KO_DEFAULTBASEIMAGE", format!("{}/base@{digest}", fixture.registry.host()));
+    assert_eq!(candidates_in(&fixture.sandbox, "build --platform ").0[1..], platforms);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use testkit::sandbox::Sandbox;
 use testkit::service::wait_or;
 
 use crate::fixture::{module, sandbox};
+use crate::sbom::python;
 use crate::services::terminal;
 use crate::spy::write_executable;
 
@@ -172,6 +173,27 @@ fn fish() {
 fn elvish() {
     // It puts what has an equals sign or comma in it into quotes, and asks before that.
     completes(Shell::start(&["elvish", "-norc"], "elvish", "eval (slurp < ../script)"));
+}
+
+const POWERSHELL: &str = "
+import sys, tree_sitter, tree_sitter_powershell
+language = tree_sitter.Language(tree_sitter_powershell.language())
+parse = lambda text: tree_sitter.Parser(language).parse(text).root_node
+script = sys.stdin.buffer.read()
+assert not parse(script).has_error, str(parse(script))
+assert parse(script.replace(b'}', b'', 1)).has_error
+";
+
+/// There is no PowerShell to be had here: that a grammar of it takes the script is all
+/// that is tried.
+#[test]
+fn powershell() {
+    let script = sandbox().run(["completion", "powershell"]).output().success().stdout;
+    let mut command = Command::new(python());
+    command.args(["-c", POWERSHELL]).stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! Tells the platforms of a base as far as the cache knows them: nobody is asked.
+
+use std::path::Path;
+
+use oci::{ImageConfig, Index, Manifest, Platform, Reference};
+use store::Store;
+
+use super::fetch::{ManifestRecord, TagRecord, manifest_key};
+use super::{BaseReference, local};
+use crate::image::platform_of;
+use crate::static_base;
+
+/// The platforms of a base when it was last seen, if the cache below `cache` knows it.
+#[must_use]
+pub fn known_platforms(cache: &Path, base: &BaseReference) -> Option<Vec<Platform>> {
+    match base {
+        BaseReference::Scratch => None,
+        BaseReference::Static => platforms(&Index::parse(&static_base::index().0).ok()?),
+        BaseReference::Registry { reference, .. } => {
+            let is_local = reference.repository().registry().as_str() == local::LOCAL;
+            // A cache is not made for this.
+            let cache = Some(cache).filter(|cache| !is_local && cache.is_dir())?;
+            of(&Store::open(cache).ok()?, reference)
+        }
+    }
+}
+
+fn of(store: &Store, place: &Reference) -> Option<Vec<Platform>> {
+    let digest = match place.digest() {
+        Some(digest) => digest,
+        None => store.record::<TagRecord>(&place.full_name())?.digest,
+    };
+    let record: ManifestRecord = store.record(&manifest_key(place, digest))?;
+    let bytes = store.read_blob(&digest).ok()??;
+    if record.media_type.is_index() {
+        return platforms(&Index::parse(&bytes).ok()?);
+    }
+    let manifest = Manifest::parse(&bytes).ok()?;
+    let config = store.read_blob(&manifest.config.digest).ok()??;
+    Some(vec![platform_of(&ImageConfig::parse(&config).ok()?)])
+}
+
+fn platforms(index: &Index) -> Option<Vec<Platform>> {
+    let all = index.manifests.iter().filter_map(|entry| entry.platform.clone());
+    // Attestations have a platform that is none.
+    let all: Vec<Platform> = all.filter(|platform| platform.os != "unknown").collect();
+    (!all.is_empty()).then_some(all)
+}
