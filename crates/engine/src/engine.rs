@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::events::{Event, Observer};
 use crate::execute::{Executor, Published};
 use crate::forecast::{Forecast, forecast};
-use crate::image::{Artifact, ImageOptions};
+use crate::image::{Artifact, ImageName, ImageOptions};
 use crate::naming::Naming;
 use crate::options::{Network, Options};
 use crate::plan::{BaseChoice, Plan, PlannedProgram, Planner, is_stale};
@@ -240,6 +240,17 @@ impl Engine {
         let arguments = parsed.collect::<Result<Vec<_>, _>>().map_err(ListingError::from)?;
         let (programs, planned) = self.planner.programs(&arguments).await?;
         self.plan_programs(&programs, planned).await
+    }
+
+    /// What the images of the programs are called that the arguments name. Bases and
+    /// destinations are not asked.
+    ///
+    /// # Errors
+    /// The first argument that names no program, or whose image has no name.
+    pub async fn names(&self, arguments: &[String]) -> Result<Vec<ImageName>, Error> {
+        let parsed = arguments.iter().map(|argument| Argument::parse(argument));
+        let arguments = parsed.collect::<Result<Vec<_>, _>>().map_err(ListingError::from)?;
+        self.planner.names(&arguments).await
     }
 
     /// Builds and publishes the targets of a plan.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use engine::registries::Registries;
 use engine::{
-    BaseReference, BuildOptions, Clock, Compression, DebugOptions, Environment, ImageOptions,
-    Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
+    BaseReference, BuildConfig, BuildOptions, Clock, Compression, DebugOptions, Environment,
+    ImageOptions, Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
 };
 
 use crate::cli::{
@@ -88,15 +88,7 @@ fn read(
     options.cache_size = cache_size(process)?;
     options.rebuild = image.rebuild;
     let mut builds = builder.build.builds;
-    for build in &mut builds {
-        // The flags are for all.
-        if destination::typed_namer(publish).is_some() {
-            build.naming = None;
-        }
-        if !publish.tags.is_empty() {
-            build.tags.clear();
-        }
-    }
+    over_builds(publish, &mut builds);
     options.build = BuildOptions {
         builds,
         time: now(process)?,
@@ -115,6 +107,18 @@ fn read(
     options.engines = destination::engine_places(process, &work_dir);
     options.clock = clock(process);
     Ok(options)
+}
+
+/// The flags about names are for all images, whatever their builds say.
+pub(crate) fn over_builds(publish: &PublishArgs, builds: &mut [BuildConfig]) {
+    for build in builds {
+        if destination::typed_namer(publish).is_some() {
+            build.naming = None;
+        }
+        if !publish.tags.is_empty() {
+            build.tags.clear();
+        }
+    }
 }
 
 /// The system's clock. Tests of what a run asks of registries, which must not

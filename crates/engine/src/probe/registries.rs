@@ -76,8 +76,8 @@ impl RegistryProblem {
 }
 
 /// The repository of the first of these programs that has one; without any, that of one
-/// that could be. `None` if the destination is no repository. Templates of names are left
-/// out: they may need git.
+/// that could be. `None` if the destination is no repository. Templates of names are not
+/// looked at: [`Engine::names`](crate::Engine::names) expands them.
 #[must_use]
 pub fn repository(options: &DestinationOptions, import_paths: &[String]) -> Option<Repository> {
     let any = [ANY.to_owned()];

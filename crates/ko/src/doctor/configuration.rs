@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use engine::registries::Registries;
-use engine::{BaseReference, Registry};
+use engine::{BaseReference, BuildOptions, Registry};
 use report::Check;
 
 use crate::cli::{CompressionArgs, RegistryArgs};
@@ -25,6 +25,7 @@ pub(super) struct Configured {
     pub(super) hosts: Vec<Registry>,
     pub(super) registries: Registries,
     pub(super) naming: Naming,
+    pub(super) build: BuildOptions,
 }
 
 pub(super) fn read(process: &Process, work_dir: &Path, flags: &RegistryArgs) -> Configured {
@@ -47,6 +48,7 @@ pub(super) fn read(process: &Process, work_dir: &Path, flags: &RegistryArgs) -> 
                 bases,
                 hosts: hosts(&config),
                 registries: checked.registries,
+                build: config.build_options(&List::unset()).unwrap_or_default(),
                 naming: config.naming,
             }
         }
@@ -56,6 +58,7 @@ pub(super) fn read(process: &Process, work_dir: &Path, flags: &RegistryArgs) -> 
             hosts: Vec::new(),
             registries: network::machine_registries(process),
             naming: Naming::unset(),
+            build: BuildOptions::default(),
         },
     }
 }

@@ -6,6 +6,7 @@ mod cache;
 mod configuration;
 mod engines;
 mod go;
+mod naming;
 mod registries;
 mod tools;
 
@@ -13,8 +14,10 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{DestinationOptions, Environment, Local};
+use engine::{DestinationOptions, Environment, Local, probe};
 use report::{Check, Doctor};
+
+use self::registries::Destination;
 
 use crate::cli::{PublishArgs, VERSION};
 use crate::environment::{self, Process};
@@ -67,8 +70,25 @@ async fn all(process: &Process, publish: &PublishArgs) -> Vec<Check> {
     let asked = async {
         match network {
             Ok(network) => {
-                let of = (destination.as_ref(), &programs[..]);
-                registries::ask(network, of, configured.bases, configured.hosts).await
+                let pushed = destination.as_ref().filter(|options| options.push);
+                let named = async {
+                    let (options, program) = (pushed?, programs.first()?);
+                    let of = (options, configured.build);
+                    naming::repository(process, &work_dir, of, publish, program).await
+                };
+                let named = tokio::time::timeout(LIMIT, named).await.unwrap_or_default();
+                let destination = pushed.map(|options| Destination {
+                    repository: match &named {
+                        Some(Ok(repository)) => Some(repository.clone()),
+                        _ => probe::repository(options, &programs),
+                    },
+                    options: options.clone(),
+                });
+                let asked =
+                    registries::ask(network, destination, configured.bases, configured.hosts);
+                let unnamed = named.and_then(Result::err);
+                let unnamed = unnamed.map(|error| failed("naming", &error));
+                unnamed.into_iter().chain(asked.await).collect()
             }
             Err(error) => vec![failed("registry", &error)],
         }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::probe::{self, RegistryProbe, RegistryProblem, Skew};
+use engine::probe::{RegistryProbe, RegistryProblem, Skew};
 use engine::registries::Registries;
 use engine::{BaseReference, DestinationOptions, Network, Registry, Repository, keychain};
 use report::Check;
@@ -57,10 +57,17 @@ pub(super) fn network(
     Ok(Way { network, clouds })
 }
 
+/// Where images are pushed to.
+pub(super) struct Destination {
+    /// That of one image; `None` if what is said of it is no repository.
+    pub(super) repository: Option<Repository>,
+    pub(super) options: DestinationOptions,
+}
+
 /// Asks all registries at once.
 pub(super) async fn ask(
     Way { network, clouds }: Way,
-    (destination, programs): (Option<&DestinationOptions>, &[String]),
+    destination: Option<Destination>,
     bases: Vec<BaseReference>,
     hosts: Vec<Registry>,
 ) -> Vec<Check> {
@@ -76,11 +83,10 @@ pub(super) async fn ask(
         count += 1;
         count
     };
-    if let Some(options) = destination.filter(|options| options.push) {
+    if let Some(destination) = destination {
         let (place, asker) = (next(), Arc::clone(&asker));
-        let (options, programs) = (options.clone(), programs.to_vec());
         asked.spawn(async move {
-            let push = async { vec![asker.push(&options, &programs).await] };
+            let push = async { vec![asker.push(&destination).await] };
             (place, limited("push", push).await)
         });
     }
@@ -123,13 +129,13 @@ impl Asker {
         })
     }
 
-    async fn push(&self, options: &DestinationOptions, programs: &[String]) -> Check {
+    async fn push(&self, Destination { repository, options }: &Destination) -> Check {
         const NAME: &str = "push";
-        let Some(repository) = probe::repository(options, programs) else {
+        let Some(repository) = repository else {
             return Check::problem(NAME, format!("{} is no repository", options.repository));
         };
         let full = repository.full_name();
-        let who = match self.who(&repository).await {
+        let who = match self.who(repository).await {
             Ok(who) => who,
             Err(problem) => {
                 return Check::problem(NAME, problem.to_string())
@@ -138,13 +144,13 @@ impl Asker {
             }
         };
         let check = if options.preflight {
-            match self.probe.may_push(&repository).await {
+            match self.probe.may_push(repository).await {
                 Ok(is_cancelled) => {
                     let stays = if is_cancelled { "" } else { STAYS };
                     let message = format!("{full} may be pushed to; credentials: {who}{stays}");
                     Check::ok(NAME, message)
                 }
-                Err(problem) => self.refused(options, &repository, &problem, &who).await,
+                Err(problem) => self.refused(options, repository, &problem, &who).await,
             }
         } else {
             Check::ok(NAME, format!("{full} is not asked (--no-preflight); credentials: {who}"))
@@ -174,12 +180,6 @@ impl Asker {
                 );
                 return Check::warning(NAME, message)
                     .hint(format!("--bare pushes to {itself} itself"));
-            }
-            if problem.is_missing() && options.naming.is_some() {
-                let message = format!(
-                    "there is no {full}, as images are called without `naming`; credentials: {who}"
-                );
-                return Check::warning(NAME, message);
             }
             if self.probe.may_read(repository).await {
                 let message =

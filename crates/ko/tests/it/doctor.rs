@@ -295,6 +295,26 @@ fn the_certificate_is_of_nobody() {
 }
 
 #[test]
+fn what_a_template_names_is_asked_for() {
+    let fixture = healthy(TestRegistry::start());
+    let config = "builds: [{id: web, naming: 'of-{{.ID}}'}]\nnaming: '{{.Base}}-all'\n";
+    let _ = fixture.module().file(".ko.yaml", config);
+    let push = ("push", Status::Ok);
+    let _ = says(doctor(&fixture), push, "/out/of-web may be pushed to", "");
+    let flags = ["doctor", "--output=json", "--bare"];
+    let _ = says(fixture.sandbox.run(flags), push, "/out may be pushed to", "");
+    assert!(fs::read_dir(fixture.sandbox.tmp()).unwrap().next().is_none());
+
+    // There is no such variable.
+    let _ = fixture.module().file(".ko.yaml", "naming: '{{.Env.NOPE}}'\n");
+    let found = found(doctor(&fixture));
+    let naming = found.checks.iter().find(|check| check.name == "naming").unwrap();
+    assert_eq!(naming.status, Status::Problem, "{naming:#?}");
+    let push = found.checks.iter().find(|check| check.name == "push").unwrap();
+    assert_eq!(push.status, Status::Ok, "{push:#?}");
+}
+
+#[test]
 fn https_is_spoken_to_a_registry_of_plain_http() {
     let fixture = healthy(TestRegistry::start());
     let host = fixture.registry.host();
