@@ -9,16 +9,18 @@ use freshness::Places;
 use futures::future::try_join_all;
 use golang::{Argument, Environment, Go};
 use layer::Compressor;
-use oci::{Digest, PlatformMatcher, Repository};
+use oci::{Digest, Platform, PlatformMatcher, Repository};
 use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver, UnderWay, Watcher};
 use store::Store;
 
 use crate::activity::Activity;
-use crate::bases::Bases;
+use crate::bases::{BaseError, Bases, LockedBase};
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
 use crate::budget::Budget;
-use crate::build::{Builder, BuilderParts, Followed, GoBuilder, ListingError, MissingGo, Program};
+use crate::build::{
+    Builder, BuilderParts, Followed, GoBuilder, ListingError, MissingGo, Program, forbid_network,
+};
 use crate::cache::CacheHandle;
 use crate::cancellation::Cancellation;
 use crate::container_engine::ContainerEngine;
@@ -28,10 +30,10 @@ use crate::error::Error;
 use crate::events::{Event, Observer};
 use crate::execute::{Executor, Published};
 use crate::forecast::{Forecast, forecast};
-use crate::image::{Artifact, ImageName, ImageOptions};
+use crate::image::{Artifact, ImageLayer, ImageName, ImageOptions};
 use crate::naming::Naming;
 use crate::options::{Network, Options};
-use crate::plan::{BaseChoice, Plan, PlannedProgram, Planner, is_stale};
+use crate::plan::{BaseChoice, MaxAge, Plan, PlannedProgram, Planner, is_stale};
 use crate::platform::HOST_ARCHITECTURE;
 
 /// Builds and publishes images.
@@ -42,6 +44,7 @@ pub struct Engine {
     image: ImageOptions,
     sbom: bool,
     cache: Arc<CacheHandle>,
+    blobs: Blobs,
     clients: Clients,
     cancellation: Cancellation,
     pub(crate) work_dir: PathBuf,
@@ -68,6 +71,19 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Bytes of blobs that have left, also those that are not answered yet.
     pub bytes_moved: u64,
+}
+
+/// A base that is in the cache with its layers.
+#[derive(Debug, Clone)]
+pub struct PulledBase {
+    /// The base as the user wrote it.
+    pub base: String,
+    /// Its digest, unless `base` names it already or there is none.
+    pub digest: Option<Digest>,
+    /// The platforms whose images are there.
+    pub platforms: Vec<Platform>,
+    /// The size of their layers.
+    pub bytes: u64,
 }
 
 impl Engine {
@@ -118,6 +134,9 @@ impl Engine {
         let dry_run = options.dry_run;
         let debug = options.debug.is_some();
         let uses = options.uses();
+        if options.network.offline {
+            forbid_network(&mut options.environment, &mut options.build);
+        }
         let sink = observer.clone();
         let opening = move || {
             CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, dry_run, &sink)
@@ -145,12 +164,14 @@ impl Engine {
             overrides: options.base_overrides,
             compression: options.compression,
             builds: options.build.builds.iter().map(|build| build.id.clone()).collect(),
+            max_age: options.max_base_age.map(|age| MaxAge { age, now: options.build.time }),
         };
         let bases = Arc::new(Bases::new(
             clients.bases.clone(),
             store.clone(),
             options.engines.clone(),
             options.platforms.clone(),
+            options.locked,
         ));
         let blobs = Blobs::new(store.clone(), clients.bases.clone());
         let naming = Naming::new(&options.destination, &options.build.builds);
@@ -210,6 +231,7 @@ impl Engine {
             image: options.image,
             sbom: options.sbom.is_some(),
             cache: opened,
+            blobs,
             clients,
             cancellation,
             work_dir: options.work_dir,
@@ -302,6 +324,44 @@ impl Engine {
             cancellation: &self.cancellation,
             committing: &self.committing,
         }
+    }
+
+    /// What the tags of all bases of the options point at, `now`; those that were
+    /// fetched by this run are not asked for again.
+    ///
+    /// # Errors
+    /// The first base that cannot be fetched.
+    pub async fn lock_bases(&self, now: jiff::Timestamp) -> Result<Vec<LockedBase>, Error> {
+        let Planner { bases, choice, .. } = &self.planner;
+        let fetched = choice.all().map(|reference| bases.get(reference));
+        let fetched = try_join_all(fetched).await.map_err(Error::Base)?;
+        Ok(fetched.iter().filter_map(|base| base.lock(now)).collect())
+    }
+
+    /// Brings all bases of the options into the cache, with the layers of the images
+    /// for the wanted platforms: each with its digest, and how many layers it has.
+    ///
+    /// # Errors
+    /// The first base that cannot be fetched, for the wanted platforms, or kept.
+    pub async fn pull_bases(&self) -> Result<Vec<PulledBase>, Error> {
+        let Planner { bases, choice, .. } = &self.planner;
+        let pulls = choice.all().map(|reference| async move {
+            let base = bases.get(reference).await.map_err(Error::Base)?;
+            let selected = bases.select(&base).await.map_err(Error::Base)?;
+            let layers: Vec<ImageLayer> =
+                selected.images().flat_map(|image| image.layers().collect::<Vec<_>>()).collect();
+            let provided = layers.iter().map(|layer| self.blobs.provide(layer));
+            try_join_all(provided).await.map_err(|source| {
+                Error::Base(BaseError::Layer { base: reference.to_string(), source })
+            })?;
+            Ok(PulledBase {
+                base: reference.to_string(),
+                digest: base.found_digest(),
+                platforms: selected.platforms().cloned().collect(),
+                bytes: layers.iter().map(|layer| layer.descriptor.size).sum(),
+            })
+        });
+        try_join_all(pulls).await
     }
 
     /// Plans, and executes the plan.
@@ -460,7 +520,9 @@ impl Clients {
         };
         let bases = client(false)?;
         let destination = if network.insecure { client(true)? } else { bases.clone() };
-        Ok(Self { bases: bases.for_bases(), destination })
+        let for_bases = bases.for_bases();
+        let bases = if network.offline { for_bases.offline() } else { for_bases };
+        Ok(Self { bases, destination })
     }
 
     /// Each that counts for itself.

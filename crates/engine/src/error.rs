@@ -56,6 +56,9 @@ pub enum Error {
         /// The name, with the tag.
         reference: String,
     },
+    /// A base cannot be had.
+    #[error(transparent)]
+    Base(BaseError),
     /// An image could not be made.
     #[error("error building \"ko://{import_path}\"")]
     Build {
@@ -141,7 +144,8 @@ impl Error {
                 ImageError::Compression { .. } | ImageError::Described(_) => ErrorKind::Usage,
                 ImageError::Build(_) => ErrorKind::Build,
             },
-            Self::Publish { .. }
+            Self::Base(_)
+            | Self::Publish { .. }
             | Self::Destination(_)
             | Self::ContainerEngine(_)
             | Self::Network(_) => ErrorKind::Registry,
@@ -197,6 +201,7 @@ impl Error {
             Self::Listing(error) => error.hint(),
             Self::Naming { source, .. } => source.hint(),
             Self::SharedName { .. } => Some(SHARED_HINT.to_owned()),
+            Self::Base(source) => source.hint(),
             Self::Build { source, .. } => source.hint(),
             Self::Publish { source, .. } | Self::Destination(source) => source.hint(),
             Self::ContainerEngine(source) => source.hint(),

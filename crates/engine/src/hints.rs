@@ -10,7 +10,11 @@ pub(crate) const NO_CACHE: &str = "set KOCACHE to one, or HOME";
 
 /// A registry that refuses a request; `base` says whether it is that of a base.
 pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
-    if let RegistryError::Create { .. } = error {
+    if let RegistryError::Offline { .. } = error {
+        "`ko base pull` brings bases and their layers into the cache while there is a network; \
+         offline, a base has to be named by digest, in ko.lock (`ko lock`) or by itself"
+            .to_owned()
+    } else if let RegistryError::Create { .. } = error {
         "make the repository, or allow these credentials to do that (ecr:CreateRepository)"
             .to_owned()
     } else if !base && is_missing_in_cloud(error) {

@@ -41,7 +41,9 @@ mod static_base;
 mod tests;
 
 pub use activity::Clock;
-pub use bases::{BaseError, BaseReference, LocalBaseError, known_platforms};
+pub use bases::{
+    BaseError, BaseReference, LocalBaseError, LockedBase, LockedBases, known_platforms,
+};
 pub use blobs::{BlobError, Blobs};
 pub use blocking::on_thread;
 pub use budget::Limits;
@@ -52,7 +54,7 @@ pub use described::DescribeError;
 pub use destinations::{
     Archive, Destination, DestinationError, DestinationOptions, Layout, Local, SbomFileError,
 };
-pub use engine::{Counters, Engine};
+pub use engine::{Counters, Engine, PulledBase};
 pub use error::{Error, ErrorKind, ImageError};
 pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
 pub use execute::Published;

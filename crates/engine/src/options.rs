@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use golang::{Environment, Uses};
 use layer::Compression;
@@ -12,7 +13,7 @@ use oci::{Platform, PlatformMatcher};
 use registry::{Anonymous, ClientOptions, Keychain, Proxies, Registries, RetryPolicy, RootPlaces};
 
 use crate::activity::Clock;
-use crate::bases::BaseReference;
+use crate::bases::{BaseReference, LockedBases};
 use crate::budget::Limits;
 use crate::build::{BuildOptions, DebugOptions};
 use crate::container_engine::EnginePlaces;
@@ -60,6 +61,10 @@ pub struct Options {
     pub default_base: BaseReference,
     /// Bases by import path in lower case.
     pub base_overrides: BTreeMap<String, BaseReference>,
+    /// Which digests the tags of bases stand for.
+    pub locked: LockedBases,
+    /// A base that is older than this is worth a notice.
+    pub max_base_age: Option<Duration>,
     /// What links in kodata may reach (`KO_DATA_PATH_ALLOWED_ROOT`).
     pub kodata_root: Option<PathBuf>,
     /// How layers are compressed.
@@ -114,6 +119,8 @@ impl Options {
             container_engine_default: false,
             default_base: BaseReference::Static,
             base_overrides: BTreeMap::new(),
+            locked: LockedBases::default(),
+            max_base_age: None,
             kodata_root: None,
             compression: Compression::default(),
             debug: None,
@@ -152,6 +159,7 @@ impl Default for Network {
             watched: false,
             keychain: Arc::new(Anonymous),
             create_repositories: false,
+            offline: false,
         }
     }
 }
@@ -179,6 +187,8 @@ pub struct Network {
     /// Repositories that are not there are made, where the registry has that done
     /// before the first push (`--create-repositories`).
     pub create_repositories: bool,
+    /// Nothing is asked of the network but the destination (`--offline`).
+    pub offline: bool,
 }
 
 impl Network {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use golang::{Argument, ImportPath, LoadError, lowercase};
@@ -141,9 +142,46 @@ pub(crate) struct BaseChoice {
     pub(crate) compression: Compression,
     /// The ids of the configured builds.
     pub(crate) builds: Vec<String>,
+    pub(crate) max_age: Option<MaxAge>,
+}
+
+/// How old a base may be before users are told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MaxAge {
+    pub(crate) age: Duration,
+    pub(crate) now: jiff::Timestamp,
+}
+
+impl MaxAge {
+    /// What to say of a base.
+    fn notice(&self, planned: &PlannedProgram) -> Option<Event> {
+        let dated = planned.base.dated(&planned.selected)?;
+        let age = self.now.duration_since(dated).unsigned_abs();
+        let days = |time: Duration| time.as_secs() / (24 * 3600);
+        (dated < self.now && age > self.age).then(|| Event::Notice {
+            text: format!(
+                "base {} is of {}, {} days ago; maxBaseAge is {} days",
+                planned.reference,
+                dated.strftime("%Y-%m-%d"),
+                days(age),
+                days(self.age)
+            ),
+            hint: Some(
+                "take a newer one: another tag, or, where ko.lock names its digest, `ko lock`"
+                    .to_owned(),
+            ),
+        })
+    }
 }
 
 impl BaseChoice {
+    /// All that may be wanted, each once.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &BaseReference> {
+        let mut seen = HashSet::new();
+        let all = std::iter::once(&self.default).chain(self.overrides.values());
+        all.filter(move |base| seen.insert(*base))
+    }
+
     fn of(&self, import_path: &ImportPath) -> &BaseReference {
         self.overrides.get(&lowercase(import_path.as_str())).unwrap_or(&self.default)
     }
@@ -252,8 +290,15 @@ impl Planner {
         });
         let programs: Vec<PlannedProgram> =
             join_all(plans).await.into_iter().collect::<Result<_, _>>()?;
+        let mut dated = HashSet::new();
         for planned in &programs {
             self.emit(planned);
+            if let Some(max_age) = self.choice.max_age
+                && dated.insert(&planned.reference)
+                && let Some(notice) = max_age.notice(planned)
+            {
+                self.observer.emit(notice);
+            }
         }
         Ok(Plan { programs })
     }

@@ -14,6 +14,7 @@ mod executables;
 mod follower;
 mod har;
 mod init;
+mod lock;
 mod mains;
 mod memory;
 mod nearest;
@@ -75,6 +76,7 @@ fn run(process: &Process) -> Result<ExitCode> {
     match cli.command {
         Command::Apply(arguments) => commands::apply(process, verbose, &arguments)?,
         Command::Auth(arguments) => return commands::auth(process, &arguments),
+        Command::Base(arguments) => commands::base(process, verbose, &arguments)?,
         Command::Build(arguments) => commands::build(process, verbose, &arguments)?,
         Command::Cache(arguments) => commands::cache(process, &arguments)?,
         Command::Completion(arguments) => ui::print(&cli::script(arguments.shell))?,
@@ -84,6 +86,7 @@ fn run(process: &Process) -> Result<ExitCode> {
         Command::Doctor(arguments) => return commands::doctor(process, &arguments),
         Command::Help { words } => commands::help(&words)?,
         Command::Init(arguments) => commands::init(process, &arguments)?,
+        Command::Lock(arguments) => return commands::lock(process, verbose, &arguments),
         Command::Login(arguments) => commands::login(process, &arguments)?,
         Command::Resolve(arguments) => commands::resolve(process, verbose, &arguments)?,
         Command::Run(arguments) => commands::run(process, verbose, &arguments)?,

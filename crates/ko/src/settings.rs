@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use engine::registries::Registries;
 use engine::{
-    BaseReference, BuildConfig, BuildOptions, Clock, Compression, DebugOptions, Environment,
-    ImageOptions, Limits, Options, PlatformMatcher, Repository, SbomOptions, Timestamp, keychain,
+    BaseReference, BuildConfig, BuildOptions, Clock, Compression, DebugOptions, DelveVersion,
+    Environment, ImageOptions, Limits, LockedBases, Options, PlatformMatcher, Repository,
+    SbomOptions, Timestamp, keychain,
 };
 
 use crate::cli::{
-    CompressionArgs, ImageArgs, Output, PublishArgs, RegistryArgs, VERSION, elements, size,
+    CompressionArgs, ImageArgs, LockFlags, Output, PublishArgs, RegistryArgs, VERSION, elements,
+    size,
 };
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
 use crate::error::{CommandError, Kind, Result};
+use crate::lock::{self, Lock};
 use crate::memory::memory;
 use crate::{destination, network, system, traces, ui};
 
@@ -71,6 +74,7 @@ fn read(
         || described
         || !image.trace_http.is_empty()
         || traces::wants_requests(process, &image.log_file);
+    network.offline = image.lock.offline;
     network.create_repositories = publishing
         .create_repositories()
         .map_err(|error| error.context("error creating publisher"))?;
@@ -99,9 +103,13 @@ fn read(
     options.container_engine_default = builder.container_engine_default;
     options.default_base = builder.default_base;
     options.base_overrides = builder.base_overrides;
+    options.max_base_age = builder.max_base_age;
+    let lock = builder.lock.unwrap_or_default();
+    options.locked = LockedBases::new(lock.bases, image.lock.locked);
+    toolchain(&mut options.environment, lock.go.as_deref(), image.lock.locked)?;
     options.kodata_root = process.path("KO_DATA_PATH_ALLOWED_ROOT").map(|root| work_dir.join(root));
     options.compression = builder.compression;
-    options.debug = debug(image)?;
+    options.debug = debug(image, lock.delve)?;
     options.image = builder.image;
     options.sbom = sbom;
     options.engines = destination::engine_places(process, &work_dir);
@@ -143,6 +151,8 @@ struct Builder {
     container_engine_default: bool,
     default_base: BaseReference,
     base_overrides: BTreeMap<String, BaseReference>,
+    max_base_age: Option<Duration>,
+    lock: Option<Lock>,
     compression: Compression,
     publishing: config::Publishing,
     naming: config::Naming,
@@ -160,6 +170,8 @@ fn builder(
         ui::log_once(&warning);
     }
     let Bases { default_base, base_overrides } = bases(&config, &arguments.base)?;
+    let max_base_age = config.max_base_age()?;
+    let lock = lock(&arguments.lock, &config, work_dir)?;
     let setting_up = "error setting up builder options";
     let wanted =
         wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
@@ -177,11 +189,52 @@ fn builder(
         container_engine_default,
         default_base,
         base_overrides,
+        max_base_age,
+        lock,
         compression,
         publishing: config.publishing,
         naming: config.naming,
         image,
     })
+}
+
+/// What is locked, unless it is to be locked anew.
+fn lock(flags: &LockFlags, config: &Config, work_dir: &Path) -> Result<Option<Lock>> {
+    let against = [(flags.locked, "--locked"), (flags.offline, "--offline")];
+    if flags.update_lock {
+        return match against.iter().find(|(set, _)| *set) {
+            Some((_, flag)) => {
+                Err(CommandError::new(format!("--update-lock and {flag} cannot both be used")))
+            }
+            None => Ok(None),
+        };
+    }
+    let path = lock::path(config, work_dir);
+    let lock = lock::read(&path)?;
+    if lock.is_none() && flags.locked {
+        let message = format!("--locked goes by {}, which is not there", path.display());
+        return Err(CommandError::new(message).hint(Some("`ko lock` writes it".to_owned())));
+    }
+    Ok(lock)
+}
+
+/// Has `go` be the release that is locked. What the user says of it counts more,
+/// unless the lock is all that counts.
+fn toolchain(environment: &mut Environment, locked: Option<&str>, strict: bool) -> Result<()> {
+    let Some(locked) = locked else { return Ok(()) };
+    let set = environment.get("GOTOOLCHAIN").filter(|set| !set.is_empty());
+    match set.map(|set| set.to_string_lossy().into_owned()) {
+        Some(set) if strict && set.starts_with("go1") && set != locked => {
+            let message = format!("GOTOOLCHAIN={set}, and ko.lock has {locked}");
+            let hint = "unset GOTOOLCHAIN, or write the lock anew with `ko lock`";
+            Err(CommandError::new(message).hint(Some(hint.to_owned())))
+        }
+        Some(_) if !strict => Ok(()),
+        _ => {
+            environment.set("GOTOOLCHAIN", locked);
+            Ok(())
+        }
+    }
 }
 
 /// A configuration that was checked as a build checks it, under some flags.
@@ -206,7 +259,7 @@ pub(crate) fn check(
     let wanted = wanted_platforms(process, platform, config)?;
     let _ = platforms(&wanted)?;
     let _ = config.build_options(ldflags)?;
-    let _ = (config.naming.name()?, config.naming.tags()?);
+    let _ = (config.naming.name()?, config.naming.tags()?, config.max_base_age()?);
     let registries = network::registries(process, config, work_dir)?;
     let compression = self::compression(compression, config);
     let _ = compression.parse()?;
@@ -322,7 +375,7 @@ fn image(process: &Process, arguments: &ImageArgs) -> Result<ImageOptions> {
 }
 
 /// What templates take for now: `SOURCE_DATE_EPOCH`, else the clock.
-fn now(process: &Process) -> Result<jiff::Timestamp> {
+pub(crate) fn now(process: &Process) -> Result<jiff::Timestamp> {
     let epoch = epoch(process, "SOURCE_DATE_EPOCH")?;
     let epoch = epoch.and_then(|(seconds, _)| jiff::Timestamp::from_second(seconds).ok());
     Ok(epoch.unwrap_or_else(jiff::Timestamp::now))
@@ -385,7 +438,7 @@ pub(crate) fn publishing(
 
 /// How programs are debugged, if they are. What is wrong is an error also where
 /// nothing is debugged.
-fn debug(arguments: &ImageArgs) -> Result<Option<DebugOptions>> {
+fn debug(arguments: &ImageArgs, locked: Option<DelveVersion>) -> Result<Option<DebugOptions>> {
     let wrong = |value: &str, flag: &str, reason: &str| {
         CommandError::new(format!("invalid argument {value:?} for \"{flag}\" flag: {reason}"))
     };
@@ -394,10 +447,12 @@ fn debug(arguments: &ImageArgs) -> Result<Option<DebugOptions>> {
         let value = arguments.debug_port.to_string();
         wrong(&value, "--debug-port", "must be from 1 to 65535")
     })?;
-    let version = &arguments.debug_version;
-    let version = version.parse().map_err(|error: engine::DelveVersionError| {
-        wrong(version, "--debug-version", &error.to_string())
-    })?;
+    let version = match &*arguments.debug_version {
+        "" => locked.unwrap_or_default(),
+        version => version.parse().map_err(|error: engine::DelveVersionError| {
+            wrong(version, "--debug-version", &error.to_string())
+        })?,
+    };
     let options = DebugOptions { version, port, start: arguments.debug_continue };
     Ok(arguments.debug.then_some(options))
 }

@@ -51,6 +51,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// What is asked, without asking where the registry is.
+    pub(crate) fn what(&self) -> String {
+        match &self.target {
+            Target::Location(url) => url.to_string(),
+            Target::Path(path, _) => format!("{}{path}", self.repository.full_name()),
+        }
+    }
+
     pub(crate) fn request(&self, base: &Url) -> Request {
         let url = match &self.target {
             Target::Location(url) => url.clone(),

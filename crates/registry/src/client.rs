@@ -32,6 +32,7 @@ use crate::under_way::UnderWay;
 pub struct Client {
     inner: Arc<Inner>,
     pulls_bases: bool,
+    is_offline: bool,
 }
 
 #[derive(Debug)]
@@ -61,13 +62,20 @@ impl Client {
             experience: Experience::default(),
             preflights: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner), pulls_bases: false })
+        Ok(Self { inner: Arc::new(inner), pulls_bases: false, is_offline: false })
     }
 
     /// A clone for bases, which may be pulled from mirrors of their registries.
     #[must_use]
     pub fn for_bases(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), pulls_bases: true }
+        Self { pulls_bases: true, ..self.clone() }
+    }
+
+    /// A clone that asks nothing of any registry: each request fails
+    /// ([`RegistryError::Offline`]).
+    #[must_use]
+    pub fn offline(&self) -> Self {
+        Self { is_offline: true, ..self.clone() }
     }
 
     /// Returns whether one is a clone of the other.
@@ -126,6 +134,10 @@ impl Client {
 
     pub(crate) fn pulls(&self) -> &Pulls {
         &self.inner.pulls
+    }
+
+    pub(crate) fn is_offline(&self) -> bool {
+        self.is_offline
     }
 
     pub(crate) fn pulls_bases(&self) -> bool {

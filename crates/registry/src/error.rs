@@ -218,6 +218,12 @@ pub enum RegistryError {
         /// The file that says so.
         file: String,
     },
+    /// The client may ask nothing of any registry.
+    #[error("{what} is not in the cache, and nothing is fetched offline")]
+    Offline {
+        /// The repository in full, and the path of what was wanted in it.
+        what: String,
+    },
     /// The proxy that the request should go through cannot be known.
     #[error(transparent)]
     Proxy(#[from] ProxyError),

@@ -156,7 +156,11 @@ impl RegistryError {
     pub(crate) fn is_local(&self) -> bool {
         matches!(
             self,
-            Self::Store(_) | Self::Io { .. } | Self::NoBlob { .. } | Self::TlsFile { .. }
+            Self::Store(_)
+                | Self::Io { .. }
+                | Self::NoBlob { .. }
+                | Self::TlsFile { .. }
+                | Self::Offline { .. }
         )
     }
 

@@ -28,6 +28,9 @@ impl Client {
     /// is answered once, or twice if none was expected.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Response, RegistryError> {
         self.check(call.repository)?;
+        if self.is_offline() {
+            return Err(RegistryError::Offline { what: call.what() });
+        }
         let endpoint = self.endpoint(call.repository.registry());
         if let Some(response) = self.send_as_before(call, &endpoint).await? {
             return Ok(response);

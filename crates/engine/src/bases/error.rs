@@ -8,6 +8,7 @@ use oci::{Digest, MediaType, Platform, PlatformMatcher};
 use registry::RegistryError;
 use store::StoreError;
 
+use crate::blobs::BlobError;
 use crate::container_engine::DaemonError;
 use crate::hints;
 
@@ -57,6 +58,27 @@ pub enum BaseError {
     Pull {
         /// The base as the user wrote it.
         base: String,
+        /// What the registry said.
+        #[source]
+        source: Arc<RegistryError>,
+    },
+    /// A base that is not locked must not be used.
+    #[error("base image {base} is not in ko.lock, and --locked takes no other")]
+    Unlocked {
+        /// The base as the user wrote it.
+        base: String,
+    },
+    /// The registry has not what is locked.
+    #[error(
+        "fetching base image: ko.lock has {digest} for {base}, locked {since}, and the registry has it no more"
+    )]
+    LockedGone {
+        /// The base as the user wrote it.
+        base: String,
+        /// What is locked.
+        digest: Digest,
+        /// Since when.
+        since: jiff::Timestamp,
         /// What the registry said.
         #[source]
         source: Arc<RegistryError>,
@@ -147,6 +169,15 @@ pub enum BaseError {
         /// What is wanted.
         wanted: PlatformMatcher,
     },
+    /// A layer cannot be brought into the cache.
+    #[error("pulling base image {base}")]
+    Layer {
+        /// The base as the user wrote it.
+        base: String,
+        /// Why not.
+        #[source]
+        source: BlobError,
+    },
     /// The cache cannot be written.
     #[error("keeping base image {base}")]
     Store {
@@ -166,7 +197,16 @@ impl BaseError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Pull { source, .. } => Some(hints::registry(source, true)),
+            Self::Unlocked { .. } => {
+                Some("`ko lock` writes what its tag points at into ko.lock".to_owned())
+            }
+            Self::LockedGone { .. } => Some(
+                "`ko lock`, or --update-lock, takes what the tag points at now; a mirror below \
+                 registries in .ko.yaml may still have the old one"
+                    .to_owned(),
+            ),
             Self::Local { source, .. } => source.hint(),
+            Self::Layer { source, .. } => source.hint(),
             Self::Store { source, .. } if source.is_full() => Some(hints::DISK_FULL.to_owned()),
             Self::NoPlatform { wanted, available, .. } => Some(platforms(wanted, available)),
             Self::OtherPlatform { platform, .. } => Some(format!(

@@ -12,7 +12,10 @@ use registry::{Access, Client, RegistryError};
 use serde::{Deserialize, Serialize};
 use store::{Record, Store, StoreError};
 
-use super::{Base, BaseError, BaseReference, Content, Selected, local, named, scratch};
+use super::{
+    Base, BaseError, BaseReference, Content, LockedBase, LockedBases, Selected, local, named,
+    scratch,
+};
 use crate::blocking::with_store;
 use crate::container_engine::EnginePlaces;
 use crate::image::{BaseImage, LayerSource, platform_of};
@@ -62,8 +65,9 @@ impl Bases {
         store: Store,
         engines: EnginePlaces,
         wanted: PlatformMatcher,
+        locked: LockedBases,
     ) -> Self {
-        let fetcher = Fetcher { client, store, engines };
+        let fetcher = Fetcher { client, store, engines, locked: Arc::new(locked) };
         Self { fetcher, wanted, bases: OnceMap::new(), selections: OnceMap::new() }
     }
 
@@ -103,6 +107,7 @@ struct Fetcher {
     client: Client,
     store: Store,
     engines: EnginePlaces,
+    locked: Arc<LockedBases>,
 }
 
 /// A manifest or index, checked against its digest.
@@ -154,7 +159,7 @@ impl Fetcher {
                 return Err(BaseError::NoPlatform {
                     base: base.reference.to_string(),
                     wanted: wanted.clone(),
-                    available: available(index),
+                    available: base.available(),
                 });
             }
             1 => Selected::Image(Box::new(images.remove(0).1)),
@@ -166,7 +171,13 @@ impl Fetcher {
         let (source, found) = match &reference {
             BaseReference::Scratch => {
                 let source = LayerSource::Scratch;
-                return Ok(Base { reference, source, digest: None, content: Content::Scratch });
+                return Ok(Base {
+                    reference,
+                    source,
+                    digest: None,
+                    locked_since: None,
+                    content: Content::Scratch,
+                });
             }
             BaseReference::Static => {
                 let (bytes, _) = static_base::index();
@@ -188,7 +199,13 @@ impl Fetcher {
                 (LayerSource::Cache, found)
             }
             BaseReference::Registry { reference: place, .. } => {
-                let found = self.manifest(&reference, place).await?;
+                let found = match self.locked.get(&reference) {
+                    Some(locked) => self.locked_manifest(locked, place).await?,
+                    None if self.locked.is_complete() && reference.tag().is_some() => {
+                        return Err(BaseError::Unlocked { base: reference.to_string() });
+                    }
+                    None => self.manifest(&reference, place).await?,
+                };
                 (LayerSource::Registry(place.repository().clone()), found)
             }
         };
@@ -204,7 +221,8 @@ impl Fetcher {
         } else {
             return Err(BaseError::MediaType { base: base(), media_type: found.media_type });
         };
-        Ok(Base { digest: Some(found.digest), reference, source, content })
+        let locked_since = self.locked.get(&reference).map(|locked| locked.since);
+        Ok(Base { digest: Some(found.digest), locked_since, reference, source, content })
     }
 
     /// An image of an index.
@@ -272,6 +290,22 @@ impl Fetcher {
             source: source.clone(),
             manifest,
             config,
+        })
+    }
+
+    /// What a lock says that a tag stands for.
+    async fn locked_manifest(
+        &self,
+        locked: &LockedBase,
+        place: &Reference,
+    ) -> Result<Found, BaseError> {
+        let LockedBase { image, digest, since, .. } = locked;
+        let found = self.manifest(image, &place.repository().with_digest(*digest)).await;
+        found.map_err(|error| match error {
+            BaseError::Pull { base, source } if source.is_not_found() => {
+                BaseError::LockedGone { base, digest: *digest, since: *since, source }
+            }
+            error => error,
         })
     }
 
@@ -352,9 +386,4 @@ fn malformed(
     digest: Digest,
 ) -> impl FnOnce(serde_json::Error) -> BaseError {
     move |source| BaseError::Malformed { base, what, digest, source: Arc::new(source) }
-}
-
-fn available(index: &Index) -> Vec<Platform> {
-    let platforms = index.manifests.iter().filter_map(|entry| entry.platform.clone());
-    platforms.filter(|platform| platform.os != "unknown").collect()
 }

@@ -6,6 +6,7 @@ mod error;
 mod fetch;
 mod known;
 mod local;
+mod locked;
 mod reference;
 
 use oci::{
@@ -15,6 +16,7 @@ use oci::{
 pub use self::error::{BaseError, LocalBaseError};
 pub(crate) use self::fetch::Bases;
 pub use self::known::known_platforms;
+pub use self::locked::{LockedBase, LockedBases};
 pub use self::reference::BaseReference;
 use crate::image::{BaseImage, LayerSource, STATIC_BASE, empty_manifest};
 
@@ -24,6 +26,7 @@ pub(crate) struct Base {
     reference: BaseReference,
     source: LayerSource,
     digest: Option<Digest>,
+    locked_since: Option<jiff::Timestamp>,
     content: Content,
 }
 
@@ -64,6 +67,21 @@ impl Selected {
 }
 
 impl Base {
+    /// When it was made, as the newest of these images says, else since when it is
+    /// locked: what is built to come out the same each time has no such time.
+    pub(crate) fn dated(&self, selected: &Selected) -> Option<jiff::Timestamp> {
+        let created = |image: &BaseImage| image.config.created.as_str().parse().ok();
+        let newest = selected.images().filter_map(created).max();
+        newest.filter(|time: &jiff::Timestamp| time.as_second() > 0).or(self.locked_since)
+    }
+
+    /// The base as a lock file has it, `now`.
+    pub(crate) fn lock(&self, now: jiff::Timestamp) -> Option<LockedBase> {
+        let digest = self.reference.tag().and(self.digest)?;
+        let (image, platforms) = (self.reference.clone(), self.available());
+        Some(LockedBase { image, digest, platforms, since: now })
+    }
+
     /// Its digest; none of `scratch`.
     pub(crate) fn digest(&self) -> Option<Digest> {
         self.digest
@@ -75,6 +93,19 @@ impl Base {
         match &self.reference {
             BaseReference::Registry { reference: Reference::Digest(..), .. } => None,
             _ => self.digest,
+        }
+    }
+
+    /// What it is for, as far as it says so.
+    fn available(&self) -> Vec<Platform> {
+        match &self.content {
+            Content::Scratch => Vec::new(),
+            Content::Image(image) => vec![image.platform.clone()],
+            Content::Index { index, .. } => {
+                let platforms = index.manifests.iter().filter_map(|entry| entry.platform.clone());
+                // Attestations of BuildKit.
+                platforms.filter(|platform| platform.os != "unknown").collect()
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use oci::{Reference, ReferenceError};
 
+use super::local;
 use crate::image::STATIC_BASE;
 
 /// A base image as the user named it.
@@ -21,6 +22,20 @@ pub enum BaseReference {
         /// What it means.
         reference: Reference,
     },
+}
+
+impl BaseReference {
+    /// The full name with the tag of one that a registry may move.
+    pub(super) fn tag(&self) -> Option<String> {
+        match self {
+            Self::Registry { reference: reference @ Reference::Tag(repository, _), .. }
+                if repository.registry().as_str() != local::LOCAL =>
+            {
+                Some(reference.full_name())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl FromStr for BaseReference {

@@ -42,6 +42,12 @@ pub enum ResolveError {
         #[source]
         source: reqwest::Error,
     },
+    /// A URL is not fetched offline.
+    #[error("error processing import paths in {url:?}: with --offline, nothing is fetched")]
+    Offline {
+        /// The URL.
+        url: ManifestUrl,
+    },
     /// What is at a URL is too large for a manifest.
     #[error("error processing import paths in {url:?}: it is too large")]
     TooLarge {

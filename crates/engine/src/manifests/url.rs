@@ -41,6 +41,9 @@ impl fmt::Debug for ManifestUrl {
 /// Fetches what is at an `http` or `https` URL, following redirects. No
 /// credentials are sent but those of the URL itself.
 pub(super) async fn fetch(url: &ManifestUrl, network: &Network) -> Result<Vec<u8>, ResolveError> {
+    if network.offline {
+        return Err(ResolveError::Offline { url: url.clone() });
+    }
     // The library's errors name the URL, too, with all its parameters.
     let failed = |source: reqwest::Error| ResolveError::Fetch {
         url: url.clone(),

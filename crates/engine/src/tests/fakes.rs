@@ -17,7 +17,7 @@ use store::Store;
 use tokio::sync::{Notify, oneshot};
 
 use crate::activity::{Activity, Clock};
-use crate::bases::{BaseReference, Bases};
+use crate::bases::{BaseReference, Bases, LockedBases};
 use crate::blobs::Blobs;
 use crate::build::{
     BuildFailure, BuildHandle, BuildOptions, Builder, BuiltProgram, Checked, KodataLayer,
@@ -332,7 +332,13 @@ impl FakeRun {
         let store = Store::open(dir.path()).unwrap();
         let client = Client::new(ClientOptions::default(), Arc::new(Anonymous)).unwrap();
         let platforms = PlatformMatcher::parse(&["linux/amd64", "linux/arm64"]).unwrap();
-        let bases = Bases::new(client.clone(), store.clone(), EnginePlaces::default(), platforms);
+        let bases = Bases::new(
+            client.clone(),
+            store.clone(),
+            EnginePlaces::default(),
+            platforms,
+            LockedBases::default(),
+        );
         let events = log.clone();
         let observer = Observer::new(move |event| match event {
             Event::Fresh { import_path, .. } => events.note(format!("fresh {import_path}")),
@@ -361,6 +367,7 @@ impl FakeRun {
             overrides: [].into(),
             compression: Compression::default(),
             builds: Vec::new(),
+            max_age: None,
         };
         let planner = Planner {
             builder: Arc::new(builder),

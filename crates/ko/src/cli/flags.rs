@@ -6,7 +6,7 @@ use std::num::IntErrorKind;
 use std::time::Duration;
 
 use clap::Args;
-use engine::{DelveVersion, SbomFormat};
+use engine::SbomFormat;
 
 use super::csv;
 use super::pflag::boolean;
@@ -168,6 +168,8 @@ pub(crate) struct ImageArgs {
     pub(crate) base: String,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
+    #[command(flatten)]
+    pub(crate) lock: LockFlags,
     /// Include Delve debugger into image and wrap around ko-app. This debugger will listen to port 40000.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) debug: bool,
@@ -177,8 +179,8 @@ pub(crate) struct ImageArgs {
     /// With --debug, the port that Delve listens to.
     #[arg(verbatim_doc_comment, long, value_name = "int", default_value = "40000", value_parser = integer)]
     pub(crate) debug_port: i64,
-    /// With --debug, the version of Delve.
-    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = DelveVersion::DEFAULT)]
+    /// With --debug, the version of Delve (default: that of ko.lock, else v1.27.2).
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) debug_version: String,
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
     #[arg(verbatim_doc_comment, long)]
@@ -246,6 +248,20 @@ impl ImageArgs {
     pub(crate) fn progress(&self) -> Progress {
         if self.quiet { Progress::Quiet } else { self.progress }
     }
+}
+
+/// What is taken from ko.lock and the cache alone.
+#[derive(Debug, Default, Args)]
+pub(crate) struct LockFlags {
+    /// Use what ko.lock says and nothing else: a base that is not in it is an error.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) locked: bool,
+    /// Ask nothing of the network but the destination.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) offline: bool,
+    /// Take what the tags of bases point at now, and write it to ko.lock.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) update_lock: bool,
 }
 
 /// How layers are compressed.

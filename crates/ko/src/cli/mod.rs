@@ -11,6 +11,7 @@ mod flags;
 pub(crate) mod habits;
 mod init;
 mod ko_compat;
+mod lock;
 mod manual;
 mod pflag;
 mod quantity;
@@ -34,14 +35,15 @@ pub(crate) use self::credentials::{
 };
 pub(crate) use self::doctor::{DoctorArgs, Format};
 pub(crate) use self::flags::{
-    ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, Output,
-    PublishArgs, RegistryArgs, ResolveArgs, WatchArgs, Watched, elements, split_tags,
+    ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, LockFlags,
+    Output, PublishArgs, RegistryArgs, ResolveArgs, WatchArgs, Watched, elements, split_tags,
 };
 pub(crate) use self::init::InitArgs;
+pub(crate) use self::lock::{BaseArgs, BaseCommand, LockArgs, PullArgs};
 pub(crate) use self::manual::pages;
 use self::pflag::GLOBAL;
 pub(crate) use self::pflag::boolean;
-pub(crate) use self::quantity::{readable, size};
+pub(crate) use self::quantity::{duration, readable, size};
 pub(crate) use self::script::{CompletionArgs, script};
 pub(crate) use self::values::values;
 use crate::error::{CommandError, Kind, Result};
@@ -111,6 +113,8 @@ pub(crate) enum Command {
     /// Log in or access credentials
     #[command(hide = true)]
     Auth(AuthArgs),
+    /// Bring base images into the cache.
+    Base(BaseArgs),
     /// Build and publish container images from the given importpaths.
     ///
     /// Prints the reference of each image on stdout, in the order of the
@@ -160,6 +164,12 @@ pub(crate) enum Command {
     /// with the reason.
     #[command(verbatim_doc_comment)]
     Init(InitArgs),
+    /// Write what base images are now to ko.lock, which builds then go by.
+    ///
+    /// The file has the digests that the tags of all configured bases point at, the
+    /// release of Go and the version of Delve. It is beside .ko.yaml.
+    #[command(verbatim_doc_comment)]
+    Lock(LockArgs),
     /// Log in to a registry
     #[command(
         after_help = "Examples:\n  $ ko login reg.example.com -u AzureDiamond --password-stdin <password.txt"
@@ -221,6 +231,15 @@ fn of_command(words: &[String]) -> (String, bool) {
         || found.get_arguments().any(clap::Arg::is_hide_short_help_set);
     let help = if is_longer { found.render_long_help() } else { found.render_help() };
     (help.to_string(), known)
+}
+
+/// The arguments of `ko build` with these words, all of which are known to be right.
+pub(crate) fn build_words(words: &[&str]) -> BuildArgs {
+    let line = ["ko", "build"].iter().chain(words).map(OsString::from).collect::<Vec<_>>();
+    match parse(&line) {
+        Ok(Parsed::Command(Cli { command: Command::Build(watched), .. })) => watched.arguments,
+        other => unreachable!("{words:?} are no flags of ko build: {other:?}"),
+    }
 }
 
 /// Parses the command line; the first argument is the program's name.

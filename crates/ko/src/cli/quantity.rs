@@ -33,7 +33,7 @@ const NO_SIZE: &str = "want a size such as 500MB or 2GiB";
 ///
 /// # Errors
 /// The text is something else.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let mut seconds = 0.0;
     let mut rest = text;
     if text == "0" {

@@ -45,7 +45,16 @@ const SECTIONS: [Section; 6] = [
     Section {
         heading: "What is in images",
         common: &["base", "image-label", "platform", "sbom"],
-        other: &["compression", "compression-level", "image-annotation", "image-user", "sbom-dir"],
+        other: &[
+            "compression",
+            "compression-level",
+            "image-annotation",
+            "image-user",
+            "locked",
+            "offline",
+            "sbom-dir",
+            "update-lock",
+        ],
     },
     Section {
         heading: "How programs are built",
@@ -63,7 +72,7 @@ const SECTIONS: [Section; 6] = [
 const COMMANDS: [(&str, &[&str]); 4] = [
     ("Images", &["build", "run"]),
     ("Kubernetes manifests", &["apply", "create", "delete", "resolve"]),
-    ("Settings", &["cache", "config", "doctor", "init", "login", "migrate"]),
+    ("Settings", &["base", "cache", "config", "doctor", "init", "lock", "login", "migrate"]),
     ("About ko", &["completion", "help", "version"]),
 ];
 

@@ -86,6 +86,9 @@ fn show(
     for (path, base) in &config.base_image_overrides {
         line(&mut text, &format!("  {}: ", scalar(path)), base);
     }
+    if let Some(age) = &config.max_base_age {
+        line(&mut text, "maxBaseAge: ", age);
+    }
     list(&mut text, "", "defaultPlatforms", platforms);
     list(&mut text, "", "defaultEnv", &config.default_env);
     list(&mut text, "", "defaultFlags", &config.default_flags);

@@ -25,6 +25,10 @@ pub(super) fn check(
         ("--trace-http", &image.trace_http),
         ("--image-refs", &publish.image_refs),
     ];
+    if image.dry_run && image.lock.update_lock {
+        let message = "--update-lock cannot be used with --dry-run, which writes nothing";
+        return Err(CommandError::new(message).of_kind(Kind::Usage));
+    }
     let map = files.map(|files| ("--image-map", &files.image_map));
     match named.into_iter().chain(map).find(|(_, path)| image.dry_run && !path.is_empty()) {
         Some((flag, _)) => {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod auth;
+mod base;
 mod build;
 mod cache;
 mod config;
@@ -11,6 +12,7 @@ mod dry_run;
 mod help;
 mod init;
 mod kubectl;
+mod lock;
 mod login;
 mod manual;
 mod resolve;
@@ -20,6 +22,7 @@ mod watch;
 
 pub(crate) use apply::{apply, create};
 pub(crate) use auth::auth;
+pub(crate) use base::base;
 pub(crate) use build::build;
 pub(crate) use cache::cache;
 pub(crate) use config::config;
@@ -27,6 +30,7 @@ pub(crate) use delete::delete;
 pub(crate) use doctor::doctor;
 pub(crate) use help::{complete, help};
 pub(crate) use init::init;
+pub(crate) use lock::lock;
 pub(crate) use login::login;
 pub(crate) use manual::manual;
 pub(crate) use resolve::resolve;

@@ -9,6 +9,7 @@ use engine::{Counters, Engine, ErrorKind, Options, Published};
 use fsutil::Access;
 use tokio::runtime::Runtime;
 
+use super::lock;
 use crate::cli::{ImageArgs, Output, PublishArgs};
 use crate::deadline::Deadline;
 use crate::environment::Process;
@@ -123,10 +124,17 @@ pub(super) fn run<T>(
             return Err(error);
         }
     };
+    let work = async |engine: &Engine| {
+        let done = work(engine, &reports).await?;
+        if arguments.lock.update_lock {
+            lock::update(process, engine, false).await?;
+        }
+        Ok(done)
+    };
     let done = runtime.block_on(async {
         reports.begun(&engine);
         let (done, ended) = tokio::select! {
-            done = work(&engine, &reports) => (done, false),
+            done = work(&engine) => (done, false),
             signal = signals.next() => {
                 Signals::end_process();
                 engine.cancel();

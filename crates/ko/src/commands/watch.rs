@@ -114,7 +114,11 @@ fn refuse(image: &ImageArgs) -> Result<()> {
         ("--timings", &image.timings),
         ("--trace-http", &image.trace_http),
     ];
-    let others = [("--dry-run", image.dry_run), ("--output", image.output != Output::Text)];
+    let others = [
+        ("--dry-run", image.dry_run),
+        ("--output", image.output != Output::Text),
+        ("--update-lock", image.lock.update_lock),
+    ];
     let used = files.into_iter().map(|(flag, file)| (flag, !file.is_empty())).chain(others);
     match used.into_iter().find(|(_, is_used)| *is_used) {
         None => Ok(()),

@@ -12,6 +12,7 @@ use super::registries::Registry;
 pub(crate) struct File {
     pub(crate) default_base_image: Option<Located<String>>,
     pub(crate) base_image_overrides: Option<BTreeMap<String, Located<String>>>,
+    pub(crate) max_base_age: Option<Located<String>>,
     pub(crate) default_platforms: Option<List>,
     pub(crate) default_env: Option<List>,
     pub(crate) default_flags: Option<List>,
@@ -45,9 +46,10 @@ pub(crate) struct Build {
 
 impl File {
     /// The keys.
-    pub(crate) const KEYS: [&str; 16] = [
+    pub(crate) const KEYS: [&str; 17] = [
         "defaultBaseImage",
         "baseImageOverrides",
+        "maxBaseAge",
         "defaultPlatforms",
         "defaultEnv",
         "defaultFlags",

@@ -30,11 +30,18 @@ pub(crate) struct Found {
     pub(crate) format: Format,
 }
 
-/// Where the file may be, for those who wait for it to change.
+/// What is locked, beside the file.
+pub(crate) const LOCK: &str = "ko.lock";
+
+/// Where the file may be, and what is locked, for those who wait for them to change.
 pub(crate) fn candidates(named: Option<&Path>, work_dir: &Path) -> Vec<PathBuf> {
     match named {
-        None => NAMES.map(|name| work_dir.join(name)).to_vec(),
-        Some(path) => vec![work_dir.join(path), work_dir.join(path).join(".ko.yaml")],
+        None => NAMES.iter().chain([&LOCK]).map(|name| work_dir.join(name)).collect(),
+        Some(path) => {
+            let path = work_dir.join(path);
+            let beside = path.with_file_name(LOCK);
+            vec![path.join(".ko.yaml"), path.join(LOCK), beside, path]
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::registries::Registries;
 use engine::{BuildConfig, BuildFlags, BuildOptions};
@@ -34,6 +35,7 @@ use engine::{BuildConfig, BuildFlags, BuildOptions};
 pub(crate) use compression::Compression;
 pub(crate) use file::Build;
 pub(crate) use image::Image;
+pub(crate) use lookup::LOCK;
 pub(crate) use naming::{Naming, tags};
 pub(crate) use origin::{List, Located, Origin};
 pub(crate) use publishing::Publishing;
@@ -69,6 +71,7 @@ pub(crate) struct Config {
     pub(crate) default_base_image: Located<String>,
     /// By import path in lower case.
     pub(crate) base_image_overrides: BTreeMap<String, Located<String>>,
+    pub(crate) max_base_age: Option<Located<String>>,
     pub(crate) default_platforms: List,
     pub(crate) default_env: List,
     pub(crate) default_flags: List,
@@ -94,7 +97,7 @@ impl Config {
         Self::of(read, &|name| process.text(name))
     }
 
-    /// Where the file may be.
+    /// Where the file may be, and what is locked.
     pub(crate) fn candidates(process: &Process, work_dir: &Path) -> Vec<PathBuf> {
         lookup::candidates(process.path(CONFIG_PATH).as_deref(), work_dir)
     }
@@ -140,6 +143,10 @@ impl Config {
             file: name,
             default_base_image: base,
             base_image_overrides: overrides,
+            max_base_age: variable("KO_MAXBASEAGE")
+                .map(|text| Located::new(text, Origin::Variable("KO_MAXBASEAGE")))
+                .or(file.max_base_age)
+                .filter(|text| !text.value.is_empty()),
             default_platforms: list("KO_DEFAULTPLATFORMS", file.default_platforms),
             default_env: list("KO_DEFAULTENV", file.default_env),
             default_flags: list("KO_DEFAULTFLAGS", file.default_flags),
@@ -163,6 +170,18 @@ impl Config {
             builds: file.builds.unwrap_or_default(),
             unknown,
         })
+    }
+
+    /// How old a base may be before the user is told.
+    pub(crate) fn max_base_age(&self) -> Result<Option<Duration>> {
+        let parse = |text: &Located<String>| {
+            let wrong = |error| {
+                let message = format!("'maxBaseAge': {error}, not {:?}", text.value);
+                text.origin.error(message)
+            };
+            cli::duration(&text.value).map_err(wrong)
+        };
+        self.max_base_age.as_ref().map(parse).transpose()
     }
 
     /// What the user should know, if anything: keys that nobody reads.

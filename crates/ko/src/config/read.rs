@@ -70,6 +70,7 @@ impl<'a> Reader<'a> {
         Ok(File {
             default_base_image: base.transpose()?,
             base_image_overrides: overrides.transpose()?,
+            max_base_age: text("maxBaseAge")?,
             default_platforms: list("defaultPlatforms")?,
             default_env: list("defaultEnv")?,
             default_flags: list("defaultFlags")?,

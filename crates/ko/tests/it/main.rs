@@ -39,6 +39,7 @@ mod kubernetes;
 mod leftovers;
 mod limits;
 mod local;
+mod lock;
 mod login;
 mod manifests;
 mod manual;

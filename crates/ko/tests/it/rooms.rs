@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 31] = [
     ("archive", &["blobs", "image"]),
     ("container_engine", &["archive", "blobs", "image", "redact"]),
     ("containerd", &["archive", "blobs", "image"]),
-    ("bases", &["blocking", "container_engine", "hints", "image", "static_base"]),
+    ("bases", &["blobs", "blocking", "container_engine", "hints", "image", "static_base"]),
     ("build", &["activity", "blocking", "budget", "cancellation", "events", "hints", "image"]),
     (
         "destinations",
