@@ -1,6 +1,6 @@
 //! Outputs: opened, written, committed.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
@@ -170,10 +170,8 @@ fn replacement(target: &Path, old: &Metadata, access: Access) -> Option<NamedTem
 fn temporary(dir: &Path, access: Access) -> io::Result<NamedTempFile> {
     let mut temp = tempfile::Builder::new();
     temp.prefix(".ko-");
-    #[cfg(unix)]
     if access == Access::Public {
-        use std::os::unix::fs::PermissionsExt as _;
-        temp.permissions(fs::Permissions::from_mode(0o666));
+        system::open_to_all(&mut temp);
     }
     temp.tempfile_in(dir)
 }
@@ -184,10 +182,15 @@ mod system {
     use std::fs::{File, Metadata};
     use std::io;
     use std::os::fd::AsFd as _;
-    use std::os::unix::fs::{MetadataExt as _, fchown};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
     use std::path::Path;
 
     use rustix::fs::{AtFlags, CWD};
+
+    /// Has a file made that all may read and write, as far as the umask lets them.
+    pub(super) fn open_to_all(file: &mut tempfile::Builder<'_, '_>) {
+        file.permissions(std::fs::Permissions::from_mode(0o666));
+    }
 
     /// Gives a new file the owner and the mode of the old one; false if it has
     /// not both, or the old one has other names, which would keep what was.
@@ -228,6 +231,9 @@ mod system {
     use std::fs::{File, Metadata};
     use std::io;
     use std::path::Path;
+
+    /// A file has the access of its directory.
+    pub(super) fn open_to_all(_: &mut tempfile::Builder<'_, '_>) {}
 
     pub(super) fn take_over(_: &File, _: &Metadata) -> io::Result<bool> {
         Ok(true)

@@ -1,6 +1,6 @@
 //! Hides what depends on the operating system: process groups and signals on Unix,
-//! and a portable fallback that kills the child alone and looks for its end now
-//! and then.
+//! and a fallback that looks for the child's end now and then, and has Windows' own
+//! `taskkill` end what it has started.
 
 #[cfg(not(unix))]
 pub(crate) use other::{is_executable, isolate, signal, wait};
@@ -88,7 +88,7 @@ mod unix {
 mod other {
     use std::io;
     use std::path::Path;
-    use std::process::{Child, Command, ExitStatus};
+    use std::process::{Child, Command, ExitStatus, Stdio};
     use std::time::Duration;
 
     use super::Ended;
@@ -107,6 +107,18 @@ mod other {
         None
     }
 
+    /// Ends a child with all that it has started: compilers and linkers that live on
+    /// would hold the files open that are to be removed.
+    fn end(child: &mut Child) -> io::Result<()> {
+        let mut kill = Command::new("taskkill");
+        kill.args(["/F", "/T", "/PID"]).arg(child.id().to_string());
+        kill.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        match kill.status() {
+            Ok(status) if status.success() => Ok(()),
+            _ => child.kill(),
+        }
+    }
+
     pub(crate) fn wait(child: &mut Child, cancel: &Cancel) -> io::Result<Ended> {
         loop {
             if let Some(status) = child.try_wait()? {
@@ -114,7 +126,7 @@ mod other {
                 return Ok(Ended { status, cancelled });
             }
             if cancel.wait_while(Some(INTERVAL), |cancelled| !cancelled) {
-                child.kill()?;
+                end(child)?;
                 let status = child.wait()?;
                 let cancelled = true;
                 return Ok(Ended { status, cancelled });

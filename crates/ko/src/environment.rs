@@ -76,7 +76,12 @@ impl Process {
 
     /// A variable; one that is set to nothing is as good as unset.
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
-        let found = self.variables.iter().rev().find(|(found, _)| found == name);
+        // Windows has `Path`, and finds it as `PATH`.
+        let is_name = |found: &OsStr| match cfg!(windows) {
+            true => found.eq_ignore_ascii_case(name),
+            false => found == name,
+        };
+        let found = self.variables.iter().rev().find(|(found, _)| is_name(found));
         found.map(|(_, value)| value.as_os_str()).filter(|value| !value.is_empty())
     }
 

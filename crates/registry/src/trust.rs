@@ -29,6 +29,10 @@ pub(crate) struct Trust {
     provider: Arc<CryptoProvider>,
     /// Is a certificate looked at?
     verifies: bool,
+    #[cfg_attr(
+        any(not(unix), target_os = "macos"),
+        expect(dead_code, reason = "the system has a store, and no such places")
+    )]
     places: RootPlaces,
     extra: Vec<CertificateDer<'static>>,
     identity: Option<Arc<CertifiedKey>>,

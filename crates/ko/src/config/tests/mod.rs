@@ -457,3 +457,34 @@ proptest! {
         }
     }
 }
+
+/// What an editor on Windows saves, and git checks out there with `core.autocrlf`.
+#[test]
+fn line_ends_of_windows_change_nothing() {
+    let text = "\
+defaultBaseImage: r/base
+defaultPlatforms:
+- linux/amd64
+baseImageOverrides:
+  example.com/App: r/other
+defaultLdflags: [-s, -w]
+builds:
+- id: app
+  dir: .
+  main: ./cmd/app
+  env:
+  - A=B
+  ldflags:
+  - >-
+    -X main.a=b
+    -X main.c=d
+  flags: |
+    -v
+";
+    let windows = text.replace('\n', "\r\n");
+    assert_eq!(settings(&yaml(&windows)), settings(&yaml(text)));
+    assert_eq!(builds(&yaml(&windows)), builds(&yaml(text)));
+    let toml = "defaultBaseImage = \"r/base\"\ndefaultPlatforms = [\n  \"linux/amd64\",\n]\n";
+    let read = |text: &str| settings(&config(Format::Toml, text, &[]).unwrap());
+    assert_eq!(read(&toml.replace('\n', "\r\n")), read(toml));
+}
