@@ -11,13 +11,14 @@ mod api;
 mod dist;
 mod kube;
 mod registries;
+mod release;
 mod setup;
 mod site;
 mod size;
 mod test;
 
 use clap::{Args, Parser, Subcommand};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use toolkit::{Result, step};
 
 #[derive(Debug, Parser)]
@@ -33,6 +34,8 @@ enum Task {
     Test(test::Options),
     /// Compares the public API of the engine with the file that lists it
     Api(api::Options),
+    /// Builds ko as it is released: equal bytes wherever it is built
+    Release(release::Options),
     /// Builds the release binary, and compares its size with its budget
     Size,
     /// Makes the site of the documentation, and follows all links within it
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
     toolkit::exit(match Cli::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Api(options) => api::run(&options),
+        Task::Release(options) => release::run(&options),
         Task::Size => size::run(),
         Task::Site => site::run(),
         Task::Dist(options) => dist::run(&options),
@@ -73,7 +77,13 @@ fn main() -> ExitCode {
 
 /// Runs a tool of this workspace.
 fn tool(name: &str, words: &[impl AsRef<str>]) -> Result<()> {
+    step::run(&mut command(name, words))
+}
+
+/// The call of a tool of this workspace.
+fn command(name: &str, words: &[impl AsRef<str>]) -> Command {
     let mut cargo = step::cargo();
     cargo.args(["run", "--quiet", "--locked", "--package", name, "--"]);
-    step::run(cargo.args(words.iter().map(AsRef::as_ref)))
+    cargo.args(words.iter().map(AsRef::as_ref));
+    cargo
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask size`: holds the release binary to its budget
-//! (`docs/design/size.md`).
+//! (`docs/design/size.md`), and to naming no place of this machine, so that it is the
+//! same wherever it is built.
 
 use std::fs;
 use std::process::Command;
@@ -25,6 +26,13 @@ pub(crate) fn run() -> Result<()> {
         println!("{what} has {size} bytes, and may have {budget}");
         if size > budget {
             return Err(Error::Found(format!("{what} is too large: see docs/design/size.md")));
+        }
+    }
+    let data = fs::read(&path).map_err(|source| Error::File { path, source })?;
+    for place in ko::sources().into_iter().chain([step::workspace()]) {
+        let place = place.to_string_lossy().into_owned();
+        if data.windows(place.len()).any(|window| window == place.as_bytes()) {
+            return Err(Error::Found(format!("the binary names {place}")));
         }
     }
     Ok(())
