@@ -4,6 +4,7 @@
 //! What is there already is left alone.
 
 use crate::{kube, registries};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -130,6 +131,17 @@ fn install_toolchain(toolchain: &str) -> Result<()> {
     let mut go = go::command();
     go.arg("version").env_remove("GOPATH").env_remove("GOMODCACHE");
     step::run(go.env("GOTOOLCHAIN", toolchain))
+}
+
+/// PATH with the newest release of Go before that of the machine.
+pub(crate) fn newest_go_first() -> Result<OsString> {
+    let mut go = go::command();
+    go.args(["env", "GOROOT"]).env_remove("GOPATH").env_remove("GOMODCACHE");
+    let output = step::output(go.env("GOTOOLCHAIN", NEWEST_GO))?;
+    let root = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::iter::once(Path::new(&root).join("bin")).chain(std::env::split_paths(&path));
+    std::env::join_paths(dirs).map_err(|error| Error::Missing(error.to_string()))
 }
 
 fn install_python_packages() -> Result<()> {

@@ -28,6 +28,7 @@ mod engines;
 mod errors;
 mod fixture;
 mod freshness;
+mod go_releases;
 mod groups;
 mod help;
 mod idioms;

@@ -22,6 +22,7 @@ mod platform;
 mod publish;
 mod quirk;
 mod reference;
+mod releases;
 mod requirements;
 mod resolve;
 mod sbom;
@@ -58,7 +59,7 @@ pub(crate) const CHECKED_FIRST: &str = "all arguments are checked before the fir
 
 /// All cases, in the order in which they are run.
 pub(crate) fn all() -> Vec<Case> {
-    let subjects: [fn() -> Vec<Case>; 29] = [
+    let subjects: [fn() -> Vec<Case>; 30] = [
         kodata::cases,
         base::cases,
         platform::cases,
@@ -75,6 +76,7 @@ pub(crate) fn all() -> Vec<Case> {
         settings::cases,
         setup::cases,
         go::cases,
+        releases::cases,
         words::cases,
         other::cases,
         quirk::cases,
