@@ -110,8 +110,14 @@ $expected"
 
   mkdir "$dir/ko"
   tar -xzf "$archive" -C "$dir/ko"
+  hint=
+  if [ "$name" = "$gnu" ]; then
+    hint="
+It may need a newer C library"
+    if [ -n "$(sum_of "$plain")" ]; then hint="$hint: $plain needs none"; fi
+  fi
   "$dir/ko/ko" version >/dev/null 2>"$dir/error" || fail "this ko does not run here:
-$(cat "$dir/error")"
+$(cat "$dir/error")$hint"
 
   place "$dir/ko/ko" "$prefix/bin/ko" 755
   for page in "$dir/ko/man"/*.1; do

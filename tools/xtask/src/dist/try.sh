@@ -131,7 +131,7 @@ said "PATH has another ko first: $dir/old/ko (0.19.1)" "$(PATH="$dir/old:$PATH" 
   PREFIX=$dir/prefix KO_BASE_URL=file://$dir/one sh "$dir/one/install.sh" | tail -1)"
 said "PATH lacks $dir/prefix/bin: add it" "$(PATH=/usr/bin:/bin \
   PREFIX=$dir/prefix KO_BASE_URL=file://$dir/one sh "$dir/one/install.sh" | tail -1)"
-cp "$dir"/one/ko_*Linux* "$dir/bad"
+cp "$dir"/one/ko_*Linux* "$dir/one/checksums.txt" "$dir/bad"
 printf x >>"$dir/bad/ko_${version}_Linux_x86_64_gnu.tar.gz"
 rm -rf "$dir/prefix"
 export KO_BASE_URL=file://$dir/bad PREFIX=$dir/prefix
