@@ -14,6 +14,7 @@ mod machine;
 mod pem;
 mod problem;
 mod process;
+mod stores;
 
 use std::sync::Arc;
 
@@ -24,9 +25,10 @@ pub use cloud::{Answered, Observer};
 pub use gitlab::GitLab;
 use machine::Machine;
 pub use registry::Variables;
+pub use stores::{S3Keys, S3Place, Stores};
 
 /// What the clouds' keychains know of this machine.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The variables of the environment.
     pub variables: Variables,

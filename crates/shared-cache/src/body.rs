@@ -41,6 +41,11 @@ impl Body {
         Self { source: Source::File(path.to_owned()), meter: meter.clone() }
     }
 
+    /// The same bytes, which no meter counts.
+    pub(crate) fn uncounted(self) -> Self {
+        Self { meter: Meter::new(), ..self }
+    }
+
     /// The bytes from the beginning, in chunks. The meter counts them as they leave.
     ///
     /// # Errors

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use credentials::{Sources, Stores};
 use registry::Client;
 
-use crate::{CacheUrl, FileStorage, Meter, RegistryStorage, Scheme, Storage, StorageError};
+use crate::{
+    CacheUrl, FileStorage, Meter, ObjectStorage, RegistryStorage, Scheme, Storage, StorageError,
+};
 
 /// What a storage may need beside its URL.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +20,8 @@ pub struct Context {
     pub meter: Meter,
     /// The client of registries, which knows who we are there.
     pub registries: Option<Client>,
+    /// What object stores must know of this machine: variables, proxies, certificates.
+    pub machine: Sources,
 }
 
 impl Context {
@@ -35,6 +40,10 @@ pub fn open(url: &CacheUrl, context: &Context) -> Result<Arc<dyn Storage>, Stora
     match url.scheme() {
         Scheme::File => {
             Ok(Arc::new(FileStorage::new(&url.directory(&context.work_dir), context.meter.clone())))
+        }
+        Scheme::S3 | Scheme::Gs | Scheme::Az => {
+            let stores = Arc::new(Stores::new(context.machine.clone()));
+            Ok(Arc::new(ObjectStorage::new(url.clone(), stores, context.meter.clone())))
         }
         Scheme::Oci => {
             let unusable = |message: &str| StorageError::Unexpected { message: message.to_owned() };

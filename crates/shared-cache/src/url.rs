@@ -14,11 +14,17 @@ pub enum Scheme {
     File,
     /// A repository of a registry: `oci://registry.example.com/team/ko-cache`.
     Oci,
+    /// A bucket of S3, or of what speaks like it: `s3://bucket/prefix`.
+    S3,
+    /// A bucket of Google's storage: `gs://bucket/prefix`.
+    Gs,
+    /// A container of Azure's storage: `az://container/prefix`.
+    Az,
 }
 
 impl Scheme {
     /// All of them, as messages list them.
-    pub const ALL: [Self; 2] = [Self::File, Self::Oci];
+    pub const ALL: [Self; 5] = [Self::File, Self::Oci, Self::S3, Self::Gs, Self::Az];
 
     /// As it is written in URLs.
     #[must_use]
@@ -26,6 +32,9 @@ impl Scheme {
         match self {
             Self::File => "file",
             Self::Oci => "oci",
+            Self::S3 => "s3",
+            Self::Gs => "gs",
+            Self::Az => "az",
         }
     }
 }
@@ -156,6 +165,10 @@ impl FromStr for CacheUrl {
         match scheme {
             Scheme::File if !authority.is_empty() => Err(CacheUrlError::Host { text }),
             Scheme::File => Ok(Self { scheme, text }),
+            Scheme::S3 | Scheme::Gs | Scheme::Az if authority.is_empty() => {
+                Err(CacheUrlError::NoPlace { text })
+            }
+            Scheme::S3 | Scheme::Gs | Scheme::Az => Ok(Self { scheme, text }),
             Scheme::Oci => match repository(place, authority) {
                 Ok(_) => Ok(Self { scheme, text }),
                 Err(problem) => Err(CacheUrlError::Repository { text, problem }),

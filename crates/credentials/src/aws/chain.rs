@@ -22,18 +22,18 @@ const MAX_DEPTH: usize = 8;
 
 /// Where credentials of AWS come from. They are looked for once.
 #[derive(Debug)]
-pub(super) struct Chain {
-    pub(super) settings: Settings,
+pub(crate) struct Chain {
+    pub(crate) settings: Settings,
     keys: OnceCell<Result<Keys>>,
 }
 
 impl Chain {
-    pub(super) fn new(machine: Arc<Machine>) -> Self {
+    pub(crate) fn new(machine: Arc<Machine>) -> Self {
         Self { settings: Settings::new(machine), keys: OnceCell::new() }
     }
 
     /// The keys. Roles are taken in `region` where no other is set up.
-    pub(super) async fn keys(&self, region: &str) -> Result<Keys> {
+    pub(crate) async fn keys(&self, region: &str) -> Result<Keys> {
         self.keys.get_or_init(|| self.find(region)).await.clone()
     }
 

@@ -29,7 +29,7 @@ use crate::http::{Answer, Ask, Reach};
 use crate::machine::Machine;
 use crate::problem::{Problem, Result, line};
 
-use chain::Chain;
+pub(crate) use chain::Chain;
 use host::Host;
 pub(crate) use identity::proof;
 use settings::{Api, Keys};
@@ -39,6 +39,9 @@ use sign::Service;
 const PUBLIC_REGION: &str = "us-east-1";
 
 const PRIVATE: Api = Api { variable: "ECR", profile: "ecr", host: "ecr" };
+
+/// Amazon's storage, and what speaks like it.
+pub(crate) const S3: Api = Api { variable: "S3", profile: "s3", host: "s3" };
 
 const PUBLIC: Api = Api { variable: "ECR_PUBLIC", profile: "ecr_public", host: "ecr-public" };
 

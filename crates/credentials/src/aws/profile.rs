@@ -11,7 +11,7 @@ use crate::problem::{Problem, Result};
 type Section = HashMap<String, String>;
 
 /// Both files, together.
-pub(super) struct Files {
+pub(crate) struct Files {
     /// What the user calls the profile, if it is not the default.
     wanted: Option<String>,
     profiles: HashMap<String, Section>,
@@ -28,8 +28,8 @@ impl fmt::Debug for Files {
 
 /// A profile.
 #[derive(Clone)]
-pub(super) struct Profile<'a> {
-    pub(super) name: &'a str,
+pub(crate) struct Profile<'a> {
+    pub(crate) name: &'a str,
     section: &'a Section,
     services: Option<&'a Section>,
     config: &'a Path,
@@ -42,7 +42,7 @@ impl fmt::Debug for Profile<'_> {
 }
 
 impl Files {
-    pub(super) async fn read(machine: &Machine) -> Result<Self> {
+    pub(crate) async fn read(machine: &Machine) -> Result<Self> {
         let variables = &machine.variables;
         let place = |variable, name| {
             let in_home = || Some(variables.home()?.join(".aws").join(name));
@@ -94,7 +94,7 @@ impl Files {
     }
 
     /// The profile that the user wants; one that was named must be there.
-    pub(super) fn default_profile(&self) -> Result<Option<Profile<'_>>> {
+    pub(crate) fn default_profile(&self) -> Result<Option<Profile<'_>>> {
         let name = self.wanted.as_deref().unwrap_or("default");
         match self.profile(name)? {
             None if self.wanted.is_some() => Err(Problem::malformed(
@@ -105,7 +105,7 @@ impl Files {
         }
     }
 
-    pub(super) fn profile(&self, name: &str) -> Result<Option<Profile<'_>>> {
+    pub(crate) fn profile(&self, name: &str) -> Result<Option<Profile<'_>>> {
         let Some((name, section)) = self.profiles.get_key_value(name) else { return Ok(None) };
         let services = section.get("services").map(|services| {
             self.services.get(services).ok_or_else(|| {
@@ -118,34 +118,34 @@ impl Files {
     }
 
     /// A section about a session of single sign-on.
-    pub(super) fn session(&self, name: &str) -> Option<Profile<'_>> {
+    pub(crate) fn session(&self, name: &str) -> Option<Profile<'_>> {
         let (name, section) = self.sessions.get_key_value(name)?;
         Some(Profile { name, section, services: None, config: &self.config })
     }
 }
 
 impl Profile<'_> {
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.section.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A value that must be there.
-    pub(super) fn need(&self, key: &str) -> Result<&str> {
+    pub(crate) fn need(&self, key: &str) -> Result<&str> {
         self.get(key).ok_or_else(|| self.wrong(key, "it is missing"))
     }
 
-    pub(super) fn wrong(&self, key: &str, problem: &str) -> Problem {
+    pub(crate) fn wrong(&self, key: &str, problem: &str) -> Problem {
         let (name, place) = (self.name, self.config.display());
         Problem::malformed(place, format!("profile {name:?}, {key}: {problem}"))
     }
 
     /// What people are told.
-    pub(super) fn source(&self, what: &str) -> String {
+    pub(crate) fn source(&self, what: &str) -> String {
         format!("{what} of AWS profile {:?}", self.name)
     }
 
     /// Where a service is, if the profile says so.
-    pub(super) fn endpoint(&self, id: &str) -> Option<String> {
+    pub(crate) fn endpoint(&self, id: &str) -> Option<String> {
         let own = self.services.and_then(|services| services.get(&format!("{id}.endpoint_url")));
         own.map(String::as_str).or_else(|| self.get("endpoint_url")).map(str::to_owned)
     }

@@ -12,41 +12,41 @@ use crate::problem::{Problem, Result};
 
 /// The keys that sign requests.
 #[derive(Debug, Clone)]
-pub(super) struct Keys {
-    pub(super) id: String,
-    pub(super) secret: Secret,
-    pub(super) session_token: Option<Secret>,
+pub(crate) struct Keys {
+    pub(crate) id: String,
+    pub(crate) secret: Secret,
+    pub(crate) session_token: Option<Secret>,
     /// Who gave them.
-    pub(super) source: String,
+    pub(crate) source: String,
 }
 
 /// A service, by its name in variables, in profiles, and in hosts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Api {
-    pub(super) variable: &'static str,
-    pub(super) profile: &'static str,
-    pub(super) host: &'static str,
+pub(crate) struct Api {
+    pub(crate) variable: &'static str,
+    pub(crate) profile: &'static str,
+    pub(crate) host: &'static str,
 }
 
 /// The files, which are read once, and the machine.
 #[derive(Debug)]
-pub(super) struct Settings {
-    pub(super) machine: Arc<Machine>,
+pub(crate) struct Settings {
+    pub(crate) machine: Arc<Machine>,
     files: OnceCell<Result<Files>>,
 }
 
 impl Settings {
-    pub(super) fn new(machine: Arc<Machine>) -> Self {
+    pub(crate) fn new(machine: Arc<Machine>) -> Self {
         Self { machine, files: OnceCell::new() }
     }
 
-    pub(super) async fn files(&self) -> Result<&Files> {
+    pub(crate) async fn files(&self) -> Result<&Files> {
         let read = self.files.get_or_init(|| Files::read(&self.machine)).await;
         read.as_ref().map_err(Problem::clone)
     }
 
     /// The region that roles are taken in: `registry`, where no other is set up.
-    pub(super) fn region(&self, profile: Option<&Profile<'_>>, registry: &str) -> String {
+    pub(crate) fn region(&self, profile: Option<&Profile<'_>>, registry: &str) -> String {
         let variables = &self.machine.variables;
         let named = variables.text("AWS_REGION").or_else(|| variables.text("AWS_DEFAULT_REGION"));
         let of_profile = || Some(profile?.get("region")?.to_owned());
@@ -54,7 +54,7 @@ impl Settings {
     }
 
     /// Where a service is, if somebody says.
-    pub(super) async fn named_endpoint(&self, api: Api) -> Result<Option<String>> {
+    pub(crate) async fn named_endpoint(&self, api: Api) -> Result<Option<String>> {
         let variables = &self.machine.variables;
         if variables.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
             return Ok(None);
@@ -68,7 +68,7 @@ impl Settings {
     }
 
     /// Where a service is in a region, without a `/` at the end.
-    pub(super) async fn endpoint(&self, api: Api, region: &str) -> Result<String> {
+    pub(crate) async fn endpoint(&self, api: Api, region: &str) -> Result<String> {
         let named = self.named_endpoint(api).await?;
         let url = named
             .unwrap_or_else(|| format!("https://{}.{region}.{}", api.host, host::suffix(region)));

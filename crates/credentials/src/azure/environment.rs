@@ -71,6 +71,13 @@ impl Environment {
         found.map(|(_, environment)| *environment)
     }
 
+    /// The storage of the cloud that the user names, else of the public one: it has one
+    /// resource in all of them.
+    pub(super) fn of_storage(variables: &Variables) -> Option<Self> {
+        let environment = Self::of(variables, ".storage.azurecr.io")?;
+        Some(Self { resource: "https://storage.azure.com/", ..environment })
+    }
+
     /// What tokens are for, in the words of OAuth 2.
     pub(super) fn scope(self) -> String {
         format!("{}.default", self.resource)

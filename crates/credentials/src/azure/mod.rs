@@ -57,6 +57,13 @@ impl Acr {
         }
     }
 
+    /// A token for the storage of the cloud that variables name.
+    pub(crate) async fn storage_token(&self) -> Result<Secret> {
+        let environment = Environment::of_storage(&self.machine.variables)
+            .ok_or_else(|| Problem::malformed("AZURE_ENVIRONMENT", "it is not known"))?;
+        Ok(self.token(environment).await?.secret)
+    }
+
     async fn exchange(&self, registry: &Registry) -> Result<Found> {
         #[derive(Deserialize)]
         struct Exchanged {

@@ -24,15 +24,15 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// A token, as it comes.
 #[derive(Debug, Clone)]
-struct Fresh {
-    secret: Secret,
+pub(crate) struct Fresh {
+    pub(crate) secret: Secret,
     life: Life,
 }
 
 /// A token, and who gave it.
 #[derive(Debug, Clone)]
-struct Token {
-    fresh: Fresh,
+pub(crate) struct Token {
+    pub(crate) fresh: Fresh,
     source: String,
 }
 
@@ -49,7 +49,7 @@ impl Google {
     }
 
     /// The token; one that is about to end is replaced.
-    async fn token(&self) -> Result<Token> {
+    pub(crate) async fn token(&self) -> Result<Token> {
         let mut known = self.token.lock().await;
         match &*known {
             Some(Ok(token)) if !token.fresh.life.is_good() => {}

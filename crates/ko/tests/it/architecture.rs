@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("store", &["oci"]),
     ("layer", &["cancel", "oci", "stat", "store"]),
     ("registry", &["fsutil", "oci", "once", "store"]),
-    ("shared-cache", &["oci", "registry"]),
+    ("shared-cache", &["credentials", "oci", "registry"]),
     ("credentials", &["fsutil", "oci", "registry"]),
     ("golang", &["cancel", "stat"]),
     ("freshness", &["cancel", "golang", "stat"]),

@@ -4,5 +4,7 @@
 mod conformance;
 mod faults;
 mod file;
+mod google;
+mod objects;
 mod oci_registry;
 mod program;
