@@ -18,9 +18,7 @@ use crate::bases::{BaseError, Bases, LockedBase};
 use crate::blobs::Blobs;
 use crate::blocking::blocking;
 use crate::budget::Budget;
-use crate::build::{
-    Builder, BuilderParts, Followed, GoBuilder, ListingError, MissingGo, Program, forbid_network,
-};
+use crate::build::{BuilderParts, Followed, ListingError, Program, builder, forbid_network};
 use crate::cache::CacheHandle;
 use crate::cancellation::Cancellation;
 use crate::container_engine::ContainerEngine;
@@ -190,8 +188,7 @@ impl Engine {
         let destinations = Arc::new(Destinations::new(&parts, others(&blobs)));
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)
             .map(|go| go.trusting_unproven(options.trust_unproven_go));
-        let parts = |go| BuilderParts {
-            go,
+        let parts = BuilderParts {
             store,
             work_dir: options.work_dir.clone(),
             environment: options.environment,
@@ -212,10 +209,7 @@ impl Engine {
             cancellation: cancellation.clone(),
             followed: followed.clone(),
         };
-        let builder: Arc<dyn Builder> = match go {
-            Ok(go) => Arc::new(GoBuilder::new(parts(go))),
-            Err(error) => Arc::new(MissingGo::new(error)),
-        };
+        let builder = builder(go, parts);
         let sbom_files = SbomFiles::new(options.sbom.as_ref(), &options.work_dir, &observer);
         Ok(Self {
             planner: Planner {

@@ -60,7 +60,7 @@ pub struct TargetForecast {
     /// The directory of `go build`.
     pub dir: PathBuf,
     /// The command that would build the program; the program would be written to the
-    /// file after `-o`.
+    /// file after `-o`. None if the binary is there already.
     pub command: Vec<String>,
     /// The variables that the command would have besides those of the process, without
     /// secrets.
@@ -124,7 +124,10 @@ fn program(
                 Verdict::Stale(reason, _) => Some(reason.clone()),
             },
             dir: settings.dir.clone(),
-            command: words.iter().map(|word| redact(&word.to_string_lossy())).collect(),
+            command: match checked.is_prebuilt {
+                true => Vec::new(),
+                false => words.iter().map(|word| redact(&word.to_string_lossy())).collect(),
+            },
             environment: variables(&settings.environment, process),
             layers: match image {
                 Some(image) => image.layers.iter().map(layer).collect(),

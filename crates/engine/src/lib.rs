@@ -47,7 +47,10 @@ pub use bases::{
 pub use blobs::{BlobError, Blobs};
 pub use blocking::on_thread;
 pub use budget::Limits;
-pub use build::{BuildConfig, BuildFailure, BuildFlags, BuildOptions, DebugOptions, ListingError};
+pub use build::{
+    BuildConfig, BuildFailure, BuildFlags, BuildOptions, DebugOptions, ListingError, Prebuilt,
+    PrebuiltFile,
+};
 pub use container_engine::{DaemonError, EngineKind, EnginePlaces};
 pub use containerd::{Cluster, NodeError};
 pub use described::DescribeError;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use engine::registries::Registries;
 use engine::{
     BaseReference, BuildConfig, BuildOptions, Clock, Compression, DebugOptions, DelveVersion,
-    Environment, ImageOptions, Limits, LockedBases, Options, PlatformMatcher, Repository,
+    Environment, ImageOptions, Limits, LockedBases, Options, PlatformMatcher, Prebuilt, Repository,
     SbomOptions, Timestamp, keychain,
 };
 
@@ -18,6 +18,7 @@ use crate::cli::{
     CompressionArgs, ImageArgs, LockFlags, Output, PublishArgs, RegistryArgs, VERSION, elements,
     size,
 };
+
 use crate::config::{self, Config, List, Located, Origin};
 use crate::environment::{self, Process};
 use crate::error::{CommandError, Kind, Result};
@@ -173,12 +174,18 @@ fn builder(
     let max_base_age = config.max_base_age()?;
     let lock = lock(&arguments.lock, &config, work_dir)?;
     let setting_up = "error setting up builder options";
+    let prebuilt =
+        prebuilt(elements(&arguments.prebuilt)).map_err(|error| error.context(setting_up))?;
+    let named = match &prebuilt {
+        Some(prebuilt) if platform.is_empty() => prebuilt.platforms(),
+        _ => platform.to_vec(),
+    };
     let wanted =
-        wanted_platforms(process, platform, &config).map_err(|error| error.context(setting_up))?;
+        wanted_platforms(process, &named, &config).map_err(|error| error.context(setting_up))?;
     let image = image(process, arguments).map_err(|error| error.context(setting_up))?;
     let platforms = platforms(&wanted)?;
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
-    let build = config.build_options(&ldflags)?;
+    let build = BuildOptions { prebuilt, ..config.build_options(&ldflags)? };
     let compression = compression(&arguments.compression, &config).parse()?;
     let container_engine_default = matches!(wanted.origin, Origin::Default);
     let registries = network::registries(process, &config, work_dir)?;
@@ -350,6 +357,24 @@ pub(crate) fn compression(arguments: &CompressionArgs, config: &Config) -> confi
         method.map(|method| typed(method, "--compression")),
         level.map(|level| typed(level, "--compression-level")),
     )
+}
+
+/// The binaries of `--prebuilt`.
+fn prebuilt(typed: Vec<String>) -> Result<Option<Prebuilt>> {
+    let mut prebuilt = Prebuilt::default();
+    for pair in typed {
+        let wrong = |reason: String| {
+            let hint = "write PLATFORM=PATH, as in linux/arm64=dist/app".to_owned();
+            CommandError::new(format!(
+                "invalid argument {pair:?} for \"--prebuilt\" flag: {reason}"
+            ))
+            .hint(Some(hint))
+        };
+        let (platform, path) =
+            pair.split_once('=').ok_or_else(|| wrong("there is no '='".to_owned()))?;
+        config::add_prebuilt(&mut prebuilt, platform, path, "--prebuilt").map_err(wrong)?;
+    }
+    Ok(Some(prebuilt).filter(|prebuilt| !prebuilt.files.is_empty()))
 }
 
 fn image(process: &Process, arguments: &ImageArgs) -> Result<ImageOptions> {

@@ -218,20 +218,56 @@ impl LayerSpec {
         let fingerprint = self.fingerprint();
         let mut last_layer = None;
         if let Some(last) = names.last(store) {
-            let content = match fingerprint {
-                Some(_) if fingerprint == last.fingerprint => last.content,
-                _ => self.content(compressor.compression().method(), cancel)?,
-            };
-            let known = names.layer_of(store, content);
-            if let Some(layer) = known.filter(|layer| store.has_blob(&layer.digest, layer.size)) {
-                if last != (Source { content, fingerprint }) {
-                    names.keep(store, &Source { content, fingerprint })?;
-                }
-                return Ok(Obtained { layer, reused: true, same: content == last.content });
+            let now = (last, fingerprint);
+            if let Some(known) = self.known_by(store, compressor, &names, now, cancel)? {
+                return Ok(known);
             }
             last_layer = names.layer_of(store, last.content);
         }
         self.build_and_keep(store, compressor, &names, (fingerprint, last_layer), cancel)
+    }
+
+    /// The layer, if the source gives what it gave before: nothing is made. It is read
+    /// where the file system does not prove that.
+    ///
+    /// # Errors
+    /// A file cannot be read or has changed meanwhile, the store cannot be written, or
+    /// `cancel` was raised.
+    pub fn known(
+        &self,
+        store: &Store,
+        compressor: &Compressor,
+        source: &str,
+        cancel: &Cancel,
+    ) -> Result<Option<Layer>, LayerError> {
+        let names = Names::new(&[source], compressor);
+        let Some(last) = names.last(store) else { return Ok(None) };
+        let now = self.fingerprint();
+        let known = self.known_by(store, compressor, &names, (last, now), cancel)?;
+        Ok(known.map(|obtained| obtained.layer))
+    }
+
+    /// The layer of what the source gives now, with its fingerprint, if there is one.
+    fn known_by(
+        &self,
+        store: &Store,
+        compressor: &Compressor,
+        names: &Names,
+        (last, fingerprint): (Source, Option<Sum>),
+        cancel: &Cancel,
+    ) -> Result<Option<Obtained>, LayerError> {
+        let content = match fingerprint {
+            Some(_) if fingerprint == last.fingerprint => last.content,
+            _ => self.content(compressor.compression().method(), cancel)?,
+        };
+        let known = names.layer_of(store, content);
+        let Some(layer) = known.filter(|layer| store.has_blob(&layer.digest, layer.size)) else {
+            return Ok(None);
+        };
+        if last != (Source { content, fingerprint }) {
+            names.keep(store, &Source { content, fingerprint })?;
+        }
+        Ok(Some(Obtained { layer, reused: true, same: content == last.content }))
     }
 
     /// Makes the layer, with what can be taken from the last one of its

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::entry::Entry;
 use crate::error::LayerError;
@@ -89,5 +90,26 @@ impl LayerSpec {
         }
         entries.push(file);
         Ok(Self { entries, prefetch: true, looked: None })
+    }
+
+    /// The same of a file that was not made just now: where the file system proves that
+    /// it is unchanged, it is not read again.
+    ///
+    /// # Errors
+    /// As those of [`binary`](Self::binary).
+    pub fn known_binary(
+        family: Family,
+        name: &str,
+        path: &Path,
+        capabilities: Option<[u8; 20]>,
+    ) -> Result<Self, LayerError> {
+        let looked = stat::nanos_of(SystemTime::now());
+        let mut spec = Self::binary(family, name, path, capabilities)?;
+        let found = stat::follow(path).ok().flatten();
+        if let (Some((_, stat)), Some(file)) = (found, spec.entries.pop()) {
+            spec.entries.push(file.stat(stat));
+            spec.looked = Some(looked);
+        }
+        Ok(spec)
     }
 }

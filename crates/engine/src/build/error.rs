@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use golang::{ArgumentError, EnvironmentError, FindError, ImportPath, ListError, LoadError};
+use golang::{
+    ArgumentError, EnvironmentError, FindError, ImportPath, ListError, LoadError, MachineError,
+};
 use layer::{KodataError, LayerError};
 use oci::Platform;
 
@@ -25,6 +27,17 @@ pub enum BuildFailure {
         /// Why not.
         #[source]
         source: Arc<EnvironmentError>,
+    },
+    /// There is no `go`, and something needs one.
+    #[error(transparent)]
+    MissingGo(Arc<FindError>),
+    /// A program that is not built here has no binary for a platform.
+    #[error("there is no binary for {platform}, but for {there}")]
+    NoBinary {
+        /// The platform.
+        platform: Box<Platform>,
+        /// The platforms that there are binaries for.
+        there: String,
     },
     /// A template cannot be expanded.
     #[error("build")]
@@ -99,6 +112,10 @@ impl BuildFailure {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Go { source, .. } => source.hint().map(str::to_owned),
+            Self::MissingGo(source) => source.hint().map(str::to_owned),
+            Self::NoBinary { .. } => {
+                Some("--platform names the platforms that are wanted".to_owned())
+            }
             Self::Debugger { source, .. } => source.hint().map(str::to_owned),
             Self::Environment { source, .. } => match **source {
                 EnvironmentError::Target(_) => {
@@ -170,6 +187,33 @@ pub enum ListingError {
         #[source]
         source: LoadError,
     },
+    /// A file is no program for its platform.
+    #[error("{place}: {path} is no program for {platform}", path = path.display())]
+    Prebuilt {
+        /// Where it is named.
+        place: String,
+        /// The platform.
+        platform: Box<Platform>,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: MachineError,
+    },
+    /// Nothing tells what a program is called that is not built here.
+    #[error(
+        "{argument}: there is no go.mod around it, and its binary does not say its import path"
+    )]
+    Unnamed {
+        /// The argument.
+        argument: ImportPath,
+    },
+    /// The binaries of one program are given, and several programs are wanted.
+    #[error("--prebuilt has the binaries of one program, and {programs} are wanted")]
+    SeveralPrebuilt {
+        /// How many.
+        programs: usize,
+    },
     /// A local argument does not stand for one package.
     #[error(transparent)]
     Qualify(LoadError),
@@ -210,6 +254,13 @@ impl ListingError {
             }
             Self::Argument(_) => {
                 Some("a program is named as in ./cmd/app or example.com/app/cmd/app")
+            }
+            Self::Prebuilt { .. } => {
+                Some("a binary is given as PLATFORM=PATH, such as linux/arm64=dist/app")
+            }
+            Self::Unnamed { .. } => Some("name the program by its import path, as example.com/app"),
+            Self::SeveralPrebuilt { .. } => {
+                Some("image.prebuilt of a build in .ko.yaml is for that program alone")
             }
             Self::Environment(_) => None,
         };

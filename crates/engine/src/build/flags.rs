@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cancel::Cancel;
-use golang::{Environment, GitInfo, Go, GoEnv, ProgramFacts, Template, TemplateData, Uses};
+use golang::{
+    Environment, FindError, GitInfo, Go, GoEnv, ProgramFacts, Template, TemplateData, Uses,
+};
 use once::OnceMap;
 
 use super::error::BuildFailure;
@@ -18,7 +20,7 @@ use crate::events::{Event, Observer};
 /// The data of templates that a run has needed so far.
 #[derive(Debug)]
 pub(crate) struct Expander {
-    pub(crate) go: Go,
+    pub(crate) go: Result<Go, Arc<FindError>>,
     pub(crate) work_dir: PathBuf,
     /// The environment of the process.
     pub(crate) environment: Environment,
@@ -85,7 +87,8 @@ impl Expander {
     /// What `go env` says in the working directory, with the environment of
     /// the process: this is what ko asks.
     async fn go_env(&self) -> Result<Arc<GoEnv>, BuildFailure> {
-        let (go, dir) = (self.go.clone(), self.work_dir.clone());
+        let go = self.go.clone().map_err(BuildFailure::MissingGo)?;
+        let dir = self.work_dir.clone();
         let (environment, cancel) = (self.environment.clone(), self.cancel.clone());
         let asked = self.go_env.start((), || async move {
             let work = blocking(move || go.env(&dir, &environment, &cancel));

@@ -73,6 +73,11 @@ impl Followed {
         self.found().repositories.extend(repository(dir));
     }
 
+    /// A binary was read that somebody else has built.
+    pub(super) fn add_prebuilt(&self, path: &Path) {
+        self.found().kodata.add(path);
+    }
+
     /// A kodata directory was read, or could not be.
     pub(super) fn add_kodata(&self, dir: &Path, kodata: Option<&Kodata>) {
         let places = &mut self.found().kodata;

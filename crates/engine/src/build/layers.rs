@@ -68,6 +68,15 @@ pub(super) struct Installed {
     pub(super) likely_same: bool,
 }
 
+/// A binary that somebody else has built.
+#[derive(Debug, Clone)]
+pub(super) struct PrebuiltBinary {
+    pub(super) import_path: ImportPath,
+    pub(super) platform: Platform,
+    pub(super) path: PathBuf,
+    pub(super) capabilities: Option<[u8; 20]>,
+}
+
 impl Layers {
     /// The layer of a program's kodata.
     pub(super) async fn kodata(
@@ -172,6 +181,73 @@ impl Layers {
         work.await
     }
 
+    /// What a binary became that somebody else has built, if it is unchanged since.
+    pub(super) fn known_prebuilt(
+        &self,
+        binary: &PrebuiltBinary,
+    ) -> Result<Option<BuiltProgram>, BuildFailure> {
+        if let Some(followed) = &self.followed {
+            followed.add_prebuilt(&binary.path);
+        }
+        let info = self.prebuilt_info(binary)?;
+        let spec = Self::prebuilt_spec(binary)?;
+        let source = prebuilt_source(binary);
+        let layer = spec.known(&self.store, &self.compressor, &source, &self.cancel);
+        let layer = layer.map_err(failed(&binary.platform))?;
+        Ok(layer.map(|layer| BuiltProgram { layer, info }))
+    }
+
+    /// Makes the layer of a binary that somebody else has built.
+    pub(super) async fn prebuilt(
+        self: Arc<Self>,
+        binary: PrebuiltBinary,
+    ) -> Result<BuiltProgram, BuildFailure> {
+        let PrebuiltBinary { import_path, platform, .. } = &binary;
+        let span = |stage| {
+            StageSpan::begin(&self.observer, stage, Some(import_path.as_str()), Some(platform))
+        };
+        let waiting = span(Stage::Wait);
+        let share = self.budget.layer().await;
+        drop(waiting);
+        let making = span(Stage::Layer);
+        let layers = Arc::clone(&self);
+        let work = blocking(move || {
+            let (_share, _making) = (share, making);
+            let spec = Self::prebuilt_spec(&binary)?;
+            let source = prebuilt_source(&binary);
+            let Layers { store, compressor, cancel, .. } = &*layers;
+            let obtained = spec.get_or_build(store, compressor, &source, cancel);
+            let Obtained { layer, reused, .. } = obtained.map_err(failed(&binary.platform))?;
+            if !reused {
+                layers.activity.begin_work();
+            }
+            layers.observer.emit(Event::Layer { digest: layer.digest, reused });
+            Ok(BuiltProgram { layer, info: layers.prebuilt_info(&binary)? })
+        });
+        work.await
+    }
+
+    fn prebuilt_spec(binary: &PrebuiltBinary) -> Result<LayerSpec, BuildFailure> {
+        let PrebuiltBinary { import_path, platform, path, capabilities } = binary;
+        let (name, family) = (import_path.base_name(), family(platform.is_windows()));
+        let spec = LayerSpec::known_binary(family, name, path, *capabilities);
+        spec.map_err(failed(platform))
+    }
+
+    fn prebuilt_info(
+        &self,
+        binary: &PrebuiltBinary,
+    ) -> Result<Option<Arc<BuildInfo>>, BuildFailure> {
+        match BuildInfo::read(&binary.path) {
+            Ok(info) => Ok(Some(Arc::new(info))),
+            Err(source) if self.needs_info => {
+                let (platform, source) = (Box::new(binary.platform.clone()), Arc::new(source));
+                Err(BuildFailure::BuildInfo { platform, source })
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
     fn binary_layer(
         &self,
         binary: &Path,
@@ -179,15 +255,9 @@ impl Layers {
         is_new: bool,
     ) -> Result<Layer, BuildFailure> {
         let Installed { import_path, platform, capabilities, .. } = installed;
-        let failed = |source: LayerError| match source {
-            LayerError::Cancelled => BuildFailure::Cancelled,
-            source => BuildFailure::Layer {
-                platform: Box::new(platform.clone()),
-                source: Arc::new(source),
-            },
-        };
+        let failed = failed(platform);
         let (name, family) = (import_path.base_name(), family(platform.is_windows()));
-        let spec = LayerSpec::binary(family, name, binary, *capabilities).map_err(failed)?;
+        let spec = LayerSpec::binary(family, name, binary, *capabilities).map_err(&failed)?;
         let source = format!("binary {}", binary.display());
         let (store, compressor, cancel) = (&self.store, &self.compressor, &self.cancel);
         // What go has linked again has most likely other content.
@@ -196,10 +266,23 @@ impl Layers {
         } else {
             spec.get_or_build(store, compressor, &source, cancel)
         };
-        let Obtained { layer, reused, .. } = obtained.map_err(failed)?;
+        let Obtained { layer, reused, .. } = obtained.map_err(&failed)?;
         self.observer.emit(Event::Layer { digest: layer.digest, reused });
         Ok(layer)
     }
+}
+
+fn failed(platform: &Platform) -> impl Fn(LayerError) -> BuildFailure {
+    move |source| match source {
+        LayerError::Cancelled => BuildFailure::Cancelled,
+        source => {
+            BuildFailure::Layer { platform: Box::new(platform.clone()), source: Arc::new(source) }
+        }
+    }
+}
+
+fn prebuilt_source(binary: &PrebuiltBinary) -> String {
+    format!("prebuilt {}", binary.path.display())
 }
 
 fn family(windows: bool) -> Family {

@@ -250,7 +250,7 @@ impl BuildConfig {
 
     /// The directory of its package: `main` below `dir`, or where the file
     /// that `main` names is.
-    fn package_dir(&self, work_dir: &Path) -> Result<PathBuf, ListingError> {
+    pub(crate) fn package_dir(&self, work_dir: &Path) -> Result<PathBuf, ListingError> {
         let path = normal(&self.dir(work_dir).join(&self.main));
         match path.metadata() {
             Ok(found) if found.is_file() => {

@@ -17,8 +17,8 @@ use crate::image::DebuggerLayer;
 pub(crate) struct MissingGo(Arc<FindError>);
 
 impl MissingGo {
-    pub(crate) fn new(error: FindError) -> Self {
-        Self(Arc::new(error))
+    pub(crate) fn new(error: Arc<FindError>) -> Self {
+        Self(error)
     }
 }
 
@@ -64,7 +64,7 @@ impl Builder for MissingGo {
         _: &'a Platform,
         _: &'a Checked,
     ) -> BoxFuture<'a, Result<Option<DebuggerLayer>, BuildFailure>> {
-        ready(Err(BuildFailure::Cancelled)).boxed()
+        ready(Err(BuildFailure::MissingGo(Arc::clone(&self.0)))).boxed()
     }
 
     fn finish(&self) -> BoxFuture<'_, ()> {

@@ -15,6 +15,7 @@ mod missing;
 mod modules;
 mod offline;
 mod options;
+mod prebuilt;
 mod program;
 mod recorder;
 mod settings;
@@ -26,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use ::freshness::Checker;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
-use golang::{Argument, Environment, Go, LoadError, ProgramFacts, Template, Uses};
+use golang::{Argument, Environment, FindError, Go, LoadError, ProgramFacts, Template, Uses};
 use layer::{Compressor, Layer};
 use oci::{Platform, PlatformMatcher};
 use once::OnceMap;
@@ -45,9 +46,10 @@ use self::layers::Layers;
 pub(crate) use self::layers::{BuiltProgram, KodataLayer};
 use self::listing::Lister;
 pub(crate) use self::listing::{Memory, refused, unlisted};
-pub(crate) use self::missing::MissingGo;
+use self::missing::MissingGo;
 pub(crate) use self::offline::forbid_network;
-pub use self::options::{BuildConfig, BuildFlags, BuildOptions};
+pub use self::options::{BuildConfig, BuildFlags, BuildOptions, Prebuilt, PrebuiltFile};
+use self::prebuilt::{PrebuiltBuilder, Prebuilts};
 pub(crate) use self::program::Program;
 use self::recorder::Recorder;
 use self::settings::Settings;
@@ -133,9 +135,9 @@ impl Debug for LookUp {
 
 /// Builds with `go`.
 #[derive(Debug)]
-pub(crate) struct GoBuilder {
+struct GoBuilder {
     lister: Lister,
-    settings: Settings,
+    settings: Arc<Settings>,
     freshness: Arc<Freshness>,
     compiler: Arc<Compiler>,
     layers: Arc<Layers>,
@@ -147,7 +149,6 @@ pub(crate) struct GoBuilder {
 /// The dependencies of a [`GoBuilder`].
 #[derive(Debug)]
 pub(crate) struct BuilderParts {
-    pub(crate) go: Go,
     pub(crate) store: Store,
     pub(crate) work_dir: PathBuf,
     pub(crate) environment: Environment,
@@ -172,47 +173,75 @@ pub(crate) struct BuilderParts {
     pub(crate) followed: Option<Arc<Followed>>,
 }
 
+/// The builder of a run.
+pub(crate) fn builder(go: Result<Go, FindError>, mut parts: BuilderParts) -> Arc<dyn Builder> {
+    let go = go.map_err(Arc::new);
+    let options = std::mem::take(&mut parts.options);
+    let prebuilts = Prebuilts::new(
+        &parts.work_dir,
+        &parts.environment,
+        &options.builds,
+        options.prebuilt.as_ref(),
+    );
+    let settings = Arc::new(Settings {
+        expander: Expander {
+            go: go.clone(),
+            work_dir: parts.work_dir.clone(),
+            environment: parts.environment.clone(),
+            time: options.time,
+            observer: parts.observer.clone(),
+            cancel: parts.cancellation.work.clone(),
+            uses: parts.uses,
+            go_env: OnceMap::new(),
+            git: OnceMap::new(),
+            followed: parts.followed.clone(),
+        },
+        options,
+        environment: parts.environment.clone(),
+    });
+    let layers = Arc::new(Layers {
+        store: parts.store.clone(),
+        compressor: parts.compressor.clone(),
+        budget: parts.budget.clone(),
+        observer: parts.observer.clone(),
+        activity: parts.activity.clone(),
+        cancel: parts.cancellation.work.clone(),
+        kodata_created: parts.kodata_created,
+        kodata_root: parts.kodata_root.clone(),
+        needs_info: parts.needs_info,
+        kodata: OnceMap::new(),
+        followed: parts.followed.clone(),
+    });
+    let (rebuild, debug) = (parts.rebuild, parts.debug.is_some());
+    let inner: Arc<dyn Builder> = match go {
+        Ok(go) => Arc::new(GoBuilder::new(go, Arc::clone(&settings), Arc::clone(&layers), parts)),
+        Err(error) => Arc::new(MissingGo::new(error)),
+    };
+    match prebuilts {
+        None => inner,
+        Some(prebuilts) => {
+            let prebuilts = Arc::new(prebuilts);
+            Arc::new(PrebuiltBuilder { inner, prebuilts, settings, layers, rebuild, debug })
+        }
+    }
+}
+
 impl GoBuilder {
-    pub(crate) fn new(parts: BuilderParts) -> Self {
-        let BuilderParts { go, store, budget, limits, observer, activity, followed, .. } = parts;
+    fn new(go: Go, settings: Arc<Settings>, layers: Arc<Layers>, parts: BuilderParts) -> Self {
+        let BuilderParts { store, budget, limits, observer, activity, followed, .. } = parts;
         let Cancellation { work: cancel, run } = parts.cancellation;
         let files = Arc::new(Checker::new(limits.threads));
         let lister = Lister {
             go: go.clone(),
-            work_dir: parts.work_dir.clone(),
-            environment: parts.environment.clone(),
-            platforms: parts.platforms,
-            builds: parts.options.builds.clone(),
-            cancel: cancel.clone(),
-            observer: observer.clone(),
-            store: store.clone(),
-        };
-        let expander = Expander {
-            go: go.clone(),
             work_dir: parts.work_dir,
             environment: parts.environment.clone(),
-            time: parts.options.time,
-            observer: observer.clone(),
+            platforms: parts.platforms,
+            builds: settings.options.builds.clone(),
             cancel: cancel.clone(),
-            uses: parts.uses,
-            go_env: OnceMap::new(),
-            git: OnceMap::new(),
-            followed: followed.clone(),
+            observer: observer.clone(),
+            store: store.clone(),
         };
         let unproven = Arc::new(UnprovenGo::new(observer.clone()));
-        let layers = Arc::new(Layers {
-            store: store.clone(),
-            compressor: parts.compressor.clone(),
-            budget: budget.clone(),
-            observer: observer.clone(),
-            activity: activity.clone(),
-            cancel: cancel.clone(),
-            kodata_created: parts.kodata_created,
-            kodata_root: parts.kodata_root,
-            needs_info: parts.needs_info,
-            kodata: OnceMap::new(),
-            followed: followed.clone(),
-        });
         let recorder = Arc::new(Recorder {
             store: store.clone(),
             go: go.clone(),
@@ -228,7 +257,7 @@ impl GoBuilder {
                 options,
                 go: go.clone(),
                 store: store.clone(),
-                environment: parts.environment.clone(),
+                environment: parts.environment,
                 compressor: parts.compressor,
                 compression: parts.compression.clone(),
                 rebuild: parts.rebuild,
@@ -238,8 +267,6 @@ impl GoBuilder {
                 cancel: cancel.clone(),
             })
         });
-        let settings =
-            Settings { options: parts.options, environment: parts.environment, expander };
         let freshness = Arc::new(Freshness::new(
             (store.clone(), go.clone(), Arc::clone(&files)),
             parts.rebuild,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use golang::{Template, Uses};
+use oci::Platform;
 
 use crate::image::{ImageSettings, TagSource};
 
@@ -15,6 +16,8 @@ pub struct BuildOptions {
     pub defaults: BuildFlags,
     /// What images say of themselves, of programs without a build of their own.
     pub image: ImageSettings,
+    /// The binaries of the one program of the run, if they are there already.
+    pub prebuilt: Option<Prebuilt>,
     /// `--ldflags`: in place of all that is configured, unless empty.
     pub ldflags: Vec<Template>,
     /// What templates take for now.
@@ -42,6 +45,47 @@ pub struct BuildConfig {
     pub capabilities: Option<[u8; 20]>,
     /// What its image says of itself: its own settings and those of all.
     pub image: ImageSettings,
+    /// Its binaries, if they are there already.
+    pub prebuilt: Option<Prebuilt>,
+}
+
+/// The binaries of a program that somebody else has built.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prebuilt {
+    /// One for each platform.
+    pub files: Vec<PrebuiltFile>,
+}
+
+/// A binary that somebody else has built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrebuiltFile {
+    /// The platform that it is for.
+    pub platform: Platform,
+    /// The file, relative to the working directory.
+    pub path: PathBuf,
+    /// Where that is said, for messages.
+    pub place: String,
+}
+
+impl Prebuilt {
+    /// The platforms that there are binaries for.
+    #[must_use]
+    pub fn platforms(&self) -> Vec<String> {
+        self.files.iter().map(|file| file.platform.to_string()).collect()
+    }
+
+    /// The binary for a platform: the one of its variant, else one that says none.
+    pub(crate) fn path_for(&self, platform: &Platform) -> Option<&PathBuf> {
+        let fits = |file: &&PrebuiltFile| {
+            file.platform.os == platform.os
+                && file.platform.architecture == platform.architecture
+                && [&platform.os_version, ""].contains(&&*file.platform.os_version)
+        };
+        let exact = |file: &&PrebuiltFile| file.platform.variant == platform.variant;
+        let files = || self.files.iter().filter(fits);
+        let any = || files().find(|file| file.platform.variant.is_empty());
+        files().find(exact).or_else(any).map(|file| &file.path)
+    }
 }
 
 /// Flags and environment of `go build`.

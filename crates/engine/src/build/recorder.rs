@@ -80,7 +80,7 @@ impl Recorder {
         listing: Result<Arc<DepsListing>, ListingUnavailable>,
     ) {
         let CompletedBuild { import_path, platform, checked, started, layer, info, .. } = build;
-        let Checked { settings, verdict, slot } = &**checked;
+        let Checked { settings, verdict, slot, .. } = &**checked;
         // What cannot be kept costs a build.
         let _ = self.store.put_record(&slot.keys.last, &LastBuild::of(&self.go, settings));
         let unconfirmed = match verdict {

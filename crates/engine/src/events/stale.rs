@@ -1,5 +1,7 @@
 //! Explains why a program is built again.
 
+use std::path::PathBuf;
+
 use freshness::Reason;
 
 /// Why a program is built.
@@ -9,6 +11,8 @@ pub enum StaleReason {
     Forced,
     /// Its layer has gone from the cache.
     Layer,
+    /// Its binary, which somebody else has built, is not known to be as it was.
+    Prebuilt(PathBuf),
     /// What it is built from is not known to be as it was.
     Inputs(Reason),
 }
@@ -18,6 +22,7 @@ impl std::fmt::Display for StaleReason {
         match self {
             Self::Forced => f.write_str("--rebuild"),
             Self::Layer => f.write_str("its layer is no longer in the cache"),
+            Self::Prebuilt(path) => write!(f, "{} is new or has changed", path.display()),
             Self::Inputs(reason) => reason.fmt(f),
         }
     }

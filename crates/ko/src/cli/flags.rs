@@ -217,6 +217,9 @@ pub(crate) struct ImageArgs {
     pub(crate) output: Output,
     #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
+    /// Package these binaries (PLATFORM=PATH[,PLATFORM=PATH]), which are there already, in the place of building one.
+    #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
+    pub(crate) prebuilt: Vec<List>,
     /// How progress is shown: auto, live, plain, json or quiet.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "auto", value_parser = progress)]
     pub(crate) progress: Progress,

@@ -109,6 +109,9 @@ fn text(forecast: &Forecast) -> String {
 fn target_text(target: &TargetForecast) -> String {
     let platform = &target.platform;
     let Some(reason) = &target.reason else { return format!("  {platform} is fresh\n") };
+    if target.command.is_empty() {
+        return format!("  {platform} is packaged: {reason}\n");
+    }
     let mut text = format!(
         "  {platform} is built: {reason}\n    cd {}\n    ",
         word(&target.dir.to_string_lossy())

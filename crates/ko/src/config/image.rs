@@ -2,7 +2,9 @@
 //! configuration file: the keys of maps keep their case, and `null` removes what the
 //! base has.
 
-use engine::{Field, HealthcheckSettings, ImageSettings, Place, Text};
+use engine::{
+    Field, HealthcheckSettings, ImageSettings, Place, Platform, Prebuilt, PrebuiltFile, Text,
+};
 use jiff::SignedDuration;
 
 use super::origin::{List, Located};
@@ -34,6 +36,8 @@ pub(crate) struct Image {
     pub(crate) labels: Option<Map>,
     pub(crate) annotations: Option<Map>,
     pub(crate) git_annotations: Option<List>,
+    /// Binaries by platform, of one build alone.
+    pub(crate) prebuilt: Option<Map>,
 }
 
 /// A health check.
@@ -61,7 +65,7 @@ const GIT: [(&str, &str, &str); 4] = [
 
 impl Image {
     /// The keys.
-    pub(crate) const KEYS: [&str; 14] = [
+    pub(crate) const KEYS: [&str; 15] = [
         "entrypoint",
         "args",
         "cmd",
@@ -76,6 +80,7 @@ impl Image {
         "labels",
         "annotations",
         "gitAnnotations",
+        "prebuilt",
     ];
 
     /// The settings with those of all where nothing is said: maps are merged, all else
@@ -100,6 +105,7 @@ impl Image {
             labels: merged(self.labels.as_ref(), all.labels.as_ref()),
             annotations: merged(self.annotations.as_ref(), all.annotations.as_ref()),
             git_annotations: or(&self.git_annotations, &all.git_annotations),
+            prebuilt: self.prebuilt.clone(),
         }
     }
 
@@ -149,6 +155,26 @@ impl Image {
         })
     }
 
+    /// The binaries of the build.
+    pub(crate) fn prebuilt(&self, path: &str) -> Result<Option<Prebuilt>> {
+        let Some(map) = &self.prebuilt else { return Ok(None) };
+        let mut prebuilt = Prebuilt::default();
+        for (platform, file) in map {
+            let place = |origin| format!("{origin}: '{path}.prebuilt'");
+            let added = match file {
+                Some(file) => {
+                    let place = place(&file.origin);
+                    add_prebuilt(&mut prebuilt, &platform.value, &file.value, &place)
+                }
+                None => Err("there is no file".to_owned()),
+            };
+            added.map_err(|error| {
+                platform.origin.error(format!("'{path}.prebuilt.{}': {error}", platform.value))
+            })?;
+        }
+        Ok(Some(prebuilt))
+    }
+
     /// Whether something is said.
     pub(crate) fn is_set(&self) -> bool {
         self.lists().iter().any(|(_, list)| list.is_some())
@@ -180,8 +206,9 @@ impl Image {
     }
 
     /// The maps, by their keys.
-    pub(crate) fn maps(&self) -> [(&'static str, Option<&Map>); 3] {
+    pub(crate) fn maps(&self) -> [(&'static str, Option<&Map>); 4] {
         [
+            ("prebuilt", self.prebuilt.as_ref()),
             ("env", self.env.as_ref()),
             ("labels", self.labels.as_ref()),
             ("annotations", self.annotations.as_ref()),
@@ -256,6 +283,32 @@ impl Check {
             ("retries", self.retries.as_ref()),
         ]
     }
+}
+
+/// Adds a binary for a platform, and where that is said.
+pub(crate) fn add_prebuilt(
+    prebuilt: &mut Prebuilt,
+    platform: &str,
+    path: &str,
+    place: &str,
+) -> std::result::Result<(), String> {
+    let parsed: Platform =
+        platform.parse().map_err(|error| format!("{platform:?} is no platform: {error}"))?;
+    if parsed.os.is_empty() || parsed.architecture.is_empty() {
+        return Err(format!("{platform:?} is no platform: write os/arch, as in linux/arm64"));
+    }
+    if path.is_empty() {
+        return Err("there is no file".to_owned());
+    }
+    if prebuilt.files.iter().any(|file| file.platform == parsed) {
+        return Err(format!("there are two binaries for {platform}"));
+    }
+    prebuilt.files.push(PrebuiltFile {
+        platform: parsed,
+        path: path.into(),
+        place: place.to_owned(),
+    });
+    Ok(())
 }
 
 /// Parses the values below a key.
@@ -334,6 +387,10 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
     let text = |key| get(key).map(|(node, path)| one(reader, &path, node)).transpose();
     let map = |key| get(key).map(|(node, path)| self::map(reader, &path, node)).transpose();
     let (env, labels, annotations) = (map("env")?, map("labels")?, map("annotations")?);
+    if let Some((node, path)) = get("prebuilt").filter(|_| path == "defaultImage") {
+        let message = format!("'{path}' is of one program: it belongs below a build's image");
+        return Err(reader.origin(node).error(message));
+    }
     for (name, _) in env.iter().flatten() {
         if name.value.contains('=') {
             let message = format!("'{path}.env': {:?} is no name of a variable", name.value);
@@ -355,6 +412,7 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
         labels,
         annotations,
         git_annotations: list("gitAnnotations")?,
+        prebuilt: map("prebuilt")?,
     };
     let check = get("healthcheck").map(|(node, path)| check(reader, &path, node));
     Ok(Image { healthcheck: check.transpose()?, ..image })

@@ -34,7 +34,7 @@ use engine::{BuildConfig, BuildFlags, BuildOptions};
 
 pub(crate) use compression::Compression;
 pub(crate) use file::Build;
-pub(crate) use image::Image;
+pub(crate) use image::{Image, add_prebuilt};
 pub(crate) use lookup::LOCK;
 pub(crate) use naming::{Naming, tags};
 pub(crate) use origin::{List, Located, Origin};
@@ -231,6 +231,10 @@ impl Config {
                 },
                 capabilities: match &build.linux_capabilities {
                     Some(terms) => terms.capabilities()?,
+                    None => None,
+                },
+                prebuilt: match &build.image {
+                    Some(image) => image.prebuilt(&format!("builds[{index}].image"))?,
                     None => None,
                 },
                 image: self.image(build).settings(&format!("builds[{index}].image"))?,

@@ -29,7 +29,7 @@ mod tests {
         let file: fn(&str, &str) -> String = |key, value| format!("{key}: {value}");
         let entry: fn(&str, &str) -> String = |key, value| format!("builds: [{{{key}: {value}}}]");
         let of_image: fn(&str, &str) -> String =
-            |key, value| format!("defaultImage: {{{key}: {value}}}");
+            |key, value| format!("builds: [{{image: {{{key}: {value}}}}}]");
         let of_check: fn(&str, &str) -> String =
             |key, value| format!("builds: [{{image: {{healthcheck: {{{key}: {value}}}}}}}]");
         let of_host: fn(&str, &str) -> String =

@@ -110,7 +110,7 @@ fn answers() {
         ("build --tags a --tag", &["--tag-only", "--tags"], ":4"),
         ("build -ta --tag", &["--tag-only", "--tags"], ":4"),
         ("build --push --pu", &[], ":4"),
-        ("build --push --pre", &["--preserve-import-paths"], ":4"),
+        ("build --push --pres", &["--preserve-import-paths"], ":4"),
         ("build -PB --preserve", &[], ":4"),
         ("build -B=false --base-i", &[], ":4"),
         ("build -j", &["-j"], ":4"),

@@ -49,6 +49,7 @@ mod naming;
 mod no_build_info;
 mod outputs;
 mod platforms;
+mod prebuilt;
 mod processes;
 mod progress;
 mod real_registries;

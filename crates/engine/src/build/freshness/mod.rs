@@ -33,6 +33,8 @@ const CHECKS: usize = 64;
 pub(crate) struct Checked {
     pub(crate) settings: BuildSettings,
     pub(crate) verdict: Verdict,
+    /// Nothing is built: the binary is there.
+    pub(crate) is_prebuilt: bool,
     pub(super) slot: RecordSlot,
 }
 
@@ -40,9 +42,7 @@ pub(crate) struct Checked {
 impl Checked {
     /// A check without a record.
     pub(crate) fn for_tests(settings: BuildSettings, verdict: Verdict) -> Self {
-        let key = String::new;
-        let keys = RecordKeys { here: key(), anywhere: key(), last: key() };
-        Self { settings, verdict, slot: RecordSlot { keys, variant: key() } }
+        Self { settings, verdict, is_prebuilt: false, slot: RecordSlot::none() }
     }
 }
 
@@ -163,6 +163,7 @@ impl Freshness {
             Ok(Checked {
                 settings,
                 verdict: Verdict::Stale(reason, PreviousBuild::default()),
+                is_prebuilt: false,
                 slot,
             })
         };
@@ -226,7 +227,8 @@ impl Freshness {
             // What cannot be kept is found out again.
             let _ = RecordedBuild { record, ..recorded }.keep(&self.store, &slot);
         }
-        Checked { settings, verdict: Verdict::Fresh(Box::new(built)), slot }
+        let verdict = Verdict::Fresh(Box::new(built));
+        Checked { settings, verdict, is_prebuilt: false, slot }
     }
 
     fn stale(
@@ -248,7 +250,8 @@ impl Freshness {
         let unconfirmed = matches!(reason, Reason::Unconfirmed { .. });
         let unconfirmed = unconfirmed.then(|| Box::new(record));
         let previous = PreviousBuild { unconfirmed, listing };
-        Checked { settings, verdict: Verdict::Stale(StaleReason::Inputs(reason), previous), slot }
+        let verdict = Verdict::Stale(StaleReason::Inputs(reason), previous);
+        Checked { settings, verdict, is_prebuilt: false, slot }
     }
 
     /// Notes what the program depends on, if somebody wants to know.

@@ -68,6 +68,13 @@ pub(in crate::build) struct RecordSlot {
 }
 
 impl RecordSlot {
+    /// Of what is not recorded.
+    pub(in crate::build) fn none() -> Self {
+        let key = String::new;
+        let keys = RecordKeys { here: key(), anywhere: key(), last: key() };
+        Self { keys, variant: key() }
+    }
+
     /// The key of the record of this checkout.
     pub(in crate::build) fn here(&self) -> String {
         format!("{} {}", self.keys.here, self.variant)
