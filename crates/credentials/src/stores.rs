@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use registry::{KeychainError, Proxies, RootPlaces, Secret, Variables};
 use reqwest::ClientBuilder;
+use rustls::ClientConfig;
 use tokio::sync::Mutex;
 
 use crate::Sources;
@@ -70,12 +71,23 @@ impl Stores {
     /// What an HTTP client needs to reach a store: the machine's proxies, and the
     /// certificates that it trusts.
     pub fn client(&self) -> ClientBuilder {
-        let (user_agent, roots, proxies) = &self.network;
+        self.client_with(registry::tls(self.roots()))
+    }
+
+    /// Where the certificates are that the machine trusts.
+    #[must_use]
+    pub fn roots(&self) -> &RootPlaces {
+        &self.network.1
+    }
+
+    /// The same with other settings of TLS.
+    pub fn client_with(&self, tls: ClientConfig) -> ClientBuilder {
+        let (user_agent, _, proxies) = &self.network;
         let builder = reqwest::Client::builder()
             .user_agent(user_agent)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            .tls_backend_preconfigured(registry::tls(roots));
+            .tls_backend_preconfigured(tls);
         proxies.apply(builder)
     }
 

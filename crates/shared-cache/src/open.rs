@@ -7,7 +7,8 @@ use credentials::{Sources, Stores};
 use registry::Client;
 
 use crate::{
-    CacheUrl, FileStorage, Meter, ObjectStorage, RegistryStorage, Scheme, Storage, StorageError,
+    CacheUrl, FileStorage, Meter, ObjectStorage, ReapiStorage, RegistryStorage, Scheme, Storage,
+    StorageError,
 };
 
 /// What a storage may need beside its URL.
@@ -44,6 +45,10 @@ pub fn open(url: &CacheUrl, context: &Context) -> Result<Arc<dyn Storage>, Stora
         Scheme::S3 | Scheme::Gs | Scheme::Az => {
             let stores = Arc::new(Stores::new(context.machine.clone()));
             Ok(Arc::new(ObjectStorage::new(url.clone(), stores, context.meter.clone())))
+        }
+        Scheme::Grpc | Scheme::Grpcs => {
+            let stores = Arc::new(Stores::new(context.machine.clone()));
+            Ok(Arc::new(ReapiStorage::new(url.clone(), stores, context.meter.clone())))
         }
         Scheme::Oci => {
             let unusable = |message: &str| StorageError::Unexpected { message: message.to_owned() };

@@ -20,11 +20,16 @@ pub enum Scheme {
     Gs,
     /// A container of Azure's storage: `az://container/prefix`.
     Az,
+    /// A server of Bazel's Remote Execution API: `grpc://host:port/instance`.
+    Grpc,
+    /// The same in TLS: `grpcs://host/instance`.
+    Grpcs,
 }
 
 impl Scheme {
     /// All of them, as messages list them.
-    pub const ALL: [Self; 5] = [Self::File, Self::Oci, Self::S3, Self::Gs, Self::Az];
+    pub const ALL: [Self; 7] =
+        [Self::File, Self::Oci, Self::S3, Self::Gs, Self::Az, Self::Grpc, Self::Grpcs];
 
     /// As it is written in URLs.
     #[must_use]
@@ -35,6 +40,8 @@ impl Scheme {
             Self::S3 => "s3",
             Self::Gs => "gs",
             Self::Az => "az",
+            Self::Grpc => "grpc",
+            Self::Grpcs => "grpcs",
         }
     }
 }
@@ -165,10 +172,14 @@ impl FromStr for CacheUrl {
         match scheme {
             Scheme::File if !authority.is_empty() => Err(CacheUrlError::Host { text }),
             Scheme::File => Ok(Self { scheme, text }),
-            Scheme::S3 | Scheme::Gs | Scheme::Az if authority.is_empty() => {
+            Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Grpc | Scheme::Grpcs
+                if authority.is_empty() =>
+            {
                 Err(CacheUrlError::NoPlace { text })
             }
-            Scheme::S3 | Scheme::Gs | Scheme::Az => Ok(Self { scheme, text }),
+            Scheme::S3 | Scheme::Gs | Scheme::Az | Scheme::Grpc | Scheme::Grpcs => {
+                Ok(Self { scheme, text })
+            }
             Scheme::Oci => match repository(place, authority) {
                 Ok(_) => Ok(Self { scheme, text }),
                 Err(problem) => Err(CacheUrlError::Repository { text, problem }),

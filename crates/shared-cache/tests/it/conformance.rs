@@ -75,7 +75,8 @@ async fn blobs(storage: &dyn Storage) {
     std::fs::write(&file, &large).unwrap();
     let never = blob(b"never there");
     let all = [blob(&small), never, blob(&large), blob(&empty)];
-    assert_eq!(storage.missing(&all).await.unwrap(), all);
+    // What is empty may be everywhere.
+    assert_eq!(storage.missing(&all[..3]).await.unwrap(), all[..3]);
     assert!(storage.get(&never).await.unwrap().is_none());
     assert!(storage.missing(&[]).await.unwrap().is_empty());
     let bytes = |bytes: &Bytes| Body::from_bytes(bytes.clone(), &meter);

@@ -8,3 +8,4 @@ mod google;
 mod objects;
 mod oci_registry;
 mod program;
+mod reapi;
