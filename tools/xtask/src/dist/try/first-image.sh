@@ -1,0 +1,35 @@
+# Part of try.sh: how long it takes from nothing to the first image, with Go there, and
+# Python or npm. Nothing is cached: neither by pip, npm or ko, nor by Go.
+
+first_image() {
+  rm -rf "$dir/fresh"
+  mkdir -p "$dir/fresh/home"
+  cp -r examples/hello "$dir/fresh/hello"
+  local begun=$EPOCHREALTIME
+  (
+    export HOME=$dir/fresh/home
+    cd "$dir/fresh"
+    "$@" >"$dir/log" 2>&1
+    cd hello
+    export PATH=$dir/fresh/venv/bin:$dir/fresh/node_modules/.bin:$PATH
+    GOCACHE=$dir/fresh/go-build KO_DOCKER_REPO=oci:$dir/fresh/images KO_DEFAULTBASEIMAGE=ko.static \
+      GOENV=off GOTOOLCHAIN=local GOFLAGS=-mod=mod ko build --bare . >"$dir/fresh/image" 2>>"$dir/log"
+  ) || fail "$(cat "$dir/log")"
+  grep -q sha256: "$dir/fresh/image" || fail "there is no image"
+  awk -v a="$begun" -v b="$EPOCHREALTIME" -v name="${*: -1}" \
+    'BEGIN { printf "%s: %.1f s to the first image\n", name, b - a }'
+}
+with_pip() {
+  python3 -m venv venv
+  venv/bin/pip --quiet --disable-pip-version-check --no-cache-dir install --no-index \
+    --find-links "$dir/one" "$1"
+}
+with_npm() {
+  npm init --yes >/dev/null
+  npm install --no-audit --no-fund --loglevel=error --cache cache \
+    --registry "http://127.0.0.1:$port/" "$1"
+}
+
+step "from nothing to the first image"
+first_image with_pip ko-build
+first_image with_npm @ko-build/ko
