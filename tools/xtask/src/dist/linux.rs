@@ -115,11 +115,8 @@ fn package(
     format: &str,
     files: &[Installed],
 ) -> Result<(String, Vec<u8>)> {
-    let dir = step::workspace().join("target/nfpm");
-    if dir.exists() {
-        fs::remove_dir_all(&dir).map_err(at(&dir))?;
-    }
-    fs::create_dir_all(&dir).map_err(at(&dir))?;
+    let temporary = tempfile::tempdir().map_err(super::packing)?;
+    let dir = temporary.path();
     for (number, (_, entry)) in files.iter().enumerate() {
         let path = dir.join(number.to_string());
         fs::write(&path, &entry.data).map_err(at(&path))?;
@@ -130,7 +127,7 @@ fn package(
     let made = dir.join("made");
     let mut nfpm = Command::new(crate::setup::nfpm()?);
     nfpm.args(["package", "--packager", format, "--config", "nfpm.json", "--target"]);
-    nfpm.arg(&made).current_dir(&dir);
+    nfpm.arg(&made).current_dir(dir);
     // A file without a time of its own has this one.
     nfpm.env("SOURCE_DATE_EPOCH", contents.time.as_second().to_string());
     let output = step::output(&mut nfpm)?;
@@ -139,7 +136,6 @@ fn package(
         return Err(Error::Missing(format!("nfpm: {}", String::from_utf8_lossy(&said))));
     }
     let data = fs::read(&made).map_err(at(&made))?;
-    fs::remove_dir_all(&dir).map_err(at(&dir))?;
     Ok((name(contents.version, target.processor, format), data))
 }
 

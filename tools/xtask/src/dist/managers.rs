@@ -147,6 +147,7 @@ fn bytes(sum: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::target::TARGETS;
     use super::*;
 
     fn made() -> Vec<(String, String)> {
@@ -198,5 +199,21 @@ mod tests {
             .map(|(name, _)| name.as_str())
             .collect();
         assert_eq!(open, [""; 0]);
+    }
+
+    #[test]
+    fn cargo_binstall_looks_for_the_archives_that_are_made() {
+        let manifest = include_str!("../../../../crates/ko/Cargo.toml");
+        // Of the Windows ones, those that rustup installs.
+        for target in TARGETS.iter().filter(|target| !target.triple.contains("windows-gnu")) {
+            let end = if target.system == System::Windows { "zip" } else { "tar.gz" };
+            let name = format!("ko_{{ version }}_{}.{end}", target.in_archives());
+            let lines = format!(
+                "[package.metadata.binstall.overrides.{}]\n\
+                 pkg-url = \"{{ repo }}/releases/download/v{{ version }}/{name}\"\n",
+                target.triple
+            );
+            assert!(manifest.contains(&lines), "{lines}");
+        }
     }
 }
