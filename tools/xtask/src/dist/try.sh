@@ -6,7 +6,8 @@
 # takes a release binary of this machine. It needs Go, Python and npm, and the network
 # for nothing; rpm, lintian, ruby, nix and mise are asked if they are here. Programs in Go
 # stand in for the ko of other targets, whose packages are installed, but never run.
-# Servers listen on loopback.
+# Servers listen on loopback. What changes in the work tree meanwhile is noticed as a
+# difference, since the provenance names its state.
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 
@@ -16,6 +17,8 @@ server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$dir"' EXIT
 version=$("$binary" version)
 unset KO_BASE_URL PREFIX
+# The last two releases of Go, looked up while HOME is still the user's.
+goroots=("$(GOENV=off GOTOOLCHAIN=local go env GOROOT)" "$(GOENV=off GOTOOLCHAIN=go1.27.3 go env GOROOT)")
 
 fail() {
   echo "FAIL: $*" >&2

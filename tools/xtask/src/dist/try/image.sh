@@ -43,8 +43,7 @@ YAML
   while read -r line <&5; do
     case $line in *"listening on"*) break ;; esac
   done
-  for release in local go1.27.3; do
-    root=$(GOENV=off GOTOOLCHAIN=$release go env GOROOT)
+  for root in "${goroots[@]}"; do
     name=$(head -n 1 "$root/VERSION")
     go_image "$root" "$name" >"$dir/log" 2>&1 || fail "$(cat "$dir/log")"
     KO_DOCKER_REPO=$registry/ko KO_DEFAULTBASEIMAGE=$registry/golang:$name \
