@@ -37,6 +37,12 @@ use crate::cli::{Command, Parsed};
 use crate::environment::Process;
 use crate::error::Result;
 
+/// musl's own allocator has one lock for all threads, which the threads of a layer wait
+/// for (`docs/design/0020-hosts.md`).
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The exit code that shells report for a process that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 128 + 13;
 

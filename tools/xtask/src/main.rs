@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod cross;
 mod dist;
 mod kube;
 mod registries;
@@ -40,6 +41,8 @@ enum Task {
     Size,
     /// Makes the site of the documentation, and follows all links within it
     Site,
+    /// Compiles ko for other hosts, and runs what an emulator runs
+    Cross(cross::Options),
     /// Packages binaries: archives, wheels, packages of npm, and what goes with them
     Dist(dist::Options),
     /// Runs the tests that need a Kubernetes API server, or such a server
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Release(options) => release::run(&options),
         Task::Size => size::run(),
         Task::Site => site::run(),
+        Task::Cross(options) => cross::run(&options),
         Task::Dist(options) => dist::run(&options),
         Task::Kube(options) => kube::run(&options),
         Task::Parity(given) => tool("parity", &given.words),

@@ -95,8 +95,13 @@ pub(crate) fn run() -> Result<()> {
 
 /// Installs the programs that are missing.
 pub(crate) fn packages() -> Result<()> {
+    install(&PROGRAMS)
+}
+
+/// Installs what is missing of programs, by their Debian packages.
+pub(crate) fn install(programs: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<(&str, &str)> =
-        PROGRAMS.into_iter().filter(|(program, _)| !has(program)).collect();
+        programs.iter().copied().filter(|(program, _)| !has(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -107,9 +112,14 @@ pub(crate) fn packages() -> Result<()> {
             programs.join(", ")
         )));
     }
+    apt_get(&["update"])?;
+    apt_get(&[&["install", "--yes"], &packages[..]].concat())
+}
+
+/// Runs `apt-get` as root.
+pub(crate) fn apt_get(words: &[&str]) -> Result<()> {
     let sudo = !is_root()? && has("sudo");
-    step::run(as_root("apt-get", sudo).arg("update"))?;
-    step::run(as_root("apt-get", sudo).args(["install", "--yes"]).args(packages))
+    step::run(as_root("apt-get", sudo).args(words))
 }
 
 fn as_root(program: &str, sudo: bool) -> Command {

@@ -1,0 +1,178 @@
+//! `cargo xtask cross`: compiles ko for the hosts that are not this machine, and runs
+//! what an emulator runs (`docs/reference/platforms.md`).
+
+mod emulate;
+mod toolchain;
+mod trial;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+use toolkit::{Error, Result, ko, machine, step};
+
+use crate::setup;
+use emulate::Host;
+use toolchain::{Toolchain, target_dir};
+
+/// What `cargo xtask cross` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The targets, instead of those of `.ci/run`
+    #[arg(value_name = "TARGET", value_parser = named)]
+    targets: Vec<&'static Target>,
+    /// Only checks that they compile
+    #[arg(long)]
+    check: bool,
+    /// Builds as for a release
+    #[arg(long)]
+    release: bool,
+    /// The ko of this machine whose images are compared with; built now if not given
+    #[arg(long, value_name = "PATH")]
+    native: Option<PathBuf>,
+}
+
+/// A host.
+#[derive(Debug, PartialEq, Eq)]
+struct Target {
+    triple: &'static str,
+    /// The C compiler, which links too, and its Debian package. Without one, the target can
+    /// only be checked: its C code is taken for granted.
+    cc: Option<(&'static str, &'static str)>,
+}
+
+const TARGETS: [Target; 6] = [
+    Target { triple: "x86_64-unknown-linux-musl", cc: Some(("musl-gcc", "musl-tools")) },
+    Target {
+        triple: "aarch64-unknown-linux-gnu",
+        cc: Some(("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")),
+    },
+    Target {
+        triple: "x86_64-pc-windows-gnu",
+        cc: Some(("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64-win32")),
+    },
+    Target { triple: "x86_64-pc-windows-msvc", cc: None },
+    Target { triple: "aarch64-apple-darwin", cc: None },
+    Target { triple: "x86_64-apple-darwin", cc: None },
+];
+
+fn named(triple: &str) -> std::result::Result<&'static Target, String> {
+    TARGETS.iter().find(|target| target.triple == triple).ok_or_else(|| {
+        let known: Vec<&str> = TARGETS.iter().map(|target| target.triple).collect();
+        format!("known are {}", known.join(", "))
+    })
+}
+
+/// This machine, for which nothing is built here.
+const HERE: &str = "this machine";
+
+/// What `.ci/run` builds and runs.
+const OF_CI: &str = "x86_64-unknown-linux-musl";
+
+/// Builds or checks targets, and runs those that can be run.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let toolchain = Toolchain::installed()?;
+    let mut hosts = Vec::new();
+    let of_ci = TARGETS.iter().filter(|target| target.triple == OF_CI);
+    let given = options.targets.iter().copied();
+    let targets: Vec<&Target> =
+        if options.targets.is_empty() { of_ci.collect() } else { given.collect() };
+    for target in targets {
+        match target.cc.filter(|_| !options.check) {
+            Some(_) => {
+                let ko = target.build(&toolchain, options.release)?;
+                println!("{}: {}", target.triple, ko.display());
+                hosts.push(Host::of(target.triple, ko)?);
+            }
+            None => target.check(&toolchain)?,
+        }
+    }
+    if hosts.is_empty() {
+        return Ok(());
+    }
+    let musl = hosts.iter().find(|host| host.triple.ends_with("musl") && host.is_native());
+    if let Some(musl) = musl {
+        names(&musl.ko)?;
+    }
+    hosts.insert(0, Host::of(HERE, ko::ours(options.native.as_deref(), "dev")?)?);
+    trial::run(&hosts)
+}
+
+/// Tries how a static ko finds registries, where a network of its own can be had.
+fn names(ko: &Path) -> Result<()> {
+    if !machine::is_root()? {
+        println!("names are not looked up: that takes root");
+        return Ok(());
+    }
+    setup::install(&[("ip", "iproute2"), ("python3", "python3")])?;
+    let script = step::workspace().join("tools/xtask/src/cross/names.sh");
+    step::run(Command::new(script).arg(ko))
+}
+
+impl Target {
+    /// Builds the command, and returns its binary.
+    fn build(&self, toolchain: &Toolchain, release: bool) -> Result<PathBuf> {
+        let profile = if release { "release" } else { "dev" };
+        let mut cargo = toolchain.cargo(self.triple, &["build", "-p", "ko", "--profile", profile]);
+        self.prepare(&mut cargo)?;
+        step::run(&mut cargo)?;
+        let dir = if release { "release" } else { "debug" };
+        let program = if self.triple.contains("windows") { "ko.exe" } else { "ko" };
+        ko::absolute(&target_dir().join(self.triple).join(dir).join(program))
+    }
+
+    /// Checks everything that ships.
+    fn check(&self, toolchain: &Toolchain) -> Result<()> {
+        let mut cargo = toolchain.cargo(self.triple, &["check", "-p", "ko"]);
+        self.prepare(&mut cargo)?;
+        step::run(&mut cargo)
+    }
+
+    /// Says what compiles C and links.
+    fn prepare(&self, cargo: &mut Command) -> Result<()> {
+        let name = self.triple.replace('-', "_");
+        match self.cc {
+            Some(program) => {
+                setup::install(&[program])?;
+                cargo.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), program.0);
+                cargo.env(format!("CC_{name}"), program.0);
+            }
+            // Nothing is linked, so that no object is missed.
+            None => {
+                cargo.env(format!("CC_{name}"), "true").env(format!("AR_{name}"), "true");
+            }
+        }
+        if self.triple.ends_with("musl") {
+            let dir = unwinder()?;
+            cargo.env(
+                format!("CARGO_TARGET_{}_RUSTFLAGS", name.to_uppercase()),
+                format!(
+                    "-Clink-self-contained=no -Crelocation-model=static -Lnative={}",
+                    dir.display()
+                ),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A directory with gcc's unwinder under the name by which Rust's library asks for one,
+/// and with what that wants of a C library and musl lacks.
+fn unwinder() -> Result<PathBuf> {
+    let output = step::output(Command::new("gcc").arg("-print-file-name=libgcc_eh.a"))?;
+    let from = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let dir = step::tools().join("cross/unwind");
+    let (library, object) = (dir.join("libunwind.a"), dir.join("musl.o"));
+    if library.exists() {
+        return Ok(dir);
+    }
+    fs::create_dir_all(&dir).map_err(|source| Error::File { path: dir.clone(), source })?;
+    let partial = dir.join("partial.a");
+    fs::copy(&from, &partial).map_err(|source| Error::File { path: from, source })?;
+    let source = step::workspace().join("tools/xtask/src/cross/musl.c");
+    step::run(Command::new("musl-gcc").args(["-O1", "-c", "-o"]).arg(&object).arg(source))?;
+    step::run(Command::new("ar").arg("r").args([&partial, &object]))?;
+    fs::rename(&partial, &library).map_err(|source| Error::File { path: library, source })?;
+    Ok(dir)
+}
