@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use crate::blocks::KnownBlocks;
 use crate::compression::{Compression, GZIP_LEVEL, Method};
+use crate::deflate::Spares;
 use crate::gzip::GzipWriter;
 use crate::pool::Pool;
 
 /// Compresses layers on threads of its own, in one way. Clones share the
-/// threads, which end when the last clone is dropped.
+/// threads and their memory, which end when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Compressor {
     pool: Pool,
+    spares: Spares,
     compression: Compression,
 }
 
@@ -26,7 +28,10 @@ impl Compressor {
     /// compress. The compression is the default one.
     #[must_use]
     pub fn new(threads: NonZeroUsize) -> Self {
-        Self { pool: Pool::new(threads), compression: Compression::default() }
+        let pool = Pool::new(threads);
+        // Two layers at full speed.
+        let spares = Spares::new(2 * pool.window());
+        Self { pool, spares, compression: Compression::default() }
     }
 
     /// On the same threads, but in this way.
@@ -65,6 +70,6 @@ impl Compressor {
             Method::Gzip | Method::Estargz => self.compression.level(),
             Method::Zstd | Method::None => GZIP_LEVEL,
         };
-        GzipWriter::new(self.pool(), level, out, known)
+        GzipWriter::new(self.pool(), self.spares.clone(), level, out, known)
     }
 }

@@ -11,7 +11,8 @@
 //! byte behind the dictionary's end, a byte of whatever the stream compressed
 //! before. So every block has a stream of its own, whose window is zeroed.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use stat::Sum;
@@ -27,8 +28,38 @@ pub(crate) const BLOCK: usize = 256 * 1024;
 /// How far back DEFLATE can refer.
 const WINDOW: usize = 32 * 1024;
 
+/// Memory of blocks that are no more. Layers are made on many threads, and an
+/// allocator that keeps what each of them has freed keeps that of all.
+#[derive(Clone)]
+pub(crate) struct Spares {
+    most: usize,
+    buffers: Arc<Mutex<Vec<Buffers>>>,
+}
+
+/// What a block works in: its content, and its output.
+type Buffers = (Vec<u8>, Vec<u8>);
+
+impl fmt::Debug for Spares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spares").field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+impl Spares {
+    /// Keeps that of so many blocks.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, buffers: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Buffers>> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Up to [`BLOCK`] bytes, what came before them, and what became of them.
 pub(crate) struct Block {
+    /// Where its memory goes in the end.
+    spares: Spares,
     /// zlib's, from 1 to 9.
     level: u8,
     /// The window before the content, then the content.
@@ -52,15 +83,18 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn new(level: u8, known: Option<Arc<KnownBlocks>>) -> Self {
+    pub(crate) fn new(spares: Spares, level: u8, known: Option<Arc<KnownBlocks>>) -> Self {
+        let spare = spares.lock().pop();
+        let (buffer, output) = spare.unwrap_or_else(|| (vec![0; WINDOW + BLOCK], Vec::new()));
         Self {
+            spares,
             level,
             known,
-            buffer: vec![0; WINDOW + BLOCK],
+            buffer,
             history: 0,
             len: 0,
             last: false,
-            output: Vec::new(),
+            output,
             sums: None,
             crc: crc32fast::Hasher::new(),
         }
@@ -105,6 +139,15 @@ impl Block {
 
     pub(crate) fn is_last(&self) -> bool {
         self.last
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let mut spares = self.spares.lock();
+        if spares.len() < self.spares.most {
+            spares.push((std::mem::take(&mut self.buffer), std::mem::take(&mut self.output)));
+        }
     }
 }
 
@@ -157,9 +200,16 @@ mod tests {
     use crate::compression::GZIP_LEVEL;
 
     impl Block {
+        /// A block in memory of its own.
+        pub(crate) fn fresh(level: u8) -> Self {
+            Self::new(Spares::new(0), level, None)
+        }
+
         /// A block whose compression panics.
         pub(crate) fn broken() -> Self {
-            Self { len: usize::MAX - WINDOW, ..Self::new(GZIP_LEVEL, None) }
+            let mut block = Self::fresh(GZIP_LEVEL);
+            block.len = usize::MAX - WINDOW;
+            block
         }
     }
 
@@ -174,14 +224,14 @@ mod tests {
     #[test]
     fn what_does_not_compress_stays_in_its_bound() {
         for level in 1..=9 {
-            let mut block = Block::new(level, None);
+            let mut block = Block::fresh(level);
             for (at, byte) in block.room().iter_mut().enumerate() {
                 *byte = noise(at);
             }
             block.advance(BLOCK);
             block.compress();
             assert!(block.output.len() > BLOCK, "level {level}");
-            let mut next = Block::new(level, None);
+            let mut next = Block::fresh(level);
             next.follow(&block);
             next.end();
             next.compress();
@@ -195,7 +245,7 @@ mod tests {
     fn a_block_does_not_depend_on_the_block_before_it_on_the_thread() {
         const PHRASE: &[u8] = b"abcZ is how a phrase begins that is worth a reference";
         let block = |content: &[u8]| {
-            let mut block = Block::new(GZIP_LEVEL, None);
+            let mut block = Block::fresh(GZIP_LEVEL);
             block.history = WINDOW;
             for (at, byte) in block.buffer[..WINDOW].iter_mut().enumerate() {
                 *byte = noise(at);
@@ -213,5 +263,27 @@ mod tests {
         block(b"Z").compress();
         after.compress();
         assert_eq!(after.output, alone.output);
+    }
+    /// The memory of one that was longer makes no difference.
+    #[test]
+    fn memory_is_used_again() {
+        let spares = Spares::new(1);
+        let mut long = Block::new(spares.clone(), GZIP_LEVEL, None);
+        long.room().fill(b'x');
+        long.advance(BLOCK);
+        long.compress();
+        let place = long.buffer.as_ptr();
+        let more = Block::new(spares.clone(), GZIP_LEVEL, None);
+        drop((long, more));
+        assert_eq!(spares.lock().len(), 1);
+        let compressed = |mut block: Block| {
+            block.room()[..3].copy_from_slice(b"abc");
+            block.advance(3);
+            block.end();
+            block.compress();
+            (block.buffer.as_ptr(), block.output.clone())
+        };
+        let again = compressed(Block::new(spares, GZIP_LEVEL, None));
+        assert_eq!(again, (place, compressed(Block::fresh(GZIP_LEVEL)).1));
     }
 }

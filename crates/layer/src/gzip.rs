@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::blocks::{BlockRef, Blocks, KnownBlocks};
-use crate::deflate::Block;
+use crate::deflate::{Block, Spares};
 use crate::pipeline::Pipeline;
 use crate::pool::{Piece as _, Pool};
 
@@ -17,6 +17,7 @@ use crate::pool::{Piece as _, Pool};
 pub struct GzipWriter<W> {
     out: W,
     level: u8,
+    spares: Spares,
     /// Where blocks may be found compressed.
     known: Option<Arc<KnownBlocks>>,
     /// Those that may be found here the next time.
@@ -38,6 +39,7 @@ pub struct GzipWriter<W> {
 impl<W: Write> GzipWriter<W> {
     pub(crate) fn new(
         pool: Pool,
+        spares: Spares,
         level: u8,
         out: W,
         known: Option<Arc<KnownBlocks>>,
@@ -48,7 +50,8 @@ impl<W: Write> GzipWriter<W> {
             blocks: Blocks::default(),
             written: 0,
             members: Vec::new(),
-            block: Block::new(level, known.clone()),
+            block: Block::new(spares.clone(), level, known.clone()),
+            spares,
             known,
             away: Pipeline::new(pool),
             spare: None,
@@ -115,7 +118,8 @@ impl<W: Write> GzipWriter<W> {
         if self.away.is_full() {
             self.take_back()?;
         }
-        Ok(self.spare.take().unwrap_or_else(|| Block::new(self.level, self.known.clone())))
+        let new = || Block::new(self.spares.clone(), self.level, self.known.clone());
+        Ok(self.spare.take().unwrap_or_else(new))
     }
 
     /// Hands the block in, and goes on with the next one.
@@ -201,10 +205,11 @@ mod tests {
     /// What stands in the other blob is taken, and nothing is compressed.
     #[test]
     fn known_blocks_are_taken_if_they_are_sound() {
-        let pool = Pool::new(NonZeroUsize::MIN);
+        let (pool, spares) = (Pool::new(NonZeroUsize::MIN), Spares::new(2));
         let content: Vec<u8> = (0..3 * BLOCK).map(|at| (at / 999 * 7) as u8).collect();
         let write = |known| {
-            let mut out = GzipWriter::new(pool.clone(), GZIP_LEVEL, Vec::new(), known).unwrap();
+            let out = GzipWriter::new(pool.clone(), spares.clone(), GZIP_LEVEL, Vec::new(), known);
+            let mut out = out.unwrap();
             out.write_all(&content).unwrap();
             out.finish_blocks().unwrap()
         };

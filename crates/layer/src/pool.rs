@@ -122,14 +122,14 @@ mod tests {
     fn a_panic_is_an_error_and_the_thread_goes_on() {
         let pool = pool(1);
         assert!(pool.submit(Block::broken()).recv().is_err());
-        assert!(pool.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
+        assert!(pool.submit(Block::fresh(GZIP_LEVEL)).recv().is_ok());
     }
 
     #[test]
     fn threads_start_with_the_first_piece() {
         let pool = pool(2);
         assert!(pool.0.started.get().is_none());
-        assert!(pool.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
+        assert!(pool.submit(Block::fresh(GZIP_LEVEL)).recv().is_ok());
         assert_eq!(pool.0.started.get().unwrap().threads.len(), 2);
     }
 
@@ -137,7 +137,7 @@ mod tests {
     fn without_threads_pieces_are_compressed_all_the_same() {
         let none = Started { jobs: channel().0, threads: Vec::new() };
         let pool = Pool(Arc::new(Threads { wanted: NonZeroUsize::MIN, started: none.into() }));
-        assert!(pool.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
+        assert!(pool.submit(Block::fresh(GZIP_LEVEL)).recv().is_ok());
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         let threads = Arc::downgrade(&pool.0);
         let clone = pool.clone();
         drop(pool);
-        assert!(clone.submit(Block::new(GZIP_LEVEL, None)).recv().is_ok());
+        assert!(clone.submit(Block::fresh(GZIP_LEVEL)).recv().is_ok());
         // Dropping waits for the threads: it would hang if they went on.
         drop(clone);
         assert!(threads.upgrade().is_none());

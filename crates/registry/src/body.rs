@@ -102,7 +102,9 @@ fn chunks(
         if let Some(start) = skip {
             file.seek(SeekFrom::Start(start)).await?;
         }
-        let mut chunk = BytesMut::with_capacity(CHUNK);
+        // Many blobs are small, and many are under way at once.
+        let room = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
+        let mut chunk = BytesMut::with_capacity(room);
         let read = (&mut file).take(left).read_buf(&mut chunk).await?;
         if read == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());

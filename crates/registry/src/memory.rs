@@ -4,12 +4,13 @@
 //! one that was never seen.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use oci::{Registry, Repository};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use store::{Record, Store};
+use tokio::sync::Mutex;
 
 use crate::challenge::Bearer;
 
@@ -123,15 +124,15 @@ impl Memory {
     }
 
     /// Does something with what is remembered, on a thread that may block, and
-    /// keeps it if it was changed.
+    /// keeps it if it was changed. Who waits for that has no thread yet: a run of
+    /// many images would have one for each of them.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut BTreeMap<String, Met>, &mut bool) -> T + Send + 'static,
     ) -> Option<T> {
         let Self { store, registry, met } = self.clone();
+        let mut met = met.lock_owned().await;
         let work = move || {
-            // A holder that panicked has changed nothing on disk.
-            let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
             let key = registry.to_string();
             let met = met.get_or_insert_with(|| store.record(&key).unwrap_or_default());
             let mut was_changed = false;

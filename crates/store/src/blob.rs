@@ -132,7 +132,7 @@ impl Store {
     /// No file can be made.
     pub fn blob_writer(&self) -> Result<BlobWriter, StoreError> {
         let temp = self.temp()?;
-        Ok(BlobWriter { store: self.clone(), file: BufWriter::with_capacity(256 * 1024, temp) })
+        Ok(BlobWriter { store: self.clone(), file: BufWriter::with_capacity(64 * 1024, temp) })
     }
 }
 

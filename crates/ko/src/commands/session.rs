@@ -99,7 +99,7 @@ pub(super) fn run<T>(
         }
         None => std::future::pending().await,
     };
-    let runtime = runtime()?;
+    let runtime = runtime(options.limits.jobs)?;
     let begun = runtime.block_on(async {
         let mut signals = Signals::listen();
         let named = outputs.iter().map(PathBuf::from);
@@ -210,10 +210,15 @@ pub(super) fn text_only(arguments: &ImageArgs) -> Result<()> {
     Err(CommandError::new(message).hint(Some(hint.to_owned())).of_kind(Kind::Usage))
 }
 
-/// The threads of a run.
-pub(super) fn runtime() -> Result<Runtime> {
+/// How much work with files goes on at a time. Much of it is short, and comes from all
+/// images of a run at once: without a bound there would be a thread for each.
+const FILES: usize = 64;
+
+/// The threads of a run. Each of the `jobs` may hold one for as long as `go` builds.
+pub(super) fn runtime(jobs: usize) -> Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .max_blocking_threads(FILES.saturating_add(jobs))
         .enable_all()
         .build()
         .map_err(|error| CommandError::of(&error).context("starting threads"))

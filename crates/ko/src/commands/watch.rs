@@ -76,7 +76,7 @@ pub(super) fn run(
     let work_dir = options.work_dir.clone();
     let config = Config::candidates(process, &work_dir);
     let display = Display::new(image.progress(), process, verbose, image.explain);
-    let runtime = runtime()?;
+    let runtime = runtime(options.limits.jobs)?;
     let (done, mut signals) = runtime.block_on(async {
         let mut watch = Watch {
             rounds,
