@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use jiff::Timestamp;
 use oci::{Registry, Repository};
-use registry::{BoxFuture, Credential, Keychain, KeychainError};
+use registry::{BoxFuture, Credential, Keychain, KeychainError, Watcher};
 
+use crate::machine::Machine;
 use crate::problem::{Problem, Result};
 
 /// How long a cloud may take, with all its sources.
@@ -125,13 +126,16 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct Cloud<P> {
     provider: P,
+    machine: Arc<Machine>,
     observer: Option<Observer>,
     answers: Mutex<HashMap<Registry, Arc<Answer>>>,
 }
 
 impl<P: Provider> Cloud<P> {
-    pub(crate) fn new(provider: P, observer: Option<Observer>) -> Self {
-        Self { provider, observer, answers: Mutex::default() }
+    /// A cloud whose provider uses the machine.
+    pub(crate) fn new(provider: P, machine: &Arc<Machine>, observer: Option<&Observer>) -> Self {
+        let (machine, observer) = (Arc::clone(machine), observer.cloned());
+        Self { provider, machine, observer, answers: Mutex::default() }
     }
 
     fn answer(&self, registry: &Registry) -> Arc<Answer> {
@@ -204,6 +208,10 @@ impl<P: Provider> Keychain for Cloud<P> {
         let answer = self.answer(registry);
         let said = answer.said();
         said.as_ref()?.0.as_ref().err().cloned()
+    }
+
+    fn watch(&self, watcher: &Watcher) {
+        self.machine.http.watch(watcher);
     }
 
     fn create<'a>(

@@ -2,9 +2,10 @@
 //! their machines. Redirects are not followed: what is sent is secret.
 
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use registry::{Proxies, RootPlaces};
+use registry::{Proxies, RootPlaces, Watched, Watcher};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
@@ -149,6 +150,7 @@ pub(crate) struct Http {
     user_agent: String,
     roots: RootPlaces,
     proxies: Proxies,
+    watcher: Mutex<Option<Watcher>>,
     near: OnceCell<reqwest::Client>,
     far: OnceCell<reqwest::Client>,
 }
@@ -161,7 +163,17 @@ impl fmt::Debug for Http {
 
 impl Http {
     pub(crate) fn new(user_agent: String, roots: RootPlaces, proxies: Proxies) -> Self {
-        Self { user_agent, roots, proxies, near: OnceCell::new(), far: OnceCell::new() }
+        let (near, far) = (OnceCell::new(), OnceCell::new());
+        Self { user_agent, roots, proxies, watcher: Mutex::default(), near, far }
+    }
+
+    fn watcher(&self) -> MutexGuard<'_, Option<Watcher>> {
+        self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has each request told of from now on.
+    pub(crate) fn watch(&self, watcher: &Watcher) {
+        *self.watcher() = Some(watcher.clone());
     }
 
     async fn client(&self, reach: Reach) -> std::result::Result<&reqwest::Client, reqwest::Error> {
@@ -205,6 +217,9 @@ impl Http {
         if ask.reach == Reach::Net {
             self.proxies.of(&ask.url).map_err(|error| failed(error.to_string()))?;
         }
+        let mut watched = self.watcher().as_ref().map(|watcher| {
+            Watched::begin(watcher, &ask.method, &ask.url, &ask.headers, ask.body.len() as u64)
+        });
         let exchange = async {
             let client = self.client(ask.reach).await?;
             let mut request = client.request(ask.method.clone(), ask.url.clone());
@@ -213,10 +228,16 @@ impl Http {
                 request = request.body(ask.body.clone());
             }
             let mut response = request.send().await?;
+            if let Some(watched) = &mut watched {
+                watched.answered(&response);
+            }
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await? {
                 body.extend_from_slice(&chunk);
+                if let Some(watched) = &mut watched {
+                    watched.received(chunk.len());
+                }
                 if body.len() > MAX_BODY {
                     break;
                 }
@@ -224,13 +245,18 @@ impl Http {
             Ok::<_, reqwest::Error>((status, headers, body))
         };
         let limit = ask.reach.limit();
-        match tokio::time::timeout(limit, exchange).await {
-            Err(_) => Err(failed(format!("no answer within {limit:?}"))),
-            Ok(Err(error)) => Err(failed(root_cause(&error))),
-            Ok(Ok((_, _, body))) if body.len() > MAX_BODY => {
+        let ended = match tokio::time::timeout(limit, exchange).await {
+            Err(_) => Err(format!("no answer within {limit:?}")),
+            Ok(ended) => ended.map_err(|error| root_cause(&error)),
+        };
+        if let (Some(watched), Err(cause)) = (&mut watched, &ended) {
+            watched.failed(cause.clone());
+        }
+        match ended.map_err(failed)? {
+            (_, _, body) if body.len() > MAX_BODY => {
                 Err(Problem::malformed(&url, "the answer is larger than 1 MiB"))
             }
-            Ok(Ok((status, headers, body))) => Ok(Answer { url, status, headers, body }),
+            (status, headers, body) => Ok(Answer { url, status, headers, body }),
         }
     }
 }

@@ -69,9 +69,10 @@ pub fn wants_repositories(host: &str) -> bool {
 pub fn clouds(sources: Sources) -> Clouds {
     let observer = sources.observer.clone();
     let machine = Arc::new(Machine::new(sources));
+    let (shared, observer) = (|| Arc::clone(&machine), observer.as_ref());
     Clouds {
-        ecr: Arc::new(Cloud::new(aws::Ecr::new(Arc::clone(&machine)), observer.clone())),
-        google: Arc::new(Cloud::new(google::Google::new(Arc::clone(&machine)), observer.clone())),
-        acr: Arc::new(Cloud::new(azure::Acr::new(machine), observer)),
+        ecr: Arc::new(Cloud::new(aws::Ecr::new(shared()), &machine, observer)),
+        google: Arc::new(Cloud::new(google::Google::new(shared()), &machine, observer)),
+        acr: Arc::new(Cloud::new(azure::Acr::new(shared()), &machine, observer)),
     }
 }

@@ -502,6 +502,9 @@ impl Clients {
             let observer = observer.clone();
             Watcher::new(move |exchange| observer.emit(Event::Exchange(Box::new(exchange))))
         });
+        if let Some(watcher) = &watcher {
+            network.keychain.watch(watcher);
+        }
         let client = |skip_verify| {
             let options = ClientOptions {
                 skip_verify,

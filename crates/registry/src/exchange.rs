@@ -95,16 +95,18 @@ impl fmt::Debug for Watcher {
     }
 }
 
-/// An exchange that goes on; it is told of when this is dropped.
+/// An exchange that goes on; it is told of when this is dropped. For those that
+/// send requests of their own on the way to a registry, such as keychains.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub struct Watched {
     watcher: Watcher,
     exchange: Exchange,
 }
 
 impl Watched {
     /// Begins to watch a request, whose body has `sent` bytes.
-    pub(crate) fn begin(
+    #[must_use]
+    pub fn begin(
         watcher: &Watcher,
         method: &Method,
         url: &Url,
@@ -124,7 +126,8 @@ impl Watched {
         Self { watcher: watcher.clone(), exchange }
     }
 
-    pub(crate) fn answered(&mut self, answer: &reqwest::Response) {
+    /// The answer has come, but for its body.
+    pub fn answered(&mut self, answer: &reqwest::Response) {
         self.exchange.waited = self.exchange.begun.elapsed();
         self.exchange.answer = Ok(Answer {
             status: answer.status().as_u16(),
@@ -134,15 +137,14 @@ impl Watched {
         });
     }
 
-    pub(crate) fn failed(&mut self, error: &RegistryError) {
+    /// There is no answer, and why: nothing secret.
+    pub fn failed(&mut self, cause: String) {
         self.exchange.waited = self.exchange.begun.elapsed();
-        self.exchange.answer = Err(match error {
-            RegistryError::Transport { broken, .. } => broken.to_string(),
-            other => other.to_string(),
-        });
+        self.exchange.answer = Err(cause);
     }
 
-    pub(crate) fn received(&mut self, bytes: usize) {
+    /// Of the body of the answer, so many bytes were read.
+    pub fn received(&mut self, bytes: usize) {
         if let Ok(answer) = &mut self.exchange.answer {
             answer.received += bytes as u64;
         }
@@ -154,6 +156,14 @@ impl Drop for Watched {
         let mut exchange = self.exchange.clone();
         exchange.took = exchange.begun.elapsed();
         (self.watcher.0)(exchange);
+    }
+}
+
+/// Why there is no answer. The request is told of beside it.
+pub(crate) fn cause(error: &RegistryError) -> String {
+    match error {
+        RegistryError::Transport { broken, .. } => broken.to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -58,7 +58,7 @@ pub use blob_source::BlobSource;
 pub use certificate::CertificateProblem;
 pub use client::Client;
 pub use error::{Broken, RegistryError};
-pub use exchange::{Answer, Exchange, Watcher};
+pub use exchange::{Answer, Exchange, Watched, Watcher};
 pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
     HelperOutput, Kept, Keychain, KeychainError, Secret, Variables,

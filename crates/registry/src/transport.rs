@@ -15,7 +15,7 @@ use crate::answer::Failure;
 use crate::body::Payload;
 use crate::coding::Gunzip;
 use crate::error::{Broken, RegistryError};
-use crate::exchange::Watched;
+use crate::exchange::{Watched, cause};
 use crate::host_tls::ByHost;
 use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
@@ -221,7 +221,7 @@ impl Transport {
                 () = pulse.stopped(self.options.stall) => {
                     let error = RegistryError::stalled(line, self.options.stall);
                     if let Some(watched) = &mut watched {
-                        watched.failed(&error);
+                        watched.failed(cause(&error));
                     }
                     return Err(error);
                 }
@@ -264,7 +264,7 @@ impl Transport {
                 let is_stranger = was_asked && !answered && request.url.scheme() == "https";
                 let error = if is_stranger { error.into_stranger() } else { error };
                 if let Some(watched) = &mut watched {
-                    watched.failed(&error);
+                    watched.failed(cause(&error));
                 }
                 Err(error)
             }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ko_credentials::{Clouds, Sources, clouds};
-use registry::{Credential, Keychain, Proxies, RootPlaces, Secret};
+use registry::{Credential, Keychain, Proxies, RootPlaces, Secret, Watcher};
 use tempfile::TempDir;
 use testkit::cloud::{Cloud, Reply, Request};
 
@@ -83,7 +83,7 @@ impl Machine {
 
     pub(crate) fn clouds(&self) -> Clouds {
         let proxy = Secret::new(self.cloud.url());
-        clouds(Sources {
+        let clouds = clouds(Sources {
             variables: self
                 .variables
                 .iter()
@@ -93,7 +93,15 @@ impl Machine {
             roots: RootPlaces { file: Some(self.path("ca.pem")), dirs: Some(Vec::new()) },
             proxies: Proxies::new(None, Some(&proxy), ""),
             ..Sources::default()
-        })
+        });
+        let watcher = Watcher::new(|exchange| {
+            let exchange = format!("{exchange:?}");
+            assert!(!exchange.contains(CANARY), "a secret is shown: {exchange}");
+        });
+        for keychain in [&clouds.ecr, &clouds.google, &clouds.acr] {
+            keychain.watch(&watcher);
+        }
+        clouds
     }
 }
 

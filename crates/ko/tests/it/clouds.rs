@@ -32,7 +32,16 @@ fn push(api: Reply) -> (Cloud, Output) {
         }
         Reply::new(403, r#"{"errors":[{"code":"DENIED","message":"not here"}]}"#)
     });
-    let output = build(&cloud, "-v --sbom=none");
+    let fixture = Fixture::new();
+    let har = fixture.sandbox.root().join("trace.har");
+    let output =
+        build_in(&fixture, &cloud, &format!("-v --sbom=none --trace-http={}", har.display()));
+    // Who we are was asked, too, and neither shows what.
+    let har = fs::read_to_string(har).unwrap();
+    assert!(!har.contains(CANARY) && !har.contains(TOKEN) && !har.contains("AKIDENV"), "{har}");
+    assert!(har.contains(&format!("\"url\": \"{API}\"")), "{har}");
+    let line = format!("POST {API}: ");
+    assert_eq!(output.stderr.matches(&line).count(), 1, "{}", output.stderr);
     (cloud, output.failure(1))
 }
 

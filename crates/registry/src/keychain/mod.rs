@@ -20,6 +20,8 @@ use futures::future::BoxFuture;
 use oci::Repository;
 use serde::Deserialize;
 
+use crate::exchange::Watcher;
+
 pub use docker::{DockerConfig, DockerPlaces};
 pub use github::GitHub;
 pub use helper::HelperOutput;
@@ -227,6 +229,10 @@ pub trait Keychain: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Is told who watches requests, before there are any: a keychain that asks
+    /// servers tells of each.
+    fn watch(&self, _: &Watcher) {}
+
     /// Makes a repository that is not there, as the user that it finds; one that
     /// is there after all is as good. `false`: its registry is not one in which
     /// this keychain makes any.
@@ -283,6 +289,10 @@ impl Keychain for Chain {
 
     fn trouble(&self, repository: &Repository) -> Option<KeychainError> {
         self.0.iter().find_map(|keychain| keychain.trouble(repository))
+    }
+
+    fn watch(&self, watcher: &Watcher) {
+        self.0.iter().for_each(|keychain| keychain.watch(watcher));
     }
 
     fn create<'a>(
