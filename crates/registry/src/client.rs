@@ -33,6 +33,8 @@ pub struct Client {
     inner: Arc<Inner>,
     pulls_bases: bool,
     is_offline: bool,
+    /// Does it wait while a registry wants to be left alone?
+    is_patient: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,8 @@ impl Client {
             experience: Experience::default(),
             preflights: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner), pulls_bases: false, is_offline: false })
+        let inner = Arc::new(inner);
+        Ok(Self { inner, pulls_bases: false, is_offline: false, is_patient: true })
     }
 
     /// A clone for bases, which may be pulled from mirrors of their registries.
@@ -76,6 +79,15 @@ impl Client {
     #[must_use]
     pub fn offline(&self) -> Self {
         Self { is_offline: true, ..self.clone() }
+    }
+
+    /// A clone for places beside which there are others.
+    pub(crate) fn impatient(&self) -> Self {
+        Self { is_patient: false, ..self.clone() }
+    }
+
+    pub(crate) fn is_patient(&self) -> bool {
+        self.is_patient
     }
 
     /// Returns whether one is a clone of the other.

@@ -112,12 +112,22 @@ impl Endpoint {
         replace(&mut self.lock(), auth);
     }
 
-    /// Waits until one more request may be under way.
-    pub(crate) async fn request(&self, waits: &Waits) -> Permit<'_> {
+    /// Waits until one more request may be under way. Only who is patient waits for
+    /// a time that the registry has asked for.
+    pub(crate) async fn request(
+        &self,
+        waits: &Waits,
+        is_patient: bool,
+    ) -> Result<Permit<'_>, RegistryError> {
         let permit = self.requests.enter().await;
         loop {
             let until = *self.held_until.lock().expect("no holder of this lock panics");
-            let Some(until) = until.filter(|until| *until > Instant::now()) else { return permit };
+            let Some(until) = until.filter(|until| *until > Instant::now()) else {
+                return Ok(permit);
+            };
+            if !is_patient {
+                return Err(RegistryError::Busy { registry: self.registry.clone() });
+            }
             let _wait = waits.enter(format!("a pause that {} asked for", self.registry));
             tokio::time::sleep_until(until).await;
         }

@@ -29,7 +29,7 @@ pub enum Broken {
     NotHttp,
     /// No connection came about: the reason in the system's words.
     Connect(String),
-    /// Nobody listens there: the reason in the system's words.
+    /// Nobody listens there, or there is no such host: the reason in the system's words.
     Refused(String),
     /// The connection broke, or was silent for too long.
     Interrupted(String),
@@ -210,6 +210,12 @@ pub enum RegistryError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The registry wants to be left alone for a time, and there are others.
+    #[error("{registry} has asked for a pause")]
+    Busy {
+        /// The registry.
+        registry: Registry,
+    },
     /// The use of a repository is forbidden on this machine.
     #[error("{repository} is blocked by {file}")]
     Blocked {
@@ -288,12 +294,30 @@ impl RegistryError {
     }
 }
 
-/// Does nobody listen where the request would go?
+/// Does nobody listen where the request would go, or is there no such host?
 fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes
         .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        .any(|error| error.kind() == io::ErrorKind::ConnectionRefused || is_unknown_host(error))
+}
+
+/// Does the resolver know that there is no such host? One that cannot say just now
+/// (`EAI_AGAIN`) may know it in a moment. The standard library tells both in the words
+/// of the system alone, which are never translated, and Windows' with its number.
+fn is_unknown_host(error: &io::Error) -> bool {
+    const WORDS: [&str; 5] = [
+        "Name or service not known",                    // glibc
+        "No address associated with hostname",          // glibc
+        "Name does not resolve",                        // musl
+        "Name has no usable address",                   // musl
+        "nodename nor servname provided, or not known", // macOS
+    ];
+    const WSAHOST_NOT_FOUND: i32 = 11001;
+    let text = error.to_string();
+    let said = text.strip_prefix("failed to lookup address information: ");
+    said.is_some_and(|said| WORDS.contains(&said))
+        || cfg!(windows) && error.raw_os_error() == Some(WSAHOST_NOT_FOUND)
 }
 
 /// Is what was answered no HTTP at all?
@@ -310,4 +334,20 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         root = source;
     }
     root.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_host_that_is_known_not_to_exist_is_unknown() {
+        // As the standard library says it.
+        let lookup =
+            |text: &str| io::Error::other(format!("failed to lookup address information: {text}"));
+        assert!(is_refused(&lookup("Name or service not known")));
+        assert!(!is_refused(&lookup("Temporary failure in name resolution")));
+        assert!(!is_refused(&io::Error::other("Name or service not known")));
+        assert!(is_refused(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+    }
 }

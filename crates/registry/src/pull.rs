@@ -67,7 +67,8 @@ impl Client {
         let mut sources = self.sources(reference.repository(), reference.digest().is_some());
         loop {
             let there = sources.reference(reference);
-            let found = self.head_manifest_at(&there, access, sources.attempts()).await;
+            let client = sources.client();
+            let found = client.head_manifest_at(&there, access, sources.attempts()).await;
             if sources.is_mirror() && matches!(found, Ok(None)) {
                 sources.next("there is no such image".to_owned());
             } else if let Some(found) = sources.settle(found) {
@@ -139,7 +140,8 @@ impl Client {
         let mut sources = self.sources(reference.repository(), reference.digest().is_some());
         loop {
             let there = sources.reference(reference);
-            let fetched = self.manifest_at(&there, Access::Pull, sources.attempts()).await;
+            let client = sources.client();
+            let fetched = client.manifest_at(&there, Access::Pull, sources.attempts()).await;
             let mirrored = sources.is_mirror();
             let Some(fetched) = sources.settle(fetched) else { continue };
             let mut fetched = fetched?;
@@ -215,7 +217,8 @@ impl Client {
         let mut sources = self.sources(repository, true);
         loop {
             let place = sources.place().clone();
-            let bytes = self.blob_bytes_at(&place, descriptor, limit, sources.attempts()).await;
+            let client = sources.client();
+            let bytes = client.blob_bytes_at(&place, descriptor, limit, sources.attempts()).await;
             if let Some(bytes) = sources.settle(bytes) {
                 return bytes;
             }
@@ -294,9 +297,9 @@ impl Client {
                 let mut sources = client.sources(&repository, true);
                 loop {
                     let place = sources.place().clone();
-                    let attempts = sources.attempts();
+                    let (asking, attempts) = (sources.client(), sources.attempts());
                     let pulled =
-                        client.pull_blob_alone(&place, &descriptor, &store, attempts).await;
+                        asking.pull_blob_alone(&place, &descriptor, &store, attempts).await;
                     if let Some(pulled) = sources.settle(pulled) {
                         return pulled;
                     }

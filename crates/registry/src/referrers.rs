@@ -69,7 +69,9 @@ impl Client {
             let pause = began.elapsed().max(PAUSE).mul_f64(1.0 + fastrand::f64());
             tokio::time::sleep(pause).await;
         }
-        match self.extended(&reference, referrer).await? {
+        // It was written, so it is an error if there is none.
+        let list = self.manifest_for(&reference, Access::Push).await?;
+        match added_to(&reference, &list, referrer)? {
             None => Ok(()),
             Some(_) => {
                 let (reference, writes) = (reference.full_name(), WRITES);
@@ -84,20 +86,28 @@ impl Client {
         reference: &Reference,
         referrer: &Descriptor,
     ) -> Result<Option<Bytes>, RegistryError> {
-        let list = match self.manifest_for(reference, Access::Push).await {
-            Ok(list) => list,
+        match self.manifest_for(reference, Access::Push).await {
+            Ok(list) => added_to(reference, &list, referrer),
             Err(error) if error.is_not_found() => {
                 let mut list = Index::new(MediaType::OCI_INDEX.into());
                 list.manifests.push(referrer.clone());
-                return Ok(Some(list.to_vec().into()));
+                Ok(Some(list.to_vec().into()))
             }
-            Err(error) => return Err(error),
-        };
-        added(&list, referrer).map_err(|NotAnIndex| RegistryError::NotReferrers {
-            reference: reference.full_name(),
-            media_type: list.media_type,
-        })
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// The list of this name with a referrer added, if that is not in it.
+fn added_to(
+    reference: &Reference,
+    list: &FetchedManifest,
+    referrer: &Descriptor,
+) -> Result<Option<Bytes>, RegistryError> {
+    added(list, referrer).map_err(|NotAnIndex| RegistryError::NotReferrers {
+        reference: reference.full_name(),
+        media_type: list.media_type.clone(),
+    })
 }
 
 /// The tag of the list of referrers.

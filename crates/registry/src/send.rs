@@ -222,7 +222,7 @@ impl Client {
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, RegistryError> {
         let transport = &self.transport();
-        let permit = endpoint.request(&transport.waits).await;
+        let permit = endpoint.request(&transport.waits, self.is_patient()).await?;
         let mut request = call.request(base);
         let mut anonymous: Option<(Url, HeaderValue)> = None;
         for _ in 0..=redirect::MAX_REDIRECTS {

@@ -76,6 +76,11 @@ impl Sources<'_> {
         self.places.len() > 1
     }
 
+    /// Who asks the place: a mirror that wants to be left alone holds nobody up.
+    pub(crate) fn client(&self) -> Client {
+        if self.is_mirror() { self.client.impatient() } else { self.client.clone() }
+    }
+
     pub(crate) fn attempts(&self) -> Attempts<'_> {
         match self.is_mirror() {
             true => self.client.transport().attempts_by(&ONCE),

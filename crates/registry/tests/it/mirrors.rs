@@ -2,10 +2,11 @@
 //! believed.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ko_registry::{
     Access, Chain, Client, ClientOptions, Location, Mirror, MirrorAnswer, MirrorObserver,
-    NamespaceRule, Pulls, Registries, RegistryError, RegistrySettings,
+    NamespaceRule, Pulls, Registries, RegistryError, RegistrySettings, RetryPolicy,
 };
 use oci::{Digest, MediaType, Reference};
 use testkit::registry::{Class, Fault, Rule, TestRegistry};
@@ -47,7 +48,10 @@ impl Mirrored {
         let told = Arc::new(Mutex::new(Vec::new()));
         let take = Arc::clone(&told);
         let observer = MirrorObserver::new(move |answer| take.lock().unwrap().push(answer));
-        let options = ClientOptions { registries, mirror_observer: Some(observer), ..options() };
+        // As long as a registry may ask for.
+        let retry = RetryPolicy { max_delay: Duration::from_secs(3600), ..options().retry };
+        let mirror_observer = Some(observer);
+        let options = ClientOptions { registries, mirror_observer, retry, ..options() };
         let other = Client::new(options, Arc::new(Chain::default())).unwrap();
         Self { origin, mirrors, told, client: other.for_bases(), other }
     }
@@ -124,6 +128,24 @@ async fn what_fails_is_passed_over_and_not_asked_again() {
         assert_eq!((said.len(), said[0].0), (1, Some(1)));
         assert!(said[0].1[0].contains(reason), "{said:?}");
     }
+}
+
+/// Nobody waits for the hour that it asks for.
+#[tokio::test]
+async fn a_mirror_that_is_busy_does_not_delay_other_images() {
+    let of = Mirrored::of([Pulls::All, Pulls::Digests]);
+    let _ = of.put();
+    let other = reference(&of.origin, "other:v1");
+    let _ = of.origin.put_manifest("other", "v1", MediaType::OCI_MANIFEST, MANIFEST);
+    let busy = Fault::too_many_requests(3600);
+    of.mirrors[0].inject(Rule::new(busy).class(Class::ManifestGet));
+    for name in [reference(&of.origin, "base:v1"), other] {
+        assert_eq!(of.client.manifest(&name).await.unwrap().bytes, MANIFEST);
+    }
+    let told = of.told.lock().unwrap();
+    let reason = &told[1].failed[0].1;
+    assert_eq!(*reason, format!("{} has asked for a pause", of.mirrors[0].host()));
+    assert_eq!(of.asked(), [1, 0, 2]);
 }
 
 #[tokio::test]

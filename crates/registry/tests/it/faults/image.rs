@@ -8,13 +8,15 @@ use testkit::registry::TestRegistry;
 
 use crate::{reference, repository, store};
 
-/// An image of two layers, one of which is its base's, and an index of it.
+/// An image of two layers, one of which is its base's, an index of it, and what is
+/// attached to it.
 pub(super) struct Image {
     base_layer: Bytes,
     layer: Bytes,
     config: Bytes,
     pub(super) manifest: Bytes,
     pub(super) index: Bytes,
+    pub(super) referrer: Bytes,
 }
 
 pub(super) fn descriptor(kind: &str, bytes: &[u8]) -> Descriptor {
@@ -41,35 +43,46 @@ impl Image {
             "mediaType": MediaType::OCI_INDEX,
             "manifests": [descriptor(MediaType::OCI_MANIFEST, &manifest)],
         });
-        Self { base_layer, layer, config, manifest, index: Bytes::from(index.to_string()) }
+        // Of parts that the image has as well.
+        let referrer = json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::OCI_MANIFEST,
+            "config": descriptor(MediaType::OCI_CONFIG, &config),
+            "layers": [descriptor(MediaType::OCI_LAYER_GZIP, &layer)],
+            "subject": descriptor(MediaType::OCI_MANIFEST, &manifest),
+        });
+        let (index, referrer) = (index.to_string().into(), referrer.to_string().into());
+        Self { base_layer, layer, config, manifest, index, referrer }
     }
 
     /// Puts the base into a registry, past HTTP.
-    pub(super) fn base(&self, registry: &TestRegistry) {
-        let config = registry.put_blob("base", &self.config);
-        let layer = registry.put_blob("base", &self.base_layer);
+    pub(super) fn base(&self, registry: &TestRegistry, name: &str) {
+        let config = registry.put_blob(name, &self.config);
+        let layer = registry.put_blob(name, &self.base_layer);
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MediaType::OCI_MANIFEST,
             "config": {"digest": config, "size": self.config.len()},
             "layers": [{"digest": layer, "size": self.base_layer.len()}],
         });
-        registry.put_manifest("base", "latest", MediaType::OCI_MANIFEST, manifest.to_string());
+        registry.put_manifest(name, "latest", MediaType::OCI_MANIFEST, manifest.to_string());
     }
 
     /// Publishes it as a run does: the base is read, its layer mounted, the rest
-    /// sent, and a tag put last.
+    /// sent, what is attached too if that is wanted, and a tag put last.
     pub(super) async fn publish(
         &self,
         client: &Client,
         registry: &TestRegistry,
+        attach: bool,
     ) -> Result<(), RegistryError> {
         let (_dir, store) = store();
         let (base, app) = (repository(registry, "base"), repository(registry, "app"));
-        let found = client.manifest(&reference(registry, "base:latest")).await?;
+        let bases = client.for_bases();
+        let found = bases.manifest(&reference(registry, "base:latest")).await?;
         assert_eq!(found.media_type.as_str(), MediaType::OCI_MANIFEST);
         let config = descriptor(MediaType::OCI_CONFIG, &self.config);
-        assert_eq!(client.blob_bytes(&base, &config, 1000).await?, self.config);
+        assert_eq!(bases.blob_bytes(&base, &config, 1000).await?, self.config);
         let tag = reference(registry, "app:v1");
         let index = Digest::of(&self.index);
         if client.head_manifest(&tag, Access::Push).await? == Some(index) {
@@ -82,6 +95,10 @@ impl Image {
             put(client, &by_digest, MediaType::OCI_MANIFEST, &self.manifest).await?;
         }
         put(client, &app.with_digest(index), MediaType::OCI_INDEX, &self.index).await?;
+        if attach && !client.push_referrer(&app, self.referrer.clone()).await? {
+            let entry = descriptor(MediaType::OCI_MANIFEST, &self.referrer);
+            client.list_referrer(&app, image, &entry).await?;
+        }
         put(client, &tag, MediaType::OCI_INDEX, &self.index).await
     }
 
@@ -92,7 +109,8 @@ impl Image {
         app: &Repository,
         store: store::Store,
     ) -> Result<(), RegistryError> {
-        let there = BlobSource::Remote { client: client.clone(), repository: base.clone(), store };
+        let (client_of_base, repository) = (client.for_bases(), base.clone());
+        let there = BlobSource::Remote { client: client_of_base, repository, store };
         let layer = descriptor(MediaType::OCI_LAYER_GZIP, &self.base_layer);
         client.push_blob(app, &layer, &there, Some(base), PushHint::Unknown).await?;
         for (kind, bytes) in
