@@ -50,17 +50,33 @@ pub(crate) fn link_weight(binary: Option<u64>) -> u64 {
 /// some wait for their disk.
 const LAYERS: u64 = 2;
 
-/// Bounds a run. Cheap to clone.
-#[derive(Debug, Clone)]
+/// Bounds a run. It has two parts, and who may hold the lock of a binary has one of
+/// them: nobody holds a lock while waiting for what is given back only after another
+/// has got it.
+#[derive(Debug)]
 pub(crate) struct Budget {
+    pub(crate) builds: BuildBudget,
+    pub(crate) layers: LayerBudget,
+}
+
+/// What `go build` takes. Cheap to clone. It is for those who hold no lock of a
+/// binary: locks are had only from a `go build`, and those who take them over have a
+/// [`LayerBudget`] alone.
+#[derive(Debug, Clone)]
+pub(crate) struct BuildBudget {
     jobs: Arc<Semaphore>,
     links: Arc<Semaphore>,
     units: u32,
+}
+
+/// What layers take. Cheap to clone. Who has a part of it waits for nobody, so a lock
+/// may be held while waiting for one.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerBudget {
     layers: Arc<Semaphore>,
 }
 
-/// A part of the budget for a `go build`, given back when dropped. No lock of an
-/// output may be held while waiting for it.
+/// A part of the budget for a `go build`, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct BuildShare {
     _job: OwnedSemaphorePermit,
@@ -81,15 +97,17 @@ impl Budget {
         let layers = (threads * LAYERS).min(limits.memory / 4 / LAYER).max(1);
         let links = limits.memory.saturating_sub(layers * LAYER) / UNIT;
         let units = u32::try_from(links).unwrap_or(u32::MAX).max(1);
-        let permits = |count: usize| count.clamp(1, Semaphore::MAX_PERMITS);
+        let semaphore =
+            |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        let (jobs, links) = (semaphore(limits.jobs), semaphore(units as usize));
         Self {
-            jobs: Arc::new(Semaphore::new(permits(limits.jobs))),
-            links: Arc::new(Semaphore::new(units as usize)),
-            units,
-            layers: Arc::new(Semaphore::new(permits(usize::try_from(layers).unwrap_or(1)))),
+            builds: BuildBudget { jobs, links, units },
+            layers: LayerBudget { layers: semaphore(usize::try_from(layers).unwrap_or(1)) },
         }
     }
+}
 
+impl BuildBudget {
     /// What all links together may take, in bytes.
     pub(crate) fn links(&self) -> u64 {
         u64::from(self.units) * UNIT
@@ -104,7 +122,9 @@ impl Budget {
         let memory = Arc::clone(&self.links).acquire_many_owned(units).await;
         BuildShare { _job: job, _memory: memory.expect("never closed") }
     }
+}
 
+impl LayerBudget {
     /// Waits until a layer may be made: for other layers, and nothing else.
     pub(crate) async fn layer(&self) -> LayerShare {
         let memory = Arc::clone(&self.layers).acquire_owned().await;
@@ -125,44 +145,44 @@ mod tests {
     #[tokio::test]
     async fn jobs_are_counted() {
         let budget = budget(2, u64::MAX);
-        let first = budget.go_build(link_weight(None)).await;
-        let second = budget.go_build(link_weight(None)).await;
-        assert!(budget.go_build(link_weight(None)).now_or_never().is_none());
+        let first = budget.builds.go_build(link_weight(None)).await;
+        let second = budget.builds.go_build(link_weight(None)).await;
+        assert!(budget.builds.go_build(link_weight(None)).now_or_never().is_none());
         drop(first);
-        assert!(budget.go_build(link_weight(None)).now_or_never().is_some());
+        assert!(budget.builds.go_build(link_weight(None)).now_or_never().is_some());
         drop(second);
     }
 
     #[tokio::test]
     async fn large_links_run_alone_and_small_memory_is_enough_for_one() {
         let budget = budget(8, 1 << 30);
-        let large = budget.go_build(link_weight(Some(100 << 20))).await;
-        assert!(budget.go_build(link_weight(None)).now_or_never().is_none());
+        let large = budget.builds.go_build(link_weight(Some(100 << 20))).await;
+        assert!(budget.builds.go_build(link_weight(None)).now_or_never().is_none());
         drop(large);
         let _several = (
-            budget.go_build(link_weight(None)).await,
-            budget.go_build(link_weight(None)).await,
-            budget.layer().await,
+            budget.builds.go_build(link_weight(None)).await,
+            budget.builds.go_build(link_weight(None)).await,
+            budget.layers.layer().await,
         );
         let tiny = super::tests::budget(1, 0);
-        drop(tiny.go_build(link_weight(Some(u64::MAX / 16))).await);
+        drop(tiny.builds.go_build(link_weight(Some(u64::MAX / 16))).await);
     }
 
     #[tokio::test]
     async fn layers_never_wait_for_links() {
         for memory in [0, 16 << 20, 64 << 20, 1 << 30, u64::MAX] {
             let budget = budget(8, memory);
-            let _all = budget.go_build(u64::MAX / 2).await;
-            let queued = budget.go_build(u64::MAX / 2);
+            let _all = budget.builds.go_build(u64::MAX / 2).await;
+            let queued = budget.builds.go_build(u64::MAX / 2);
             futures::pin_mut!(queued);
             assert!(futures::poll!(&mut queued).is_pending() || memory == u64::MAX);
-            let layer = budget.layer().now_or_never();
+            let layer = budget.layers.layer().now_or_never();
             assert!(layer.is_some(), "{memory}");
-            assert!(budget.links() + LAYER <= memory.max(LAYER + UNIT), "{memory}");
+            assert!(budget.builds.links() + LAYER <= memory.max(LAYER + UNIT), "{memory}");
         }
         // And they are bounded too.
         let budget = budget(8, 1 << 30);
-        let _two = (budget.layer().await, budget.layer().await);
-        assert!(budget.layer().now_or_never().is_none());
+        let _two = (budget.layers.layer().await, budget.layers.layer().await);
+        assert!(budget.layers.layer().now_or_never().is_none());
     }
 }

@@ -7,27 +7,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use cancel::Cancel;
-use freshness::{Checker, DepsListing, NotRecorded, Reason};
+use freshness::{Checker, DepsListing, NotRecorded};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, ready};
 use golang::{
-    Binary, BuildError, BuildKey, BuildSettings, FileIdentity, Go, ImportPath, Member, OutputDir,
-    can_share,
+    Binary, BuildError, BuildKey, BuildSettings, Go, ImportPath, Member, OutputDir, can_share,
 };
-use layer::Layer;
 use oci::Platform;
 use store::Store;
 use tokio::sync::oneshot;
 
 use super::BuildHandle;
-use super::error::BuildFailure;
+use super::finish::{Awaited, Finisher, Process};
 use super::freshness::{Checked, Verdict};
-use super::layers::{BuiltProgram, Installed, Layers};
-use super::recorder::{CompletedBuild, Recorder};
 use crate::activity::Activity;
 use crate::blocking::blocking;
-use crate::budget::{Budget, Limits, link_weight};
-use crate::events::{Event, Observer, Stage, StageSpan, StaleReason};
+use crate::budget::{BuildBudget, Limits, link_weight};
+use crate::events::{Event, Observer, Stage, StageSpan};
 
 /// The `go list -deps` listing for the programs of a process, or why there is
 /// none.
@@ -71,7 +67,7 @@ pub(crate) struct StaleTarget {
 pub(super) struct Compiler {
     pub(super) go: Go,
     pub(super) store: Store,
-    pub(super) budget: Budget,
+    pub(super) budget: BuildBudget,
     pub(super) limits: Limits,
     pub(super) observer: Observer,
     pub(super) activity: Activity,
@@ -81,8 +77,7 @@ pub(super) struct Compiler {
     /// Ends what only serves the record of a build.
     pub(super) recording: Cancel,
     pub(super) files: Arc<Checker>,
-    pub(super) layers: Arc<Layers>,
-    pub(super) recorder: Arc<Recorder>,
+    pub(super) finisher: Arc<Finisher>,
 }
 
 /// One binary to build, and the channels that announce its progress.
@@ -95,22 +90,6 @@ struct Job {
     installed: Mutex<Option<oneshot::Sender<()>>>,
     finished: oneshot::Sender<Result<Binary, BuildError>>,
     process: oneshot::Sender<Process>,
-}
-
-/// A `go build` that runs.
-#[derive(Debug, Clone)]
-struct Process {
-    started: SystemTime,
-    listing: SharedListing,
-}
-
-/// What is awaited of a job.
-struct Awaited {
-    /// Ends without a value if the program is not announced before `go` ends.
-    installed: oneshot::Receiver<()>,
-    /// Ends without a value if the run does.
-    finished: oneshot::Receiver<Result<Binary, BuildError>>,
-    process: oneshot::Receiver<Process>,
 }
 
 /// Jobs that are built alike.
@@ -185,80 +164,12 @@ impl Compiler {
             process,
         };
         let (layer, when_layer) = oneshot::channel();
-        let finish = Arc::clone(self).finish(target, output, awaited, layer).boxed().shared();
+        let finish =
+            Arc::clone(&self.finisher).finish(target, output, awaited, layer).boxed().shared();
         // It goes on whether or not somebody waits.
         drop(tokio::spawn(finish.clone()));
         let installed = when_layer.map(Result::ok).boxed().shared();
         (job, BuildHandle { installed, finished: finish })
-    }
-
-    /// Makes the layer of a program as soon as it is installed, announces it,
-    /// and records the build when `go` has ended.
-    async fn finish(
-        self: Arc<Self>,
-        target: StaleTarget,
-        output: OutputDir,
-        awaited: Awaited,
-        layer: oneshot::Sender<Layer>,
-    ) -> Result<BuiltProgram, BuildFailure> {
-        let Awaited { mut installed, mut finished, process } = awaited;
-        let StaleTarget { import_path, platform, checked, capabilities } = target;
-        let binary = Installed {
-            before: FileIdentity::of(&output.binary()),
-            import_path: import_path.clone(),
-            platform: platform.clone(),
-            output,
-            capabilities,
-            likely_same: matches!(
-                checked.verdict,
-                Verdict::Stale(
-                    StaleReason::Forced | StaleReason::Inputs(Reason::Uncacheable(_)),
-                    _
-                )
-            ),
-        };
-        // Before go has ended, if it says so. Layers of what does not count in
-        // the end do no harm.
-        let (early, result) = tokio::select! {
-            biased;
-            Ok(()) = &mut installed => {
-                let early = self.layers.binary(&binary).await;
-                if let Ok((_, built)) = &early {
-                    let _ = layer.send(built.layer);
-                }
-                (Some(early), finished.await)
-            }
-            result = &mut finished => (None, result),
-        };
-        let output = match result {
-            Ok(Ok(output)) => output,
-            Ok(Err(BuildError::Cancelled)) | Err(_) => return Err(BuildFailure::Cancelled),
-            Ok(Err(source)) => {
-                let (platform, source) = (Box::new(platform), Arc::new(source));
-                return Err(BuildFailure::Go { platform, source });
-            }
-        };
-        let built = match early {
-            Some(Ok((identity, built))) if FileIdentity::of(output.path()) == identity => Ok(built),
-            _ => self.layers.binary(&binary).await.map(|(_, built)| built),
-        };
-        let process = process.await.ok();
-        let listing = process.as_ref().map(|process| process.listing.clone());
-        self.recorder.record_output(output, listing);
-        let built = built?;
-        if let (Some(Process { started, listing }), Some(info)) = (process, &built.info) {
-            let (layer, info) = (built.layer, Arc::clone(info));
-            self.recorder.record(CompletedBuild {
-                import_path,
-                platform,
-                checked,
-                started,
-                listing,
-                layer,
-                info,
-            });
-        }
-        Ok(built)
     }
 
     /// Divides jobs into processes. The user who allows fewer builds at a time

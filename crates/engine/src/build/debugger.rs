@@ -18,7 +18,7 @@ use super::error::BuildFailure;
 use super::program::{Program, target};
 use crate::activity::Activity;
 use crate::blocking::{blocking, with_store};
-use crate::budget::{Budget, link_weight};
+use crate::budget::{BuildBudget, link_weight};
 use crate::events::{Event, Observer};
 use crate::image::DebuggerLayer;
 
@@ -70,7 +70,7 @@ pub(super) struct Parts {
     pub(super) compressor: Compressor,
     pub(super) compression: String,
     pub(super) rebuild: bool,
-    pub(super) budget: Budget,
+    pub(super) budget: BuildBudget,
     pub(super) observer: Observer,
     pub(super) activity: Activity,
     pub(super) cancel: Cancel,

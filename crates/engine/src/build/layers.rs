@@ -17,7 +17,7 @@ use super::kodata::{Difference, compare};
 use super::program::Program;
 use crate::activity::Activity;
 use crate::blocking::blocking;
-use crate::budget::Budget;
+use crate::budget::LayerBudget;
 use crate::events::{Event, Observer, Stage, StageSpan};
 
 /// The layer of a kodata directory, and why it differs from the last one.
@@ -40,7 +40,7 @@ pub(crate) struct BuiltProgram {
 pub(super) struct Layers {
     pub(super) store: Store,
     pub(super) compressor: Compressor,
-    pub(super) budget: Budget,
+    pub(super) budget: LayerBudget,
     pub(super) observer: Observer,
     pub(super) activity: Activity,
     pub(super) cancel: Cancel,

@@ -4,6 +4,7 @@
 mod compile;
 mod debugger;
 mod error;
+mod finish;
 mod flags;
 mod followed;
 mod freshness;
@@ -38,6 +39,7 @@ pub(crate) use self::compile::StaleTarget;
 pub use self::debugger::DebugOptions;
 use self::debugger::Debugger;
 pub use self::error::{BuildFailure, ListingError};
+use self::finish::Finisher;
 use self::flags::Expander;
 pub(crate) use self::followed::Followed;
 pub(crate) use self::freshness::{Checked, Verdict};
@@ -202,7 +204,7 @@ pub(crate) fn builder(go: Result<Go, FindError>, mut parts: BuilderParts) -> Arc
     let layers = Arc::new(Layers {
         store: parts.store.clone(),
         compressor: parts.compressor.clone(),
-        budget: parts.budget.clone(),
+        budget: parts.budget.layers.clone(),
         observer: parts.observer.clone(),
         activity: parts.activity.clone(),
         cancel: parts.cancellation.work.clone(),
@@ -261,7 +263,7 @@ impl GoBuilder {
                 compressor: parts.compressor,
                 compression: parts.compression.clone(),
                 rebuild: parts.rebuild,
-                budget: budget.clone(),
+                budget: budget.builds.clone(),
                 observer: observer.clone(),
                 activity: activity.clone(),
                 cancel: cancel.clone(),
@@ -279,7 +281,7 @@ impl GoBuilder {
         let compiler = Arc::new(Compiler {
             go,
             store,
-            budget,
+            budget: budget.builds,
             limits,
             observer: observer.clone(),
             activity,
@@ -287,8 +289,10 @@ impl GoBuilder {
             cancel,
             recording: run,
             files,
-            layers: Arc::clone(&layers),
-            recorder: Arc::clone(&recorder),
+            finisher: Arc::new(Finisher {
+                layers: Arc::clone(&layers),
+                recorder: Arc::clone(&recorder),
+            }),
         });
         Self { lister, settings, freshness, compiler, layers, debugger, recorder, observer }
     }
