@@ -9,9 +9,10 @@ use toolkit::{Error, Result, go, step};
 use crate::setup::install_program;
 
 /// What `go install` takes. distribution alone compiles for minutes.
-const PROGRAMS: [&str; 3] = [
+const PROGRAMS: [&str; 4] = [
     "github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
     "github.com/google/go-containerregistry/cmd/crane@v0.22.1",
+    "github.com/regclient/regclient/cmd/regctl@v0.11.7",
     "oras.land/oras/cmd/oras@v1.3.6",
 ];
 

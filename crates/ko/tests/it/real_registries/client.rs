@@ -71,21 +71,38 @@ pub(super) fn skopeo(reference: &str, words: &[String], dir: &Path) {
 #[track_caller]
 pub(super) fn crane_and_oras(reference: &str) -> usize {
     let dir = tempfile::tempdir().unwrap();
-    let home = |program: &str| {
-        let mut command = Command::new(tool(program));
-        command.env("HOME", dir.path()).env("DOCKER_CONFIG", dir.path());
-        command
-    };
-    let _ = run(home("registries/crane").args(["validate", "--remote", reference]));
+    let _ = run(program("crane", dir.path()).args(["validate", "--remote", reference]));
     let layout = dir.path().join("layout");
     let to = format!("{}:copy", layout.display());
     let words = ["copy", "--recursive", "--from-plain-http", reference, "--to-oci-layout", &to];
-    let _ = run(home("registries/oras").args(words));
+    let _ = run(program("oras", dir.path()).args(words));
+    manifests(&layout).len()
+}
+
+/// regctl follows the referrers, too: to how many manifests about others.
+#[track_caller]
+pub(super) fn regctl(reference: &str) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = dir.path().join("layout");
+    let (host, _) = reference.split_once('/').unwrap();
+    let (host, to) = (format!("reg={host},tls=disabled"), format!("ocidir://{}", layout.display()));
+    let words = ["image", "copy", "--host", &host, "--referrers", reference, &to];
+    let _ = run(program("regctl", dir.path()).args(words));
+    manifests(&layout).iter().filter(|manifest| manifest["subject"].is_object()).count()
+}
+
+/// A client whose settings are in a directory of its own.
+fn program(name: &str, dir: &Path) -> Command {
+    let mut command = Command::new(tool(&format!("registries/{name}")));
+    command.env("HOME", dir).env("DOCKER_CONFIG", dir);
+    command
+}
+
+/// The manifests and indexes of a layout.
+fn manifests(layout: &Path) -> Vec<Value> {
     let blobs = fs::read_dir(layout.join("blobs/sha256")).unwrap();
-    let manifests = blobs.filter(|blob| {
-        let text = fs::read(blob.as_ref().unwrap().path()).unwrap();
-        text.starts_with(b"{")
-            && serde_json::from_slice::<Value>(&text).unwrap()["mediaType"].is_string()
-    });
-    manifests.count()
+    let texts = blobs.map(|blob| fs::read(blob.unwrap().path()).unwrap());
+    let json = texts.filter(|text| text.starts_with(b"{"));
+    let all = json.map(|text| serde_json::from_slice::<Value>(&text).unwrap());
+    all.filter(|json| json["mediaType"].is_string()).collect()
 }

@@ -13,7 +13,8 @@ use report::har::Entry;
 use testkit::tokens::TokenServer;
 
 use crate::fixture::build;
-use client::crane_and_oras;
+use crate::services::{DockerDaemon, run};
+use client::{crane_and_oras, regctl};
 use pki::Pki;
 use programs::{Objects, PASSWORD, Proxy, Registry, Setup, USER};
 use walk::{Mount, Row, Walked, built, lines, trace};
@@ -67,6 +68,19 @@ fn plain(registry: Registry) {
     let walked = Row::of(registry, server.host(), server.host()).walk();
     // An index, two images, and a document about each.
     assert_eq!(crane_and_oras(&walked.reference), 6);
+    assert_eq!(regctl(&walked.reference), 3);
+}
+
+/// Docker pulls what was pushed. It takes registries of this machine in plain http.
+fn docker_pulls(registry: Registry) {
+    let server = registry.start(&Setup::default());
+    let sandbox = Row::of(registry, server.host(), server.host()).sandbox();
+    let reference = built(&sandbox, "--bare --platform=linux/amd64,linux/arm64");
+    let daemon = DockerDaemon::start();
+    let _ = run(daemon.docker().args(["pull", "--quiet", &reference]));
+    let config =
+        run(daemon.docker().args(["inspect", "--format={{.Config.Entrypoint}}", &reference]));
+    assert!(String::from_utf8_lossy(&config).contains("/ko-app/app"), "{config:?}");
 }
 
 fn tls(registry: Registry) {
@@ -237,6 +251,7 @@ macro_rules! rows {
 
 rows! {
     docker_registry_plain: Docker, plain;
+    docker_registry_for_docker: Docker, docker_pulls;
     docker_registry_breaking: Docker, breaking;
     docker_registry_htpasswd: Docker, htpasswd;
     docker_registry_tokens: Docker, tokens;
@@ -247,6 +262,7 @@ rows! {
     docker_registry_below_another_path: Docker, below_another_path;
     docker_registry_small_bodies: Docker, small_bodies;
     distribution_plain: Distribution, plain;
+    distribution_for_docker: Distribution, docker_pulls;
     distribution_breaking: Distribution, breaking;
     distribution_htpasswd: Distribution, htpasswd;
     distribution_tokens: Distribution, tokens;
@@ -258,12 +274,14 @@ rows! {
     distribution_small_bodies: Distribution, small_bodies;
     distribution_small_bodies_tls: Distribution, small_bodies_tls;
     olareg_plain: Olareg, plain;
+    olareg_for_docker: Olareg, docker_pulls;
     olareg_breaking: Olareg, breaking;
     olareg_tls: Olareg, tls;
     olareg_behind_nginx: Olareg, behind_nginx;
     olareg_below_another_path: Olareg, below_another_path;
     olareg_small_bodies: Olareg, small_bodies;
     crane_plain: Crane, plain;
+    crane_for_docker: Crane, docker_pulls;
     crane_breaking: Crane, breaking;
     crane_behind_nginx: Crane, behind_nginx;
     crane_below_another_path: Crane, below_another_path;

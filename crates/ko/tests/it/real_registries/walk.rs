@@ -122,7 +122,7 @@ impl Row {
         Walked { sandbox, reference: first, pushed }
     }
 
-    fn sandbox(&self) -> Sandbox {
+    pub(super) fn sandbox(&self) -> Sandbox {
         let mut sandbox = sandbox();
         let mut module = module(&sandbox).main(".").main("cmd/second");
         module = module.file(".ko.yaml", &self.settings);
