@@ -8,7 +8,6 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUT
 use reqwest::{Method, Url, Version};
 
 use crate::challenge::AuthScheme;
-use crate::error::RegistryError;
 use crate::request_line::redacted;
 
 /// Headers that are shown as they are: they describe content, or the server.
@@ -156,14 +155,6 @@ impl Drop for Watched {
         let mut exchange = self.exchange.clone();
         exchange.took = exchange.begun.elapsed();
         (self.watcher.0)(exchange);
-    }
-}
-
-/// Why there is no answer. The request is told of beside it.
-pub(crate) fn cause(error: &RegistryError) -> String {
-    match error {
-        RegistryError::Transport { broken, .. } => broken.to_string(),
-        other => other.to_string(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::answer::Failure;
 use crate::body::Payload;
 use crate::coding::Gunzip;
 use crate::error::{Broken, RegistryError};
-use crate::exchange::{Watched, cause};
+use crate::exchange::Watched;
 use crate::host_tls::ByHost;
 use crate::keychain::KeychainError;
 use crate::options::ClientOptions;
@@ -269,6 +269,14 @@ impl Transport {
                 Err(error)
             }
         }
+    }
+}
+
+/// Why there is no answer. The request is told of beside it.
+fn cause(error: &RegistryError) -> String {
+    match error {
+        RegistryError::Transport { broken, .. } => broken.to_string(),
+        other => other.to_string(),
     }
 }
 
