@@ -212,7 +212,7 @@ pub(super) fn text_only(arguments: &ImageArgs) -> Result<()> {
 
 /// How much work with files goes on at a time. Much of it is short, and comes from all
 /// images of a run at once: without a bound there would be a thread for each.
-const FILES: usize = 64;
+const FILES: usize = 32;
 
 /// The threads of a run. Each of the `jobs` may hold one for as long as `go` builds.
 pub(super) fn runtime(jobs: usize) -> Result<Runtime> {
