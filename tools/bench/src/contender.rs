@@ -2,8 +2,9 @@
 //! append`, and ours. Each has a copy of the fixture, a cache and a copy of
 //! Go's build cache of its own.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use testkit::cgroup::Cgroup;
 use testkit::registry::TestRegistry;
@@ -15,6 +16,7 @@ use crate::fixture::Written;
 use crate::gocache;
 use crate::measure::Sample;
 use crate::scenario::{Change, Scenario};
+use crate::session::{LOOP, Session};
 use crate::target::{self, Target};
 use toolkit::{Error, Result, go};
 
@@ -24,6 +26,10 @@ pub(crate) enum Kind {
     Ko,
     KoCached,
     Crane,
+    /// A bare `go build`, which pushes nothing.
+    Go,
+    /// Ours in a loop.
+    Loop,
     Ours,
 }
 
@@ -34,6 +40,8 @@ impl Kind {
             Self::Ko => "ko",
             Self::KoCached => "ko + KOCACHE",
             Self::Crane => "go build + crane",
+            Self::Go => "go build",
+            Self::Loop => "ours in a loop",
             Self::Ours => "ours",
         }
     }
@@ -44,6 +52,8 @@ impl Kind {
             Self::Ko => "ko",
             Self::KoCached => "ko-cached",
             Self::Crane => "crane",
+            Self::Go => "go",
+            Self::Loop => "loop",
             Self::Ours => "ours",
         }
     }
@@ -52,15 +62,21 @@ impl Kind {
 /// What somebody would write who has neither ko nor ours.
 const SCRIPT: &str = r#"
 set -e
-go build -trimpath -o "$TMPDIR/image/ko-app/app" .
+go build -trimpath -o "$TMPDIR/image/ko-app/app" "$PACKAGE"
 tar -C "$TMPDIR/image" -cf "$TMPDIR/layer.tar" ko-app
 "$CRANE" append --platform linux/amd64 -b "$KO_DEFAULTBASEIMAGE" -f "$TMPDIR/layer.tar" -t "$KO_DOCKER_REPO"
 "#;
+
+/// The program alone.
+const GO: &str = r#"go build -trimpath -o "$TMPDIR/app" "$PACKAGE"; echo built"#;
 
 /// One of them, with all that is its own.
 #[derive(Debug)]
 pub(crate) struct Contender {
     pub(crate) kind: Kind,
+    /// That of a scenario with `watch`, once it has begun. It ends before its directory
+    /// goes.
+    session: RefCell<Option<Session>>,
     sandbox: Sandbox,
     fixture: Written,
     target: Target,
@@ -79,15 +95,19 @@ impl Contender {
     ) -> Result<Self> {
         let host = registry.host();
         let shell = Path::new("sh");
-        let runs = if kind == Kind::Crane { shell } else { program };
+        let is_script = matches!(kind, Kind::Crane | Kind::Go);
+        let runs = if is_script { shell } else { program };
         let mut sandbox = Sandbox::with_go_cache(runs, seed);
         if kind == Kind::Ko {
             sandbox.unset("KOCACHE");
         }
-        if kind == Kind::Crane {
+        if is_script {
             sandbox.set("CRANE", program);
             sandbox.set("CGO_ENABLED", "0");
+            sandbox.set("PACKAGE", scenario.words.get(1).map_or(".", String::as_str));
         }
+        // What a loop runs.
+        sandbox.set("PROGRAM", program);
         // What the fixture needs of others is there already.
         sandbox.set("GOMODCACHE", go::env("GOMODCACHE"));
         sandbox.set("KO_DOCKER_REPO", format!("{host}/{}", kind.repository()));
@@ -101,7 +121,8 @@ impl Contender {
         }
         let fixture = scenario.fixture.write(&sandbox, host)?;
         let target = Target::start(scenario.to, &mut sandbox)?;
-        Ok(Self { kind, sandbox, fixture, target, go_cache: seed.to_owned() })
+        let session = RefCell::default();
+        Ok(Self { kind, sandbox, fixture, target, go_cache: seed.to_owned(), session })
     }
 
     /// Gives it a build cache of its own with the content of the present one.
@@ -192,6 +213,70 @@ impl Contender {
             bytes_sent: sent.unwrap_or(counts.bytes_in),
             images,
         })
+    }
+
+    /// Makes an edit, waits until its image is pushed, and checks that.
+    pub(crate) fn turn(
+        &self,
+        scenario: &Scenario,
+        round: usize,
+        registry: &TestRegistry,
+        checker: &mut Checker,
+    ) -> Result<Sample> {
+        let failed = |reason: String| {
+            Error::Missing(format!("{}: {}: {reason}", scenario.name, self.kind.name()))
+        };
+        let mut session = self.session.borrow_mut();
+        if session.is_none() {
+            *session = Some(self.begin(scenario).map_err(failed)?);
+        }
+        let Some(session) = &*session else { return Err(failed("no session".to_owned())) };
+        registry.reset();
+        let start = Instant::now();
+        self.prepare(scenario, round)?;
+        let (end, line) = session.turn().map_err(failed)?;
+        let counts = registry.counts();
+        let images = match self.kind {
+            Kind::Go => Vec::new(),
+            kind => {
+                let left = (line.as_str(), &*self.fixture.dir);
+                let complete = kind != Kind::Crane;
+                self.target.images(checker, registry, left, complete).map_err(failed)?
+            }
+        };
+        // What is still done is nobody else's burden.
+        std::thread::sleep(Duration::from_millis(500));
+        Ok(Sample {
+            seconds: end.duration_since(start).as_secs_f64(),
+            cpu_seconds: None,
+            memory: None,
+            requests: counts.total(),
+            bytes_sent: counts.bytes_in,
+            images,
+        })
+    }
+
+    /// Starts what waits for edits.
+    fn begin(&self, scenario: &Scenario) -> std::result::Result<Session, String> {
+        let words = scenario.words.iter().map(|word| format!("'{word}' "));
+        let platforms = scenario.platforms;
+        let step = match self.kind {
+            Kind::Ours => {
+                let platforms = format!("--platform={platforms}");
+                let more = [platforms, "--watch".to_owned()];
+                let run = self.sandbox.run(scenario.words.iter().chain(&more));
+                return Session::start(run.cwd(&self.fixture.dir), None);
+            }
+            Kind::Crane => format!("({SCRIPT})"),
+            Kind::Go => GO.to_owned(),
+            Kind::Ko | Kind::KoCached | Kind::Loop => {
+                let words: String = words.collect();
+                format!("\"$PROGRAM\" {words}--platform={platforms}")
+            }
+        };
+        let under = ["sh".to_owned(), "-c".to_owned(), LOOP.replace("STEP", &step)];
+        let run = self.sandbox.run_under(&under, [] as [&str; 0]);
+        Session::start(run.cwd(&self.fixture.dir), Some(self.sandbox.tmp().join("edits")))
     }
 
     fn command(&self, scenario: &Scenario, under: &[String]) -> Run<'_> {

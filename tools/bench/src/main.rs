@@ -19,6 +19,7 @@ mod fixture;
 mod gocache;
 mod measure;
 mod scenario;
+mod session;
 mod target;
 
 use std::path::{Path, PathBuf};
@@ -94,6 +95,9 @@ fn run(options: &Options) -> Result<()> {
     for scenario in &scenarios {
         let all = measure(scenario, options, &programs(options, scenario, &ours)?)?;
         print!("{}", measure::table(scenario.name, &all));
+        if let Some(all) = measure::without_go(&all) {
+            print!("{}", measure::table("less go build of the same turn", &all));
+        }
         results.push(measure::data(scenario.name, &all));
         // What is known is kept if a later scenario fails.
         write(options, &before, &results)?;
@@ -135,6 +139,9 @@ fn programs(options: &Options, scenario: &Scenario, ours: &Path) -> Result<Vec<(
     if let Some(crane) = options.crane.as_ref().filter(|_| scenario.crane) {
         programs.push((Kind::Crane, crane));
     }
+    if scenario.watch {
+        programs.extend([(Kind::Go, ours), (Kind::Loop, ours)]);
+    }
     // The question is only whether all images are finished.
     if scenario.memory.is_some() {
         programs.clear();
@@ -174,6 +181,12 @@ fn measure(
     for round in first..=options.pairs {
         let mut samples = Vec::new();
         for contender in &contenders {
+            if scenario.watch {
+                let sample = contender.turn(scenario, round, &registry, &mut checker)?;
+                eprintln!("{}: {}: {:.3} s", scenario.name, contender.kind.name(), sample.seconds);
+                samples.push(sample);
+                continue;
+            }
             contender.prepare(scenario, round)?;
             if matches!(scenario.change, Change::First | Change::Cold) {
                 registry.restore(&beginning);
@@ -214,7 +227,7 @@ fn compare(
     let mut images = contenders
         .iter()
         .zip(samples)
-        .filter(|(contender, _)| contender.kind != Kind::Crane)
+        .filter(|(contender, _)| !matches!(contender.kind, Kind::Crane | Kind::Go))
         .map(|(_, sample)| &sample.images);
     let first = images.next();
     if let Some(other) = images.find(|images| Some(*images) != first) {

@@ -70,6 +70,19 @@ impl Series {
     }
 }
 
+/// The same less the time of a bare `go build` in the same turn, if one takes part.
+pub(crate) fn without_go(all: &[Series]) -> Option<Vec<Series>> {
+    let go = all.iter().find(|series| series.kind == Kind::Go)?;
+    let others = all.iter().filter(|series| series.kind != Kind::Go);
+    let less = |series: &Series| {
+        let pairs = series.samples.iter().zip(&go.samples);
+        let samples = pairs
+            .map(|(sample, go)| Sample { seconds: sample.seconds - go.seconds, ..sample.clone() });
+        Series { kind: series.kind, samples: samples.collect() }
+    };
+    Some(others.map(less).collect())
+}
+
 /// Shows the runs of a scenario; the last series is ours.
 pub(crate) fn table(name: &str, all: &[Series]) -> String {
     let Some(ours) = all.last() else { return String::new() };
@@ -126,7 +139,12 @@ pub(crate) fn data(name: &str, all: &[Series]) -> Value {
             "runs": runs.collect::<Vec<_>>(),
         })
     };
-    json!({"scenario": name, "contenders": all.iter().map(contender).collect::<Vec<_>>()})
+    let contenders = |all: &[Series]| all.iter().map(contender).collect::<Vec<_>>();
+    let mut data = json!({"scenario": name, "contenders": contenders(all)});
+    if let Some(without) = without_go(all) {
+        data["less_go_build"] = contenders(&without).into();
+    }
+    data
 }
 
 #[cfg(test)]

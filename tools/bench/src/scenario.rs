@@ -33,6 +33,9 @@ pub(crate) struct Scenario {
     pub(crate) flaky: bool,
     /// Whether `go build` and `crane append` take part.
     pub(crate) crane: bool,
+    /// Whether ours runs once, with `--watch`, and the others in a shell's loop that
+    /// hears of each edit at once; ours does so, too, and a bare `go build`.
+    pub(crate) watch: bool,
     /// The memory of all processes together, in bytes, which a control group
     /// bounds: that takes root. Only ours takes part.
     pub(crate) memory: Option<u64>,
@@ -85,6 +88,11 @@ pub(crate) fn all() -> Vec<Scenario> {
     let tokens = Scenario { name: "noop-rtt-50-tokens", ..tokens };
     let tekton = |name, change| Scenario { images: Some(8), ..new(name, Tekton, &TEKTON, change) };
     let platforms = |scenario| Scenario { platforms: "all", ..scenario };
+    let watch = |name, fixture, words: &[&str], change| Scenario {
+        watch: true,
+        crane: true,
+        ..new(name, fixture, words, change)
+    };
     let slow = |scenario| Scenario { slow: true, ..scenario };
     let kodata = |name, change| new(name, Kodata, &["build", "."], change);
     let yaml = |name, fixture, images| Scenario {
@@ -110,6 +118,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         rtt,
         tokens,
         new("edit-small", Small, &["build", "."], MAIN),
+        watch("watch-small", Small, &["build", "."], MAIN),
+        watch("watch-tekton-controller", Tekton, &CONTROLLER, LEAF),
         new("noop-17-mb", Fleet(1), &app, Change::None),
         platforms(new("noop-17-mb-4-platforms", Fleet(1), &app, Change::None)),
         platforms(new("edit-17-mb-4-platforms", Fleet(1), &app, APP)),
@@ -164,6 +174,7 @@ fn new(name: &'static str, fixture: Fixture, words: &[&str], change: Change) -> 
         tokens: false,
         flaky: false,
         crane: false,
+        watch: false,
         memory: None,
         slow: false,
     }
