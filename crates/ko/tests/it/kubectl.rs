@@ -63,6 +63,11 @@ impl Kubectl {
         self.dir.join(name).exists()
     }
 
+    /// Whether it reads its input: then whoever reads for it hears no signal any more.
+    fn reads(&self) -> bool {
+        fs::metadata(self.dir.join("stdin")).is_ok_and(|stdin| stdin.len() > 0)
+    }
+
     fn read(&self, name: &str) -> String {
         fs::read_to_string(self.dir.join(name)).unwrap()
     }
@@ -238,7 +243,7 @@ fn a_signal_while_building_is_kubectl_s_too() {
         let kubectl = Kubectl::with_script(&fixture.sandbox, PATIENT);
         let run = fixture.sandbox.run(["apply", "-f", "config"]);
         let running = run.env("PATH", kubectl.path()).env("KO_GO_PATH", spy.program()).start();
-        wait_for("the compiler and kubectl", || started(&fixture) && kubectl.has("started"));
+        wait_for("the compiler and kubectl", || started(&fixture) && kubectl.reads());
         let output = interrupt(running, signal).failure(1);
         let last = output.stderr.lines().last().unwrap();
         assert_eq!(last, format!("Error: interrupted by {name}"));
@@ -310,7 +315,7 @@ fn a_terminal_s_ctrl_c_reaches_kubectl_once() {
     let _ = module(&sandbox).main(".").file("config/pod.yaml", POD);
     let run = sandbox.run(["apply", "-f", "config"]);
     let running = run.env("PATH", kubectl.path()).env("KO_GO_PATH", spy.program()).start();
-    wait_for("the compiler and kubectl", || started(&fixture) && kubectl.has("started"));
+    wait_for("the compiler and kubectl", || started(&fixture) && kubectl.reads());
     terminal.write_all(b"\x03").unwrap();
     let output = running.wait().failure(1);
     assert_eq!(output.stderr.lines().last(), Some("Error: interrupted by SIGINT"));
