@@ -65,7 +65,7 @@ pub use forecast::{Forecast, LayerForecast, ProgramForecast, TargetForecast};
 pub use freshness::{Places, Weight, Which};
 pub use golang::{
     DelveVersion, DelveVersionError, Environment, ImportPath, ModuleFile, SourceFiles, Template,
-    TemplateError, TemplatePosition, lowercase, programs_below,
+    TemplateError, TemplatePosition, lowercase, programs_below, when_lent,
 };
 pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
 pub use image::{

@@ -39,6 +39,8 @@ mod settings;
 mod sys;
 mod target;
 mod template;
+#[cfg(unix)]
+mod terminal;
 mod tool;
 mod toolexec;
 
@@ -63,6 +65,7 @@ pub use path::{clean_path, normal};
 pub use process::{ChildError, feed_child, run_child};
 pub use programs::{SourceFiles, programs_below};
 pub use settings::BuildSettings;
+pub use sys::when_lent;
 pub use target::{Target, TargetError};
 pub use template::{ProgramFacts, Template, TemplateData, TemplateError, TemplatePosition, Uses};
 pub use tool::{FindError, Go, OPTIONAL_LOCKS, command, find_in_path};

@@ -2,6 +2,10 @@
 //! and a fallback that looks for the child's end now and then, and has Windows' own
 //! `taskkill` end what it has started.
 
+#[cfg(unix)]
+pub use crate::terminal::when_lent;
+#[cfg(not(unix))]
+pub use other::when_lent;
 #[cfg(not(unix))]
 pub(crate) use other::{is_executable, isolate, signal, wait};
 #[cfg(unix)]
@@ -38,6 +42,7 @@ mod unix {
     use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
     use super::Ended;
+    use crate::terminal::Borrower;
     use cancel::Cancel;
 
     pub(crate) fn is_executable(path: &Path) -> bool {
@@ -64,9 +69,7 @@ mod unix {
         let running = || !exited.load(Ordering::SeqCst);
         let cancelled = thread::scope(|scope| {
             scope.spawn(|| {
-                let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-                while waitid(WaitId::Pid(group), options).is_err_and(|error| error == Errno::INTR) {
-                }
+                wait_for_end(group);
                 cancel.announce(|| exited.store(true, Ordering::SeqCst));
             });
             cancel.wait_while(None, |cancelled| !cancelled && running());
@@ -75,12 +78,35 @@ mod unix {
             }
             // A group that is gone already is what the signals are for.
             let _ = kill_process_group(group, Signal::INT);
+            // One that is stopped would not hear of it.
+            let _ = kill_process_group(group, Signal::CONT);
             cancel.wait_while(Some(cancel.grace()), |_| running());
             // Also when the leader has ended: what it started may not have.
             let _ = kill_process_group(group, Signal::KILL);
             true
         });
         Ok(Ended { status: child.wait()?, cancelled })
+    }
+
+    /// Waits until a child has ended, and lends it the terminal meanwhile.
+    fn wait_for_end(child: Pid) {
+        let mut borrower = Borrower::new(child);
+        let options = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+        loop {
+            match waitid(WaitId::Pid(child), options) {
+                Err(Errno::INTR) => {}
+                Ok(Some(status)) if status.stopped() => {
+                    // This time it is taken, so that it is told once.
+                    let stop = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+                    let _ = waitid(WaitId::Pid(child), stop);
+                    let signal = status.stopping_signal().and_then(Signal::from_named_raw);
+                    if let Some(signal) = signal {
+                        borrower.stopped(signal);
+                    }
+                }
+                _ => return,
+            }
+        }
     }
 }
 
@@ -102,6 +128,9 @@ mod other {
     }
 
     pub(crate) fn isolate(_command: &mut Command) {}
+
+    /// Children share the console here: nobody is lent it.
+    pub fn when_lent(_tell: fn(bool)) {}
 
     pub(crate) fn signal(_status: ExitStatus) -> Option<i32> {
         None

@@ -47,6 +47,7 @@ impl Live {
     pub(super) fn begin(color: bool) -> Self {
         let board = Board::new(Instant::now(), color);
         *screen() = Some(Screen { board, counter: None, drawn: Vec::new(), holds: 0, open: false });
+        engine::when_lent(hold);
         Self { board: Mutex::new(None) }
     }
 
@@ -64,14 +65,17 @@ impl Live {
         if let Some(screen) = &mut *screen() {
             screen.counter = Some(counter);
         }
-        thread::spawn(|| {
+        let draw = || {
             loop {
                 thread::sleep(PERIOD);
                 let mut screen = screen();
                 let Some(screen) = &mut *screen else { return };
                 screen.draw();
             }
-        });
+        };
+        // Where no thread can be had, nothing is drawn. It has a name for those who
+        // measure it.
+        let _ = thread::Builder::new().name("view".to_owned()).spawn(draw);
         #[cfg(unix)]
         {
             static LISTENS: Once = Once::new();
@@ -179,21 +183,35 @@ fn up(drawn: &[String], columns: usize) -> String {
 }
 
 /// Leaves the terminal to the shell when the user stops the process (Ctrl-Z), and
-/// takes it back when it goes on. Once it is caught, the signal stops nobody by
-/// itself, so this goes on as long as the process, also when the view has ended.
+/// takes it back when it goes on. A terminal that is gone ends the run as SIGTERM does:
+/// by itself, SIGHUP would end us and leave `go` behind. Once they are caught, the
+/// signals do nothing by themselves, so this goes on as long as the process, also when
+/// the view has ended. (`nohup` has standard error elsewhere, and so no view.)
 #[cfg(unix)]
 fn suspend() {
     use rustix::process::{Signal, getpid, kill_process};
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else { return };
-    let stopped = {
+    let heard = {
         let _inside = runtime.enter();
-        signal(SignalKind::from_raw(Signal::TSTP.as_raw()))
+        let stopped = signal(SignalKind::from_raw(Signal::TSTP.as_raw()));
+        stopped.and_then(|stopped| Ok((stopped, signal(SignalKind::hangup())?)))
     };
-    let Ok(mut stopped) = stopped else { return };
+    let Ok((mut stopped, mut hung_up)) = heard else { return };
     thread::spawn(move || {
-        while runtime.block_on(stopped.recv()).is_some() {
+        loop {
+            let is_stopped = runtime.block_on(async {
+                tokio::select! {
+                    Some(()) = stopped.recv() => true,
+                    Some(()) = hung_up.recv() => false,
+                    else => std::future::pending().await,
+                }
+            });
+            if !is_stopped {
+                let _ = kill_process(getpid(), Signal::TERM);
+                continue;
+            }
             hold(true);
             let _ = kill_process(getpid(), Signal::STOP);
             hold(false);

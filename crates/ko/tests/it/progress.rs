@@ -1,16 +1,21 @@
 //! What is shown while a run goes on: to a person at a terminal, to a log, to a
 //! program.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::Value;
 use testkit::sandbox::{Output, Run};
+use testkit::service::wait_for;
 
+use crate::errors::interrupt::{endless_compiler, started};
 use crate::fixture::Fixture;
+use crate::leftovers;
 use crate::services::terminal;
+use crate::spy::Spy;
 
 /// Runs with a person in front of standard error, and returns what came there.
 fn watched(run: Run<'_>) -> (Output, String) {
@@ -114,4 +119,65 @@ fn github_shows_a_group_and_where_the_code_is_wrong() {
     let error = stderr.find("Error: ").unwrap();
     let place = stderr.find("::error file=cmd/two/main.go,line=").unwrap();
     assert!(end < error && error < place, "{stderr}");
+}
+
+/// A build in the foreground of a terminal of its own, with another `go`.
+fn in_foreground<'a>(fixture: &'a Fixture, go: &Spy, terminal: &str) -> Run<'a> {
+    let script = format!(r#"exec setsid --ctty --wait "$0" "$@" <'{terminal}' 2>'{terminal}'"#);
+    let under = ["sh".to_owned(), "-c".to_owned(), script];
+    let run = fixture.sandbox.run_under(&under, ["build", "--bare", "--rebuild", "."]);
+    run.env("KO_GO_PATH", go.program()).env("TERM", "xterm").env_remove("CI")
+}
+
+#[test]
+fn a_terminal_that_is_gone_ends_the_run() {
+    let fixture = Fixture::new();
+    let compiler = endless_compiler(&fixture);
+    let (keyboard, name) = terminal();
+    let running = in_foreground(&fixture, &compiler, &name).start();
+    wait_for("the compiler", || started(&fixture));
+    drop(keyboard);
+    let _ = running.wait().failure(1);
+    leftovers::assert_none(&fixture.sandbox, &[]);
+}
+
+/// As an ssh does that `go` has started: it asks on the terminal, without an echo.
+const ASKS: &str = r#"case $1 in list | build)
+stty -echo </dev/tty
+printf 'Password for %s: ' "$1" >/dev/tty
+read -r word </dev/tty
+stty echo </dev/tty
+echo >/dev/tty
+echo "$1 $word" >>"$TMPDIR/words" ;;
+esac"#;
+
+#[test]
+fn go_may_ask_for_something() {
+    let fixture = Fixture::new();
+    let spy = Spy::with_script(&fixture.sandbox, ASKS);
+    let (mut keyboard, name) = terminal();
+    let mut screen = keyboard.try_clone().unwrap();
+    let seen = Arc::new(Mutex::new(String::new()));
+    let shown = Arc::clone(&seen);
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = screen.read(&mut buffer) {
+            shown.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+    });
+    let running = in_foreground(&fixture, &spy, &name).start();
+    for asked in ["Password for list: ", "Password for build: "] {
+        wait_for("the question", || seen.lock().unwrap().contains(asked));
+        keyboard.write_all(b"secret\n").unwrap();
+    }
+    let _ = running.wait().success();
+    let words = fs::read_to_string(fixture.sandbox.tmp().join("words")).unwrap();
+    assert_eq!(words, "list secret\nbuild secret\n");
+    let seen = seen.lock().unwrap().clone();
+    assert!(!seen.contains("secret"), "{seen:?}");
+    for asked in ["Password for list: ", "Password for build: "] {
+        let (_, rest) = seen.split_once(asked).unwrap();
+        assert!(rest.starts_with("\r\n"), "something was drawn: {seen:?}");
+    }
+    assert!(plain(&seen).contains(" built example.com/app "), "{seen:?}");
 }

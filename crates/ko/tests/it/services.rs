@@ -17,9 +17,11 @@ use testkit::service::{
 };
 
 /// A terminal without anybody in front of it: what is written to the file is
-/// typed, and the path is where a program opens it.
+/// typed, and the path is where a program opens it. When the file is closed, the
+/// terminal is gone: no child has it.
 pub(crate) fn terminal() -> (fs::File, String) {
-    let keyboard = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let keyboard = pty::openpt(flags).unwrap();
     pty::grantpt(&keyboard).unwrap();
     pty::unlockpt(&keyboard).unwrap();
     let name = pty::ptsname(&keyboard, Vec::new()).unwrap();
