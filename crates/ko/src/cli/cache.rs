@@ -29,7 +29,7 @@ pub(crate) enum CacheCommand {
     /// images. Existing entries are not replaced. With - it comes from stdin.
     #[command(verbatim_doc_comment)]
     Import(FileArg),
-    /// Remove the entries that were used longest ago.
+    /// Remove the least recently used entries.
     ///
     /// Without flags, only leftovers of killed runs are removed. Runs keep the
     /// cache below KOCACHE_MAX_SIZE (default 10GiB) by themselves, and remove
@@ -54,10 +54,10 @@ pub(crate) struct FileArg {
 /// The arguments of `ko cache prune`.
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
-    /// Remove entries that were not used for this long, as in 12h or 30d
+    /// Remove entries that were not used for this long, such as 12h or 30d
     #[arg(long, value_name = "duration", value_parser = duration)]
     pub(crate) max_age: Option<Duration>,
-    /// Make the cache as small as this, as in 500MB or 2GiB
+    /// Shrink the cache to this size, such as 500MB or 2GiB
     #[arg(long, value_name = "size", value_parser = size)]
     pub(crate) max_size: Option<u64>,
 }

@@ -53,7 +53,7 @@ pub(crate) enum AuthCommand {
 /// The arguments of `ko auth get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
-    #[arg(value_name = "REGISTRY_ADDR", help = "The registry; else it is read from stdin")]
+    #[arg(value_name = "REGISTRY_ADDR", help = "The registry; without one, it is read from stdin")]
     pub(crate) positional: Vec<String>,
 }
 

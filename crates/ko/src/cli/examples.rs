@@ -23,59 +23,59 @@ const BUILD: &str = "  # Push one image, as ${KO_DOCKER_REPO}/<package name>-<ha
   # Two programs with two tags each, as ${KO_DOCKER_REPO}/app and …/worker
   ko build -B -t v1.2.3,latest ./cmd/app ./cmd/worker
 
-  # The tags of a release: of v1.2.3 also v1.2, v1 and latest
+  # The tags of a release: v1.2.3, and v1.2, v1 and latest with it
   ko build -B -t '{{semver .Git.Tag}}' ./cmd/app
 
-  # An index for two platforms; --platform=all takes every one that the base has
+  # An index for two platforms; --platform=all builds for every platform of the base
   ko build --platform=linux/amd64,linux/arm64 ./cmd/app
 
-  # Into Docker or Podman on this machine, and run it
+  # Load it into Docker or Podman on this machine, and run it
   docker run --rm $(ko build -L ./cmd/app)
 
-  # Into a file, without a registry
+  # Write it to a file, without a registry
   ko build --push=false --tarball=app.tar ./cmd/app
 
-  # Why is it built again?
+  # Say why it is built again
   ko build --explain ./cmd/app
 
-  # Go on, and build again after each change
+  # Keep running, and build again after every change
   ko build --watch ./cmd/app
 ";
 
 const RESOLVE: &str =
-    "  # Build all that the manifests refer to with ko://, and print them with the images
+    "  # Build every image that the manifests refer to with ko://, and print them with the images
   ko resolve -f config/ >release.yaml
 
-  # Directories below too, and only what has a label
+  # Include subdirectories, and only what has a label
   ko resolve -R -f config/ -l app=web
 
-  # Look up all references, and build nothing
+  # Look up all references, but build nothing
   ko resolve --check -f config/
 
-  # Write which reference became which image
+  # Write down which reference became which image
   ko resolve -f config/ --image-map=images.json >release.yaml
 
-  # Go on, and write the file again after each change
+  # Keep running, and write the file again after every change
   ko resolve --watch -f config/ --output-file=dev.yaml
 ";
 
-const APPLY: &str = "  # Build all that the manifests refer to with ko://, and apply them
+const APPLY: &str = "  # Build every image that the manifests refer to with ko://, and apply them
   ko apply -f config/
 
-  # Go on, and apply again after each change
+  # Keep running, and apply again after every change
   ko apply --watch -f config/
 
   # Flags after -- are kubectl's
   ko apply -f config/ -- --namespace=dev --context=staging
 
-  # From stdin
+  # Read from stdin
   cat config.yaml | ko apply -f -
 
-  # Into the kind cluster of this machine
+  # Load images into this machine's kind cluster
   KO_DOCKER_REPO=kind.local ko apply -f config/
 ";
 
-const CREATE: &str = "  # Build all that the manifests refer to with ko://, and create them
+const CREATE: &str = "  # Build every image that the manifests refer to with ko://, and create them
   ko create -f config/
 
   # Flags after -- are kubectl's
@@ -85,18 +85,18 @@ const CREATE: &str = "  # Build all that the manifests refer to with ko://, and 
 const RUN: &str = "  # Build a program, and run it in a pod
   ko run ./cmd/app
 
-  # Flags after -- are kubectl's, and those after a second -- the program's
+  # Flags after -- are kubectl's, flags after a second -- are the program's
   ko run ./cmd/app -- --namespace=dev -- --port=8080
 ";
 
-const DELETE: &str = "  # Everything goes to kubectl
+const DELETE: &str = "  # All arguments go to kubectl
   ko delete -f config/ --ignore-not-found
 ";
 
-const CACHE: &str = "  # Where the cache is, and how large
+const CACHE: &str = "  # Where the cache is, and how large it is
   ko cache show
 
-  # Remove what was not used for a week
+  # Remove what has not been used for a week
   ko cache prune --max-age=7d
 
   # From one CI job to the next
@@ -104,7 +104,7 @@ const CACHE: &str = "  # Where the cache is, and how large
   ko cache import cache.tar
 ";
 
-const CONFIG: &str = "  # The settings in force, and the origin of each
+const CONFIG: &str = "  # The settings in force, and where each comes from
   ko config
 
   # The same with flags of `ko build`
@@ -114,19 +114,19 @@ const CONFIG: &str = "  # The settings in force, and the origin of each
   ko config --schema >ko.schema.json
 ";
 
-const DOCTOR: &str = "  # What is in the way of a build here, and may we push?
+const DOCTOR: &str = "  # Would a build work here, and may we push?
   ko doctor
 
   # The same for images that go elsewhere
   KO_DOCKER_REPO=registry.example.com/team/app ko doctor --bare
 
-  # The problems alone, for a script
+  # Only the problems, for a script
   ko doctor --output=json | jq -r '.checks[] | select(.status == \"problem\") | .message'
 ";
 
-const INIT: &str = "  # Write .ko.yaml, and tell what could not be taken over
+const INIT: &str = "  # Write .ko.yaml, and list what could not be taken over
   ko init
 
-  # See it first
+  # Look at it first
   ko init --dry-run
 ";

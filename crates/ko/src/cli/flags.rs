@@ -39,7 +39,7 @@ pub(crate) struct Watched<T: Args> {
 /// Whether a command goes on.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// Go on, and do it again whenever something changes that the images are made from.
+    /// Keep running, and start over whenever something changes that the images are made from.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) watch: bool,
 }
@@ -118,7 +118,7 @@ pub(crate) struct PublishArgs {
     /// Whether to skip TLS verification on the registry
     #[arg(long)]
     pub(crate) insecure_registry: bool,
-    /// Do not ask while compiling whether the registry lets us push.
+    /// Do not check while compiling whether we may push.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) no_preflight: bool,
     /// Load into images to local docker daemon.
@@ -133,7 +133,7 @@ pub(crate) struct PublishArgs {
     /// Push images to KO_DOCKER_REPO
     #[arg(long, default_value = "true")]
     pub(crate) push: bool,
-    /// How often something is tried again at a registry that may succeed in a moment.
+    /// How often to retry what fails at a registry and may succeed a moment later.
     #[arg(verbatim_doc_comment, long, value_name = "int", default_value = "2", value_parser = integer)]
     pub(crate) retries: i64,
     /// Include tags but not digests in resolved image references. Useful when digests are not preserved when images are repopulated.
@@ -141,7 +141,7 @@ pub(crate) struct PublishArgs {
     pub(crate) tag_only: bool,
     /// Which tags to use for the produced image instead of the default 'latest' tag (may not work properly with --base-import-paths or --bare).
     ///
-    /// A tag with {{ }} is a template, such as '{{semver .Git.Tag}}': ko help naming.
+    /// A tag may be a template, such as '{{semver .Git.Tag}}': see ko help naming.
     #[arg(verbatim_doc_comment, short, long, value_name = "strings", value_parser = tags)]
     pub(crate) tags: Vec<List>,
     /// File to save images tarballs
@@ -152,7 +152,7 @@ pub(crate) struct PublishArgs {
 /// What is done in registries besides pushing images.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArgs {
-    /// Make repositories that are not there, in registries that make none at the first push (Amazon ECR).
+    /// Create missing repositories, in registries where the first push does not (Amazon ECR).
     #[arg(verbatim_doc_comment, long, value_name = "bool", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) create_repositories: Option<bool>,
     /// How to attach SBOMs to images in a registry: tag, referrers, both or none (default tag).
@@ -163,7 +163,7 @@ pub(crate) struct RegistryArgs {
 /// What goes into images.
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
-    /// The base of all images of this run, in the place of what is configured.
+    /// The base image of this run, instead of those that are configured.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) base: String,
     #[command(flatten)]
@@ -176,7 +176,7 @@ pub(crate) struct ImageArgs {
     /// With --debug, start the program at once instead of waiting for a debugger.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) debug_continue: bool,
-    /// With --debug, the port that Delve listens to.
+    /// With --debug, the port that Delve listens on.
     #[arg(verbatim_doc_comment, long, value_name = "int", default_value = "40000", value_parser = integer)]
     pub(crate) debug_port: i64,
     /// With --debug, the version of Delve (default: that of ko.lock, else v1.27.2).
@@ -185,7 +185,7 @@ pub(crate) struct ImageArgs {
     /// Disable optimizations when building Go code. Useful when you want to interactively debug the created container.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) disable_optimizations: bool,
-    /// Print what would be built, by which command, and what would be sent; do none of it.
+    /// Print what would be built and sent, and with which commands, but do nothing.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) dry_run: bool,
     /// Explain why each program is rebuilt or fresh.
@@ -206,21 +206,21 @@ pub(crate) struct ImageArgs {
     /// ldflags to pass to go build (may be repeated)
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) ldflags: Vec<List>,
-    /// Write what happens to this file, line by line: all but headers, or what KO_LOG says.
+    /// Write a log to this file: everything but headers, or what KO_LOG selects.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) log_file: OsString,
-    /// Write what came of the run to this file, as JSON: images, layers, digests, times.
+    /// Write the results of the run to this file, as JSON: images, layers, digests, times.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) metadata_file: OsString,
-    /// What is printed on stdout: text, json or ndjson.
+    /// What to print on stdout: text, json or ndjson.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "text", value_parser = output)]
     pub(crate) output: Output,
     #[arg(help = PLATFORM, long, value_name = "strings", value_parser = list)]
     pub(crate) platform: Vec<List>,
-    /// Package these binaries (PLATFORM=PATH[,PLATFORM=PATH]), which are there already, in the place of building one.
+    /// Package these existing binaries (PLATFORM=PATH[,PLATFORM=PATH]) instead of building the program.
     #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
     pub(crate) prebuilt: Vec<List>,
-    /// How progress is shown: auto, live, plain, json or quiet.
+    /// How to show progress: auto, live, plain, json or quiet.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "auto", value_parser = progress)]
     pub(crate) progress: Progress,
     /// Show only warnings and errors: --progress=quiet.
@@ -235,10 +235,10 @@ pub(crate) struct ImageArgs {
     /// Path to directory where the SBOM will be written.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) sbom_dir: OsString,
-    /// End the run with an error if its results are not out after this long, as in 90s or 10m.
+    /// Fail if the results are not there after this long, such as 90s or 10m.
     #[arg(verbatim_doc_comment, long, value_name = "duration", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
-    /// Write a page that shows how long each stage took to this file, and the data as JSON next to it.
+    /// Write an HTML page about how long each stage took to this file, and its data next to it, as JSON.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) timings: OsString,
     /// Write all requests to registries to this file, as an HTTP archive (HAR), without secrets.
@@ -273,7 +273,7 @@ pub(crate) struct CompressionArgs {
     /// How to compress layers: gzip, estargz, zstd or none (default gzip).
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) compression: String,
-    /// The level of the compression: 1 to 9, with zstd 1 to 22.
+    /// The compression level: 1 to 9, or 1 to 22 with zstd.
     #[arg(verbatim_doc_comment, long, value_name = "int", value_parser = integer)]
     pub(crate) compression_level: Option<i64>,
 }
@@ -282,7 +282,7 @@ pub(crate) struct CompressionArgs {
 /// configuration.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
-    /// The base of all images, in the place of what is configured.
+    /// The base image, instead of those that are configured.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) base: String,
     #[command(flatten)]

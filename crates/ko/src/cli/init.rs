@@ -7,10 +7,10 @@ use clap::Args;
 /// The arguments of `ko init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Print the configuration, and write nothing.
+    /// Print the configuration, but write nothing.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) dry_run: bool,
-    /// Replace the configuration that is there.
+    /// Replace an existing configuration.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) force: bool,
     /// The file to write, or - for stdout.

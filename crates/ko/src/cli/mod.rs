@@ -82,7 +82,7 @@ pub(crate) struct Cli {
     /// Enable debug logs
     #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub(crate) verbose: bool,
-    /// Tell errors apart by the exit code: usage 2, build 3, registry 4, interrupted 130, else 1
+    /// Use exit codes that tell errors apart: usage 2, build 3, registry 4, interrupted 130, else 1
     #[arg(verbatim_doc_comment, long, global = true, help_heading = GLOBAL)]
     strict_exit_codes: bool,
 }
@@ -123,15 +123,15 @@ pub(crate) enum Command {
     Build(Box<Watched<BuildArgs>>),
     /// Show, prune, check, export and import the cache.
     ///
-    /// It is below KOCACHE, else in the user's cache directory. It may be deleted
-    /// at any time; builds only get slower.
+    /// The cache is in KOCACHE, or else in the user's cache directory. It may be
+    /// deleted at any time: that only makes builds slower.
     #[command(verbatim_doc_comment)]
     Cache(CacheArgs),
     /// Generate the autocompletion script for the specified shell
     ///
     /// Without a shell, the script is for bash: source <(ko completion)
     Completion(CompletionArgs),
-    /// Print the settings in force, and the origin of each.
+    /// Print the settings in force, and where each comes from.
     ///
     /// Combines .ko.yaml, the environment and the given flags, and prints the
     /// result on stdout, as YAML with the origin of each value in a comment.
@@ -145,7 +145,7 @@ pub(crate) enum Command {
     /// See "kubectl help delete" for detailed usage.
     #[command(verbatim_doc_comment)]
     Delete(DeleteArgs),
-    /// Find out what is in the way of a build, and how to mend it.
+    /// Check what builds depend on, and say how to fix what is wrong.
     ///
     /// Looks at go, git, kubectl, container engines, registries and who may push
     /// to them, the cache, the configuration, the clock and disks. Nothing is
@@ -154,17 +154,20 @@ pub(crate) enum Command {
     Doctor(Box<DoctorArgs>),
     /// Help about any command
     Help {
-        #[arg(value_name = "command", help = "The command, with those before it, or a topic")]
+        #[arg(
+            value_name = "command",
+            help = "A command, with the commands it belongs to, or a topic"
+        )]
         words: Vec<String>,
     },
-    /// Write a .ko.yaml for the programs here, from what other tools say of them.
+    /// Write a .ko.yaml for the programs here, based on the files of other tools.
     ///
     /// Reads the main packages below the working directory, .goreleaser.yaml,
-    /// skaffold.yaml and Dockerfiles. What cannot be taken over is told on stderr,
+    /// skaffold.yaml and Dockerfiles. What cannot be taken over is listed on stderr,
     /// with the reason.
     #[command(verbatim_doc_comment)]
     Init(InitArgs),
-    /// Write what base images are now to ko.lock, which builds then go by.
+    /// Write the current digests of base images to ko.lock, which later builds use.
     ///
     /// The file has the digests that the tags of all configured bases point at, the
     /// release of Go and the version of Delve. It is beside .ko.yaml.

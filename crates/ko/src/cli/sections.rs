@@ -43,7 +43,7 @@ const SECTIONS: [Section; 6] = [
         other: &["tag-only"],
     },
     Section {
-        heading: "What is in images",
+        heading: "What goes into images",
         common: &["base", "image-label", "platform", "sbom"],
         other: &[
             "compression",
@@ -62,7 +62,7 @@ const SECTIONS: [Section; 6] = [
         other: &["debug-continue", "debug-port", "debug-version", "disable-optimizations"],
     },
     Section {
-        heading: "What a run does and tells",
+        heading: "Running and reporting",
         common: &["dry-run", "explain", "output", "quiet", "timings", "watch"],
         other: &["log-file", "metadata-file", "progress", "timeout", "trace-http"],
     },
@@ -131,7 +131,7 @@ pub(super) fn commands(root: Command) -> Command {
     let topics = TOPICS.map(|topic| topic.name).join(", ");
     root.help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{text}Global Flags:\n{{options}}\n\n\
-         `ko help COMMAND` shows all about a command, with examples; `ko help TOPIC` explains\n\
+         `ko help COMMAND` shows all flags of a command, and examples; `ko help TOPIC` explains\n\
          {topics}.\n"
     ))
 }

@@ -69,8 +69,8 @@ fn of_every_command() {
         flags.split_once("Examples:").unwrap().0.to_owned()
     };
     // Some may go on, besides.
-    let watch = "      --watch[=<bool>]\n          Go on, and do it again whenever something changes \
-                 that the images are made from.\n\n";
+    let watch = "      --watch[=<bool>]\n          Keep running, and start over whenever something \
+                 changes that the images are made from.\n\n";
     for (command, one) in [("build", "run"), ("apply", "create")] {
         let all = flags(command);
         assert!(all.contains(watch), "{all}");
@@ -107,9 +107,13 @@ fn manual_pages() {
             text.push(char);
         }
     }
-    for part in
-        ["KO-BUILD(1)", "WHERE IMAGES GO", "--compression-level", "EXAMPLES", "# Into a file"]
-    {
+    for part in [
+        "KO-BUILD(1)",
+        "WHERE IMAGES GO",
+        "--compression-level",
+        "EXAMPLES",
+        "# Write it to a file",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let names: Vec<&str> = names.collect();
