@@ -61,6 +61,12 @@ impl Descriptions {
         Self { all: options.image.clone(), builds: options.builds.iter().map(build).collect() }
     }
 
+    /// What templates see of a program.
+    pub(crate) fn facts(&self, program: &Program) -> Facts<'_> {
+        let id = program.config.map_or("", |index| &self.builds[index].0);
+        Facts::new(&program.main.import_path, id)
+    }
+
     /// What the image of a program says of itself.
     pub(crate) async fn of(
         &self,
@@ -68,12 +74,12 @@ impl Descriptions {
         program: &Program,
     ) -> Result<ImageSettings<String>, DescribeError> {
         let own = program.config.map(|index| &self.builds[index]);
-        let (id, settings) = own.map_or(("", &self.all), |(id, settings)| (id, settings));
+        let settings = own.map_or(&self.all, |(_, settings)| settings);
         let texts = settings.texts();
         if texts.is_empty() {
             return Ok(settings.expanded([]));
         }
-        let facts = Facts::new(&program.main.import_path, id);
+        let facts = self.facts(program);
         let templates: Vec<&Template> = texts.iter().map(|text| text.template()).collect();
         let expanded = match builder.expand(program, &templates, facts.facts()).await {
             Ok(expanded) => expanded,

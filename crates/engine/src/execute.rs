@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::future::{Either, join, join_all, select, try_join_all, try_join3};
+use futures::future::{Either, join, join_all, select, try_join_all, try_join4};
 use golang::ImportPath;
 use oci::{Descriptor, Digest, Platform};
 use store::Store;
 use tokio::time::timeout;
 
 use crate::bases::Selected;
-use crate::build::{BuildFailure, BuildHandle, Builder, BuiltProgram, Checked, Verdict};
+use crate::build::{
+    BuildFailure, BuildHandle, Builder, BuiltProgram, Checked, PlannedFiles, Verdict,
+};
 use crate::cancellation::Cancellation;
 use crate::changes;
 use crate::destinations::{Destinations, SbomFiles};
@@ -211,16 +213,18 @@ impl Executor<'_> {
         match &*planned.selected {
             Selected::Image(base) => {
                 let (checked, build) = targets.next().expect("an image has a target");
-                let image = self.image(planned, base, checked, build).await?;
+                let files = planned.files.first().cloned().flatten();
+                let image = self.image(planned, base, files, (checked, build)).await?;
                 Ok(Artifact::Image(Box::new(image)))
             }
             Selected::Index { media_type, named, images } => {
-                let images = images.iter().zip(targets).map(
-                    |((descriptor, base), (checked, build))| async move {
-                        let image = self.image(planned, base, checked, build).await?;
+                let images = images.iter().zip(targets).zip(planned.files.iter().cloned());
+                let images =
+                    images.map(|(((descriptor, base), (checked, build)), files)| async move {
+                        let target = (&**checked, build);
+                        let image = self.image(planned, base, files, target).await?;
                         Ok::<(Descriptor, Image), BuildFailure>((descriptor.clone(), image))
-                    },
-                );
+                    });
                 let images = try_join_all(images).await?;
                 let named = named.as_ref().map(|(name, digest)| (name.as_str(), *digest));
                 Ok(assemble_index(media_type, named, images, self.wanted(planned)))
@@ -232,8 +236,8 @@ impl Executor<'_> {
         &self,
         planned: &PlannedProgram,
         base: &BaseImage,
-        checked: &Checked,
-        build: Option<BuildHandle>,
+        files: Option<Arc<PlannedFiles>>,
+        (checked, build): (&Checked, Option<BuildHandle>),
     ) -> Result<Image, BuildFailure> {
         let (program, platform) = (&planned.program, base.platform());
         let (import_path, name) = (&program.main.import_path, &planned.name.image);
@@ -244,19 +248,30 @@ impl Executor<'_> {
         }
         let kodata = async {
             let kodata = self.builder.kodata(program, platform.is_windows()).await?;
-            if changes {
+            let is_skipped = kodata.is_empty && self.builder.skips_empty_kodata(program);
+            if changes && !is_skipped {
                 self.destinations.offer(name, &base.added(&kodata.layer));
             }
-            Ok(kodata)
+            Ok((kodata, is_skipped))
+        };
+        let files = async {
+            let Some(planned) = files else { return Ok(None) };
+            let layer = self.builder.files_layer(planned).await?;
+            if changes {
+                self.destinations.offer(name, &base.added(&layer));
+            }
+            Ok(Some(layer))
         };
         let binary = self.binary(name, base, checked, build);
         let debugger = self.builder.debugger(program, platform, checked);
-        let (kodata, binary, debugger) = try_join3(kodata, binary, debugger).await?;
+        let ((kodata, is_skipped), files, binary, debugger) =
+            try_join4(kodata, files, binary, debugger).await?;
         changes::explain(self.store, self.observer, program, base, &kodata).await;
         let added = Added {
             import_path: import_path.as_str(),
             name: import_path.base_name(),
-            kodata: &kodata.layer,
+            kodata: Some(&kodata.layer).filter(|_| !is_skipped),
+            files: files.as_ref(),
             binary: &binary.layer,
             debugger: debugger.as_ref(),
             program: binary.info.as_ref().filter(|_| self.sbom),

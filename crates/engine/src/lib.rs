@@ -48,8 +48,8 @@ pub use blobs::{BlobError, Blobs};
 pub use blocking::on_thread;
 pub use budget::Limits;
 pub use build::{
-    BuildConfig, BuildFailure, BuildFlags, BuildOptions, DebugOptions, ListingError, Prebuilt,
-    PrebuiltFile,
+    BuildConfig, BuildFailure, BuildFlags, BuildOptions, DebugOptions, FileProblem, ImageFile,
+    ListingError, Prebuilt, PrebuiltFile,
 };
 pub use container_engine::{DaemonError, EngineKind, EnginePlaces};
 pub use containerd::{Cluster, NodeError};
@@ -70,10 +70,11 @@ pub use golang::{
 pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
 pub use image::{
     Artifact, Field, HealthcheckSettings, Image, ImageLayer, ImageName, ImageOptions,
-    ImageSettings, LayerSource, Namer, Place, STATIC_BASE, TagSource, Text, TextError,
+    ImageSettings, LayerContent, LayerSource, Namer, Place, STATIC_BASE, TagSource, Text,
+    TextError,
 };
 pub use keychain::keychain;
-pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, Method};
+pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, FileRule, Method};
 pub use manifests::{
     BadReference, Input, ManifestUrl, Replaced, Resolution, ResolveError, Resolved, enumerate,
 };

@@ -14,7 +14,8 @@ use serde::{Serialize, Serializer};
 
 use crate::bases::{Base, BaseReference, Bases, Selected};
 use crate::build::{
-    Builder, Checked, ListingError, LookUp, Memory, Program, Verdict, refused, unlisted,
+    Builder, Checked, ListingError, LookUp, Memory, PlannedFiles, Program, Verdict, refused,
+    unlisted,
 };
 use crate::described::Descriptions;
 use crate::destinations::Destinations;
@@ -43,6 +44,8 @@ pub(crate) struct PlannedProgram {
     pub(crate) targets: Vec<Arc<Checked>>,
     /// What its image is called.
     pub(crate) name: Named,
+    /// The files of its image, for each target.
+    pub(crate) files: Vec<Option<Arc<PlannedFiles>>>,
     /// What it says of itself.
     pub(crate) settings: Arc<ImageSettings<String>>,
     /// The configured build, by its id.
@@ -333,6 +336,10 @@ impl Planner {
                 compression: method.to_string(),
             });
         }
+        let facts = self.descriptions.facts(program);
+        let files = selected.platforms();
+        let files = files.map(|platform| self.builder.files(program, platform, facts.facts()));
+        let files = join_all(files).await.into_iter().collect::<Result<_, _>>()?;
         let targets = selected.platforms().map(|platform| self.builder.check(program, platform));
         let targets = join_all(targets).await.into_iter().collect::<Result<_, _>>()?;
         Ok(PlannedProgram {
@@ -342,6 +349,7 @@ impl Planner {
             selected: Arc::clone(&selected),
             targets,
             name,
+            files,
             settings: Arc::new(settings),
             build: program.config.map(|index| self.choice.builds[index].clone()),
         })

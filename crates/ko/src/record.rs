@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine::{
-    Artifact, Digest, Edge, Event, Exchange, Image, Observer, Published, Pushed, Repository, Work,
+    Artifact, Digest, Edge, Event, Exchange, Image, LayerContent, Observer, Published, Pushed,
+    Repository, Work,
 };
 use report::run::{self, Attachment, Base, Failure, Line, PlatformImage, Run, Traffic};
 use report::{Counters, Span, Timings};
@@ -262,11 +263,13 @@ impl Notes {
         let layers = image.layers.iter().zip(&image.diff_ids).enumerate();
         let layers = layers.map(|(at, (layer, diff_id))| {
             let digest = layer.descriptor.digest;
-            let content = match at.checked_sub(image.base_layers) {
+            let added = at.checked_sub(image.base_layers);
+            let content = match added.and_then(|at| image.added.get(at)) {
                 None => "base",
-                Some(0) => "kodata",
-                Some(1) => "program",
-                Some(_) => "debugger",
+                Some(LayerContent::Kodata) => "kodata",
+                Some(LayerContent::Files) => "files",
+                Some(LayerContent::Debugger) => "debugger",
+                Some(_) => "program",
             };
             let pushed = self.pushed.get(&(repository.to_owned(), digest));
             run::Layer {

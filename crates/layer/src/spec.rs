@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::entry::Entry;
+use crate::entry::{Content, Entry};
 use crate::error::LayerError;
 
 /// The security descriptor that Windows needs on the files of a layer: owner
@@ -24,6 +24,15 @@ pub enum Family {
 }
 
 impl Family {
+    /// A regular file in memory, with what this family needs on every file.
+    pub(crate) fn with_bytes(self, name: Vec<u8>, bytes: Vec<u8>) -> Entry {
+        let entry = Entry::bytes(name, bytes);
+        match self {
+            Self::Unix => entry,
+            Self::Windows => entry.pax("MSWINDOWS.rawsd", WINDOWS_DESCRIPTOR),
+        }
+    }
+
     /// The family that a platform belongs to.
     pub fn of(platform: &oci::Platform) -> Self {
         if platform.is_windows() { Self::Windows } else { Self::Unix }
@@ -56,6 +65,12 @@ impl LayerSpec {
     /// A layer of these entries, in this order.
     pub fn new(entries: Vec<Entry>) -> Self {
         Self { entries, prefetch: false, looked: None }
+    }
+
+    /// Whether there is a file in it.
+    #[must_use]
+    pub fn has_files(&self) -> bool {
+        self.entries.iter().any(|entry| !matches!(entry.content, Content::Directory))
     }
 
     /// The layer of a program: `name` in `/ko-app`, its bytes from the file at

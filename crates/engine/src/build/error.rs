@@ -7,9 +7,10 @@ use std::sync::Arc;
 use golang::{
     ArgumentError, EnvironmentError, FindError, ImportPath, ListError, LoadError, MachineError,
 };
-use layer::{KodataError, LayerError};
+use layer::{FilesError, KodataError, LayerError};
 use oci::Platform;
 
+use super::files::FileProblem;
 use crate::hints;
 
 /// Why a program, or another layer of its image, could not be built.
@@ -39,6 +40,18 @@ pub enum BuildFailure {
         /// The platforms that there are binaries for.
         there: String,
     },
+    /// Files cannot be in the image.
+    #[error("{place}")]
+    Files {
+        /// Where they are named.
+        place: String,
+        /// Why not.
+        #[source]
+        problem: Box<FileProblem>,
+    },
+    /// The layer of files could not be made.
+    #[error("layer of files")]
+    FilesLayer(#[source] Arc<LayerError>),
     /// A template cannot be expanded.
     #[error("build")]
     Template(#[source] Arc<golang::TemplateError>),
@@ -113,6 +126,15 @@ impl BuildFailure {
         match self {
             Self::Go { source, .. } => source.hint().map(str::to_owned),
             Self::MissingGo(source) => source.hint().map(str::to_owned),
+            Self::Files { problem, .. } => match &**problem {
+                FileProblem::Files(error) if matches!(**error, FilesError::Outside { .. }) => Some(
+                    "set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what is wanted"
+                        .to_owned(),
+                ),
+                FileProblem::Template { source, .. } => source.hint(),
+                _ => None,
+            },
+            Self::FilesLayer(source) if source.is_full() => Some(hints::DISK_FULL.to_owned()),
             Self::NoBinary { .. } => {
                 Some("--platform names the platforms that are wanted".to_owned())
             }

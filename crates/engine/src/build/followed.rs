@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use cancel::Cancel;
 use freshness::{Places, Record, Which};
 use golang::{BuildSettings, Environment};
-use layer::Kodata;
+use layer::{Files, Kodata};
 
 use super::options::BuildConfig;
 
@@ -71,6 +71,18 @@ impl Followed {
     /// A template looks at the repository around a directory.
     pub(super) fn add_repository(&self, dir: &Path) {
         self.found().repositories.extend(repository(dir));
+    }
+
+    /// Files for images were looked for; none were found where something is wrong.
+    pub(super) fn add_files(&self, files: Option<&Files>) {
+        let found = &mut self.found();
+        match files {
+            None => self.dirs.iter().for_each(|dir| found.kodata.add_tree(dir)),
+            Some(files) => {
+                files.dirs.iter().for_each(|dir| found.kodata.add_dir(dir, Which::All));
+                files.sources.iter().for_each(|path| found.kodata.add(path));
+            }
+        }
     }
 
     /// A binary was read that somebody else has built.

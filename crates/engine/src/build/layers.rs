@@ -12,6 +12,7 @@ use once::OnceMap;
 use store::Store;
 
 use super::error::BuildFailure;
+use super::files::PlannedFiles;
 use super::followed::Followed;
 use super::kodata::{Difference, compare};
 use super::program::Program;
@@ -24,6 +25,8 @@ use crate::events::{Event, Observer, Stage, StageSpan};
 #[derive(Debug, Clone)]
 pub(crate) struct KodataLayer {
     pub(crate) layer: Layer,
+    /// Whether it has no files.
+    pub(crate) is_empty: bool,
     pub(crate) difference: Option<Difference>,
 }
 
@@ -52,6 +55,8 @@ pub(super) struct Layers {
     pub(super) needs_info: bool,
     /// One for all platforms of an OS family.
     pub(super) kodata: OnceMap<(PathBuf, bool), Result<KodataLayer, BuildFailure>>,
+    /// One for all images that have the same files.
+    pub(super) files: OnceMap<String, Result<Layer, BuildFailure>>,
     pub(super) followed: Option<Arc<Followed>>,
 }
 
@@ -136,7 +141,7 @@ impl Layers {
                     self.observer.emit(Event::Layer { digest: layer.digest, reused });
                     let compare = || compare(&self.store, &here, &spec);
                     let difference = if same { None } else { compare() };
-                    Ok(KodataLayer { layer, difference })
+                    Ok(KodataLayer { layer, is_empty: !spec.has_files(), difference })
                 }
                 Err(LayerError::Cancelled) => Err(BuildFailure::Cancelled),
                 Err(source) => Err(BuildFailure::KodataLayer { dir, source: Arc::new(source) }),
@@ -177,6 +182,45 @@ impl Layers {
                 Err(_) => None,
             };
             Ok((identity, BuiltProgram { layer, info }))
+        });
+        work.await
+    }
+
+    /// The layer of files.
+    pub(super) async fn files(
+        self: &Arc<Self>,
+        planned: Arc<PlannedFiles>,
+    ) -> Result<Layer, BuildFailure> {
+        let layers = Arc::clone(self);
+        let key = planned.key.clone();
+        self.files.start(key, || async move { layers.make_files(planned).await }).await
+    }
+
+    async fn make_files(
+        self: Arc<Self>,
+        planned: Arc<PlannedFiles>,
+    ) -> Result<Layer, BuildFailure> {
+        let span = |stage| StageSpan::begin(&self.observer, stage, None, None);
+        let waiting = span(Stage::Wait);
+        let share = self.budget.layer().await;
+        drop(waiting);
+        let making = span(Stage::Layer);
+        let layers = Arc::clone(&self);
+        let work = blocking(move || {
+            let (_share, _making) = (share, making);
+            let (PlannedFiles { key, spec }, store) = (&*planned, &layers.store);
+            let obtained = spec.get_or_build(store, &layers.compressor, key, &layers.cancel);
+            match obtained {
+                Ok(Obtained { layer, reused, .. }) => {
+                    if !reused {
+                        layers.activity.begin_work();
+                    }
+                    layers.observer.emit(Event::Layer { digest: layer.digest, reused });
+                    Ok(layer)
+                }
+                Err(LayerError::Cancelled) => Err(BuildFailure::Cancelled),
+                Err(source) => Err(BuildFailure::FilesLayer(Arc::new(source))),
+            }
         });
         work.await
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use golang::{Argument, FindError, ProgramFacts, Template};
+use layer::Layer;
 use oci::Platform;
 
 use super::{
-    BuildFailure, BuildHandle, Builder, Checked, KodataLayer, ListingError, LookUp, Memory, Program,
+    BuildFailure, BuildHandle, Builder, Checked, KodataLayer, ListingError, LookUp, Memory,
+    PlannedFiles, Program,
 };
 use crate::image::DebuggerLayer;
 
@@ -56,6 +58,23 @@ impl Builder for MissingGo {
         _: bool,
     ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>> {
         ready(Err(BuildFailure::Cancelled)).boxed()
+    }
+
+    fn files<'a>(
+        &'a self,
+        _: &'a Program,
+        _: &'a Platform,
+        _: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>> {
+        ready(Ok(None)).boxed()
+    }
+
+    fn files_layer(&self, _: Arc<PlannedFiles>) -> BoxFuture<'_, Result<Layer, BuildFailure>> {
+        ready(Err(BuildFailure::Cancelled)).boxed()
+    }
+
+    fn skips_empty_kodata(&self, _: &Program) -> bool {
+        false
     }
 
     fn debugger<'a>(

@@ -4,6 +4,7 @@
 mod compile;
 mod debugger;
 mod error;
+mod files;
 mod finish;
 mod flags;
 mod followed;
@@ -39,6 +40,9 @@ pub(crate) use self::compile::StaleTarget;
 pub use self::debugger::DebugOptions;
 use self::debugger::Debugger;
 pub use self::error::{BuildFailure, ListingError};
+pub use self::files::FileProblem;
+use self::files::FilesPlanner;
+pub(crate) use self::files::PlannedFiles;
 use self::finish::Finisher;
 use self::flags::Expander;
 pub(crate) use self::followed::Followed;
@@ -50,7 +54,7 @@ use self::listing::Lister;
 pub(crate) use self::listing::{Memory, refused, unlisted};
 use self::missing::MissingGo;
 pub(crate) use self::offline::forbid_network;
-pub use self::options::{BuildConfig, BuildFlags, BuildOptions, Prebuilt, PrebuiltFile};
+pub use self::options::{BuildConfig, BuildFlags, BuildOptions, ImageFile, Prebuilt, PrebuiltFile};
 use self::prebuilt::{PrebuiltBuilder, Prebuilts};
 pub(crate) use self::program::Program;
 use self::recorder::Recorder;
@@ -97,6 +101,22 @@ pub(crate) trait Builder: Debug + Send + Sync {
         windows: bool,
     ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>>;
 
+    /// The files of a program's image for a platform, if there are any: found, and not
+    /// made a layer yet.
+    fn files<'a>(
+        &'a self,
+        program: &'a Program,
+        platform: &'a Platform,
+        facts: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>>;
+
+    /// The layer of files, which images share.
+    fn files_layer(&self, planned: Arc<PlannedFiles>)
+    -> BoxFuture<'_, Result<Layer, BuildFailure>>;
+
+    /// Whether the image of a program is without a layer of kodata if that has no files.
+    fn skips_empty_kodata(&self, program: &Program) -> bool;
+
     /// The debugger of a program's image, if one is wanted and there is one for
     /// the platform.
     fn debugger<'a>(
@@ -140,6 +160,7 @@ impl Debug for LookUp {
 struct GoBuilder {
     lister: Lister,
     settings: Arc<Settings>,
+    files: Arc<FilesPlanner>,
     freshness: Arc<Freshness>,
     compiler: Arc<Compiler>,
     layers: Arc<Layers>,
@@ -212,24 +233,40 @@ pub(crate) fn builder(go: Result<Go, FindError>, mut parts: BuilderParts) -> Arc
         kodata_root: parts.kodata_root.clone(),
         needs_info: parts.needs_info,
         kodata: OnceMap::new(),
+        files: OnceMap::new(),
+        followed: parts.followed.clone(),
+    });
+    let files = Arc::new(FilesPlanner {
+        settings: Arc::clone(&settings),
+        work_dir: parts.work_dir.clone(),
+        allowed_root: parts.kodata_root.clone(),
+        created: parts.kodata_created,
+        found: OnceMap::new(),
         followed: parts.followed.clone(),
     });
     let (rebuild, debug) = (parts.rebuild, parts.debug.is_some());
     let inner: Arc<dyn Builder> = match go {
-        Ok(go) => Arc::new(GoBuilder::new(go, Arc::clone(&settings), Arc::clone(&layers), parts)),
+        Ok(go) => {
+            let shared = (Arc::clone(&settings), Arc::clone(&files), Arc::clone(&layers));
+            Arc::new(GoBuilder::new(go, shared, parts))
+        }
         Err(error) => Arc::new(MissingGo::new(error)),
     };
     match prebuilts {
         None => inner,
         Some(prebuilts) => {
             let prebuilts = Arc::new(prebuilts);
-            Arc::new(PrebuiltBuilder { inner, prebuilts, settings, layers, rebuild, debug })
+            Arc::new(PrebuiltBuilder { inner, prebuilts, settings, files, layers, rebuild, debug })
         }
     }
 }
 
 impl GoBuilder {
-    fn new(go: Go, settings: Arc<Settings>, layers: Arc<Layers>, parts: BuilderParts) -> Self {
+    fn new(
+        go: Go,
+        (settings, planner, layers): (Arc<Settings>, Arc<FilesPlanner>, Arc<Layers>),
+        parts: BuilderParts,
+    ) -> Self {
         let BuilderParts { store, budget, limits, observer, activity, followed, .. } = parts;
         let Cancellation { work: cancel, run } = parts.cancellation;
         let files = Arc::new(Checker::new(limits.threads));
@@ -294,7 +331,17 @@ impl GoBuilder {
                 recorder: Arc::clone(&recorder),
             }),
         });
-        Self { lister, settings, freshness, compiler, layers, debugger, recorder, observer }
+        Self {
+            lister,
+            settings,
+            files: planner,
+            freshness,
+            compiler,
+            layers,
+            debugger,
+            recorder,
+            observer,
+        }
     }
 }
 
@@ -363,6 +410,26 @@ impl Builder for GoBuilder {
         windows: bool,
     ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>> {
         self.layers.kodata(program, windows).boxed()
+    }
+
+    fn files<'a>(
+        &'a self,
+        program: &'a Program,
+        platform: &'a Platform,
+        facts: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>> {
+        self.files.plan(program, platform, facts).boxed()
+    }
+
+    fn files_layer(
+        &self,
+        planned: Arc<PlannedFiles>,
+    ) -> BoxFuture<'_, Result<Layer, BuildFailure>> {
+        self.layers.files(planned).boxed()
+    }
+
+    fn skips_empty_kodata(&self, program: &Program) -> bool {
+        self.settings.options.skips_empty_kodata(program.config)
     }
 
     fn debugger<'a>(

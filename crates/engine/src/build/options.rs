@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use golang::{Template, Uses};
+use layer::FileRule;
 use oci::Platform;
 
 use crate::image::{ImageSettings, TagSource};
@@ -16,6 +17,12 @@ pub struct BuildOptions {
     pub defaults: BuildFlags,
     /// What images say of themselves, of programs without a build of their own.
     pub image: ImageSettings,
+    /// The files of images of programs without a build of their own.
+    pub files: Vec<ImageFile>,
+    /// Leave out the layer of kodata where there is none.
+    pub skip_empty_kodata: bool,
+    /// Leave symbols and what debuggers need out of programs.
+    pub strip: bool,
     /// The binaries of the one program of the run, if they are there already.
     pub prebuilt: Option<Prebuilt>,
     /// `--ldflags`: in place of all that is configured, unless empty.
@@ -47,6 +54,25 @@ pub struct BuildConfig {
     pub image: ImageSettings,
     /// Its binaries, if they are there already.
     pub prebuilt: Option<Prebuilt>,
+    /// The files of its image: its own or those of all.
+    pub files: Vec<ImageFile>,
+    /// Leave out the layer of kodata where there is none.
+    pub skip_empty_kodata: bool,
+    /// Leave symbols and what debuggers need out of the program.
+    pub strip: bool,
+}
+
+/// Files that go into an image beside the program.
+#[derive(Debug, Clone)]
+pub struct ImageFile {
+    /// Which, and where they are in the image.
+    pub rule: FileRule,
+    /// Whether they are templates.
+    pub template: bool,
+    /// For which platforms; for all if there are none.
+    pub platforms: Vec<Platform>,
+    /// Where that is said, for messages.
+    pub place: String,
 }
 
 /// The binaries of a program that somebody else has built.
@@ -104,7 +130,8 @@ impl BuildOptions {
     /// its build, or the default; they are never merged.
     pub(crate) fn of(&self, config: Option<usize>) -> BuildFlags {
         let own = config.map(|index| &self.builds[index].flags);
-        BuildFlags {
+        let strip = config.map_or(self.strip, |index| self.builds[index].strip);
+        let mut flags = BuildFlags {
             env: pick(own, &self.defaults, |flags| &flags.env),
             flags: pick(own, &self.defaults, |flags| &flags.flags),
             ldflags: if self.ldflags.is_empty() {
@@ -112,7 +139,17 @@ impl BuildOptions {
             } else {
                 self.ldflags.clone()
             },
+        };
+        if strip && !self.disable_optimizations {
+            let stripping = ["-s", "-w"].into_iter();
+            flags.ldflags.extend(stripping.filter_map(|flag| Template::parse(flag).ok()));
         }
+        flags
+    }
+
+    /// Whether the image of a program is without a layer of kodata if that has no files.
+    pub(crate) fn skips_empty_kodata(&self, config: Option<usize>) -> bool {
+        config.map_or(self.skip_empty_kodata, |index| self.builds[index].skip_empty_kodata)
     }
 
     /// What the templates of all builds look at.

@@ -10,9 +10,11 @@ use golang::{
     Argument, BuildInfo, BuildSettings, Environment, ImportPath, LoadError, Main, ModuleFile,
     ProgramFacts, Template, normal,
 };
+use layer::Layer;
 use oci::Platform;
 
 use super::error::{BuildFailure, ListingError};
+use super::files::{FilesPlanner, PlannedFiles};
 use super::freshness::{Checked, PreviousBuild, RecordSlot, Verdict};
 use super::layers::{KodataLayer, Layers, PrebuiltBinary};
 use super::modules::Modules;
@@ -30,6 +32,7 @@ pub(super) struct PrebuiltBuilder {
     pub(super) inner: Arc<dyn Builder>,
     pub(super) prebuilts: Arc<Prebuilts>,
     pub(super) settings: Arc<Settings>,
+    pub(super) files: Arc<FilesPlanner>,
     pub(super) layers: Arc<Layers>,
     pub(super) rebuild: bool,
     /// Whether images get a debugger.
@@ -288,6 +291,26 @@ impl Builder for PrebuiltBuilder {
         windows: bool,
     ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>> {
         self.layers.kodata(program, windows).boxed()
+    }
+
+    fn files<'a>(
+        &'a self,
+        program: &'a Program,
+        platform: &'a Platform,
+        facts: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>> {
+        self.files.plan(program, platform, facts).boxed()
+    }
+
+    fn files_layer(
+        &self,
+        planned: Arc<PlannedFiles>,
+    ) -> BoxFuture<'_, Result<Layer, BuildFailure>> {
+        self.layers.files(planned).boxed()
+    }
+
+    fn skips_empty_kodata(&self, program: &Program) -> bool {
+        self.settings.options.skips_empty_kodata(program.config)
     }
 
     fn debugger<'a>(

@@ -51,6 +51,8 @@ pub struct Image {
     pub diff_ids: Vec<DiffId>,
     /// How many of the layers are the base's.
     pub base_layers: usize,
+    /// What the layers above those have.
+    pub added: Vec<LayerContent>,
     /// What it is for.
     pub platform: Platform,
     /// The build info of its program, if SBOMs are made.
@@ -163,12 +165,39 @@ pub(crate) struct Added<'a> {
     pub(crate) import_path: &'a str,
     /// The program's name: `/ko-app/<name>`.
     pub(crate) name: &'a str,
-    pub(crate) kodata: &'a Layer,
+    /// None if it is left out.
+    pub(crate) kodata: Option<&'a Layer>,
+    pub(crate) files: Option<&'a Layer>,
     pub(crate) binary: &'a Layer,
     /// What runs the binary, if it is debugged.
     pub(crate) debugger: Option<&'a DebuggerLayer>,
     /// The build info of the binary, if SBOMs are made.
     pub(crate) program: Option<&'a Arc<BuildInfo>>,
+}
+
+/// What a layer has that is put on a base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LayerContent {
+    /// kodata.
+    Kodata,
+    /// Files that are configured.
+    Files,
+    /// The program.
+    Program,
+    /// The debugger.
+    Debugger,
+}
+
+impl<'a> Added<'a> {
+    /// The layers, bottom first.
+    fn layers(&self) -> Vec<(&'a Layer, LayerContent)> {
+        let kodata = self.kodata.map(|layer| (layer, LayerContent::Kodata));
+        let files = self.files.map(|layer| (layer, LayerContent::Files));
+        let debugger = self.debugger.map(|it| (&it.layer, LayerContent::Debugger));
+        let program = Some((self.binary, LayerContent::Program));
+        [kodata, files, program, debugger].into_iter().flatten().collect()
+    }
 }
 
 /// Puts layers on a base image.
@@ -181,10 +210,8 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, wanted: Wanted<'_>) -
     manifest.subject = None;
     manifest.set_config(&config);
     let mut layers: Vec<ImageLayer> = base.layers().collect();
-    let debugger = added.debugger.map(|debugger| &debugger.layer);
-    for layer in [added.kodata, added.binary].into_iter().chain(debugger) {
-        layers.push(base.added(layer));
-    }
+    let added_layers = added.layers();
+    layers.extend(added_layers.iter().map(|(layer, _)| base.added(layer)));
     manifest.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();
     annotate(&mut manifest.annotations, wanted, base.named());
 
@@ -196,6 +223,7 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, wanted: Wanted<'_>) -
         config_descriptor: manifest.config,
         config,
         base_layers: base.manifest.layers.len(),
+        added: added_layers.iter().map(|(_, content)| *content).collect(),
         layers,
         diff_ids,
         platform: base.platform().clone(),
@@ -256,7 +284,7 @@ fn config_of(
     Wanted { settings, run: options }: Wanted<'_>,
     windows: bool,
 ) -> ImageConfig {
-    let Added { import_path, name, kodata, binary, debugger, .. } = added;
+    let Added { import_path, name, debugger, .. } = added;
     let mut image = base.config.clone();
     "github.com/ko-build/ko".clone_into(&mut image.author);
     if let Some(created) = &options.created {
@@ -271,16 +299,22 @@ fn config_of(
         empty_layer: false,
     };
     let kodata_created = options.kodata_created.as_ref().map(|(_, created)| created);
-    image.history.push(history("kodata contents, at $KO_DATA_PATH".to_owned(), kodata_created));
-    // With forward slashes on Windows too: this is what ko writes.
-    image
-        .history
-        .push(history(format!("go build output, at /ko-app/{name}"), options.created.as_ref()));
-    image.rootfs.diff_ids.extend([kodata.diff_id, binary.diff_id]);
-    if let Some(debugger) = debugger {
-        let comment = "Delve debugger, at /ko-app/dlv".to_owned();
-        image.history.push(history(comment, options.created.as_ref()));
-        image.rootfs.diff_ids.push(debugger.layer.diff_id);
+    for (layer, content) in added.layers() {
+        let (comment, created) = match content {
+            LayerContent::Kodata => {
+                ("kodata contents, at $KO_DATA_PATH".to_owned(), kodata_created)
+            }
+            LayerContent::Files => ("files of the image".to_owned(), kodata_created),
+            // With forward slashes on Windows too: this is what ko writes.
+            LayerContent::Program => {
+                (format!("go build output, at /ko-app/{name}"), options.created.as_ref())
+            }
+            LayerContent::Debugger => {
+                ("Delve debugger, at /ko-app/dlv".to_owned(), options.created.as_ref())
+            }
+        };
+        image.history.push(history(comment, created));
+        image.rootfs.diff_ids.push(layer.diff_id);
     }
 
     let (entrypoint, path, data) = if windows {
@@ -373,7 +407,8 @@ mod tests {
         let added = Added {
             import_path: "example.com/App/cmd/foo",
             name: "foo",
-            kodata: &kodata,
+            kodata: Some(&kodata),
+            files: None,
             binary: &binary,
             debugger: None,
             program: None,

@@ -21,7 +21,7 @@ use crate::bases::{BaseReference, Bases, LockedBases};
 use crate::blobs::Blobs;
 use crate::build::{
     BuildFailure, BuildHandle, BuildOptions, Builder, BuiltProgram, Checked, KodataLayer,
-    ListingError, LookUp, Memory, Program, Verdict,
+    ListingError, LookUp, Memory, PlannedFiles, Program, Verdict,
 };
 use crate::cancellation::Cancellation;
 use crate::container_engine::EnginePlaces;
@@ -223,8 +223,25 @@ impl Builder for FakeBuilder {
         _: &'a Program,
         _: bool,
     ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>> {
-        let kodata = KodataLayer { layer: layer("kodata"), difference: None };
+        let kodata = KodataLayer { layer: layer("kodata"), is_empty: true, difference: None };
         std::future::ready(Ok(kodata)).boxed()
+    }
+
+    fn files<'a>(
+        &'a self,
+        _: &'a Program,
+        _: &'a Platform,
+        _: ProgramFacts<'a>,
+    ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>> {
+        std::future::ready(Ok(None)).boxed()
+    }
+
+    fn files_layer(&self, _: Arc<PlannedFiles>) -> BoxFuture<'_, Result<Layer, BuildFailure>> {
+        std::future::ready(Err(BuildFailure::Cancelled)).boxed()
+    }
+
+    fn skips_empty_kodata(&self, _: &Program) -> bool {
+        false
     }
 
     fn debugger<'a>(

@@ -184,6 +184,27 @@ fn image(text: &mut String, indent: &str, image: &Image) {
         }
     }
     scalars(text, indent, &image.scalars());
+    for (key, switch) in image.switches() {
+        if let Some(Located { value, origin }) = switch {
+            let _ = writeln!(text, "{indent}{key}: {value} # {origin}");
+        }
+    }
+    for (index, entry) in image.files.iter().flatten().enumerate() {
+        if index == 0 {
+            let _ = writeln!(text, "{indent}files:");
+        }
+        line(text, &format!("{indent}  - src: "), &entry.src);
+        let inner = format!("{indent}    ");
+        line(text, &format!("{inner}dst: "), &entry.dst);
+        let rest = [("mode", entry.mode.as_ref()), ("owner", entry.owner.as_ref())];
+        scalars(text, &inner, &rest);
+        if let Some(Located { value, origin }) = &entry.template {
+            let _ = writeln!(text, "{inner}template: {value} # {origin}");
+        }
+        if let Some(platform) = &entry.platform {
+            list(text, &inner, "platform", platform);
+        }
+    }
     for (key, map) in image.maps() {
         let Some(map) = map else { continue };
         let _ = writeln!(text, "{indent}{key}:{}", if map.is_empty() { " {}" } else { "" });

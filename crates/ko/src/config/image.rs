@@ -3,13 +3,15 @@
 //! base has.
 
 use engine::{
-    Field, HealthcheckSettings, ImageSettings, Place, Platform, Prebuilt, PrebuiltFile, Text,
+    Field, FileRule, HealthcheckSettings, ImageFile, ImageSettings, Place, Platform, Prebuilt,
+    PrebuiltFile, Text,
 };
 use jiff::SignedDuration;
 
 use super::origin::{List, Located};
 use super::read::Reader;
 use super::tree::{Node, Value};
+use crate::cli::boolean;
 use crate::error::{CommandError, Result};
 use crate::nearest::did_you_mean;
 
@@ -38,6 +40,92 @@ pub(crate) struct Image {
     pub(crate) git_annotations: Option<List>,
     /// Binaries by platform, of one build alone.
     pub(crate) prebuilt: Option<Map>,
+    pub(crate) files: Option<Vec<FileEntry>>,
+    pub(crate) skip_empty_kodata: Option<Located<bool>>,
+    pub(crate) strip: Option<Located<bool>>,
+}
+
+/// Files beside the program.
+#[derive(Debug, Clone)]
+pub(crate) struct FileEntry {
+    pub(crate) src: Located<String>,
+    pub(crate) dst: Located<String>,
+    /// The digits as they are written: they are octal.
+    pub(crate) mode: Option<Located<String>>,
+    pub(crate) owner: Option<Located<String>>,
+    pub(crate) template: Option<Located<bool>>,
+    pub(crate) platform: Option<List>,
+}
+
+impl FileEntry {
+    /// The keys.
+    pub(crate) const KEYS: [&str; 6] = ["src", "dst", "mode", "owner", "template", "platform"];
+
+    /// What the engine makes of it; `path` is what it is called.
+    fn rule(&self, path: &str) -> Result<ImageFile> {
+        let wrong = |value: &Located<String>, key: &str, what: &str| {
+            value.origin.error(format!("'{path}.{key}': {:?} is no {what}", value.value))
+        };
+        let Located { value: source, .. } = &self.src;
+        if source.is_empty() || source.contains('\0') {
+            return Err(wrong(&self.src, "src", "file, directory or pattern"));
+        }
+        let place = "absolute path in the image, as /etc/app/";
+        let target = target(&self.dst.value).ok_or_else(|| wrong(&self.dst, "dst", place))?;
+        let mode = self.mode.as_ref().map(|mode| {
+            let digits = mode.value.trim_matches(['"', '\'']);
+            let digits = digits.strip_prefix("0o").unwrap_or(digits);
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            let bits = u16::from_str_radix(digits, 8).ok();
+            let bits = bits.filter(|bits| plain && *bits <= 0o7777);
+            bits.ok_or_else(|| wrong(mode, "mode", "mode: write octal digits, as in 0644"))
+        });
+        let owner = self.owner.as_ref().map(|owner| {
+            let (user, group) = owner.value.split_once(':').unwrap_or((&owner.value, "0"));
+            let id = |text: &str| {
+                let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+                // What a tar of this kind has room for.
+                text.parse().ok().filter(|id: &u32| plain && *id <= 0o7_777_777)
+            };
+            let ids = id(user).zip(id(group));
+            ids.ok_or_else(|| wrong(owner, "owner", "owner: write ids, as in 65532:65532"))
+        });
+        let platforms = self.platform.iter().flat_map(|list| &list.items).map(|item| {
+            let platform: Option<Platform> = item.value.parse().ok();
+            platform
+                .filter(|it| !it.os.is_empty())
+                .ok_or_else(|| wrong(item, "platform", "platform"))
+        });
+        Ok(ImageFile {
+            rule: FileRule {
+                source: source.clone(),
+                target,
+                mode: mode.transpose()?,
+                owner: owner.transpose()?.unwrap_or((0, 0)),
+            },
+            template: self.template.as_ref().is_some_and(|it| it.value),
+            platforms: platforms.collect::<Result<_>>()?,
+            place: format!("{}: '{path}'", self.src.origin),
+        })
+    }
+}
+
+/// A place in an image with single slashes, if that is one; of Windows' without its drive.
+fn target(text: &str) -> Option<String> {
+    let text = match text.as_bytes() {
+        [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic() => {
+            text[2..].replace('\\', "/")
+        }
+        [b'/', ..] => text.to_owned(),
+        _ => return None,
+    };
+    let parts: Vec<&str> =
+        text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") || text.contains('\0') {
+        return None;
+    }
+    let end = if text.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    Some(format!("/{}{end}", parts.join("/")))
 }
 
 /// A health check.
@@ -65,7 +153,7 @@ const GIT: [(&str, &str, &str); 4] = [
 
 impl Image {
     /// The keys.
-    pub(crate) const KEYS: [&str; 15] = [
+    pub(crate) const KEYS: [&str; 18] = [
         "entrypoint",
         "args",
         "cmd",
@@ -81,6 +169,9 @@ impl Image {
         "annotations",
         "gitAnnotations",
         "prebuilt",
+        "files",
+        "skipEmptyKodata",
+        "strip",
     ];
 
     /// The settings with those of all where nothing is said: maps are merged, all else
@@ -88,6 +179,9 @@ impl Image {
     pub(crate) fn over(&self, all: &Self) -> Self {
         let or = |own: &Option<List>, all: &Option<List>| own.clone().or_else(|| all.clone());
         let text = |own: &Option<Located<String>>, all: &Option<Located<String>>| {
+            own.clone().or_else(|| all.clone())
+        };
+        let switch = |own: &Option<Located<bool>>, all: &Option<Located<bool>>| {
             own.clone().or_else(|| all.clone())
         };
         Self {
@@ -106,6 +200,9 @@ impl Image {
             annotations: merged(self.annotations.as_ref(), all.annotations.as_ref()),
             git_annotations: or(&self.git_annotations, &all.git_annotations),
             prebuilt: self.prebuilt.clone(),
+            files: self.files.clone().or_else(|| all.files.clone()),
+            skip_empty_kodata: switch(&self.skip_empty_kodata, &all.skip_empty_kodata),
+            strip: switch(&self.strip, &all.strip),
         }
     }
 
@@ -155,6 +252,27 @@ impl Image {
         })
     }
 
+    /// The files beside the program.
+    pub(crate) fn files(&self, path: &str) -> Result<Vec<ImageFile>> {
+        let entries = self.files.iter().flatten().enumerate();
+        entries.map(|(index, entry)| entry.rule(&format!("{path}.files[{index}]"))).collect()
+    }
+
+    /// Whether the image is without a layer of kodata where there is none.
+    pub(crate) fn skips_empty_kodata(&self) -> bool {
+        self.skip_empty_kodata.as_ref().is_some_and(|it| it.value)
+    }
+
+    /// Whether programs are without symbols.
+    pub(crate) fn strips(&self) -> bool {
+        self.strip.as_ref().is_some_and(|it| it.value)
+    }
+
+    /// The switches, by their keys.
+    pub(crate) fn switches(&self) -> [(&'static str, Option<&Located<bool>>); 2] {
+        [("skipEmptyKodata", self.skip_empty_kodata.as_ref()), ("strip", self.strip.as_ref())]
+    }
+
     /// The binaries of the build.
     pub(crate) fn prebuilt(&self, path: &str) -> Result<Option<Prebuilt>> {
         let Some(map) = &self.prebuilt else { return Ok(None) };
@@ -181,6 +299,8 @@ impl Image {
             || self.scalars().iter().any(|(_, text)| text.is_some())
             || self.maps().iter().any(|(_, map)| map.is_some())
             || self.healthcheck.is_some()
+            || self.files.is_some()
+            || self.switches().iter().any(|(_, switch)| switch.is_some())
     }
 
     /// The lists, by their keys.
@@ -386,6 +506,7 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
     let list = |key| get(key).map(|(node, path)| reader.list(&path, node)).transpose();
     let text = |key| get(key).map(|(node, path)| one(reader, &path, node)).transpose();
     let map = |key| get(key).map(|(node, path)| self::map(reader, &path, node)).transpose();
+    let switch = |key| get(key).map(|(node, path)| self::switch(reader, &path, node)).transpose();
     let (env, labels, annotations) = (map("env")?, map("labels")?, map("annotations")?);
     if let Some((node, path)) = get("prebuilt").filter(|_| path == "defaultImage") {
         let message = format!("'{path}' is of one program: it belongs below a build's image");
@@ -413,9 +534,13 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
         annotations,
         git_annotations: list("gitAnnotations")?,
         prebuilt: map("prebuilt")?,
+        files: None,
+        skip_empty_kodata: switch("skipEmptyKodata")?,
+        strip: switch("strip")?,
     };
+    let files = get("files").map(|(node, path)| files(reader, &path, node)).transpose()?;
     let check = get("healthcheck").map(|(node, path)| check(reader, &path, node));
-    Ok(Image { healthcheck: check.transpose()?, ..image })
+    Ok(Image { healthcheck: check.transpose()?, files, ..image })
 }
 
 fn check(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<Check> {
@@ -448,6 +573,49 @@ fn check(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<Check> {
         start_period: text("startPeriod")?,
         retries: text("retries")?,
     })
+}
+
+fn files(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<Vec<FileEntry>> {
+    let Value::List(entries) = &*node.value else {
+        return Err(expected(reader, path, "a list of files", node));
+    };
+    let mut files = Vec::with_capacity(entries.len());
+    for (index, node) in entries.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        let Value::Map(entries) = &*node.value else {
+            return Err(expected(reader, &path, "a map with src and dst", node));
+        };
+        let fields = reader.fields(entries, &FileEntry::KEYS)?;
+        let get = |key: &str| fields.get(key).map(|node| (*node, format!("{path}.{key}")));
+        let text = |key| get(key).map(|(node, path)| one(reader, &path, node)).transpose();
+        let must = |key: &str, text: Option<Located<String>>| {
+            text.ok_or_else(|| reader.origin(node).error(format!("'{path}' has no {key}")))
+        };
+        // As it is written: in YAML, 0644 is a number already.
+        let mode = get("mode").map(|(node, path)| {
+            let Located { origin, .. } = one(reader, &path, node)?;
+            Ok(Located::new(reader.written(node).to_owned(), origin))
+        });
+        let template = get("template").map(|(node, path)| switch(reader, &path, node));
+        let platform = get("platform").map(|(node, path)| reader.list(&path, node));
+        files.push(FileEntry {
+            src: must("src", text("src")?)?,
+            dst: must("dst", text("dst")?)?,
+            mode: mode.transpose()?,
+            owner: text("owner")?,
+            template: template.transpose()?,
+            platform: platform.transpose()?,
+        });
+    }
+    Ok(files)
+}
+
+fn switch(reader: &Reader<'_>, path: &str, node: &Node) -> Result<Located<bool>> {
+    let Located { value, origin } = one(reader, path, node)?;
+    match boolean(&value) {
+        Ok(value) => Ok(Located::new(value, origin)),
+        Err(_) => Err(origin.error(format!("'{path}' must be true or false, not {value:?}"))),
+    }
 }
 
 fn one(reader: &Reader<'_>, path: &str, node: &Node) -> Result<Located<String>> {

@@ -216,6 +216,8 @@ impl Config {
     pub(crate) fn build_options(&self, ldflags: &List) -> Result<BuildOptions> {
         let mut parsed = Templates::default();
         let mut build = |(index, build): (usize, &Build)| {
+            let image = self.image(build);
+            let path = format!("builds[{index}].image");
             let mut list = |list: &Option<List>, name: &str| match list {
                 Some(list) => list.templates(&format!("builds[{index}].{name}"), &mut parsed),
                 None => Ok(Vec::new()),
@@ -237,12 +239,15 @@ impl Config {
                     Some(image) => image.prebuilt(&format!("builds[{index}].image"))?,
                     None => None,
                 },
-                image: self.image(build).settings(&format!("builds[{index}].image"))?,
+                image: image.settings(&path)?,
+                files: image.files(&path)?,
+                skip_empty_kodata: image.skips_empty_kodata(),
                 flags: BuildFlags {
                     env: build.env.as_ref().map(List::values).unwrap_or_default(),
                     flags: list(&build.flags, "flags")?,
                     ldflags: list(&build.ldflags, "ldflags")?,
                 },
+                strip: image.strips(),
             })
         };
         Ok(BuildOptions {
@@ -253,6 +258,9 @@ impl Config {
                 ldflags: self.default_ldflags.templates("defaultLdflags", &mut parsed)?,
             },
             image: self.default_image.settings("defaultImage")?,
+            files: self.default_image.files("defaultImage")?,
+            skip_empty_kodata: self.default_image.skips_empty_kodata(),
+            strip: self.default_image.strips(),
             ldflags: ldflags.templates("--ldflags", &mut parsed)?,
             ..BuildOptions::default()
         })

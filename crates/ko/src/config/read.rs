@@ -92,6 +92,11 @@ impl<'a> Reader<'a> {
         Origin::File(SourceSpan::new(self.source, node.bytes.clone()))
     }
 
+    /// A value as it is written.
+    pub(super) fn written(&self, node: &Node) -> &str {
+        &self.source.text()[node.bytes.clone()]
+    }
+
     /// Sorts the entries of a map. Two spellings of one key are an error where
     /// the key has a meaning: which of them ko takes is left to chance.
     pub(super) fn fields<'n>(

@@ -26,6 +26,7 @@ mod doctor;
 mod dry_run;
 mod engines;
 mod errors;
+mod files;
 mod fixture;
 mod freshness;
 mod go_releases;

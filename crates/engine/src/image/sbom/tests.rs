@@ -41,6 +41,7 @@ fn image(platform: &str, program: BuildInfo) -> Image {
         config_descriptor: manifest.config,
         config,
         base_layers: 0,
+        added: Vec::new(),
         diff_ids: Vec::new(),
         layers: Vec::new(),
         platform,

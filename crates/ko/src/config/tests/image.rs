@@ -161,6 +161,34 @@ fn what_is_wrong_of_an_image_is_told_with_its_place() {
             "3:37",
         ),
         (
+            "files: [{src: a, dst: b}]",
+            "files[0].dst': \"b\" is no absolute path in the image, as /etc/app/",
+            "3:27",
+        ),
+        (
+            "files: [{src: a, dst: /../b}]",
+            "files[0].dst': \"/../b\" is no absolute path in the image, as /etc/app/",
+            "3:27",
+        ),
+        (
+            "files: [{src: a, dst: /b, mode: 0999}]",
+            "files[0].mode': \"0999\" is no mode: write octal digits, as in 0644",
+            "3:37",
+        ),
+        (
+            "files: [{src: a, dst: /b, owner: root}]",
+            "files[0].owner': \"root\" is no owner: write ids, as in 65532:65532",
+            "3:38",
+        ),
+        ("files: [{src: a}]", "files[0]' has no dst", "3:13"),
+        ("files: [a]", "files[0]' expected a map with src and dst, got a string", "3:13"),
+        ("strip: maybe", "strip' must be true or false, not \"maybe\"", "3:12"),
+        (
+            "prebuilt: {linux: a}",
+            "prebuilt.linux': \"linux\" is no platform: write os/arch, as in linux/arm64",
+            "3:16",
+        ),
+        (
             "gitAnnotations: [license]",
             "gitAnnotations': git knows source, revision, version, created, not \"license\"",
             "3:22",
@@ -171,10 +199,31 @@ fn what_is_wrong_of_an_image_is_told_with_its_place() {
         let text = format!("builds:\n- image:\n    {text}\n");
         let text = if text.contains("image: y") { "builds: {image: y}".to_owned() } else { text };
         let read = config(Format::Yaml, &text, &[]);
-        let error = read.and_then(|config| config.build_options(&List::unset())).unwrap_err();
+        let error = read
+            .and_then(|config| config.build_options(&List::unset()))
+            .err()
+            .unwrap_or_else(|| panic!("{text}"));
         let place = if place == "1:1" { "1:17" } else { place };
         let key = if message.starts_with('\'') { "'builds[0].image" } else { "'builds[0].image." };
         let want = format!("{key}{message}\n --> .ko.yaml:{place}\n");
         assert!(error.message().starts_with(&want), "{want}\n\n{}", error.message());
     }
+}
+
+#[test]
+fn modes_are_octal_however_they_are_written() {
+    for mode in ["0644", "644", "'0644'", "\"644\"", "0o644"] {
+        let text = format!("defaultImage:\n  files: [{{src: a, dst: /b//./c/, mode: {mode}}}]\n");
+        let files = yaml(&text).default_image.files("defaultImage").unwrap();
+        assert_eq!(files[0].rule.mode, Some(0o644), "{mode}");
+        assert_eq!(files[0].rule.target, "/b/c/");
+    }
+}
+
+#[test]
+fn a_build_may_keep_what_the_others_strip() {
+    let text = "defaultLdflags: [-X a.b=c]\ndefaultImage: {strip: true}\nbuilds: [{}, {ldflags: [-v]}, {image: {strip: false}}]\n";
+    let options = yaml(text).build_options(&List::unset()).unwrap();
+    let strips: Vec<bool> = options.builds.iter().map(|build| build.strip).collect();
+    assert_eq!((options.strip, strips), (true, vec![true, true, false]));
 }
