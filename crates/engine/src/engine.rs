@@ -41,6 +41,7 @@ pub struct Engine {
     sbom_files: Option<SbomFiles>,
     image: ImageOptions,
     sbom: bool,
+    provenance: bool,
     cache: Arc<CacheHandle>,
     blobs: Blobs,
     clients: Clients,
@@ -131,6 +132,8 @@ impl Engine {
             (options.cache.take(), options.fallback_dir.take(), options.cache_size);
         let dry_run = options.dry_run;
         let debug = options.debug.is_some();
+        let provenance =
+            options.signing.as_ref().is_some_and(|signing| signing.provenance.is_some());
         let uses = options.uses();
         if options.network.offline {
             forbid_network(&mut options.environment, &mut options.build);
@@ -179,6 +182,7 @@ impl Engine {
             work_dir: &options.work_dir,
             engines: &options.engines,
             sbom: options.sbom.as_ref(),
+            signing: options.signing.as_ref(),
             client: &clients.destination,
             blobs: &blobs,
             observer: &observer,
@@ -197,7 +201,7 @@ impl Engine {
             platforms: options.platforms,
             debug: options.debug,
             rebuild: options.rebuild,
-            needs_info: options.sbom.is_some(),
+            needs_info: options.sbom.is_some() || provenance,
             kodata_created: created,
             kodata_root: options.kodata_root,
             compressor,
@@ -224,6 +228,7 @@ impl Engine {
             sbom_files,
             image: options.image,
             sbom: options.sbom.is_some(),
+            provenance,
             cache: opened,
             blobs,
             clients,
@@ -313,6 +318,7 @@ impl Engine {
             sbom_files: self.sbom_files.as_ref(),
             image: &self.image,
             sbom: self.sbom,
+            provenance: self.provenance,
             store: &self.cache.store,
             observer: &self.planner.observer,
             cancellation: &self.cancellation,

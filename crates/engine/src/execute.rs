@@ -41,6 +41,8 @@ pub(crate) struct Executor<'a> {
     pub(crate) image: &'a ImageOptions,
     /// Whether images have SBOMs.
     pub(crate) sbom: bool,
+    /// Whether it is attested what they were built from.
+    pub(crate) provenance: bool,
     pub(crate) store: &'a Store,
     pub(crate) observer: &'a Observer,
     pub(crate) cancellation: &'a Cancellation,
@@ -274,7 +276,8 @@ impl Executor<'_> {
             files: files.as_ref(),
             binary: &binary.layer,
             debugger: debugger.as_ref(),
-            program: binary.info.as_ref().filter(|_| self.sbom),
+            program: binary.info.as_ref().filter(|_| self.sbom || self.provenance),
+            settings: Some(&checked.settings).filter(|_| self.provenance),
         };
         Ok(assemble(base, added, self.wanted(planned)))
     }

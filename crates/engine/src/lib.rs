@@ -41,6 +41,7 @@ mod static_base;
 mod tests;
 
 pub use activity::Clock;
+pub use attest::{KeyError, SigningKey};
 pub use bases::{
     BaseError, BaseReference, LocalBaseError, LockedBase, LockedBases, known_platforms,
 };
@@ -56,6 +57,7 @@ pub use containerd::{Cluster, NodeError};
 pub use described::DescribeError;
 pub use destinations::{
     Archive, Destination, DestinationError, DestinationOptions, Layout, Local, SbomFileError,
+    SignFormat, SigningOptions,
 };
 pub use engine::{Counters, Engine, PulledBase};
 pub use error::{Error, ErrorKind, ImageError};
@@ -67,6 +69,7 @@ pub use golang::{
     DelveVersion, DelveVersionError, Environment, ImportPath, ModuleFile, SourceFiles, Template,
     TemplateError, TemplatePosition, lowercase, programs_below, when_lent,
 };
+pub use image::provenance::ProvenanceOptions;
 pub use image::sbom::{SbomAttach, SbomFormat, SbomOptions};
 pub use image::{
     Artifact, Field, HealthcheckSettings, Image, ImageLayer, ImageName, ImageOptions,

@@ -17,7 +17,7 @@ use crate::bases::{BaseReference, LockedBases};
 use crate::budget::Limits;
 use crate::build::{BuildOptions, DebugOptions};
 use crate::container_engine::EnginePlaces;
-use crate::destinations::DestinationOptions;
+use crate::destinations::{DestinationOptions, SigningOptions};
 use crate::image::ImageOptions;
 use crate::image::sbom::SbomOptions;
 
@@ -75,6 +75,8 @@ pub struct Options {
     pub image: ImageOptions,
     /// How SBOMs are made; not at all without.
     pub sbom: Option<SbomOptions>,
+    /// How images are signed; not at all without.
+    pub signing: Option<SigningOptions>,
     /// Where images go.
     pub destination: DestinationOptions,
     /// Where engines may be.
@@ -126,6 +128,7 @@ impl Options {
             debug: None,
             image: ImageOptions::default(),
             sbom: None,
+            signing: None,
             destination,
             engines: EnginePlaces::default(),
             network,

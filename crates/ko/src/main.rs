@@ -26,6 +26,7 @@ mod reports;
 mod settings;
 mod shown;
 mod signals;
+mod signing;
 mod streams;
 mod system;
 mod traces;

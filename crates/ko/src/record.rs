@@ -97,6 +97,11 @@ impl Recorder {
                 reference: reference.clone(),
                 subject: subject.to_string(),
             }),
+            Event::Attested { subject, what, reference } => notes.attachments.push(Attachment {
+                kind: (*what).to_owned(),
+                reference: reference.clone(),
+                subject: subject.to_string(),
+            }),
             Event::Exchange(exchange) => notes.count(exchange),
             _ => {}
         }

@@ -24,7 +24,7 @@ use crate::environment::{self, Process};
 use crate::error::{CommandError, Kind, Result};
 use crate::lock::{self, Lock};
 use crate::memory::memory;
-use crate::{destination, network, system, traces, ui};
+use crate::{destination, network, signing, system, traces, ui};
 
 /// Makes the engine's options.
 pub(crate) fn options(
@@ -66,6 +66,12 @@ fn read(
     let sbom = sbom(process, image, &publishing);
     let (destination, sbom) = destination
         .and_then(|destination| Ok((destination, sbom?)))
+        .map_err(|error| error.context("error creating publisher"))?;
+    let to_registry = destination.push && destination.local.is_none();
+    let signing = signing::settings(&publish.signing, builder.signing);
+    let place = cosign_repository(process);
+    let signing = place
+        .and_then(|place| signing::options(process, &signing, place, to_registry, &work_dir))
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
     let answers = verbose.then(|| keychain::Observer::new(ui::credentials));
@@ -113,6 +119,7 @@ fn read(
     options.debug = debug(image, lock.delve)?;
     options.image = builder.image;
     options.sbom = sbom;
+    options.signing = signing;
     options.engines = destination::engine_places(process, &work_dir);
     options.clock = clock(process);
     Ok(options)
@@ -156,6 +163,7 @@ struct Builder {
     lock: Option<Lock>,
     compression: Compression,
     publishing: config::Publishing,
+    signing: config::Signing,
     naming: config::Naming,
     image: ImageOptions,
 }
@@ -200,6 +208,7 @@ fn builder(
         lock,
         compression,
         publishing: config.publishing,
+        signing: config.signing,
         naming: config.naming,
         image,
     })
@@ -422,6 +431,15 @@ fn epoch(process: &Process, name: &str) -> Result<Option<(i64, Timestamp)>> {
     Ok(Some((seconds, time)))
 }
 
+/// Where what is attached to images goes, if not beside them.
+fn cosign_repository(process: &Process) -> Result<Option<Repository>> {
+    let repository = process.text("COSIGN_REPOSITORY").map(|text| {
+        text.parse::<Repository>()
+            .map_err(|error| CommandError::of(&error).context("parsing $COSIGN_REPOSITORY"))
+    });
+    repository.transpose()
+}
+
 /// How SBOMs are made, if they are.
 fn sbom(
     process: &Process,
@@ -430,10 +448,6 @@ fn sbom(
 ) -> Result<Option<SbomOptions>> {
     let attach = publishing.sbom_attach()?;
     let Some(format) = arguments.sbom.0 else { return Ok(None) };
-    let repository = process.text("COSIGN_REPOSITORY").map(|text| {
-        text.parse::<Repository>()
-            .map_err(|error| CommandError::of(&error).context("parsing $COSIGN_REPOSITORY"))
-    });
     Ok(Some(SbomOptions {
         format,
         version: VERSION.to_owned(),
@@ -442,7 +456,7 @@ fn sbom(
             let path = Path::new(dir);
             path.strip_prefix(".").unwrap_or(path).to_owned()
         }),
-        repository: repository.transpose()?,
+        repository: cosign_repository(process)?,
         attach,
     }))
 }

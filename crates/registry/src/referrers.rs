@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use oci::{Descriptor, Digest, Index, MediaType, Reference, Repository, Tag};
-use reqwest::header::HeaderName;
+use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value};
 
+use crate::call::Call;
 use crate::client::Client;
 use crate::error::RegistryError;
 use crate::pull::FetchedManifest;
@@ -17,6 +19,9 @@ use crate::scope::Access;
 /// The subject of a manifest that was stored, said by a registry that lists
 /// referrers.
 pub(crate) const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+/// The largest list that is read, in bytes.
+const MAX_LIST: u64 = 8 << 20;
 
 /// How often the list is written, if others write it at the same time.
 const WRITES: u32 = 8;
@@ -40,6 +45,73 @@ impl Client {
         let reference = repository.with_digest(Digest::of(&manifest));
         let media_type = MediaType::OCI_MANIFEST.into();
         Ok(self.put_manifest(&reference, &media_type, manifest).await?.has_subject)
+    }
+
+    /// The manifests about a subject that the registry lists, or a tag where it does
+    /// not; none where neither is there.
+    ///
+    /// # Errors
+    /// The list cannot be had, or is none.
+    pub async fn referrers(
+        &self,
+        repository: &Repository,
+        subject: Digest,
+    ) -> Result<Vec<Descriptor>, RegistryError> {
+        let mut attempts = self.attempts();
+        let listed = loop {
+            match self.referrers_once(repository, subject).await {
+                Ok(listed) => break listed,
+                Err(error) => attempts.pause(error, RegistryError::is_transient).await?,
+            }
+        };
+        if let Some(index) = listed {
+            return Ok(index.manifests);
+        }
+        let reference = repository.with_tag(tag(subject));
+        let not_referrers = |media_type: MediaType| RegistryError::NotReferrers {
+            reference: reference.full_name(),
+            media_type,
+        };
+        match self.manifest_for(&reference, Access::Push).await {
+            Ok(list) => Index::parse(&list.bytes)
+                .map(|index| index.manifests)
+                .map_err(|_| not_referrers(list.media_type)),
+            Err(error) if is_nothing(&error) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a registry lists; `None` if it lists nothing.
+    async fn referrers_once(
+        &self,
+        repository: &Repository,
+        subject: Digest,
+    ) -> Result<Option<Index>, RegistryError> {
+        let path = format!("/referrers/{subject}");
+        let mut call = Call::new(Method::GET, repository, Access::Push, path);
+        call.headers.insert(ACCEPT, HeaderValue::from_static(MediaType::OCI_INDEX));
+        let mut response = self.send(&call).await?;
+        if response.status() == StatusCode::OK {
+            let bytes = response.bytes(MAX_LIST).await?;
+            // A front that knows no such path may answer with a page.
+            return Ok(Index::parse(&bytes).ok());
+        }
+        match response.fail().await {
+            error if error.is_transient() || error.is_unauthorized() => Err(error),
+            _ => Ok(None),
+        }
+    }
+
+    /// The manifest that a tag leads to, if there is one.
+    ///
+    /// # Errors
+    /// The registry cannot be asked.
+    pub async fn attached(&self, reference: &Reference) -> Result<Option<Bytes>, RegistryError> {
+        match self.manifest_for(reference, Access::Push).await {
+            Ok(found) => Ok(Some(found.bytes)),
+            Err(error) if is_nothing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Adds a manifest to the list of referrers that a tag leads to, unless it is
@@ -108,6 +180,11 @@ fn added_to(
         reference: reference.full_name(),
         media_type: list.media_type.clone(),
     })
+}
+
+/// Is it that nothing is there, or that there is no such repository yet?
+fn is_nothing(error: &RegistryError) -> bool {
+    error.is_not_found() || error.is_forbidden()
 }
 
 /// The tag of the list of referrers.

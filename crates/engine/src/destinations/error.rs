@@ -42,6 +42,10 @@ pub enum DestinationError {
     /// The registry did not take an SBOM as a referrer of its image.
     #[error("attaching sbom")]
     Referrer(#[source] Arc<RegistryError>),
+    /// The registry did not take a signature or attestation, or does not say what it
+    /// has of them.
+    #[error("signing")]
+    Attestation(#[source] Arc<RegistryError>),
     /// The bytes of a layer cannot be had, or a file not be written.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -107,6 +111,13 @@ impl DestinationError {
                     "{what}; --sbom-attach=tag attaches SBOMs as ko 0.19 does, --sbom-attach=none attaches none"
                 ))
             }
+            Self::Attestation(source) => Some(match **source {
+                RegistryError::NotReferrers { .. } => {
+                    "delete the tag, if it is of no use, or sign with --sign-format=legacy"
+                        .to_owned()
+                }
+                _ => format!("{}; no tag has moved", hints::registry(source, false)),
+            }),
             Self::Blob(source) => source.hint(),
             Self::Load(source) => source.hint(),
             Self::Node(source) => source.hint(),

@@ -3,6 +3,7 @@
 //! run has one or several, and prints the reference of the last one.
 
 mod archive;
+mod attestations;
 mod container_engine;
 mod containerd;
 mod error;
@@ -24,6 +25,7 @@ use cancel::Cancel;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+pub use self::attestations::{SignFormat, SigningOptions};
 pub use self::error::DestinationError;
 pub use self::options::{Archive, DestinationOptions, Layout, Local};
 pub use self::sbom_files::SbomFileError;
@@ -43,6 +45,7 @@ pub(crate) struct DestinationParts<'a> {
     pub(crate) work_dir: &'a Path,
     pub(crate) engines: &'a EnginePlaces,
     pub(crate) sbom: Option<&'a SbomOptions>,
+    pub(crate) signing: Option<&'a SigningOptions>,
     /// Speaks to the destination's registry.
     pub(crate) client: &'a Client,
     pub(crate) blobs: &'a Blobs,

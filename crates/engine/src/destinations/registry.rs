@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, try_join, try_join_all, try_join3};
+use futures::future::{BoxFuture, try_join, try_join_all, try_join4};
 use futures::{FutureExt as _, TryFutureExt as _};
 use oci::{Descriptor, Digest, Reference, Repository};
 use once::OnceMap;
 use registry::{Access, BlobSource, Client, PushHint, Pushed, RegistryError};
 
+use super::attestations::{Attested, SigningOptions};
 use super::referrers::Referrer;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::activity::Activity;
@@ -37,6 +38,9 @@ pub(super) struct RegistryDestination {
     pub(super) sboms: OnceMap<String, Result<Option<Bytes>, DestinationError>>,
     /// SBOMs on their way as referrers, by what they are about.
     pub(super) referrers: OnceMap<String, Result<Referrer, DestinationError>>,
+    pub(super) signing: Option<SigningOptions>,
+    /// What was signed, by what it is about.
+    pub(super) attested: OnceMap<String, Result<Arc<Vec<Attested>>, DestinationError>>,
     pub(super) observer: Observer,
     activity: Activity,
     /// What tags point at, asked for as soon as their names are known.
@@ -80,6 +84,8 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
         sbom: parts.sbom.cloned(),
         sboms: OnceMap::new(),
         referrers: OnceMap::new(),
+        signing: parts.signing.cloned(),
+        attested: OnceMap::new(),
         observer: parts.observer.clone(),
         activity: parts.activity.clone(),
         heads: OnceMap::new(),
@@ -171,7 +177,8 @@ impl RegistryDestination {
         };
         let sboms = self.upload_sboms(&repository, artifact, known);
         let referrers = self.upload_referrers(&repository, artifact, known);
-        try_join3(images, sboms, referrers).await.map(drop)
+        let attested = self.upload_attestations(name, &repository, artifact);
+        try_join4(images, sboms, referrers, attested).await.map(drop)
     }
 
     /// Brings all that the top manifest reaches.
@@ -282,6 +289,8 @@ impl RegistryDestination {
         let first = tagged.next().expect("there is always a tag");
         let sboms = self.attach_sboms(repository, artifact);
         try_join(sboms, self.list_referrers(repository, artifact)).await?;
+        // After the SBOMs: where the registry lists nothing, one list has all.
+        self.list_attestations(name, repository, artifact).await?;
         put(first).await?;
         let others = tagged.map(|reference| {
             self.observer.emit(Event::Tagging { reference: reference.to_string() });

@@ -144,6 +144,15 @@ pub enum Event {
         /// The file, below the directory as the user named it.
         path: PathBuf,
     },
+    /// A signature or attestation is in a registry.
+    Attested {
+        /// The image or index.
+        subject: Digest,
+        /// What: `signature` or `provenance`.
+        what: &'static str,
+        /// Where that is.
+        reference: String,
+    },
     /// An SBOM is in a registry.
     PublishedSbom {
         /// The image or index that it is about.

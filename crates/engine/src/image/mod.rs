@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use golang::BuildInfo;
+use golang::{BuildInfo, BuildSettings};
 use layer::Layer;
 use oci::{
     Descriptor, DiffId, Digest, History, ImageConfig, Index, Manifest, MediaType, Platform,
@@ -15,6 +15,7 @@ mod base_image;
 mod field;
 mod name;
 pub(crate) mod namer;
+pub(crate) mod provenance;
 pub(crate) mod sbom;
 mod settings;
 
@@ -57,6 +58,8 @@ pub struct Image {
     pub platform: Platform,
     /// The build info of its program, if SBOMs are made.
     pub program: Option<Arc<BuildInfo>>,
+    /// How its program was built, if that is attested.
+    pub(crate) settings: Option<Arc<BuildSettings>>,
 }
 
 /// The result of a build: an image, or one for each platform.
@@ -173,6 +176,8 @@ pub(crate) struct Added<'a> {
     pub(crate) debugger: Option<&'a DebuggerLayer>,
     /// The build info of the binary, if SBOMs are made.
     pub(crate) program: Option<&'a Arc<BuildInfo>>,
+    /// How it was built, if that is attested.
+    pub(crate) settings: Option<&'a BuildSettings>,
 }
 
 /// What a layer has that is put on a base.
@@ -228,6 +233,7 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, wanted: Wanted<'_>) -
         diff_ids,
         platform: base.platform().clone(),
         program: added.program.cloned(),
+        settings: added.settings.cloned().map(Arc::new),
     }
 }
 
@@ -412,6 +418,7 @@ mod tests {
             binary: &binary,
             debugger: None,
             program: None,
+            settings: None,
         };
         let settings = ImageSettings::default();
         assemble(base, added, Wanted { settings: &settings, run: options })

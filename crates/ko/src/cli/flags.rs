@@ -101,11 +101,30 @@ pub(crate) struct FileArgs {
     pub(crate) selector: String,
 }
 
+/// How images are signed.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SigningArgs {
+    /// Attest what images were built from (SLSA provenance), signed with the key.
+    #[arg(verbatim_doc_comment, long, value_name = "bool", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) provenance: Option<bool>,
+    /// Sign images with a key, as cosign does.
+    #[arg(verbatim_doc_comment, long, value_name = "bool", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) sign: Option<bool>,
+    /// As what signatures are attached: bundle, or legacy for cosign 2 (default bundle).
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) sign_format: String,
+    /// The key to sign with: a file in PEM, encrypted by cosign or not, or env://VARIABLE.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) signing_key: String,
+}
+
 /// Where images go.
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
     /// Whether to just use KO_DOCKER_REPO without additional context (may not work properly with --tags).
     #[arg(verbatim_doc_comment, long)]
     pub(crate) bare: bool,

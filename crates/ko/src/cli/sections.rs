@@ -20,7 +20,7 @@ struct Section {
 /// A flag that has no section has the last heading.
 const MORE: &str = "More";
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     Section {
         heading: "Manifests",
         common: &["filename", "recursive", "selector"],
@@ -55,6 +55,11 @@ const SECTIONS: [Section; 6] = [
             "sbom-dir",
             "update-lock",
         ],
+    },
+    Section {
+        heading: "Signatures",
+        common: &["sign"],
+        other: &["provenance", "sign-format", "signing-key"],
     },
     Section {
         heading: "How programs are built",

@@ -13,6 +13,7 @@ pub(crate) fn values(command: &str, long: &str) -> &'static [&'static str] {
         "platform" => &COMMON_PLATFORMS,
         "progress" => &["auto", "json", "live", "plain", "quiet"],
         "sbom" => &["cyclonedx", "none", "spdx"],
+        "sign-format" => &["bundle", "legacy"],
         "sbom-attach" => &["both", "none", "referrers", "tag"],
         _ => &[],
     }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cli::{ConfigArgs, elements};
 use crate::config::{
-    self, Build, Compression, Config, Image, List, Located, Naming, Origin, Publishing, scalar,
+    self, Build, Compression, Config, Image, List, Located, Naming, Origin, Publishing, Signing,
+    scalar,
 };
 use crate::environment::Process;
 use crate::error::{Kind, Result};
@@ -101,6 +102,7 @@ fn show(
     // A boolean, as it has been checked.
     let create = &publishing.create_repositories;
     let _ = writeln!(text, "createRepositories: {} # {}", create.value, create.origin);
+    signing(&mut text, config);
     let Naming { name, tags } = &config.naming;
     line(&mut text, "naming: ", &naming(name.as_ref()));
     list(&mut text, "", "imageTags", &over(Some(tags), &latest()));
@@ -144,6 +146,20 @@ fn naming(name: Option<&Located<String>>) -> Located<String> {
     let name = name.filter(|name| !name.value.is_empty());
     let default = || Located::new("{{.Base}}-{{.MD5}}".to_owned(), Origin::Default);
     name.cloned().unwrap_or_else(default)
+}
+
+/// What is said of signatures; nothing where nothing is.
+fn signing(text: &mut String, config: &Config) {
+    let Signing { key, format, sign, provenance } = &config.signing;
+    let all = [("sign", sign), ("provenance", provenance), ("key", key), ("format", format)];
+    if all.iter().any(|(_, value)| value.is_some()) {
+        text.push_str("signing:\n");
+    }
+    for (name, value) in all {
+        if let Some(value) = value {
+            line(text, &format!("  {name}: "), value);
+        }
+    }
 }
 
 fn latest() -> List {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::image::Image;
 use super::origin::{List, Located};
 use super::registries::Registry;
+use super::signing::Signing;
 
 /// The keys of the file.
 #[derive(Debug, Default)]
@@ -21,6 +22,7 @@ pub(crate) struct File {
     pub(crate) compression_level: Option<Located<String>>,
     pub(crate) sbom_attach: Option<Located<String>>,
     pub(crate) create_repositories: Option<Located<String>>,
+    pub(crate) signing: Option<Signing>,
     pub(crate) naming: Option<Located<String>>,
     pub(crate) image_tags: Option<List>,
     pub(crate) default_image: Option<Image>,
@@ -46,7 +48,7 @@ pub(crate) struct Build {
 
 impl File {
     /// The keys.
-    pub(crate) const KEYS: [&str; 17] = [
+    pub(crate) const KEYS: [&str; 18] = [
         "defaultBaseImage",
         "baseImageOverrides",
         "maxBaseAge",
@@ -58,6 +60,7 @@ impl File {
         "compressionLevel",
         "sbomAttach",
         "createRepositories",
+        "signing",
         "naming",
         "imageTags",
         "defaultImage",

@@ -16,6 +16,7 @@ mod registries;
 mod registries_conf;
 mod scalar;
 mod schema;
+mod signing;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub(crate) use quote::scalar;
 pub(crate) use registries::Registry;
 pub(crate) use registries_conf::Places as RegistriesConfPlaces;
 pub(crate) use schema::SCHEMA;
+pub(crate) use signing::Signing;
 pub(crate) use source::{Source, SourceSpan};
 pub(crate) use tree::{Node, Value};
 
@@ -78,6 +80,7 @@ pub(crate) struct Config {
     pub(crate) default_ldflags: List,
     pub(crate) compression: Compression,
     pub(crate) publishing: Publishing,
+    pub(crate) signing: Signing,
     pub(crate) naming: Naming,
     pub(crate) default_image: Image,
     pub(crate) registries: Vec<Registry>,
@@ -153,6 +156,7 @@ impl Config {
             default_ldflags: list("KO_DEFAULTLDFLAGS", file.default_ldflags),
             compression: Compression::of(file.compression, file.compression_level, variable),
             publishing: Publishing::of(file.sbom_attach, file.create_repositories, variable),
+            signing: file.signing.unwrap_or_default().under(Signing::of_variables(variable)),
             naming: Naming {
                 name: variable("KO_NAMING")
                     .map(|text| Located::new(text, Origin::Variable("KO_NAMING")))

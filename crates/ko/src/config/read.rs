@@ -10,6 +10,7 @@ use super::file::File;
 use super::image;
 use super::origin::{List, Located, Origin};
 use super::registries;
+use super::signing;
 use super::source::{Source, SourceSpan};
 use super::tree::{Node, Value};
 use super::unknown::UnknownKey;
@@ -55,6 +56,7 @@ impl<'a> Reader<'a> {
         let default_image = fields.get("defaultImage");
         let default_image =
             default_image.map(|node| image::read(self, "defaultImage", node)).transpose()?;
+        let signing = fields.get("signing").map(|node| signing::read(self, node)).transpose()?;
         let list = |key| fields.get(key).map(|node| self.list(key, node)).transpose();
         let text = |key| {
             let wrong = |kind: &str| format!("'{key}' expected a string, got {kind}");
@@ -79,6 +81,7 @@ impl<'a> Reader<'a> {
             compression_level: text("compressionLevel")?,
             sbom_attach: text("sbomAttach")?,
             create_repositories: text("createRepositories")?,
+            signing,
             naming: text("naming")?,
             image_tags: image_tags.transpose()?,
             default_image,

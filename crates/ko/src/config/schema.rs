@@ -13,6 +13,7 @@ mod tests {
     use crate::config::file::{Build, File};
     use crate::config::image::{Check, Image};
     use crate::config::registries::Registry;
+    use crate::config::signing::Signing;
     use crate::config::source::Source;
     use crate::config::{read, yaml};
 
@@ -24,8 +25,9 @@ mod tests {
     #[test]
     fn the_schema_has_what_is_read() {
         let schema: Value = serde_json::from_str(SCHEMA).unwrap();
-        let [build, image, check, registry] =
-            ["Build", "Image", "Healthcheck", "Registry"].map(|name| &schema["definitions"][name]);
+        let [build, image, check, registry, signing] =
+            ["Build", "Image", "Healthcheck", "Registry", "Signing"]
+                .map(|name| &schema["definitions"][name]);
         let file: fn(&str, &str) -> String = |key, value| format!("{key}: {value}");
         let entry: fn(&str, &str) -> String = |key, value| format!("builds: [{{{key}: {value}}}]");
         let of_image: fn(&str, &str) -> String =
@@ -34,12 +36,15 @@ mod tests {
             |key, value| format!("builds: [{{image: {{healthcheck: {{{key}: {value}}}}}}}]");
         let of_host: fn(&str, &str) -> String =
             |key, value| format!("registries: {{r.example: {{{key}: {value}}}}}");
+        let of_signing: fn(&str, &str) -> String =
+            |key, value| format!("signing: {{{key}: {value}}}");
         for (schema, keys, text) in [
             (&schema, &File::KEYS[..], file),
             (build, &Build::KEYS[..], entry),
             (image, &Image::KEYS[..], of_image),
             (check, &Check::KEYS[..], of_check),
             (registry, &Registry::KEYS[..], of_host),
+            (signing, &Signing::KEYS[..], of_signing),
         ] {
             assert_eq!(schema["additionalProperties"], false);
             let properties = schema["properties"].as_object().unwrap();
@@ -50,7 +55,8 @@ mod tests {
                 let declared = declared.to_string();
                 let takes = |kind: &str| declared.contains(kind);
                 assert_eq!(is_read(&text(key, "[a]")), takes("/List"), "{key}");
-                let of_settings = takes("/Build") || takes("/Image") || takes("/Healthcheck");
+                let kinds = ["/Build", "/Image", "/Healthcheck", "/Signing"];
+                let of_settings = kinds.into_iter().any(takes);
                 let is_map = takes("\"object\"") || of_settings;
                 let of_maps = takes("/Registry");
                 assert_eq!(is_read(&text(key, "{a: b}")), is_map && !of_maps, "{key}");

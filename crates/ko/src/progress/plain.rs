@@ -101,6 +101,7 @@ pub(super) fn observer(verbose: bool, explain: bool, steps: bool) -> Observer {
             Event::Published { reference } => format!("Published {reference}"),
             Event::WritingSbom { path } => format!("Writing SBOM to {}", path.display()),
             Event::PublishedSbom { reference, .. } => format!("Published SBOM {reference}"),
+            Event::Attested { what, reference, .. } => format!("Published {what} {reference}"),
             Event::Loading { reference } => format!("Loading {reference}"),
             Event::FullUploadFallback { reference, reason } if verbose => {
                 format!("Sending all of {reference}: {reason}")
@@ -135,6 +136,7 @@ fn is_step(event: &Event) -> bool {
             | Event::Published { .. }
             | Event::WritingSbom { .. }
             | Event::PublishedSbom { .. }
+            | Event::Attested { .. }
             | Event::Loading { .. }
             | Event::Loaded { .. }
             | Event::AddingTag { .. }

@@ -64,6 +64,7 @@ mod schema;
 mod secrets;
 mod services;
 mod shells;
+mod signing;
 mod spy;
 mod ssh;
 mod streams;

@@ -117,7 +117,7 @@ impl<'a> IndexFacts<'a> {
 impl BaseFacts {
     /// The base that annotations name. Of an image on nothing they are the
     /// user's own, and may be anything.
-    fn of(annotations: &BTreeMap<String, String>) -> Option<Self> {
+    pub(super) fn of(annotations: &BTreeMap<String, String>) -> Option<Self> {
         let name = annotations.get(BASE_NAME)?.clone();
         let digest = annotations.get(BASE_DIGEST)?.parse().ok()?;
         if name == STATIC_BASE {
@@ -142,7 +142,7 @@ impl Package {
     /// What was built: the replacement where there is one. A directory has
     /// no name but that of the module that it stands in for, and neither the
     /// version nor the sum of that.
-    fn of(module: &BuiltModule) -> Self {
+    pub(super) fn of(module: &BuiltModule) -> Self {
         let instead = || match &*module.version {
             "" => format!("in place of {}", module.path),
             version => format!("in place of {} {version}", module.path),

@@ -3,6 +3,7 @@
 
 mod attachment;
 mod cyclonedx;
+mod dependencies;
 mod facts;
 mod purl;
 mod spdx;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use oci::{Descriptor, Digest, MediaType, Repository};
 
 pub(crate) use self::attachment::Attachment;
+pub(crate) use self::dependencies::{base, dependencies};
 use self::facts::{ImageFacts, IndexFacts};
 use crate::image::{Artifact, Image};
 
@@ -129,6 +131,14 @@ impl<'a> Subject<'a> {
         match self {
             Self::Image(image) => image.digest,
             Self::Index { digest, .. } => digest,
+        }
+    }
+
+    /// The image, or those of the index.
+    pub(crate) fn images(self) -> &'a [Image] {
+        match self {
+            Self::Image(image) => std::slice::from_ref(image),
+            Self::Index { images, .. } => images,
         }
     }
 

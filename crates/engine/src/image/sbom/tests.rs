@@ -46,6 +46,7 @@ fn image(platform: &str, program: BuildInfo) -> Image {
         layers: Vec::new(),
         platform,
         program: Some(Arc::new(program)),
+        settings: None,
     }
 }
 

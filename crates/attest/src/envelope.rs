@@ -1,0 +1,95 @@
+//! Signs statements: DSSE envelopes, and sigstore bundles (v0.3) around them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::key::{SignError, SigningKey};
+use crate::statement::Statement;
+
+/// The media type of a bundle.
+pub const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/// What is signed.
+const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// A statement with a signature.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Envelope {
+    /// Signs a statement.
+    ///
+    /// # Errors
+    /// The key does not sign.
+    pub fn sign(statement: &Statement, key: &SigningKey) -> Result<Self, SignError> {
+        let payload = statement.to_vec();
+        let signature = key.sign(&authenticated(PAYLOAD_TYPE, &payload))?;
+        Ok(Self { payload, signature })
+    }
+
+    /// The envelope, as cosign 2 attaches it.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.json().to_string().into_bytes()
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "payload": STANDARD.encode(&self.payload),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{ "sig": STANDARD.encode(&self.signature) }],
+        })
+    }
+}
+
+/// A bundle, as cosign 3 attaches it: what is signed, and by which key.
+#[must_use]
+pub fn bundle(envelope: &Envelope, key: &SigningKey) -> Vec<u8> {
+    let bundle = json!({
+        "mediaType": BUNDLE_TYPE,
+        "verificationMaterial": { "publicKey": { "hint": key.hint() } },
+        "dsseEnvelope": envelope.json(),
+    });
+    bundle.to_string().into_bytes()
+}
+
+/// What is signed of a payload (DSSE, "PAE").
+fn authenticated(kind: &str, payload: &[u8]) -> Vec<u8> {
+    let mut text = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
+    text.extend_from_slice(payload);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of DSSE's protocol.
+    #[test]
+    fn what_is_signed_says_how_long_it_is() {
+        assert_eq!(
+            authenticated("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
+    }
+
+    #[test]
+    fn a_bundle_is_what_cosign_writes() {
+        let key = SigningKey::from_pem(include_str!("../tests/cosign.key"), Some(b"pw")).unwrap();
+        let envelope = Envelope::sign(&Statement::signature("1df7"), &key).unwrap();
+        assert_eq!(
+            String::from_utf8(envelope.payload.clone()).unwrap(),
+            r#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"1df7"},"annotations":{}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}"#
+        );
+        let text = String::from_utf8(bundle(&envelope, &key)).unwrap();
+        let head = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"ueF8XdjTngIYmqKEd9ZAviqT1TowCA7urrmiX5IxI00="}},"dsseEnvelope":{"payload":"eyJf"#;
+        assert!(text.starts_with(head), "{text}");
+        assert!(
+            text.contains(r#","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"#)
+        );
+    }
+}

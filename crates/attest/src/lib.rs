@@ -1,0 +1,14 @@
+//! Signs statements about artifacts: keys, in-toto statements, DSSE envelopes and
+//! sigstore bundles. It knows no registry and no image, and does no I/O.
+
+mod encrypted;
+mod envelope;
+mod key;
+mod pem;
+mod simple;
+mod statement;
+
+pub use envelope::{BUNDLE_TYPE, Envelope, bundle};
+pub use key::{KeyError, SignError, SigningKey};
+pub use simple::{SIMPLE_TYPE, simple_signing};
+pub use statement::{COSIGN_SIGN, SLSA_PROVENANCE, Statement};
