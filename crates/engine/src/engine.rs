@@ -33,6 +33,7 @@ use crate::naming::Naming;
 use crate::options::{Network, Options};
 use crate::plan::{BaseChoice, MaxAge, Plan, PlannedProgram, Planner, is_stale};
 use crate::platform::HOST_ARCHITECTURE;
+use crate::sharing::Sharing;
 
 /// Builds and publishes images.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ pub struct Engine {
     /// Threads that may parse manifests at once.
     pub(crate) threads: std::num::NonZeroUsize,
     followed: Option<Arc<Followed>>,
+    sharing: Option<Arc<Sharing>>,
     committing: Arc<AtomicBool>,
 }
 
@@ -192,6 +194,8 @@ impl Engine {
         let destinations = Arc::new(Destinations::new(&parts, others(&blobs)));
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)
             .map(|go| go.trusting_unproven(options.trust_unproven_go));
+        let network = Some(&clients.destination).filter(|_| !options.network.offline);
+        let sharing = Sharing::new(options.sharing, network, &options.work_dir, &store, &observer)?;
         let parts = BuilderParts {
             store,
             work_dir: options.work_dir.clone(),
@@ -212,6 +216,7 @@ impl Engine {
             activity,
             cancellation: cancellation.clone(),
             followed: followed.clone(),
+            sharing: sharing.clone(),
         };
         let builder = builder(go, parts);
         let sbom_files = SbomFiles::new(options.sbom.as_ref(), &options.work_dir, &observer);
@@ -238,6 +243,7 @@ impl Engine {
             network: options.network,
             threads: options.limits.threads,
             followed,
+            sharing,
             committing: Arc::default(),
         })
     }
@@ -322,6 +328,7 @@ impl Engine {
             store: &self.cache.store,
             observer: &self.planner.observer,
             cancellation: &self.cancellation,
+            sharing: self.sharing.as_ref(),
             committing: &self.committing,
         }
     }

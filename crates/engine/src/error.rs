@@ -14,6 +14,7 @@ use crate::destinations::{DestinationError, SbomFileError, Unpublished};
 use crate::events::Event;
 use crate::hints;
 use crate::naming::{NamingError, SHARED_HINT, Shared};
+use crate::sharing::SharedCacheError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum Error {
     /// The registry client cannot be made.
     #[error("preparing to speak to registries")]
     Network(#[source] registry::RegistryError),
+    /// The URL of a shared cache does not fit its kind.
+    #[error(transparent)]
+    SharedCache(#[from] SharedCacheError),
     /// The programs cannot be listed.
     #[error(transparent)]
     Listing(#[from] ListingError),
@@ -138,7 +142,10 @@ impl Error {
             Self::Listing(
                 ListingError::Go(_) | ListingError::List(_) | ListingError::Unlisted { .. },
             ) => ErrorKind::Build,
-            Self::Listing(_) | Self::Naming { .. } | Self::SharedName { .. } => ErrorKind::Usage,
+            Self::Listing(_)
+            | Self::Naming { .. }
+            | Self::SharedName { .. }
+            | Self::SharedCache(_) => ErrorKind::Usage,
             Self::Build { source, .. } => match &**source {
                 ImageError::Base(_) => ErrorKind::Registry,
                 ImageError::Compression { .. } | ImageError::Described(_) => ErrorKind::Usage,

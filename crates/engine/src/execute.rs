@@ -1,6 +1,7 @@
 //! Executes a plan: builds what is stale, assembles images, uploads them, and
 //! moves tags when all of them are there.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::pin;
@@ -28,6 +29,7 @@ use crate::image::{
     Added, Artifact, BaseImage, Image, ImageName, ImageOptions, Wanted, assemble, assemble_index,
 };
 use crate::plan::{Plan, PlannedProgram, is_stale};
+use crate::sharing::Sharing;
 
 /// How long destinations may take to end what they have begun in vain.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -46,6 +48,7 @@ pub(crate) struct Executor<'a> {
     pub(crate) store: &'a Store,
     pub(crate) observer: &'a Observer,
     pub(crate) cancellation: &'a Cancellation,
+    pub(crate) sharing: Option<&'a Arc<Sharing>>,
     /// Is set before anything becomes visible.
     pub(crate) committing: &'a AtomicBool,
 }
@@ -85,6 +88,7 @@ impl Executor<'_> {
         if let Some(files) = self.sbom_files {
             files.prepare().await?;
         }
+        let plan = &*self.secured(plan).await;
         let builds = self.start(plan);
         let names = file_names(plan);
         let several = plan.programs.len() > 1;
@@ -131,6 +135,33 @@ impl Executor<'_> {
             allowed.inspect_err(|_| self.cancellation.fail())?;
         }
         Ok(())
+    }
+
+    /// The plan when all layers of shared caches are where they are needed: those that
+    /// a destination lacks are fetched, and what cannot be had is built.
+    async fn secured<'a>(&self, plan: &'a Plan) -> Cow<'a, Plan> {
+        let Some(sharing) = self.sharing else { return Cow::Borrowed(plan) };
+        let all = || plan.programs.iter().flat_map(|planned| &planned.targets);
+        if all().all(|checked| checked.from.is_none()) {
+            return Cow::Borrowed(plan);
+        }
+        let programs = plan.programs.iter().map(|planned| async move {
+            let name = &planned.name.image;
+            let targets = planned.selected.images().zip(&planned.targets);
+            let targets = targets.map(|(base, checked)| async move {
+                match (&checked.verdict, &checked.from) {
+                    (Verdict::Fresh(built), Some(_)) => {
+                        let layer = &base.added(&built.layer);
+                        let is_had = self.destinations.has_layer(name, layer).await
+                            || sharing.provide(&built.layer).await;
+                        if is_had { Arc::clone(checked) } else { Arc::new(checked.without_layer()) }
+                    }
+                    _ => Arc::clone(checked),
+                }
+            });
+            PlannedProgram { targets: join_all(targets).await, ..planned.clone() }
+        });
+        Cow::Owned(Plan { programs: join_all(programs).await })
     }
 
     /// Starts to build everything that is stale.

@@ -36,6 +36,7 @@ mod platform;
 mod post;
 pub mod probe;
 mod redact;
+mod sharing;
 mod static_base;
 #[cfg(test)]
 mod tests;
@@ -94,6 +95,8 @@ pub use redact::redact;
 pub use registry::{
     Answer, Exchange, Proxies, ProxyError, Pushed, RetryPolicy, RootPlaces, UnderWay,
 };
+pub use shared_cache::{CacheUrl, CacheUrlError, KeyError, PublicKey, SecretKey, StorageError};
+pub use sharing::{SharedCacheError, SharedFrom, SharingOptions};
 
 /// What is said of single registries: certificates, plain http, mirrors.
 pub mod registries {

@@ -20,6 +20,7 @@ use crate::container_engine::EnginePlaces;
 use crate::destinations::{DestinationOptions, SigningOptions};
 use crate::image::ImageOptions;
 use crate::image::sbom::SbomOptions;
+use crate::sharing::SharingOptions;
 
 /// The options of a run. [`Options::new`] has defaults for all that is not its
 /// parameter.
@@ -83,6 +84,8 @@ pub struct Options {
     pub engines: EnginePlaces,
     /// How registries are spoken to.
     pub network: Network,
+    /// The caches that are shared with other machines.
+    pub sharing: SharingOptions,
     /// The clock.
     pub clock: Clock,
     /// Keep in mind what is read, for [`Engine::followed`](crate::Engine::followed).
@@ -132,6 +135,7 @@ impl Options {
             destination,
             engines: EnginePlaces::default(),
             network,
+            sharing: SharingOptions::default(),
             clock: Clock::default(),
             follow: false,
         }

@@ -26,7 +26,7 @@ use crate::naming::{Named, Naming, check_shared};
 
 /// The plan of a run. It serialises as a list of programs with their bases and
 /// targets, each target with its verdict.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Plan {
     pub(crate) programs: Vec<PlannedProgram>,
 }

@@ -31,6 +31,8 @@ pub struct Checker {
     pub(crate) began: i64,
     /// By path; a record that says something else of it is another entry.
     dirs: Mutex<HashMap<PathBuf, Vec<Arc<CachedDir>>>>,
+    /// The same of single files: programs share their toolchain.
+    singles: Mutex<HashMap<PathBuf, Vec<Arc<CachedSingle>>>>,
     local: Mutex<HashMap<u64, bool>>,
     /// What is recorded of content, for other records of this run.
     pub(crate) sums: SumCache,
@@ -44,6 +46,13 @@ struct CachedDir {
     recorded: Dir,
     looked: i64,
     seen: OnceLock<Seen<Dir>>,
+}
+
+#[derive(Debug)]
+struct CachedSingle {
+    recorded: Single,
+    looked: i64,
+    seen: OnceLock<Seen<Single>>,
 }
 
 /// When a record was made, and which file systems are to be trusted.
@@ -67,6 +76,7 @@ impl Checker {
             threads: threads.get(),
             began: stat::nanos_of(SystemTime::now()),
             dirs: Mutex::default(),
+            singles: Mutex::default(),
             local: Mutex::default(),
             sums: SumCache::default(),
         }
@@ -114,12 +124,13 @@ impl Checker {
         let mut moved = false;
         let mut now_singles = Vec::with_capacity(singles.len());
         for single in singles {
-            match single.check(root, &trust) {
-                Seen::Stale(reason) => return Err(reason),
+            let known = self.known_single(root, looked, single);
+            match known.seen.get_or_init(|| single.check(root, &trust)) {
+                Seen::Stale(reason) => return Err(reason.clone()),
                 Seen::Same => now_singles.push(single.clone()),
                 Seen::Moved(single) => {
                     moved = true;
-                    now_singles.push(single);
+                    now_singles.push(single.clone());
                 }
             }
         }
@@ -210,5 +221,22 @@ impl Checker {
         let known = CachedDir { recorded: dir.clone(), looked, seen: OnceLock::new() };
         all.push(Arc::new(known));
         Arc::clone(&all[all.len() - 1])
+    }
+
+    fn known_single(&self, root: &Path, looked: i64, single: &Single) -> Arc<CachedSingle> {
+        let path = root.join(&single.path);
+        let mut singles = self.singles.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = singles.entry(path).or_default();
+        let settled = || single.content.is_none_or(|content| content.stat.is_settled(looked));
+        let serves = |known: &&Arc<CachedSingle>| {
+            known.recorded == *single && (known.looked <= looked || settled())
+        };
+        if let Some(known) = all.iter().find(serves) {
+            return Arc::clone(known);
+        }
+        let known =
+            Arc::new(CachedSingle { recorded: single.clone(), looked, seen: OnceLock::new() });
+        all.push(Arc::clone(&known));
+        known
     }
 }

@@ -2,7 +2,7 @@
 //! harmless only if it is listed here: a new flag of Go is unknown until somebody
 //! has looked at it.
 
-use golang::Environment;
+use golang::{BuildSettings, Environment};
 use serde::{Deserialize, Serialize};
 
 use crate::reason::Uncacheable;
@@ -160,6 +160,20 @@ pub(crate) fn links_internally(environment: &Environment) -> Result<(), Uncachea
             Err(Uncacheable::Flag { flag: "GO_EXTLINK_ENABLED=1".to_owned() })
         }
         _ => Ok(()),
+    }
+}
+
+/// Why builds like this read what nobody can list, as far as that can be told before
+/// `go` is asked.
+///
+/// # Errors
+/// They do.
+pub fn reads_what_is_known(settings: &BuildSettings) -> Result<(), Uncacheable> {
+    Flags::parse("", &settings.flags, &settings.ldflags)?;
+    links_internally(&settings.environment)?;
+    match settings.environment.get("CGO_ENABLED") {
+        Some(value) if value == "0" => Ok(()),
+        _ => Err(Uncacheable::Cgo),
     }
 }
 

@@ -13,9 +13,15 @@ use crate::reason::Reason;
 /// Changes whenever a record of the same key would mean something else.
 const VERSION: &str = "freshness 2";
 
+/// Variables that only say where something is on this machine: modules, which are named
+/// by their versions, and the file of `go env -w`, whose content is recorded.
+const PLACES: [&str; 4] = ["GOBIN", "GOENV", "GOMODCACHE", "GOPATH"];
+
+const SHARED: &str = "shared";
+
 /// The keys of a program that is built one way.
 ///
-/// | in all keys | only in `here` and `last` | in none |
+/// | in all keys, `shared` without places | only in `here` and `last` | in none |
 /// |---|---|---|
 /// | the import path | the working directory | the `go` program: the record has it |
 /// | the target | | the version of Go |
@@ -27,6 +33,9 @@ pub struct RecordKeys {
     /// The record of any checkout, the same one or a copy: a moved checkout,
     /// a fresh clone with an imported cache.
     pub anywhere: String,
+    /// The record of any checkout on any machine, wherever that keeps modules and
+    /// the settings of `go`.
+    pub shared: String,
     /// The [`Summary`] of the last build, however it was made.
     pub last: String,
 }
@@ -53,8 +62,10 @@ impl RecordKeys {
                 list.iter().for_each(|flag| fields.add(flag));
             }
             fields.count(usize::from(summary.disable_optimizations));
-            fields.count(summary.variables.len());
-            for (name, value) in &summary.variables {
+            let places = |name: &str| kind == SHARED && PLACES.contains(&name);
+            let variables = || summary.variables.iter().filter(|(name, _)| !places(name));
+            fields.count(variables().count());
+            for (name, value) in variables() {
                 fields.add(name);
                 fields.add(value.to_string());
             }
@@ -64,7 +75,8 @@ impl RecordKeys {
         here.add(dir);
         let mut last = common("last");
         last.add(dir);
-        Self { here: here.finish(), anywhere: build("anywhere").finish(), last: last.finish() }
+        let (anywhere, shared) = (build("anywhere").finish(), build(SHARED).finish());
+        Self { here: here.finish(), anywhere, shared, last: last.finish() }
     }
 }
 

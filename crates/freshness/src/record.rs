@@ -86,6 +86,14 @@ impl Record {
         self.inputs.as_ref().err()
     }
 
+    /// The root of the checkout, if modules are found from the directory of a build as
+    /// they were.
+    #[must_use]
+    pub fn root(&self, settings: &BuildSettings) -> Option<PathBuf> {
+        let root = self.inputs.as_ref().ok()?.root(&settings.dir);
+        root.ok().map(Path::to_owned)
+    }
+
     /// The repository whose state the check will need, if it needs one.
     #[must_use]
     pub fn repository(&self, settings: &BuildSettings) -> Option<PathBuf> {

@@ -113,6 +113,26 @@ impl Toolchain {
         Self { files, ..self.clone() }
     }
 
+    /// The `go` that was started.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The same toolchain, started by another path, with settings by their content.
+    pub(crate) fn with_place(&self, program: PathBuf) -> Self {
+        Self { program, settings: self.settings.map(Content::without_place), ..self.clone() }
+    }
+
+    /// Whether a path is below a toolchain in the module cache that was chosen.
+    pub(crate) fn is_of_chosen(&self, path: &Path) -> bool {
+        let Some(chosen) = &self.chosen else { return false };
+        let directory = format!("toolchain@v0.0.1-{chosen}.");
+        path.ancestors().any(|above| {
+            let name = above.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            name.starts_with(&directory)
+        })
+    }
+
     /// Whether it would be another one now, but for its files.
     pub(crate) fn check(
         &self,

@@ -270,6 +270,15 @@ impl Dir {
         })
     }
 
+    /// Leaves names and content.
+    pub(crate) fn forget_stats(&mut self) {
+        let Some(listing) = &mut self.listing else { return };
+        listing.stat = Stat::of_size(0);
+        for Entry(_, _, content) in &mut listing.entries {
+            *content = content.map(Content::without_place);
+        }
+    }
+
     /// Whether names and content are the same, whatever the stats say.
     pub(crate) fn has_content_of(&self, other: &Self) -> bool {
         let content = |dir: &Self| {

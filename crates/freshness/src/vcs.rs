@@ -312,6 +312,11 @@ impl Stamp {
         }
     }
 
+    /// Whether the module cache decides about what is stamped.
+    pub(crate) fn has_versions(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.versions.is_some())
+    }
+
     /// The repository whose state is needed.
     pub(crate) fn needs(&self, dir: &Path) -> Option<PathBuf> {
         self.head.as_ref()?;

@@ -24,6 +24,7 @@ mod progress;
 mod record;
 mod reports;
 mod settings;
+mod sharing;
 mod shown;
 mod signals;
 mod signing;

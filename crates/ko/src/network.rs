@@ -20,18 +20,22 @@ pub(crate) fn network(
     publish: &PublishArgs,
     observer: Option<keychain::Observer>,
 ) -> Result<Network> {
+    Ok(Network {
+        insecure: publish.insecure_registry,
+        retry: retry(publish.retries)?,
+        ..of_machine(process, registries, observer)
+    })
+}
+
+/// The same where no flags say otherwise.
+pub(crate) fn of_machine(
+    process: &Process,
+    registries: Registries,
+    observer: Option<keychain::Observer>,
+) -> Network {
     let keychain = keychain(credential_sources(process, observer));
     let (roots, proxies) = (roots(process), proxies(process));
-    Ok(Network {
-        user_agent: user_agent(),
-        insecure: publish.insecure_registry,
-        registries,
-        roots,
-        proxies,
-        retry: retry(publish.retries)?,
-        keychain,
-        ..Network::default()
-    })
+    Network { user_agent: user_agent(), registries, roots, proxies, keychain, ..Network::default() }
 }
 
 /// What the configuration and this machine say of single registries.
@@ -111,14 +115,19 @@ fn credential_sources(
         github_token: process.text("GITHUB_TOKEN").map(keychain::Secret::new),
         github_actor: process.text("GITHUB_ACTOR"),
         gitlab: gitlab(process),
-        clouds: keychain::CloudSources {
-            variables: process.variables().iter().cloned().collect(),
-            user_agent: user_agent(),
-            roots: roots(process),
-            proxies: proxies(process),
-            program_output: Some(helper_output()),
-            observer,
-        },
+        clouds: keychain::CloudSources { observer, ..machine(process) },
+    }
+}
+
+/// What clouds must know of this machine.
+pub(crate) fn machine(process: &Process) -> keychain::CloudSources {
+    keychain::CloudSources {
+        variables: process.variables().iter().cloned().collect(),
+        user_agent: user_agent(),
+        roots: roots(process),
+        proxies: proxies(process),
+        program_output: Some(helper_output()),
+        observer: None,
     }
 }
 

@@ -24,7 +24,7 @@ use crate::environment::{self, Process};
 use crate::error::{CommandError, Kind, Result};
 use crate::lock::{self, Lock};
 use crate::memory::memory;
-use crate::{destination, network, signing, system, traces, ui};
+use crate::{destination, network, sharing, signing, system, traces, ui};
 
 /// Makes the engine's options.
 pub(crate) fn options(
@@ -120,6 +120,7 @@ fn read(
     options.image = builder.image;
     options.sbom = sbom;
     options.signing = signing;
+    options.sharing = sharing::sharing(process, &image.sharing, &builder.cache)?;
     options.engines = destination::engine_places(process, &work_dir);
     options.clock = clock(process);
     Ok(options)
@@ -165,6 +166,7 @@ struct Builder {
     publishing: config::Publishing,
     signing: config::Signing,
     naming: config::Naming,
+    cache: List,
     image: ImageOptions,
 }
 
@@ -210,6 +212,7 @@ fn builder(
         publishing: config.publishing,
         signing: config.signing,
         naming: config.naming,
+        cache: config.cache,
         image,
     })
 }

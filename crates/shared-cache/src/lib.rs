@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`CacheUrl`] | names a storage |
 //! | [`Storage`] | what a storage can do: one implementation for each scheme |
+//! | [`SecretKey`], [`PublicKey`] | sign what is shared, and check that |
 //! | [`SharedCache`] | one storage in one run: gives up on it when it is slow or broken, checks blobs, counts |
 //!
 //! # How to add a storage
@@ -27,6 +28,7 @@ mod oci_registry;
 mod open;
 mod reapi;
 mod shared_cache;
+mod signature;
 mod storage;
 mod url;
 
@@ -40,5 +42,6 @@ pub use oci_registry::RegistryStorage;
 pub use open::{Context, open};
 pub use reapi::ReapiStorage;
 pub use shared_cache::{Fetched, PATIENCE, SharedCache};
+pub use signature::{KeyError, PublicKey, SecretKey, SignatureError};
 pub use storage::{ByteStream, Entry, EntryId, Storage, Version, Versioned, Written};
 pub use url::{CacheUrl, CacheUrlError, Scheme};

@@ -1,7 +1,6 @@
 //! One shared cache in one run: what it keeps is checked, what it costs is counted,
 //! and one that is slow or broken is given up, for the rest of the run.
 
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use oci::Hasher;
+use tokio::sync::mpsc::Sender;
 
 use crate::{
     BlobId, Body, CacheUrl, Context, Meter, Moved, RecordName, Storage, StorageError, Versioned,
@@ -32,7 +32,7 @@ pub struct SharedCache {
 }
 
 /// What became of a blob that was asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetched {
     /// All of it was handed on, and it is what its digest says.
     Whole,
@@ -40,8 +40,8 @@ pub enum Fetched {
     Missing,
     /// It was something else; what was handed on is worthless.
     Damaged,
-    /// The receiver failed.
-    Receiver(io::Error),
+    /// Nobody took it any more.
+    NotTaken,
 }
 
 impl SharedCache {
@@ -114,12 +114,8 @@ impl SharedCache {
         self.attempt(|| self.storage.missing(blobs)).await.unwrap_or_else(|| blobs.to_vec())
     }
 
-    /// Hands the bytes of a blob on, chunk by chunk.
-    pub async fn fetch(
-        &self,
-        blob: &BlobId,
-        mut receive: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> Fetched {
+    /// Hands the bytes of a blob on, chunk by chunk, to whoever takes them.
+    pub async fn fetch(&self, blob: &BlobId, receiver: &Sender<Bytes>) -> Fetched {
         let Some(Some(mut chunks)) = self.attempt(|| self.storage.get(blob)).await else {
             return Fetched::Missing;
         };
@@ -133,8 +129,8 @@ impl SharedCache {
             if hasher.size() > blob.size {
                 return Fetched::Damaged;
             }
-            if let Err(error) = receive(&chunk) {
-                return Fetched::Receiver(error);
+            if receiver.send(chunk).await.is_err() {
+                return Fetched::NotTaken;
             }
         }
         match hasher.digest() == blob.digest {

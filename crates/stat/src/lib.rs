@@ -63,6 +63,12 @@ impl From<Stat> for Fields {
 }
 
 impl Stat {
+    /// Of a file somewhere else, of which only the size is known.
+    #[must_use]
+    pub fn of_size(size: u64) -> Self {
+        Self { size, modified: 0, changed: 0, inode: 0, device: 0 }
+    }
+
     /// Whether this is the same file as another, whatever became of its content.
     pub fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
@@ -226,6 +232,14 @@ pub struct Content {
     pub stat: Stat,
     /// The sum of the content.
     pub sum: Sum,
+}
+
+impl Content {
+    /// The same content, wherever it is: nothing proves it but reading.
+    #[must_use]
+    pub fn without_place(self) -> Self {
+        Self { stat: Stat::of_size(self.stat.size), ..self }
+    }
 }
 
 impl From<(Stat, Sum)> for Content {

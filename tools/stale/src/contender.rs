@@ -19,6 +19,8 @@ pub(crate) struct Contender {
     program: PathBuf,
     /// `None`: an empty one each time.
     cache: Option<PathBuf>,
+    /// A cache that it shares with others, to read and to write.
+    shared: Option<PathBuf>,
     pub(crate) registry: TestRegistry,
     is_ours: bool,
 }
@@ -63,7 +65,7 @@ impl Contender {
         // It is started elsewhere.
         let found = program.canonicalize();
         let program = found.map_err(|source| Error::File { path: program.to_owned(), source })?;
-        Ok(Self { program, cache: None, registry: TestRegistry::start(), is_ours })
+        Ok(Self { program, cache: None, shared: None, registry: TestRegistry::start(), is_ours })
     }
 
     pub(crate) fn program(&self) -> &Path {
@@ -73,6 +75,19 @@ impl Contender {
     /// From now on, it has a cache.
     pub(crate) fn keep_cache(&mut self, dir: PathBuf) {
         self.cache = Some(dir);
+    }
+
+    /// From now on, it shares one with others.
+    pub(crate) fn share_cache(&mut self, dir: PathBuf) {
+        self.shared = Some(dir);
+    }
+
+    /// Makes it a machine that has never built, if it shares a cache.
+    pub(crate) fn forget(&self) {
+        if let (Some(cache), Some(_)) = (&self.cache, &self.shared) {
+            // There may be none yet.
+            let _ = std::fs::remove_dir_all(cache);
+        }
     }
 
     /// Builds; `wrap` is a command line that the program is appended to.
@@ -117,6 +132,9 @@ impl Contender {
             return Ok((command, None));
         }
         command.arg("--explain");
+        if let Some(shared) = &self.shared {
+            command.arg(format!("--cache-to=file:{}", shared.display()));
+        }
         if let Some(cache) = &self.cache {
             command.env("KOCACHE", cache);
             return Ok((command, None));

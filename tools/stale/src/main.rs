@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use report::Report;
+use tempfile::TempDir;
 use toolkit::{Error, Result, ko};
 use walk::Walk;
 use workspace::Toolchain;
@@ -50,6 +51,10 @@ struct Options {
     /// Between steps, something goes wrong: ours is killed, its cache damaged
     #[arg(long)]
     faults: bool,
+    /// Two workspaces go apart, and share a cache; before half of the builds, ours forgets
+    /// all else
+    #[arg(long)]
+    shared: bool,
     /// The release of Go that builds: `go1.27.3`; that of this machine if not given
     #[arg(long, default_value = "local")]
     go: String,
@@ -78,8 +83,19 @@ fn run(options: &Options) -> Result<()> {
     let mut report = Report::new(options);
     let mut at = options.from - options.from % LEG;
     while at < options.steps {
-        let mut walk = Walk::new(options, &ours, &toolchain, at / LEG)?;
+        let shared = options.shared.then(|| TempDir::with_prefix("stale-shared-"));
+        let shared = shared
+            .transpose()
+            .map_err(|source| Error::File { path: std::env::temp_dir(), source })?;
+        let shared = shared.as_ref().map(TempDir::path);
+        let new = |apart| Walk::new(options, (&ours, shared), &toolchain, (at / LEG, apart));
+        let (mut walk, mut other) = (new(0)?, options.shared.then(|| new(1)).transpose()?);
         for number in at..options.steps.min(at + LEG) {
+            if let Some(other) = &mut other
+                && number % 2 == 1
+            {
+                std::mem::swap(&mut walk, other);
+            }
             if let Err(error) = walk.step(number, &mut report) {
                 let place = walk.keep();
                 report.show();

@@ -30,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) untouched: u64,
     /// Runs that failed on a damaged cache, and were right the next time.
     pub(crate) refused: u64,
+    /// Programs that came from a shared cache.
+    pub(crate) shared: u64,
     pub(crate) faults: BTreeMap<&'static str, u64>,
     complete: bool,
 }
@@ -55,6 +57,7 @@ impl Report {
             failed: 0,
             untouched: 0,
             refused: 0,
+            shared: 0,
             faults: BTreeMap::new(),
         }
     }
@@ -71,7 +74,7 @@ impl Report {
         let faults: u64 = self.faults.values().sum();
         format!(
             "go {}, seed {}, step {step}: {} compared, {} of them with ko, {} of them no image; {} \
-             unchanged and fresh; {} fresh after a change; {faults} faults, {} of them refused",
+             unchanged and fresh; {} fresh after a change; {faults} faults, {} of them refused; {} from the shared cache",
             self.go,
             self.seed,
             self.compared,
@@ -80,6 +83,7 @@ impl Report {
             self.fresh,
             self.untouched,
             self.refused,
+            self.shared,
         )
     }
 

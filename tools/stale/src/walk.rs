@@ -71,16 +71,19 @@ pub(crate) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(crate) fn new(
         options: &'a Options,
-        ours: &Path,
+        (ours, shared): (&Path, Option<&Path>),
         toolchain: &'a Toolchain,
-        leg: u64,
+        (leg, apart): (u64, u64),
     ) -> Result<Self> {
-        let rng = fastrand::Rng::with_seed(options.seed * 1_000_003 + leg * LEG);
+        let rng = fastrand::Rng::with_seed(options.seed * 1_000_003 + leg * LEG + apart * 7919);
         // The bases are in the registry of ours, for all.
         let mut ours = Contender::ours(ours)?;
         let workspace = Workspace::new(rng, &toolchain.root, ours.registry.host())?;
         let oracle = Contender::ours(ours.program())?;
         ours.keep_cache(workspace.root().join("kocache"));
+        if let Some(shared) = shared {
+            ours.share_cache(shared.to_owned());
+        }
         Ok(Self {
             workspace,
             toolchain,
@@ -139,8 +142,12 @@ impl<'a> Walk<'a> {
         let (ours, expected) = if nothing {
             (self.unchanged(report)?, before.clone().expect("it is some"))
         } else {
+            if self.options.shared && self.workspace.rng.bool() {
+                self.ours.forget();
+            }
             self.both()?
         };
+        report.shared += ours.stderr.matches(" is in the shared cache ").count() as u64;
         self.recorded = is_recorded(&ours);
         report.untouched += u64::from(!nothing && ours.stderr.contains(" is fresh"));
         if self.workspace.is_dated() {

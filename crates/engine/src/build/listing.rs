@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cancel::Cancel;
-use golang::{Argument, Environment, Go, ImportPath, ListError, LoadError, Main, nearest, normal};
+use golang::{
+    Argument, Environment, Go, ImportPath, ListError, LoadError, Main, Module, ModuleFile, nearest,
+    normal,
+};
 use oci::{Platform, PlatformMatcher};
 use store::Store;
 
@@ -27,6 +30,8 @@ pub(crate) struct Lister {
     pub(crate) cancel: Cancel,
     pub(crate) observer: Observer,
     pub(crate) store: Store,
+    /// What nobody remembers may be guessed: a shared cache proves it, or nobody.
+    pub(crate) guesses: bool,
 }
 
 /// Whether what is remembered of `go list` may be used.
@@ -52,7 +57,7 @@ impl Plan {
     fn program(&self, main: Main, dir: &Path) -> Program {
         let config = self.configured.get(main.import_path.as_str()).copied();
         let dir = config.map_or(dir, |index| &self.configured_dirs[index]).to_owned();
-        Program { main, dir, config }
+        Program { main, dir, config, guessed: false }
     }
 }
 
@@ -121,8 +126,11 @@ impl Lister {
         for (dir, group) in &plan.groups {
             for (asked, argument) in group {
                 let Asked::Word(position) = asked else { return None };
-                let main = memo::recall(&self.store, dir, &plan.environment, argument)?;
-                let program = plan.program(main, dir);
+                let recalled = memo::recall(&self.store, dir, &plan.environment, argument);
+                let guessed = recalled.is_none();
+                let guess = || guess(dir, argument).filter(|_| self.guesses);
+                let main = recalled.or_else(guess)?;
+                let program = Program { guessed, ..plan.program(main, dir) };
                 // The proof is about the directory of the build.
                 if !share_module(dir, &program.dir) {
                     return None;
@@ -207,6 +215,24 @@ impl Lister {
         Environment::for_target(&target(&platform), &self.environment, &[])
             .map_err(ListingError::Environment)
     }
+}
+
+/// The program that an argument means if `go.mod` files are right about it.
+fn guess(dir: &Path, argument: &Argument) -> Option<Main> {
+    let package = match argument {
+        Argument::Local(path) => normal(&dir.join(path.as_str())),
+        Argument::Path(path) => ModuleFile::nearest(dir)?.package_dir(path.as_str())?,
+    };
+    let module = ModuleFile::nearest(&package)?;
+    let import_path = module.import_path(&package)?;
+    let fits = match argument {
+        Argument::Local(_) => package.is_dir() && has_go_files(&package),
+        Argument::Path(path) => import_path == path.as_str(),
+    };
+    let import_path = ImportPath::parse(&import_path).ok().filter(|_| fits)?;
+    let path = module.path?;
+    let module = Some(Module { path, dir: Some(module.dir), main: true });
+    Some(Main { import_path, dir: package, module })
 }
 
 /// Could there be a package? A directory that cannot be read is `go`'s to

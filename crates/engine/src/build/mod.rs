@@ -17,6 +17,7 @@ mod missing;
 mod modules;
 mod offline;
 mod options;
+mod outcomes;
 mod prebuilt;
 mod program;
 mod recorder;
@@ -55,6 +56,7 @@ pub(crate) use self::listing::{Memory, refused, unlisted};
 use self::missing::MissingGo;
 pub(crate) use self::offline::forbid_network;
 pub use self::options::{BuildConfig, BuildFlags, BuildOptions, ImageFile, Prebuilt, PrebuiltFile};
+use self::outcomes::Outcomes;
 use self::prebuilt::{PrebuiltBuilder, Prebuilts};
 pub(crate) use self::program::Program;
 use self::recorder::Recorder;
@@ -65,6 +67,7 @@ use crate::budget::{Budget, Limits};
 use crate::cancellation::Cancellation;
 use crate::events::{Observer, Stage, StageSpan};
 use crate::image::DebuggerLayer;
+use crate::sharing::Sharing;
 
 /// What builds programs. A trait, so that the order of a run is tested without
 /// `go`.
@@ -167,6 +170,7 @@ struct GoBuilder {
     debugger: Option<Debugger>,
     recorder: Arc<Recorder>,
     observer: Observer,
+    sharing: Option<Arc<Sharing>>,
 }
 
 /// The dependencies of a [`GoBuilder`].
@@ -194,6 +198,8 @@ pub(crate) struct BuilderParts {
     pub(crate) cancellation: Cancellation,
     /// Who wants to know what is read.
     pub(crate) followed: Option<Arc<Followed>>,
+    /// The shared caches.
+    pub(crate) sharing: Option<Arc<Sharing>>,
 }
 
 /// The builder of a run.
@@ -279,7 +285,12 @@ impl GoBuilder {
             cancel: cancel.clone(),
             observer: observer.clone(),
             store: store.clone(),
+            guesses: parts.sharing.is_some(),
         };
+        let outcomes = parts.sharing.clone().map(|sharing| {
+            let (go, observer) = (go.clone(), observer.clone());
+            Arc::new(Outcomes { sharing, go, observer })
+        });
         let unproven = Arc::new(UnprovenGo::new(observer.clone()));
         let recorder = Arc::new(Recorder {
             store: store.clone(),
@@ -289,6 +300,7 @@ impl GoBuilder {
             cancel: run.clone(),
             unproven: Arc::clone(&unproven),
             followed: followed.clone(),
+            outcomes: outcomes.clone(),
             tasks: Mutex::default(),
         });
         let debugger = parts.debug.map(|options| {
@@ -313,7 +325,7 @@ impl GoBuilder {
             cancel.clone(),
             observer.clone(),
             unproven,
-            followed,
+            (followed, outcomes),
         ));
         let compiler = Arc::new(Compiler {
             go,
@@ -331,6 +343,7 @@ impl GoBuilder {
                 recorder: Arc::clone(&recorder),
             }),
         });
+        let sharing = parts.sharing;
         Self {
             lister,
             settings,
@@ -341,6 +354,7 @@ impl GoBuilder {
             debugger,
             recorder,
             observer,
+            sharing,
         }
     }
 }
@@ -447,6 +461,12 @@ impl Builder for GoBuilder {
     }
 
     fn finish(&self) -> BoxFuture<'_, ()> {
-        self.recorder.finish().boxed()
+        let finish = async move {
+            self.recorder.finish().await;
+            if let Some(sharing) = &self.sharing {
+                sharing.finish().await;
+            }
+        };
+        finish.boxed()
     }
 }

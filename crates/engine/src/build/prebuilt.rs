@@ -113,6 +113,7 @@ impl Prebuilts {
             self.check(prebuilt)?;
             let from = config.map(|index| self.builds[index].dir(&self.work_dir));
             programs.push(Some(Program {
+                guessed: false,
                 main: Main { import_path: path, dir, module: None },
                 dir: from.unwrap_or_else(|| self.work_dir.clone()),
                 config,
@@ -204,7 +205,7 @@ impl PrebuiltBuilder {
             Some(built) => Verdict::Fresh(Box::new(built)),
             None => stale(StaleReason::Prebuilt(path)),
         };
-        Ok(Arc::new(Checked { settings, verdict, slot: RecordSlot::none(), is_prebuilt: true }))
+        Ok(Arc::new(Checked::prebuilt(settings, verdict, RecordSlot::none())))
     }
 
     /// Starts to make the layer of a binary.

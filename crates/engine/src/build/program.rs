@@ -13,6 +13,9 @@ pub(crate) struct Program {
     pub(crate) dir: PathBuf,
     /// Its configuration, by its place in the list.
     pub(crate) config: Option<usize>,
+    /// Nobody has asked `go`: it counts only if a shared cache has an outcome of it,
+    /// which proves that the package is where it is looked for.
+    pub(crate) guessed: bool,
 }
 
 /// The target of `go` for a platform.

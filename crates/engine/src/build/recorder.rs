@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::compile::{ListingUnavailable, SharedListing};
 use super::followed::Followed;
 use super::freshness::{Checked, LastBuild, RecordedBuild, UnprovenGo, Verdict};
+use super::outcomes::Outcomes;
 use crate::blocking::blocking;
 use crate::events::{Event, Observer};
 
@@ -41,6 +42,7 @@ pub(super) struct Recorder {
     pub(super) cancel: Cancel,
     pub(super) unproven: Arc<UnprovenGo>,
     pub(super) followed: Option<Arc<Followed>>,
+    pub(super) outcomes: Option<Arc<Outcomes>>,
     pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -80,7 +82,7 @@ impl Recorder {
         listing: Result<Arc<DepsListing>, ListingUnavailable>,
     ) {
         let CompletedBuild { import_path, platform, checked, started, layer, info, .. } = build;
-        let Checked { settings, verdict, slot, .. } = &**checked;
+        let Checked { settings, verdict, slot, wanted, .. } = &**checked;
         // What cannot be kept costs a build.
         let _ = self.store.put_record(&slot.keys.last, &LastBuild::of(&self.go, settings));
         let unconfirmed = match verdict {
@@ -108,6 +110,11 @@ impl Recorder {
                 let _ = slot.keep_outline(&self.store, outline);
             }
             let recorded = RecordedBuild { record, layer: *layer, info: BuildInfo::clone(info) };
+            if let (Some(outcomes), Some(wanted)) = (&self.outcomes, wanted)
+                && outcomes.sharing.writes()
+            {
+                outcomes.share(wanted, &recorded, settings);
+            }
             recorded
                 .keep(&self.store, slot)
                 .map_err(|error| ListingUnavailable::from(error.to_string()))

@@ -4,6 +4,7 @@
 mod export;
 mod handle;
 mod prune;
+mod shared;
 mod tidy;
 
 use std::io::{self, Read, Write};
@@ -15,6 +16,7 @@ use store::{ArchiveError, Entry, Imported, Kind, Store, StoreError};
 
 pub(crate) use self::handle::CacheHandle;
 pub use self::prune::{Bound, Pruned};
+pub use self::shared::{SharedContents, SharedKeeper, SharedPruned};
 
 /// A cache in a directory.
 #[derive(Debug)]

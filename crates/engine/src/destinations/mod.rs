@@ -109,6 +109,16 @@ pub trait Destination: Debug + Send + Sync {
         std::future::ready(Ok(None)).boxed()
     }
 
+    /// Whether a layer need not be here to bring an image that has it, since the
+    /// destination has it already.
+    fn has_layer<'a>(
+        &'a self,
+        _name: &'a ImageName,
+        _layer: &'a ImageLayer,
+    ) -> BoxFuture<'a, bool> {
+        std::future::ready(false).boxed()
+    }
+
     /// Called when nothing more is brought, whether all went well or not.
     fn close(&self) -> BoxFuture<'_, ()> {
         std::future::ready(()).boxed()

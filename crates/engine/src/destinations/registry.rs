@@ -335,6 +335,15 @@ impl Destination for RegistryDestination {
         all.boxed()
     }
 
+    fn has_layer<'a>(&'a self, name: &'a ImageName, layer: &'a ImageLayer) -> BoxFuture<'a, bool> {
+        let has = async move {
+            let Ok(repository) = DestinationError::repository(name) else { return false };
+            let asked = self.pusher.client.has_blob(&repository, &layer.descriptor).await;
+            asked.unwrap_or(false)
+        };
+        has.boxed()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.pusher.client.close_early_uploads().boxed()
     }

@@ -81,6 +81,12 @@ impl Destinations {
         Ok(all)
     }
 
+    /// Whether all destinations have a layer of an image.
+    pub(crate) async fn has_layer(&self, name: &ImageName, layer: &ImageLayer) -> bool {
+        let all = join_all(self.all.iter().map(|destination| destination.has_layer(name, layer)));
+        all.await.into_iter().all(|has| has)
+    }
+
     /// Ends what was begun and is not needed.
     pub(crate) async fn close(&self) {
         join_all(self.all.iter().map(|destination| destination.close())).await;

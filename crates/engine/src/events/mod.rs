@@ -71,6 +71,26 @@ pub enum Event {
         /// For which platform.
         platform: Platform,
     },
+    /// A shared cache was asked for the outcome of a build.
+    SharedCache {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// The URL of the cache.
+        cache: String,
+        /// Why what it has is of no use; `None` if it is.
+        reason: Option<String>,
+    },
+    /// The outcome of a build is not written to shared caches.
+    NotShared {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// For which platform.
+        platform: Platform,
+        /// Why not.
+        reason: String,
+    },
     /// A program must be built.
     Stale {
         /// The import path, without `ko://`.

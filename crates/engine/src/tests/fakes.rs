@@ -136,6 +136,7 @@ impl Builder for FakeBuilder {
         let programs: Vec<Program> = arguments
             .iter()
             .map(|argument| Program {
+                guessed: false,
                 main: Main {
                     import_path: argument.path().clone(),
                     dir: Path::new("/src").join(argument.path().as_str()),
@@ -412,6 +413,7 @@ impl FakeRun {
 
     pub(super) async fn execute(&self, plan: &Plan) -> Result<Vec<Published>, Error> {
         let executor = Executor {
+            sharing: None,
             builder: &*self.planner.builder,
             destinations: &self.planner.destinations,
             sbom_files: None,

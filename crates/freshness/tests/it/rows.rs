@@ -29,6 +29,7 @@ pub(crate) fn reason(freshness: &Freshness) -> String {
 pub(crate) fn check_rows(site: &Site, rows: &[Row]) {
     let (record, binary) = site.record().unwrap();
     assert_eq!(reason(&site.check(&record)), "fresh");
+    let portable = site.portable(&record);
     for (name, change, want) in rows {
         let mut copy = site.copy();
         let before = copy.check(&record);
@@ -39,6 +40,9 @@ pub(crate) fn check_rows(site: &Site, rows: &[Row]) {
         change(&mut copy);
         let now = reason(&copy.check(&moved));
         assert_eq!(reason(&copy.check(&record)), now, "{name}: by content");
+        if let Some(portable) = &portable {
+            assert_eq!(reason(&copy.check(portable)), now, "{name}: of another machine");
+        }
         let built = copy.binary();
         use Want::{Fails, Fresh, Other, Same};
         match want {

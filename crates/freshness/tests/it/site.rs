@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cancel::Cancel;
 use golang::{BuildInfo, BuildSettings, Environment, Go};
 use ko_freshness::{
-    Built, Checker, DepsListing, Freshness, Index, NotRecorded, Outline, Record, VcsState,
+    Built, Checker, DepsListing, Freshness, Index, NotPortable, NotRecorded, Outline,
+    PortableRecord, Record, VcsState,
 };
 
 use crate::fixture::{Tree, path, process_environment, real_go, target};
@@ -209,6 +210,22 @@ impl Site {
     /// What an outline says, if it holds.
     pub(crate) fn remembered(&self, record: &Record, outline: Outline) -> Option<DepsListing> {
         record.reuse_listing(outline, &self.go, &self.settings, &checker())
+    }
+
+    /// The record as another machine gets it, which says nothing of this one; none of
+    /// a build whose stamp the module cache decides about.
+    pub(crate) fn portable(&self, record: &Record) -> Option<Record> {
+        let portable = match record.portable(&self.go) {
+            Ok(portable) => portable,
+            Err(NotPortable::Versions) => return None,
+            Err(error) => panic!("{error}"),
+        };
+        let text = serde_json::to_string(&portable).unwrap();
+        let root = self.go.file().parent().and_then(Path::parent).unwrap();
+        for place in [&*self.tree.path, root] {
+            assert!(!text.contains(place.to_str().unwrap()), "{text}");
+        }
+        Some(serde_json::from_str::<PortableRecord>(&text).unwrap().here(&self.go))
     }
 
     pub(crate) fn check(&self, record: &Record) -> Freshness {

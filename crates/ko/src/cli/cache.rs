@@ -33,10 +33,11 @@ pub(crate) enum CacheCommand {
     ///
     /// Without flags, only leftovers of killed runs are removed. Runs keep the
     /// cache below KOCACHE_MAX_SIZE (default 10GiB) by themselves, and remove
-    /// entries that were not used for 30 days.
+    /// entries that were not used for 30 days. Of a shared cache, such as
+    /// file:///srv/cache, what was written longest ago is removed.
     #[command(verbatim_doc_comment)]
     Prune(PruneArgs),
-    /// Print the directory of the cache, and what it contains.
+    /// Print the directory of the cache, or the URL of a shared one, and what it contains.
     #[command(verbatim_doc_comment)]
     Show(ShowArgs),
     /// Check every entry, and remove damaged ones.
@@ -54,6 +55,8 @@ pub(crate) struct FileArg {
 /// The arguments of `ko cache prune`.
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
+    #[arg(value_name = "URL", help = "A shared cache, in place of that of this machine")]
+    pub(crate) positional: Vec<String>,
     /// Remove entries that were not used for this long, such as 12h or 30d
     #[arg(long, value_name = "duration", value_parser = duration)]
     pub(crate) max_age: Option<Duration>,
@@ -65,6 +68,8 @@ pub(crate) struct PruneArgs {
 /// The arguments of `ko cache show`.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
+    #[arg(value_name = "URL", help = "A shared cache, in place of that of this machine")]
+    pub(crate) positional: Vec<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

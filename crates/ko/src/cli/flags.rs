@@ -216,6 +216,8 @@ pub(crate) struct ImageArgs {
     /// Which labels (key=value[,key=value]) to add to the image.
     #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
     pub(crate) image_label: Vec<List>,
+    #[command(flatten)]
+    pub(crate) sharing: SharingArgs,
     /// The default user the image should be run as.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) image_user: String,
@@ -284,6 +286,17 @@ pub(crate) struct LockFlags {
     /// Take what the tags of bases point at now, and write it to ko.lock.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) update_lock: bool,
+}
+
+/// Which caches are shared with other machines.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SharingArgs {
+    /// Shared caches to take outcomes of builds from, as in file:///srv/cache: ko help cache.
+    #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
+    pub(crate) cache_from: Vec<List>,
+    /// Shared caches to write outcomes of builds to; they are read, too.
+    #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
+    pub(crate) cache_to: Vec<List>,
 }
 
 /// How layers are compressed.

@@ -36,8 +36,8 @@ pub(crate) use self::credentials::{
 pub(crate) use self::doctor::{DoctorArgs, Format};
 pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, LockFlags,
-    Output, PublishArgs, RegistryArgs, ResolveArgs, SigningArgs, WatchArgs, Watched, elements,
-    split_tags,
+    Output, PublishArgs, RegistryArgs, ResolveArgs, SharingArgs, SigningArgs, WatchArgs, Watched,
+    elements, split_tags,
 };
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::lock::{BaseArgs, BaseCommand, LockArgs, PullArgs};

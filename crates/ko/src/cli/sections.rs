@@ -64,7 +64,14 @@ const SECTIONS: [Section; 7] = [
     Section {
         heading: "How programs are built",
         common: &["debug", "jobs", "ldflags", "rebuild"],
-        other: &["debug-continue", "debug-port", "debug-version", "disable-optimizations"],
+        other: &[
+            "cache-from",
+            "cache-to",
+            "debug-continue",
+            "debug-port",
+            "debug-version",
+            "disable-optimizations",
+        ],
     },
     Section {
         heading: "Running and reporting",

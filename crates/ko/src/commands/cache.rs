@@ -1,5 +1,7 @@
 //! Runs `ko cache`: shows, prunes, checks, exports and imports the cache.
 
+mod shared;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -22,6 +24,15 @@ pub(crate) fn cache(process: &Process, arguments: &CacheArgs) -> Result<()> {
         ui::print_stderr(&cli::help(&["cache".to_owned()]).0);
         return Ok(());
     };
+    match command {
+        CacheCommand::Show(arguments) if !arguments.positional.is_empty() => {
+            return shared::show(process, arguments);
+        }
+        CacheCommand::Prune(arguments) if !arguments.positional.is_empty() => {
+            return shared::prune(process, arguments);
+        }
+        _ => {}
+    }
     let dir = settings::cache(process)?.ok_or_else(|| {
         CommandError::new("there is no directory for the cache")
             .hint(Some("set KOCACHE to one, or HOME".to_owned()))

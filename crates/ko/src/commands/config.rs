@@ -52,8 +52,12 @@ fn in_force(process: &Process, arguments: &ConfigArgs) -> Result<String> {
     let go = variable("KO_GO_PATH").unwrap_or_else(|| default("go".to_owned()));
 
     let mut text = show(&config, &platforms, &ldflags, &compression, &publishing);
-    let rest =
-        [("repository", repository), ("cache", cache), ("cacheMaxSize", cache_size), ("go", go)];
+    let rest = [
+        ("repository", repository),
+        ("cacheDirectory", cache),
+        ("cacheMaxSize", cache_size),
+        ("go", go),
+    ];
     for (key, value) in rest {
         line(&mut text, &format!("{key}: "), &value);
     }
@@ -111,6 +115,7 @@ fn show(
         image(&mut text, "  ", &config.default_image);
     }
     registries(&mut text, config);
+    list(&mut text, "", "cache", &config.cache);
     text.push_str(if config.builds.is_empty() { "builds: [] # default\n" } else { "builds:\n" });
     for (index, build) in config.builds.iter().enumerate() {
         let own = |value: String, setting: Option<&Located<String>>| {

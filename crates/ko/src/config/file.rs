@@ -28,6 +28,7 @@ pub(crate) struct File {
     pub(crate) default_image: Option<Image>,
     pub(crate) registries: Option<Vec<Registry>>,
     pub(crate) registries_conf: Option<Located<String>>,
+    pub(crate) cache: Option<List>,
     pub(crate) builds: Option<Vec<Build>>,
 }
 
@@ -66,6 +67,7 @@ impl File {
         "defaultImage",
         "registries",
         "registriesConf",
+        "cache",
         "builds",
     ];
 }

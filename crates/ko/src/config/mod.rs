@@ -85,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) default_image: Image,
     pub(crate) registries: Vec<Registry>,
     pub(crate) registries_conf: Located<String>,
+    /// Shared caches that are read.
+    pub(crate) cache: List,
     pub(crate) builds: Vec<Build>,
     unknown: Vec<UnknownKey>,
 }
@@ -171,6 +173,7 @@ impl Config {
             default_image: file.default_image.unwrap_or_default(),
             registries: file.registries.unwrap_or_default(),
             registries_conf,
+            cache: list("KO_CACHE_FROM", file.cache),
             builds: file.builds.unwrap_or_default(),
             unknown,
         })

@@ -87,6 +87,7 @@ impl<'a> Reader<'a> {
             default_image,
             registries_conf: text("registriesConf")?,
             registries,
+            cache: list("cache")?,
             builds,
         })
     }

@@ -8,6 +8,7 @@ mod engines;
 mod go;
 mod naming;
 mod registries;
+mod shared;
 mod tools;
 
 use std::future::Future;
@@ -94,7 +95,7 @@ async fn all(process: &Process, publish: &PublishArgs) -> Vec<Check> {
         }
     };
     let local = destination.as_ref().and_then(|destination| destination.local.as_ref());
-    let (ko, go, git, kubectl, engines, asked, cache) = tokio::join!(
+    let (ko, go, git, kubectl, engines, asked, cache, shared) = tokio::join!(
         limited("ko", tools::ko(process, &work_dir)),
         limited("go", go::check(process, environment.clone(), &work_dir)),
         limited("git", tools::git(process, &work_dir)),
@@ -102,8 +103,9 @@ async fn all(process: &Process, publish: &PublishArgs) -> Vec<Check> {
         engines::check(process, &work_dir, local, environment),
         asked,
         limited("cache", cache::check(process)),
+        limited("shared cache", shared::check(process, &work_dir)),
     );
-    checks.extend([ko, go, git, kubectl, engines, asked, cache].into_iter().flatten());
+    checks.extend([ko, go, git, kubectl, engines, asked, cache, shared].into_iter().flatten());
     checks
 }
 

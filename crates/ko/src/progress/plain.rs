@@ -68,6 +68,17 @@ pub(super) fn observer(verbose: bool, explain: bool, steps: bool) -> Observer {
             Event::ImageRebuilt { import_path, platform, part } if explain => {
                 format!("{import_path} for {platform} is another image: {}", part_text(&part))
             }
+            Event::SharedCache { import_path, platform, cache, reason: None } if explain => {
+                format!("{import_path} for {platform} is in the shared cache {cache}")
+            }
+            Event::SharedCache { import_path, platform, cache, reason: Some(reason) }
+                if explain =>
+            {
+                format!("{import_path} for {platform} is not in the shared cache {cache}: {reason}")
+            }
+            Event::NotShared { import_path, platform, reason } if explain => {
+                format!("{import_path} for {platform} is not shared: {reason}")
+            }
             Event::NotRecorded { import_path, platform, reason } if explain => {
                 format!("{import_path} for {platform} will be built again: {reason}")
             }

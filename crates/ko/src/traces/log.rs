@@ -126,6 +126,14 @@ impl Book {
                 let image = self.image(import_path, Some(platform));
                 info!(target: "ko::image", parent: image, %reason, "stale");
             }
+            Event::SharedCache { import_path, platform, cache, reason } => {
+                let image = self.image(import_path, Some(platform));
+                info!(target: "ko::image", parent: image, cache, reason, "shared cache");
+            }
+            Event::NotShared { import_path, platform, reason } => {
+                let image = self.image(import_path, Some(platform));
+                info!(target: "ko::image", parent: image, reason, "not shared");
+            }
             Event::NotRecorded { import_path, platform, reason } => {
                 let image = self.image(import_path, Some(platform));
                 warn!(target: "ko::image", parent: image, reason, "not recorded");

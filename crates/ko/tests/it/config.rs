@@ -111,7 +111,7 @@ builds:
     imageTags:
       - latest # default
 repository: r.example.com/x # KO_DOCKER_REPO
-cache: /c # KOCACHE
+cacheDirectory: /c # KOCACHE
 cacheMaxSize: "10GiB" # default
 go: go # default
 "##);
@@ -133,7 +133,7 @@ fn what_is_printed_can_be_read() {
     let second = config(&with(&first.stdout), "", &[]).success();
     let values = |output: &Output| {
         let lines = output.stdout.lines().skip(1).map(|line| line.split(" #").next().unwrap());
-        let lines = lines.filter(|line| !line.starts_with("cache:"));
+        let lines = lines.filter(|line| !line.starts_with("cacheDirectory:"));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(values(&first), values(&second));

@@ -200,7 +200,7 @@ fn a_run_costs_what_it_must() {
             "kodata of four platforms edited",
             "build -B --platform=all ./cmd/one",
             kodata,
-            costs(0, 1, 58, 76, 60, 15, 10),
+            costs(0, 1, 55, 76, 60, 15, 10),
         ),
         ("first build of one", "build -B ./cmd/one", first, costs(5, 1, 44, 97, 22, 5, 2)),
         ("first build of four", four, first, costs(5, 4, 100, 260, 76, 20, 8)),

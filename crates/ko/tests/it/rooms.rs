@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the engine, and what each may know. A room is a file or a
 /// directory below `src`; each stands below those that it knows.
-const ROOMS: [(&str, &[&str]); 31] = [
+const ROOMS: [(&str, &[&str]); 32] = [
     ("activity", &[]),
     ("blocking", &[]),
     ("budget", &[]),
@@ -17,13 +17,17 @@ const ROOMS: [(&str, &[&str]); 31] = [
     ("image", &[]),
     ("platform", &[]),
     ("redact", &[]),
+    ("sharing", &["blocking", "events"]),
     ("static_base", &["image"]),
     ("blobs", &["blocking", "hints", "image", "static_base"]),
     ("archive", &["blobs", "image"]),
     ("container_engine", &["archive", "blobs", "image", "redact"]),
     ("containerd", &["archive", "blobs", "image"]),
     ("bases", &["blobs", "blocking", "container_engine", "hints", "image", "static_base"]),
-    ("build", &["activity", "blocking", "budget", "cancellation", "events", "hints", "image"]),
+    (
+        "build",
+        &["activity", "blocking", "budget", "cancellation", "events", "hints", "image", "sharing"],
+    ),
     (
         "destinations",
         &[
@@ -41,7 +45,16 @@ const ROOMS: [(&str, &[&str]); 31] = [
     ),
     (
         "options",
-        &["activity", "bases", "budget", "build", "container_engine", "destinations", "image"],
+        &[
+            "activity",
+            "bases",
+            "budget",
+            "build",
+            "container_engine",
+            "destinations",
+            "image",
+            "sharing",
+        ],
     ),
     ("changes", &["blocking", "build", "events", "image"]),
     ("naming", &["build", "destinations", "events", "image"]),
@@ -57,6 +70,7 @@ const ROOMS: [(&str, &[&str]); 31] = [
             "events",
             "hints",
             "naming",
+            "sharing",
         ],
     ),
     ("keychain", &["options"]),
@@ -73,7 +87,7 @@ const ROOMS: [(&str, &[&str]); 31] = [
             "options",
         ],
     ),
-    ("cache", &["error", "events", "hints"]),
+    ("cache", &["error", "events", "hints", "options"]),
     (
         "plan",
         &["bases", "build", "described", "destinations", "error", "events", "image", "naming"],
@@ -90,6 +104,7 @@ const ROOMS: [(&str, &[&str]); 31] = [
             "events",
             "image",
             "plan",
+            "sharing",
         ],
     ),
     ("forecast", &["build", "error", "events", "execute", "image", "plan", "redact"]),
@@ -116,6 +131,7 @@ const ROOMS: [(&str, &[&str]); 31] = [
             "options",
             "plan",
             "platform",
+            "sharing",
         ],
     ),
     (

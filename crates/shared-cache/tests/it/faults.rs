@@ -140,13 +140,13 @@ impl Storage for Faulty {
 }
 
 async fn fetch(cache: &SharedCache) -> (Fetched, Vec<u8>) {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
+    let fetched = cache.fetch(&blob(CONTENT), &sender).await;
+    drop(sender);
     let mut received = Vec::new();
-    let fetched = cache
-        .fetch(&blob(CONTENT), |chunk| {
-            received.extend_from_slice(chunk);
-            Ok(())
-        })
-        .await;
+    while let Some(chunk) = receiver.recv().await {
+        received.extend_from_slice(&chunk);
+    }
     (fetched, received)
 }
 

@@ -148,11 +148,13 @@ async fn content_that_is_damaged_or_cut_is_noticed() {
     let cache = cache(registry.host());
     assert!(cache.send_bytes(&blob(&bytes), bytes.clone()).await);
     registry.inject(Rule::new(Fault::CorruptBody).class(Class::BlobGet).times(1));
-    let fetched = cache.fetch(&blob(&bytes), |_| Ok(())).await;
+    let (sender, _receiver) = tokio::sync::mpsc::channel(64);
+    let fetched = cache.fetch(&blob(&bytes), &sender).await;
     assert!(matches!(fetched, Fetched::Damaged), "{fetched:?}");
     assert!(cache.failure().is_none());
     registry.inject(Rule::new(Fault::CutResponse(1000)).class(Class::BlobGet));
-    let fetched = cache.fetch(&blob(&bytes), |_| Ok(())).await;
+    let (sender, _receiver) = tokio::sync::mpsc::channel(64);
+    let fetched = cache.fetch(&blob(&bytes), &sender).await;
     assert!(matches!(fetched, Fetched::Missing), "{fetched:?}");
     assert!(matches!(cache.failure(), Some(StorageError::Unreachable(_))));
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cancel::{Cancel, Cancelled};
-use freshness::{Checker, DepsListing, Reason, Record, RecordKeys, VcsState};
+use freshness::{Checker, DepsListing, Reason, Record, RecordKeys, VcsState, reads_what_is_known};
 use golang::{BuildSettings, Go};
 use oci::Platform;
 use once::OnceMap;
@@ -20,9 +20,11 @@ pub(super) use self::record::{LastBuild, RecordSlot, RecordedBuild};
 pub(super) use self::unproven::UnprovenGo;
 use super::followed::Followed;
 use super::layers::BuiltProgram;
+use super::outcomes::{Outcomes, Wanted};
 use super::program::Program;
 use crate::blocking::blocking;
 use crate::events::{Observer, Stage, StageSpan, StaleReason};
+use crate::sharing::Outcome;
 
 /// How many checks run at a time, however many programs and platforms there
 /// are: each holds a thread while it looks at files.
@@ -36,13 +38,41 @@ pub(crate) struct Checked {
     /// Nothing is built: the binary is there.
     pub(crate) is_prebuilt: bool,
     pub(super) slot: RecordSlot,
+    /// How its outcome is found in shared caches, if there are any.
+    pub(super) wanted: Option<Wanted>,
+    /// The shared cache that says it is fresh. Its layer may not be here.
+    pub(crate) from: Option<String>,
+}
+
+impl Checked {
+    /// By what this machine knows.
+    fn new(settings: BuildSettings, verdict: Verdict, slot: RecordSlot) -> Self {
+        Self { settings, verdict, is_prebuilt: false, slot, wanted: None, from: None }
+    }
+
+    /// A program whose binary is there: it is neither built nor shared.
+    pub(super) fn prebuilt(settings: BuildSettings, verdict: Verdict, slot: RecordSlot) -> Self {
+        Self { is_prebuilt: true, ..Self::new(settings, verdict, slot) }
+    }
+
+    /// Nothing is known of an earlier build.
+    fn stale(slot: RecordSlot, settings: BuildSettings, reason: StaleReason) -> Self {
+        Self::new(settings, Verdict::Stale(reason, PreviousBuild::default()), slot)
+    }
+
+    /// The same program when its layer cannot be had.
+    pub(crate) fn without_layer(&self) -> Self {
+        let (slot, settings) = (self.slot.clone(), self.settings.clone());
+        let stale = Self::stale(slot, settings, StaleReason::Layer);
+        Self { wanted: self.wanted.clone(), ..stale }
+    }
 }
 
 #[cfg(test)]
 impl Checked {
     /// A check without a record.
     pub(crate) fn for_tests(settings: BuildSettings, verdict: Verdict) -> Self {
-        Self { settings, verdict, is_prebuilt: false, slot: RecordSlot::none() }
+        Self::new(settings, verdict, RecordSlot::none())
     }
 }
 
@@ -80,6 +110,7 @@ pub(super) struct Freshness {
     observer: Observer,
     unproven: Arc<UnprovenGo>,
     followed: Option<Arc<Followed>>,
+    outcomes: Option<Arc<Outcomes>>,
 }
 
 /// A check that still needs the state of a repository.
@@ -100,7 +131,7 @@ impl Freshness {
         cancel: Cancel,
         observer: Observer,
         unproven: Arc<UnprovenGo>,
-        followed: Option<Arc<Followed>>,
+        (followed, outcomes): (Option<Arc<Followed>>, Option<Arc<Outcomes>>),
     ) -> Self {
         let (repositories, checks) = (OnceMap::new(), Semaphore::new(CHECKS));
         Self {
@@ -115,6 +146,7 @@ impl Freshness {
             observer,
             unproven,
             followed,
+            outcomes,
         }
     }
 
@@ -127,8 +159,113 @@ impl Freshness {
         settings: BuildSettings,
         capabilities: Option<[u8; 20]>,
     ) -> Arc<Checked> {
-        let import_path = program.main.import_path.clone();
         let _permit = self.checks.acquire().await;
+        let Some(outcomes) = &self.outcomes else {
+            return Arc::new(self.check_here(program, platform, settings, capabilities).await);
+        };
+        let mut checked = match program.guessed {
+            true => {
+                let keys = RecordKeys::new(&self.go, &settings, &program.main.import_path);
+                let slot = RecordSlot { keys, variant: self.variant(capabilities) };
+                Checked::stale(slot, settings, StaleReason::Inputs(Reason::NoRecord))
+            }
+            false => self.check_here(program, platform, settings, capabilities).await,
+        };
+        let wanted = Outcomes::wanted(program, platform, checked.slot.shared());
+        checked.wanted = Some(wanted.clone());
+        match &checked.verdict {
+            Verdict::Stale(StaleReason::Forced | StaleReason::Prebuilt(_), _) => {}
+            Verdict::Stale(StaleReason::Layer | StaleReason::Inputs(_), _) => {
+                if let Some(found) =
+                    self.look_elsewhere(outcomes, (&wanted, program.guessed), &checked).await
+                {
+                    return Arc::new(found);
+                }
+            }
+            Verdict::Fresh(_) => self.share(outcomes, &wanted, &checked),
+        }
+        Arc::new(checked)
+    }
+
+    /// Has the outcome of an earlier build shared, which may have been one without
+    /// shared caches.
+    fn share(&self, outcomes: &Outcomes, wanted: &Wanted, checked: &Checked) {
+        if outcomes.sharing.writes()
+            && let Some((recorded, _)) = RecordedBuild::load(&self.store, &checked.slot)
+        {
+            outcomes.share(wanted, &recorded, &checked.settings);
+        }
+    }
+
+    /// Asks the shared caches, one after the other.
+    async fn look_elsewhere(
+        self: &Arc<Self>,
+        outcomes: &Arc<Outcomes>,
+        (wanted, guessed): (&Wanted, bool),
+        checked: &Checked,
+    ) -> Option<Checked> {
+        if let Err(never) = reads_what_is_known(&checked.settings) {
+            if !guessed {
+                outcomes.emit_unshared(wanted, &never);
+            }
+            return None;
+        }
+        for (position, url) in outcomes.sharing.readers() {
+            let candidates = outcomes.sharing.candidates(position, &wanted.key).await;
+            let mut refused = candidates.refused.clone();
+            for candidate in &candidates.believed {
+                match self.check_candidate(outcomes, wanted, checked, candidate).await {
+                    Ok(found) => {
+                        outcomes.emit(wanted, url.to_string(), None);
+                        return Some(Checked { from: Some(url.to_string()), ..found });
+                    }
+                    Err(reason) => _ = refused.get_or_insert_with(|| reason.to_string()),
+                }
+            }
+            // Else it is asked again when `go` has said what it is.
+            if !guessed {
+                outcomes.emit(wanted, url.to_string(), refused);
+            }
+        }
+        None
+    }
+
+    async fn check_candidate(
+        self: &Arc<Self>,
+        outcomes: &Outcomes,
+        wanted: &Wanted,
+        checked: &Checked,
+        candidate: &Outcome,
+    ) -> Result<Checked, Reason> {
+        let settings = checked.settings.clone();
+        let record = outcomes.placed(candidate, wanted, &settings)?;
+        // One answer for all programs, and no other commit is the same.
+        if let Some(repository) = record.repository(&settings) {
+            let state = self.repository(&repository, &settings).await;
+            let state = state.map_err(|error| Reason::GitFailed { problem: error.to_string() })?;
+            record.check_repository(&settings, &state)?;
+        }
+        let (freshness, slot) = (Arc::clone(self), checked.slot.clone());
+        let (layer, info) = (candidate.layer, candidate.info.clone());
+        let wanted = wanted.clone();
+        let check = move || {
+            let renewed = record.check_inputs(&freshness.go, &settings, &freshness.files)?;
+            let recorded = RecordedBuild { record, layer, info };
+            let found = freshness.fresh(slot, settings, recorded, true, renewed);
+            Ok(Checked { wanted: Some(wanted), ..found })
+        };
+        blocking(check).await
+    }
+
+    /// Decides by the records of this machine.
+    async fn check_here(
+        self: &Arc<Self>,
+        program: &Program,
+        platform: &Platform,
+        settings: BuildSettings,
+        capabilities: Option<[u8; 20]>,
+    ) -> Checked {
+        let import_path = program.main.import_path.clone();
         let path = Some(import_path.as_str());
         let span = StageSpan::begin(&self.observer, Stage::Freshness, path, Some(platform));
         let variant = self.variant(capabilities);
@@ -139,14 +276,14 @@ impl Freshness {
             freshness.begin(slot, settings)
         };
         let pending = match blocking(begin).await {
-            Ok(checked) => return Arc::new(checked),
+            Ok(checked) => return checked,
             Err(pending) => pending,
         };
         let state = self.repository(&pending.repository, &pending.settings).await;
         let freshness = Arc::clone(self);
         let end = move || {
             let _span = span;
-            Arc::new(freshness.end(*pending, &state))
+            freshness.end(*pending, &state)
         };
         blocking(end).await
     }
@@ -160,12 +297,7 @@ impl Freshness {
     ) -> Result<Checked, Box<Pending>> {
         let stale = |slot: RecordSlot, settings, reason| {
             self.follow(&slot, &settings, None, false);
-            Ok(Checked {
-                settings,
-                verdict: Verdict::Stale(reason, PreviousBuild::default()),
-                is_prebuilt: false,
-                slot,
-            })
+            Ok(Checked::stale(slot, settings, reason))
         };
         if self.rebuild {
             return stale(slot, settings, StaleReason::Forced);
@@ -228,7 +360,7 @@ impl Freshness {
             let _ = RecordedBuild { record, ..recorded }.keep(&self.store, &slot);
         }
         let verdict = Verdict::Fresh(Box::new(built));
-        Checked { settings, verdict, is_prebuilt: false, slot }
+        Checked::new(settings, verdict, slot)
     }
 
     fn stale(
@@ -251,7 +383,7 @@ impl Freshness {
         let unconfirmed = unconfirmed.then(|| Box::new(record));
         let previous = PreviousBuild { unconfirmed, listing };
         let verdict = Verdict::Stale(StaleReason::Inputs(reason), previous);
-        Checked { settings, verdict, is_prebuilt: false, slot }
+        Checked::new(settings, verdict, slot)
     }
 
     /// Notes what the program depends on, if somebody wants to know.

@@ -71,13 +71,18 @@ impl RecordSlot {
     /// Of what is not recorded.
     pub(in crate::build) fn none() -> Self {
         let key = String::new;
-        let keys = RecordKeys { here: key(), anywhere: key(), last: key() };
+        let keys = RecordKeys { here: key(), anywhere: key(), shared: key(), last: key() };
         Self { keys, variant: key() }
     }
 
     /// The key of the record of this checkout.
     pub(in crate::build) fn here(&self) -> String {
         format!("{} {}", self.keys.here, self.variant)
+    }
+
+    /// The key of the records of all machines.
+    pub(in crate::build) fn shared(&self) -> String {
+        format!("{} {}", self.keys.shared, self.variant)
     }
 
     fn anywhere(&self) -> String {

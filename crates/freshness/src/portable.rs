@@ -1,0 +1,149 @@
+//! Makes a record of what another machine can check: content and relative paths, and
+//! nothing that says where or by whom the build was made.
+
+use std::path::{Component, Path, PathBuf};
+
+use golang::Go;
+use serde::{Deserialize, Serialize};
+use stat::Content;
+
+use crate::reason::Uncacheable;
+use crate::record::{Inputs, Record};
+use crate::toolchain::Toolchain;
+
+/// A record without times, numbers and places of files: whoever checks it reads all
+/// of them. [`here`](Self::here) makes a record of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PortableRecord(Record);
+
+/// Why a record is of use to no other machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotPortable {
+    /// No build of this kind is ever fresh.
+    #[error("{0}")]
+    Uncacheable(Uncacheable),
+    /// It is not believed here either, until the next build.
+    #[error("another machine's clock stamps {path}", path = path.display())]
+    Unconfirmed {
+        /// A file because of which it is not.
+        path: PathBuf,
+    },
+    /// The build reads something outside of the checkout.
+    #[error("it reads {path}, which is outside of the checkout", path = path.display())]
+    Outside {
+        /// What it reads.
+        path: PathBuf,
+    },
+    /// With `GOPROXY=off`, the module cache decides about a version.
+    #[error("with GOPROXY=off, the module cache decides about the stamped version")]
+    Versions,
+}
+
+impl Record {
+    /// The record for other machines, of a build by this `go`.
+    ///
+    /// # Errors
+    /// It depends on something that only this machine has.
+    pub fn portable(&self, go: &Go) -> Result<PortableRecord, NotPortable> {
+        let inputs = match &self.inputs {
+            Ok(inputs) => inputs,
+            Err(never) => return Err(NotPortable::Uncacheable(never.clone())),
+        };
+        if let Some(path) = &inputs.unconfirmed {
+            return Err(NotPortable::Unconfirmed { path: path.clone() });
+        }
+        if inputs.stamp.as_ref().is_some_and(|(stamp, ..)| stamp.has_versions()) {
+            return Err(NotPortable::Versions);
+        }
+        let mut inputs = inputs.clone();
+        inputs.looked = 0;
+        inputs.toolchain = inputs.toolchain.relative_to(go)?;
+        for dir in &mut inputs.dirs {
+            inside(&dir.path)?;
+            dir.forget_stats();
+        }
+        for file in &mut inputs.files {
+            inside(&file.path)?;
+            file.content = file.content.map(Content::without_place);
+        }
+        if let Some((_, package, module)) = &inputs.stamp {
+            inside(package)?;
+            inside(module)?;
+        }
+        Ok(PortableRecord(Self { inputs: Ok(inputs), ..self.clone() }))
+    }
+}
+
+impl PortableRecord {
+    /// The record as this machine checks it, with the toolchain of this `go`.
+    #[must_use]
+    pub fn here(&self, go: &Go) -> Record {
+        let placed =
+            |inputs: &Inputs| Inputs { toolchain: inputs.toolchain.placed(go), ..inputs.clone() };
+        Record {
+            inputs: self.0.inputs.as_ref().map(placed).map_err(Clone::clone),
+            ..self.0.clone()
+        }
+    }
+
+    /// What the caller finds the layer of the binary by.
+    #[must_use]
+    pub fn layer(&self) -> &str {
+        &self.0.layer
+    }
+}
+
+/// Whether a path is found from the root of any checkout. One that leads to a neighbour
+/// of it is as `go.mod` or `go.work` has it.
+fn inside(path: &str) -> Result<(), NotPortable> {
+    let relative = |part: Component<'_>| {
+        matches!(part, Component::Normal(_) | Component::ParentDir | Component::CurDir)
+    };
+    match Path::new(path).components().all(relative) {
+        true => Ok(()),
+        false => Err(NotPortable::Outside { path: PathBuf::from(path) }),
+    }
+}
+
+impl Toolchain {
+    /// The directory of a `go`: its file is `bin/go` below.
+    fn root(go: &Go) -> Option<&Path> {
+        go.file().parent()?.parent()
+    }
+
+    /// With files as they are called below its directory. Those of a toolchain that
+    /// was chosen by its version are named by that: `go` compares what it downloads
+    /// with their sum.
+    fn relative_to(&self, go: &Go) -> Result<Self, NotPortable> {
+        let root = Self::root(go).filter(|_| go.file() == self.program());
+        let outside = |path: &Path| NotPortable::Outside { path: path.to_owned() };
+        let root = root.ok_or_else(|| outside(self.program()))?;
+        let mut files = Vec::new();
+        for file in self.files() {
+            let path = Path::new(&file.path);
+            match path.strip_prefix(root).ok().and_then(Path::to_str) {
+                Some(below) => {
+                    let mut file = file.clone();
+                    file.path = below.replace(std::path::MAIN_SEPARATOR, "/");
+                    file.content = file.content.map(Content::without_place);
+                    files.push(file);
+                }
+                None if self.is_of_chosen(path) => {}
+                None => return Err(outside(path)),
+            }
+        }
+        Ok(self.with_files(files).with_place(PathBuf::new()))
+    }
+
+    /// With files as they are called here.
+    fn placed(&self, go: &Go) -> Self {
+        let root = Self::root(go).unwrap_or(Path::new(""));
+        let mut files = self.files().to_vec();
+        for file in &mut files {
+            file.path = root.join(&file.path).to_string_lossy().into_owned();
+        }
+        self.with_files(files).with_place(go.file().to_owned())
+    }
+}
