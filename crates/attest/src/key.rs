@@ -35,7 +35,7 @@ impl fmt::Debug for SigningKey {
 /// Why a text is no key to sign with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum SigningKeyError {
     /// It is no PEM.
     #[error("there is no private key in PEM in it")]
     NoPem,
@@ -73,28 +73,29 @@ impl SigningKey {
     ///
     /// # Errors
     /// It is no such key, or does not open.
-    pub fn from_pem(text: &str, password: Option<&[u8]>) -> Result<Self, KeyError> {
-        let (label, der) = pem::first(text).ok_or(KeyError::NoPem)?;
+    pub fn from_pem(text: &str, password: Option<&[u8]>) -> Result<Self, SigningKeyError> {
+        let (label, der) = pem::first(text).ok_or(SigningKeyError::NoPem)?;
         match label {
             "PRIVATE KEY" | "EC PRIVATE KEY" => Self::from_der(&der),
             label if encrypted::LABELS.contains(&label) => {
-                let password = password.ok_or(KeyError::NoPassword)?;
+                let password = password.ok_or(SigningKeyError::NoPassword)?;
                 Self::from_der(&encrypted::open(&der, password)?)
             }
-            label => Err(KeyError::Label { label: label.to_owned() }),
+            label => Err(SigningKeyError::Label { label: label.to_owned() }),
         }
     }
 
-    fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+    fn from_der(der: &[u8]) -> Result<Self, SigningKeyError> {
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
         if let Ok(pair) = EcdsaKeyPair::from_private_key_der(algorithm, der) {
             let public: Result<PublicKeyX509Der<'_>, Unspecified> = pair.public_key().as_der();
-            let public = public.map_err(|_| KeyError::Kind)?.as_ref().to_vec();
+            let public = public.map_err(|_| SigningKeyError::Kind)?.as_ref().to_vec();
             return Ok(Self { pair: Pair::P256(Box::new(pair)), public });
         }
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| KeyError::Kind)?;
+        let pair =
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| SigningKeyError::Kind)?;
         let public: Result<PublicKeyX509Der<'_>, Unspecified> = pair.public_key().as_der();
-        let public = public.map_err(|_| KeyError::Kind)?.as_ref().to_vec();
+        let public = public.map_err(|_| SigningKeyError::Kind)?.as_ref().to_vec();
         Ok(Self { pair: Pair::Ed25519(Box::new(pair)), public })
     }
 
@@ -145,7 +146,7 @@ mod tests {
         verifier.verify(b"x", &signature).unwrap();
         assert!(verifier.verify(b"y", &signature).is_err());
         for (password, want) in
-            [(None, KeyError::NoPassword), (Some(&b"pww"[..]), KeyError::Password)]
+            [(None, SigningKeyError::NoPassword), (Some(&b"pww"[..]), SigningKeyError::Password)]
         {
             assert_eq!(SigningKey::from_pem(ENCRYPTED, password).unwrap_err(), want);
         }
@@ -164,21 +165,21 @@ mod tests {
             of("ENCRYPTED SIGSTORE PRIVATE KEY", &json)
         };
         let nonce = STANDARD.encode([0; 24]);
-        let label = |label: &str| KeyError::Label { label: label.to_owned() };
+        let label = |label: &str| SigningKeyError::Label { label: label.to_owned() };
         for (text, want) in [
-            (String::new(), KeyError::NoPem),
-            ("-----BEGIN PRIVATE KEY-----\n!".to_owned(), KeyError::NoPem),
+            (String::new(), SigningKeyError::NoPem),
+            ("-----BEGIN PRIVATE KEY-----\n!".to_owned(), SigningKeyError::NoPem),
             (PUBLIC.to_owned(), label("PUBLIC KEY")),
             (of("ENCRYPTED PRIVATE KEY", "x"), label("ENCRYPTED PRIVATE KEY")),
-            (of("PRIVATE KEY", "x"), KeyError::Kind),
-            (of("ENCRYPTED COSIGN PRIVATE KEY", "{}"), KeyError::Malformed),
-            (sealed(1 << 40, "scrypt", &nonce), KeyError::Malformed),
-            (sealed(65537, "scrypt", &nonce), KeyError::Malformed),
-            (sealed(2, "scrypt", "AAAA"), KeyError::Malformed),
-            (sealed(2, "scrypt", &nonce), KeyError::Malformed),
+            (of("PRIVATE KEY", "x"), SigningKeyError::Kind),
+            (of("ENCRYPTED COSIGN PRIVATE KEY", "{}"), SigningKeyError::Malformed),
+            (sealed(1 << 40, "scrypt", &nonce), SigningKeyError::Malformed),
+            (sealed(65537, "scrypt", &nonce), SigningKeyError::Malformed),
+            (sealed(2, "scrypt", "AAAA"), SigningKeyError::Malformed),
+            (sealed(2, "scrypt", &nonce), SigningKeyError::Malformed),
             (
                 sealed(2, "argon2", &nonce),
-                KeyError::Cipher { kdf: "argon2".into(), cipher: "nacl/secretbox".into() },
+                SigningKeyError::Cipher { kdf: "argon2".into(), cipher: "nacl/secretbox".into() },
             ),
         ] {
             assert_eq!(SigningKey::from_pem(&text, Some(b"x")).unwrap_err(), want, "{text}");

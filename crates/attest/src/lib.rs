@@ -9,6 +9,6 @@ mod simple;
 mod statement;
 
 pub use envelope::{BUNDLE_TYPE, Envelope, bundle};
-pub use key::{KeyError, SignError, SigningKey};
+pub use key::{SignError, SigningKey, SigningKeyError};
 pub use simple::{SIMPLE_TYPE, simple_signing};
 pub use statement::{COSIGN_SIGN, SLSA_PROVENANCE, Statement};

@@ -42,7 +42,7 @@ mod static_base;
 mod tests;
 
 pub use activity::Clock;
-pub use attest::{KeyError, SigningKey};
+pub use attest::{SigningKey, SigningKeyError};
 pub use bases::{
     BaseError, BaseReference, LocalBaseError, LockedBase, LockedBases, known_platforms,
 };

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{KeyError, ProvenanceOptions, Repository, SigningKey, SigningOptions};
+use engine::{ProvenanceOptions, Repository, SigningKey, SigningKeyError, SigningOptions};
 
 use crate::cli::{SigningArgs, VERSION};
 use crate::config::{Located, Origin, Signing};
@@ -95,9 +95,9 @@ fn read(process: &Process, named: &Located<String>, work_dir: &Path) -> Result<S
     let password = password.map(|(_, password)| password.as_encoded_bytes());
     SigningKey::from_pem(&text, password).map_err(|error| {
         let hint = match error {
-            KeyError::NoPassword => Some("set COSIGN_PASSWORD to the password"),
-            KeyError::Password => Some("COSIGN_PASSWORD has the password"),
-            KeyError::Kind | KeyError::Label { .. } => {
+            SigningKeyError::NoPassword => Some("set COSIGN_PASSWORD to the password"),
+            SigningKeyError::Password => Some("COSIGN_PASSWORD has the password"),
+            SigningKeyError::Kind | SigningKeyError::Label { .. } => {
                 Some("`cosign generate-key-pair` makes one; `openssl genpkey -algorithm ed25519` does, too")
             }
             _ => None,

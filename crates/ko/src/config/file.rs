@@ -49,7 +49,7 @@ pub(crate) struct Build {
 
 impl File {
     /// The keys.
-    pub(crate) const KEYS: [&str; 18] = [
+    pub(crate) const KEYS: [&str; 19] = [
         "defaultBaseImage",
         "baseImageOverrides",
         "maxBaseAge",
