@@ -256,7 +256,9 @@ trusted comment: trusted
         for text in ["", "x", payload(PUBLIC), &payload(SECRET).replace("HV+6A", "HV+6B")] {
             assert_eq!(text.parse::<SecretKey>().unwrap_err(), KeyError::Secret);
         }
-        let encrypted = payload(SECRET).replacen("RWQAAEIy", "RWRTY0Iy", 1);
+        let mut encrypted = STANDARD.decode(payload(SECRET)).unwrap();
+        encrypted[2..4].copy_from_slice(b"Sc");
+        let encrypted = STANDARD.encode(encrypted);
         assert_eq!(encrypted.parse::<SecretKey>().unwrap_err(), KeyError::Password);
         assert!(!format!("{:?}", keys().1).contains("HV+6"));
     }

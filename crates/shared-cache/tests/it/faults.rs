@@ -102,7 +102,7 @@ impl Storage for Faulty {
         let chunks = match self.fault {
             Fault::Stops => stream::iter([Ok("con".into())]).chain(stream::pending()).boxed(),
             Fault::Damages => stream::iter([Ok("c0ntent".into())]).boxed(),
-            Fault::Cuts => stream::iter([Ok("conten".into())]).boxed(),
+            Fault::Cuts => stream::iter([Ok(Bytes::from_static(&CONTENT[..6]))]).boxed(),
             Fault::Adds => whole().chain(stream::iter([Ok("!".into())])).boxed(),
             Fault::Slow => {
                 let meter = self.meter.clone();
