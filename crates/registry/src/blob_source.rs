@@ -8,7 +8,7 @@ use store::Store;
 use crate::body::Payload;
 use crate::client::Client;
 use crate::error::RegistryError;
-use crate::stream::Opener;
+use crate::opener::Opener;
 
 /// Where the bytes of a blob that is to be pushed are.
 #[derive(Debug, Clone)]

@@ -11,8 +11,8 @@ use store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use crate::error::RegistryError;
+use crate::opener::Opener;
 use crate::pulse::Pulse;
-use crate::stream::Opener;
 
 /// How much of a blob is in memory at once, in bytes.
 const CHUNK: usize = 256 * 1024;

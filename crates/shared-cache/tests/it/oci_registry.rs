@@ -12,6 +12,7 @@ use oci::Repository;
 use registry::{Chain, Client, ClientOptions, RetryPolicy};
 use serde_json::json;
 use testkit::registry::{Auth, Bearer, Class, Fault, Rule, TestRegistry};
+use testkit::service::run;
 
 use crate::conformance::{Abilities, blob, conforms, name, two_writers};
 use crate::program::{Program, tool};
@@ -247,4 +248,32 @@ async fn a_registry_that_deletes_nothing_is_used() {
     let error = storage.remove(&id).await.unwrap_err();
     assert!(matches!(error, StorageError::Unsupported { .. }), "{error:?}");
     assert!(storage.list().await.unwrap().iter().any(|entry| entry.id == id));
+}
+
+/// The garbage collection of registries takes what no tag leads to.
+#[tokio::test]
+async fn garbage_collection_keeps_what_was_written() {
+    let program = tool("registries/registry");
+    let program = program.to_str().unwrap();
+    let (dir, meter) = (tempfile::tempdir().unwrap(), Meter::new());
+    let serve = || Program::start(|host, _| distribution(program, host, dir.path(), true));
+    let (name, content) = (name("outcomes", "x"), blob(b"content"));
+    let server = serve();
+    let filled = storage(server.host(), &meter);
+    filled.put(&content, Body::from_bytes("content".into(), &meter)).await.unwrap();
+    for text in ["old", "new"] {
+        let previous = filled.read(&name).await.unwrap().map(|found| found.version);
+        filled.write(&name, text.into(), previous.as_ref()).await.unwrap();
+    }
+    drop(server);
+    let mut collect = Command::new(program);
+    collect.args(["garbage-collect", "--delete-untagged"]).arg(dir.path().join("config.yml"));
+    let said = String::from_utf8(run(&mut collect)).unwrap();
+    // The old record, and the manifest that it had.
+    assert!(said.contains("2 blobs and 0 manifests eligible for deletion"), "{said}");
+    let server = serve();
+    let kept = storage(server.host(), &meter);
+    assert_eq!(kept.read(&name).await.unwrap().unwrap().bytes, "new");
+    assert!(kept.missing(&[content]).await.unwrap().is_empty());
+    assert!(kept.get(&content).await.unwrap().is_some());
 }
