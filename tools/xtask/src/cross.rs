@@ -101,8 +101,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Tries how a static ko finds registries, where a network of its own can be had.
 fn names(ko: &Path) -> Result<()> {
-    if !machine::is_root()? {
-        println!("names are not looked up: that takes root");
+    let mut apart = Command::new("unshare");
+    if !machine::is_root()? || !step::output(apart.args(["--net", "true"]))?.status.success() {
+        println!("names are not looked up: that takes root, and a network of its own");
         return Ok(());
     }
     setup::install(&[("ip", "iproute2"), ("python3", "python3")])?;

@@ -82,6 +82,7 @@ fn unpack(dir: &Path) -> Result<()> {
     let failed = |source| Error::File { path: dir.to_owned(), source };
     // It counts when it is whole.
     let partial = dir.with_extension("partial");
+    fs::create_dir_all(&partial).map_err(failed)?;
     let debs = tempfile::tempdir().map_err(failed)?;
     step::run(Command::new("apt-get").arg("download").args(&rust).current_dir(debs.path()))?;
     for deb in fs::read_dir(debs.path()).map_err(failed)? {
