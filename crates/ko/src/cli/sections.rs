@@ -71,6 +71,7 @@ const SECTIONS: [Section; 7] = [
             "debug-port",
             "debug-version",
             "disable-optimizations",
+            "prebuilt",
         ],
     },
     Section {

@@ -106,7 +106,7 @@ fn a_build_is_over_the_default_and_keys_of_maps_keep_their_case() {
 
 #[test]
 fn what_is_wrong_of_an_image_is_told_with_its_place() {
-    let labels: String = (0..10_000).map(|number| format!("    l{number}: x\n")).collect();
+    let labels: String = (0..10_000).map(|number| format!("      l{number}: x\n")).collect();
     for (text, message, place) in [
         (
             "ports: [80, 70000]",
@@ -193,7 +193,7 @@ fn what_is_wrong_of_an_image_is_told_with_its_place() {
             "gitAnnotations': git knows source, revision, version, created, not \"license\"",
             "3:22",
         ),
-        (&format!("labels:\n{labels}"), "labels' has 10000 keys: an image has at most 1000", "4:5"),
+        (&format!("labels:\n{labels}"), "labels' has 10000 keys: an image has at most 1000", "4:7"),
         ("x: 1\n  image: y", "' expected a map of settings, got a string", "1:1"),
     ] {
         let text = format!("builds:\n- image:\n    {text}\n");
