@@ -50,9 +50,8 @@ pub(crate) fn link_weight(binary: Option<u64>) -> u64 {
 /// some wait for their disk.
 const LAYERS: u64 = 2;
 
-/// Bounds a run. It has two parts, and who may hold the lock of a binary has one of
-/// them: nobody holds a lock while waiting for what is given back only after another
-/// has got it.
+/// Bounds a run, in two parts. Who may hold the lock of a binary has only the part of
+/// which no holder waits for a lock.
 #[derive(Debug)]
 pub(crate) struct Budget {
     pub(crate) builds: BuildBudget,
