@@ -69,9 +69,8 @@ fn read(
         .map_err(|error| error.context("error creating publisher"))?;
     let to_registry = destination.push && destination.local.is_none();
     let signing = signing::settings(&publish.signing, builder.signing);
-    let place = cosign_repository(process);
-    let signing = place
-        .and_then(|place| signing::options(process, &signing, place, to_registry, &work_dir))
+    let place = || cosign_repository(process);
+    let signing = signing::options(process, &signing, place, to_registry, &work_dir)
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
     let answers = verbose.then(|| keychain::Observer::new(ui::credentials));

@@ -39,11 +39,12 @@ pub(crate) fn settings(arguments: &SigningArgs, config: Signing) -> Signing {
     })
 }
 
-/// How images are signed, if they are. `pushes` says whether they go to a registry.
+/// How images are signed, if they are. `pushes` says whether they go to a registry;
+/// `repository` is asked only where something is signed.
 pub(crate) fn options(
     process: &Process,
     signing: &Signing,
-    repository: Option<Repository>,
+    repository: impl FnOnce() -> Result<Option<Repository>>,
     pushes: bool,
     work_dir: &Path,
 ) -> Result<Option<SigningOptions>> {
@@ -65,7 +66,7 @@ pub(crate) fn options(
         format,
         images,
         provenance: attests.then(|| provenance(process)),
-        repository,
+        repository: repository()?,
     }))
 }
 

@@ -100,8 +100,9 @@ fn path(text: &str) -> Result<(), String> {
 fn signal(text: &str) -> Result<(), String> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let number =
-        |text: &str, most| text.parse().is_ok_and(|number: u8| (1..=most).contains(&number));
+    let number = |text: &str, most| {
+        !text.starts_with('+') && text.parse().is_ok_and(|number: u8| (1..=most).contains(&number))
+    };
     let is_real_time =
         |start, most| name.strip_prefix(start).is_some_and(|text| number(text, most));
     if SIGNALS.contains(&name)

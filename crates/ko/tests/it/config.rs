@@ -79,6 +79,7 @@ registries:
     mirrors:
       - m.example/hub # .ko.yaml:9
 registriesConf: "false" # default
+cache: [] # default
 builds:
   - id: web # .ko.yaml:11
     dir: "." # default

@@ -26,7 +26,7 @@ fn without_a_home_only_the_cache_is_lost() {
     let output = run(&["resolve", "-f", "plain.yaml"]).env("HOME", "").output().success();
     assert_eq!(output.stdout, "a: b\n---\n");
     let output = run(&["config"]).output().success();
-    assert!(output.stdout.contains("cache: \"\" # default\n"), "{}", output.stdout);
+    assert!(output.stdout.contains("cacheDirectory: \"\" # default\n"), "{}", output.stdout);
     for words in [&["version"][..], &["config", "--schema"], &["completion", "bash"], &["help"]] {
         let _ = run(words).output().success();
     }
