@@ -118,7 +118,9 @@ fn cache(dir: &Path) {
         }
         let downloaded = format!("mod/cache/download/{escaped}/@v/{version}");
         write(dir, &format!("{downloaded}.mod"), &go_mod);
-        write(dir, &format!("{downloaded}.info"), &format!("{{\"Version\":\"{version}\"}}"));
+        // With a time, since Go 1.27 writes one into it that has none.
+        let info = format!("{{\"Version\":\"{version}\",\"Time\":\"0001-01-01T00:00:00Z\"}}");
+        write(dir, &format!("{downloaded}.info"), &info);
         write(dir, &format!("{downloaded}.ziphash"), &format!("h1:{files}"));
         write(dir, &format!("{downloaded}.lock"), "");
     }
