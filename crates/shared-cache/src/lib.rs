@@ -15,7 +15,7 @@
 //! 1. A row in [`Scheme`] (`url.rs`), and a file `src/<scheme>.rs` with a struct
 //!    that implements [`Storage`]. It tells its [`Meter`] of each request and of
 //!    the bytes that pass: that is also how a storage shows that it makes progress.
-//! 2. A line in [`open`].
+//! 2. A line in [`open()`].
 //! 3. A test that runs `conformance` of `tests/it` over it.
 
 mod body;

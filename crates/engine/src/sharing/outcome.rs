@@ -6,7 +6,7 @@
 //! <zstd: one line of JSON for each outcome, the latest first>
 //! ```
 //!
-//! A line has the outcome and the signature of its [`statement`]. All outcomes of one
+//! A line has the outcome and the signature of its statement. All outcomes of one
 //! program, built one way, are in one record, so that one answer has those of all
 //! recent commits; what they have in common costs nothing.
 
