@@ -1,7 +1,7 @@
 //! Remembers how each registry is spoken to, and the credential and token for
 //! each repository.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -175,6 +175,7 @@ pub(crate) struct Account {
     /// Is it kept for the next run how it lets us in?
     pub(crate) is_kept: AtomicBool,
     ahead: Mutex<Option<Ahead>>,
+    has_looked_ahead: AtomicBool,
     early: Mutex<Option<Upload>>,
     token: Mutex<(Scopes, Arc<Flight<Token>>)>,
 }
@@ -190,10 +191,13 @@ impl Account {
         replace(&mut self.auth.lock().expect("no holder of this lock panics"), auth);
     }
 
-    /// Has a token fetched ahead, unless one is on its way.
+    /// Has a token fetched ahead, once: who comes later, when that one is in use
+    /// already, would fetch another.
     pub(crate) fn look_ahead(&self, begin: impl FnOnce() -> Ahead) {
         let mut ahead = self.ahead.lock().expect("no holder of this lock panics");
-        ahead.get_or_insert_with(begin);
+        if !self.has_looked_ahead.swap(true, Ordering::Relaxed) {
+            *ahead = Some(begin());
+        }
     }
 
     /// Ends that.
