@@ -79,7 +79,7 @@ pub struct Counters {
 pub struct PulledBase {
     /// The base as the user wrote it.
     pub base: String,
-    /// Its digest, unless `base` names it already or there is none.
+    /// The digest that its tag points at. `None` if `base` is a digest, or built in.
     pub digest: Option<Digest>,
     /// The platforms whose images are there.
     pub platforms: Vec<Platform>,

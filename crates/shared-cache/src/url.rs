@@ -216,12 +216,12 @@ mod tests {
         for (text, directory) in [
             ("file:///srv/cache", "/srv/cache"),
             ("file:/srv/cache", "/srv/cache"),
-            ("file:cache", "/work/cache"),
-            ("file:../cache", "/work/../cache"),
+            ("file:cache", "/repo/cache"),
+            ("file:../cache", "/repo/../cache"),
             ("file:///srv/cache?x=1", "/srv/cache"),
         ] {
             let url: CacheUrl = text.parse().unwrap();
-            assert_eq!(url.directory(Path::new("/work")), Path::new(directory), "{text}");
+            assert_eq!(url.directory(Path::new("/repo")), Path::new(directory), "{text}");
             assert_eq!(url.to_string(), text);
         }
         let url: CacheUrl = "file:///C:/cache".parse().unwrap();

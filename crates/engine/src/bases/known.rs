@@ -42,7 +42,7 @@ fn of(store: &Store, place: &Reference) -> Option<Vec<Platform>> {
 
 fn platforms(index: &Index) -> Option<Vec<Platform>> {
     let all = index.manifests.iter().filter_map(|entry| entry.platform.clone());
-    // Attestations have a platform that is none.
+    // An attestation's platform is `unknown/unknown`.
     let all: Vec<Platform> = all.filter(|platform| platform.os != "unknown").collect();
     (!all.is_empty()).then_some(all)
 }

@@ -62,7 +62,7 @@ mod tests {
     fn only_directories_are_asked_for_modules() {
         for (set, want) in [
             ("", NOWHERE),
-            ("https://proxy.golang.org,direct", NOWHERE),
+            ("https://proxy.example.com,direct", NOWHERE),
             ("https://a,file:///m|direct", "file:///m"),
             ("off", "off"),
         ] {

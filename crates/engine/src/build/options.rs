@@ -19,11 +19,11 @@ pub struct BuildOptions {
     pub image: ImageSettings,
     /// The files of images of programs without a build of their own.
     pub files: Vec<ImageFile>,
-    /// Leave out the layer of kodata where there is none.
+    /// Omit the kodata layer if the program has no kodata.
     pub skip_empty_kodata: bool,
-    /// Leave symbols and what debuggers need out of programs.
+    /// Omit the symbol table and debug information from programs.
     pub strip: bool,
-    /// The binaries of the one program of the run, if they are there already.
+    /// The prebuilt binaries of the run's only program.
     pub prebuilt: Option<Prebuilt>,
     /// `--ldflags`: in place of all that is configured, unless empty.
     pub ldflags: Vec<Template>,
@@ -52,13 +52,13 @@ pub struct BuildConfig {
     pub capabilities: Option<[u8; 20]>,
     /// What its image says of itself: its own settings and those of all.
     pub image: ImageSettings,
-    /// Its binaries, if they are there already.
+    /// Its prebuilt binaries.
     pub prebuilt: Option<Prebuilt>,
     /// The files of its image: its own or those of all.
     pub files: Vec<ImageFile>,
-    /// Leave out the layer of kodata where there is none.
+    /// Omit the kodata layer if the program has no kodata.
     pub skip_empty_kodata: bool,
-    /// Leave symbols and what debuggers need out of the program.
+    /// Omit the symbol table and debug information from the program.
     pub strip: bool,
 }
 

@@ -118,7 +118,7 @@ fn source(info: &BuildInfo, options: &ProvenanceOptions) -> Option<Value> {
     if let Some(uri) = &options.source {
         source["uri"] = uri.as_str().into();
     }
-    // Of another system than git, the revision is no hash of that kind.
+    // `gitCommit` is for git alone: the revisions of other systems are not git hashes.
     if setting("vcs") == Some("git") {
         source["digest"] = json!({ "gitCommit": revision });
     } else {

@@ -12,11 +12,11 @@ use super::field::Field;
 /// as it is configured, and a `String` when templates are expanded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSettings<T = Text> {
-    /// In the place of the program.
+    /// The entrypoint, in place of the program.
     pub entrypoint: Option<Vec<T>>,
-    /// Behind the entrypoint.
+    /// Arguments appended to the entrypoint.
     pub args: Option<Vec<T>>,
-    /// The arguments that whoever runs the image may replace.
+    /// The default arguments, which `docker run IMAGE ARG…` replaces.
     pub cmd: Option<Vec<T>>,
     /// Variables by name; one without a value is removed.
     pub env: Vec<(String, Option<T>)>,
@@ -78,7 +78,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A value of an image that is none.
+/// Why a configured value of an image is invalid.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextError {

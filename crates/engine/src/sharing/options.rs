@@ -26,8 +26,8 @@ pub struct SharingOptions {
 pub struct SharedFrom {
     /// Where it is.
     pub url: CacheUrl,
-    /// Whether the repository names it (`.ko.yaml`), so that whoever may change
-    /// that decides what is read: only what is signed is believed then.
+    /// Whether `.ko.yaml` names it. Anybody who can change that file then chooses
+    /// what is read, so only signed outcomes are believed.
     pub by_repository: bool,
 }
 
