@@ -54,13 +54,22 @@ pub struct Reply {
     status: u16,
     headers: String,
     body: String,
+    cut: Cut,
+}
+
+/// Where the connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Never,
+    BeforeIt,
+    InTheBody,
 }
 
 impl Reply {
     /// An answer with a body.
     #[must_use]
     pub fn new(status: u16, body: impl Into<String>) -> Self {
-        Self { status, headers: String::new(), body: body.into() }
+        Self { status, headers: String::new(), body: body.into(), cut: Cut::Never }
     }
 
     /// A good one, in JSON.
@@ -74,6 +83,18 @@ impl Reply {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push_str(&format!("{name}: {value}\r\n"));
         self
+    }
+
+    /// None: the connection ends when the request is read.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { cut: Cut::BeforeIt, ..Self::new(200, "") }
+    }
+
+    /// The connection ends in the middle of the body.
+    #[must_use]
+    pub fn half(self) -> Self {
+        Self { cut: Cut::InTheBody, ..self }
     }
 }
 
@@ -180,8 +201,13 @@ impl Shared {
             body: String::from_utf8_lossy(&body).into_owned(),
         };
         self.requests.lock().expect("no holder of this lock panics").push(request.clone());
-        let Reply { status, headers, body } = (self.handler)(&request);
+        let Reply { status, headers, body, cut } = (self.handler)(&request);
         let length = body.len();
+        let body = match cut {
+            Cut::Never => &body[..],
+            Cut::BeforeIt => return None,
+            Cut::InTheBody => &body[..length / 2],
+        };
         let answer = format!(
             "HTTP/1.1 {status} Status\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}"
         );

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
@@ -455,4 +456,79 @@ async fn repositories_are_made() {
         assert!(request.is_none());
         assert_eq!(made, Ok(false));
     }
+}
+
+/// Every way in which the API may fail to make a repository: it is made in the end, or
+/// the error names the API and what it said.
+#[tokio::test]
+async fn a_repository_is_made_or_the_error_says_why_not() {
+    let body = json!({ "repository": {} });
+    let good = || Reply::json(&body);
+    let page = "<html>Sign in</html>";
+    let passing = [
+        ("429", Reply::new(429, page)),
+        ("500", Reply::new(500, page)),
+        ("502", Reply::new(502, page)),
+        ("503", Reply::new(503, page).header("retry-after", "1")),
+        ("504", Reply::new(504, page)),
+        ("", Reply::none()),
+        ("", good().half()),
+    ];
+    let lasting = [
+        ("302", Reply::new(302, "").header("location", "http://192.0.2.1/")),
+        ("400", Reply::new(400, "{")),
+        ("401", Reply::new(401, page)),
+        ("403", Reply::new(403, page)),
+        ("404", Reply::new(404, "{}")),
+        ("408", Reply::new(408, "")),
+        ("413", Reply::new(413, "")),
+        ("416", Reply::new(416, "")),
+        ("the answer is not the expected JSON", Reply::new(200, page)),
+        ("the answer is not the expected JSON", Reply::new(200, "")),
+        ("the answer is larger than 1 MiB", Reply::new(200, format!("{{{}", " ".repeat(2 << 20)))),
+    ];
+    let mut cases = Vec::new();
+    for (said, fault) in &passing {
+        cases.extend([(*said, fault, 1, 2), (*said, fault, 2, 3), (*said, fault, usize::MAX, 3)]);
+    }
+    cases.extend(lasting.iter().map(|(said, fault)| (*said, fault, usize::MAX, 1)));
+    let runs = cases.into_iter().map(|(said, fault, times, requests)| {
+        let (fault, good) = (fault.clone(), good());
+        async move {
+            let asked = AtomicUsize::new(0);
+            let answer = move |_: &Request| {
+                if asked.fetch_add(1, Ordering::Relaxed) < times {
+                    fault.clone()
+                } else {
+                    good.clone()
+                }
+            };
+            let machine = with_keys(Machine::new(answer));
+            let repository = format!("{REGISTRY}/team/app").parse().unwrap();
+            let made = machine.clouds().ecr.create(&repository).await;
+            let made = made.map_err(|error| error.to_string());
+            if times == usize::MAX {
+                let error = made.unwrap_err();
+                assert!(error.contains(&format!("Amazon ECR: {API}: {said}")), "{error}");
+                assert!(!error.contains("canary"), "{error}");
+            } else {
+                assert_eq!(made, Ok(true), "{said} {times} times");
+            }
+            assert_eq!(machine.cloud.requests().len(), requests, "{said} {times} times");
+        }
+    });
+    futures::future::join_all(runs).await;
+}
+
+/// The API has made it, and its answer was lost.
+#[tokio::test]
+async fn a_repository_whose_answer_was_lost_is_made() {
+    let asked = AtomicUsize::new(0);
+    let exists = json!({ "__type": "RepositoryAlreadyExistsException" }).to_string();
+    let machine = with_keys(Machine::new(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::none(),
+        _ => Reply::new(400, exists.clone()),
+    }));
+    let repository = format!("{REGISTRY}/team/app").parse().unwrap();
+    assert!(machine.clouds().ecr.create(&repository).await.unwrap());
 }
