@@ -2,12 +2,13 @@
 //! configuration file: the keys of maps keep their case, and `null` removes what the
 //! base has.
 
-use engine::{
-    Field, FileRule, HealthcheckSettings, ImageFile, ImageSettings, Place, Platform, Prebuilt,
-    PrebuiltFile, Text,
-};
-use jiff::SignedDuration;
+mod files;
+mod healthcheck;
 
+use engine::{Field, ImageFile, ImageSettings, Place, Platform, Prebuilt, PrebuiltFile, Text};
+
+pub(crate) use self::files::FileEntry;
+pub(crate) use self::healthcheck::Check;
 use super::origin::{List, Located};
 use super::read::Reader;
 use super::tree::{Node, Value};
@@ -43,99 +44,6 @@ pub(crate) struct Image {
     pub(crate) files: Option<Vec<FileEntry>>,
     pub(crate) skip_empty_kodata: Option<Located<bool>>,
     pub(crate) strip: Option<Located<bool>>,
-}
-
-/// Files beside the program.
-#[derive(Debug, Clone)]
-pub(crate) struct FileEntry {
-    pub(crate) src: Located<String>,
-    pub(crate) dst: Located<String>,
-    /// The digits as they are written: they are octal.
-    pub(crate) mode: Option<Located<String>>,
-    pub(crate) owner: Option<Located<String>>,
-    pub(crate) template: Option<Located<bool>>,
-    pub(crate) platform: Option<List>,
-}
-
-impl FileEntry {
-    /// The keys.
-    pub(crate) const KEYS: [&str; 6] = ["src", "dst", "mode", "owner", "template", "platform"];
-
-    /// What the engine makes of it; `path` is what it is called.
-    fn rule(&self, path: &str) -> Result<ImageFile> {
-        let wrong = |value: &Located<String>, key: &str, what: &str| {
-            value.origin.error(format!("'{path}.{key}': {:?} is no {what}", value.value))
-        };
-        let Located { value: source, .. } = &self.src;
-        if source.is_empty() || source.contains('\0') {
-            return Err(wrong(&self.src, "src", "file, directory or pattern"));
-        }
-        let place = "absolute path in the image, as /etc/app/";
-        let target = target(&self.dst.value).ok_or_else(|| wrong(&self.dst, "dst", place))?;
-        let mode = self.mode.as_ref().map(|mode| {
-            let digits = mode.value.trim_matches(['"', '\'']);
-            let digits = digits.strip_prefix("0o").unwrap_or(digits);
-            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-            let bits = u16::from_str_radix(digits, 8).ok();
-            let bits = bits.filter(|bits| plain && *bits <= 0o7777);
-            bits.ok_or_else(|| wrong(mode, "mode", "mode: write octal digits, as in 0644"))
-        });
-        let owner = self.owner.as_ref().map(|owner| {
-            let (user, group) = owner.value.split_once(':').unwrap_or((&owner.value, "0"));
-            let id = |text: &str| {
-                let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-                // What a tar of this kind has room for.
-                text.parse().ok().filter(|id: &u32| plain && *id <= 0o7_777_777)
-            };
-            let ids = id(user).zip(id(group));
-            ids.ok_or_else(|| wrong(owner, "owner", "owner: write ids, as in 65532:65532"))
-        });
-        let platforms = self.platform.iter().flat_map(|list| &list.items).map(|item| {
-            let platform: Option<Platform> = item.value.parse().ok();
-            platform
-                .filter(|it| !it.os.is_empty())
-                .ok_or_else(|| wrong(item, "platform", "platform"))
-        });
-        Ok(ImageFile {
-            rule: FileRule {
-                source: source.clone(),
-                target,
-                mode: mode.transpose()?,
-                owner: owner.transpose()?.unwrap_or((0, 0)),
-            },
-            template: self.template.as_ref().is_some_and(|it| it.value),
-            platforms: platforms.collect::<Result<_>>()?,
-            place: format!("{}: '{path}'", self.src.origin),
-        })
-    }
-}
-
-/// A place in an image with single slashes, if that is one; of Windows' without its drive.
-fn target(text: &str) -> Option<String> {
-    let text = match text.as_bytes() {
-        [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic() => {
-            text[2..].replace('\\', "/")
-        }
-        [b'/', ..] => text.to_owned(),
-        _ => return None,
-    };
-    let parts: Vec<&str> =
-        text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    if parts.contains(&"..") || text.contains('\0') {
-        return None;
-    }
-    let end = if text.ends_with('/') && !parts.is_empty() { "/" } else { "" };
-    Some(format!("/{}{end}", parts.join("/")))
-}
-
-/// A health check.
-#[derive(Debug, Clone)]
-pub(crate) struct Check {
-    pub(crate) test: List,
-    pub(crate) interval: Option<Located<String>>,
-    pub(crate) timeout: Option<Located<String>>,
-    pub(crate) start_period: Option<Located<String>>,
-    pub(crate) retries: Option<Located<String>>,
 }
 
 /// The annotations that git knows (OCI image-spec, "Annotations"): how each is
@@ -336,75 +244,6 @@ impl Image {
     }
 }
 
-impl Check {
-    /// The keys.
-    pub(crate) const KEYS: [&str; 5] = ["test", "interval", "timeout", "startPeriod", "retries"];
-
-    fn settings(&self, texts: &Texts<'_>) -> Result<HealthcheckSettings> {
-        let wrong = |value: &Located<String>, key: &str, what: &str| {
-            let path = texts.path;
-            value
-                .origin
-                .error(format!("'{path}.healthcheck.{key}': {:?} is no {what}", value.value))
-        };
-        let time = |key: &str, value: Option<&Located<String>>| {
-            let Some(value) = value else { return Ok(0) };
-            let nanos = value.value.parse::<SignedDuration>().ok();
-            // Engines refuse what is shorter than a millisecond.
-            let nanos = nanos.and_then(|time| i64::try_from(time.as_nanos()).ok());
-            nanos
-                .filter(|nanos| *nanos == 0 || *nanos >= 1_000_000)
-                .ok_or_else(|| wrong(value, key, "duration, such as 30s or 1m30s"))
-        };
-        let retries = match &self.retries {
-            None => 0,
-            Some(value) => {
-                let number = value.value.parse::<u32>().ok().map(i64::from);
-                number.ok_or_else(|| wrong(value, "retries", "number of times"))?
-            }
-        };
-        let Some(first) = self.test.items.first() else {
-            return Err(self
-                .test
-                .origin
-                .error(format!("'{}.healthcheck.test': there is nothing to run", texts.path)));
-        };
-        let words = self.test.items.len();
-        let fits = match &*first.value {
-            "NONE" => words == 1,
-            "CMD" => words > 1,
-            "CMD-SHELL" => words == 2,
-            _ => false,
-        };
-        if !fits {
-            let message = format!(
-                "'{}.healthcheck.test' begins with CMD and the words of a command, with CMD-SHELL and one text, or is NONE alone",
-                texts.path
-            );
-            return Err(self.test.origin.error(message));
-        }
-        Ok(HealthcheckSettings {
-            test: texts
-                .list("healthcheck.test", Field::Word, Some(&self.test))?
-                .unwrap_or_default(),
-            interval: time("interval", self.interval.as_ref())?,
-            timeout: time("timeout", self.timeout.as_ref())?,
-            start_period: time("startPeriod", self.start_period.as_ref())?,
-            retries,
-        })
-    }
-
-    /// The texts, by their keys.
-    pub(crate) fn scalars(&self) -> [(&'static str, Option<&Located<String>>); 4] {
-        [
-            ("interval", self.interval.as_ref()),
-            ("timeout", self.timeout.as_ref()),
-            ("startPeriod", self.start_period.as_ref()),
-            ("retries", self.retries.as_ref()),
-        ]
-    }
-}
-
 /// Adds a binary for a platform, and where that is said.
 pub(crate) fn add_prebuilt(
     prebuilt: &mut Prebuilt,
@@ -538,76 +377,9 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
         skip_empty_kodata: switch("skipEmptyKodata")?,
         strip: switch("strip")?,
     };
-    let files = get("files").map(|(node, path)| files(reader, &path, node)).transpose()?;
-    let check = get("healthcheck").map(|(node, path)| check(reader, &path, node));
+    let files = get("files").map(|(node, path)| files::read(reader, &path, node)).transpose()?;
+    let check = get("healthcheck").map(|(node, path)| healthcheck::read(reader, &path, node));
     Ok(Image { healthcheck: check.transpose()?, files, ..image })
-}
-
-fn check(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<Check> {
-    let Value::Map(entries) = &*node.value else {
-        return Err(expected(reader, path, "a map of settings", node));
-    };
-    let fields = reader.fields(entries, &Check::KEYS)?;
-    let text = |key: &str| {
-        fields.get(key).map(|node| one(reader, &format!("{path}.{key}"), node)).transpose()
-    };
-    let test = match fields.get("test") {
-        None => List { items: Vec::new(), origin: reader.origin(node) },
-        Some(node) => match &*node.value {
-            Value::List(_) | Value::Map(_) => reader.list(&format!("{path}.test"), node)?,
-            // As Docker Compose has it.
-            scalar => {
-                let text = scalar.scalar().unwrap_or_default();
-                let words = match &*text {
-                    "NONE" => vec![text],
-                    _ => vec!["CMD-SHELL".to_owned(), text],
-                };
-                List::of(words, reader.origin(node))
-            }
-        },
-    };
-    Ok(Check {
-        test,
-        interval: text("interval")?,
-        timeout: text("timeout")?,
-        start_period: text("startPeriod")?,
-        retries: text("retries")?,
-    })
-}
-
-fn files(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<Vec<FileEntry>> {
-    let Value::List(entries) = &*node.value else {
-        return Err(expected(reader, path, "a list of files", node));
-    };
-    let mut files = Vec::with_capacity(entries.len());
-    for (index, node) in entries.iter().enumerate() {
-        let path = format!("{path}[{index}]");
-        let Value::Map(entries) = &*node.value else {
-            return Err(expected(reader, &path, "a map with src and dst", node));
-        };
-        let fields = reader.fields(entries, &FileEntry::KEYS)?;
-        let get = |key: &str| fields.get(key).map(|node| (*node, format!("{path}.{key}")));
-        let text = |key| get(key).map(|(node, path)| one(reader, &path, node)).transpose();
-        let must = |key: &str, text: Option<Located<String>>| {
-            text.ok_or_else(|| reader.origin(node).error(format!("'{path}' has no {key}")))
-        };
-        // As it is written: in YAML, 0644 is a number already.
-        let mode = get("mode").map(|(node, path)| {
-            let Located { origin, .. } = one(reader, &path, node)?;
-            Ok(Located::new(reader.written(node).to_owned(), origin))
-        });
-        let template = get("template").map(|(node, path)| switch(reader, &path, node));
-        let platform = get("platform").map(|(node, path)| reader.list(&path, node));
-        files.push(FileEntry {
-            src: must("src", text("src")?)?,
-            dst: must("dst", text("dst")?)?,
-            mode: mode.transpose()?,
-            owner: text("owner")?,
-            template: template.transpose()?,
-            platform: platform.transpose()?,
-        });
-    }
-    Ok(files)
 }
 
 fn switch(reader: &Reader<'_>, path: &str, node: &Node) -> Result<Located<bool>> {
