@@ -46,16 +46,16 @@ pub enum MachineError {
     #[error("it cannot be read")]
     Read(#[source] std::io::Error),
     /// It is a directory or something else that is no file.
-    #[error("it is no file")]
+    #[error("it is not a file")]
     NotAFile,
     /// It is no executable.
-    #[error("it is no executable of ELF, Mach-O or PE")]
+    #[error("it is not an ELF, Mach-O or PE executable")]
     NotExecutable,
     /// Its headers make no sense.
     #[error("its headers make no sense")]
     Malformed(#[source] Error),
     /// It is an object, a library or a core dump.
-    #[error("it is no program, but an object or a library")]
+    #[error("it is an object file or a library, not a program")]
     NotAProgram,
     /// It is for another machine.
     #[error("it is for {is}")]

@@ -48,7 +48,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Lock>> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() && metadata.len() <= LIMIT => {}
         Ok(_) => {
-            let message = format!("{} is no file that ko lock wrote", path.display());
+            let message = format!("{} was not written by ko lock", path.display());
             return Err(CommandError::new(message).of_kind(Kind::Usage));
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -240,7 +240,7 @@ impl Lock {
         for old in &before.bases {
             let name = tagged(&old.image);
             if self.bases.iter().all(|base| tagged(&base.image) != name) {
-                changes.push(format!("{name} is no base any more"));
+                changes.push(format!("{name} is no longer a base"));
             }
         }
         if self.go != before.go {
@@ -348,7 +348,7 @@ mod tests {
             [
                 format!("b:latest: {DIGEST}, of 2026-01-01T00:00:00Z, is now {OTHER}"),
                 format!("d:latest: {OTHER}"),
-                "c:latest is no base any more".to_owned(),
+                "c:latest is no longer a base".to_owned(),
                 "go1.27.0".to_owned(),
             ]
         );

@@ -81,7 +81,7 @@ fn read(process: &Process, named: &Located<String>, work_dir: &Path) -> Result<S
             let path = work_dir.join(&named.value);
             let metadata = path.metadata().map_err(|error| wrong(&error.to_string()))?;
             if !metadata.is_file() || metadata.len() > LIMIT {
-                return Err(wrong("it is no file with a key"));
+                return Err(wrong("it is not a file with a key"));
             }
             if is_open(&metadata) {
                 let path = path.display();

@@ -77,7 +77,7 @@ impl Client {
         let bytes = response.bytes(MAX_PAGE).await?;
         match serde_json::from_slice::<Page>(&bytes) {
             Ok(page) => Ok(Some((page.tags.unwrap_or_default(), next))),
-            Err(_) => Err(response.protocol("the answer is no list of tags")),
+            Err(_) => Err(response.protocol("the answer is not a list of tags")),
         }
     }
 

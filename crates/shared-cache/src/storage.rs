@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::{BlobId, Body, RecordName, StorageError};
 
@@ -109,4 +110,23 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Writes something small and removes it again, to find out whether that is
     /// allowed.
     fn try_writing(&self) -> BoxFuture<'_, Result<(), StorageError>>;
+}
+
+/// Requests at once, of a storage that has one for each blob.
+pub(crate) const AT_ONCE: usize = 16;
+
+/// The blobs that are missing, of a storage that is asked for each.
+pub(crate) async fn ask_each<F>(
+    blobs: &[BlobId],
+    is_there: impl Fn(BlobId) -> F,
+) -> Result<Vec<BlobId>, StorageError>
+where
+    F: Future<Output = Result<bool, StorageError>>,
+{
+    let asked = stream::iter(blobs.to_vec()).map(|blob| {
+        let is_there = is_there(blob);
+        async move { Ok::<_, StorageError>((!is_there.await?).then_some(blob)) }
+    });
+    let missing: Vec<Option<BlobId>> = asked.buffered(AT_ONCE).try_collect().await?;
+    Ok(missing.into_iter().flatten().collect())
 }

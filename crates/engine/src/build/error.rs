@@ -210,7 +210,7 @@ pub enum ListingError {
         source: LoadError,
     },
     /// A file is no program for its platform.
-    #[error("{place}: {path} is no program for {platform}", path = path.display())]
+    #[error("{place}: {path} is not a program for {platform}", path = path.display())]
     Prebuilt {
         /// Where it is named.
         place: String,

@@ -58,7 +58,7 @@ pub enum FileProblem {
         reason: String,
     },
     /// A file is no template.
-    #[error("{path:?} is no template")]
+    #[error("{path:?} is not a template")]
     Template {
         /// The file.
         path: PathBuf,

@@ -50,7 +50,7 @@ impl Field {
 pub(super) fn ports(text: &str) -> Result<Vec<String>, String> {
     let wrong = || {
         format!(
-            "{text:?} is no port: write a number from 1 to 65535 or a range, as in 8080, 53/udp or 8000-8010"
+            "{text:?} is not a port: write a number from 1 to 65535 or a range, as in 8080, 53/udp or 8000-8010"
         )
     };
     let (numbers, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
@@ -83,7 +83,7 @@ fn user(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{text:?} is no user: write a name or an id of at most {LARGEST_ID}, and a group behind a colon, as in 65532:65532"
+        "{text:?} is not a user: write a name or an id of at most {LARGEST_ID}, and a group behind a colon, as in 65532:65532"
     ))
 }
 
@@ -94,7 +94,7 @@ fn path(text: &str) -> Result<(), String> {
     if text.starts_with('/') || drive {
         return Ok(());
     }
-    Err(format!("{text:?} is no absolute path in the image, as /data"))
+    Err(format!("{text:?} is not an absolute path in the image, as /data"))
 }
 
 fn signal(text: &str) -> Result<(), String> {
@@ -113,7 +113,7 @@ fn signal(text: &str) -> Result<(), String> {
     {
         return Ok(());
     }
-    Err(format!("{text:?} is no signal: write a name or a number from 1 to 64, as in SIGQUIT"))
+    Err(format!("{text:?} is not a signal: write a name or a number from 1 to 64, as in SIGQUIT"))
 }
 
 #[cfg(test)]

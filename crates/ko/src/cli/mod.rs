@@ -242,7 +242,7 @@ pub(crate) fn build_words(words: &[&str]) -> BuildArgs {
     let line = ["ko", "build"].iter().chain(words).map(OsString::from).collect::<Vec<_>>();
     match parse(&line) {
         Ok(Parsed::Command(Cli { command: Command::Build(watched), .. })) => watched.arguments,
-        other => unreachable!("{words:?} are no flags of ko build: {other:?}"),
+        other => unreachable!("{words:?} are not flags of ko build: {other:?}"),
     }
 }
 

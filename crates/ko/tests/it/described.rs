@@ -80,7 +80,7 @@ fn what_a_template_comes_to_is_checked_before_anything_is_compiled() {
     for (image, want) in [
         (
             "ports: ['{{.Base}}']",
-            ".ko.yaml:3: 'builds[0].image.ports': \"app\" is no port: write a number",
+            ".ko.yaml:3: 'builds[0].image.ports': \"app\" is not a port: write a number",
         ),
         (
             "labels: {a: b, c: '{{.Env.MISSING}}'}",

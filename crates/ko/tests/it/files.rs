@@ -141,7 +141,7 @@ fn what_cannot_be_is_told_with_its_place_before_anything_is_compiled() {
         ),
         ("[{src: a, dst: /ko-app/app}]", program),
         ("[{src: a, dst: /var/run/ko/}]", "/var/run/ko/a is the place of kodata"),
-        ("[{src: bad, dst: /x, template: true}]", "is no template"),
+        ("[{src: bad, dst: /x, template: true}]", "is not a template"),
         ("[{src: ../outside, dst: /x}]", "is outside of"),
     ] {
         let file = format!("builds:\n- image:\n    files: {files}\n");

@@ -98,32 +98,32 @@ fn what_is_no_program_for_its_platform_is_refused() {
     for (words, want) in [
         (
             format!("linux/arm64={amd64}"),
-            "is no program for linux/arm64: it is for linux/amd64".to_owned(),
+            "is not a program for linux/arm64: it is for linux/amd64".to_owned(),
         ),
         (
             format!("linux/amd64={}", windows.display()),
-            "is no program for linux/amd64: it is for windows/arm64".to_owned(),
+            "is not a program for linux/amd64: it is for windows/arm64".to_owned(),
         ),
         (
             format!("linux/amd64={}", root.join("text").display()),
-            "it is no executable of ELF, Mach-O or PE".to_owned(),
+            "it is not an ELF, Mach-O or PE executable".to_owned(),
         ),
         (
             format!("linux/amd64={}", root.join("cut").display()),
             "its headers make no sense".to_owned(),
         ),
-        (format!("linux/amd64={}", root.display()), "it is no file".to_owned()),
+        (format!("linux/amd64={}", root.display()), "it is not a file".to_owned()),
         (
             "linux/amd64=../nothing".to_owned(),
-            "--prebuilt: ../nothing is no program for linux/amd64: it cannot be read".to_owned(),
+            "--prebuilt: ../nothing is not a program for linux/amd64: it cannot be read".to_owned(),
         ),
         (amd64.to_string(), "there is no '='".to_owned()),
-        (format!("linux={amd64}"), "\"linux\" is no platform".to_owned()),
+        (format!("linux={amd64}"), "\"linux\" is not a platform".to_owned()),
         (
             format!("linux/amd64={amd64},linux/amd64=x"),
             "there are two binaries for linux/amd64".to_owned(),
         ),
-        ("linux/amd64=".to_owned(), "there is no file".to_owned()),
+        ("linux/amd64=".to_owned(), "the path is empty".to_owned()),
     ] {
         let before = fixture.registry.requests().len();
         let output = fixture.build(&format!("--bare --prebuilt={words} .")).output().failure(1);

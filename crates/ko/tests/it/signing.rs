@@ -165,7 +165,7 @@ fn what_cannot_be_signed_with_is_refused_at_once() {
         ("--sign --signing-key=none", "pw", &["reading the key none to sign with: No such file"]),
         ("--sign --signing-key=text", "pw", &["there is no private key in PEM"]),
         ("--sign --signing-key=public.pem", "pw", &["it is a PUBLIC KEY", "cosign generate-key"]),
-        ("--sign --signing-key=.", "pw", &["it is no file with a key"]),
+        ("--sign --signing-key=.", "pw", &["it is not a file with a key"]),
         ("--sign --signing-key=env://NONE", "pw", &["there is no such variable"]),
         ("--sign --signing-key=cosign.key", "no", &["the password is wrong", "COSIGN_PASSWORD"]),
         ("--sign --sign-format=old", "pw", &["must be bundle or legacy"]),

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use credentials::Stores;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{
     Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
@@ -27,7 +27,7 @@ use object_store::{
 use oci::Digest;
 use tokio::sync::OnceCell;
 
-use crate::storage::{ByteStream, Entry, EntryId, Storage, Version, Versioned, Written};
+use crate::storage::{ByteStream, Entry, EntryId, Storage, Version, Versioned, Written, ask_each};
 use crate::{BlobId, Body, CacheUrl, Meter, RecordName, StorageError};
 
 /// The version of the layout, and the part of the name that holds it.
@@ -41,9 +41,6 @@ const PARTS: usize = 2;
 
 /// The largest record that is read, in bytes.
 const MAX_RECORD: u64 = 64 << 20;
-
-/// Requests at once.
-const AT_ONCE: usize = 16;
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -239,14 +236,7 @@ impl Storage for ObjectStorage {
     }
 
     fn missing<'a>(&'a self, blobs: &'a [BlobId]) -> BoxFuture<'a, Result<Vec<BlobId>>> {
-        async move {
-            let asked = stream::iter(blobs.to_vec()).map(|blob| async move {
-                Ok::<_, StorageError>((!self.is_there(&blob).await?).then_some(blob))
-            });
-            let missing: Vec<Option<BlobId>> = asked.buffered(AT_ONCE).try_collect().await?;
-            Ok(missing.into_iter().flatten().collect())
-        }
-        .boxed()
+        ask_each(blobs, move |blob| async move { self.is_there(&blob).await }).boxed()
     }
 
     fn get<'a>(&'a self, blob: &'a BlobId) -> BoxFuture<'a, Result<Option<ByteStream>>> {

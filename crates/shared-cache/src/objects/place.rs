@@ -156,7 +156,7 @@ fn azure_key(
     let Some(key) = variables.text("AZURE_STORAGE_KEY").or(of_connection) else { return Ok(None) };
     let key = AzureAccessKey::try_new(&key).ok().filter(|_| STANDARD.decode(&key).is_ok());
     key.map(Some).ok_or_else(|| StorageError::Denied {
-        message: "the key of the storage account is no base64".to_owned(),
+        message: "the key of the storage account is not base64".to_owned(),
     })
 }
 

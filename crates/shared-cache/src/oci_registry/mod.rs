@@ -26,7 +26,9 @@ use oci::{Descriptor, Digest, Manifest, MediaType, Repository, Tag};
 use registry::{Access, BlobSource, Client, FetchedManifest, Opener, PushHint, RegistryError};
 use tokio::sync::OnceCell;
 
-use crate::storage::{ByteStream, Entry, EntryId, Storage, Version, Versioned, Written};
+use crate::storage::{
+    AT_ONCE, ByteStream, Entry, EntryId, Storage, Version, Versioned, Written, ask_each,
+};
 use crate::{BlobId, Body, Meter, RecordName, StorageError};
 
 use tags::Meaning;
@@ -44,9 +46,6 @@ const INLINE: usize = 256 << 10;
 
 /// The largest record that is read, in bytes.
 const MAX_RECORD: u64 = 64 << 20;
-
-/// Requests at once. The client has bounds of its own.
-const AT_ONCE: usize = 16;
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -159,7 +158,8 @@ impl RegistryStorage {
         let layer = manifest.layers.first().filter(|_| manifest.artifact_type == RECORD);
         let layer = layer.ok_or_else(|| strange("no record of a cache"))?;
         if let Some(data) = &layer.data {
-            let bytes = STANDARD.decode(data).map_err(|_| strange("a record that is no base64"))?;
+            let bytes =
+                STANDARD.decode(data).map_err(|_| strange("a record that is not base64"))?;
             return Ok(bytes.into());
         }
         let bytes = self.client.blob_bytes(&self.repository, layer, MAX_RECORD);
@@ -401,16 +401,11 @@ impl Storage for RegistryStorage {
     }
 
     fn missing<'a>(&'a self, blobs: &'a [BlobId]) -> BoxFuture<'a, Result<Vec<BlobId>>> {
-        async move {
-            let asked = stream::iter(blobs.to_vec()).map(|blob| async move {
-                let wanted = descriptor(&blob);
-                let is_there = self.ask(self.client.has_blob(&self.repository, &wanted)).await?;
-                Ok::<_, StorageError>((!is_there).then_some(blob))
-            });
-            let missing: Vec<Option<BlobId>> = asked.buffered(AT_ONCE).try_collect().await?;
-            Ok(missing.into_iter().flatten().collect())
-        }
-        .boxed()
+        let is_there = move |blob| async move {
+            let wanted = descriptor(&blob);
+            self.ask(self.client.has_blob(&self.repository, &wanted)).await
+        };
+        ask_each(blobs, is_there).boxed()
     }
 
     fn get<'a>(&'a self, blob: &'a BlobId) -> BoxFuture<'a, Result<Option<ByteStream>>> {

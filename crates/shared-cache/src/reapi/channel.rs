@@ -161,10 +161,10 @@ fn headers_of(text: &str) -> Result<HeaderMap, String> {
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or(format!("{HEADERS} wants name=value"))?;
         let name: HeaderName =
-            name.trim().parse().map_err(|_| format!("{HEADERS}: {name:?} is no header"))?;
+            name.trim().parse().map_err(|_| format!("{HEADERS}: {name:?} is not a header name"))?;
         let value = HeaderValue::from_str(value.trim());
-        let mut value =
-            value.map_err(|_| format!("{HEADERS}: the value of {name} is no header's"))?;
+        let mut value = value
+            .map_err(|_| format!("{HEADERS}: the value of {name} is not valid in a header"))?;
         value.set_sensitive(true);
         headers.append(name, value);
     }

@@ -27,13 +27,13 @@ impl FileEntry {
     /// What the engine makes of it; `path` is what it is called.
     pub(super) fn rule(&self, path: &str) -> Result<ImageFile> {
         let wrong = |value: &Located<String>, key: &str, what: &str| {
-            value.origin.error(format!("'{path}.{key}': {:?} is no {what}", value.value))
+            value.origin.error(format!("'{path}.{key}': {:?} is not {what}", value.value))
         };
         let Located { value: source, .. } = &self.src;
         if source.is_empty() || source.contains('\0') {
-            return Err(wrong(&self.src, "src", "file, directory or pattern"));
+            return Err(wrong(&self.src, "src", "a file, directory or pattern"));
         }
-        let place = "absolute path in the image, as /etc/app/";
+        let place = "an absolute path in the image, as /etc/app/";
         let target = target(&self.dst.value).ok_or_else(|| wrong(&self.dst, "dst", place))?;
         let mode = self.mode.as_ref().map(|mode| {
             let digits = mode.value.trim_matches(['"', '\'']);
@@ -41,7 +41,7 @@ impl FileEntry {
             let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
             let bits = u16::from_str_radix(digits, 8).ok();
             let bits = bits.filter(|bits| plain && *bits <= 0o7777);
-            bits.ok_or_else(|| wrong(mode, "mode", "mode: write octal digits, as in 0644"))
+            bits.ok_or_else(|| wrong(mode, "mode", "a mode: write octal digits, as in 0644"))
         });
         let owner = self.owner.as_ref().map(|owner| {
             let (user, group) = owner.value.split_once(':').unwrap_or((&owner.value, "0"));
@@ -51,13 +51,13 @@ impl FileEntry {
                 text.parse().ok().filter(|id: &u32| plain && *id <= 0o7_777_777)
             };
             let ids = id(user).zip(id(group));
-            ids.ok_or_else(|| wrong(owner, "owner", "owner: write ids, as in 65532:65532"))
+            ids.ok_or_else(|| wrong(owner, "owner", "an owner: write ids, as in 65532:65532"))
         });
         let platforms = self.platform.iter().flat_map(|list| &list.items).map(|item| {
             let platform: Option<Platform> = item.value.parse().ok();
             platform
                 .filter(|it| !it.os.is_empty())
-                .ok_or_else(|| wrong(item, "platform", "platform"))
+                .ok_or_else(|| wrong(item, "platform", "a platform"))
         });
         Ok(ImageFile {
             rule: FileRule {

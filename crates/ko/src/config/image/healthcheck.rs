@@ -28,7 +28,7 @@ impl Check {
             let path = texts.path;
             value
                 .origin
-                .error(format!("'{path}.healthcheck.{key}': {:?} is no {what}", value.value))
+                .error(format!("'{path}.healthcheck.{key}': {:?} is not {what}", value.value))
         };
         let time = |key: &str, value: Option<&Located<String>>| {
             let Some(value) = value else { return Ok(0) };
@@ -37,13 +37,13 @@ impl Check {
             let nanos = nanos.and_then(|time| i64::try_from(time.as_nanos()).ok());
             nanos
                 .filter(|nanos| *nanos == 0 || *nanos >= 1_000_000)
-                .ok_or_else(|| wrong(value, key, "duration, such as 30s or 1m30s"))
+                .ok_or_else(|| wrong(value, key, "a duration, such as 30s or 1m30s"))
         };
         let retries = match &self.retries {
             None => 0,
             Some(value) => {
                 let number = value.value.parse::<u32>().ok().map(i64::from);
-                number.ok_or_else(|| wrong(value, "retries", "number of times"))?
+                number.ok_or_else(|| wrong(value, "retries", "a number of times"))?
             }
         };
         let Some(first) = self.test.items.first() else {

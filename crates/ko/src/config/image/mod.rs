@@ -192,7 +192,7 @@ impl Image {
                     let place = place(&file.origin);
                     add_prebuilt(&mut prebuilt, &platform.value, &file.value, &place)
                 }
-                None => Err("there is no file".to_owned()),
+                None => Err("the path is empty".to_owned()),
             };
             added.map_err(|error| {
                 platform.origin.error(format!("'{path}.prebuilt.{}': {error}", platform.value))
@@ -252,12 +252,12 @@ pub(crate) fn add_prebuilt(
     place: &str,
 ) -> std::result::Result<(), String> {
     let parsed: Platform =
-        platform.parse().map_err(|error| format!("{platform:?} is no platform: {error}"))?;
+        platform.parse().map_err(|error| format!("{platform:?} is not a platform: {error}"))?;
     if parsed.os.is_empty() || parsed.architecture.is_empty() {
-        return Err(format!("{platform:?} is no platform: write os/arch, as in linux/arm64"));
+        return Err(format!("{platform:?} is not a platform: write os/arch, as in linux/arm64"));
     }
     if path.is_empty() {
-        return Err("there is no file".to_owned());
+        return Err("the path is empty".to_owned());
     }
     if prebuilt.files.iter().any(|file| file.platform == parsed) {
         return Err(format!("there are two binaries for {platform}"));
@@ -353,7 +353,7 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
     }
     for (name, _) in env.iter().flatten() {
         if name.value.contains('=') {
-            let message = format!("'{path}.env': {:?} is no name of a variable", name.value);
+            let message = format!("'{path}.env': {:?} is not a variable name", name.value);
             return Err(name.origin.error(message));
         }
     }
@@ -407,7 +407,7 @@ fn map(reader: &Reader<'_>, path: &str, node: &Node) -> Result<Map> {
     for (key, value) in entries {
         let name = reader.name(key)?;
         if name.is_empty() || name.contains('\0') {
-            return Err(reader.origin(key).error(format!("'{path}': {name:?} is no name")));
+            return Err(reader.origin(key).error(format!("'{path}': {name:?} is not a name")));
         }
         let value = match &*value.value {
             Value::Null => None,

@@ -110,29 +110,37 @@ fn what_is_wrong_of_an_image_is_told_with_its_place() {
     for (text, message, place) in [
         (
             "ports: [80, 70000]",
-            "ports': \"70000\" is no port: write a number from 1 to 65535 or a range, as in 8080, 53/udp or 8000-8010",
+            "ports': \"70000\" is not a port: write a number from 1 to 65535 or a range, as in 8080, 53/udp or 8000-8010",
             "3:17",
         ),
         (
             "user: a b",
-            "user': \"a b\" is no user: write a name or an id of at most 2147483647, and a group behind a colon, as in 65532:65532",
+            "user': \"a b\" is not a user: write a name or an id of at most 2147483647, and a group behind a colon, as in 65532:65532",
             "3:11",
         ),
         (
             "user: ''",
-            "user': \"\" is no user: write a name or an id of at most 2147483647, and a group behind a colon, as in 65532:65532",
+            "user': \"\" is not a user: write a name or an id of at most 2147483647, and a group behind a colon, as in 65532:65532",
             "3:11",
         ),
-        ("workdir: data", "workdir': \"data\" is no absolute path in the image, as /data", "3:14"),
-        ("volumes: [./x]", "volumes': \"./x\" is no absolute path in the image, as /data", "3:15"),
+        (
+            "workdir: data",
+            "workdir': \"data\" is not an absolute path in the image, as /data",
+            "3:14",
+        ),
+        (
+            "volumes: [./x]",
+            "volumes': \"./x\" is not an absolute path in the image, as /data",
+            "3:15",
+        ),
         (
             "stopSignal: SIGFOO",
-            "stopSignal': \"SIGFOO\" is no signal: write a name or a number from 1 to 64, as in SIGQUIT",
+            "stopSignal': \"SIGFOO\" is not a signal: write a name or a number from 1 to 64, as in SIGQUIT",
             "3:17",
         ),
         ("cmd: serve --port 80", "cmd': a command of several words is a list", "3:10"),
         ("env: [A=1]", "env' expected a map from names to texts, got a list", "3:10"),
-        ("env: {A=: 1}", "env': \"A=\" is no name of a variable", "3:11"),
+        ("env: {A=: 1}", "env': \"A=\" is not a variable name", "3:11"),
         ("labels: {a: [b]}", "labels.a' expected a string, got a list", "3:17"),
         (
             "labels: {a: '{{.Nothing'}",
@@ -147,37 +155,37 @@ fn what_is_wrong_of_an_image_is_told_with_its_place() {
         ("healthcheck: {interval: 5s}", "healthcheck.test': there is nothing to run", "3:18"),
         (
             "healthcheck: {test: x, interval: 5}",
-            "healthcheck.interval': \"5\" is no duration, such as 30s or 1m30s",
+            "healthcheck.interval': \"5\" is not a duration, such as 30s or 1m30s",
             "3:38",
         ),
         (
             "healthcheck: {test: x, timeout: 1us}",
-            "healthcheck.timeout': \"1us\" is no duration, such as 30s or 1m30s",
+            "healthcheck.timeout': \"1us\" is not a duration, such as 30s or 1m30s",
             "3:37",
         ),
         (
             "healthcheck: {test: x, retries: -1}",
-            "healthcheck.retries': \"-1\" is no number of times",
+            "healthcheck.retries': \"-1\" is not a number of times",
             "3:37",
         ),
         (
             "files: [{src: a, dst: b}]",
-            "files[0].dst': \"b\" is no absolute path in the image, as /etc/app/",
+            "files[0].dst': \"b\" is not an absolute path in the image, as /etc/app/",
             "3:27",
         ),
         (
             "files: [{src: a, dst: /../b}]",
-            "files[0].dst': \"/../b\" is no absolute path in the image, as /etc/app/",
+            "files[0].dst': \"/../b\" is not an absolute path in the image, as /etc/app/",
             "3:27",
         ),
         (
             "files: [{src: a, dst: /b, mode: 0999}]",
-            "files[0].mode': \"0999\" is no mode: write octal digits, as in 0644",
+            "files[0].mode': \"0999\" is not a mode: write octal digits, as in 0644",
             "3:37",
         ),
         (
             "files: [{src: a, dst: /b, owner: root}]",
-            "files[0].owner': \"root\" is no owner: write ids, as in 65532:65532",
+            "files[0].owner': \"root\" is not an owner: write ids, as in 65532:65532",
             "3:38",
         ),
         ("files: [{src: a}]", "files[0]' has no dst", "3:13"),
@@ -185,7 +193,7 @@ fn what_is_wrong_of_an_image_is_told_with_its_place() {
         ("strip: maybe", "strip' must be true or false, not \"maybe\"", "3:12"),
         (
             "prebuilt: {linux: a}",
-            "prebuilt.linux': \"linux\" is no platform: write os/arch, as in linux/arm64",
+            "prebuilt.linux': \"linux\" is not a platform: write os/arch, as in linux/arm64",
             "3:16",
         ),
         (
