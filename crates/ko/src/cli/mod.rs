@@ -204,6 +204,14 @@ fn command() -> clap::Command {
     sections::commands(pflag::like(Cli::command()))
 }
 
+/// The command line, for parsing these arguments.
+fn command_of(arguments: &[OsString]) -> clap::Command {
+    let is_named = |name: &str| arguments.iter().any(|word| word == name);
+    let is_meant =
+        |sub: &clap::Command| is_named(sub.get_name()) || sub.get_all_aliases().any(is_named);
+    sections::commands(pflag::like_of(Cli::command(), is_meant))
+}
+
 /// The help of a command or topic, and whether there is one of this name.
 pub(crate) fn help(words: &[String]) -> (String, bool) {
     let topic = match words {
@@ -255,7 +263,7 @@ fn parse_words(arguments: &[OsString]) -> Result<Parsed> {
     if let Some(parsed) = for_programs(arguments)? {
         return Ok(parsed);
     }
-    let command = command();
+    let command = command_of(arguments);
     let arguments = ko_compat::known(arguments, &command);
     let parsed = command.try_get_matches_from(&arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {

@@ -11,14 +11,24 @@ pub(super) const GLOBAL: &str = "Global Flags";
 
 /// The command with all its subcommands, read by pflag's rules.
 pub(super) fn like(command: Command) -> Command {
+    like_of(command, |_| true)
+}
+
+/// The command with those subcommands read by pflag's rules that may be meant. The others
+/// are there by name: there is a lot to do for each, in every run.
+pub(super) fn like_of(command: Command, is_meant: impl Fn(&Command) -> bool) -> Command {
     let mut names: Vec<String> =
         command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     names.sort_unstable();
     let command = names.iter().enumerate().fold(command, |command, (rank, name)| {
-        command.mut_subcommand(name, |sub| like(sub).display_order(rank))
+        command.mut_subcommand(name, |sub| {
+            let sub = if is_meant(&sub) { like(sub) } else { sub };
+            sub.display_order(rank)
+        })
     });
     let help = format!("help for {}", command.get_name());
-    let mut flags: Vec<String> = command.get_opts().map(|flag| flag.get_id().to_string()).collect();
+    let mut flags: Vec<String> =
+        command.get_opts().map(|flag| flag.get_id().as_str().replace('_', "-")).collect();
     flags.sort_unstable();
     let command = command
         .args_override_self(true)
@@ -42,9 +52,9 @@ fn flag(arg: Arg, names: &[String]) -> Arg {
     if arg.is_positional() {
         return arg;
     }
-    let long = arg.get_long().unwrap_or_default().to_owned();
+    let long = arg.get_long().unwrap_or_default();
     // Flags of the same first letters keep the order of their whole names.
-    let rank = names.iter().filter(|name| name.replace('_', "-") < long).count();
+    let rank = names.partition_point(|name| &**name < long);
     let arg = arg.display_order(rank);
     match arg.get_action() {
         ArgAction::SetTrue => {
