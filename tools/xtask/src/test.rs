@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn walks() -> Result<()> {
     let releases = ["local", setup::NEWEST_GO];
     std::thread::scope(|scope| {
-        let walks = releases.map(|go| scope.spawn(move || walk(go, &["--steps", "150"])));
+        let walks = releases.map(|go| scope.spawn(move || walk(go, &["--steps", "300"])));
         walks.into_iter().try_for_each(|walk| match walk.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
