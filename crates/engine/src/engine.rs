@@ -31,7 +31,7 @@ use crate::forecast::{Forecast, forecast};
 use crate::image::{Artifact, ImageLayer, ImageName, ImageOptions};
 use crate::naming::Naming;
 use crate::options::{Network, Options};
-use crate::plan::{BaseChoice, MaxAge, Plan, PlannedProgram, Planner, is_stale};
+use crate::plan::{BaseChoice, MaxAge, Plan, PlannedProgram, Planner};
 use crate::platform::HOST_ARCHITECTURE;
 use crate::sharing::Sharing;
 
@@ -162,11 +162,15 @@ impl Engine {
         let budget = Budget::new(options.limits);
         let compressor = Compressor::new(options.limits.threads).with(options.compression);
         let created = options.image.kodata_created.as_ref().map_or(0, |(seconds, _)| *seconds);
+        let builds = &options.build.builds;
         let choice = BaseChoice {
             default: options.default_base,
             overrides: options.base_overrides,
             compression: options.compression,
-            builds: options.build.builds.iter().map(|build| build.id.clone()).collect(),
+            builds: builds.iter().map(|build| build.id.clone()).collect(),
+            mains: builds.iter().map(|build| (build.dir.clone(), build.mains.clone())).collect(),
+            prebuilt: (0..builds.len()).filter(|at| builds[*at].prebuilt.is_some()).collect(),
+            all_prebuilt: options.build.prebuilt.is_some(),
             max_age: options.max_base_age.map(|age| MaxAge { age, now: options.build.time }),
         };
         let bases = Arc::new(Bases::new(
@@ -228,6 +232,7 @@ impl Engine {
                 choice: Arc::new(choice),
                 naming: Arc::new(naming),
                 descriptions: Arc::new(descriptions),
+                upon: Arc::default(),
                 observer,
             },
             sbom_files,
@@ -307,8 +312,7 @@ impl Engine {
     /// # Errors
     /// What is in kodata cannot be read.
     pub async fn known(&self, plan: &Plan) -> Result<Option<Vec<Digest>>, Error> {
-        let stale = |planned: &PlannedProgram| planned.targets.iter().any(|it| is_stale(it));
-        if plan.programs.iter().any(stale) {
+        if plan.programs.iter().any(PlannedProgram::is_stale) {
             return Ok(None);
         }
         let executor = self.executor();
@@ -410,7 +414,7 @@ impl Engine {
     /// Starts what will be needed whatever is built.
     pub(crate) fn prepare(&self) {
         let Planner { bases, choice, .. } = &self.planner;
-        if choice.overrides.is_empty() {
+        if choice.overrides.is_empty() && choice.all().next().is_some() {
             bases.prepare(&choice.default);
         }
     }

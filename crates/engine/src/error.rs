@@ -2,6 +2,8 @@
 //! below. The texts are ko's, so that scripts that look for them still find
 //! them.
 
+use std::sync::Arc;
+
 use golang::ImportPath;
 use oci::{MediaType, Platform};
 use store::StoreError;
@@ -108,6 +110,52 @@ pub enum ImageError {
         /// What was asked for.
         compression: String,
     },
+    /// The program that is the base has no image.
+    #[error("the base image ko://{import_path}")]
+    Upon {
+        /// Its import path.
+        import_path: ImportPath,
+        /// Why not.
+        #[source]
+        source: Box<ImageError>,
+    },
+    /// Base images that are built here go in a circle.
+    #[error("base images go in a circle: {}", circle(.0))]
+    Circle(Vec<ImportPath>),
+    /// A program of the image, or of its base, cannot be found.
+    #[error("{place}")]
+    Main {
+        /// Where it is wanted.
+        place: String,
+        /// Why not.
+        #[source]
+        source: Arc<ListingError>,
+    },
+    /// A program is in an image twice, or has a name that another has.
+    #[error("{place}: {second} would be {path} in the image, as {first}")]
+    SameName {
+        /// Where the second is wanted.
+        place: String,
+        /// A program, and where it is wanted.
+        first: String,
+        /// Another, or the same again.
+        second: ImportPath,
+        /// The place in the image.
+        path: String,
+    },
+    /// Two programs have another file each for one place in kodata.
+    #[error("{place} is in kodata of ko://{first} and of ko://{second}, and is not the same")]
+    SharedKodata {
+        /// The place in the image.
+        place: String,
+        /// A program.
+        first: ImportPath,
+        /// Another.
+        second: ImportPath,
+    },
+    /// `--prebuilt` is for images of one program.
+    #[error("--prebuilt has the binaries of one program, and there are more in this image")]
+    SeveralPrebuilt,
     /// What is configured of the image cannot be.
     #[error(transparent)]
     Described(#[from] DescribeError),
@@ -146,11 +194,7 @@ impl Error {
             | Self::Naming { .. }
             | Self::SharedName { .. }
             | Self::SharedCache(_) => ErrorKind::Usage,
-            Self::Build { source, .. } => match &**source {
-                ImageError::Base(_) => ErrorKind::Registry,
-                ImageError::Compression { .. } | ImageError::Described(_) => ErrorKind::Usage,
-                ImageError::Build(_) => ErrorKind::Build,
-            },
+            Self::Build { source, .. } => source.kind(),
             Self::Base(_)
             | Self::Publish { .. }
             | Self::Destination(_)
@@ -177,13 +221,7 @@ impl Error {
             Self::Listing(error) => error.is_cancelled(),
             Self::Naming { source, .. } => matches!(source, NamingError::Cancelled),
             Self::Publish { source, .. } | Self::Destination(source) => source.is_cancelled(),
-            Self::Build { source, .. } => {
-                matches!(
-                    **source,
-                    ImageError::Build(BuildFailure::Cancelled)
-                        | ImageError::Described(DescribeError::Cancelled)
-                )
-            }
+            Self::Build { source, .. } => source.is_cancelled(),
             _ => false,
         }
     }
@@ -220,12 +258,58 @@ impl Error {
     }
 }
 
+/// Images, each of which is built upon the next.
+fn circle(programs: &[ImportPath]) -> String {
+    let programs: Vec<String> = programs.iter().map(|path| format!("ko://{path}")).collect();
+    programs.join(" -> ")
+}
+
 impl ImageError {
+    fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Build(failure) => matches!(failure, BuildFailure::Cancelled),
+            Self::Described(error) => matches!(error, DescribeError::Cancelled),
+            Self::Main { source, .. } => source.is_cancelled(),
+            Self::Upon { source, .. } => source.is_cancelled(),
+            _ => false,
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Base(_) => ErrorKind::Registry,
+            Self::Upon { source, .. } => source.kind(),
+            Self::Circle(_)
+            | Self::Main { .. }
+            | Self::SameName { .. }
+            | Self::SharedKodata { .. }
+            | Self::SeveralPrebuilt
+            | Self::Compression { .. }
+            | Self::Described(_) => ErrorKind::Usage,
+            Self::Build(_) => ErrorKind::Build,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Base(source) => source.hint(),
             Self::Compression { .. } => {
                 Some("--compression=gzip fits; so does any, on a base of OCI's format".to_owned())
+            }
+            Self::Upon { source, .. } => source.hint(),
+            Self::Circle(_) => Some(
+                "baseImageOverrides in .ko.yaml gives one of them a base that is in a registry"
+                    .to_owned(),
+            ),
+            Self::Main { source, .. } => source.hint(),
+            Self::SameName { .. } => {
+                Some("a program's name is the last element of its import path".to_owned())
+            }
+            Self::SharedKodata { .. } => {
+                Some("kodata of all programs in an image is one directory".to_owned())
+            }
+            Self::SeveralPrebuilt => {
+                Some("`prebuilt` of each build in .ko.yaml has the binaries of several".to_owned())
             }
             Self::Described(source) => source.hint(),
             Self::Build(source) => source.hint(),

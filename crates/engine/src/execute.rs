@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::future::{Either, join, join_all, select, try_join_all, try_join4};
+use futures::FutureExt as _;
+use futures::future::{
+    BoxFuture, Either, Shared, join, join_all, select, try_join, try_join_all, try_join4,
+};
 use golang::ImportPath;
+use layer::Layer;
 use oci::{Descriptor, Digest, Platform};
 use store::Store;
 use tokio::time::timeout;
 
 use crate::bases::Selected;
-use crate::build::{
-    BuildFailure, BuildHandle, Builder, BuiltProgram, Checked, PlannedFiles, Verdict,
-};
+use crate::build::{BuildFailure, BuildHandle, Builder, BuiltProgram, Checked, Program, Verdict};
 use crate::cancellation::Cancellation;
 use crate::changes;
 use crate::destinations::{Destinations, SbomFiles};
@@ -26,7 +28,8 @@ use crate::error::{Error, ImageError, first_error};
 use crate::events::Observer;
 use crate::image::namer::md5_of;
 use crate::image::{
-    Added, Artifact, BaseImage, Image, ImageName, ImageOptions, Wanted, assemble, assemble_index,
+    Added, AddedProgram, Artifact, BaseImage, Image, ImageLayer, ImageName, ImageOptions, Wanted,
+    assemble, assemble_index,
 };
 use crate::plan::{Plan, PlannedProgram, is_stale};
 use crate::sharing::Sharing;
@@ -74,8 +77,47 @@ pub struct Published {
     pub references: Vec<String>,
 }
 
-/// A program and the build of each of its targets, if it is stale.
-type Builds = Vec<Option<BuildHandle>>;
+/// The builds under way, by import path.
+#[derive(Debug, Default)]
+struct Builds(HashMap<ImportPath, Vec<(Program, Platform, BuildHandle)>>);
+
+impl Builds {
+    /// The build of a target, if that is stale.
+    fn of(&self, program: &Program, platform: &Platform) -> Option<&BuildHandle> {
+        let builds = self.0.get(&program.main.import_path)?;
+        let same = |(of, for_platform, _): &&(Program, Platform, BuildHandle)| {
+            of == program && for_platform == platform
+        };
+        builds.iter().find(same).map(|(.., handle)| handle)
+    }
+}
+
+/// Why a program of an image, or another part of it, could not be built.
+#[derive(Debug, Clone)]
+struct Failure {
+    import_path: ImportPath,
+    source: BuildFailure,
+}
+
+impl From<Failure> for Error {
+    fn from(Failure { import_path, source }: Failure) -> Self {
+        Self::Build { import_path, source: Box::new(ImageError::Build(source)) }
+    }
+}
+
+/// A base that is built here: its images, and the digest of all.
+type Upon<'a> = Shared<BoxFuture<'a, Result<(Arc<Selected>, Digest), Failure>>>;
+
+/// What an image is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To be brought to destinations; its layers are offered to them at once.
+    Published,
+    /// To be known.
+    Known,
+    /// To be built upon.
+    Base,
+}
 
 impl Executor<'_> {
     /// Builds and publishes all programs of a plan.
@@ -89,11 +131,12 @@ impl Executor<'_> {
             files.prepare().await?;
         }
         let plan = &*self.secured(plan).await;
-        let builds = self.start(plan);
+        let builds = &self.start(plan);
+        let bases = &self.bases(plan, builds);
         let names = file_names(plan);
         let several = plan.programs.len() > 1;
-        let made = plan.programs.iter().zip(builds).zip(&names);
-        let made = made.map(|((planned, builds), name)| self.make(planned, builds, name, several));
+        let made = plan.programs.iter().zip(&names);
+        let made = made.map(|(planned, name)| self.make(planned, builds, bases, name, several));
         let made = match select(pin!(self.preflight(plan)), pin!(join_all(made))).await {
             Either::Left((Err(refused), made)) => {
                 made.await;
@@ -113,10 +156,18 @@ impl Executor<'_> {
         self.committing.store(true, Ordering::SeqCst);
         let (references, _) = join(self.destinations.commit(&artifacts), close).await;
         let references = references?;
+        let mut digests = HashMap::new();
+        for (import_path, base) in bases {
+            digests
+                .extend(base.peek().and_then(|it| it.as_ref().ok()).map(|it| (import_path, it.1)));
+        }
         let published = artifacts.into_iter().zip(references).zip(&plan.programs);
         let published = published.map(|(((name, artifact), reference), planned)| Published {
             base: planned.reference.to_string(),
-            base_digest: planned.base.digest(),
+            base_digest: match &planned.on {
+                Some(on) => digests.get(&on.program.main.import_path).copied(),
+                None => planned.base_digest(),
+            },
             references: Destinations::references(&name, &artifact, &reference),
             import_path: name.import_path.to_string(),
             name,
@@ -129,8 +180,7 @@ impl Executor<'_> {
     /// Finds out whether images may be brought to their destinations at all, while
     /// what is stale is compiled: a refusal ends that.
     async fn preflight(&self, plan: &Plan) -> Result<(), Error> {
-        let is_stale = |planned: &&PlannedProgram| planned.targets.iter().any(|it| is_stale(it));
-        for planned in plan.programs.iter().filter(is_stale) {
+        for planned in plan.programs.iter().filter(|planned| planned.is_stale()) {
             let allowed = self.destinations.preflight(&planned.name.image).await;
             allowed.inspect_err(|_| self.cancellation.fail())?;
         }
@@ -141,13 +191,28 @@ impl Executor<'_> {
     /// a destination lacks are fetched, and what cannot be had is built.
     async fn secured<'a>(&self, plan: &'a Plan) -> Cow<'a, Plan> {
         let Some(sharing) = self.sharing else { return Cow::Borrowed(plan) };
-        let all = || plan.programs.iter().flat_map(|planned| &planned.targets);
-        if all().all(|checked| checked.from.is_none()) {
+        let is_shared = |planned: &PlannedProgram| {
+            planned.all_targets().iter().any(|(.., checked)| checked.from.is_some())
+        };
+        if !plan.programs.iter().any(is_shared) {
             return Cow::Borrowed(plan);
         }
-        let programs = plan.programs.iter().map(|planned| async move {
-            let name = &planned.name.image;
-            let targets = planned.selected.images().zip(&planned.targets);
+        let programs = plan
+            .programs
+            .iter()
+            .map(|planned| self.secured_program(sharing, planned, &planned.name.image));
+        Cow::Owned(Plan { programs: join_all(programs).await })
+    }
+
+    /// A program with its base, whose layers are needed where `name` is.
+    fn secured_program<'a>(
+        &'a self,
+        sharing: &'a Arc<Sharing>,
+        planned: &'a PlannedProgram,
+        name: &'a ImageName,
+    ) -> BoxFuture<'a, PlannedProgram> {
+        let secured = async move |targets: &[Arc<Checked>]| {
+            let targets = planned.selected.images().zip(targets);
             let targets = targets.map(|(base, checked)| async move {
                 match (&checked.verdict, &checked.from) {
                     (Verdict::Fresh(built), Some(_)) => {
@@ -159,28 +224,60 @@ impl Executor<'_> {
                     _ => Arc::clone(checked),
                 }
             });
-            PlannedProgram { targets: join_all(targets).await, ..planned.clone() }
-        });
-        Cow::Owned(Plan { programs: join_all(programs).await })
+            join_all(targets).await
+        };
+        let secure = async move {
+            let mut secure = planned.clone();
+            secure.targets = secured(&planned.targets).await;
+            for main in &mut secure.others {
+                main.targets = secured(&main.targets).await;
+            }
+            if let Some(on) = &planned.on {
+                secure.on = Some(Arc::new(self.secured_program(sharing, on, name).await));
+            }
+            secure
+        };
+        secure.boxed()
     }
 
     /// Starts to build everything that is stale.
-    fn start(&self, plan: &Plan) -> Vec<Builds> {
-        let mut stale = Vec::new();
-        for planned in &plan.programs {
-            let targets = planned.targets().filter(|(_, checked)| is_stale(checked));
-            let target = |(platform, checked): (&Platform, &Arc<Checked>)| {
-                (planned.program.clone(), platform.clone(), Arc::clone(checked))
-            };
-            stale.extend(targets.map(target));
+    fn start(&self, plan: &Plan) -> Builds {
+        let (mut builds, mut stale) = (Builds::default(), Vec::new());
+        let all = plan.programs.iter().flat_map(PlannedProgram::all_targets);
+        for (program, platform, checked) in all.filter(|(.., checked)| is_stale(checked)) {
+            let same =
+                |(of, to, _): &(Program, Platform, Arc<Checked>)| of == program && to == platform;
+            if !stale.iter().any(same) {
+                stale.push((program.clone(), platform.clone(), Arc::clone(checked)));
+            }
         }
-        let mut handles = self.builder.start(stale).into_iter();
-        let mut build = |checked| if is_stale(checked) { handles.next() } else { None };
-        let mut builds = Vec::new();
-        for planned in &plan.programs {
-            builds.push(planned.targets.iter().map(|checked| build(checked)).collect());
+        for (handle, (program, platform, _)) in
+            self.builder.start(stale.clone()).into_iter().zip(stale)
+        {
+            let of_path = builds.0.entry(program.main.import_path.clone()).or_default();
+            of_path.push((program, platform, handle));
         }
         builds
+    }
+
+    /// The bases that are built here, each made when it is first needed.
+    fn bases<'a>(&'a self, plan: &'a Plan, builds: &'a Builds) -> HashMap<ImportPath, Upon<'a>> {
+        let mut bases: HashMap<ImportPath, Upon<'a>> = HashMap::new();
+        for planned in plan.bases() {
+            let below = planned.on.as_ref().and_then(|on| bases.get(&on.program.main.import_path));
+            let below = below.cloned();
+            let make = async move {
+                let below = match below {
+                    Some(below) => Some(below.await?.0),
+                    None => None,
+                };
+                let from = below.as_ref().unwrap_or(&planned.selected);
+                let artifact = self.artifact(planned, builds, from, Purpose::Base).await?;
+                Ok((Arc::new(Selected::of_program(from, &artifact)), artifact.digest()))
+            };
+            bases.insert(planned.program.main.import_path.clone(), make.boxed().shared());
+        }
+        bases
     }
 
     /// Makes the artifact of a program and brings it to the destinations,
@@ -192,16 +289,19 @@ impl Executor<'_> {
     async fn make(
         &self,
         planned: &PlannedProgram,
-        builds: Builds,
+        builds: &Builds,
+        bases: &HashMap<ImportPath, Upon<'_>>,
         name: &str,
         several: bool,
     ) -> Result<(ImageName, Artifact), Error> {
-        let import_path = &planned.program.main.import_path;
         let made = async {
-            let artifact = self.artifact(planned, builds).await.map_err(|source| Error::Build {
-                import_path: import_path.clone(),
-                source: Box::new(ImageError::Build(source)),
-            })?;
+            let base = planned.on.as_ref().map(|on| bases[&on.program.main.import_path].clone());
+            let base = match base {
+                Some(base) => Some(base.await?.0),
+                None => None,
+            };
+            let base = base.as_ref().unwrap_or(&planned.selected);
+            let artifact = self.artifact(planned, builds, base, Purpose::Published).await?;
             if let Some(files) = self.sbom_files {
                 files.write(&artifact, name).await?;
             }
@@ -227,37 +327,46 @@ impl Executor<'_> {
         Ok((artifact, is_there))
     }
 
-    /// The artifact of a program that is fresh for all platforms.
+    /// The artifact of a program that is fresh for all platforms, as its base is.
     pub(crate) async fn assembled(&self, planned: &PlannedProgram) -> Result<Artifact, Error> {
-        let import_path = &planned.program.main.import_path;
-        let builds = planned.targets.iter().map(|_| None).collect();
-        self.artifact(planned, builds).await.map_err(|source| Error::Build {
-            import_path: import_path.clone(),
-            source: Box::new(ImageError::Build(source)),
-        })
+        Ok(self.assemble(planned, Purpose::Known).await?)
+    }
+
+    fn assemble<'a>(
+        &'a self,
+        planned: &'a PlannedProgram,
+        purpose: Purpose,
+    ) -> BoxFuture<'a, Result<Artifact, Failure>> {
+        let assembled = async move {
+            let base = match &planned.on {
+                Some(on) => {
+                    let artifact = self.assemble(on, Purpose::Base).await?;
+                    Arc::new(Selected::of_program(&on.selected, &artifact))
+                }
+                None => Arc::clone(&planned.selected),
+            };
+            self.artifact(planned, &Builds::default(), &base, purpose).await
+        };
+        assembled.boxed()
     }
 
     async fn artifact(
         &self,
         planned: &PlannedProgram,
-        builds: Builds,
-    ) -> Result<Artifact, BuildFailure> {
-        let mut targets = planned.targets.iter().zip(builds);
-        match &*planned.selected {
+        builds: &Builds,
+        base: &Selected,
+        purpose: Purpose,
+    ) -> Result<Artifact, Failure> {
+        match base {
             Selected::Image(base) => {
-                let (checked, build) = targets.next().expect("an image has a target");
-                let files = planned.files.first().cloned().flatten();
-                let image = self.image(planned, base, files, (checked, build)).await?;
+                let image = self.image(planned, (base, 0), builds, purpose).await?;
                 Ok(Artifact::Image(Box::new(image)))
             }
             Selected::Index { media_type, named, images } => {
-                let images = images.iter().zip(targets).zip(planned.files.iter().cloned());
-                let images =
-                    images.map(|(((descriptor, base), (checked, build)), files)| async move {
-                        let target = (&**checked, build);
-                        let image = self.image(planned, base, files, target).await?;
-                        Ok::<(Descriptor, Image), BuildFailure>((descriptor.clone(), image))
-                    });
+                let images = images.iter().enumerate().map(|(at, (descriptor, base))| async move {
+                    let image = self.image(planned, (base, at), builds, purpose).await?;
+                    Ok::<(Descriptor, Image), Failure>((descriptor.clone(), image))
+                });
                 let images = try_join_all(images).await?;
                 let named = named.as_ref().map(|(name, digest)| (name.as_str(), *digest));
                 Ok(assemble_index(media_type, named, images, self.wanted(planned)))
@@ -265,52 +374,91 @@ impl Executor<'_> {
         }
     }
 
+    /// The image upon one of the base, which is at this place among them.
     async fn image(
         &self,
         planned: &PlannedProgram,
-        base: &BaseImage,
-        files: Option<Arc<PlannedFiles>>,
-        (checked, build): (&Checked, Option<BuildHandle>),
-    ) -> Result<Image, BuildFailure> {
+        (base, at): (&BaseImage, usize),
+        builds: &Builds,
+        purpose: Purpose,
+    ) -> Result<Image, Failure> {
         let (program, platform) = (&planned.program, base.platform());
-        let (import_path, name) = (&program.main.import_path, &planned.name.image);
+        let import_path = &program.main.import_path;
+        let failed = |source| Failure { import_path: import_path.clone(), source };
+        let checked = &*planned.targets[at];
         // Of an image that is the same again nothing is sent.
-        let changes = build.is_some();
-        if changes {
-            base.layers().for_each(|layer| self.destinations.offer(name, &layer));
-        }
-        let kodata = async {
-            let kodata = self.builder.kodata(program, platform.is_windows()).await?;
-            let is_skipped = kodata.is_empty && self.builder.skips_empty_kodata(program);
-            if changes && !is_skipped {
-                self.destinations.offer(name, &base.added(&kodata.layer));
+        let changes = planned.programs().any(|(it, _)| builds.of(it, platform).is_some());
+        let offering = Some(&planned.name.image);
+        let offering = offering.filter(|_| changes && purpose == Purpose::Published);
+        let offer = |layer: &ImageLayer| {
+            if let Some(name) = offering {
+                self.destinations.offer(name, layer);
             }
-            Ok((kodata, is_skipped))
         };
-        let files = async {
-            let Some(planned) = files else { return Ok(None) };
-            let layer = self.builder.files_layer(planned).await?;
-            if changes {
-                self.destinations.offer(name, &base.added(&layer));
+        base.layers().for_each(|layer| offer(&layer));
+        let kodata = async |of: &Program, is_skipped: bool| {
+            let kodata = self.builder.kodata(of, platform.is_windows()).await.map_err(failed)?;
+            let is_skipped = kodata.is_empty && is_skipped;
+            if !is_skipped {
+                offer(&base.added(&kodata.layer));
             }
+            Ok::<_, Failure>((kodata, is_skipped))
+        };
+        let own_kodata = kodata(program, self.builder.skips_empty_kodata(program));
+        let files = async {
+            let Some(planned) = planned.files[at].clone() else { return Ok(None) };
+            let layer = self.builder.files_layer(planned).await.map_err(failed)?;
+            offer(&base.added(&layer));
             Ok(Some(layer))
         };
-        let binary = self.binary(name, base, checked, build);
-        let debugger = self.builder.debugger(program, platform, checked);
-        let ((kodata, is_skipped), files, binary, debugger) =
-            try_join4(kodata, files, binary, debugger).await?;
-        changes::explain(self.store, self.observer, program, base, &kodata).await;
+        let offer_binary = |layer: &Layer| offer(&base.added(layer));
+        let binary = async |of: &Program, checked: &Checked| {
+            let built = self.binary(checked, builds.of(of, platform), offer_binary).await;
+            built.map_err(|source| Failure { import_path: of.main.import_path.clone(), source })
+        };
+        let own_binary = binary(program, checked);
+        let debugger = async {
+            match purpose {
+                Purpose::Published | Purpose::Known => {
+                    self.builder.debugger(program, platform, checked).await.map_err(failed)
+                }
+                Purpose::Base => Ok(None),
+            }
+        };
+        let others = planned.others.iter().map(|main| async {
+            let of = &main.program;
+            try_join(kodata(of, true), binary(of, &main.targets[at])).await
+        });
+        let parts = try_join4(own_kodata, files, own_binary, debugger);
+        let (((own_kodata, is_skipped), files, own_binary, debugger), others) =
+            try_join(parts, try_join_all(others)).await?;
+        if purpose != Purpose::Base {
+            changes::explain(self.store, self.observer, program, base, &own_kodata).await;
+        }
+        let needs_info = self.sbom || self.provenance;
+        let kodata = Some(&own_kodata.layer).filter(|_| !is_skipped);
+        let of_others = others.iter().filter(|((_, is_skipped), _)| !is_skipped);
         let added = Added {
             import_path: import_path.as_str(),
             name: import_path.base_name(),
-            kodata: Some(&kodata.layer).filter(|_| !is_skipped),
+            kodata: kodata.into_iter().chain(of_others.map(|((it, _), _)| &it.layer)).collect(),
             files: files.as_ref(),
-            binary: &binary.layer,
+            binary: &own_binary.layer,
+            others: planned
+                .others
+                .iter()
+                .zip(&others)
+                .map(|(main, (_, built))| AddedProgram {
+                    name: main.program.main.import_path.base_name(),
+                    binary: &built.layer,
+                    info: built.info.as_ref().filter(|_| needs_info),
+                })
+                .collect(),
             debugger: debugger.as_ref(),
-            program: binary.info.as_ref().filter(|_| self.sbom || self.provenance),
+            program: own_binary.info.as_ref().filter(|_| needs_info),
             settings: Some(&checked.settings).filter(|_| self.provenance),
         };
-        Ok(assemble(base, added, self.wanted(planned)))
+        Ok(assemble(base, &added, self.wanted(planned)))
     }
 
     fn wanted<'a>(&'a self, planned: &'a PlannedProgram) -> Wanted<'a> {
@@ -321,22 +469,21 @@ impl Executor<'_> {
     /// is sent on its way as soon as it is there.
     async fn binary(
         &self,
-        name: &ImageName,
-        base: &BaseImage,
         checked: &Checked,
-        build: Option<BuildHandle>,
+        build: Option<&BuildHandle>,
+        offer: impl Fn(&Layer),
     ) -> Result<BuiltProgram, BuildFailure> {
         match (&checked.verdict, build) {
             (Verdict::Fresh(built), _) => Ok(BuiltProgram::clone(built)),
             (Verdict::Stale(..), None) => Err(BuildFailure::Cancelled),
             (Verdict::Stale(..), Some(BuildHandle { installed, finished })) => {
                 let offer = async {
-                    if let Some(layer) = installed.await {
-                        self.destinations.offer(name, &base.added(&layer));
+                    if let Some(layer) = installed.clone().await {
+                        offer(&layer);
                     }
                     std::future::pending::<Infallible>().await
                 };
-                match select(pin!(offer), finished).await {
+                match select(pin!(offer), finished.clone()).await {
                     Either::Right((built, _)) => built,
                     Either::Left((never, _)) => match never {},
                 }

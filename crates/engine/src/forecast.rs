@@ -4,15 +4,15 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use golang::Environment;
+use golang::{Environment, ImportPath};
 use oci::{Digest, Platform};
 
-use crate::build::Verdict;
+use crate::build::{Checked, Verdict};
 use crate::error::Error;
 use crate::events::StaleReason;
 use crate::execute::Executor;
 use crate::image::{Artifact, ImageLayer};
-use crate::plan::{Plan, PlannedProgram, is_stale};
+use crate::plan::{Plan, PlannedProgram};
 use crate::redact::redact;
 
 /// What stands for the value of a variable that may be a secret.
@@ -46,6 +46,18 @@ pub struct ProgramForecast {
     /// `None` where that cannot be told.
     pub is_there: Option<bool>,
     /// Its platforms.
+    pub targets: Vec<TargetForecast>,
+    /// The other programs in the image, and those of a base that is built here.
+    pub others: Vec<OtherForecast>,
+}
+
+/// What would be done for another program in an image.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OtherForecast {
+    /// The import path, without `ko://`.
+    pub import_path: String,
+    /// Its platforms, without layers.
     pub targets: Vec<TargetForecast>,
 }
 
@@ -86,7 +98,7 @@ pub(crate) async fn forecast(
 ) -> Result<Forecast, Error> {
     let mut programs = Vec::new();
     for planned in &plan.programs {
-        let is_fresh = !planned.targets.iter().any(|target| is_stale(target));
+        let is_fresh = !planned.is_stale();
         let known = match executor.filter(|_| is_fresh) {
             Some(executor) => Some(executor.known(planned).await?),
             None => None,
@@ -113,37 +125,62 @@ fn program(
     let bases = planned.selected.images();
     let targets = planned.targets().zip(bases).enumerate();
     let targets = targets.map(|(at, ((platform, checked), base))| {
-        let settings = &checked.settings;
-        let output = Path::new(import_path.base_name());
-        let words = settings.words(output, import_path);
         let image = artifact.as_ref().map(|artifact| &artifact.images()[at]);
-        TargetForecast {
-            platform: platform.clone(),
-            reason: match &checked.verdict {
-                Verdict::Fresh(_) => None,
-                Verdict::Stale(reason, _) => Some(reason.clone()),
-            },
-            dir: settings.dir.clone(),
-            command: match checked.is_prebuilt {
-                true => Vec::new(),
-                false => words.iter().map(|word| redact(&word.to_string_lossy())).collect(),
-            },
-            environment: variables(&settings.environment, process),
-            layers: match image {
-                Some(image) => image.layers.iter().map(layer).collect(),
-                None => base.layers().map(|found| layer(&found)).collect(),
-            },
-        }
+        let layers = match image {
+            Some(image) => image.layers.iter().map(layer).collect(),
+            None => base.layers().map(|found| layer(&found)).collect(),
+        };
+        target(import_path, platform, checked, layers, process)
     });
+    let mut others: Vec<OtherForecast> = Vec::new();
+    for (program, platform, checked) in planned.all_targets() {
+        if program == &planned.program {
+            continue;
+        }
+        let path = &program.main.import_path;
+        let target = target(path, platform, checked, Vec::new(), process);
+        match others.iter_mut().find(|other| other.import_path == path.as_str()) {
+            Some(other) => other.targets.push(target),
+            None => {
+                others.push(OtherForecast { import_path: path.to_string(), targets: vec![target] });
+            }
+        }
+    }
     ProgramForecast {
         import_path: import_path.to_string(),
         build: planned.build.clone(),
         base: planned.reference.to_string(),
-        base_digest: planned.base.digest(),
+        base_digest: planned.base_digest(),
         names: planned.name.image.tagged(),
         digest: artifact.as_ref().map(Artifact::digest),
         is_there,
         targets: targets.collect(),
+        others,
+    }
+}
+
+fn target(
+    import_path: &ImportPath,
+    platform: &Platform,
+    checked: &Checked,
+    layers: Vec<LayerForecast>,
+    process: &Environment,
+) -> TargetForecast {
+    let settings = &checked.settings;
+    let words = settings.words(Path::new(import_path.base_name()), import_path);
+    TargetForecast {
+        platform: platform.clone(),
+        reason: match &checked.verdict {
+            Verdict::Fresh(_) => None,
+            Verdict::Stale(reason, _) => Some(reason.clone()),
+        },
+        dir: settings.dir.clone(),
+        command: match checked.is_prebuilt {
+            true => Vec::new(),
+            false => words.iter().map(|word| redact(&word.to_string_lossy())).collect(),
+        },
+        environment: variables(&settings.environment, process),
+        layers,
     }
 }
 

@@ -44,14 +44,14 @@ mod tests;
 pub use activity::Clock;
 pub use attest::{SigningKey, SigningKeyError};
 pub use bases::{
-    BaseError, BaseReference, LocalBaseError, LockedBase, LockedBases, known_platforms,
+    BaseError, BaseReference, LocalBaseError, LockedBase, LockedBases, base_circle, known_platforms,
 };
 pub use blobs::{BlobError, Blobs};
 pub use blocking::on_thread;
 pub use budget::Limits;
 pub use build::{
     BuildConfig, BuildFailure, BuildFlags, BuildOptions, DebugOptions, FileProblem, ImageFile,
-    ListingError, Prebuilt, PrebuiltFile,
+    ImageMain, ListingError, Prebuilt, PrebuiltFile,
 };
 pub use container_engine::{DaemonError, EngineKind, EnginePlaces};
 pub use containerd::{Cluster, NodeError};
@@ -64,7 +64,7 @@ pub use engine::{Counters, Engine, PulledBase};
 pub use error::{Error, ErrorKind, ImageError};
 pub use events::{Edge, Event, Observer, Part, Stage, StaleReason, Work};
 pub use execute::Published;
-pub use forecast::{Forecast, LayerForecast, ProgramForecast, TargetForecast};
+pub use forecast::{Forecast, LayerForecast, OtherForecast, ProgramForecast, TargetForecast};
 pub use freshness::{Places, Weight, Which};
 pub use golang::{
     DelveVersion, DelveVersionError, Environment, ImportPath, ModuleFile, SourceFiles, Template,

@@ -41,6 +41,17 @@ pub(crate) struct Named {
     may_be_shared: bool,
 }
 
+impl Named {
+    /// Of an image that is nowhere: others are built upon it.
+    pub(crate) fn none(import_path: &ImportPath) -> Self {
+        let import_path = import_path.clone();
+        Self {
+            image: ImageName { import_path, name: String::new(), tags: Vec::new() },
+            may_be_shared: true,
+        }
+    }
+}
+
 /// Why an image has no name.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

@@ -1,21 +1,25 @@
 //! Plans a run: which programs, on which bases, for which platforms, and which
 //! of them must be built. Every fact is found out once and kept in the plan.
 
+mod others;
+
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use golang::{Argument, ImportPath, LoadError, lowercase};
 use layer::Compression;
-use oci::Platform;
+use oci::{Digest, Platform};
+use once::OnceMap;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use crate::bases::{Base, BaseReference, Bases, Selected};
+use crate::bases::{Base, BaseReference, Bases, Selected, base_circle};
 use crate::build::{
-    Builder, Checked, ListingError, LookUp, Memory, PlannedFiles, Program, Verdict, refused,
-    unlisted,
+    Builder, Checked, ImageMain, ListingError, LookUp, Memory, PlannedFiles, Program, SharedKodata,
+    Verdict, refused, unlisted,
 };
 use crate::described::Descriptions;
 use crate::destinations::Destinations;
@@ -23,6 +27,7 @@ use crate::error::{Error, ImageError};
 use crate::events::{Event, Observer, Stage, StageSpan};
 use crate::image::{ImageName, ImageSettings};
 use crate::naming::{Named, Naming, check_shared};
+use others::{PlannedMain, check_names};
 
 /// The plan of a run. It serialises as a list of programs with their bases and
 /// targets, each target with its verdict.
@@ -35,10 +40,16 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedProgram {
     pub(crate) program: Program,
+    /// The other programs of its image.
+    pub(crate) others: Vec<PlannedMain>,
     /// The base as the user wrote it.
     pub(crate) reference: BaseReference,
-    pub(crate) base: Arc<Base>,
-    /// The images of the base that are built upon.
+    /// The base, unless that is built here.
+    pub(crate) base: Option<Arc<Base>>,
+    /// The program whose image is the base, if one is.
+    pub(crate) on: Option<Arc<PlannedProgram>>,
+    /// The images of the base that are built upon. Of a base that is built here, they are
+    /// those that it is built upon, of the same platforms and formats.
     pub(crate) selected: Arc<Selected>,
     /// One for each of those images, in their order.
     pub(crate) targets: Vec<Arc<Checked>>,
@@ -61,9 +72,32 @@ impl Plan {
     /// How many targets must be built, and how many there are.
     #[must_use]
     pub fn stale(&self) -> (usize, usize) {
-        let targets = self.programs.iter().flat_map(|planned| &planned.targets);
-        let stale = targets.clone().filter(|target| is_stale(target)).count();
-        (stale, targets.count())
+        let mut seen = HashSet::new();
+        let all = self.programs.iter().flat_map(PlannedProgram::all_targets);
+        let all = all.filter(|(program, platform, _)| {
+            seen.insert((program.main.import_path.as_str(), platform.to_string()))
+        });
+        let stale: Vec<bool> = all.map(|(.., checked)| is_stale(checked)).collect();
+        (stale.iter().filter(|stale| **stale).count(), stale.len())
+    }
+
+    /// The programs whose images are bases here, each once and after its own base.
+    pub(crate) fn bases(&self) -> Vec<&PlannedProgram> {
+        let mut bases: Vec<&PlannedProgram> = Vec::new();
+        for planned in &self.programs {
+            let mut below = Vec::new();
+            let mut next = planned.on.as_deref();
+            while let Some(base) = next {
+                below.push(base);
+                next = base.on.as_deref();
+            }
+            for base in below.into_iter().rev() {
+                if bases.iter().all(|known| known.program != base.program) {
+                    bases.push(base);
+                }
+            }
+        }
+        bases
     }
 }
 
@@ -77,14 +111,40 @@ impl PlannedProgram {
         self.selected.platforms().zip(&self.targets)
     }
 
-    /// Whether `go list` still says what it said of the program: it does of
-    /// what is fresh, and of what has changed in other respects.
-    fn is_listed_the_same(&self) -> bool {
-        self.targets.iter().all(|checked| match &checked.verdict {
-            Verdict::Fresh(_) => true,
-            Verdict::Stale(_, previous) => previous.listing.is_some(),
-        })
+    /// The programs of the image, its own first, with their targets.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = (&Program, &[Arc<Checked>])> {
+        let others = self.others.iter().map(|main| (&main.program, &main.targets[..]));
+        std::iter::once((&self.program, &self.targets[..])).chain(others)
     }
+
+    /// All targets, those of its base that are built here with them.
+    pub(crate) fn all_targets(&self) -> Vec<(&Program, &Platform, &Arc<Checked>)> {
+        let mut all = self.on.as_ref().map_or_else(Vec::new, |on| on.all_targets());
+        for (program, targets) in self.programs() {
+            let targets = self.selected.platforms().zip(targets);
+            all.extend(targets.map(|(platform, checked)| (program, platform, checked)));
+        }
+        all
+    }
+
+    /// Whether something has to be built for the image.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.all_targets().iter().any(|(.., checked)| is_stale(checked))
+    }
+
+    /// The digest of its base, as far as that is known before anything is built.
+    pub(crate) fn base_digest(&self) -> Option<Digest> {
+        self.base.as_ref().and_then(|base| base.digest())
+    }
+}
+
+/// Whether `go list` still says what it said of a program: it does of what is fresh, and
+/// of what has changed in other respects.
+fn is_listed_the_same(targets: &[Arc<Checked>]) -> bool {
+    targets.iter().all(|checked| match &checked.verdict {
+        Verdict::Fresh(_) => true,
+        Verdict::Stale(_, previous) => previous.listing.is_some(),
+    })
 }
 
 impl Serialize for PlannedProgram {
@@ -117,7 +177,7 @@ impl Serialize for PlannedProgram {
         out.serialize_field("dir", &self.program.dir)?;
         out.serialize_field("build", &self.build)?;
         out.serialize_field("base", &self.reference.to_string())?;
-        out.serialize_field("baseDigest", &self.base.digest().map(|digest| digest.to_string()))?;
+        out.serialize_field("baseDigest", &self.base_digest().map(|digest| digest.to_string()))?;
         out.serialize_field("names", &self.name.image.tagged())?;
         out.serialize_field("targets", &targets)?;
         out.end()
@@ -133,6 +193,8 @@ pub(crate) struct Planner {
     pub(crate) choice: Arc<BaseChoice>,
     pub(crate) naming: Arc<Naming>,
     pub(crate) descriptions: Arc<Descriptions>,
+    /// The programs whose images are bases of others.
+    pub(crate) upon: Arc<OnceMap<ImportPath, Result<Arc<PlannedProgram>, ImageError>>>,
     pub(crate) observer: Observer,
 }
 
@@ -145,6 +207,12 @@ pub(crate) struct BaseChoice {
     pub(crate) compression: Compression,
     /// The ids of the configured builds.
     pub(crate) builds: Vec<String>,
+    /// The other programs in the images of those builds, and where `go` runs for them.
+    pub(crate) mains: Vec<(PathBuf, Vec<ImageMain>)>,
+    /// Those builds that have binaries already.
+    pub(crate) prebuilt: Vec<usize>,
+    /// Whether all programs have.
+    pub(crate) all_prebuilt: bool,
     pub(crate) max_age: Option<MaxAge>,
 }
 
@@ -158,7 +226,7 @@ pub(crate) struct MaxAge {
 impl MaxAge {
     /// What to say of a base.
     fn notice(&self, planned: &PlannedProgram) -> Option<Event> {
-        let dated = planned.base.dated(&planned.selected)?;
+        let dated = planned.base.as_ref()?.dated(&planned.selected)?;
         let age = self.now.duration_since(dated).unsigned_abs();
         let days = |time: Duration| time.as_secs() / (24 * 3600);
         (dated < self.now && age > self.age).then(|| Event::Notice {
@@ -178,10 +246,11 @@ impl MaxAge {
 }
 
 impl BaseChoice {
-    /// All that may be wanted, each once.
+    /// All that may be wanted and are not built here, each once.
     pub(crate) fn all(&self) -> impl Iterator<Item = &BaseReference> {
         let mut seen = HashSet::new();
         let all = std::iter::once(&self.default).chain(self.overrides.values());
+        let all = all.filter(|base| !matches!(base, BaseReference::Program(_)));
         all.filter(move |base| seen.insert(*base))
     }
 
@@ -219,7 +288,7 @@ impl Planner {
             let attempts = join_all(programs.iter().map(attempt));
             planned = attempts.await.into_iter().flatten().collect();
             if planned.len() == programs.len()
-                && planned.iter().all(PlannedProgram::is_listed_the_same)
+                && planned.iter().all(|planned| is_listed_the_same(&planned.targets))
             {
                 return Ok(LookedUp { programs: programs.into_iter().map(Ok).collect(), planned });
             }
@@ -294,7 +363,10 @@ impl Planner {
         let programs: Vec<PlannedProgram> =
             join_all(plans).await.into_iter().collect::<Result<_, _>>()?;
         let mut dated = HashSet::new();
-        for planned in &programs {
+        let plan = Plan { programs };
+        let is_planned =
+            |base: &&PlannedProgram| plan.programs.iter().all(|it| it.program != base.program);
+        for planned in plan.bases().into_iter().filter(is_planned).chain(&plan.programs) {
             self.emit(planned);
             if let Some(max_age) = self.choice.max_age
                 && dated.insert(&planned.reference)
@@ -303,7 +375,7 @@ impl Planner {
                 self.observer.emit(notice);
             }
         }
-        Ok(Plan { programs })
+        Ok(plan)
     }
 
     async fn name(&self, program: &Program) -> Result<Named, Error> {
@@ -319,12 +391,28 @@ impl Planner {
         name: Named,
     ) -> Result<PlannedProgram, ImageError> {
         let import_path = &program.main.import_path;
+        if let Some(circle) = base_circle(import_path, |path| self.choice.of(path)) {
+            return Err(ImageError::Circle(circle));
+        }
         let settings = self.descriptions.of(&*self.builder, program).await?;
         let reference = self.choice.of(import_path);
         let path = Some(import_path.as_str());
         let span = StageSpan::begin(&self.observer, Stage::Base, path, None);
-        let base = self.bases.get(reference).await?;
-        let selected = self.bases.select(&base).await?;
+        let (base, on, selected) = match reference {
+            BaseReference::Program(path) => {
+                let on = self.upon(path).await.map_err(|source| ImageError::Upon {
+                    import_path: path.clone(),
+                    source: Box::new(source),
+                })?;
+                let selected = Arc::clone(&on.selected);
+                (None, Some(on), selected)
+            }
+            reference => {
+                let base = self.bases.get(reference).await?;
+                let selected = self.bases.select(&base).await?;
+                (Some(base), None, selected)
+            }
+        };
         drop(span);
         let method = self.choice.compression.method();
         let suffix = method.encoding().suffix();
@@ -336,16 +424,34 @@ impl Planner {
                 compression: method.to_string(),
             });
         }
+        let others = self.mains(program, &selected).await?;
+        if self.choice.all_prebuilt && (on.is_some() || !others.is_empty()) {
+            return Err(ImageError::SeveralPrebuilt);
+        }
+        check_names(program, &others, on.as_deref())?;
+        let programs: Vec<&Program> =
+            std::iter::once(program).chain(others.iter().map(|main| &main.program)).collect();
+        if let [_, _, ..] = programs[..]
+            && let Some(shared) = self.builder.shared_kodata(&programs).await?
+        {
+            let SharedKodata { place, programs: [first, second] } = shared;
+            return Err(ImageError::SharedKodata { place, first, second });
+        }
         let facts = self.descriptions.facts(program);
+        let names: Vec<&str> =
+            programs.iter().map(|program| program.main.import_path.base_name()).collect();
         let files = selected.platforms();
-        let files = files.map(|platform| self.builder.files(program, platform, facts.facts()));
+        let files =
+            files.map(|platform| self.builder.files(program, platform, facts.facts(), &names));
         let files = join_all(files).await.into_iter().collect::<Result<_, _>>()?;
         let targets = selected.platforms().map(|platform| self.builder.check(program, platform));
         let targets = join_all(targets).await.into_iter().collect::<Result<_, _>>()?;
         Ok(PlannedProgram {
             program: program.clone(),
+            others,
             reference: reference.clone(),
             base,
+            on,
             selected: Arc::clone(&selected),
             targets,
             name,
@@ -360,14 +466,18 @@ impl Planner {
         let import_path = planned.program.main.import_path.to_string();
         self.observer.emit(Event::UsingBase {
             base: planned.reference.to_string(),
-            digest: planned.base.found_digest(),
+            digest: planned.base.as_ref().and_then(|base| base.found_digest()),
             import_path: import_path.clone(),
         });
         if let Some(id) = planned.build.clone() {
-            self.observer.emit(Event::UsingBuild { id, import_path: import_path.clone() });
+            self.observer.emit(Event::UsingBuild { id, import_path });
         }
-        for (platform, checked) in planned.targets() {
-            let (import_path, platform) = (import_path.clone(), platform.clone());
+        let all = planned.programs().flat_map(|(program, targets)| {
+            planned.selected.platforms().zip(targets).map(move |target| (program, target))
+        });
+        for (program, (platform, checked)) in all {
+            let import_path = program.main.import_path.to_string();
+            let platform = platform.clone();
             self.observer.emit(match &checked.verdict {
                 Verdict::Fresh(_) => Event::Fresh { import_path, platform },
                 Verdict::Stale(reason, _) => {

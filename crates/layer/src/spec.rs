@@ -73,6 +73,14 @@ impl LayerSpec {
         self.entries.iter().any(|entry| !matches!(entry.content, Content::Directory))
     }
 
+    /// The names in the tar of its files that are read from a disk, and where those are.
+    pub fn files(&self) -> impl Iterator<Item = (&[u8], &Path)> {
+        self.entries.iter().filter_map(|entry| match &entry.content {
+            Content::File { path, .. } => Some((&entry.name[..], &**path)),
+            Content::Directory | Content::Bytes(_) => None,
+        })
+    }
+
     /// The layer of a program: `name` in `/ko-app`, its bytes from the file at
     /// `path`. `capabilities` is the value of the extended attribute
     /// `security.capability` (Linux, `struct vfs_cap_data` of revision 2);

@@ -43,6 +43,19 @@ pub struct Program {
     pub is_there: Option<bool>,
     /// Its platforms.
     pub platforms: Vec<Target>,
+    /// The other programs in the image, and those of a base that is built first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Other>,
+}
+
+/// What would be done for another program in an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Other {
+    /// Its import path.
+    pub import_path: String,
+    /// Its platforms, without layers.
+    pub platforms: Vec<Target>,
 }
 
 /// What would be done for a platform.

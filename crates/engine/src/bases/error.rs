@@ -92,6 +92,12 @@ pub enum BaseError {
         #[source]
         source: LocalBaseError,
     },
+    /// It is the image of a program, which nobody but a build can have.
+    #[error("base image {base} is not in a registry: it is built here")]
+    Program {
+        /// The base as the user wrote it.
+        base: String,
+    },
     /// Its config was removed from the cache a moment ago.
     #[error("base image {base}: its config {digest} is no longer in the cache")]
     NoConfig {
@@ -218,7 +224,10 @@ impl BaseError {
                     .to_owned(),
             ),
             Self::NoConfig { .. } => Some("run ko again: it is pulled anew".to_owned()),
-            Self::Malformed { .. } | Self::ScratchPlatform { .. } | Self::Store { .. } => None,
+            Self::Program { .. }
+            | Self::Malformed { .. }
+            | Self::ScratchPlatform { .. }
+            | Self::Store { .. } => None,
         }
     }
 }

@@ -120,7 +120,7 @@ struct Found {
 impl Fetcher {
     async fn select(&self, base: &Base, wanted: &PlatformMatcher) -> Result<Selected, BaseError> {
         match &base.content {
-            Content::Scratch => scratch(base, wanted),
+            Content::Scratch => scratch(wanted),
             Content::Image(image) if wanted.matches(Some(&image.platform)) => {
                 Ok(Selected::Image(image.clone()))
             }
@@ -178,6 +178,9 @@ impl Fetcher {
                     locked_since: None,
                     content: Content::Scratch,
                 });
+            }
+            BaseReference::Program(_) => {
+                return Err(BaseError::Program { base: reference.to_string() });
             }
             BaseReference::Static => {
                 let (bytes, _) = static_base::index();
@@ -249,7 +252,8 @@ impl Fetcher {
                     media_type: entry.media_type.clone(),
                     platform: entry.platform.clone().expect("all its images have one"),
                     named: named(reference, entry.digest),
-                    source: base.source.clone(),
+                    sources: vec![base.source.clone(); image.manifest.layers.len()],
+                    programs: Vec::new(),
                     manifest: image.manifest,
                     config: image.config,
                 })
@@ -287,7 +291,8 @@ impl Fetcher {
             media_type: found.media_type.clone(),
             platform: platform.cloned().unwrap_or_else(|| platform_of(&config)),
             named: named(reference, found.digest),
-            source: source.clone(),
+            sources: vec![source.clone(); manifest.layers.len()],
+            programs: Vec::new(),
             manifest,
             config,
         })

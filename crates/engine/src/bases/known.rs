@@ -14,7 +14,7 @@ use crate::static_base;
 #[must_use]
 pub fn known_platforms(cache: &Path, base: &BaseReference) -> Option<Vec<Platform>> {
     match base {
-        BaseReference::Scratch => None,
+        BaseReference::Scratch | BaseReference::Program(_) => None,
         BaseReference::Static => platforms(&Index::parse(&static_base::index().0).ok()?),
         BaseReference::Registry { reference, .. } => {
             let is_local = reference.repository().registry().as_str() == local::LOCAL;

@@ -17,8 +17,8 @@ pub use self::error::{BaseError, LocalBaseError};
 pub(crate) use self::fetch::Bases;
 pub use self::known::known_platforms;
 pub use self::locked::{LockedBase, LockedBases};
-pub use self::reference::BaseReference;
-use crate::image::{BaseImage, LayerSource, STATIC_BASE, empty_manifest};
+pub use self::reference::{BaseReference, base_circle};
+use crate::image::{Artifact, BaseImage, LayerSource, STATIC_BASE, empty_manifest};
 
 /// A base as it was found, before platforms are chosen.
 #[derive(Debug)]
@@ -51,6 +51,23 @@ pub(crate) enum Selected {
 }
 
 impl Selected {
+    /// The images that a program has become, to be built upon: `from` are those that it
+    /// was built upon itself. Annotations go on naming the base of those.
+    pub(crate) fn of_program(from: &Self, artifact: &Artifact) -> Self {
+        let mut images = artifact.images().iter().map(BaseImage::of_program);
+        match (from, artifact) {
+            (Self::Index { images: entries, .. }, Artifact::Index { media_type, .. }) => {
+                let entries = entries.iter().map(|(descriptor, _)| descriptor.clone());
+                Self::Index {
+                    media_type: media_type.clone(),
+                    named: None,
+                    images: entries.zip(images).collect(),
+                }
+            }
+            _ => Self::Image(Box::new(images.next().expect("an artifact has an image"))),
+        }
+    }
+
     /// All images.
     pub(crate) fn images(&self) -> impl Iterator<Item = &BaseImage> {
         let (one, many): (Option<&BaseImage>, &[(Descriptor, BaseImage)]) = match self {
@@ -118,14 +135,14 @@ impl Base {
 /// of the part that was used.
 fn named(reference: &BaseReference, digest: Digest) -> Option<(String, Digest)> {
     match reference {
-        BaseReference::Scratch => None,
+        BaseReference::Scratch | BaseReference::Program(_) => None,
         BaseReference::Static => Some((STATIC_BASE.to_owned(), digest)),
         BaseReference::Registry { reference, .. } => Some((reference.full_name(), digest)),
     }
 }
 
 /// An image of nothing for each wanted platform.
-fn scratch(base: &Base, wanted: &PlatformMatcher) -> Result<Selected, BaseError> {
+fn scratch(wanted: &PlatformMatcher) -> Result<Selected, BaseError> {
     let platforms = match wanted {
         PlatformMatcher::Any(platforms)
             if platforms.iter().all(|p| !p.os.is_empty() && !p.architecture.is_empty()) =>
@@ -144,7 +161,8 @@ fn scratch(base: &Base, wanted: &PlatformMatcher) -> Result<Selected, BaseError>
             media_type,
             manifest,
             config,
-            source: base.source.clone(),
+            sources: Vec::new(),
+            programs: Vec::new(),
             platform: platform.clone(),
             named: None,
         };

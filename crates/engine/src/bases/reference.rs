@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use golang::{ImportPath, lowercase};
 use oci::{Reference, ReferenceError};
 
 use super::local;
@@ -15,6 +16,8 @@ pub enum BaseReference {
     Scratch,
     /// `ko.static`: the base that is part of ko.
     Static,
+    /// The image of a program, which is built first (`ko://`).
+    Program(ImportPath),
     /// An image in a registry.
     Registry {
         /// As it was written.
@@ -38,6 +41,27 @@ impl BaseReference {
     }
 }
 
+/// The programs of which each is the base of the one before, from `start`, if one of them is
+/// there again in the end: that circle. `of` tells the base of a program.
+#[must_use]
+pub fn base_circle<'a>(
+    start: &ImportPath,
+    of: impl Fn(&ImportPath) -> &'a BaseReference,
+) -> Option<Vec<ImportPath>> {
+    let mut chain = vec![start.clone()];
+    while let Some(last) = chain.last()
+        && let BaseReference::Program(base) = of(last)
+    {
+        let is_base = |path: &ImportPath| lowercase(path.as_str()) == lowercase(base.as_str());
+        let first = chain.iter().position(is_base);
+        chain.push(base.clone());
+        if let Some(first) = first {
+            return Some(chain.split_off(first));
+        }
+    }
+    None
+}
+
 impl FromStr for BaseReference {
     type Err = ReferenceError;
 
@@ -45,17 +69,22 @@ impl FromStr for BaseReference {
         Ok(match text {
             "scratch" => Self::Scratch,
             STATIC_BASE => Self::Static,
-            text => Self::Registry { raw: text.to_owned(), reference: text.parse()? },
+            text => match text.starts_with("ko://").then(|| ImportPath::parse(text)) {
+                Some(Ok(path)) => Self::Program(path),
+                // What is no import path is no reference either.
+                _ => Self::Registry { raw: text.to_owned(), reference: text.parse()? },
+            },
         })
     }
 }
 
 impl fmt::Display for BaseReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scratch => "scratch",
-            Self::Static => STATIC_BASE,
-            Self::Registry { raw, .. } => raw,
-        })
+        match self {
+            Self::Scratch => f.write_str("scratch"),
+            Self::Static => f.write_str(STATIC_BASE),
+            Self::Program(path) => write!(f, "ko://{path}"),
+            Self::Registry { raw, .. } => f.write_str(raw),
+        }
     }
 }

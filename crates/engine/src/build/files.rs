@@ -83,12 +83,14 @@ pub(super) struct FilesPlanner {
 }
 
 impl FilesPlanner {
-    /// The files of a program's image for a platform, if there are any.
+    /// The files of a program's image for a platform, if there are any. `names` are those
+    /// of all programs in the image.
     pub(super) async fn plan(
         &self,
         program: &Program,
         platform: &Platform,
         facts: ProgramFacts<'_>,
+        names: &[&str],
     ) -> Result<Option<Arc<PlannedFiles>>, BuildFailure> {
         let options = &self.settings.options;
         let rules = match program.config {
@@ -116,7 +118,7 @@ impl FilesPlanner {
             }
             _ => failed(at, FileProblem::Files(error)),
         })?;
-        if let Some((target, at, of)) = reserved(&found, program.main.import_path.base_name()) {
+        if let Some((target, at, of)) = reserved(&found, names) {
             return Err(failed(at, FileProblem::Reserved { target, of }));
         }
         let mut contents = BTreeMap::new();
@@ -165,8 +167,9 @@ impl FilesPlanner {
 }
 
 /// A place that is not to be had, whose rule, and whose place it is.
-fn reserved(files: &Files, program: &str) -> Option<(String, usize, &'static str)> {
-    let binary = [format!("/ko-app/{program}"), format!("/ko-app/{program}.exe")];
+fn reserved(files: &Files, programs: &[&str]) -> Option<(String, usize, &'static str)> {
+    let binary = |name: &&str| [format!("/ko-app/{name}"), format!("/ko-app/{name}.exe")];
+    let binary: Vec<String> = programs.iter().flat_map(binary).collect();
     let mut of_others = files.places().filter_map(|(place, rule)| {
         let of = if binary.contains(&place) {
             "the program"

@@ -1,6 +1,12 @@
-//! Explains a kodata rebuild: names the first file that changed. The list of
-//! files kept for this is read only then; nothing depends on it.
+//! Compares kodata: with what it was, to name the first file that changed, and that of
+//! several programs in one image, where a file can be in one of them only. The list of
+//! files kept for the first is read only then; nothing depends on it.
 
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+
+use golang::ImportPath;
 use layer::{Inventory, LayerSpec};
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -35,4 +41,33 @@ pub(crate) fn compare(store: &Store, key: &str, spec: &LayerSpec) -> Option<Diff
     let below = |name: &&str| name.split_once("var/run/ko/").map(|(_, name)| name.to_owned());
     let name = names.iter().find_map(below)?;
     Some(Difference { name, others: names.len() - 1 })
+}
+
+/// A file that two programs have in their kodata, each another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SharedKodata {
+    /// Its place in the image.
+    pub(crate) place: String,
+    /// The programs.
+    pub(crate) programs: [ImportPath; 2],
+}
+
+/// The first file that is in kodata of two programs, and not the same in both.
+pub(super) fn shared(programs: Vec<(ImportPath, LayerSpec)>) -> Option<SharedKodata> {
+    let mut seen: HashMap<Vec<u8>, (ImportPath, PathBuf)> = HashMap::new();
+    for (program, spec) in programs {
+        for (name, path) in spec.files() {
+            let Some((first, other)) = seen.get(name) else {
+                seen.insert(name.to_owned(), (program.clone(), path.to_owned()));
+                continue;
+            };
+            let is_same = fs::canonicalize(path).ok() == fs::canonicalize(other).ok()
+                || fs::read(path).ok() == fs::read(other).ok();
+            if !is_same {
+                let place = String::from_utf8_lossy(name).into_owned();
+                return Some(SharedKodata { place, programs: [first.clone(), program] });
+            }
+        }
+    }
+    None
 }

@@ -14,7 +14,7 @@ use store::Store;
 use super::error::BuildFailure;
 use super::files::PlannedFiles;
 use super::followed::Followed;
-use super::kodata::{Difference, compare};
+use super::kodata::{Difference, SharedKodata, compare, shared};
 use super::program::Program;
 use crate::activity::Activity;
 use crate::blocking::blocking;
@@ -95,6 +95,33 @@ impl Layers {
         self.kodata
             .start(key, || async move { layers.make_kodata(&import_path, dir, windows).await })
             .await
+    }
+
+    /// A file that two of the programs of an image have in their kodata, each another one.
+    pub(super) async fn shared_kodata(
+        &self,
+        programs: &[&Program],
+    ) -> Result<Option<SharedKodata>, BuildFailure> {
+        let own = |program: &&Program| {
+            let options = KodataOptions {
+                dir: program.main.dir.join("kodata"),
+                family: Family::Unix,
+                mtime: self.kodata_created,
+                allowed_root: self.kodata_root.clone(),
+            };
+            (program.main.import_path.clone(), options)
+        };
+        let all: Vec<_> = programs.iter().map(own).collect();
+        let work = blocking(move || {
+            let find = |(path, options): (ImportPath, KodataOptions)| {
+                let found = LayerSpec::kodata(&options);
+                let found =
+                    found.map_err(|source| BuildFailure::Kodata { source: Arc::new(source) })?;
+                Ok((path, found.spec))
+            };
+            Ok(shared(all.into_iter().map(find).collect::<Result<_, _>>()?))
+        });
+        work.await
     }
 
     async fn make_kodata(

@@ -10,7 +10,7 @@ use oci::Platform;
 
 use super::{
     BuildFailure, BuildHandle, Builder, Checked, KodataLayer, ListingError, LookUp, Memory,
-    PlannedFiles, Program,
+    PlannedFiles, Program, SharedKodata,
 };
 use crate::image::DebuggerLayer;
 
@@ -60,11 +60,19 @@ impl Builder for MissingGo {
         ready(Err(BuildFailure::Cancelled)).boxed()
     }
 
+    fn shared_kodata<'a>(
+        &'a self,
+        _: &'a [&'a Program],
+    ) -> BoxFuture<'a, Result<Option<SharedKodata>, BuildFailure>> {
+        ready(Ok(None)).boxed()
+    }
+
     fn files<'a>(
         &'a self,
         _: &'a Program,
         _: &'a Platform,
         _: ProgramFacts<'a>,
+        _: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>> {
         ready(Ok(None)).boxed()
     }

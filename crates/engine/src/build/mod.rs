@@ -49,13 +49,16 @@ use self::flags::Expander;
 pub(crate) use self::followed::Followed;
 pub(crate) use self::freshness::{Checked, Verdict};
 use self::freshness::{Freshness, UnprovenGo};
+pub(crate) use self::kodata::SharedKodata;
 use self::layers::Layers;
 pub(crate) use self::layers::{BuiltProgram, KodataLayer};
 use self::listing::Lister;
 pub(crate) use self::listing::{Memory, refused, unlisted};
 use self::missing::MissingGo;
 pub(crate) use self::offline::forbid_network;
-pub use self::options::{BuildConfig, BuildFlags, BuildOptions, ImageFile, Prebuilt, PrebuiltFile};
+pub use self::options::{
+    BuildConfig, BuildFlags, BuildOptions, ImageFile, ImageMain, Prebuilt, PrebuiltFile,
+};
 use self::outcomes::Outcomes;
 use self::prebuilt::{PrebuiltBuilder, Prebuilts};
 pub(crate) use self::program::Program;
@@ -104,13 +107,20 @@ pub(crate) trait Builder: Debug + Send + Sync {
         windows: bool,
     ) -> BoxFuture<'a, Result<KodataLayer, BuildFailure>>;
 
+    /// A file that two of the programs of an image have in their kodata, each another one.
+    fn shared_kodata<'a>(
+        &'a self,
+        programs: &'a [&'a Program],
+    ) -> BoxFuture<'a, Result<Option<SharedKodata>, BuildFailure>>;
+
     /// The files of a program's image for a platform, if there are any: found, and not
-    /// made a layer yet.
+    /// made a layer yet. `names` are those of all programs in the image.
     fn files<'a>(
         &'a self,
         program: &'a Program,
         platform: &'a Platform,
         facts: ProgramFacts<'a>,
+        names: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>>;
 
     /// The layer of files, which images share.
@@ -426,13 +436,21 @@ impl Builder for GoBuilder {
         self.layers.kodata(program, windows).boxed()
     }
 
+    fn shared_kodata<'a>(
+        &'a self,
+        programs: &'a [&'a Program],
+    ) -> BoxFuture<'a, Result<Option<SharedKodata>, BuildFailure>> {
+        self.layers.shared_kodata(programs).boxed()
+    }
+
     fn files<'a>(
         &'a self,
         program: &'a Program,
         platform: &'a Platform,
         facts: ProgramFacts<'a>,
+        names: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>> {
-        self.files.plan(program, platform, facts).boxed()
+        self.files.plan(program, platform, facts, names).boxed()
     }
 
     fn files_layer(

@@ -60,6 +60,18 @@ pub struct BuildConfig {
     pub skip_empty_kodata: bool,
     /// Omit the symbol table and debug information from the program.
     pub strip: bool,
+    /// Other programs in its image.
+    pub mains: Vec<ImageMain>,
+}
+
+/// Another program in an image, beside the one that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageMain {
+    /// The package: an import path, or a path that begins with a dot and starts where `go`
+    /// runs for the build.
+    pub package: String,
+    /// Where that is said, for messages.
+    pub place: String,
 }
 
 /// Files that go into an image beside the program.

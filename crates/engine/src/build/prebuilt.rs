@@ -16,6 +16,7 @@ use oci::Platform;
 use super::error::{BuildFailure, ListingError};
 use super::files::{FilesPlanner, PlannedFiles};
 use super::freshness::{Checked, PreviousBuild, RecordSlot, Verdict};
+use super::kodata::SharedKodata;
 use super::layers::{KodataLayer, Layers, PrebuiltBinary};
 use super::modules::Modules;
 use super::options::{BuildConfig, Prebuilt};
@@ -294,13 +295,21 @@ impl Builder for PrebuiltBuilder {
         self.layers.kodata(program, windows).boxed()
     }
 
+    fn shared_kodata<'a>(
+        &'a self,
+        programs: &'a [&'a Program],
+    ) -> BoxFuture<'a, Result<Option<SharedKodata>, BuildFailure>> {
+        self.layers.shared_kodata(programs).boxed()
+    }
+
     fn files<'a>(
         &'a self,
         program: &'a Program,
         platform: &'a Platform,
         facts: ProgramFacts<'a>,
+        names: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>> {
-        self.files.plan(program, platform, facts).boxed()
+        self.files.plan(program, platform, facts, names).boxed()
     }
 
     fn files_layer(

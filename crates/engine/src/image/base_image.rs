@@ -1,7 +1,12 @@
 //! Describes a base image and where the bytes of layers are, without any I/O.
 
+use std::sync::Arc;
+
+use golang::BuildInfo;
 use layer::Layer;
 use oci::{Descriptor, Digest, ImageConfig, Manifest, MediaType, Platform, Repository};
+
+use super::Image;
 
 /// One image to build upon.
 #[derive(Debug, Clone)]
@@ -9,7 +14,10 @@ pub(crate) struct BaseImage {
     pub(crate) media_type: MediaType,
     pub(crate) manifest: Manifest,
     pub(crate) config: ImageConfig,
-    pub(crate) source: LayerSource,
+    /// Where the bytes of each layer are.
+    pub(crate) sources: Vec<LayerSource>,
+    /// The programs that are in it, as far as we have put them there.
+    pub(crate) programs: Vec<Arc<BuildInfo>>,
     pub(crate) platform: Platform,
     pub(crate) named: Option<(String, Digest)>,
 }
@@ -22,10 +30,24 @@ impl BaseImage {
 
     /// Its layers.
     pub(crate) fn layers(&self) -> impl Iterator<Item = ImageLayer> {
-        self.manifest
-            .layers
-            .iter()
-            .map(|layer| ImageLayer { descriptor: layer.clone(), source: self.source.clone() })
+        let layers = self.manifest.layers.iter().zip(&self.sources);
+        layers
+            .map(|(layer, source)| ImageLayer { descriptor: layer.clone(), source: source.clone() })
+    }
+
+    /// The image of a program. Its annotations name the base that it has.
+    pub(crate) fn of_program(image: &Image) -> Self {
+        let manifest = Manifest::parse(&image.manifest);
+        let config = ImageConfig::parse(&image.config);
+        Self {
+            media_type: image.media_type.clone(),
+            manifest: manifest.expect("a manifest that was just written is one"),
+            config: config.expect("a config that was just written is one"),
+            sources: image.layers.iter().map(|layer| layer.source.clone()).collect(),
+            programs: image.programs().cloned().collect(),
+            platform: image.platform.clone(),
+            named: None,
+        }
     }
 
     /// A layer of ours as it is put on this base.
@@ -44,7 +66,8 @@ impl BaseImage {
             media_type: manifest.media_type.clone().expect("a base with a media type"),
             named: Some((name.to_owned(), Digest::of(&manifest.to_vec()))),
             platform: super::platform_of(&config),
-            source: LayerSource::Scratch,
+            sources: vec![LayerSource::Scratch; manifest.layers.len()],
+            programs: Vec::new(),
             manifest,
             config,
         }

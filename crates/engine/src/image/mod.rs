@@ -58,8 +58,17 @@ pub struct Image {
     pub platform: Platform,
     /// The build info of its program, if SBOMs are made.
     pub program: Option<Arc<BuildInfo>>,
+    /// That of the other programs in it, if SBOMs are made.
+    pub others: Vec<Arc<BuildInfo>>,
     /// How its program was built, if that is attested.
     pub(crate) settings: Option<Arc<BuildSettings>>,
+}
+
+impl Image {
+    /// The build info of all programs in it, its own first, if SBOMs are made.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &Arc<BuildInfo>> {
+        self.program.iter().chain(&self.others)
+    }
 }
 
 /// The result of a build: an image, or one for each platform.
@@ -162,22 +171,34 @@ pub(crate) struct DebuggerLayer {
 }
 
 /// The layers that are put on a base.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Added<'a> {
     /// The import path, without `ko://`.
     pub(crate) import_path: &'a str,
     /// The program's name: `/ko-app/<name>`.
     pub(crate) name: &'a str,
-    /// None if it is left out.
-    pub(crate) kodata: Option<&'a Layer>,
+    /// That of each program that has some; of its own, none if it is left out.
+    pub(crate) kodata: Vec<&'a Layer>,
     pub(crate) files: Option<&'a Layer>,
     pub(crate) binary: &'a Layer,
+    /// The other programs.
+    pub(crate) others: Vec<AddedProgram<'a>>,
     /// What runs the binary, if it is debugged.
     pub(crate) debugger: Option<&'a DebuggerLayer>,
     /// The build info of the binary, if SBOMs are made.
     pub(crate) program: Option<&'a Arc<BuildInfo>>,
     /// How it was built, if that is attested.
     pub(crate) settings: Option<&'a BuildSettings>,
+}
+
+/// Another program that is put on a base.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AddedProgram<'a> {
+    /// Its name: `/ko-app/<name>`.
+    pub(crate) name: &'a str,
+    pub(crate) binary: &'a Layer,
+    /// Its build info, if SBOMs are made.
+    pub(crate) info: Option<&'a Arc<BuildInfo>>,
 }
 
 /// What a layer has that is put on a base.
@@ -195,18 +216,19 @@ pub enum LayerContent {
 }
 
 impl<'a> Added<'a> {
-    /// The layers, bottom first.
-    fn layers(&self) -> Vec<(&'a Layer, LayerContent)> {
-        let kodata = self.kodata.map(|layer| (layer, LayerContent::Kodata));
-        let files = self.files.map(|layer| (layer, LayerContent::Files));
-        let debugger = self.debugger.map(|it| (&it.layer, LayerContent::Debugger));
-        let program = Some((self.binary, LayerContent::Program));
-        [kodata, files, program, debugger].into_iter().flatten().collect()
+    /// The layers, bottom first, and of a program its name.
+    fn layers(&self) -> Vec<(&'a Layer, LayerContent, &'a str)> {
+        let kodata = self.kodata.iter().map(|layer| (*layer, LayerContent::Kodata, ""));
+        let files = self.files.map(|layer| (layer, LayerContent::Files, ""));
+        let debugger = self.debugger.map(|it| (&it.layer, LayerContent::Debugger, ""));
+        let others = self.others.iter().map(|it| (it.binary, LayerContent::Program, it.name));
+        let program = (self.binary, LayerContent::Program, self.name);
+        kodata.chain(files).chain(others).chain([program]).chain(debugger).collect()
     }
 }
 
 /// Puts layers on a base image.
-pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, wanted: Wanted<'_>) -> Image {
+pub(crate) fn assemble(base: &BaseImage, added: &Added<'_>, wanted: Wanted<'_>) -> Image {
     let windows = base.platform().is_windows();
 
     let config = config_of(base, added, wanted, windows);
@@ -216,7 +238,7 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, wanted: Wanted<'_>) -
     manifest.set_config(&config);
     let mut layers: Vec<ImageLayer> = base.layers().collect();
     let added_layers = added.layers();
-    layers.extend(added_layers.iter().map(|(layer, _)| base.added(layer)));
+    layers.extend(added_layers.iter().map(|(layer, ..)| base.added(layer)));
     manifest.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();
     annotate(&mut manifest.annotations, wanted, base.named());
 
@@ -228,10 +250,17 @@ pub(crate) fn assemble(base: &BaseImage, added: Added<'_>, wanted: Wanted<'_>) -
         config_descriptor: manifest.config,
         config,
         base_layers: base.manifest.layers.len(),
-        added: added_layers.iter().map(|(_, content)| *content).collect(),
+        added: added_layers.iter().map(|(_, content, _)| *content).collect(),
         layers,
         diff_ids,
         platform: base.platform().clone(),
+        others: match added.program {
+            Some(_) => {
+                let others = added.others.iter().filter_map(|other| other.info);
+                others.chain(&base.programs).cloned().collect()
+            }
+            None => Vec::new(),
+        },
         program: added.program.cloned(),
         settings: added.settings.cloned().map(Arc::new),
     }
@@ -286,11 +315,11 @@ fn annotate(
 
 fn config_of(
     base: &BaseImage,
-    added: Added<'_>,
+    added: &Added<'_>,
     Wanted { settings, run: options }: Wanted<'_>,
     windows: bool,
 ) -> ImageConfig {
-    let Added { import_path, name, debugger, .. } = added;
+    let Added { import_path, name, debugger, .. } = *added;
     let mut image = base.config.clone();
     "github.com/ko-build/ko".clone_into(&mut image.author);
     if let Some(created) = &options.created {
@@ -305,7 +334,7 @@ fn config_of(
         empty_layer: false,
     };
     let kodata_created = options.kodata_created.as_ref().map(|(_, created)| created);
-    for (layer, content) in added.layers() {
+    for (layer, content, name) in added.layers() {
         let (comment, created) = match content {
             LayerContent::Kodata => {
                 ("kodata contents, at $KO_DATA_PATH".to_owned(), kodata_created)
@@ -413,15 +442,16 @@ mod tests {
         let added = Added {
             import_path: "example.com/App/cmd/foo",
             name: "foo",
-            kodata: Some(&kodata),
+            kodata: vec![&kodata],
             files: None,
             binary: &binary,
+            others: Vec::new(),
             debugger: None,
             program: None,
             settings: None,
         };
         let settings = ImageSettings::default();
-        assemble(base, added, Wanted { settings: &settings, run: options })
+        assemble(base, &added, Wanted { settings: &settings, run: options })
     }
 
     fn text(bytes: &[u8]) -> &str {

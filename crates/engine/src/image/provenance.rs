@@ -54,6 +54,10 @@ pub(crate) fn predicate(images: &[Image], import_path: &str, options: &Provenanc
     let info = program(first);
     let platforms: Vec<String> = images.iter().map(|image| image.platform.to_string()).collect();
     let mut parameters = json!({ "importPath": import_path, "platforms": platforms });
+    if !first.others.is_empty() {
+        let others: Vec<&str> = first.others.iter().map(|other| &*other.path).collect();
+        parameters["others"] = json!(others);
+    }
     if let Some(settings) = &first.settings {
         for (key, value) in parameters_of(settings) {
             parameters[key] = value;
@@ -70,8 +74,10 @@ pub(crate) fn predicate(images: &[Image], import_path: &str, options: &Provenanc
     for image in images {
         base(image).into_iter().for_each(&mut add);
         let info = program(image);
-        add(toolchain(&info));
-        dependencies(&info).into_iter().for_each(&mut add);
+        for info in std::iter::once(&info).chain(&image.others) {
+            add(toolchain(info));
+            dependencies(info).into_iter().for_each(&mut add);
+        }
     }
     let mut metadata = Map::new();
     if let Some(invocation) = &options.invocation {

@@ -21,7 +21,7 @@ use crate::bases::{BaseReference, Bases, LockedBases};
 use crate::blobs::Blobs;
 use crate::build::{
     BuildFailure, BuildHandle, BuildOptions, Builder, BuiltProgram, Checked, KodataLayer,
-    ListingError, LookUp, Memory, PlannedFiles, Program, Verdict,
+    ListingError, LookUp, Memory, PlannedFiles, Program, SharedKodata, Verdict,
 };
 use crate::cancellation::Cancellation;
 use crate::container_engine::EnginePlaces;
@@ -228,11 +228,19 @@ impl Builder for FakeBuilder {
         std::future::ready(Ok(kodata)).boxed()
     }
 
+    fn shared_kodata<'a>(
+        &'a self,
+        _: &'a [&'a Program],
+    ) -> BoxFuture<'a, Result<Option<SharedKodata>, BuildFailure>> {
+        std::future::ready(Ok(None)).boxed()
+    }
+
     fn files<'a>(
         &'a self,
         _: &'a Program,
         _: &'a Platform,
         _: ProgramFacts<'a>,
+        _: &'a [&'a str],
     ) -> BoxFuture<'a, Result<Option<Arc<PlannedFiles>>, BuildFailure>> {
         std::future::ready(Ok(None)).boxed()
     }
@@ -386,6 +394,9 @@ impl FakeRun {
             overrides: [].into(),
             compression: Compression::default(),
             builds: Vec::new(),
+            mains: Vec::new(),
+            prebuilt: Vec::new(),
+            all_prebuilt: false,
             max_age: None,
         };
         let planner = Planner {
@@ -395,6 +406,7 @@ impl FakeRun {
             choice: Arc::new(choice),
             naming: Arc::new(Naming::new(&options, &[])),
             descriptions: Arc::new(Descriptions::new(&BuildOptions::default())),
+            upon: Arc::default(),
             observer,
         };
         Self { planner, cancellation, log, store, dir }

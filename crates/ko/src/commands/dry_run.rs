@@ -3,7 +3,7 @@
 use engine::{
     Engine, Environment, Forecast, Options, Plan, ProgramForecast, Resolution, TargetForecast,
 };
-use report::plan::{Layer, Program, Target};
+use report::plan::{Layer, Other, Program, Target};
 use report::run::Base;
 
 use super::session;
@@ -99,15 +99,21 @@ fn text(forecast: &Forecast) -> String {
         let digest = digest.filter(|digest| !program.base.ends_with(digest.as_str()));
         text.push_str(&format!("  base {}{}\n", program.base, digest.unwrap_or_default()));
         for target in &program.targets {
-            text.push_str(&target_text(target));
+            text.push_str(&target_text("", target));
+        }
+        for other in &program.others {
+            for target in &other.targets {
+                text.push_str(&target_text(&format!("{} for ", other.import_path), target));
+            }
         }
         text.push_str(&format!("  {}\n", sent(program)));
     }
     text
 }
 
-fn target_text(target: &TargetForecast) -> String {
-    let platform = &target.platform;
+/// What is done for a platform; `of` names the program where that is not the image's own.
+fn target_text(of: &str, target: &TargetForecast) -> String {
+    let platform = format!("{of}{}", target.platform);
     let Some(reason) = &target.reason else { return format!("  {platform} is fresh\n") };
     if target.command.is_empty() {
         return format!("  {platform} is packaged: {reason}\n");
@@ -170,6 +176,14 @@ fn document(forecast: &Forecast) -> report::plan::Plan {
         digest: program.digest.map(|digest| digest.to_string()),
         is_there: program.is_there,
         platforms: program.targets.iter().map(target).collect(),
+        others: program
+            .others
+            .iter()
+            .map(|other| Other {
+                import_path: other.import_path.clone(),
+                platforms: other.targets.iter().map(target).collect(),
+            })
+            .collect(),
     };
     report::plan::Plan {
         version: report::plan::Plan::VERSION,

@@ -246,6 +246,7 @@ impl Config {
                     Some(image) => image.prebuilt(&format!("builds[{index}].image"))?,
                     None => None,
                 },
+                mains: image.mains(&path)?,
                 image: image.settings(&path)?,
                 files: image.files(&path)?,
                 skip_empty_kodata: image.skips_empty_kodata(),

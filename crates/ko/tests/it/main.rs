@@ -63,6 +63,7 @@ mod sbom;
 mod schema;
 mod secrets;
 mod services;
+mod several;
 mod shared_cache;
 mod shells;
 mod signing;

@@ -4,6 +4,8 @@
 //! A sum of `go.sum` is no hash of a file, and CycloneDX has hashes of files
 //! only, so it becomes a property: [`SUM`].
 
+use std::collections::HashMap;
+
 use oci::{Digest, json};
 use serde::Serialize;
 
@@ -90,11 +92,31 @@ struct Dependency {
 /// The document of an image. `version` is ko's.
 pub(super) fn image(facts: &ImageFacts<'_>, version: &str) -> Vec<u8> {
     let mut names = Names::default();
-    let mut main = of_module("application", &facts.main, &mut names);
+    // Programs of several modules may need the same ones.
+    let mut refs: HashMap<&Package, String> = HashMap::new();
+    let (mut programs, mut deps, mut dependencies) = (Vec::new(), Vec::new(), Vec::new());
+    for program in &facts.programs {
+        let main = of_module("application", &program.main, &mut names);
+        let mut on = Vec::with_capacity(program.deps.len());
+        for dep in &program.deps {
+            let known = refs.entry(dep).or_insert_with(|| {
+                let component = of_module("library", dep, &mut names);
+                let bom_ref = component.bom_ref.clone();
+                deps.push(component);
+                bom_ref
+            });
+            on.push(known.clone());
+        }
+        dependencies.push(Dependency { of: main.bom_ref.clone(), on });
+        programs.push(main);
+    }
+    let leaf = |part: &Component| Dependency { of: part.bom_ref.clone(), on: Vec::new() };
+    dependencies.extend(deps.iter().map(leaf));
+    let mut main = programs.remove(0);
     main.properties.push(Property { name: IMAGE, value: facts.digest.to_string() });
-    let deps = facts.deps.iter().map(|dep| of_module("library", dep, &mut names));
-    let deps: Vec<Component> = deps.collect();
-    document(facts.digest, &facts.created, version, main, facts.base.as_ref(), deps)
+    let parts = programs.into_iter().chain(deps).collect();
+    let parts = Parts { base: facts.base.as_ref(), parts, dependencies };
+    document(facts.digest, &facts.created, version, main, parts)
 }
 
 /// The document of an index. `version` is ko's.
@@ -106,25 +128,30 @@ pub(super) fn index(facts: &IndexFacts<'_>, version: &str) -> Vec<u8> {
         container(child.digest, name, version, child.purl.clone())
     });
     let children: Vec<Component> = children.collect();
-    document(facts.digest, &facts.created, version, index, facts.base.as_ref(), children)
+    let leaf = |part: &Component| Dependency { of: part.bom_ref.clone(), on: Vec::new() };
+    let top = Dependency {
+        of: index.bom_ref.clone(),
+        on: children.iter().map(|part| part.bom_ref.clone()).collect(),
+    };
+    let dependencies = std::iter::once(top).chain(children.iter().map(leaf)).collect();
+    let parts = Parts { base: facts.base.as_ref(), parts: children, dependencies };
+    document(facts.digest, &facts.created, version, index, parts)
 }
 
-/// `component` depends on `parts`, which are not known to depend on any, and
-/// is built upon `base`.
+/// What a document has beside what it is about.
+struct Parts<'a> {
+    base: Option<&'a BaseFacts>,
+    parts: Vec<Component>,
+    dependencies: Vec<Dependency>,
+}
+
 fn document(
     digest: Digest,
     created: &str,
     version: &str,
     component: Component,
-    base: Option<&BaseFacts>,
-    parts: Vec<Component>,
+    Parts { base, parts, dependencies }: Parts<'_>,
 ) -> Vec<u8> {
-    let leaf = |part: &Component| Dependency { of: part.bom_ref.clone(), on: Vec::new() };
-    let top = Dependency {
-        of: component.bom_ref.clone(),
-        on: parts.iter().map(|part| part.bom_ref.clone()).collect(),
-    };
-    let dependencies = std::iter::once(top).chain(parts.iter().map(leaf)).collect();
     let tool = Tool { kind: "application", name: "ko", version: version.to_owned() };
     let bom = Bom {
         schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",

@@ -18,6 +18,12 @@ pub(crate) struct ImageFacts<'a> {
     pub(super) media_type: &'a MediaType,
     pub(super) created: String,
     pub(super) base: Option<BaseFacts>,
+    pub(super) programs: Vec<ProgramFacts>,
+}
+
+/// A module with programs in an image: its own first, then others, of one image each once.
+#[derive(Debug)]
+pub(super) struct ProgramFacts {
     pub(super) main: Package,
     pub(super) deps: Vec<Package>,
 }
@@ -52,7 +58,7 @@ pub(super) struct BaseFacts {
 }
 
 /// A module that is in a program.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Package {
     pub(super) name: String,
     /// Empty for what has no version of its own.
@@ -69,6 +75,29 @@ impl<'a> ImageFacts<'a> {
     pub(crate) fn new(image: &'a Image, program: &BuildInfo) -> Self {
         let manifest =
             Manifest::parse(&image.manifest).expect("a manifest that was just written is one");
+        let mut programs = vec![ProgramFacts::of(program)];
+        for other in &image.others {
+            let ProgramFacts { main, deps } = ProgramFacts::of(other);
+            match programs.iter_mut().find(|known| known.main == main) {
+                Some(known) => {
+                    let had: HashSet<Package> = known.deps.iter().cloned().collect();
+                    known.deps.extend(deps.into_iter().filter(|dep| !had.contains(dep)));
+                }
+                None => programs.push(ProgramFacts { main, deps }),
+            }
+        }
+        Self {
+            digest: image.digest,
+            media_type: &image.media_type,
+            created: created(image),
+            base: BaseFacts::of(&manifest.annotations),
+            programs,
+        }
+    }
+}
+
+impl ProgramFacts {
+    fn of(program: &BuildInfo) -> Self {
         let main = match &program.main {
             Some(main) => Package::of(main),
             // Built without modules: Go knows no more than the import path.
@@ -76,14 +105,7 @@ impl<'a> ImageFacts<'a> {
                 Package::of(&BuiltModule { path: program.path.clone(), ..BuiltModule::default() })
             }
         };
-        Self {
-            digest: image.digest,
-            media_type: &image.media_type,
-            created: created(image),
-            base: BaseFacts::of(&manifest.annotations),
-            main,
-            deps: program.deps.iter().map(Package::of).collect(),
-        }
+        Self { main, deps: program.deps.iter().map(Package::of).collect() }
     }
 }
 

@@ -3,10 +3,12 @@
 //! module is claimed to be at a proxy where it may not be, and the document of
 //! an index has a relationship that names the image it describes.
 
+use std::collections::HashMap;
+
 use oci::{Digest, json};
 use serde::Serialize;
 
-use super::facts::{BaseFacts, ImageFacts, IndexFacts, Names, Package};
+use super::facts::{BaseFacts, ImageFacts, IndexFacts, Names, Package, ProgramFacts};
 use super::purl;
 
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
@@ -95,22 +97,31 @@ pub(super) fn image(facts: &ImageFacts<'_>, version: &str) -> Vec<u8> {
         relationships.push(related(&image, "DESCENDANT_OF", &of_digest(base.digest)));
     }
     let mut names = Names::default();
-    let main = of_module(&mut names, &facts.main);
-    relationships.push(related(&image, "CONTAINS", &main));
-    // Without the version, which is that of the image.
-    packages.push(SpdxPackage {
-        comment: facts.main.comment.clone(),
-        ..package(main.clone(), facts.main.name.clone(), facts.main.purl.clone())
-    });
-    for dep in &facts.deps {
-        let id = of_module(&mut names, dep);
-        relationships.push(related(&main, "DEPENDS_ON", &id));
+    // Programs of several modules may need the same ones.
+    let mut ids: HashMap<&Package, String> = HashMap::new();
+    for ProgramFacts { main: module, deps } in &facts.programs {
+        let main = of_module(&mut names, module);
+        relationships.push(related(&image, "CONTAINS", &main));
+        // Without the version, which is that of the image.
         packages.push(SpdxPackage {
-            version_info: dep.version.clone(),
-            comment: dep.comment.clone(),
-            checksums: dep.sha256().map(sha256),
-            ..package(id, dep.name.clone(), dep.purl.clone())
+            comment: module.comment.clone(),
+            ..package(main.clone(), module.name.clone(), module.purl.clone())
         });
+        for dep in deps {
+            if let Some(id) = ids.get(dep) {
+                relationships.push(related(&main, "DEPENDS_ON", id));
+                continue;
+            }
+            let id = of_module(&mut names, dep);
+            relationships.push(related(&main, "DEPENDS_ON", &id));
+            ids.insert(dep, id.clone());
+            packages.push(SpdxPackage {
+                version_info: dep.version.clone(),
+                comment: dep.comment.clone(),
+                checksums: dep.sha256().map(sha256),
+                ..package(id, dep.name.clone(), dep.purl.clone())
+            });
+        }
     }
     document(facts.digest, &facts.created, version, packages, relationships)
 }

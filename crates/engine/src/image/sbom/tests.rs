@@ -45,6 +45,7 @@ fn image(platform: &str, program: BuildInfo) -> Image {
         diff_ids: Vec::new(),
         layers: Vec::new(),
         platform,
+        others: Vec::new(),
         program: Some(Arc::new(program)),
         settings: None,
     }

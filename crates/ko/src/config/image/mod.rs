@@ -5,7 +5,9 @@
 mod files;
 mod healthcheck;
 
-use engine::{Field, ImageFile, ImageSettings, Place, Platform, Prebuilt, PrebuiltFile, Text};
+use engine::{
+    Field, ImageFile, ImageMain, ImageSettings, Place, Platform, Prebuilt, PrebuiltFile, Text,
+};
 
 pub(crate) use self::files::FileEntry;
 pub(crate) use self::healthcheck::Check;
@@ -39,6 +41,8 @@ pub(crate) struct Image {
     pub(crate) labels: Option<Map>,
     pub(crate) annotations: Option<Map>,
     pub(crate) git_annotations: Option<List>,
+    /// Other programs in the image, of one build alone.
+    pub(crate) mains: Option<List>,
     /// Binaries by platform, of one build alone.
     pub(crate) prebuilt: Option<Map>,
     pub(crate) files: Option<Vec<FileEntry>>,
@@ -61,7 +65,7 @@ const GIT: [(&str, &str, &str); 4] = [
 
 impl Image {
     /// The keys.
-    pub(crate) const KEYS: [&str; 18] = [
+    pub(crate) const KEYS: [&str; 19] = [
         "entrypoint",
         "args",
         "cmd",
@@ -76,6 +80,7 @@ impl Image {
         "labels",
         "annotations",
         "gitAnnotations",
+        "mains",
         "prebuilt",
         "files",
         "skipEmptyKodata",
@@ -107,6 +112,7 @@ impl Image {
             labels: merged(self.labels.as_ref(), all.labels.as_ref()),
             annotations: merged(self.annotations.as_ref(), all.annotations.as_ref()),
             git_annotations: or(&self.git_annotations, &all.git_annotations),
+            mains: self.mains.clone(),
             prebuilt: self.prebuilt.clone(),
             files: self.files.clone().or_else(|| all.files.clone()),
             skip_empty_kodata: switch(&self.skip_empty_kodata, &all.skip_empty_kodata),
@@ -166,6 +172,23 @@ impl Image {
         entries.map(|(index, entry)| entry.rule(&format!("{path}.files[{index}]"))).collect()
     }
 
+    /// The other programs in the image.
+    pub(crate) fn mains(&self, path: &str) -> Result<Vec<ImageMain>> {
+        let mut mains: Vec<ImageMain> = Vec::new();
+        for (index, Located { value, origin }) in
+            self.mains.iter().flat_map(|list| &list.items).enumerate()
+        {
+            let key = format!("{path}.mains[{index}]");
+            engine::ImportPath::parse(value)
+                .map_err(|error| origin.error(format!("'{key}': {error}")))?;
+            if mains.iter().any(|main| main.package == *value) {
+                return Err(origin.error(format!("'{key}': {value} is there already")));
+            }
+            mains.push(ImageMain { package: value.clone(), place: format!("{origin}: '{key}'") });
+        }
+        Ok(mains)
+    }
+
     /// Whether the image is without a layer of kodata where there is none.
     pub(crate) fn skips_empty_kodata(&self) -> bool {
         self.skip_empty_kodata.as_ref().is_some_and(|it| it.value)
@@ -212,7 +235,7 @@ impl Image {
     }
 
     /// The lists, by their keys.
-    pub(crate) fn lists(&self) -> [(&'static str, Option<&List>); 7] {
+    pub(crate) fn lists(&self) -> [(&'static str, Option<&List>); 8] {
         [
             ("entrypoint", self.entrypoint.as_ref()),
             ("args", self.args.as_ref()),
@@ -221,6 +244,7 @@ impl Image {
             ("volumes", self.volumes.as_ref()),
             ("shell", self.shell.as_ref()),
             ("gitAnnotations", self.git_annotations.as_ref()),
+            ("mains", self.mains.as_ref()),
         ]
     }
 
@@ -347,7 +371,8 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
     let map = |key| get(key).map(|(node, path)| self::map(reader, &path, node)).transpose();
     let switch = |key| get(key).map(|(node, path)| self::switch(reader, &path, node)).transpose();
     let (env, labels, annotations) = (map("env")?, map("labels")?, map("annotations")?);
-    if let Some((node, path)) = get("prebuilt").filter(|_| path == "defaultImage") {
+    let of_one = ["mains", "prebuilt"].into_iter().find_map(get);
+    if let Some((node, path)) = of_one.filter(|_| path == "defaultImage") {
         let message = format!("'{path}' is of one program: it belongs below a build's image");
         return Err(reader.origin(node).error(message));
     }
@@ -372,6 +397,7 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
         labels,
         annotations,
         git_annotations: list("gitAnnotations")?,
+        mains: list("mains")?,
         prebuilt: map("prebuilt")?,
         files: None,
         skip_empty_kodata: switch("skipEmptyKodata")?,

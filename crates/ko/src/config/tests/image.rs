@@ -190,6 +190,12 @@ fn what_is_wrong_of_an_image_is_told_with_its_place() {
         ),
         ("files: [{src: a}]", "files[0]' has no dst", "3:13"),
         ("files: [a]", "files[0]' expected a map with src and dst, got a string", "3:13"),
+        (
+            "mains: [./a, '']",
+            "mains[1]': \"\" is not an import path: the import path is empty",
+            "3:18",
+        ),
+        ("mains: [./a, ./a]", "mains[1]': ./a is there already", "3:18"),
         ("strip: maybe", "strip' must be true or false, not \"maybe\"", "3:12"),
         (
             "prebuilt: {linux: a}",
