@@ -11,7 +11,7 @@ use crate::statement::Statement;
 pub const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// What is signed.
-const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
 /// A statement with a signature.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +58,7 @@ pub fn bundle(envelope: &Envelope, key: &SigningKey) -> Vec<u8> {
 }
 
 /// What is signed of a payload (DSSE, "PAE").
-fn authenticated(kind: &str, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn authenticated(kind: &str, payload: &[u8]) -> Vec<u8> {
     let mut text = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
     text.extend_from_slice(payload);
     text

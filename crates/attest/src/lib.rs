@@ -1,14 +1,16 @@
-//! Signs statements about artifacts: keys, in-toto statements, DSSE envelopes and
-//! sigstore bundles. It knows no registry and no image, and does no I/O.
+//! Signs statements about artifacts, and verifies them: keys, in-toto statements, DSSE
+//! envelopes and sigstore bundles. It knows no registry and no image, and does no I/O.
 
 mod encrypted;
 mod envelope;
 mod key;
 mod pem;
+mod public_key;
 mod simple;
 mod statement;
 
 pub use envelope::{BUNDLE_TYPE, Envelope, bundle};
 pub use key::{SignError, SigningKey, SigningKeyError};
+pub use public_key::{NotSigned, PublicKey, PublicKeyError, VerifiedStatement};
 pub use simple::{SIMPLE_TYPE, simple_signing};
 pub use statement::{COSIGN_SIGN, SLSA_PROVENANCE, Statement};

@@ -134,8 +134,8 @@ impl Engine {
             (options.cache.take(), options.fallback_dir.take(), options.cache_size);
         let dry_run = options.dry_run;
         let debug = options.debug.is_some();
-        let provenance =
-            options.signing.as_ref().is_some_and(|signing| signing.provenance.is_some());
+        let provenance = options.build.verifies.is_some()
+            || options.signing.as_ref().is_some_and(|signing| signing.provenance.is_some());
         let uses = options.uses();
         if options.network.offline {
             forbid_network(&mut options.environment, &mut options.build);

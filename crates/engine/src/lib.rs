@@ -40,9 +40,10 @@ mod sharing;
 mod static_base;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 pub use activity::Clock;
-pub use attest::{SigningKey, SigningKeyError};
+pub use attest::{PublicKey as SignatureKey, PublicKeyError, SigningKey, SigningKeyError};
 pub use bases::{
     BaseError, BaseReference, LocalBaseError, LockedBase, LockedBases, base_circle, known_platforms,
 };
@@ -51,7 +52,7 @@ pub use blocking::on_thread;
 pub use budget::Limits;
 pub use build::{
     BuildConfig, BuildFailure, BuildFlags, BuildOptions, DebugOptions, FileProblem, ImageFile,
-    ImageMain, ListingError, Prebuilt, PrebuiltFile,
+    ImageMain, ListingError, NotAllowed, Prebuilt, PrebuiltFile, VerifiedBuild,
 };
 pub use container_engine::{DaemonError, EngineKind, EnginePlaces};
 pub use containerd::{Cluster, NodeError};

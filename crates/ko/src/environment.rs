@@ -54,6 +54,16 @@ impl Process {
         }
     }
 
+    /// The same process as if it had been started in another directory.
+    pub(crate) fn at(&self, dir: &Path) -> Self {
+        let others = self.variables.iter().filter(|(name, _)| name != "PWD").cloned();
+        Self {
+            arguments: self.arguments.clone(),
+            variables: others.chain([("PWD".into(), dir.into())]).collect(),
+            work_dir: Some(dir.to_owned()),
+        }
+    }
+
     pub(crate) fn arguments(&self) -> &[OsString] {
         &self.arguments
     }

@@ -98,6 +98,7 @@ fn run(process: &Process) -> Result<ExitCode> {
         Command::Login(arguments) => commands::login(process, &arguments)?,
         Command::Resolve(arguments) => commands::resolve(process, verbose, &arguments)?,
         Command::Run(arguments) => commands::run(process, verbose, &arguments)?,
+        Command::Verify(arguments) => return commands::verify(process, verbose, &arguments),
         Command::Version { .. } => ui::print(&format!("{}\n", cli::VERSION))?,
     }
     Ok(ExitCode::SUCCESS)

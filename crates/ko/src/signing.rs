@@ -4,13 +4,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{ProvenanceOptions, Repository, SigningKey, SigningKeyError, SigningOptions};
+use engine::{
+    ProvenanceOptions, Repository, SignatureKey, SigningKey, SigningKeyError, SigningOptions,
+};
 
 use crate::cli::{SigningArgs, VERSION};
 use crate::config::{Located, Origin, Signing};
 use crate::environment::Process;
-use crate::error::{CommandError, Result};
-use crate::ui;
+use crate::error::{CommandError, Kind, Result};
+use crate::{settings, ui};
 
 /// What names a variable in the place of a file.
 const VARIABLE: &str = "env://";
@@ -68,6 +70,31 @@ pub(crate) fn options(
         provenance: attests.then(|| provenance(process)),
         repository: repository()?,
     }))
+}
+
+/// Reads a public key, if one is named.
+pub(crate) fn public_key(process: &Process, named: &str) -> Result<Option<SignatureKey>> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |reason: String| {
+        CommandError::new(format!("reading the key {named} of --signature: {reason}"))
+            .of_kind(Kind::Usage)
+    };
+    let text = match named.strip_prefix(VARIABLE) {
+        Some(name) => {
+            process.text(name).ok_or_else(|| wrong("there is no such variable".to_owned()))?
+        }
+        None => {
+            let path = settings::absolute(process, Path::new(named))?;
+            std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?
+        }
+    };
+    let key = SignatureKey::from_pem(&text).map_err(|error| {
+        let hint = "`cosign public-key --key cosign.key` prints one".to_owned();
+        wrong(error.to_string()).hint(Some(hint))
+    })?;
+    Ok(Some(key))
 }
 
 /// Reads a key.

@@ -34,6 +34,15 @@ impl LockedBases {
         Self { bases: bases.into_iter().filter_map(key).collect(), is_complete }
     }
 
+    /// The same with another base, unless that is locked already.
+    #[must_use]
+    pub fn or(mut self, base: LockedBase) -> Self {
+        if let Some(tag) = base.image.tag() {
+            self.bases.entry(tag).or_insert(base);
+        }
+        self
+    }
+
     /// What is locked of a base.
     pub(super) fn get(&self, image: &BaseReference) -> Option<&LockedBase> {
         self.bases.get(&image.tag()?)

@@ -29,7 +29,8 @@ pub enum BaseReference {
 
 impl BaseReference {
     /// The full name with the tag of one that a registry may move.
-    pub(super) fn tag(&self) -> Option<String> {
+    #[must_use]
+    pub fn tag(&self) -> Option<String> {
         match self {
             Self::Registry { reference: reference @ Reference::Tag(repository, _), .. }
                 if repository.registry().as_str() != local::LOCAL =>

@@ -10,6 +10,7 @@ use golang::{
 use layer::{FilesError, KodataError, LayerError};
 use oci::Platform;
 
+use super::allowed::NotAllowed;
 use super::files::FileProblem;
 use crate::hints;
 
@@ -29,6 +30,9 @@ pub enum BuildFailure {
         #[source]
         source: Arc<EnvironmentError>,
     },
+    /// A build that verifies would use a setting that it must not.
+    #[error(transparent)]
+    NotAllowed(NotAllowed),
     /// There is no `go`, and something needs one.
     #[error(transparent)]
     MissingGo(Arc<FindError>),
@@ -126,6 +130,9 @@ impl BuildFailure {
         match self {
             Self::Go { source, .. } => source.hint().map(str::to_owned),
             Self::MissingGo(source) => source.hint().map(str::to_owned),
+            Self::NotAllowed(_) => {
+                Some("what is right for you here, you can set in your own environment".to_owned())
+            }
             Self::Files { problem, .. } => match &**problem {
                 FileProblem::Files(error) if matches!(**error, FilesError::Outside { .. }) => Some(
                     "set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what is wanted"

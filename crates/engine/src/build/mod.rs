@@ -1,6 +1,7 @@
 //! Builds programs: lists them, proves which are fresh, compiles the others,
 //! makes their layers, and records what was built.
 
+mod allowed;
 mod compile;
 mod debugger;
 mod error;
@@ -22,6 +23,7 @@ mod prebuilt;
 mod program;
 mod recorder;
 mod settings;
+mod verified;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -36,6 +38,8 @@ use oci::{Platform, PlatformMatcher};
 use once::OnceMap;
 use store::Store;
 
+pub use self::allowed::NotAllowed;
+pub(crate) use self::allowed::{PROCESSOR, flags, linker, variable};
 use self::compile::Compiler;
 pub(crate) use self::compile::StaleTarget;
 pub use self::debugger::DebugOptions;
@@ -58,6 +62,7 @@ use self::missing::MissingGo;
 pub(crate) use self::offline::forbid_network;
 pub use self::options::{
     BuildConfig, BuildFlags, BuildOptions, ImageFile, ImageMain, Prebuilt, PrebuiltFile,
+    VerifiedBuild,
 };
 use self::outcomes::Outcomes;
 use self::prebuilt::{PrebuiltBuilder, Prebuilts};

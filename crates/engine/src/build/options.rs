@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use golang::{Template, Uses};
+use golang::{Environment, Template, Uses};
 use layer::FileRule;
 use oci::Platform;
 
@@ -31,6 +31,19 @@ pub struct BuildOptions {
     pub time: jiff::Timestamp,
     /// `--disable-optimizations`.
     pub disable_optimizations: bool,
+    /// The build only verifies an image: settings are held to a list of those that are
+    /// harmless, whoever wrote them.
+    pub verifies: Option<VerifiedBuild>,
+}
+
+/// What the image says of its build that a build verifies, and who verifies.
+#[derive(Debug, Clone, Default)]
+pub struct VerifiedBuild {
+    /// Its flags of the linker, which are taken where the source leaves them open: in
+    /// the place of a template that looks at variables or the time.
+    pub ldflags: Option<Vec<String>>,
+    /// The environment of who verifies, whose settings are allowed.
+    pub caller: Environment,
 }
 
 /// A build that is configured (`builds[]` of `.ko.yaml`).

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use golang::{BuildSettings, Environment, ProgramFacts, Template};
 use oci::Platform;
 
+use super::allowed::{flags, linker};
 use super::error::BuildFailure;
 use super::flags::Expander;
 use super::options::BuildOptions;
@@ -52,13 +53,21 @@ impl Settings {
         platform: &Platform,
     ) -> Result<BuildSettings, BuildFailure> {
         let target = target(platform);
-        let chosen = self.options.of(program.config);
+        let mut chosen = self.options.of(program.config);
+        if let Some(verified) = &self.options.verifies {
+            verified.check_environment(&chosen.env).map_err(BuildFailure::NotAllowed)?;
+            verified.fill(&mut chosen);
+        }
         let environment = Environment::for_target(&target, &self.environment, &chosen.env);
         let environment = environment.map_err(|source| BuildFailure::Environment {
             platform: Box::new(platform.clone()),
             source: Arc::new(source),
         })?;
         let expanded = self.expander.expand(&chosen, &program.dir, &environment).await?;
+        if self.options.verifies.is_some() {
+            let allowed = flags(&expanded.flags).and_then(|()| linker(&expanded.ldflags));
+            allowed.map_err(BuildFailure::NotAllowed)?;
+        }
         Ok(BuildSettings {
             dir: program.dir.clone(),
             target,

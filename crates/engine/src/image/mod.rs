@@ -128,6 +128,20 @@ impl Artifact {
         self.images().iter().find(fits)
     }
 
+    /// The flags and variables that its programs were built with, where that is kept:
+    /// those of the first, but for the target's.
+    #[must_use]
+    pub fn built_with(&self) -> Vec<String> {
+        let Some(settings) = self.images().first().and_then(|image| image.settings.as_ref()) else {
+            return Vec::new();
+        };
+        let mut words = settings.flags.clone();
+        if !settings.ldflags.is_empty() {
+            words.push(format!("-ldflags={}", settings.ldflags.join(" ")));
+        }
+        words
+    }
+
     /// All images.
     #[must_use]
     pub fn images(&self) -> &[Image] {

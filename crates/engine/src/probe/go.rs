@@ -53,7 +53,7 @@ impl GoProblem {
 }
 
 /// Ends children when nobody waits for them any more.
-pub(super) struct Ends(pub(super) Cancel);
+pub(crate) struct Ends(pub(crate) Cancel);
 
 impl Drop for Ends {
     fn drop(&mut self) {

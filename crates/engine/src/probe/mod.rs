@@ -6,5 +6,6 @@ mod go;
 mod registries;
 
 pub use self::engines::{FoundEngine, container_engine, nodes};
+pub(crate) use self::go::Ends;
 pub use self::go::{FoundGo, GoProblem, go};
 pub use self::registries::{RegistryProbe, RegistryProblem, Skew, repository};

@@ -13,6 +13,7 @@ pub(super) fn examples(command: &str) -> Option<&'static str> {
         "config" => CONFIG,
         "doctor" => DOCTOR,
         "init" => INIT,
+        "verify" => VERIFY,
         _ => return None,
     })
 }
@@ -129,4 +130,14 @@ const INIT: &str = "  # Write .ko.yaml, and list what could not be taken over
 
   # Look at it first
   ko init --dry-run
+";
+
+const VERIFY: &str = "  # Is it what this checkout gives?
+  ko verify --source=. registry.example.com/team/app:v1.2.3
+
+  # Is it this commit?
+  ko verify --source-uri=https://github.com/team/app --commit=$COMMIT registry.example.com/team/app
+
+  # Has the key signed it, too?
+  ko verify --source=. --signature=cosign.pub registry.example.com/team/app
 ";

@@ -20,6 +20,7 @@ mod sections;
 mod topics;
 mod typed;
 mod values;
+mod verify;
 mod words;
 
 use std::ffi::{OsStr, OsString};
@@ -47,6 +48,7 @@ pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{duration, readable, size};
 pub(crate) use self::script::{CompletionArgs, script};
 pub(crate) use self::values::values;
+pub(crate) use self::verify::VerifyArgs;
 use crate::error::{CommandError, Kind, Result};
 
 /// The version that `ko version` prints.
@@ -191,6 +193,14 @@ pub(crate) enum Command {
     /// the program's.
     #[command(verbatim_doc_comment)]
     Run(Box<BuildArgs>),
+    /// Verify that an image is what its source gives, by building it again.
+    ///
+    /// Prints "verified", if the source was named (--source, or --source-uri with
+    /// --commit), and what was proven and what was trusted. Without, the exit code is
+    /// 10: the image is consistent with its own claim. It is 11 if they differ. The
+    /// flags of ko build that the image was built with have to be given again.
+    #[command(verbatim_doc_comment)]
+    Verify(Box<VerifyArgs>),
     /// Print ko version.
     #[command(verbatim_doc_comment)]
     Version {

@@ -7,7 +7,7 @@ use super::examples::examples;
 use super::topics::TOPICS;
 
 /// The commands whose flags are grouped.
-const BUILDING: [&str; 5] = ["apply", "build", "create", "resolve", "run"];
+const BUILDING: [&str; 6] = ["apply", "build", "create", "resolve", "run", "verify"];
 
 /// Flags under a heading.
 struct Section {
@@ -20,7 +20,12 @@ struct Section {
 /// A flag that has no section has the last heading.
 const MORE: &str = "More";
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
+    Section {
+        heading: "What is expected",
+        common: &["commit", "signature", "source", "source-uri", "trust-cache"],
+        other: &[],
+    },
     Section {
         heading: "Manifests",
         common: &["filename", "recursive", "selector"],
@@ -83,7 +88,7 @@ const SECTIONS: [Section; 7] = [
 
 /// Commands under a heading.
 const COMMANDS: [(&str, &[&str]); 4] = [
-    ("Images", &["build", "run"]),
+    ("Images", &["build", "run", "verify"]),
     ("Kubernetes manifests", &["apply", "create", "delete", "resolve"]),
     ("Settings", &["base", "cache", "config", "doctor", "init", "lock", "login", "migrate"]),
     ("About ko", &["completion", "help", "version"]),

@@ -18,6 +18,7 @@ mod manual;
 mod resolve;
 mod run;
 mod session;
+mod verify;
 mod watch;
 
 pub(crate) use apply::{apply, create};
@@ -35,6 +36,7 @@ pub(crate) use login::login;
 pub(crate) use manual::manual;
 pub(crate) use resolve::resolve;
 pub(crate) use run::run;
+pub(crate) use verify::verify;
 
 use std::future::Future;
 

@@ -74,5 +74,6 @@ mod surroundings;
 mod telemetry;
 mod timings;
 mod traces;
+mod verify;
 mod watch;
 mod windows;

@@ -37,7 +37,7 @@ fn verify(command: &str, key: &Path, more: &[&str], reference: &str) -> Result<S
 }
 
 /// A key of cosign, whose password is `pw`, and its public part.
-fn key(fixture: &Fixture) -> PathBuf {
+pub(crate) fn key(fixture: &Fixture) -> PathBuf {
     let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../attest/tests");
     let (work, private) = (fixture.sandbox.work(), "cosign.key");
     fs::copy(keys.join(private), work.join(private)).unwrap();
