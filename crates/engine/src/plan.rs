@@ -275,7 +275,7 @@ impl Planner {
         arguments: &[Argument],
         memory: Memory,
     ) -> Result<LookedUp, ListingError> {
-        let LookUp { remembered, listed } =
+        let LookUp { remembered, listed, proven } =
             self.builder.look_up(arguments.to_vec(), memory).await?;
         let mut planned = Vec::new();
         if let Some(programs) = remembered {
@@ -290,6 +290,9 @@ impl Planner {
             if planned.len() == programs.len()
                 && planned.iter().all(|planned| is_listed_the_same(&planned.targets))
             {
+                if let Some(proven) = proven {
+                    proven.await;
+                }
                 return Ok(LookedUp { programs: programs.into_iter().map(Ok).collect(), planned });
             }
         }

@@ -52,6 +52,13 @@ pub(crate) struct Plan {
     environment: Environment,
 }
 
+/// What `go list` would say if `go.mod` files are right about it.
+#[derive(Debug)]
+pub(crate) struct Guesses {
+    answers: Vec<(PathBuf, Argument, Main)>,
+    environment: Environment,
+}
+
 impl Plan {
     /// A program that was found from `dir`.
     fn program(&self, main: Main, dir: &Path) -> Program {
@@ -140,6 +147,26 @@ impl Lister {
         }
         found.sort_by_key(|(position, _)| *position);
         Some(found.into_iter().map(|(_, program)| program).collect())
+    }
+
+    /// The guesses among the remembered programs of a plan.
+    pub(crate) fn guessed(&self, plan: &Plan, programs: &[Program]) -> Guesses {
+        let words = plan.groups.iter().flat_map(|(dir, group)| {
+            group.iter().map(move |(asked, argument)| (asked, dir, argument))
+        });
+        let answers = words.filter_map(|(asked, dir, argument)| {
+            let Asked::Word(position) = asked else { return None };
+            let program = programs.get(*position).filter(|program| program.guessed)?;
+            Some((dir.clone(), argument.clone(), program.main.clone()))
+        });
+        Guesses { answers: answers.collect(), environment: plan.environment.clone() }
+    }
+
+    /// Remembers guesses that are proven, as if `go list` had been asked.
+    pub(crate) fn keep(&self, guesses: &Guesses) {
+        for (dir, argument, main) in &guesses.answers {
+            memo::keep(&self.store, dir, &guesses.environment, argument, main);
+        }
     }
 
     /// Asks `go list` for all arguments of a plan; the answers are in their

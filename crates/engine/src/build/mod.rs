@@ -165,6 +165,8 @@ pub(crate) struct LookUp {
     pub(crate) remembered: Option<Vec<Program>>,
     /// What `go list` says. Nothing runs before it is awaited.
     pub(crate) listed: BoxFuture<'static, Result<Vec<Result<Program, LoadError>>, ListingError>>,
+    /// Remembers those that were guessed, if any were: for when they are proven.
+    pub(crate) proven: Option<BoxFuture<'static, ()>>,
 }
 
 impl Debug for LookUp {
@@ -391,11 +393,16 @@ impl Builder for GoBuilder {
             });
             let (lister, plan, remembered) = planning.await?;
             drop(span);
+            let guesses = lister.guessed(&plan, remembered.as_deref().unwrap_or_default());
+            let keeper = lister.clone();
+            let keep = async move { blocking(move || keeper.keep(&guesses)).await };
+            let guessed = remembered.iter().flatten().any(|program| program.guessed);
             let listed = async move {
                 let _span = StageSpan::begin(&observer, Stage::List, None, None);
                 blocking(move || lister.look_up(plan)).await
             };
-            Ok(LookUp { remembered, listed: listed.boxed() })
+            let proven = guessed.then(|| keep.boxed());
+            Ok(LookUp { remembered, listed: listed.boxed(), proven })
         };
         look_up.boxed()
     }

@@ -238,15 +238,16 @@ impl Builder for PrebuiltBuilder {
                 return Ok(LookUp {
                     remembered: Some(programs),
                     listed: ready(Ok(listed)).boxed(),
+                    proven: None,
                 });
             }
-            let LookUp { remembered, listed } = self.inner.look_up(others, memory).await?;
+            let LookUp { remembered, listed, proven } = self.inner.look_up(others, memory).await?;
             let remembered = remembered.map(|found| merged(ours.clone(), found));
             let listed = async move {
                 let ours = ours.into_iter().map(|program| program.map(Ok)).collect();
                 Ok(merged::<Result<Program, LoadError>>(ours, listed.await?))
             };
-            Ok(LookUp { remembered, listed: listed.boxed() })
+            Ok(LookUp { remembered, listed: listed.boxed(), proven })
         };
         look_up.boxed()
     }

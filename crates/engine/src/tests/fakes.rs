@@ -152,7 +152,7 @@ impl Builder for FakeBuilder {
             log.note("go list");
             Ok(programs.into_iter().map(Ok).collect())
         };
-        std::future::ready(Ok(LookUp { remembered, listed: listed.boxed() })).boxed()
+        std::future::ready(Ok(LookUp { remembered, listed: listed.boxed(), proven: None })).boxed()
     }
 
     /// A template comes to its source.
