@@ -12,12 +12,14 @@
 //! callers hand in what `go` is to see, and get its words back in errors.
 
 mod build;
+mod build_cache;
 mod build_id;
 mod build_info;
 mod constraint;
 mod delve;
 mod environment;
 mod executable;
+mod exports;
 mod git;
 mod go_env;
 mod group;
@@ -46,9 +48,11 @@ mod tool;
 mod toolexec;
 
 pub use build::{Binary, BuildError, BuildFailure};
+pub use build_cache::{BuildCache, CacheId, CachedAction};
 pub use build_info::{BuildInfo, BuildInfoError, BuildInfoProblem, BuiltModule};
 pub use delve::{Delve, DelveError, DelveVersion, DelveVersionError};
 pub use environment::{Environment, EnvironmentError};
+pub use exports::{ActionPrefix, Export, Exports};
 pub use git::{GitInfo, GitNotice, GitParts};
 pub use go_env::{GoEnv, GoEnvError};
 pub use group::{Member, can_share};

@@ -3,6 +3,7 @@
 //! and directory is taken as it says.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -146,8 +147,26 @@ impl Go {
         limit: usize,
         cancel: &Cancel,
     ) -> Result<Vec<T>, ListError> {
+        let words = flags.iter().chain(&["-buildvcs=false", "-pgo=off"]);
+        let answer = self.run_list(dir, environment, words, patterns, limit, cancel)?;
+        serde_json::Deserializer::from_slice(&answer)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|source| ListError::Output { asked: patterns.join(" "), source })
+    }
+
+    /// Runs `go list`; the answer is cut where it is longer than `limit`.
+    pub(crate) fn run_list(
+        &self,
+        dir: &Path,
+        environment: &Environment,
+        flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        patterns: &[&str],
+        limit: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<u8>, ListError> {
         let mut command = self.command(dir, environment);
-        command.arg("list").args(flags).args(["-buildvcs=false", "-pgo=off", "--"]).args(patterns);
+        command.arg("list").args(flags).arg("--").args(patterns);
         let finished =
             process::run(command, Streams::Apart, limit, cancel).map_err(|error| match error {
                 RunError::Cancelled => ListError::Cancelled,
@@ -163,10 +182,7 @@ impl Go {
                 output: finished.stderr.text(),
             });
         }
-        serde_json::Deserializer::from_slice(&finished.stdout.bytes)
-            .into_iter()
-            .collect::<Result<_, _>>()
-            .map_err(|source| ListError::Output { asked: patterns.join(" "), source })
+        Ok(finished.stdout.bytes)
     }
 }
 

@@ -37,16 +37,22 @@ impl BuildSettings {
     /// The words after `go`.
     pub(crate) fn arguments(&self, output: &Path, import_paths: &[&ImportPath]) -> Vec<OsString> {
         let mut words = vec!["build".into()];
-        words.extend(self.flags.iter().map(Into::into));
-        words.push("-trimpath".into());
-        if self.disable_optimizations {
-            words.extend(["-gcflags".into(), "all=-N -l".into()]);
-        }
+        words.extend(self.compiling().into_iter().map(Into::into));
         if !self.ldflags.is_empty() {
             words.push(format!("-ldflags={}", self.ldflags.join(" ")).into());
         }
         words.extend(["-o".into(), output.into()]);
         words.extend(import_paths.iter().map(|path| path.as_str().into()));
+        words
+    }
+
+    /// The flags that decide how packages are compiled.
+    pub(crate) fn compiling(&self) -> Vec<String> {
+        let mut words = self.flags.clone();
+        words.push("-trimpath".to_owned());
+        if self.disable_optimizations {
+            words.extend(["-gcflags".to_owned(), "all=-N -l".to_owned()]);
+        }
         words
     }
 }

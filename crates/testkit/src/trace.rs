@@ -57,6 +57,20 @@ impl Trace {
         counts
     }
 
+    /// The same without those that were given a word among the first of theirs.
+    ///
+    /// # Panics
+    /// If nothing was traced.
+    #[must_use]
+    pub fn started_without(&self, word: &str) -> BTreeMap<String, usize> {
+        let (text, quoted) = (self.text(), format!("\"{word}\""));
+        let mut counts = BTreeMap::new();
+        for program in text.lines().filter(|line| !line.contains(&quoted)).filter_map(program) {
+            *counts.entry(program).or_default() += 1;
+        }
+        counts
+    }
+
     /// The files that were opened by the last command, or were to be.
     ///
     /// # Panics

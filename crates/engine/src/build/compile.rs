@@ -24,6 +24,7 @@ use crate::activity::Activity;
 use crate::blocking::blocking;
 use crate::budget::{BuildBudget, Limits, link_weight};
 use crate::events::{Event, Observer, Stage, StageSpan};
+use crate::sharing::{Built, OutcomeKey, Sharing};
 
 /// The `go list -deps` listing for the programs of a process, or why there is
 /// none.
@@ -78,11 +79,15 @@ pub(super) struct Compiler {
     pub(super) recording: Cancel,
     pub(super) files: Arc<Checker>,
     pub(super) finisher: Arc<Finisher>,
+    /// The shared caches.
+    pub(super) sharing: Option<Arc<Sharing>>,
 }
 
 /// One binary to build, and the channels that announce its progress.
 struct Job {
     member: Member,
+    /// How what it is linked from is found in shared caches.
+    key: Option<OutcomeKey>,
     /// Its listing, if that is already known.
     listing: Option<Arc<DepsListing>>,
     /// Those of all images that it is for.
@@ -154,6 +159,7 @@ impl Compiler {
             Awaited { installed: when_installed, finished: when_finished, process: when_process };
         let job = Job {
             member: Member { import_path: target.import_path.clone(), output: output.clone() },
+            key: target.checked.wanted.as_ref().map(|wanted| wanted.key.clone()),
             listing: match &target.checked.verdict {
                 Verdict::Stale(_, previous) => previous.listing.clone(),
                 Verdict::Fresh(_) => None,
@@ -204,6 +210,10 @@ impl Compiler {
             jobs.iter().map(begin).collect()
         };
         let waiting = spans(Stage::Wait);
+        if let Some(sharing) = self.sharing.as_ref().filter(|_| !self.rebuild) {
+            let keys: Vec<OutcomeKey> = jobs.iter().filter_map(|job| job.key.clone()).collect();
+            sharing.fill((&self.go, settings), &keys, self.limits.threads, &self.cancel).await;
+        }
         let share = self.budget.go_build(weight(jobs.iter(), self.limits.threads.get())).await;
         drop(waiting);
         let compiling: Vec<_> = spans(Stage::Compile).into_iter().map(Some).collect();
@@ -223,9 +233,17 @@ impl Compiler {
         let asked = self.listing(settings, unknown, started);
 
         let settings = settings.clone();
+        let mut built = Built {
+            go: self.go.clone(),
+            settings: settings.clone(),
+            programs: Vec::new(),
+            cancel: self.recording.clone(),
+        };
+        let mut keys = Vec::new();
         let mut installed = Vec::new();
         let mut finished = Vec::new();
         for job in jobs {
+            keys.push((job.member.import_path, job.key));
             installed.push(job.installed);
             finished.push(job.finished);
             // A receiver that has gone away does not need it.
@@ -249,6 +267,12 @@ impl Compiler {
         let results = build.await;
         // The next may be compiled while these are compressed.
         drop(share);
+        if let Some(sharing) = &self.sharing {
+            let done = keys.into_iter().zip(&results).filter(|(_, result)| result.is_ok());
+            let program = |((path, key), _)| Some((path, key?));
+            built.programs = done.filter_map(program).collect();
+            sharing.built(built);
+        }
         for (result, finished) in results.into_iter().zip(finished) {
             let _ = finished.send(result);
         }

@@ -355,6 +355,7 @@ impl GoBuilder {
             cancel,
             recording: run,
             files,
+            sharing: parts.sharing.clone(),
             finisher: Arc::new(Finisher {
                 layers: Arc::clone(&layers),
                 recorder: Arc::clone(&recorder),

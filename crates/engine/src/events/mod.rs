@@ -82,6 +82,15 @@ pub enum Event {
         /// Why what it has is of no use; `None` if it is.
         reason: Option<String>,
     },
+    /// Go's build cache was filled from a shared cache.
+    GoCache {
+        /// The URL of the shared cache.
+        cache: String,
+        /// How many objects of packages were not there before.
+        objects: usize,
+        /// How much was fetched for that.
+        bytes: u64,
+    },
     /// The outcome of a build is not written to shared caches.
     NotShared {
         /// The import path, without `ko://`.

@@ -43,11 +43,14 @@ impl Planner {
             };
             arguments.push(Argument::parse(&word).map_err(|error| unfound(main, error.into()))?);
         }
-        let LookUp { remembered, listed } =
+        let LookUp { remembered, listed, proven } =
             self.found(&arguments).await.map_err(|error| unfound(&wanted[0], error))?;
         if let Some(programs) = remembered {
             let planned = self.check_mains(program, programs, wanted, selected).await?;
             if planned.iter().all(|main| is_listed_the_same(&main.targets)) {
+                if let Some(proven) = proven {
+                    proven.await;
+                }
                 return Ok(planned);
             }
         }
@@ -107,10 +110,14 @@ impl Planner {
                 place: format!("base image {reference}"),
                 source: Arc::new(error),
             };
-            let LookUp { remembered, listed } = self.found(&arguments).await.map_err(&unfound)?;
+            let LookUp { remembered, listed, proven } =
+                self.found(&arguments).await.map_err(&unfound)?;
             if let Some(program) = remembered.and_then(|found| found.into_iter().next()) {
                 let planned = self.plan_program(&program, Named::none(&path)).await?;
                 if is_listed_the_same(&planned.targets) {
+                    if let Some(proven) = proven {
+                        proven.await;
+                    }
                     return Ok(Arc::new(planned));
                 }
             }

@@ -1,6 +1,7 @@
 //! Shares outcomes of builds with other machines. Nothing here fails a run: what
 //! cannot be had is built, what cannot be written is not.
 
+mod go_cache;
 mod options;
 mod outcome;
 
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use layer::Layer;
 use oci::Digest;
 use once::OnceMap;
@@ -22,6 +23,8 @@ use shared_cache::{
 use store::Store;
 use tokio::sync::{Semaphore, mpsc};
 
+pub(crate) use self::go_cache::Built;
+use self::go_cache::Objects;
 pub use self::options::{SharedFrom, SharingOptions};
 pub(crate) use self::outcome::{Found, Outcome, OutcomeKey};
 use crate::blocking::blocking;
@@ -45,6 +48,7 @@ pub(crate) struct Sharing {
     fetches: OnceMap<Digest, bool>,
     /// What is to be written when the run has ended.
     made: Mutex<Vec<(OutcomeKey, Outcome)>>,
+    objects: Objects,
 }
 
 /// The URL of a shared cache does not fit its kind.
@@ -135,6 +139,7 @@ impl Sharing {
             records: OnceMap::new(),
             fetches: OnceMap::new(),
             made: Mutex::default(),
+            objects: Objects::default(),
         })))
     }
 
@@ -166,7 +171,7 @@ impl Sharing {
 
     async fn ask(self: Arc<Self>, position: usize, key: OutcomeKey) -> Candidates {
         let Member { cache, believed, .. } = &self.caches[position];
-        let Some(found) = cache.read(&key.record()).await else {
+        let Some(found) = cache.read(&key.record(outcome::KIND)).await else {
             let refused = match cache.failure() {
                 Some(failure) => failure.in_full(),
                 None => "it has no outcome of a build like this".to_owned(),
@@ -250,7 +255,7 @@ impl Sharing {
                 self.write(&member.cache, key, outcome).await;
             }
         });
-        join_all(writes).await;
+        join(join_all(writes), self.write_objects()).await;
         for Member { cache, .. } in &self.caches {
             if let Some(failure) = cache.failure() {
                 let text = format!(
@@ -281,7 +286,7 @@ impl Sharing {
         let change =
             |record: Option<&Bytes>| outcome::with(record, key, outcome, secret).ok().flatten();
         // One that was overtaken is written by the next build.
-        let _ = cache.update(&key.record(), change).await;
+        let _ = cache.update(&key.record(outcome::KIND), change).await;
     }
 }
 

@@ -25,6 +25,8 @@ use shared_cache::{BlobId, PublicKey, RecordName, SecretKey, SignatureError};
 const FORMAT: u32 = 1;
 /// What a record begins with, before its version.
 const MAGIC: &str = "ko-outcomes ";
+/// The kind of these records.
+pub(super) const KIND: &str = "outcomes";
 /// How many outcomes a record keeps.
 const KEPT: usize = 32;
 /// How large a record may be when it is inflated: that of a program with 28,000 files
@@ -89,23 +91,23 @@ struct Line<'a> {
 }
 
 impl OutcomeKey {
-    /// The record that has its outcomes.
-    pub(crate) fn record(&self) -> RecordName {
-        let kind = "outcomes".parse().expect("these are lower-case letters");
-        RecordName { kind, key: self.digest() }
+    /// The record of a kind that is about it.
+    pub(super) fn record(&self, kind: &'static str) -> RecordName {
+        let key = self.digest(kind);
+        RecordName { kind: kind.parse().expect("these are lower-case letters"), key }
     }
 
-    fn digest(&self) -> Digest {
+    fn digest(&self, kind: &str) -> Digest {
         let Self { project, build } = self;
-        Digest::of(format!("outcomes {FORMAT}\n{}\n{project}\n{build}", project.len()).as_bytes())
+        Digest::of(format!("{kind} {FORMAT}\n{}\n{project}\n{build}", project.len()).as_bytes())
     }
 
     /// What a signature stands for: not only that these bytes are whole, but that they
-    /// are the outcome of this key.
-    fn statement(&self, outcome: &str) -> Vec<u8> {
-        let (project, key) = (Digest::of(self.project.as_bytes()), self.digest());
-        let content = Digest::of(outcome.as_bytes());
-        format!("ko-outcomes {FORMAT}\nproject {project}\nkey {key}\ncontent {content}\n").into()
+    /// are what a record of this kind and key has.
+    pub(super) fn statement(&self, kind: &str, content: &str) -> Vec<u8> {
+        let (project, key) = (Digest::of(self.project.as_bytes()), self.digest(kind));
+        let content = Digest::of(content.as_bytes());
+        format!("ko-{kind} {FORMAT}\nproject {project}\nkey {key}\ncontent {content}\n").into()
     }
 }
 
@@ -132,7 +134,7 @@ pub(crate) fn read(
         let signature = match signature {
             None => Err(Unsigned::Not),
             Some(signature) => {
-                let statement = key.statement(outcome.get());
+                let statement = key.statement(KIND, outcome.get());
                 PublicKey::verify(trusted, &statement, &signature).map_err(Unsigned::from)
             }
         };
@@ -168,7 +170,7 @@ pub(crate) fn with(
             return true;
         }
         let signed = signature.is_some_and(|signature| {
-            PublicKey::verify(&trusted, &key.statement(text.get()), &signature).is_ok()
+            PublicKey::verify(&trusted, &key.statement(KIND, text.get()), &signature).is_ok()
         });
         there |= signed || secret.is_none();
         there
@@ -177,7 +179,7 @@ pub(crate) fn with(
         return Ok(None);
     }
     let text = serde_json::to_string(outcome)?;
-    let signature = secret.map(|secret| secret.sign(&key.statement(&text), "outcome of ko"));
+    let signature = secret.map(|secret| secret.sign(&key.statement(KIND, &text), "outcome of ko"));
     let line = Line { signature, outcome: &RawValue::from_string(text)? };
     kept.insert(0, serde_json::to_string(&line)?);
     kept.truncate(KEPT);
@@ -273,7 +275,7 @@ mod tests {
         assert_eq!(check(&record, &key("m", "other")), wrong());
         assert_eq!(check(&record, &key("other", "b")), wrong());
         // What is between two names belongs to one of them.
-        assert_ne!(key("a\nb", "c").digest(), key("a", "b\nc").digest());
+        assert_ne!(key("a\nb", "c").digest(KIND), key("a", "b\nc").digest(KIND));
         let unsigned = add(None, 1, None).unwrap();
         assert_eq!(check(&unsigned, &key("m", "b")), [Err(Unsigned::Not)]);
         // It is signed where it was not.

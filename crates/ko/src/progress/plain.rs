@@ -2,6 +2,7 @@
 
 use engine::{Answer, Digest, Event, Exchange, Observer, Part};
 
+use crate::cli::readable;
 use crate::ui::log;
 
 /// A request and what came of it.
@@ -75,6 +76,10 @@ pub(super) fn observer(verbose: bool, explain: bool, steps: bool) -> Observer {
                 if explain =>
             {
                 format!("{import_path} for {platform} is not in the shared cache {cache}: {reason}")
+            }
+            Event::GoCache { cache, objects, bytes } if explain => {
+                let bytes = readable(bytes);
+                format!("Go's cache has got {objects} packages from {cache} ({bytes})")
             }
             Event::NotShared { import_path, platform, reason } if explain => {
                 format!("{import_path} for {platform} is not shared: {reason}")

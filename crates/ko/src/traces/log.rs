@@ -130,6 +130,9 @@ impl Book {
                 let image = self.image(import_path, Some(platform));
                 info!(target: "ko::image", parent: image, cache, reason, "shared cache");
             }
+            Event::GoCache { cache, objects, bytes } => {
+                info!(target: "ko::cache", cache, objects, bytes, "Go's cache");
+            }
             Event::NotShared { import_path, platform, reason } => {
                 let image = self.image(import_path, Some(platform));
                 info!(target: "ko::image", parent: image, reason, "not shared");

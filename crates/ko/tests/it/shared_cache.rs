@@ -1,6 +1,8 @@
 //! Caches that machines share: a fresh runner builds nothing that another has built,
 //! and no fault of a cache is one of the image.
 
+mod objects;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
@@ -112,7 +114,7 @@ fn a_fresh_runner_builds_nothing() {
     let first = site.build("--cache-to=file:../shared").output().success();
     assert!(first.stderr.contains("it has no outcome of a build like this"), "{}", first.stderr);
     let filled = site.files("");
-    assert_eq!(site.files("records").len(), 2);
+    assert_eq!(site.files("records/outcomes").len(), 2);
 
     let runner = site.runner("second");
     let trace = Trace::new(site.0.sandbox.root().join("trace"));
@@ -132,7 +134,8 @@ fn a_fresh_runner_builds_nothing() {
 
     let show = || site.0.sandbox.run(["cache", "show", "--json", "file:../shared"]).output();
     let shown: serde_json::Value = serde_json::from_str(&show().success().stdout).unwrap();
-    assert_eq!((&shown["blobs"]["count"], &shown["records"]["count"]), (&2.into(), &2.into()));
+    // Two layers, and what only one of the programs, or both, are linked from.
+    assert_eq!((&shown["blobs"]["count"], &shown["records"]["count"]), (&5.into(), &4.into()));
 
     // Another registry has nothing.
     let elsewhere = site.build("--cache-from=file:../../shared");
@@ -191,7 +194,7 @@ fn faults_cost_a_build_and_nothing_else() {
         }),
         ("cut", "blobs", |file| fs::write(file, &fs::read(file).unwrap()[..1000]).unwrap()),
         ("torn", "records", |file| fs::write(file, &fs::read(file).unwrap()[..100]).unwrap()),
-        ("newer", "records", |file| fs::write(file, "ko-outcomes 2\n?").unwrap()),
+        ("newer", "records/outcomes", |file| fs::write(file, "ko-outcomes 2\n?").unwrap()),
     ];
     for (name, below, spoil) in faults {
         let files = site.files("");
@@ -245,7 +248,7 @@ fn only_signed_outcomes_are_believed_of_a_cache_that_the_repository_names() {
     assert!(other.stderr.contains(&format!("Building {TOOL}")), "{}", other.stderr);
 
     // A sound outcome under the name of another.
-    let records = site.files("records");
+    let records = site.files("records/outcomes");
     let names: Vec<_> = records.keys().collect();
     fs::write(names[0], &records[names[1]]).unwrap();
     fs::write(names[1], &records[names[0]]).unwrap();
@@ -268,20 +271,24 @@ fn what_is_shared_says_nothing_of_a_machine() {
         fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
         "/usr/local/go".to_owned(),
     ];
-    let records = site.files("records");
+    let records = site.files("records/outcomes");
     assert_eq!(records.len(), 2);
-    let mut texts: Vec<Vec<u8>> = Vec::new();
+    let mut texts: Vec<Vec<u8>> = site.files("records/go-cache").into_values().collect();
     for record in records.values() {
         let end = record.iter().position(|&byte| byte == b'\n').unwrap();
         assert_eq!(&record[..end], b"ko-outcomes 1");
         texts.push(zstd::decode_all(&record[end + 1..]).unwrap());
     }
     for blob in site.files("blobs").values() {
+        if let Some(pack) = blob.strip_prefix(b"ko-go-pack 1\n") {
+            texts.push(zstd::decode_all(pack).unwrap());
+            continue;
+        }
         let mut tar = Vec::new();
         let _ = flate2::read::MultiGzDecoder::new(blob.as_slice()).read_to_end(&mut tar).unwrap();
         texts.push(tar);
     }
-    assert_eq!(texts.len(), 4);
+    assert_eq!(texts.len(), 9);
     for text in texts {
         let shown = String::from_utf8_lossy(&text);
         for secret in secrets.iter().filter(|secret| secret.len() > 3) {

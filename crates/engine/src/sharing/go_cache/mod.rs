@@ -1,0 +1,233 @@
+//! Shares the objects of Go's build cache, so that a fresh machine compiles only what
+//! has changed: they are fetched into that cache, in its own layout, before `go` builds,
+//! and what a build has added is written when the run has ended.
+
+mod contents;
+mod pack;
+mod plan;
+mod private;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::collections::{BTreeSet, HashSet};
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cancel::Cancel;
+use freshness::reads_what_is_known;
+use futures::StreamExt as _;
+use futures::future::join_all;
+use futures::stream;
+use golang::{BuildCache, BuildSettings, CacheId, Go, GoEnv, ImportPath};
+use oci::Digest;
+use once::OnceMap;
+use shared_cache::Fetched;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use self::contents::{Contents, Pack, Prefix};
+use super::{CHUNKS, OutcomeKey, Sharing};
+use crate::blocking::blocking;
+use crate::events::Event;
+
+/// Packs that are fetched at once. Each takes 16 MiB to be inflated.
+const AT_ONCE: usize = 3;
+
+/// How often it is asked whether fetching is still worth it.
+const TURN: Duration = Duration::from_secs(1);
+
+/// What a processor compiles in a second, in bytes of objects: Go's standard library
+/// and Kubernetes' packages come to 4.4 MB.
+const COMPILED: u64 = 4_000_000;
+
+/// The objects of a run.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    packs: OnceMap<(usize, Digest), usize>,
+    built: Mutex<Vec<Built>>,
+}
+
+/// Programs that one `go build` has built.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) go: Go,
+    pub(crate) settings: BuildSettings,
+    pub(crate) programs: Vec<(ImportPath, OutcomeKey)>,
+    pub(crate) cancel: Cancel,
+}
+
+impl Sharing {
+    /// Fetches what programs were linked from when they were built last. It ends where
+    /// that is slower than to compile; what is under way then goes on.
+    pub(crate) async fn fill(
+        self: &Arc<Self>,
+        (go, settings): (&Go, &BuildSettings),
+        keys: &[OutcomeKey],
+        threads: NonZeroUsize,
+        cancel: &Cancel,
+    ) {
+        if reads_what_is_known(settings).is_err() {
+            return;
+        }
+        let mut seen = HashSet::new();
+        let mut packs: Vec<(usize, Pack)> = Vec::new();
+        for (position, contents) in
+            join_all(keys.iter().map(|key| self.contents(key))).await.into_iter().flatten()
+        {
+            let new = contents.packs.into_iter().filter(|pack| seen.insert(pack.digest));
+            packs.extend(new.map(|pack| (position, pack)));
+        }
+        if packs.is_empty() {
+            return;
+        }
+        let (asked, settings, cancel) = (go.clone(), settings.clone(), cancel.clone());
+        let looked = blocking(move || {
+            let cache = build_cache(&ask(&asked, &settings, &cancel)?, &settings)?;
+            let present = cache.actions();
+            Some((cache, present))
+        });
+        let Some((cache, present)) = looked.await else { return };
+        let present = Arc::new(present);
+        let here: HashSet<Prefix> = present.iter().map(Prefix::of).collect();
+        packs.retain(|(_, pack)| !pack.actions.iter().all(|action| here.contains(action)));
+        if packs.is_empty() {
+            return;
+        }
+        let sum = |of: fn(&Pack) -> u64| packs.iter().map(|(_, pack)| of(pack)).sum::<u64>();
+        let (size, raw) = (sum(|pack| pack.size), sum(|pack| pack.raw));
+        let compiling = raw / COMPILED / threads.get() as u64;
+        let positions: BTreeSet<usize> = packs.iter().map(|(position, _)| *position).collect();
+        let received = || -> u64 {
+            positions.iter().map(|&position| self.caches[position].cache.moved().received).sum()
+        };
+        let before = received();
+        let fetching = stream::iter(packs)
+            .map(|(position, pack)| self.pack(position, pack, &cache, &present))
+            .buffer_unordered(AT_ONCE)
+            .fold(0, |all, objects| async move { all + objects });
+        let mut fetching = std::pin::pin!(fetching);
+        let mut seconds = 0;
+        let objects = loop {
+            if let Ok(objects) = timeout(TURN, &mut fetching).await {
+                break objects;
+            }
+            seconds += 1;
+            if is_hopeless(size, received() - before, seconds, compiling) {
+                break 0;
+            }
+        };
+        let caches = positions.iter().map(|&at| self.caches[at].cache.url().to_string());
+        let cache = caches.collect::<Vec<_>>().join(", ");
+        self.observer.emit(Event::GoCache { cache, objects, bytes: received() - before });
+    }
+
+    /// What the first cache that is believed has for a program.
+    async fn contents(&self, key: &OutcomeKey) -> Option<(usize, Contents)> {
+        for (position, member) in self.caches.iter().enumerate() {
+            let found = member.cache.read(&contents::name(key)).await;
+            let found = found.and_then(|found| contents::read(&found.bytes, key, &self.trusted));
+            if let Some((contents, signature)) = found
+                && (signature.is_ok() || member.believed)
+            {
+                return Some((position, contents));
+            }
+        }
+        None
+    }
+
+    /// Has a pack installed, once: how many objects it had that were not here.
+    async fn pack(
+        self: &Arc<Self>,
+        position: usize,
+        pack: Pack,
+        cache: &BuildCache,
+        present: &Arc<BTreeSet<CacheId>>,
+    ) -> usize {
+        let (sharing, cache, present) = (Arc::clone(self), cache.clone(), Arc::clone(present));
+        let key = (position, pack.digest);
+        let install = || async move { sharing.install(position, &pack, cache, present).await };
+        self.objects.packs.start(key, install).await
+    }
+
+    async fn install(
+        &self,
+        position: usize,
+        pack: &Pack,
+        cache: BuildCache,
+        present: Arc<BTreeSet<CacheId>>,
+    ) -> usize {
+        let shared = &self.caches[position].cache;
+        let (sender, chunks) = mpsc::channel::<Bytes>(CHUNKS);
+        let to = cache.clone();
+        let installing =
+            blocking(move || pack::install(Chunks { chunks, rest: Bytes::new() }, &to, &present));
+        let blob = pack.blob();
+        let fetching = async {
+            let fetched = shared.fetch(&blob, &sender).await;
+            drop(sender);
+            fetched
+        };
+        let (fetched, installed) = futures::join!(fetching, installing);
+        match (fetched, installed) {
+            (Fetched::Whole, Ok(entries)) => {
+                let put =
+                    move || entries.iter().filter(|&entry| cache.put_action(entry).is_ok()).count();
+                blocking(put).await
+            }
+            (Fetched::Damaged, _) | (Fetched::Whole, Err(_)) => {
+                let text =
+                    format!("the shared cache {} has a damaged {}", shared.url(), pack.digest);
+                self.observer.emit(Event::Notice { text, hint: None });
+                0
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// Whether what is left of `size` bytes will take longer than compiling.
+fn is_hopeless(size: u64, received: u64, seconds: u64, compiling: u64) -> bool {
+    let left = size.saturating_sub(received);
+    seconds > 1 && left.saturating_mul(seconds) > compiling.saturating_mul(received)
+}
+
+/// What `go` says of its places.
+fn ask(go: &Go, settings: &BuildSettings, cancel: &Cancel) -> Option<GoEnv> {
+    go.env_of(&settings.dir, &settings.environment, &private::NAMES, cancel).ok()
+}
+
+/// The cache that `go` uses; none where a program of the user's stands for it.
+fn build_cache(env: &GoEnv, settings: &BuildSettings) -> Option<BuildCache> {
+    const PROGRAM: &str = "GOCACHEPROG";
+    let set = settings.environment.get(PROGRAM).is_some_and(|value| !value.is_empty());
+    if set || env.get(PROGRAM).is_some_and(|value| !value.is_empty()) {
+        return None;
+    }
+    let dir = Path::new(env.get("GOCACHE")?);
+    dir.is_absolute().then(|| BuildCache::new(dir))
+}
+
+/// Chunks as they come, as a file.
+struct Chunks {
+    chunks: mpsc::Receiver<Bytes>,
+    rest: Bytes,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.chunks.blocking_recv() {
+                Some(chunk) => self.rest = chunk,
+                None => return Ok(0),
+            }
+        }
+        let len = buffer.len().min(self.rest.len());
+        buffer[..len].copy_from_slice(&self.rest.split_to(len));
+        Ok(len)
+    }
+}

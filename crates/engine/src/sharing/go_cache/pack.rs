@@ -1,0 +1,151 @@
+//! Packs: objects of Go's build cache in one blob, and the actions that made them.
+//!
+//! ```text
+//! ko-go-pack 1
+//! <zstd: of each object its action, its name, its size and its bytes>
+//! ```
+//!
+//! The names have 32 bytes each, the size 8, the least significant first. An output is
+//! named by its content, so each is checked for itself; the actions count once all of
+//! the pack is known to be what its digest says.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+
+use golang::{BuildCache, CacheId, CachedAction};
+
+const HEAD: &[u8] = b"ko-go-pack 1\n";
+
+/// 16 MiB, in which objects find what they have in common.
+const WINDOW: u32 = 24;
+
+/// How large an object may be; the largest of Kubernetes has 30 MB.
+const LARGEST: u64 = 512 << 20;
+
+/// Writes a pack of outputs of the cache.
+pub(super) fn write(
+    entries: &[CachedAction],
+    cache: &BuildCache,
+    mut to: impl Write,
+) -> io::Result<()> {
+    to.write_all(HEAD)?;
+    let mut encoder = zstd::Encoder::new(to, 1)?;
+    encoder.long_distance_matching(true)?;
+    encoder.window_log(WINDOW)?;
+    for CachedAction { action, output, size } in entries {
+        encoder.write_all(action.bytes())?;
+        encoder.write_all(output.bytes())?;
+        encoder.write_all(&size.to_le_bytes())?;
+        let copied = io::copy(&mut File::open(cache.output(output))?, &mut encoder)?;
+        if copied != *size {
+            return Err(io::Error::other("an output has another size than its action says"));
+        }
+    }
+    encoder.finish()?.flush()
+}
+
+/// Puts the outputs of a pack into the cache, but for those of actions that are there:
+/// the actions that are to follow.
+pub(super) fn install(
+    mut from: impl Read,
+    cache: &BuildCache,
+    present: &BTreeSet<CacheId>,
+) -> io::Result<Vec<CachedAction>> {
+    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is no pack of objects");
+    let mut head = [0; HEAD.len()];
+    from.read_exact(&mut head)?;
+    if head != HEAD {
+        return Err(damaged());
+    }
+    let mut decoder = zstd::Decoder::new(from)?;
+    decoder.window_log_max(WINDOW)?;
+    let mut decoder = BufReader::new(decoder);
+    let (mut entries, mut content) = (Vec::new(), Vec::new());
+    loop {
+        content.clear();
+        if (&mut decoder).take(72).read_to_end(&mut content)? == 0 {
+            break;
+        }
+        let name = |at: usize| content.get(at..at + 32)?.try_into().ok().map(CacheId::new);
+        let size = content.get(64..72).and_then(|size| size.try_into().ok());
+        let (Some(action), Some(output), Some(size)) = (name(0), name(32), size) else {
+            return Err(damaged());
+        };
+        let size = u64::from_le_bytes(size);
+        if size > LARGEST {
+            return Err(damaged());
+        }
+        let entry = CachedAction { action, output, size };
+        if present.contains(&action) {
+            io::copy(&mut (&mut decoder).take(size), &mut io::sink())?;
+            continue;
+        }
+        content.clear();
+        (&mut decoder).take(size).read_to_end(&mut content)?;
+        if content.len() as u64 != size || CacheId::of(&content) != output {
+            return Err(damaged());
+        }
+        cache.put_output(&content)?;
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(contents: &[&[u8]]) -> (tempfile::TempDir, BuildCache, Vec<CachedAction>) {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = BuildCache::new(dir.path());
+        let put = |content: &&[u8]| {
+            let output = cache.put_output(content).unwrap();
+            let action = CacheId::of(&[b"action", *content].concat());
+            let entry = CachedAction { action, output, size: content.len() as u64 };
+            cache.put_action(&entry).unwrap();
+            entry
+        };
+        let entries = contents.iter().map(put).collect();
+        (dir, cache, entries)
+    }
+
+    #[test]
+    fn what_is_packed_is_installed() {
+        let (_from, cache, entries) = filled(&[b"one", b"two", b""]);
+        let mut pack = Vec::new();
+        write(&entries, &cache, &mut pack).unwrap();
+        let (_to, other, _) = filled(&[]);
+        let present = BTreeSet::from([entries[1].action]);
+        let installed = install(&pack[..], &other, &present).unwrap();
+        assert_eq!(installed, [entries[0], entries[2]]);
+        assert!(other.output(&entries[0].output).exists());
+        assert!(!other.output(&entries[1].output).exists());
+        assert!(other.actions().is_empty());
+    }
+
+    #[test]
+    fn damage_is_found() {
+        let (_from, cache, entries) = filled(&[b"one", b"two"]);
+        let mut pack = Vec::new();
+        write(&entries, &cache, &mut pack).unwrap();
+        let (_to, other, _) = filled(&[]);
+        let install = |pack: &[u8]| install(pack, &other, &BTreeSet::new());
+        for len in 0..pack.len() {
+            install(&pack[..len]).unwrap_err();
+        }
+        let wrong = CachedAction { output: CacheId::of(b"another"), ..entries[0] };
+        std::fs::write(cache.output(&wrong.output), b"one").unwrap_or_else(|_| {
+            std::fs::create_dir_all(cache.output(&wrong.output).parent().unwrap()).unwrap();
+            std::fs::write(cache.output(&wrong.output), b"one").unwrap();
+        });
+        let mut pack = Vec::new();
+        write(&[wrong], &cache, &mut pack).unwrap();
+        assert_eq!(install(&pack).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        for bytes in [&b"ko-go-pack 2\n"[..], b"", b"ko-go-pack 1\nnonsense"] {
+            install(bytes).unwrap_err();
+        }
+        let far = CachedAction { size: 4, ..entries[0] };
+        assert!(write(&[far], &cache, Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! Finds out which outputs of Go's build cache other machines may have: objects of
+//! packages that name no place of this one. What tests said, indexes of modules and
+//! what compilers complained of is never shared.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use golang::{BuildSettings, GoEnv};
+use memchr::memmem::Finder;
+
+/// What an object of a package begins with.
+const OBJECT: &[u8] = b"!<arch>\n";
+
+/// What is asked of `go env`.
+pub(super) const NAMES: [&str; 6] =
+    ["GOCACHE", "GOCACHEPROG", "GOMOD", "GOMODCACHE", "GOPATH", "GOWORK"];
+
+/// Variables that name places of whoever builds.
+const VARIABLES: [&str; 2] = ["HOME", "USERPROFILE"];
+
+/// The places of a machine, which nobody else is to know.
+#[derive(Debug)]
+pub(super) struct Places(Vec<Finder<'static>>);
+
+impl Places {
+    /// Those of a build, and the `other` ones.
+    pub(super) fn of(settings: &BuildSettings, env: &GoEnv, other: &[&Path]) -> Self {
+        let mut paths = BTreeSet::new();
+        let mut add = |path: &Path| {
+            // Nobody learns anything of `/root` or `/src`, which many objects name.
+            if path.is_absolute() && path.components().count() > 2 {
+                paths.insert(path.to_owned());
+            }
+        };
+        add(&settings.dir);
+        other.iter().for_each(|path| add(path));
+        let checkout = settings.dir.ancestors().find(|dir| dir.join(".git").exists());
+        checkout.iter().for_each(|root| add(root));
+        for name in NAMES {
+            let value = env.get(name).unwrap_or_default();
+            match name {
+                "GOMOD" | "GOWORK" => Path::new(value).parent().iter().for_each(|dir| add(dir)),
+                _ => std::env::split_paths(value).for_each(|path| add(&path)),
+            }
+        }
+        let variables = VARIABLES.iter().filter_map(|name| settings.environment.get(name));
+        variables.for_each(|value| add(Path::new(value)));
+        // What is below another is found with it.
+        let outer = |path: &&std::path::PathBuf| {
+            !paths.iter().any(|other| other != *path && path.starts_with(other))
+        };
+        let finder = |path: &std::path::PathBuf| {
+            let mut bytes = path.as_os_str().as_encoded_bytes().to_vec();
+            bytes.push(std::path::MAIN_SEPARATOR as u8);
+            Finder::new(&bytes).into_owned()
+        };
+        Self(paths.iter().filter(outer).map(finder).collect())
+    }
+
+    /// Whether an output is an object that names none of them.
+    pub(super) fn may_leave(&self, output: &[u8]) -> bool {
+        output.starts_with(OBJECT) && !self.0.iter().any(|place| place.find(output).is_some())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use golang::{Environment, Target};
+
+    use super::*;
+
+    #[test]
+    fn objects_leave_that_name_no_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let work = dir.path().join("src/cmd/x");
+        std::fs::create_dir_all(&work).unwrap();
+        std::fs::create_dir(dir.path().join("src/.git")).unwrap();
+        let environment: Environment =
+            [("HOME", "/home/somebody"), ("USERPROFILE", "/src")].into_iter().collect();
+        let target = Target { os: "linux".into(), arch: "amd64".into(), variant: String::new() };
+        let settings = BuildSettings {
+            dir: work,
+            target,
+            environment,
+            flags: Vec::new(),
+            ldflags: Vec::new(),
+            disable_optimizations: false,
+        };
+        let places = Places::of(&settings, &GoEnv::default(), &[Path::new("/var/ko")]);
+        let may = |text: &str| places.may_leave(format!("!<arch>\n{text}").as_bytes());
+        assert!(may("example.com/app/cmd/x/main.go /home/ /home/somebodyelse/x /src/x"));
+        assert!(!may("//line /home/somebody/x.go:1"));
+        assert!(!may(&dir.path().join("src/other/x.go").to_string_lossy()));
+        assert!(!may("/var/ko/x"));
+        assert!(!places.may_leave(b"go index v2\n"));
+        assert!(!places.may_leave(b""));
+    }
+}

@@ -1,0 +1,220 @@
+//! Writes the objects that programs of the run were linked from, as far as a shared
+//! cache does not have them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use freshness::reads_what_is_known;
+use futures::future::join_all;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use golang::{BuildCache, CacheId, CachedAction, Exports};
+use oci::Hasher;
+use shared_cache::BlobId;
+use tempfile::{NamedTempFile, TempPath};
+
+use super::contents::{self, Contents, Pack, Prefix};
+use super::plan::{Object, plan};
+use super::private::Places;
+use super::{Built, ask, build_cache, pack};
+use crate::blocking::blocking;
+use crate::sharing::{Member, OutcomeKey, Sharing, seconds};
+
+/// Packs that are made at once.
+const AT_ONCE: usize = 2;
+
+/// What programs were linked from, as it is in Go's build cache.
+struct Linked {
+    cache: BuildCache,
+    places: Places,
+    exports: Exports,
+    /// Those of the exports that can be shared, by their places there.
+    actions: BTreeMap<usize, CachedAction>,
+}
+
+/// A pack that was made.
+struct Made {
+    pack: Pack,
+    file: TempPath,
+}
+
+impl Sharing {
+    /// Notes what was built, if others may have it.
+    pub(crate) fn built(&self, built: Built) {
+        if !self.writes() || reads_what_is_known(&built.settings).is_err() {
+            return;
+        }
+        self.objects.built.lock().unwrap_or_else(PoisonError::into_inner).push(built);
+    }
+
+    /// Writes the objects of all that was built.
+    pub(in crate::sharing) async fn write_objects(&self) {
+        let built =
+            std::mem::take(&mut *self.objects.built.lock().unwrap_or_else(PoisonError::into_inner));
+        for mut built in together(built) {
+            let store = self.store.clone();
+            let found = blocking(move || (linked(&built, &store.bin()), built));
+            let linked;
+            (linked, built) = found.await;
+            let Some(linked) = linked.map(Arc::new) else { continue };
+            for member in self.caches.iter().filter(|member| member.writes) {
+                // What cannot be written is written by the next build.
+                let _ = self.write_to(member, &built, &linked).await;
+            }
+        }
+    }
+
+    async fn write_to(&self, member: &Member, built: &Built, linked: &Arc<Linked>) -> Option<()> {
+        let programs = built.programs.iter();
+        let programs = programs.filter_map(|(path, key)| Some((key, linked.exports.of(path)?)));
+        let programs: Vec<_> = programs.collect();
+        let records = programs.iter().map(|(key, _)| self.known(member, key));
+        let known: Vec<Option<Contents>> = join_all(records).await;
+        let there: Vec<Pack> = known.iter().flatten().flat_map(|it| it.packs.clone()).collect();
+        let (objects, positions): (Vec<Object>, Vec<usize>) = linked
+            .actions
+            .iter()
+            .map(|(&place, entry)| {
+                (Object { action: Prefix::of(&entry.action), size: entry.size }, place)
+            })
+            .unzip();
+        let needs: Vec<_> = programs
+            .iter()
+            .map(|(_, all)| {
+                positions
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, place)| all.contains(place))
+                    .map(|(at, _)| at)
+                    .collect()
+            })
+            .collect();
+        let planned = plan(&objects, &needs.iter().collect::<Vec<_>>(), &there);
+        let mut packs = planned.kept;
+        let store = self.store.clone();
+        let dir = blocking(move || store.temp_dir()).await.ok()?;
+        let made = stream::iter(planned.new).map(|places| {
+            let entries =
+                places.iter().filter_map(|&at| linked.actions.get(&positions[at]).copied());
+            make(entries.collect(), linked, dir.path())
+        });
+        let made: Vec<Option<Made>> = made.buffered(AT_ONCE).try_collect().await.ok()?;
+        let made: Vec<Made> = made.into_iter().flatten().collect();
+        let blobs: Vec<BlobId> = made.iter().map(|made| made.pack.blob()).collect();
+        let missing: HashSet<BlobId> = member.cache.missing(&blobs).await.into_iter().collect();
+        for Made { pack, file } in made {
+            if missing.contains(&pack.blob()) && !member.cache.send_file(&pack.blob(), &file).await
+            {
+                return None;
+            }
+            packs.push(pack);
+        }
+        let updates = programs.iter().zip(&needs).zip(known).map(|(((key, _), needed), known)| {
+            let needed: HashSet<Prefix> =
+                needed.iter().map(|&at: &usize| objects[at].action).collect();
+            let of = |pack: &&Pack| pack.actions.iter().any(|action| needed.contains(action));
+            let packs: Vec<Pack> = packs.iter().filter(of).cloned().collect();
+            async move {
+                if known.is_some_and(|known| known.packs == packs) || packs.is_empty() {
+                    return true;
+                }
+                let contents = Contents { made: seconds(), packs };
+                let secret = self.options.secret.as_deref();
+                let change = |record: Option<&_>| contents::with(record, key, &contents, secret);
+                member.cache.update(&contents::name(key), change).await
+            }
+        });
+        join_all(updates).await.into_iter().all(|written| written).then_some(())
+    }
+
+    /// What a cache has for a program, if we would stand for it.
+    async fn known(&self, member: &Member, key: &OutcomeKey) -> Option<Contents> {
+        let found = member.cache.read(&contents::name(key)).await?;
+        let (contents, signature) = contents::read(&found.bytes, key, &self.trusted)?;
+        (signature.is_ok() || (member.believed && self.options.secret.is_none()))
+            .then_some(contents)
+    }
+}
+
+/// Makes a pack of those that may leave this machine, if there are any.
+async fn make(
+    mut entries: Vec<CachedAction>,
+    linked: &Arc<Linked>,
+    dir: &Path,
+) -> io::Result<Option<Made>> {
+    let (linked, dir) = (Arc::clone(linked), dir.to_owned());
+    blocking(move || {
+        entries.retain(|entry| {
+            let content = fs::read(linked.cache.output(&entry.output));
+            content.is_ok_and(|content| linked.places.may_leave(&content))
+        });
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let (file, path) = NamedTempFile::new_in(dir)?.into_parts();
+        let mut hashing = Hashing { file: BufWriter::new(file), hasher: Hasher::new() };
+        pack::write(&entries, &linked.cache, &mut hashing)?;
+        hashing.flush()?;
+        let (digest, size) = (hashing.hasher.digest(), hashing.hasher.size());
+        let raw = entries.iter().map(|entry| entry.size).sum();
+        let actions = entries.iter().map(|entry| Prefix::of(&entry.action)).collect();
+        Ok(Some(Made { pack: Pack { digest, size, raw, actions }, file: path }))
+    })
+    .await
+}
+
+/// Those that are built alike, as one.
+fn together(built: Vec<Built>) -> Vec<Built> {
+    let mut all: Vec<Built> = Vec::new();
+    for one in built {
+        match all.iter_mut().find(|other| other.go == one.go && other.settings == one.settings) {
+            Some(other) => other.programs.extend(one.programs),
+            None => all.push(one),
+        }
+    }
+    all
+}
+
+/// Asks `go` what the programs were linked from.
+fn linked(built: &Built, store: &Path) -> Option<Linked> {
+    let Built { go, settings, programs, cancel } = built;
+    let env = ask(go, settings, cancel)?;
+    let cache = build_cache(&env, settings)?;
+    let paths: Vec<_> = programs.iter().map(|(path, _)| path.clone()).collect();
+    let exports = go.exports(settings, &paths, cancel).ok()?;
+    let known = cache.actions();
+    let action = |prefix: &[u8; 15]| {
+        let mut first = [0; 32];
+        first[..prefix.len()].copy_from_slice(prefix);
+        let found = known.range(CacheId::new(first)..).next();
+        found.filter(|found| found.bytes().starts_with(prefix)).copied()
+    };
+    let objects = exports.objects.iter().enumerate();
+    let actions = objects.filter_map(|(place, export)| {
+        let entry = cache.action(&action(export.action.bytes())?)?;
+        (cache.output(&entry.output) == export.file).then_some((place, entry))
+    });
+    let actions = actions.collect();
+    let places = Places::of(settings, &env, &[store]);
+    Some(Linked { cache, places, exports, actions })
+}
+
+/// Hashes what it writes.
+struct Hashing {
+    file: BufWriter<File>,
+    hasher: Hasher,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
