@@ -20,13 +20,27 @@ pub struct Limits {
     pub threads: NonZeroUsize,
     /// Memory that all of them together may take, in bytes.
     pub memory: u64,
+    /// Files that may be open.
+    pub descriptors: usize,
 }
 
 impl Default for Limits {
-    /// As many builds and threads as there are processors, and 4 GiB.
+    /// As many builds and threads as there are processors, 4 GiB, and what Linux allows.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { jobs: threads.get(), threads, memory: 4 << 30 }
+        Self { jobs: threads.get(), threads, memory: 4 << 30, descriptors: 1024 }
+    }
+}
+
+/// Files that are open whatever is built.
+const OTHER_FILES: usize = 40;
+
+impl Limits {
+    /// How many programs one process may build: each holds a lock, while it is built and
+    /// while its layer is made.
+    pub(crate) fn programs(&self) -> usize {
+        let locks = self.descriptors.saturating_sub(OTHER_FILES);
+        (locks / 2 / self.jobs.max(1)).max(1)
     }
 }
 
@@ -138,7 +152,22 @@ mod tests {
     use super::*;
 
     fn budget(jobs: usize, memory: u64) -> Budget {
-        Budget::new(Limits { jobs, threads: std::num::NonZeroUsize::MIN, memory })
+        Budget::new(Limits {
+            jobs,
+            threads: std::num::NonZeroUsize::MIN,
+            memory,
+            descriptors: 1024,
+        })
+    }
+
+    #[test]
+    fn few_descriptors_are_few_programs() {
+        for (descriptors, jobs, programs) in
+            [(16, 2, 1), (64, 8, 1), (64, 2, 6), (1024, 8, 61), (1024, 0, 492)]
+        {
+            let limits = Limits { jobs, descriptors, ..Limits::default() };
+            assert_eq!(limits.programs(), programs, "{descriptors} {jobs}");
+        }
     }
 
     #[tokio::test]

@@ -132,7 +132,7 @@ impl Engine {
         }
         let (dir, fallback_dir, size) =
             (options.cache.take(), options.fallback_dir.take(), options.cache_size);
-        let dry_run = options.dry_run;
+        let (dry_run, named) = (options.dry_run, options.cache_is_named);
         let debug = options.debug.is_some();
         let provenance = options.build.verifies.is_some()
             || options.signing.as_ref().is_some_and(|signing| signing.provenance.is_some());
@@ -142,7 +142,7 @@ impl Engine {
         }
         let sink = observer.clone();
         let opening = move || {
-            CacheHandle::new((dir.as_deref(), fallback_dir.as_deref()), size, dry_run, &sink)
+            CacheHandle::new((dir.as_deref(), named, fallback_dir.as_deref()), size, dry_run, &sink)
         };
         let opened = match before.map(|before| &before.cache) {
             // It ends with its last user.

@@ -252,6 +252,7 @@ impl Error {
             Self::ContainerEngine(source) => source.hint(),
             Self::NoCache => Some(hints::NO_CACHE.to_owned()),
             Self::Store(error) if error.is_full() => Some(hints::DISK_FULL.to_owned()),
+            Self::Store(StoreError::Foreign { .. }) => Some(hints::FOREIGN_CACHE.to_owned()),
             Self::Store(_) => Some("set KOCACHE to a directory that can be written".to_owned()),
             _ => None,
         }

@@ -5,6 +5,9 @@ use registry::{Failure, ProxyError, RegistryError, RequestLine};
 /// A full disk.
 pub(crate) const DISK_FULL: &str = "the disk that holds the cache is full: make room, or set KOCACHE to a directory on another one";
 
+/// Records and blobs of somebody else would decide what is built.
+pub(crate) const FOREIGN_CACHE: &str = "run ko as one user, or set KOCACHE to a directory for each";
+
 /// No variable says where the cache could be.
 pub(crate) const NO_CACHE: &str = "set KOCACHE to one, or HOME";
 

@@ -38,8 +38,10 @@ pub struct Options {
     pub trust_unproven_go: bool,
     /// The root of the cache, if there is a place for one.
     pub cache: Option<PathBuf>,
-    /// Where a temporary cache is created if `cache` cannot be used or is not
-    /// set. Without it, the run fails then.
+    /// The user has named `cache`: a run fails if it cannot be used.
+    pub cache_is_named: bool,
+    /// Where a temporary cache is created if `cache` cannot be used, belongs to
+    /// somebody else, or is not set. Without it, the run fails then.
     pub fallback_dir: Option<PathBuf>,
     /// How many bytes of the cache may be left at the end of a run. What the
     /// run itself used stays, even if that alone is more.
@@ -110,6 +112,7 @@ impl Options {
             go: None,
             trust_unproven_go: false,
             cache: None,
+            cache_is_named: false,
             fallback_dir: None,
             cache_size: u64::MAX,
             rebuild: false,

@@ -22,9 +22,10 @@ pub(crate) fn time_zone() -> TimeZone {
     zone.unwrap_or_else(TimeZone::system)
 }
 
-/// Where temporary files go.
+/// Where temporary files go. A variable that is set to nothing is as good as unset.
 pub(crate) fn temp_dir() -> PathBuf {
-    std::env::temp_dir()
+    let dir = std::env::temp_dir();
+    if dir.as_os_str().is_empty() { PathBuf::from("/tmp") } else { dir }
 }
 
 /// The arguments, environment and directory of the process at its start.

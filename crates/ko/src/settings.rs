@@ -20,6 +20,7 @@ use crate::cli::{
 };
 
 use crate::config::{self, Config, List, Located, Origin};
+use crate::descriptors::descriptors;
 use crate::environment::{self, Process};
 use crate::error::{CommandError, Kind, Result};
 use crate::lock::{self, Lock};
@@ -89,12 +90,9 @@ fn read(
     options.go = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
     options.trust_unproven_go = process.text("KO_FRESH_UNPROVEN_GO").as_deref() == Some("1");
     options.cache = cache(process)?;
-    // A cache that was named is not replaced by another.
-    options.fallback_dir = process.path("KOCACHE").is_none().then(environment::temp_dir);
+    options.cache_is_named = process.path("KOCACHE").is_some();
+    options.fallback_dir = Some(environment::temp_dir());
     options.dry_run = image.dry_run;
-    if image.dry_run {
-        options.fallback_dir = Some(environment::temp_dir());
-    }
     options.cache_size = cache_size(process)?;
     options.rebuild = image.rebuild;
     let mut builds = builder.build.builds;
@@ -536,7 +534,7 @@ fn limits(jobs: i64) -> Result<Limits> {
             return Err(CommandError::new(message));
         }
     };
-    Ok(Limits { jobs, threads, memory: memory() })
+    Ok(Limits { jobs, threads, memory: memory(), descriptors: descriptors() })
 }
 
 /// `$KOCACHE`, else the platform's cache directory, if the environment has one.

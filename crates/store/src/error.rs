@@ -12,6 +12,16 @@ pub enum StoreError {
         /// The place.
         path: PathBuf,
     },
+    /// Somebody else could have put anything into it.
+    #[error("{path} belongs to the user {owner}, and ko runs as {us}", path = path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        us: u32,
+    },
     /// The operating system refused.
     #[error("{action} {path} in the cache", path = path.display())]
     Io {
@@ -29,7 +39,7 @@ impl StoreError {
     /// Is the disk, or the user's share of it, full?
     pub fn is_full(&self) -> bool {
         match self {
-            Self::NotADirectory { .. } => false,
+            Self::NotADirectory { .. } | Self::Foreign { .. } => false,
             Self::Io { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }

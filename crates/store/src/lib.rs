@@ -22,6 +22,7 @@ mod blob;
 mod error;
 mod inventory;
 mod lock;
+mod owner;
 mod record;
 mod usage;
 
@@ -62,7 +63,7 @@ pub(crate) struct Place {
 
 impl Store {
     /// Opens the cache below `root`, and makes its directories where they are
-    /// missing.
+    /// missing. Other users cannot write to it, whatever the umask.
     ///
     /// # Errors
     /// `root` is not a directory, or cannot be written.
@@ -78,6 +79,7 @@ impl Store {
             let dir = root.join(dir);
             fs::create_dir_all(&dir).map_err(at("creating", &dir))?;
         }
+        owner::close_to_others(&root);
         Ok(Self { root, below: None })
     }
 

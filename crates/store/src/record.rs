@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::FOR_THIS_MACHINE;
 use crate::error::at;
+use crate::owner::is_ours_alone;
 use crate::usage::touch;
 use crate::{Place, Store, StoreError};
 
@@ -45,19 +46,6 @@ fn whole(bytes: &[u8]) -> Option<&[u8]> {
     let (signed, hex) = bytes.split_at_checked(bytes.len().checked_sub(64)?)?;
     let json = signed.strip_suffix(END)?;
     (Digest::of(signed).hex().as_bytes() == hex).then_some(json)
-}
-
-/// Is it our user who owns a file, and nobody else who may write it?
-#[cfg(unix)]
-fn is_ours_alone(found: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0
-}
-
-/// Elsewhere the cache is below the user's own directory.
-#[cfg(not(unix))]
-fn is_ours_alone(_: &fs::Metadata) -> bool {
-    true
 }
 
 /// Is a file a record of any kind and version, whole, and that of the key by

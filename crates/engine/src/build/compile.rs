@@ -1,5 +1,6 @@
 //! Compiles what is stale. Programs that are built alike go into one `go
-//! build`, as many at a time as the memory for their links allows. Each hands
+//! build`, as many at a time as the memory for their links and the number of open files
+//! allow. Each hands
 //! its layer on as soon as the binary is installed; the build counts only when
 //! `go` has ended.
 
@@ -184,12 +185,13 @@ impl Compiler {
     fn parts(&self, jobs: Vec<Job>) -> Vec<Vec<Job>> {
         let threads = self.limits.threads.get();
         let alone = self.limits.jobs < threads;
-        let memory = self.budget.links();
+        let (memory, most) = (self.budget.links(), self.limits.programs());
         let mut parts: Vec<Vec<Job>> = Vec::new();
         for job in jobs {
             let fits = |part: &Vec<Job>| {
                 let all = || part.iter().chain([&job]);
-                weight(all(), threads) <= memory
+                part.len() < most
+                    && weight(all(), threads) <= memory
                     && can_share(all().map(|job| &job.member.import_path))
             };
             match parts.iter_mut().find(|part| !alone && fits(part)) {

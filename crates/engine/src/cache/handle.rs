@@ -1,5 +1,5 @@
 //! Opens the cache of a run: the configured one, or, if that cannot be used and
-//! was not set by name, a temporary one for this run.
+//! was not set by name, or belongs to somebody else, a temporary one for this run.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -24,31 +24,33 @@ pub(crate) struct CacheHandle {
 }
 
 impl CacheHandle {
-    /// Opens the cache in `dir`; where that cannot be used, one for this run
-    /// below `fallback_dir`. Blocks while another process keeps us out.
+    /// Opens the cache in `dir`; where that cannot be used and is not `named`, or is
+    /// somebody else's, one for this run below `fallback_dir`. Blocks while another
+    /// process keeps us out.
     ///
     /// With `dry_run`, what is in `dir` is only read.
     pub(crate) fn new(
-        (dir, fallback_dir): (Option<&Path>, Option<&Path>),
+        (dir, named, fallback_dir): (Option<&Path>, bool, Option<&Path>),
         size: u64,
         dry_run: bool,
         observer: &Observer,
     ) -> Result<Self, Error> {
         if let (true, Some(scratch)) = (dry_run, fallback_dir) {
-            return Self::over(dir, scratch, size);
+            return Self::over(dir.filter(|dir| Store::check_owner(dir).is_ok()), scratch, size);
         }
         let started = SystemTime::now();
         let opened = |store: Store, temporary| {
             let run = Mutex::new(store.shared());
             Ok(Self { store, size, started, run, temporary })
         };
-        let error = match (dir, fallback_dir) {
-            (Some(dir), None) => return opened(Store::open(dir)?, None),
-            (Some(dir), Some(_)) => match writable(dir) {
+        let error = match dir {
+            Some(dir) => match usable(dir, named || fallback_dir.is_none()) {
                 Ok(store) => return opened(store, None),
+                Err(error @ StoreError::Foreign { .. }) => Error::Store(error),
+                Err(error) if named => return Err(error.into()),
                 Err(error) => Error::Store(error),
             },
-            (None, _) => Error::NoCache,
+            None => Error::NoCache,
         };
         let Some(fallback_dir) = fallback_dir else { return Err(error) };
         // What is wrong there as well is no help to anybody.
@@ -56,7 +58,7 @@ impl CacheHandle {
         else {
             return Err(error);
         };
-        let Ok(store) = writable(temporary.path()) else { return Err(error) };
+        let Ok(store) = usable(temporary.path(), false) else { return Err(error) };
         observer.emit(Event::Notice {
             // Without that it was the cache's opening.
             text: format!(
@@ -68,6 +70,7 @@ impl CacheHandle {
             ),
             hint: Some(match error {
                 Error::NoCache => hints::NO_CACHE.to_owned(),
+                Error::Store(StoreError::Foreign { .. }) => hints::FOREIGN_CACHE.to_owned(),
                 _ => "set KOCACHE to a directory that can be written".to_owned(),
             }),
         });
@@ -118,9 +121,13 @@ impl CacheHandle {
     }
 }
 
-fn writable(dir: &Path) -> Result<Store, StoreError> {
+/// Opens a cache of ours. Whether it can be written shows in time where it is `needed`.
+fn usable(dir: &Path, needed: bool) -> Result<Store, StoreError> {
+    Store::check_owner(dir)?;
     let store = Store::open(dir)?;
-    store.try_writing()?;
+    if !needed {
+        store.try_writing()?;
+    }
     Ok(store)
 }
 

@@ -52,7 +52,7 @@ impl Fixture {
         let environment = Environment::from_iter(environment.chain(fixed));
         let work_dir = self.dir.path().join("module");
         let threads = NonZeroUsize::new(threads).unwrap();
-        let limits = Limits { jobs: threads.get(), threads, memory: 4 << 30 };
+        let limits = Limits { threads, jobs: threads.get(), ..Limits::default() };
         let mut options =
             Options::new(work_dir, environment, limits, destination, Network::default());
         options.cache = Some(self.dir.path().join(cache));

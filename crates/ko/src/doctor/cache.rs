@@ -78,8 +78,9 @@ fn look(dir: &Path, size: u64, is_named: bool) -> Check {
     let check = match foreign(cache.dir()) {
         Some((path, owner)) => {
             let message = format!(
-                "{} belongs to the user {owner}, and ko runs as another: records of others are \
-                 not used, and files that one makes the other may not be able to remove",
+                "{} belongs to the user {owner}, and ko runs as another: what others could have \
+                 written is not used, and files that one makes the other may not be able to \
+                 remove",
                 path.display()
             );
             let hint = "run ko as one user, or set KOCACHE to a directory for each";
