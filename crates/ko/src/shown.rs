@@ -15,13 +15,18 @@ pub(crate) fn shown(text: &str) -> String {
             _ if character.is_ascii_control() => {
                 shown.push_str(&format!("\\x{:02x}", u32::from(character)));
             }
-            _ if character.is_control() || turns(character) => {
+            _ if is_obeyed(character) => {
                 shown.push_str(&format!("\\u{:04x}", u32::from(character)));
             }
             _ => shown.push(character),
         }
     }
     shown
+}
+
+/// Whether a terminal does something else with a character than to show it.
+pub(crate) fn is_obeyed(character: char) -> bool {
+    character.is_control() || turns(character)
 }
 
 /// Characters that change the direction of the text around them, so that it
