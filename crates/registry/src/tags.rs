@@ -20,6 +20,9 @@ const PAGE: &str = "1000";
 /// The largest page that is read, in bytes.
 const MAX_PAGE: u64 = 8 << 20;
 
+/// How many pages there may be.
+const MAX_PAGES: usize = 1000;
+
 #[derive(Deserialize)]
 struct Page {
     tags: Option<Vec<String>>,
@@ -34,26 +37,30 @@ impl Client {
         let mut tags = Vec::new();
         let first = vec![("n", PAGE.to_owned())];
         let mut target = Target::Path("/tags/list".to_owned(), first);
-        loop {
+        for number in 1.. {
             let mut call = Call::new(Method::GET, repository, Access::Pull, String::new());
             call.target = target;
-            let Some((page, next)) = self.page(&call).await? else { return Ok(tags) };
+            let Some((page, next)) = self.page(&call, number < MAX_PAGES).await? else {
+                return Ok(tags);
+            };
             // What is no tag by our grammar was not made by us.
             tags.extend(page.iter().filter_map(|tag| tag.parse::<Tag>().ok()));
             match next.filter(|_| !page.is_empty()) {
                 Some(next) => target = Target::Location(next),
-                None => return Ok(tags),
+                None => break,
             }
         }
+        Ok(tags)
     }
 
     async fn page(
         &self,
         call: &Call<'_>,
+        may_go_on: bool,
     ) -> Result<Option<(Vec<String>, Option<Url>)>, RegistryError> {
         let mut attempts = self.attempts();
         loop {
-            match self.page_once(call).await {
+            match self.page_once(call, may_go_on).await {
                 Ok(page) => return Ok(page),
                 Err(error) => attempts.pause(error, RegistryError::is_transient).await?,
             }
@@ -63,6 +70,7 @@ impl Client {
     async fn page_once(
         &self,
         call: &Call<'_>,
+        may_go_on: bool,
     ) -> Result<Option<(Vec<String>, Option<Url>)>, RegistryError> {
         let mut response = self.send(call).await?;
         match response.status() {
@@ -74,6 +82,9 @@ impl Client {
             _ => return Err(response.fail().await),
         }
         let next = self.next_page(call.repository, &response).await?;
+        if next.is_some() && !may_go_on {
+            return Err(response.protocol("the list of tags has no end"));
+        }
         let bytes = response.bytes(MAX_PAGE).await?;
         match serde_json::from_slice::<Page>(&bytes) {
             Ok(page) => Ok(Some((page.tags.unwrap_or_default(), next))),

@@ -20,6 +20,7 @@ mod retry;
 mod scheme;
 mod secrets;
 mod settings;
+mod tags;
 mod tls;
 mod upload;
 
