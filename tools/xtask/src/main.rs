@@ -51,6 +51,8 @@ enum Task {
     Parity(Words),
     /// Changes a workspace again and again, and looks for images that are old
     Stale(Words),
+    /// Ends ko at random system calls, and looks for what is not whole afterwards
+    Crash(Words),
     /// Measures ko and ours at the same work, in turns
     Bench(Words),
 }
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Task::Kube(options) => kube::run(&options),
         Task::Parity(given) => tool("parity", &given.words),
         Task::Stale(given) => tool("stale", &given.words),
+        Task::Crash(given) => tool("crash", &given.words),
         Task::Bench(given) => tool("bench", &given.words),
     })
 }

@@ -31,7 +31,8 @@ const REFERENCE: &str = "docs/reference";
 const README: &str = "README.md";
 
 /// The pages that come last.
-const LAST: [&str; 7] = [
+const LAST: [&str; 8] = [
+    "docs/reliability.md",
     "docs/parity.md",
     "docs/glossary.md",
     "ARCHITECTURE.md",

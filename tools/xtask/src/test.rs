@@ -23,6 +23,8 @@ enum Part {
     Parity,
     /// Looks for images that are old, in a short walk, then with faults
     Stale,
+    /// Ends commands at random system calls
+    Crash,
     /// The tests of all crates
     Cargo,
 }
@@ -43,6 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 step::run(command("parity", &["--core"]).env("PATH", setup::newest_go_first()?))?;
             }
             Part::Stale => walks()?,
+            Part::Crash => tool("crash", &["--rounds", "100"])?,
             Part::Cargo => step::run(step::cargo().args(["test", "--workspace", "--locked"]))?,
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 /// What each crate may depend on. Anything that is not here is forbidden.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("attest", &[]),
     ("cancel", &[]),
     ("fsutil", &[]),
@@ -46,6 +46,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("toolkit", &[]),
     ("parity", &["testkit", "toolkit"]),
     ("stale", &["testkit", "toolkit"]),
+    ("crash", &["testkit", "toolkit"]),
     ("bench", &["testkit", "toolkit"]),
     ("xtask", &["testkit", "toolkit"]),
 ];
