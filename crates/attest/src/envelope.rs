@@ -26,9 +26,34 @@ impl Envelope {
     /// # Errors
     /// The key does not sign.
     pub fn sign(statement: &Statement, key: &SigningKey) -> Result<Self, SignError> {
-        let payload = statement.to_vec();
-        let signature = key.sign(&authenticated(PAYLOAD_TYPE, &payload))?;
-        Ok(Self { payload, signature })
+        let mut envelope = Self::unsigned(statement);
+        envelope.signature = key.sign(&envelope.signed())?;
+        Ok(envelope)
+    }
+
+    /// The envelope of a statement that somebody else signs
+    /// ([`with_signature`](Self::with_signature)).
+    #[must_use]
+    pub fn unsigned(statement: &Statement) -> Self {
+        Self { payload: statement.to_vec(), signature: Vec::new() }
+    }
+
+    /// What is signed of it.
+    #[must_use]
+    pub fn signed(&self) -> Vec<u8> {
+        authenticated(PAYLOAD_TYPE, &self.payload)
+    }
+
+    /// The same with a signature of [`signed`](Self::signed).
+    #[must_use]
+    pub fn with_signature(self, signature: Vec<u8>) -> Self {
+        Self { signature, ..self }
+    }
+
+    /// The signature.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
     }
 
     /// The envelope, as cosign 2 attaches it.
@@ -37,7 +62,7 @@ impl Envelope {
         self.json().to_string().into_bytes()
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "payload": STANDARD.encode(&self.payload),
             "payloadType": PAYLOAD_TYPE,
@@ -46,12 +71,12 @@ impl Envelope {
     }
 }
 
-/// A bundle, as cosign 3 attaches it: what is signed, and by which key.
+/// A bundle, as cosign 3 attaches it: what is signed, and what the key is called.
 #[must_use]
-pub fn bundle(envelope: &Envelope, key: &SigningKey) -> Vec<u8> {
+pub fn bundle(envelope: &Envelope, hint: &str) -> Vec<u8> {
     let bundle = json!({
         "mediaType": BUNDLE_TYPE,
-        "verificationMaterial": { "publicKey": { "hint": key.hint() } },
+        "verificationMaterial": { "publicKey": { "hint": hint } },
         "dsseEnvelope": envelope.json(),
     });
     bundle.to_string().into_bytes()
@@ -85,7 +110,7 @@ mod tests {
             String::from_utf8(envelope.payload.clone()).unwrap(),
             r#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"1df7"},"annotations":{}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}"#
         );
-        let text = String::from_utf8(bundle(&envelope, &key)).unwrap();
+        let text = String::from_utf8(bundle(&envelope, &key.hint())).unwrap();
         let head = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"ueF8XdjTngIYmqKEd9ZAviqT1TowCA7urrmiX5IxI00="}},"dsseEnvelope":{"payload":"eyJf"#;
         assert!(text.starts_with(head), "{text}");
         assert!(

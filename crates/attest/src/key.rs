@@ -85,7 +85,7 @@ impl SigningKey {
         }
     }
 
-    fn from_der(der: &[u8]) -> Result<Self, SigningKeyError> {
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, SigningKeyError> {
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
         if let Ok(pair) = EcdsaKeyPair::from_private_key_der(algorithm, der) {
             let public: Result<PublicKeyX509Der<'_>, Unspecified> = pair.public_key().as_der();
@@ -105,11 +105,17 @@ impl SigningKey {
         STANDARD.encode(Sha256::digest(&self.public))
     }
 
+    /// Its public part, in PEM.
+    pub(crate) fn public_pem(&self) -> String {
+        let body = STANDARD.encode(&self.public);
+        format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
+    }
+
     /// Signs. Of an ECDSA key, another signature comes each time.
     ///
     /// # Errors
     /// The library fails, as where there is no randomness.
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         match &self.pair {
             Pair::P256(pair) => pair
                 .sign(&SystemRandom::new(), message)

@@ -4,6 +4,7 @@
 mod encrypted;
 mod envelope;
 mod key;
+mod keyless;
 mod pem;
 mod public_key;
 mod simple;
@@ -11,6 +12,10 @@ mod statement;
 
 pub use envelope::{BUNDLE_TYPE, Envelope, bundle};
 pub use key::{SignError, SigningKey, SigningKeyError};
+pub use keyless::{
+    Certificate, EphemeralKey, IdentityToken, TokenError, is_granted, keyless_bundle, log_request,
+    timestamp_request,
+};
 pub use public_key::{NotSigned, PublicKey, PublicKeyError, VerifiedStatement};
 pub use simple::{SIMPLE_TYPE, simple_signing};
-pub use statement::{COSIGN_SIGN, SLSA_PROVENANCE, Statement};
+pub use statement::{COSIGN_SIGN, CYCLONEDX, SLSA_PROVENANCE, SPDX, Statement};

@@ -5,6 +5,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::envelope::{PAYLOAD_TYPE, authenticated};
 use crate::pem;
@@ -57,6 +58,16 @@ impl PublicKey {
         }
         let point = der.strip_prefix(&P256_HEAD).filter(|point| point.len() == 65);
         Ok(Self::P256(point.ok_or(PublicKeyError::Kind)?.to_owned()))
+    }
+
+    /// What bundles call the key: the hash of it, in base64.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let (head, key) = match self {
+            Self::P256(key) => (&P256_HEAD[..], key),
+            Self::Ed25519(key) => (&ED25519_HEAD[..], key),
+        };
+        STANDARD.encode(Sha256::digest([head, key].concat()))
     }
 
     /// Whether the key has signed a payload; `signature` is in base64.
@@ -153,7 +164,7 @@ mod tests {
         let private = SigningKey::from_pem(PRIVATE, Some(b"pw")).unwrap();
         let key = PublicKey::from_pem(PUBLIC).unwrap();
         let envelope = Envelope::sign(&Statement::signature("1df7"), &private).unwrap();
-        for text in [envelope.to_vec(), bundle(&envelope, &private)] {
+        for text in [envelope.to_vec(), bundle(&envelope, &private.hint())] {
             let said = key.statement(&text).unwrap();
             assert_eq!(said.predicate_type, crate::COSIGN_SIGN);
             assert!(said.is_about("1df7") && !said.is_about("1df8"));
@@ -166,7 +177,9 @@ mod tests {
             assert_eq!(key.statement(forged.as_bytes()), Err(NotSigned));
             assert!(VerifiedStatement::unverified(forged.as_bytes()).unwrap().is_about("1df8"));
         }
-        let (payload, signature) = simple_signing("r.io/app", "sha256:1df7", &private).unwrap();
+        assert_eq!(key.hint(), private.hint());
+        let payload = simple_signing("r.io/app", "sha256:1df7");
+        let signature = STANDARD.encode(private.sign(&payload).unwrap());
         assert!(key.has_signed(&payload, &signature));
         assert!(!key.has_signed(&payload[1..], &signature));
         assert!(!key.has_signed(&payload, "!"));

@@ -9,6 +9,12 @@ pub const COSIGN_SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 /// SLSA provenance.
 pub const SLSA_PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
+/// An SBOM of SPDX.
+pub const SPDX: &str = "https://spdx.dev/Document";
+
+/// An SBOM of CycloneDX.
+pub const CYCLONEDX: &str = "https://cyclonedx.org/bom";
+
 /// A statement about one artifact.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Statement {

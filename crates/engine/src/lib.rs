@@ -37,13 +37,16 @@ mod post;
 pub mod probe;
 mod redact;
 mod sharing;
+mod signer;
 mod static_base;
 #[cfg(test)]
 mod tests;
 pub mod verify;
 
 pub use activity::Clock;
-pub use attest::{PublicKey as SignatureKey, PublicKeyError, SigningKey, SigningKeyError};
+pub use attest::{
+    IdentityToken, PublicKey as SignatureKey, PublicKeyError, SigningKey, SigningKeyError,
+};
 pub use bases::{
     BaseError, BaseReference, LocalBaseError, LockedBase, LockedBases, base_circle, known_platforms,
 };
@@ -98,6 +101,10 @@ pub use registry::{
 };
 pub use shared_cache::{CacheUrl, CacheUrlError, KeyError, PublicKey, SecretKey, StorageError};
 pub use sharing::{SharedCacheError, SharedFrom, SharingOptions};
+pub use signer::{
+    KeyProgram, KeyProgramError, Keyless, KeylessError, Signer, SignerError, SigningConfigError,
+    SigningServices, TokenSource,
+};
 
 /// What is said of single registries: certificates, plain http, mirrors.
 pub mod registries {

@@ -22,6 +22,7 @@ mod nearest;
 mod network;
 mod programs;
 mod progress;
+mod prompt;
 mod record;
 mod reports;
 mod settings;

@@ -11,7 +11,7 @@ use engine::registries::Registries;
 use engine::{
     BaseReference, BuildConfig, BuildOptions, Clock, Compression, DebugOptions, DelveVersion,
     Environment, ImageOptions, ImportPath, Limits, LockedBases, Options, PlatformMatcher, Prebuilt,
-    Repository, SbomOptions, Timestamp, base_circle, keychain, lowercase,
+    Repository, SbomAttach, SbomOptions, Timestamp, base_circle, keychain, lowercase,
 };
 
 use crate::cli::{
@@ -70,8 +70,11 @@ fn read(
         .map_err(|error| error.context("error creating publisher"))?;
     let to_registry = destination.push && destination.local.is_none();
     let signing = signing::settings(&publish.signing, builder.signing);
+    let is_attested = publishing.sbom_attach()? == SbomAttach::Attestation;
+    let attested = sbom.clone().filter(|_| is_attested && to_registry);
     let place = || cosign_repository(process);
-    let signing = signing::options(process, &signing, place, to_registry, &work_dir)
+    let signing = signing::Wanted { signing: &signing, sbom: attested, yes: publish.signing.yes };
+    let signing = signing::options(process, signing, place, to_registry, &work_dir)
         .map_err(|error| error.context("error creating publisher"))?;
     let environment = Environment::from_iter(process.variables().iter().cloned());
     let answers = verbose.then(|| keychain::Observer::new(ui::credentials));

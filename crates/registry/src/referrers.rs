@@ -48,7 +48,7 @@ impl Client {
     }
 
     /// The manifests about a subject that the registry lists, or a tag where it does
-    /// not; none where neither is there.
+    /// not; none where neither is there. `access` says with which token it is asked.
     ///
     /// # Errors
     /// The list cannot be had, or is none.
@@ -56,10 +56,11 @@ impl Client {
         &self,
         repository: &Repository,
         subject: Digest,
+        access: Access,
     ) -> Result<Vec<Descriptor>, RegistryError> {
         let mut attempts = self.attempts();
         let listed = loop {
-            match self.referrers_once(repository, subject).await {
+            match self.referrers_once(repository, subject, access).await {
                 Ok(listed) => break listed,
                 Err(error) => attempts.pause(error, RegistryError::is_transient).await?,
             }
@@ -72,7 +73,7 @@ impl Client {
             reference: reference.full_name(),
             media_type,
         };
-        match self.manifest_for(&reference, Access::Push).await {
+        match self.manifest_for(&reference, access).await {
             Ok(list) => Index::parse(&list.bytes)
                 .map(|index| index.manifests)
                 .map_err(|_| not_referrers(list.media_type)),
@@ -86,9 +87,10 @@ impl Client {
         &self,
         repository: &Repository,
         subject: Digest,
+        access: Access,
     ) -> Result<Option<Index>, RegistryError> {
         let path = format!("/referrers/{subject}");
-        let mut call = Call::new(Method::GET, repository, Access::Push, path);
+        let mut call = Call::new(Method::GET, repository, access, path);
         call.headers.insert(ACCEPT, HeaderValue::from_static(MediaType::OCI_INDEX));
         let mut response = self.send(&call).await?;
         if response.status() == StatusCode::OK {
@@ -106,8 +108,12 @@ impl Client {
     ///
     /// # Errors
     /// The registry cannot be asked.
-    pub async fn attached(&self, reference: &Reference) -> Result<Option<Bytes>, RegistryError> {
-        match self.manifest_for(reference, Access::Push).await {
+    pub async fn attached(
+        &self,
+        reference: &Reference,
+        access: Access,
+    ) -> Result<Option<Bytes>, RegistryError> {
+        match self.manifest_for(reference, access).await {
             Ok(found) => Ok(Some(found.bytes)),
             Err(error) if is_nothing(&error) => Ok(None),
             Err(error) => Err(error),

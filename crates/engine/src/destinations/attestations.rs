@@ -6,22 +6,25 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use attest::{
-    BUNDLE_TYPE, COSIGN_SIGN, Envelope, SIMPLE_TYPE, SLSA_PROVENANCE, SigningKey, Statement,
-    bundle, simple_signing,
+    BUNDLE_TYPE, COSIGN_SIGN, CYCLONEDX, SIMPLE_TYPE, SLSA_PROVENANCE, SPDX, Statement,
+    simple_signing,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::future::try_join_all;
 use oci::{Descriptor, DiffId, Digest, History, Manifest, MediaType, Platform, Repository, Tag};
 use oci::{ImageConfig, Timestamp};
-use registry::{PushHint, RegistryError};
+use registry::{Access, PushHint, RegistryError};
+use serde_json::Value;
 
 use super::registry::{Pusher, RegistryDestination};
 use super::{DestinationError, Publishing};
-use crate::blocking::blocking;
 use crate::events::Event;
 use crate::image::provenance::{ProvenanceOptions, predicate};
-use crate::image::sbom::Subject;
+use crate::image::sbom::{SbomFormat, SbomOptions, Subject};
 use crate::image::{Artifact, ImageName, empty_manifest};
+use crate::signer::Signer;
 
 /// Says of a bundle what is in it, as cosign does.
 const CONTENT: &str = "dev.sigstore.bundle.content";
@@ -44,14 +47,16 @@ const ENVELOPE_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
 /// How images are signed, and by whom.
 #[derive(Debug, Clone)]
 pub struct SigningOptions {
-    /// The key.
-    pub key: Arc<SigningKey>,
+    /// Who signs.
+    pub signer: Signer,
     /// As what signatures are attached.
     pub format: SignFormat,
     /// Sign the images themselves.
     pub images: bool,
     /// Attest what they were built from.
     pub provenance: Option<ProvenanceOptions>,
+    /// Attest what is in them: their SBOMs.
+    pub sbom: Option<SbomOptions>,
     /// The repository that it is pushed to, in place of each image's own
     /// (`COSIGN_REPOSITORY`).
     pub repository: Option<Repository>,
@@ -72,6 +77,7 @@ pub enum SignFormat {
 enum Saying {
     Signature,
     Provenance,
+    Sbom(SbomFormat),
 }
 
 impl Saying {
@@ -79,6 +85,8 @@ impl Saying {
         match self {
             Self::Signature => COSIGN_SIGN,
             Self::Provenance => SLSA_PROVENANCE,
+            Self::Sbom(SbomFormat::Spdx) => SPDX,
+            Self::Sbom(SbomFormat::CycloneDx) => CYCLONEDX,
         }
     }
 
@@ -86,6 +94,7 @@ impl Saying {
         match self {
             Self::Signature => "signature",
             Self::Provenance => "provenance",
+            Self::Sbom(_) => "attested SBOM",
         }
     }
 }
@@ -171,7 +180,7 @@ impl RegistryDestination {
                 let mut seen = HashSet::new();
                 let all = Subject::all(&artifact);
                 let subjects = all.iter().filter(|subject| seen.insert(subject.digest()));
-                let signer = Signer { pusher, sent, options, repository: place, names };
+                let signer = Attester { pusher, sent, options, repository: place, names };
                 let made = subjects.map(|subject| signer.subject(*subject));
                 let made = try_join_all(made).await?;
                 Ok(Arc::new(made.into_iter().flatten().collect()))
@@ -182,7 +191,7 @@ impl RegistryDestination {
 }
 
 /// What signs, and where that goes.
-struct Signer {
+struct Attester {
     pusher: Arc<Pusher>,
     sent: Arc<super::registry::Sent>,
     options: SigningOptions,
@@ -191,19 +200,18 @@ struct Signer {
     names: (String, String),
 }
 
-impl Signer {
+impl Attester {
     /// All that is to be said of a subject and is not said yet.
     async fn subject(&self, subject: Subject<'_>) -> Result<Vec<Attested>, DestinationError> {
         let mut made = Vec::new();
-        let sayings = [
-            (Saying::Signature, self.options.images),
-            (Saying::Provenance, self.options.provenance.is_some()),
-        ];
-        let wanted = sayings.into_iter().filter(|(_, wanted)| *wanted).map(|(saying, _)| saying);
-        let wanted: Vec<Saying> = wanted.collect();
+        let signature = self.options.images.then_some(Saying::Signature);
+        let provenance = self.options.provenance.as_ref().map(|_| Saying::Provenance);
+        let sbom = self.options.sbom.as_ref().map(|sbom| Saying::Sbom(sbom.format));
+        let wanted = [signature, provenance, sbom].into_iter().flatten();
         let known = match self.options.format {
             SignFormat::Bundle => {
-                let known = self.pusher.client.referrers(&self.repository, subject.digest());
+                let known =
+                    self.pusher.client.referrers(&self.repository, subject.digest(), Access::Push);
                 known.await.map_err(failed)?
             }
             SignFormat::Legacy => Vec::new(),
@@ -222,7 +230,7 @@ impl Signer {
     /// Whether this key has said that. Who lies in a list keeps us from signing, and
     /// nobody from finding that nothing is signed.
     fn has(&self, known: &[Descriptor], saying: Saying) -> bool {
-        let hint = self.options.key.hint();
+        let hint = self.options.signer.hint();
         let says = |entry: &Descriptor, name: &str, value: &str| {
             entry.annotations.get(name).is_some_and(|said| said == value)
         };
@@ -241,14 +249,14 @@ impl Signer {
                 let predicate = predicate(subject.images(), import_path, options);
                 Statement::new(name, &digest.hex(), SLSA_PROVENANCE, predicate)
             }
+            (Saying::Sbom(_), _) => {
+                let document = self.options.sbom.as_ref().map(|sbom| subject.document(sbom));
+                let document = document.unwrap_or_default();
+                let document = serde_json::from_slice(&document).unwrap_or(Value::Null);
+                Statement::new(&self.names.0, &digest.hex(), saying.predicate(), document)
+            }
             _ => Statement::signature(&digest.hex()),
         }
-    }
-
-    async fn sign(&self, statement: Statement) -> Result<Envelope, DestinationError> {
-        let key = Arc::clone(&self.options.key);
-        let signed = blocking(move || Envelope::sign(&statement, &key)).await;
-        signed.map_err(|source| DestinationError::Other(Arc::new(source)))
     }
 
     async fn bundle(
@@ -256,8 +264,8 @@ impl Signer {
         subject: Subject<'_>,
         saying: Saying,
     ) -> Result<Attested, DestinationError> {
-        let envelope = self.sign(self.statement(subject, saying)).await?;
-        let bytes = bundle(&envelope, &self.options.key);
+        let bytes = self.options.signer.bundle(self.statement(subject, saying)).await;
+        let bytes = bytes.map_err(DestinationError::Signer)?;
         let layer = Descriptor::of(BUNDLE_TYPE.into(), &bytes);
         let mut manifest = empty_manifest(b"");
         manifest.config = Descriptor::empty();
@@ -267,7 +275,7 @@ impl Signer {
         for (name, value) in [
             (CONTENT, "dsse-envelope".to_owned()),
             (PREDICATE, saying.predicate().to_owned()),
-            (KEY, self.options.key.hint()),
+            (KEY, self.options.signer.hint()),
         ] {
             manifest.annotations.insert(name.to_owned(), value);
         }
@@ -300,18 +308,19 @@ impl Signer {
     ) -> Result<Option<Attested>, DestinationError> {
         let suffix = match saying {
             Saying::Signature => "sig",
-            Saying::Provenance => "att",
+            Saying::Provenance | Saying::Sbom(_) => "att",
         };
         let tag = format!("sha256-{}.{suffix}", subject.digest().hex());
         let tag: Tag = tag.parse().expect("it has 75 characters, all of which tags may have");
-        let found = self.pusher.client.attached(&self.repository.with_tag(tag.clone())).await;
+        let place = self.repository.with_tag(tag.clone());
+        let found = self.pusher.client.attached(&place, Access::Push).await;
         let mut layers = match found.map_err(failed)? {
             Some(bytes) => {
                 Manifest::parse(&bytes).map(|manifest| manifest.layers).unwrap_or_default()
             }
             None => Vec::new(),
         };
-        let hint = self.options.key.hint();
+        let hint = self.options.signer.hint();
         let is_ours = |layer: &Descriptor| {
             let said = |name: &str| layer.annotations.get(name).map(String::as_str);
             said(KEY) == Some(&hint)
@@ -323,17 +332,16 @@ impl Signer {
         }
         let (mut layer, bytes) = match saying {
             Saying::Signature => {
-                let (repository, digest) = (self.names.0.clone(), subject.digest().to_string());
-                let key = Arc::clone(&self.options.key);
-                let signed = blocking(move || simple_signing(&repository, &digest, &key)).await;
-                let (payload, signature) =
-                    signed.map_err(|source| DestinationError::Other(Arc::new(source)))?;
+                let payload = simple_signing(&self.names.0, &subject.digest().to_string());
+                let signature = self.options.signer.sign(payload.clone()).await;
+                let signature = STANDARD.encode(signature.map_err(DestinationError::Signer)?);
                 let mut layer = Descriptor::of(SIMPLE_TYPE.into(), &payload);
                 layer.annotations.insert(SIGNATURE.to_owned(), signature);
                 (layer, payload)
             }
-            Saying::Provenance => {
-                let envelope = self.sign(self.statement(subject, saying)).await?.to_vec();
+            Saying::Provenance | Saying::Sbom(_) => {
+                let envelope = self.options.signer.envelope(self.statement(subject, saying)).await;
+                let envelope = envelope.map_err(DestinationError::Signer)?.to_vec();
                 let mut layer = Descriptor::of(ENVELOPE_TYPE.into(), &envelope);
                 layer.annotations.insert(SIGNATURE.to_owned(), String::new());
                 let predicate = saying.predicate().to_owned();

@@ -13,6 +13,7 @@ use crate::container_engine::DaemonError;
 use crate::containerd::NodeError;
 use crate::hints;
 use crate::image::ImageName;
+use crate::signer::SignerError;
 
 /// Why an image could not be published.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum DestinationError {
     /// has of them.
     #[error("signing")]
     Attestation(#[source] Arc<RegistryError>),
+    /// Nobody signs.
+    #[error("signing")]
+    Signer(#[source] SignerError),
     /// The bytes of a layer cannot be had, or a file not be written.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -118,6 +122,9 @@ impl DestinationError {
                 }
                 _ => format!("{}; no tag has moved", hints::registry(source, false)),
             }),
+            Self::Signer(source) => {
+                Some(source.hint().unwrap_or_else(|| "no tag has moved".to_owned()))
+            }
             Self::Blob(source) => source.hint(),
             Self::Load(source) => source.hint(),
             Self::Node(source) => source.hint(),

@@ -3,7 +3,7 @@
 
 use attest::{BUNDLE_TYPE, PublicKey, SLSA_PROVENANCE, VerifiedStatement};
 use oci::{Descriptor, Digest, Manifest, Repository, Tag};
-use registry::Client;
+use registry::{Access, Client};
 use serde_json::Value;
 
 use super::VerifyError;
@@ -42,7 +42,10 @@ impl Attached {
         subject: Digest,
     ) -> Result<Self, VerifyError> {
         let mut attached = Self::default();
-        let listed = client.referrers(repository, subject).await.map_err(VerifyError::registry)?;
+        let listed = client
+            .referrers(repository, subject, Access::Pull)
+            .await
+            .map_err(VerifyError::registry)?;
         for entry in listed.iter().take(MOST) {
             let kind = entry.artifact_type.as_str();
             if kind == BUNDLE_TYPE || is_sbom(kind) {
@@ -54,7 +57,7 @@ impl Attached {
         for suffix in ["sig", "att", "sbom"] {
             let tag = format!("sha256-{}.{suffix}", subject.hex());
             let tag: Tag = tag.parse().map_err(|_| VerifyError::malformed("a tag"))?;
-            let found = client.attached(&repository.with_tag(tag)).await;
+            let found = client.attached(&repository.with_tag(tag), Access::Pull).await;
             if let Some(bytes) = found.map_err(VerifyError::registry)? {
                 attached.take(client, repository, &bytes).await?;
             }

@@ -113,9 +113,15 @@ pub(crate) struct SigningArgs {
     /// As what signatures are attached: bundle, or legacy for cosign 2 (default bundle).
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) sign_format: String,
-    /// The key to sign with: a file in PEM, encrypted by cosign or not, or env://VARIABLE.
+    /// The services of keyless signing: a signing configuration of Sigstore.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) signing_config: String,
+    /// The key to sign with: a file in PEM, encrypted by cosign or not, env://VARIABLE, NAME://KEY of a plug-in, or keyless.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) signing_key: String,
+    /// Put keyless signatures into public logs without asking.
+    #[arg(verbatim_doc_comment, long)]
+    pub(crate) yes: bool,
 }
 
 /// Where images go.
@@ -174,7 +180,7 @@ pub(crate) struct RegistryArgs {
     /// Create missing repositories, in registries where the first push does not (Amazon ECR).
     #[arg(verbatim_doc_comment, long, value_name = "bool", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) create_repositories: Option<bool>,
-    /// How to attach SBOMs to images in a registry: tag, referrers, both or none (default tag).
+    /// How to attach SBOMs to images in a registry: tag, referrers, both, attestation or none (default tag).
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) sbom_attach: String,
 }

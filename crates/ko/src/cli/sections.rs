@@ -64,7 +64,7 @@ const SECTIONS: [Section; 8] = [
     Section {
         heading: "Signatures",
         common: &["sign"],
-        other: &["provenance", "sign-format", "signing-key"],
+        other: &["provenance", "sign-format", "signing-config", "signing-key", "yes"],
     },
     Section {
         heading: "How programs are built",

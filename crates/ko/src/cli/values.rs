@@ -14,7 +14,7 @@ pub(crate) fn values(command: &str, long: &str) -> &'static [&'static str] {
         "progress" => &["auto", "json", "live", "plain", "quiet"],
         "sbom" => &["cyclonedx", "none", "spdx"],
         "sign-format" => &["bundle", "legacy"],
-        "sbom-attach" => &["both", "none", "referrers", "tag"],
+        "sbom-attach" => &["attestation", "both", "none", "referrers", "tag"],
         _ => &[],
     }
 }

@@ -155,8 +155,14 @@ fn naming(name: Option<&Located<String>>) -> Located<String> {
 
 /// What is said of signatures; nothing where nothing is.
 fn signing(text: &mut String, config: &Config) {
-    let Signing { key, format, sign, provenance } = &config.signing;
-    let all = [("sign", sign), ("provenance", provenance), ("key", key), ("format", format)];
+    let Signing { key, config: services, format, sign, provenance } = &config.signing;
+    let all = [
+        ("sign", sign),
+        ("provenance", provenance),
+        ("key", key),
+        ("config", services),
+        ("format", format),
+    ];
     if all.iter().any(|(_, value)| value.is_some()) {
         text.push_str("signing:\n");
     }

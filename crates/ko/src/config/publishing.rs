@@ -48,7 +48,7 @@ impl Publishing {
 
     /// How SBOMs are attached.
     pub(crate) fn sbom_attach(&self) -> Result<SbomAttach> {
-        let wrong = "must be tag, referrers, both or none";
+        let wrong = "must be tag, referrers, both, attestation or none";
         let text = &self.sbom_attach;
         SbomAttach::parse(&text.value)
             .ok_or_else(|| error(text, "sbomAttach", "--sbom-attach", wrong))

@@ -12,8 +12,11 @@ use crate::nearest::did_you_mean;
 /// The settings, as they were written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Signing {
-    /// A file, or `env://` and the name of a variable.
+    /// A file, `env://` and the name of a variable, `NAME://` and a key of a plug-in,
+    /// or `keyless`.
     pub(crate) key: Option<Located<String>>,
+    /// A file that names the services of a Sigstore.
+    pub(crate) config: Option<Located<String>>,
     pub(crate) format: Option<Located<String>>,
     /// Whether images are signed without `--sign`.
     pub(crate) sign: Option<Located<String>>,
@@ -23,12 +26,13 @@ pub(crate) struct Signing {
 
 impl Signing {
     /// The keys.
-    pub(crate) const KEYS: [&str; 4] = ["sign", "provenance", "key", "format"];
+    pub(crate) const KEYS: [&str; 5] = ["sign", "provenance", "key", "config", "format"];
 
     /// What is in force where this much is said more strongly.
     pub(crate) fn under(self, over: Self) -> Self {
         Self {
             key: over.key.or(self.key),
+            config: over.config.or(self.config),
             format: over.format.or(self.format),
             sign: over.sign.or(self.sign),
             provenance: over.provenance.or(self.provenance),
@@ -40,6 +44,7 @@ impl Signing {
         let variable = |name| variable(name).map(|text| Located::new(text, Origin::Variable(name)));
         Self {
             key: variable("KO_SIGNINGKEY"),
+            config: variable("KO_SIGNINGCONFIG"),
             format: variable("KO_SIGNFORMAT"),
             sign: variable("KO_SIGN"),
             provenance: variable("KO_PROVENANCE"),
@@ -100,6 +105,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Result<Signing> {
     };
     Ok(Signing {
         key: text("key")?,
+        config: text("config")?,
         format: text("format")?,
         sign: text("sign")?,
         provenance: text("provenance")?,

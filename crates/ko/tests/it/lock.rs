@@ -158,6 +158,11 @@ fn offline_asks_the_destination_alone() {
     let old = format!("base {base} is of 2024-01-02, ");
     assert_eq!(output.stderr.matches(&old).count(), 1, "{}", output.stderr);
     assert_eq!(fixture.built("out", "latest").platforms(), ["linux/amd64", "linux/arm64"]);
+    // A network of its own that leads nowhere does, too.
+    let words = format!("{build} --rebuild --push=false --oci-layout-path=layout");
+    let alone = ["unshare", "--map-root-user", "--net"].map(str::to_owned);
+    let built = fixture.sandbox.run_under(&alone, words.split(' '));
+    let _ = built.env("KO_DEFAULTBASEIMAGE", "").output().success();
     // The same image, and nothing is built for it.
     let digest = fixture.built("out", "latest").digest;
     let output = run(&format!("{build} --explain")).success();

@@ -160,7 +160,7 @@ fn what_cannot_be_signed_with_is_refused_at_once() {
     let pem = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
     let _ = fixture.module().file("public.pem", pem).file("text", "x");
     for (words, password, wants) in [
-        ("--sign", "pw", &["--sign needs a key to sign with", "--signing-key env://"][..]),
+        ("--sign", "pw", &["--sign needs a key to sign with", "env://VARIABLE"][..]),
         ("--provenance", "pw", &["--provenance needs a key to sign with"]),
         ("--sign --signing-key=none", "pw", &["reading the key none to sign with: No such file"]),
         ("--sign --signing-key=text", "pw", &["there is no private key in PEM"]),
@@ -196,5 +196,188 @@ fn what_cannot_be_signed_with_is_refused_at_once() {
         assert!(output.stderr.contains(want), "{}", output.stderr);
     }
     let output = fixture.build("--bare --sign=false -t other").output().success();
+    assert!(!output.stderr.contains("signature"), "{}", output.stderr);
+}
+
+/// A plug-in of Sigstore whose key openssl holds; `sign` and `key` are what it does to sign
+/// and the key that it shows.
+fn plugin(fixture: &mut Fixture, sign: &str, key: &str) {
+    let bin = fixture.sandbox.root().join("plugins");
+    fs::create_dir_all(&bin).unwrap();
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = v1 ] || exit 9\ncase $2 in\n\
+         *'\"methodName\":\"publicKey\"'*) printf '{{\"publicKey\":{{\"publicKeyPEM\":\"%s\"}}}}' \"$(base64 -w0 {key})\" ;;\n\
+         *) {sign} ;;\nesac\n"
+    );
+    let path = bin.join("sigstore-kms-test");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    #[allow(clippy::disallowed_methods, reason = "openssl is in it")]
+    let path = std::env::var("PATH").unwrap();
+    fixture.sandbox.set("PATH", format!("{}:{path}", bin.display()));
+}
+
+#[test]
+fn a_program_may_hold_the_key() {
+    let mut fixture = fixture(true);
+    let dir = fixture.sandbox.root().to_owned();
+    let at = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    for name in ["own", "other"] {
+        let curve = "ec_paramgen_curve:P-256";
+        openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", curve, "-out", &at(name)]);
+        openssl(&["pkey", "-in", &at(name), "-pubout", "-out", &at(&format!("{name}.pub"))]);
+    }
+    let sign = |key: &str| {
+        format!(
+            "printf '{{\"signMessage\":{{\"signature\":\"%s\"}}}}' \"$(openssl dgst -sha256 -sign {} | base64 -w0)\"",
+            at(key)
+        )
+    };
+    let (public, words) = (at("own.pub"), "--bare --sign --signing-key=test://some/key");
+    plugin(&mut fixture, &sign("own"), &public);
+    let output = fixture.build(&format!("{words} -t v1")).output().success();
+    verify("verify", Path::new(&public), &[], output.stdout.trim_end()).unwrap();
+    fixture.registry.reset();
+    let _ = fixture.build(&format!("{words} -t v1")).output().success();
+    assert_eq!(
+        fixture.registry.requests_of(Class::ManifestPut).len(),
+        0,
+        "nothing is signed twice"
+    );
+    for (sign, key, want) in [
+        (sign("other"), &*public, "is no signature of its own key"),
+        (
+            "printf '{\"errorMessage\":\"the HSM is locked\"}'".to_owned(),
+            &public,
+            "the HSM is locked",
+        ),
+        ("echo no".to_owned(), &public, "answers something else than version 1"),
+        ("exec tail -f /dev/null".to_owned(), &public, "has not answered within 1s"),
+        (sign("own"), "/dev/null", "there is no public key in PEM in it"),
+    ] {
+        plugin(&mut fixture, &sign, key);
+        // Another image, of which nothing is signed yet.
+        let words = format!("{words} -t v2 --image-label=refused={}", want.len());
+        let run = fixture.build(&words).env("KO_SIGNINGTIMEOUT", "1s");
+        let output = run.output().failure(1);
+        assert!(output.stderr.contains(want), "{want}\n{}", output.stderr);
+        assert_eq!(fixture.registry.tags("out").iter().filter(|tag| *tag == "v2").count(), 0);
+    }
+    let output = fixture.build("--bare --sign --signing-key=none://x").output().failure(1);
+    assert!(output.stderr.contains("there is no sigstore-kms-none in PATH"), "{}", output.stderr);
+}
+
+#[test]
+fn sboms_may_be_attested() {
+    let fixture = fixture(true);
+    let public = key(&fixture);
+    let words = "--bare --sbom-attach=attestation --signing-key=cosign.key";
+    let output = fixture.build(words).output().success();
+    for (format, kind) in [("spdx", "spdxjson"), ("cyclonedx", "cyclonedx")] {
+        let output = fixture.build(&format!("{words} --sbom={format}")).output().success();
+        let reference = output.stdout.trim_end();
+        verify("verify-attestation", &public, &["--type", kind], reference).unwrap();
+    }
+    assert_eq!(fixture.registry.tags("out"), ["latest"], "nothing is below tags");
+    assert!(output.stderr.contains("Published attested SBOM "), "{}", output.stderr);
+    let output = fixture.build("--bare --sbom-attach=attestation").output().failure(1);
+    assert!(output.stderr.contains("needs a key to sign with"), "{}", output.stderr);
+    let _ = fixture.build("--bare --sbom-attach=attestation --sbom=none").output().success();
+}
+
+/// What a token says, without a signature.
+fn token(expires: u64) -> String {
+    use base64::Engine as _;
+    let claims = format!(r#"{{"iss":"https://i","sub":"me","exp":{expires}}}"#);
+    format!("e30.{}.c2ln", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims))
+}
+
+#[test]
+fn keyless_is_for_those_who_ask_for_it() {
+    let fixture = fixture(true);
+    // Nobody is at these ports.
+    let service = |port: u16, version: u8| {
+        format!(
+            r#"[{{"url":"http://127.0.0.1:{port}","majorApiVersion":{version},"validFor":{{"start":"2020-01-01T00:00:00Z"}}}}]"#
+        )
+    };
+    let config = |authority: &str, logs: &str, clocks: &str| {
+        format!(
+            r#"{{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","caUrls":{authority},"rekorTlogUrls":{logs},"tsaUrls":{clocks}}}"#
+        )
+    };
+    let (one, two) = (service(1, 1), service(1, 2));
+    let _ = fixture
+        .module()
+        .file("all.json", config(&one, &two, &one))
+        .file("quiet.json", config(&one, "[]", &one))
+        .file("old.json", config(&one, &one, &one))
+        .file("timeless.json", config(&one, &two, "[]"))
+        .file("none.json", "{}");
+    let good = token(u64::from(u32::MAX));
+    let keyless = "--sign --signing-key=keyless";
+    for (words, token, wants) in [
+        ("--sign", &*good, &["there are three ways", "--signing-key keyless"][..]),
+        (keyless, &good, &["needs a signing configuration", "cosign signing-config create"]),
+        (
+            &format!("{keyless} --signing-config=none"),
+            &good,
+            &["reading the signing configuration none"],
+        ),
+        (
+            &format!("{keyless} --signing-config=none.json"),
+            &good,
+            &["it is no signing configuration"],
+        ),
+        (
+            &format!("{keyless} --signing-config=old.json"),
+            &good,
+            &["no transparency log", "version 2"],
+        ),
+        (&format!("{keyless} --signing-config=timeless.json"), &good, &["nothing would say when"]),
+        (
+            &format!("{keyless} --signing-config=all.json"),
+            "",
+            &["needs a token that says who signs", "id-token: write"],
+        ),
+        (
+            &format!("{keyless} --signing-config=all.json"),
+            "x",
+            &["SIGSTORE_ID_TOKEN: it is no OpenID Connect token"],
+        ),
+        (
+            &format!("{keyless} --signing-config=all.json"),
+            &token(1),
+            &["has expired, at 1970-01-01T00:00:01Z", "clock"],
+        ),
+        (
+            &format!("{keyless} --signing-config=all.json"),
+            &good,
+            &["nobody is at a terminal to confirm", "--yes"],
+        ),
+        (
+            &format!("{keyless} --signing-config=all.json --sign-format=legacy"),
+            &good,
+            &["have no legacy format"],
+        ),
+    ] {
+        let run = fixture.build(&format!("--bare {words}")).env("SIGSTORE_ID_TOKEN", token);
+        let output = run.output().failure(1);
+        for want in wants {
+            assert!(output.stderr.contains(want), "{words}: {want}\n{}", output.stderr);
+        }
+        assert!(!output.stderr.contains("Building"), "{}", output.stderr);
+    }
+    // The services are away: no tag moves. Without a log, nothing is made public.
+    for words in ["--signing-config=all.json --yes", "--signing-config=quiet.json"] {
+        let run = fixture.build(&format!("--bare {keyless} {words}"));
+        let output = run.env("SIGSTORE_ID_TOKEN", &good).output().failure(1);
+        let want = "signing: no answer from the certificate authority http://127.0.0.1:1/";
+        assert!(output.stderr.contains(want), "{}", output.stderr);
+        assert_eq!(fixture.registry.tags("out"), [""; 0]);
+    }
+    // A token that is there is not used unasked.
+    let run = fixture.build("--bare").env("SIGSTORE_ID_TOKEN", &good);
+    let output = run.output().success();
     assert!(!output.stderr.contains("signature"), "{}", output.stderr);
 }

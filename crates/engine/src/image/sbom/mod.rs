@@ -45,18 +45,21 @@ pub enum SbomAttach {
     Referrers,
     /// In both ways.
     Both,
+    /// In statements that are signed.
+    Attestation,
     /// Not at all.
     None,
 }
 
 impl SbomAttach {
-    /// Reads one of `tag`, `referrers`, `both` and `none`.
+    /// Reads one of `tag`, `referrers`, `both`, `attestation` and `none`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "tag" => Some(Self::Tag),
             "referrers" => Some(Self::Referrers),
             "both" => Some(Self::Both),
+            "attestation" => Some(Self::Attestation),
             "none" => Some(Self::None),
             _ => None,
         }
