@@ -1,6 +1,7 @@
 //! Import paths, and the words of a command line that name them. Pure text:
 //! nothing here asks `go` or looks at a disk.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,7 @@ impl Argument {
     /// # Errors
     /// As [`ImportPath::parse`].
     pub fn parse(word: &str) -> Result<Self, ArgumentError> {
+        let word = &*with_slashes(word, std::path::MAIN_SEPARATOR);
         let path = ImportPath::parse(word)?;
         let local = matches!(word, "." | "..") || word.starts_with("./") || word.starts_with("../");
         Ok(if local { Self::Local(path) } else { Self::Path(path) })
@@ -117,6 +119,17 @@ impl Argument {
         match self {
             Self::Local(path) | Self::Path(path) => path,
         }
+    }
+}
+
+/// A directory as the shells of Windows complete it (`.\cmd\app`), as `go` writes it.
+fn with_slashes(word: &str, separator: char) -> Cow<'_, str> {
+    let below = word.trim_start_matches('.');
+    let dots = word.len() - below.len();
+    if separator != '/' && matches!(dots, 1 | 2) && below.starts_with(separator) {
+        Cow::Owned(word.replace(separator, "/"))
+    } else {
+        Cow::Borrowed(word)
     }
 }
 
@@ -192,6 +205,22 @@ mod tests {
             ("///", "ko-app"),
         ] {
             assert_eq!(ImportPath(path.into()).base_name(), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn directories_of_windows_are_written_as_go_writes_them() {
+        for (word, on_windows) in [
+            (r".\cmd\app", "./cmd/app"),
+            (r"..\app", "../app"),
+            (r".\cmd/app", "./cmd/app"),
+            (r"C:\src\app", r"C:\src\app"),
+            (r"example.com\app", r"example.com\app"),
+            ("./cmd/app", "./cmd/app"),
+            (".", "."),
+        ] {
+            assert_eq!(with_slashes(word, '\\'), on_windows);
+            assert_eq!(with_slashes(word, '/'), word, "elsewhere, it is part of a name");
         }
     }
 

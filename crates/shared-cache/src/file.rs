@@ -72,6 +72,7 @@ impl FileStorage {
         }
         let dir = self.root.join("tmp");
         fs::create_dir_all(&dir).map_err(StorageError::at("creating", &dir))?;
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "permissions are Unix's"))]
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         {

@@ -78,6 +78,8 @@ impl Host {
             }
             Kind::Wine { goroot, prefix } => {
                 command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all").env("PATH", path);
+                // Without, wine makes other names of those beyond ASCII.
+                command.env("LC_ALL", "C.UTF-8");
                 command.env("WINEPATH", as_seen(goroot.join("bin")))
             }
         };
@@ -86,6 +88,8 @@ impl Host {
             ("USERPROFILE", "home"),
             ("LOCALAPPDATA", "cache"),
             ("APPDATA", "config"),
+            // wine says itself where LOCALAPPDATA is.
+            ("KOCACHE", "cache/ko"),
             ("GOCACHE", "cache/go-build"),
             ("GOPATH", "home/go"),
         ] {
@@ -143,14 +147,18 @@ fn goroot(system: &str, processor: &str) -> Result<PathBuf> {
     let (bin, tools) = (root.join("bin"), root.join(format!("pkg/tool/{system}_{processor}")));
     create(&bin)?;
     create(&tools)?;
+    let overlay = match system {
+        "windows" => Some(overlay(&here, &root)?),
+        _ => None,
+    };
     let mut places = vec![("go".to_owned(), bin.join("go"))];
     places.extend(TOOLS.map(|tool| (tool.to_owned(), tools.join(tool))));
     for (name, place) in places {
         let mut build = go::command();
         build.args(["build", "-trimpath", "-o"]).current_dir(here.join("src"));
         build.env("GOOS", system).env("GOARCH", processor).env("CGO_ENABLED", "0");
-        if system == "windows" {
-            build.arg(place.with_extension("exe"));
+        if let Some(overlay) = &overlay {
+            build.arg(place.with_extension("exe")).arg("-overlay").arg(overlay);
         } else {
             // What is no program of this machine is started by one that is.
             let program = place.with_extension("real");
@@ -173,6 +181,24 @@ fn goroot(system: &str, processor: &str) -> Result<PathBuf> {
         copied.map_err(|source| Error::File { path: here.join(file), source })?;
     }
     Ok(root)
+}
+
+/// What `go build` reads in the place of a file of Go's sources. wine 8 does not know how Go
+/// 1.26 removes files, and says so by a status that Go takes for a failure.
+fn overlay(goroot: &Path, root: &Path) -> Result<PathBuf> {
+    const NOT_SUPPORTED: &str = "STATUS_NOT_SUPPORTED:";
+    const NOT_IMPLEMENTED: &str = "STATUS_NOT_SUPPORTED, NTStatus(0xC0000002):";
+    let original = goroot.join("src/internal/syscall/windows/at_windows.go");
+    let text = fs::read_to_string(&original)
+        .map_err(|source| Error::File { path: original.clone(), source })?;
+    if !text.contains(NOT_SUPPORTED) {
+        return Err(Error::Missing(format!("{NOT_SUPPORTED} in {}", original.display())));
+    }
+    let (replaced, overlay) = (root.join("at_windows.go"), root.join("overlay.json"));
+    write(&replaced, &text.replace(NOT_SUPPORTED, NOT_IMPLEMENTED))?;
+    let places = format!("{{\"Replace\": {{{original:?}: {replaced:?}}}}}");
+    write(&overlay, &places)?;
+    Ok(overlay)
 }
 
 fn create(dir: &Path) -> Result<()> {
