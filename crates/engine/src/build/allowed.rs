@@ -125,7 +125,10 @@ pub(crate) fn linker(flags: &[String]) -> Result<(), NotAllowed> {
     let split = split(&joined).ok_or_else(|| NotAllowed::new(format!("-ldflags={joined}")))?;
     let mut words = split.iter();
     while let Some(word) = words.next() {
-        let wrong = |value: &str| NotAllowed::new(format!("-ldflags={word} {value}"));
+        let wrong = |value: &str| {
+            let value = if word.contains('=') { "" } else { value };
+            NotAllowed::new(format!("-ldflags={word} {value}").trim_end())
+        };
         let flag = word.strip_prefix('-').filter(|rest| rest.starts_with('-')).unwrap_or(word);
         if LINKER.contains(&flag) {
             continue;
@@ -142,7 +145,7 @@ pub(crate) fn linker(flags: &[String]) -> Result<(), NotAllowed> {
             _ => false,
         };
         if !fits {
-            return Err(wrong(value.trim_end()));
+            return Err(wrong(value));
         }
     }
     Ok(())

@@ -67,8 +67,10 @@ fn modules(image: &[BuiltModule], source: &[BuiltModule]) -> Option<Difference> 
 /// A module with all that tells it apart.
 fn text(module: &BuiltModule) -> String {
     let BuiltModule { version, sum, replace, .. } = module;
-    let by = replace.as_deref().map(|by| format!(" replaced by {} {}", by.path, text(by)));
-    format!("{version} {sum}{}", by.unwrap_or_default()).trim().to_owned()
+    let by = replace.as_deref().map(|by| format!("replaced by {} {}", by.path, text(by)));
+    let parts = [version.clone(), sum.clone(), by.unwrap_or_default()];
+    let said: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    said.join(" ").trim_end().to_owned()
 }
 
 /// The first difference of two files, by sections where they are executables.

@@ -1,6 +1,7 @@
 //! `ko verify`: what its source gives is verified, and what is something else refused
 //! with words that say why; nothing dangerous is taken from an image.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -412,4 +413,80 @@ fn caches_that_lie_are_not_believed() {
     let _ = run("--trust-cache --source=.", "poisoned").success();
     refused(run("--source=.", "poisoned"), "/ko-app/app: the section .");
     let _ = run("--source=.", "honest").success();
+}
+
+/// Modules that stand in the place of others, and settings of the source itself.
+#[test]
+fn another_module_and_a_dangerous_source_are_refused() {
+    let fixture = Fixture::new();
+    let lib = |word: &str| format!("package lib\n\nfunc Word() string {{ return \"{word}\" }}\n");
+    let go_mod = |dir: &str| {
+        format!(
+            "module example.com/app\n\ngo 1.21\n\nrequire example.com/lib v1.0.0\n\nreplace example.com/lib => ./{dir}\n"
+        )
+    };
+    let main =
+        "package main\n\nimport \"example.com/lib\"\n\nfunc main() { println(lib.Word()) }\n";
+    let mut module = fixture.module().file("main.go", main).file("go.mod", go_mod("two"));
+    for dir in ["one", "two"] {
+        module = module
+            .file(&format!("{dir}/go.mod"), "module example.com/lib\n\ngo 1.21\n")
+            .file(&format!("{dir}/lib.go"), lib(dir));
+    }
+    let _ = fixture.build("--bare -t two").output().success();
+    let _ = fixture.cached("two").success();
+    let _ = module.file("go.mod", go_mod("one"));
+    let want = "the module example.com/lib: the image has v1.0.0 replaced by ./two";
+    refused(fixture.cached("two"), want);
+    for (config, setting) in [
+        ("flags: ['-overlay=/tmp/x']", "-overlay=/tmp/x"),
+        ("flags: ['-toolexec=/tmp/x']", "-toolexec=/tmp/x"),
+        ("ldflags: ['-extld=/tmp/x']", "-ldflags=-extld=/tmp/x"),
+        ("env: ['CC=/tmp/x']", "CC=/tmp/x"),
+        ("env: ['GOPROXY=https://x.example.com']", "GOPROXY=https://x.example.com"),
+    ] {
+        let _ = fixture.module().file(".ko.yaml", format!("builds:\n- id: app\n  {config}\n"));
+        let output = fixture.cached("two").failure(1);
+        let want = format!("{setting} is no setting that is taken from an image or its source");
+        assert!(output.stderr.contains(&want), "{want}\n{}", output.stderr);
+    }
+}
+
+/// Plans that are drawn at random are verified, and with one change each refused.
+#[test]
+fn random_plans_are_verified_and_their_changes_refused() {
+    let fixture = fixture();
+    for seed in 0..4 {
+        let random = RefCell::new(fastrand::Rng::with_seed(seed));
+        let below = |end: usize| random.borrow_mut().usize(..end);
+        let word = || format!("w{}", below(1_000_000));
+        let config = format!("builds:\n- id: app\n  ldflags: ['-X main.version={}']\n", word());
+        let page = word();
+        let _ = fixture.module().file(".ko.yaml", &config).file("kodata/page", &page);
+        commit(&fixture);
+        let (label, epoch) = (word(), 1_000_000_000 + below(600_000_000));
+        let platform = ["linux/amd64", "linux/arm64", "all"][below(3)];
+        let level = ["v1", "v2", "v3"][below(3)];
+        let flags = format!("--image-label=a={label}");
+        let words = format!("--bare -t s{seed} --platform={platform} {flags}");
+        let build = fixture.build(&words).env("GOAMD64", level);
+        let _ = build.env("SOURCE_DATE_EPOCH", epoch.to_string()).output().success();
+        let verify = |flags: &str| {
+            fixture.verify(&format!("--trust-cache --source=. {flags}"), &format!("s{seed}"))
+        };
+        let output = verify(&flags).output().success();
+        assert!(output.stdout.starts_with("verified, "), "{seed}\n{}", output.stdout);
+        match below(4) {
+            0 => refused(verify("--image-label=a=other").output(), "config.Labels"),
+            1 => refused(verify(&format!("{flags} --disable-optimizations")).output(), "-gcflags"),
+            2 => {
+                let _ = fixture.module().file("kodata/page", "other");
+                refused(verify(&flags).output(), "/var/run/ko/page");
+            }
+            _ => {
+                let _ = fixture.module().file(".ko.yaml", config.replace("=w", "=x"));
+                refused(verify(&flags).output(), "the checkout: ");
+            }
+        }
+    }
 }
