@@ -29,6 +29,7 @@ use crate::events::{Event, Observer};
 use crate::execute::{Executor, Published};
 use crate::forecast::{Forecast, forecast};
 use crate::image::{Artifact, ImageLayer, ImageName, ImageOptions};
+use crate::libraries::Libraries;
 use crate::naming::Naming;
 use crate::options::{Network, Options};
 use crate::plan::{BaseChoice, MaxAge, Plan, PlannedProgram, Planner};
@@ -45,6 +46,7 @@ pub struct Engine {
     provenance: bool,
     cache: Arc<CacheHandle>,
     blobs: Blobs,
+    libraries: Libraries,
     clients: Clients,
     cancellation: Cancellation,
     pub(crate) work_dir: PathBuf,
@@ -240,6 +242,7 @@ impl Engine {
             sbom: options.sbom.is_some(),
             provenance,
             cache: opened,
+            libraries: Libraries::new(blobs.clone()),
             blobs,
             clients,
             cancellation,
@@ -329,6 +332,7 @@ impl Engine {
             image: &self.image,
             sbom: self.sbom,
             provenance: self.provenance,
+            libraries: &self.libraries,
             store: &self.cache.store,
             observer: &self.planner.observer,
             cancellation: &self.cancellation,

@@ -20,17 +20,19 @@ use store::Store;
 use tokio::time::timeout;
 
 use crate::bases::Selected;
+use crate::blobs::BlobError;
 use crate::build::{BuildFailure, BuildHandle, Builder, BuiltProgram, Checked, Program, Verdict};
 use crate::cancellation::Cancellation;
 use crate::changes;
 use crate::destinations::{Destinations, SbomFiles};
 use crate::error::{Error, ImageError, first_error};
-use crate::events::Observer;
+use crate::events::{Event, Observer};
 use crate::image::namer::md5_of;
 use crate::image::{
     Added, AddedProgram, Artifact, BaseImage, Image, ImageLayer, ImageName, ImageOptions, Wanted,
     assemble, assemble_index,
 };
+use crate::libraries::{CheckLibraries, Libraries, LibraryProblem};
 use crate::plan::{Plan, PlannedProgram, is_stale};
 use crate::sharing::Sharing;
 
@@ -48,6 +50,7 @@ pub(crate) struct Executor<'a> {
     pub(crate) sbom: bool,
     /// Whether it is attested what they were built from.
     pub(crate) provenance: bool,
+    pub(crate) libraries: &'a Libraries,
     pub(crate) store: &'a Store,
     pub(crate) observer: &'a Observer,
     pub(crate) cancellation: &'a Cancellation,
@@ -432,6 +435,13 @@ impl Executor<'_> {
         let parts = try_join4(own_kodata, files, own_binary, debugger);
         let (((own_kodata, is_skipped), files, own_binary, debugger), others) =
             try_join(parts, try_join_all(others)).await?;
+        if purpose != Purpose::Known {
+            let others = planned.others.iter().zip(&others);
+            let others = others.map(|(main, (_, built))| (&main.program, built));
+            for (of, built) in std::iter::once((program, &own_binary)).chain(others) {
+                self.check_libraries(planned, (of, built), (base, at)).await?;
+            }
+        }
         if purpose != Purpose::Base {
             changes::explain(self.store, self.observer, program, base, &own_kodata).await;
         }
@@ -459,6 +469,48 @@ impl Executor<'_> {
             settings: Some(&checked.settings).filter(|_| self.provenance),
         };
         Ok(assemble(base, &added, self.wanted(planned)))
+    }
+
+    /// Says what a program needs and its image has not, or refuses it.
+    async fn check_libraries(
+        &self,
+        planned: &PlannedProgram,
+        (program, built): (&Program, &BuiltProgram),
+        (base, at): (&BaseImage, usize),
+    ) -> Result<(), Failure> {
+        let check = self.builder.checks_libraries(&planned.program);
+        let Some(linkage) = built.linkage.as_ref().filter(|_| check != CheckLibraries::Off) else {
+            return Ok(());
+        };
+        let files = planned.files[at].as_ref().map(|files| files.places()).unwrap_or_default();
+        let name = planned.reference.to_string();
+        let problem = match self.libraries.check(linkage, base, &files).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(wanting)) => LibraryProblem::Wanting {
+                program: program.main.import_path.clone(),
+                platform: Box::new(base.platform().clone()),
+                base: name,
+                wanting,
+            },
+            Err(BlobError::Cancelled) => {
+                let import_path = program.main.import_path.clone();
+                return Err(Failure { import_path, source: BuildFailure::Cancelled });
+            }
+            Err(source) => LibraryProblem::Unknown { base: name, source },
+        };
+        if check == CheckLibraries::Warn {
+            let hint = problem.hint();
+            let text = match &problem {
+                LibraryProblem::Wanting { .. } => problem.to_string(),
+                LibraryProblem::Unknown { source, .. } => {
+                    format!("{problem} is not known: {source}")
+                }
+            };
+            self.observer.emit(Event::Notice { text, hint });
+            return Ok(());
+        }
+        let import_path = program.main.import_path.clone();
+        Err(Failure { import_path, source: BuildFailure::Libraries(Box::new(problem)) })
     }
 
     fn wanted<'a>(&'a self, planned: &'a PlannedProgram) -> Wanted<'a> {

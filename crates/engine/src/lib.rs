@@ -28,6 +28,7 @@ mod forecast;
 mod hints;
 mod image;
 pub mod keychain;
+mod libraries;
 mod manifests;
 mod naming;
 mod options;
@@ -83,6 +84,7 @@ pub use image::{
 };
 pub use keychain::keychain;
 pub use layer::{Capabilities, CapabilityError, Compression, CompressionError, FileRule, Method};
+pub use libraries::{CheckLibraries, LibraryProblem, Wanting};
 pub use manifests::{
     BadReference, Input, ManifestUrl, Replaced, Resolution, ResolveError, Resolved, enumerate,
 };

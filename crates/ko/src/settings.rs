@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use engine::registries::Registries;
 use engine::{
-    BaseReference, BuildConfig, BuildOptions, Clock, Compression, DebugOptions, DelveVersion,
-    Environment, ImageOptions, ImportPath, Limits, LockedBases, Options, PlatformMatcher, Prebuilt,
-    Repository, SbomAttach, SbomOptions, Timestamp, base_circle, keychain, lowercase,
+    BaseReference, BuildConfig, BuildOptions, CheckLibraries, Clock, Compression, DebugOptions,
+    DelveVersion, Environment, ImageOptions, ImportPath, Limits, LockedBases, Options,
+    PlatformMatcher, Prebuilt, Repository, SbomAttach, SbomOptions, Timestamp, base_circle,
+    keychain, lowercase,
 };
 
 use crate::cli::{
@@ -195,7 +196,8 @@ fn builder(
     let image = image(process, arguments).map_err(|error| error.context(setting_up))?;
     let platforms = platforms(&wanted)?;
     let ldflags = List::of(elements(&arguments.ldflags), Origin::Flag("--ldflags"));
-    let build = BuildOptions { prebuilt, ..config.build_options(&ldflags)? };
+    let mut build = BuildOptions { prebuilt, ..config.build_options(&ldflags)? };
+    check_libraries(&arguments.check_libs, &mut build)?;
     let compression = compression(&arguments.compression, &config).parse()?;
     let container_engine_default = matches!(wanted.origin, Origin::Default);
     let registries = network::registries(process, &config, work_dir)?;
@@ -395,6 +397,21 @@ pub(crate) fn compression(arguments: &CompressionArgs, config: &Config) -> confi
         method.map(|method| typed(method, "--compression")),
         level.map(|level| typed(level, "--compression-level")),
     )
+}
+
+/// `--check-libs` is for all images, whatever their builds say.
+fn check_libraries(typed: &str, build: &mut BuildOptions) -> Result<()> {
+    if typed.is_empty() {
+        return Ok(());
+    }
+    let check = CheckLibraries::parse(typed).ok_or_else(|| {
+        CommandError::new(format!(
+            "invalid argument {typed:?} for \"--check-libs\" flag: must be warn, error or off"
+        ))
+    })?;
+    build.check_libraries = check;
+    build.builds.iter_mut().for_each(|build| build.check_libraries = check);
+    Ok(())
 }
 
 /// The binaries of `--prebuilt`.

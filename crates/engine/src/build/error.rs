@@ -13,6 +13,7 @@ use oci::Platform;
 use super::allowed::NotAllowed;
 use super::files::FileProblem;
 use crate::hints;
+use crate::libraries::LibraryProblem;
 
 /// Why a program, or another layer of its image, could not be built.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -107,6 +108,9 @@ pub enum BuildFailure {
         #[source]
         source: Arc<LayerError>,
     },
+    /// The program would not start in the image.
+    #[error(transparent)]
+    Libraries(Box<LibraryProblem>),
     /// A file in kodata cannot be part of a layer.
     #[error("tarring kodata")]
     Kodata {
@@ -154,6 +158,7 @@ impl BuildFailure {
             },
             Self::BuildInfo { .. } => Some("--sbom=none builds images without an SBOM".to_owned()),
             Self::Template(source) => source.hint(),
+            Self::Libraries(problem) => problem.hint(),
             Self::Kodata { source } if matches!(**source, KodataError::Escapes { .. }) => Some(
                 "set KO_DATA_PATH_ALLOWED_ROOT to a directory that holds what the link leads to"
                     .to_owned(),

@@ -82,6 +82,14 @@ pub(super) struct FilesPlanner {
     pub(super) followed: Option<Arc<Followed>>,
 }
 
+impl PlannedFiles {
+    /// The places of those that are read from a disk.
+    pub(crate) fn places(&self) -> Vec<String> {
+        let names = self.spec.files().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+        names.collect()
+    }
+}
+
 impl FilesPlanner {
     /// The files of a program's image for a platform, if there are any. `names` are those
     /// of all programs in the image.

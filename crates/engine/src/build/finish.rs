@@ -96,6 +96,7 @@ impl Finisher {
         let built = built?;
         if let (Some(Process { started, listing }), Some(info)) = (process, &built.info) {
             let (layer, info) = (built.layer, Arc::clone(info));
+            let linkage = built.linkage.clone();
             self.recorder.record(CompletedBuild {
                 import_path,
                 platform,
@@ -104,6 +105,7 @@ impl Finisher {
                 listing,
                 layer,
                 info,
+                linkage,
             });
         }
         Ok(built)

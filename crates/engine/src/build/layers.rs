@@ -5,7 +5,7 @@ use cancel::Cancel;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use golang::{BuildInfo, FileIdentity, ImportPath, OutputDir};
+use golang::{BuildInfo, FileIdentity, ImportPath, Linkage, OutputDir};
 use layer::{Compressor, Family, KodataOptions, Layer, LayerError, LayerSpec, Obtained};
 use oci::Platform;
 use once::OnceMap;
@@ -36,6 +36,8 @@ pub(crate) struct BuiltProgram {
     pub(crate) layer: Layer,
     /// The build info in the binary, if it has any.
     pub(crate) info: Option<Arc<BuildInfo>>,
+    /// What it needs of the system, unless it is static.
+    pub(crate) linkage: Option<Linkage>,
 }
 
 /// Makes layers.
@@ -208,7 +210,8 @@ impl Layers {
                 // Nor is it known what it was built from: it is not recorded.
                 Err(_) => None,
             };
-            Ok((identity, BuiltProgram { layer, info }))
+            let linkage = Linkage::read(&path).ok().flatten();
+            Ok((identity, BuiltProgram { layer, info, linkage }))
         });
         work.await
     }
@@ -265,7 +268,8 @@ impl Layers {
         let source = prebuilt_source(binary);
         let layer = spec.known(&self.store, &self.compressor, &source, &self.cancel);
         let layer = layer.map_err(failed(&binary.platform))?;
-        Ok(layer.map(|layer| BuiltProgram { layer, info }))
+        let linkage = Linkage::read(&binary.path).ok().flatten();
+        Ok(layer.map(|layer| BuiltProgram { layer, info, linkage }))
     }
 
     /// Makes the layer of a binary that somebody else has built.
@@ -293,7 +297,8 @@ impl Layers {
                 layers.activity.begin_work();
             }
             layers.observer.emit(Event::Layer { digest: layer.digest, reused });
-            Ok(BuiltProgram { layer, info: layers.prebuilt_info(&binary)? })
+            let linkage = Linkage::read(&binary.path).ok().flatten();
+            Ok(BuiltProgram { layer, info: layers.prebuilt_info(&binary)?, linkage })
         });
         work.await
     }

@@ -13,6 +13,7 @@ use super::{
     PlannedFiles, Program, SharedKodata,
 };
 use crate::image::DebuggerLayer;
+use crate::libraries::CheckLibraries;
 
 /// A builder that looks nothing up.
 #[derive(Debug)]
@@ -83,6 +84,10 @@ impl Builder for MissingGo {
 
     fn skips_empty_kodata(&self, _: &Program) -> bool {
         false
+    }
+
+    fn checks_libraries(&self, _: &Program) -> CheckLibraries {
+        CheckLibraries::Off
     }
 
     fn debugger<'a>(

@@ -75,6 +75,7 @@ use crate::budget::{Budget, Limits};
 use crate::cancellation::Cancellation;
 use crate::events::{Observer, Stage, StageSpan};
 use crate::image::DebuggerLayer;
+use crate::libraries::CheckLibraries;
 use crate::sharing::Sharing;
 
 /// What builds programs. A trait, so that the order of a run is tested without
@@ -134,6 +135,9 @@ pub(crate) trait Builder: Debug + Send + Sync {
 
     /// Whether the image of a program is without a layer of kodata if that has no files.
     fn skips_empty_kodata(&self, program: &Program) -> bool;
+
+    /// What becomes of a program whose libraries the base has not.
+    fn checks_libraries(&self, program: &Program) -> CheckLibraries;
 
     /// The debugger of a program's image, if one is wanted and there is one for
     /// the platform.
@@ -475,6 +479,10 @@ impl Builder for GoBuilder {
 
     fn skips_empty_kodata(&self, program: &Program) -> bool {
         self.settings.options.skips_empty_kodata(program.config)
+    }
+
+    fn checks_libraries(&self, program: &Program) -> CheckLibraries {
+        self.settings.options.checks_libraries(program.config)
     }
 
     fn debugger<'a>(

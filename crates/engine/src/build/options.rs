@@ -7,6 +7,7 @@ use layer::FileRule;
 use oci::Platform;
 
 use crate::image::{ImageSettings, TagSource};
+use crate::libraries::CheckLibraries;
 
 /// How programs are built.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub struct BuildOptions {
     pub skip_empty_kodata: bool,
     /// Omit the symbol table and debug information from programs.
     pub strip: bool,
+    /// What becomes of programs whose libraries the base has not.
+    pub check_libraries: CheckLibraries,
     /// The prebuilt binaries of the run's only program.
     pub prebuilt: Option<Prebuilt>,
     /// `--ldflags`: in place of all that is configured, unless empty.
@@ -73,6 +76,8 @@ pub struct BuildConfig {
     pub skip_empty_kodata: bool,
     /// Omit the symbol table and debug information from the program.
     pub strip: bool,
+    /// What becomes of it if the base has not its libraries.
+    pub check_libraries: CheckLibraries,
     /// Other programs in its image.
     pub mains: Vec<ImageMain>,
 }
@@ -175,6 +180,11 @@ impl BuildOptions {
     /// Whether the image of a program is without a layer of kodata if that has no files.
     pub(crate) fn skips_empty_kodata(&self, config: Option<usize>) -> bool {
         config.map_or(self.skip_empty_kodata, |index| self.builds[index].skip_empty_kodata)
+    }
+
+    /// What becomes of a program whose libraries the base has not.
+    pub(crate) fn checks_libraries(&self, config: Option<usize>) -> CheckLibraries {
+        config.map_or(self.check_libraries, |index| self.builds[index].check_libraries)
     }
 
     /// What the templates of all builds look at.

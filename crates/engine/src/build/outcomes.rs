@@ -79,7 +79,7 @@ impl Outcomes {
         built: &RecordedBuild,
         settings: &golang::BuildSettings,
     ) {
-        let RecordedBuild { record, layer, info } = built;
+        let RecordedBuild { record, layer, info, linkage } = built;
         let portable = match record.portable(&self.go) {
             Ok(portable) => portable,
             Err(reason) => {
@@ -97,6 +97,7 @@ impl Outcomes {
             record: portable,
             layer: *layer,
             info: info.clone(),
+            linkage: linkage.clone(),
         };
         self.sharing.share(wanted.key.clone(), outcome);
     }

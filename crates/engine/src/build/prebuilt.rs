@@ -26,6 +26,7 @@ use super::{BuildHandle, Builder, LookUp, Memory};
 use crate::blocking::blocking;
 use crate::events::StaleReason;
 use crate::image::DebuggerLayer;
+use crate::libraries::CheckLibraries;
 
 /// What packages binaries, and leaves all else to another builder.
 #[derive(Debug)]
@@ -322,6 +323,10 @@ impl Builder for PrebuiltBuilder {
 
     fn skips_empty_kodata(&self, program: &Program) -> bool {
         self.settings.options.skips_empty_kodata(program.config)
+    }
+
+    fn checks_libraries(&self, program: &Program) -> CheckLibraries {
+        self.settings.options.checks_libraries(program.config)
     }
 
     fn debugger<'a>(

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use cancel::Cancel;
 use freshness::{Checker, DepsListing, Record};
 use futures::future::join_all;
-use golang::{Binary, BuildInfo, Go, ImportPath};
+use golang::{Binary, BuildInfo, Go, ImportPath, Linkage};
 use layer::Layer;
 use oci::Platform;
 use store::Store;
@@ -30,6 +30,7 @@ pub(super) struct CompletedBuild {
     pub(super) listing: SharedListing,
     pub(super) layer: Layer,
     pub(super) info: Arc<BuildInfo>,
+    pub(super) linkage: Option<Linkage>,
 }
 
 /// Records builds.
@@ -109,7 +110,12 @@ impl Recorder {
                 // Without, go is asked again.
                 let _ = slot.keep_outline(&self.store, outline);
             }
-            let recorded = RecordedBuild { record, layer: *layer, info: BuildInfo::clone(info) };
+            let recorded = RecordedBuild {
+                record,
+                layer: *layer,
+                info: BuildInfo::clone(info),
+                linkage: build.linkage.clone(),
+            };
             if let (Some(outcomes), Some(wanted)) = (&self.outcomes, wanted)
                 && outcomes.sharing.writes()
             {

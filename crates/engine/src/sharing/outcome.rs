@@ -14,7 +14,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 
 use bytes::Bytes;
 use freshness::PortableRecord;
-use golang::BuildInfo;
+use golang::{BuildInfo, Linkage};
 use layer::Layer;
 use oci::Digest;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ pub(crate) struct Outcome {
     pub(crate) record: PortableRecord,
     pub(crate) layer: Layer,
     pub(crate) info: BuildInfo,
+    /// What the program needs of the system, unless it is static.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) linkage: Option<Linkage>,
 }
 
 /// What an outcome is the outcome of.

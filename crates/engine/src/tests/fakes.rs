@@ -33,6 +33,7 @@ use crate::error::Error;
 use crate::events::{Event, Observer, StaleReason};
 use crate::execute::{Executor, Published};
 use crate::image::{Artifact, DebuggerLayer, ImageLayer, ImageName, ImageOptions, Namer};
+use crate::libraries::{CheckLibraries, Libraries};
 use crate::naming::Naming;
 use crate::plan::{BaseChoice, Plan, Planner};
 
@@ -123,7 +124,7 @@ fn target() -> Target {
 }
 
 fn built(import_path: &ImportPath) -> BuiltProgram {
-    BuiltProgram { layer: layer(import_path.as_str()), info: None }
+    BuiltProgram { layer: layer(import_path.as_str()), info: None, linkage: None }
 }
 
 impl Builder for FakeBuilder {
@@ -253,6 +254,10 @@ impl Builder for FakeBuilder {
         false
     }
 
+    fn checks_libraries(&self, _: &Program) -> CheckLibraries {
+        CheckLibraries::Off
+    }
+
     fn debugger<'a>(
         &'a self,
         _: &'a Program,
@@ -334,6 +339,7 @@ pub(super) struct FakeRun {
     pub(super) cancellation: Cancellation,
     pub(super) log: Log,
     store: Store,
+    libraries: Libraries,
     dir: tempfile::TempDir,
 }
 
@@ -376,6 +382,7 @@ impl FakeRun {
         let cancellation = Cancellation::default();
         let mut options = DestinationOptions::new("registry.example");
         options.namer = Namer::PreserveImportPaths;
+        let blobs = Blobs::new(store.clone(), client.clone());
         let parts = DestinationParts {
             options: &options,
             work_dir: dir.path(),
@@ -383,7 +390,7 @@ impl FakeRun {
             sbom: None,
             signing: None,
             client: &client,
-            blobs: &Blobs::new(store.clone(), client.clone()),
+            blobs: &blobs,
             observer: &observer,
             activity: &Activity::new(Clock::default()),
             cancel: &cancellation.work,
@@ -409,7 +416,8 @@ impl FakeRun {
             upon: Arc::default(),
             observer,
         };
-        Self { planner, cancellation, log, store, dir }
+        let libraries = Libraries::new(blobs);
+        Self { planner, cancellation, log, store, libraries, dir }
     }
 
     pub(super) async fn plan(&self, words: &[&str]) -> Plan {
@@ -432,6 +440,7 @@ impl FakeRun {
             image: &ImageOptions::default(),
             sbom: false,
             provenance: false,
+            libraries: &self.libraries,
             store: &self.store,
             observer: &self.planner.observer,
             cancellation: &self.cancellation,

@@ -191,6 +191,9 @@ pub(crate) struct ImageArgs {
     /// The base image of this run, instead of those that are configured.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) base: String,
+    /// What to do if the base lacks what a dynamically linked program needs: warn, error or off.
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    pub(crate) check_libs: String,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
     #[command(flatten)]

@@ -72,6 +72,7 @@ const SECTIONS: [Section; 8] = [
         other: &[
             "cache-from",
             "cache-to",
+            "check-libs",
             "debug-continue",
             "debug-port",
             "debug-version",

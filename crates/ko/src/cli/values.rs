@@ -6,6 +6,7 @@ use engine::COMMON_PLATFORMS;
 /// The values of a flag of a command, by its long name; none where any text may be one.
 pub(crate) fn values(command: &str, long: &str) -> &'static [&'static str] {
     match long {
+        "check-libs" => &["error", "off", "warn"],
         "compression" => &["estargz", "gzip", "none", "zstd"],
         "compression-level" => &["1", "2", "3", "4", "5", "6", "7", "8", "9"],
         "output" if command == "doctor" => &["json", "text"],

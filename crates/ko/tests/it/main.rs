@@ -40,6 +40,7 @@ mod kind;
 mod kubectl;
 mod kubernetes;
 mod leftovers;
+mod libraries;
 mod limits;
 mod local;
 mod lock;

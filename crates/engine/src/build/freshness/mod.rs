@@ -247,10 +247,11 @@ impl Freshness {
         }
         let (freshness, slot) = (Arc::clone(self), checked.slot.clone());
         let (layer, info) = (candidate.layer, candidate.info.clone());
+        let linkage = candidate.linkage.clone();
         let wanted = wanted.clone();
         let check = move || {
             let renewed = record.check_inputs(&freshness.go, &settings, &freshness.files)?;
-            let recorded = RecordedBuild { record, layer, info };
+            let recorded = RecordedBuild { record, layer, info, linkage };
             let found = freshness.fresh(slot, settings, recorded, true, renewed);
             Ok(Checked { wanted: Some(wanted), ..found })
         };
@@ -352,8 +353,11 @@ impl Freshness {
         renewed: Option<Box<Record>>,
     ) -> Checked {
         self.follow(&slot, &settings, Some(&recorded.record), true);
-        let built =
-            BuiltProgram { layer: recorded.layer, info: Some(Arc::new(recorded.info.clone())) };
+        let built = BuiltProgram {
+            layer: recorded.layer,
+            info: Some(Arc::new(recorded.info.clone())),
+            linkage: recorded.linkage.clone(),
+        };
         if elsewhere || renewed.is_some() {
             let record = renewed.map_or(recorded.record, |renewed| *renewed);
             // What cannot be kept is found out again.

@@ -1,7 +1,7 @@
 //! Stores what a build read and what it produced.
 
 use freshness::{Reason, RecordKeys, Summary};
-use golang::{BuildInfo, BuildSettings, Go};
+use golang::{BuildInfo, BuildSettings, Go, Linkage};
 use layer::Layer;
 use serde::{Deserialize, Serialize};
 use store::{Store, StoreError};
@@ -12,6 +12,9 @@ pub(in crate::build) struct RecordedBuild {
     pub(in crate::build) record: freshness::Record,
     pub(in crate::build) layer: Layer,
     pub(in crate::build) info: BuildInfo,
+    /// Of programs that are not static.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::build) linkage: Option<Linkage>,
 }
 
 impl store::Record for RecordedBuild {

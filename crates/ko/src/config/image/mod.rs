@@ -6,7 +6,8 @@ mod files;
 mod healthcheck;
 
 use engine::{
-    Field, ImageFile, ImageMain, ImageSettings, Place, Platform, Prebuilt, PrebuiltFile, Text,
+    CheckLibraries, Field, ImageFile, ImageMain, ImageSettings, Place, Platform, Prebuilt,
+    PrebuiltFile, Text,
 };
 
 pub(crate) use self::files::FileEntry;
@@ -48,6 +49,7 @@ pub(crate) struct Image {
     pub(crate) files: Option<Vec<FileEntry>>,
     pub(crate) skip_empty_kodata: Option<Located<bool>>,
     pub(crate) strip: Option<Located<bool>>,
+    pub(crate) check_libs: Option<Located<String>>,
 }
 
 /// The annotations that git knows (OCI image-spec, "Annotations"): how each is
@@ -65,7 +67,7 @@ const GIT: [(&str, &str, &str); 4] = [
 
 impl Image {
     /// The keys.
-    pub(crate) const KEYS: [&str; 19] = [
+    pub(crate) const KEYS: [&str; 20] = [
         "entrypoint",
         "args",
         "cmd",
@@ -85,6 +87,7 @@ impl Image {
         "files",
         "skipEmptyKodata",
         "strip",
+        "checkLibs",
     ];
 
     /// The settings with those of all where nothing is said: maps are merged, all else
@@ -117,6 +120,7 @@ impl Image {
             files: self.files.clone().or_else(|| all.files.clone()),
             skip_empty_kodata: switch(&self.skip_empty_kodata, &all.skip_empty_kodata),
             strip: switch(&self.strip, &all.strip),
+            check_libs: text(&self.check_libs, &all.check_libs),
         }
     }
 
@@ -199,6 +203,17 @@ impl Image {
         self.strip.as_ref().is_some_and(|it| it.value)
     }
 
+    /// What becomes of programs whose libraries the base has not.
+    pub(crate) fn checks_libraries(&self, path: &str) -> Result<CheckLibraries> {
+        let Some(Located { value, origin }) = &self.check_libs else {
+            return Ok(CheckLibraries::default());
+        };
+        CheckLibraries::parse(value).ok_or_else(|| {
+            let message = format!("'{path}.checkLibs' must be warn, error or off, not {value:?}");
+            origin.error(message).also(did_you_mean(value, ["warn", "error", "off"]))
+        })
+    }
+
     /// The switches, by their keys.
     pub(crate) fn switches(&self) -> [(&'static str, Option<&Located<bool>>); 2] {
         [("skipEmptyKodata", self.skip_empty_kodata.as_ref()), ("strip", self.strip.as_ref())]
@@ -249,11 +264,12 @@ impl Image {
     }
 
     /// The texts, by their keys.
-    pub(crate) fn scalars(&self) -> [(&'static str, Option<&Located<String>>); 3] {
+    pub(crate) fn scalars(&self) -> [(&'static str, Option<&Located<String>>); 4] {
         [
             ("workdir", self.workdir.as_ref()),
             ("user", self.user.as_ref()),
             ("stopSignal", self.stop_signal.as_ref()),
+            ("checkLibs", self.check_libs.as_ref()),
         ]
     }
 
@@ -402,6 +418,7 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
         files: None,
         skip_empty_kodata: switch("skipEmptyKodata")?,
         strip: switch("strip")?,
+        check_libs: text("checkLibs")?,
     };
     let files = get("files").map(|(node, path)| files::read(reader, &path, node)).transpose()?;
     let check = get("healthcheck").map(|(node, path)| healthcheck::read(reader, &path, node));

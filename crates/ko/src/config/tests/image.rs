@@ -196,6 +196,7 @@ fn what_is_wrong_of_an_image_is_told_with_its_place() {
             "3:18",
         ),
         ("mains: [./a, ./a]", "mains[1]': ./a is there already", "3:18"),
+        ("checkLibs: maybe", "checkLibs' must be warn, error or off, not \"maybe\"", "3:16"),
         ("strip: maybe", "strip' must be true or false, not \"maybe\"", "3:12"),
         (
             "prebuilt: {linux: a}",
