@@ -67,6 +67,13 @@ impl Descriptions {
         Facts::new(&program.main.import_path, id)
     }
 
+    /// Where the entrypoint of a program's image is configured, if it is.
+    pub(crate) fn entrypoint(&self, program: &Program) -> Option<String> {
+        let own = program.config.map(|index| &self.builds[index].1);
+        let words = own.unwrap_or(&self.all).entrypoint.as_ref()?;
+        words.first().map(|word| word.place().to_string())
+    }
+
     /// What the image of a program says of itself.
     pub(crate) async fn of(
         &self,

@@ -153,6 +153,14 @@ pub enum ImageError {
         /// Another.
         second: ImportPath,
     },
+    /// The entrypoint that is configured is not there.
+    #[error("{place}: {word} is not in the image")]
+    NoEntrypoint {
+        /// Where it is configured.
+        place: String,
+        /// Its first word.
+        word: String,
+    },
     /// `--prebuilt` is for images of one program.
     #[error("--prebuilt has the binaries of one program, and there are more in this image")]
     SeveralPrebuilt,
@@ -284,6 +292,7 @@ impl ImageError {
             | Self::Main { .. }
             | Self::SameName { .. }
             | Self::SharedKodata { .. }
+            | Self::NoEntrypoint { .. }
             | Self::SeveralPrebuilt
             | Self::Compression { .. }
             | Self::Described(_) => ErrorKind::Usage,
@@ -309,6 +318,9 @@ impl ImageError {
             Self::SharedKodata { .. } => {
                 Some("kodata of all programs in an image is one directory".to_owned())
             }
+            Self::NoEntrypoint { .. } => Some(
+                "programs are in /ko-app; `mains` and `files` put others into the image".to_owned(),
+            ),
             Self::SeveralPrebuilt => {
                 Some("`prebuilt` of each build in .ko.yaml has the binaries of several".to_owned())
             }

@@ -1,6 +1,7 @@
 //! Plans a run: which programs, on which bases, for which platforms, and which
 //! of them must be built. Every fact is found out once and kept in the plan.
 
+mod entrypoint;
 mod others;
 
 use std::collections::{BTreeMap, HashSet};
@@ -449,7 +450,7 @@ impl Planner {
         let files = join_all(files).await.into_iter().collect::<Result<_, _>>()?;
         let targets = selected.platforms().map(|platform| self.builder.check(program, platform));
         let targets = join_all(targets).await.into_iter().collect::<Result<_, _>>()?;
-        Ok(PlannedProgram {
+        let planned = PlannedProgram {
             program: program.clone(),
             others,
             reference: reference.clone(),
@@ -461,7 +462,11 @@ impl Planner {
             files,
             settings: Arc::new(settings),
             build: program.config.map(|index| self.choice.builds[index].clone()),
-        })
+        };
+        if let Some(place) = self.descriptions.entrypoint(program) {
+            planned.check_entrypoint(&place)?;
+        }
+        Ok(planned)
     }
 
     /// Emits the base and build of a program, and the verdict of each target.

@@ -73,6 +73,13 @@ impl LayerSpec {
         self.entries.iter().any(|entry| !matches!(entry.content, Content::Directory))
     }
 
+    /// The names in the tar of its files.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let files = self.entries.iter();
+        let files = files.filter(|entry| !matches!(entry.content, Content::Directory));
+        files.map(|entry| &entry.name[..])
+    }
+
     /// The names in the tar of its files that are read from a disk, and where those are.
     pub fn files(&self) -> impl Iterator<Item = (&[u8], &Path)> {
         self.entries.iter().filter_map(|entry| match &entry.content {

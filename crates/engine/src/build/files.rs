@@ -83,9 +83,9 @@ pub(super) struct FilesPlanner {
 }
 
 impl PlannedFiles {
-    /// The places of those that are read from a disk.
+    /// The places of the files, without a slash before them.
     pub(crate) fn places(&self) -> Vec<String> {
-        let names = self.spec.files().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+        let names = self.spec.names().map(|name| String::from_utf8_lossy(name).into_owned());
         names.collect()
     }
 }

@@ -96,6 +96,42 @@ fn what_a_template_comes_to_is_checked_before_anything_is_compiled() {
 }
 
 #[test]
+fn an_entrypoint_that_is_nowhere_is_told_before_anything_is_compiled() {
+    let fixture = Fixture::new();
+    for (base, image, is_there) in [
+        ("", "entrypoint: /ko-app/other", false),
+        ("", "entrypoint: /ko-app/app", true),
+        ("", "entrypoint: /usr/bin/tini", true),
+        ("", "{entrypoint: /ko-app/run, files: [{src: go.mod, dst: /ko-app/run}]}", true),
+        ("ko.static", "entrypoint: [/usr/bin/tini, --, /ko-app/app]", false),
+        (
+            "ko.static",
+            "{entrypoint: /run, files: [{src: go.mod, dst: /run, template: true}]}",
+            true,
+        ),
+        ("ko.static", "entrypoint: tini", false),
+        ("ko.static", "entrypoint: app", true),
+        ("scratch", "entrypoint: /var/run/ko/script", true),
+        ("scratch", "entrypoint: '/ko-app/{{.Base}}s'", false),
+    ] {
+        let _ = fixture.module().file(
+            ".ko.yaml",
+            format!("builds:\n- image: {image}\n").replace("image: e", "image:\n    e"),
+        );
+        let flag = if base.is_empty() { String::new() } else { format!("--base={base}") };
+        let output = fixture.build(&format!("--bare --sbom=none --dry-run {flag}")).output();
+        if is_there {
+            let _ = output.success();
+            continue;
+        }
+        let output = output.failure(1);
+        let want = ".ko.yaml:3: 'builds[0].image.entrypoint': ";
+        assert!(output.stderr.contains(want), "{image}: {}", output.stderr);
+        assert!(output.stderr.contains("is not in the image"), "{image}: {}", output.stderr);
+    }
+}
+
+#[test]
 fn git_fills_annotations_on_wish() {
     let fixture = Fixture::new();
     let file = "\
