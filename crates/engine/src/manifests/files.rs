@@ -71,10 +71,26 @@ fn walk(work_dir: &Path, dir: &Path, recursive: bool, inputs: &mut Vec<Input>) -
             .extension()
             .is_some_and(|extension| extension == "yaml" || extension == "json")
         {
+            if is_device(&entry)? {
+                let what = format!("{} is neither a file nor a directory", path.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            }
             inputs.push(Input::File(path));
         }
     }
     Ok(())
+}
+
+/// Is it a pipe, a socket or a device, or a link to one? Nobody has named it, and reading it
+/// may never end.
+fn is_device(entry: &fs::DirEntry) -> io::Result<bool> {
+    let mut kind = entry.file_type()?;
+    if kind.is_symlink() {
+        // Where it leads to nothing, reading says so.
+        let Ok(found) = fs::metadata(entry.path()) else { return Ok(false) };
+        kind = found.file_type();
+    }
+    Ok(!kind.is_file() && !kind.is_dir())
 }
 
 /// Reads a file.

@@ -282,3 +282,21 @@ fn module_file(dir: &Path, config: &str) -> PathBuf {
     fs::write(&path, config).unwrap();
     path
 }
+
+#[test]
+fn a_pipe_among_manifests_is_not_waited_for() {
+    let sandbox = sandbox();
+    let module = module(&sandbox).file("config/a.yaml", "a: b\n");
+    let pipe = module.dir().join("config/b.yaml");
+    let _ = run(Command::new("mkfifo").arg(&pipe));
+    let refused = |what: &str| {
+        let run = sandbox.run(["resolve", "-f", "config"]).env("KO_DOCKER_REPO", "r.example.com");
+        let output = run.output().failure(1);
+        let said = "config/b.yaml is neither a file nor a directory";
+        assert!(output.stderr.contains(said), "{what}: {}", output.stderr);
+    };
+    refused("a pipe");
+    fs::remove_file(&pipe).unwrap();
+    let _ = module.link("config/b.yaml", "/dev/zero");
+    refused("a link to a device");
+}
