@@ -53,6 +53,8 @@ enum Task {
     Stale(Words),
     /// Ends ko at random system calls, and looks for what is not whole afterwards
     Crash(Words),
+    /// Builds for a long time, and looks for what grows
+    Soak(Words),
     /// Measures ko and ours at the same work, in turns
     Bench(Words),
 }
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         Task::Parity(given) => tool("parity", &given.words),
         Task::Stale(given) => tool("stale", &given.words),
         Task::Crash(given) => tool("crash", &given.words),
+        Task::Soak(given) => tool("soak", &given.words),
         Task::Bench(given) => tool("bench", &given.words),
     })
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 /// What each crate may depend on. Anything that is not here is forbidden.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("attest", &[]),
     ("cancel", &[]),
     ("fsutil", &[]),
@@ -47,6 +47,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("parity", &["testkit", "toolkit"]),
     ("stale", &["testkit", "toolkit"]),
     ("crash", &["testkit", "toolkit"]),
+    ("soak", &["testkit", "toolkit"]),
     ("bench", &["testkit", "toolkit"]),
     ("xtask", &["testkit", "toolkit"]),
 ];
