@@ -258,6 +258,11 @@ impl<'a> Reader<'a> {
         // A start that is not written has the span of what comes next.
         if !range.is_empty() && !matches!(event, Event::DocumentStart(false, _)) {
             self.end = range.end;
+        } else if let Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) = event
+            && let Some(header) = block::header(self.text, self.end)
+        {
+            // Without text it has a header all the same, which is not that of the next.
+            self.end = block::indicators(self.text, header).end;
         }
     }
 

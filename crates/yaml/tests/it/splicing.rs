@@ -208,3 +208,23 @@ fn references_are_kos() {
     let ours: Vec<_> = texts.iter().map(|text| support::ours(&[text], None)).collect();
     assert_eq!(support::compare(&ours, &|_| false), 0);
 }
+
+/// A block scalar without text has a header too, and no key need stand before the next.
+#[test]
+fn headers_of_empty_block_scalars_are_their_own() {
+    for text in [
+        "- >\n- >-\n  ko://x/y\n",
+        "- |\n- |\n  ko://x/y\n",
+        "- | # a | b\n\n- # > c\n  >-\n  ko://x/y\n",
+        "- &a !!str |+\n\n- !!str |-\n  ko://x/y\n",
+        "? a\n: >\n: >-\n  ko://x/y\n",
+        "- - |\n  - |\n- |-\n  ko://x/y\n",
+    ] {
+        let file = parse(text).unwrap();
+        let spliced = splice_with(&file, "image");
+        let before = text.trim_end().strip_suffix("ko://x/y").unwrap();
+        let kept = before.rsplit_once(['|', '>']).unwrap().0;
+        assert!(spliced.starts_with(kept), "{text:?} became {spliced:?}");
+        assert!(spliced.ends_with("-\n  image\n"), "{text:?} became {spliced:?}");
+    }
+}
