@@ -166,7 +166,9 @@ impl World {
     fn tidy(&self) -> std::result::Result<(), String> {
         let verified = self.sandbox().run(["cache", "verify"]).output();
         passed(&verified)?;
-        if !verified.stdout.contains(" 0 damaged") {
+        // `go` may have been ended in the middle of a link, which is then made again.
+        let is_lost = |line: &str| line.starts_with("damaged") && !line.contains("/v1/bin/");
+        if verified.stdout.lines().any(is_lost) {
             return Err(format!("the cache was damaged: {}", verified.stdout));
         }
         let mut steps = 0;

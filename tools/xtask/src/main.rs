@@ -10,6 +10,7 @@
 mod api;
 mod cross;
 mod dist;
+mod fuzz;
 mod kube;
 mod registries;
 mod release;
@@ -47,6 +48,8 @@ enum Task {
     Dist(dist::Options),
     /// Runs the tests that need a Kubernetes API server, or such a server
     Kube(kube::Options),
+    /// Runs the fuzz targets, each for a minute
+    Fuzz(fuzz::Options),
     /// Builds the same images with ko 0.19.1 and with ours, and compares them
     Parity(Words),
     /// Changes a workspace again and again, and looks for images that are old
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Task::Cross(options) => cross::run(&options),
         Task::Dist(options) => dist::run(&options),
         Task::Kube(options) => kube::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Parity(given) => tool("parity", &given.words),
         Task::Stale(given) => tool("stale", &given.words),
         Task::Crash(given) => tool("crash", &given.words),
