@@ -2,6 +2,7 @@
 //! a part of it for another machine. Every run also bounds it, once a day.
 
 mod export;
+mod go_command;
 mod handle;
 mod prune;
 mod shared;
@@ -14,6 +15,7 @@ use std::time::SystemTime;
 use golang::{Output, OutputState};
 use store::{ArchiveError, Entry, Imported, Kind, Store, StoreError};
 
+pub use self::go_command::{GoCommand, GoCommandError};
 pub(crate) use self::handle::CacheHandle;
 pub use self::prune::{Bound, Pruned};
 pub use self::shared::{SharedContents, SharedKeeper, SharedPruned};

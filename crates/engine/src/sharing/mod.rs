@@ -23,8 +23,8 @@ use shared_cache::{
 use store::Store;
 use tokio::sync::{Semaphore, mpsc};
 
-pub(crate) use self::go_cache::Built;
 use self::go_cache::Objects;
+pub(crate) use self::go_cache::{Built, Command};
 pub use self::options::{SharedFrom, SharingOptions};
 pub(crate) use self::outcome::{Found, Outcome, OutcomeKey};
 use crate::blocking::blocking;

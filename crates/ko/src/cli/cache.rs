@@ -1,9 +1,11 @@
 //! Holds the arguments of `ko cache`.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::flags::SharingArgs;
 use super::quantity::{duration, size};
 
 /// The arguments of `ko cache`.
@@ -37,6 +39,14 @@ pub(crate) enum CacheCommand {
     /// file:///srv/cache, what was written longest ago is removed.
     #[command(verbatim_doc_comment)]
     Prune(PruneArgs),
+    /// Run a command of go with what other machines have compiled for it.
+    ///
+    /// What the last run of the same command has used is taken from the shared
+    /// caches, into Go's own cache; what it has used is written to those that are
+    /// written. It needs CGO_ENABLED=0, and -trimpath for all but the standard
+    /// library.
+    #[command(verbatim_doc_comment, name = "serve-go")]
+    ServeGo(ServeGoArgs),
     /// Print the directory of the cache, or the URL of a shared one, and what it contains.
     #[command(verbatim_doc_comment)]
     Show(ShowArgs),
@@ -63,6 +73,18 @@ pub(crate) struct PruneArgs {
     /// Shrink the cache to this size, such as 500MB or 2GiB
     #[arg(long, value_name = "size", value_parser = size)]
     pub(crate) max_size: Option<u64>,
+}
+
+/// The arguments of `ko cache serve-go`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeGoArgs {
+    #[command(flatten)]
+    pub(crate) sharing: SharingArgs,
+    /// Say what was fetched.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    #[arg(value_name = "WORD", help = "The command, such as go test ./...", last = true)]
+    pub(crate) words: Vec<OsString>,
 }
 
 /// The arguments of `ko cache show`.

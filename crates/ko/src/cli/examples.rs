@@ -103,6 +103,9 @@ const CACHE: &str = "  # Where the cache is, and how large it is
   # From one CI job to the next
   ko cache export cache.tar
   ko cache import cache.tar
+
+  # Tests of a fresh machine compile what has changed
+  CGO_ENABLED=0 ko cache serve-go --cache-from=file:///srv/cache -- go test -trimpath ./...
 ";
 
 const CONFIG: &str = "  # The settings in force, and where each comes from

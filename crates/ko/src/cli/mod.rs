@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub(crate) use self::cache::{CacheArgs, CacheCommand, FileArg, PruneArgs, ShowArgs};
+pub(crate) use self::cache::{CacheArgs, CacheCommand, FileArg, PruneArgs, ServeGoArgs, ShowArgs};
 pub(crate) use self::complete::{Answer, Completion, Directive, Surroundings, complete};
 pub(crate) use self::credentials::{
     AuthArgs, AuthCommand, GetArgs, LoginArgs, LogoutArgs, TokenArgs,

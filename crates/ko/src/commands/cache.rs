@@ -1,5 +1,6 @@
 //! Runs `ko cache`: shows, prunes, checks, exports and imports the cache.
 
+mod serve_go;
 mod shared;
 
 use std::fs::File;
@@ -31,6 +32,7 @@ pub(crate) fn cache(process: &Process, arguments: &CacheArgs) -> Result<()> {
         CacheCommand::Prune(arguments) if !arguments.positional.is_empty() => {
             return shared::prune(process, arguments);
         }
+        CacheCommand::ServeGo(arguments) => return serve_go::serve_go(process, arguments),
         _ => {}
     }
     let dir = settings::cache(process)?.ok_or_else(|| {
@@ -43,6 +45,8 @@ pub(crate) fn cache(process: &Process, arguments: &CacheArgs) -> Result<()> {
         CacheCommand::Export(file) => export(process, &cache, file),
         CacheCommand::Import(file) => import(process, &cache, file),
         CacheCommand::Prune(arguments) => prune(&cache, arguments),
+        // It is dealt with above.
+        CacheCommand::ServeGo(_) => Ok(()),
         CacheCommand::Show(arguments) => show(&cache, arguments),
         CacheCommand::Verify => verify(&cache),
     }

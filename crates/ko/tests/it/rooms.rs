@@ -100,7 +100,7 @@ const ROOMS: [(&str, &[&str]); 35] = [
             "options",
         ],
     ),
-    ("cache", &["error", "events", "hints", "options"]),
+    ("cache", &["error", "events", "hints", "options", "sharing"]),
     (
         "plan",
         &["bases", "build", "described", "destinations", "error", "events", "image", "naming"],

@@ -31,6 +31,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use self::contents::{Contents, Pack, Prefix};
+pub(crate) use self::write::Command;
 use super::{CHUNKS, OutcomeKey, Sharing};
 use crate::blocking::blocking;
 use crate::events::Event;

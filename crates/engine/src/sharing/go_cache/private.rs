@@ -3,6 +3,8 @@
 //! what compilers complained of is never shared.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use golang::{BuildSettings, GoEnv};
@@ -23,12 +25,15 @@ const VARIABLES: [&str; 2] = ["HOME", "USERPROFILE"];
 pub(super) struct Places(Vec<Finder<'static>>);
 
 impl Places {
-    /// Those of a build, and the `other` ones.
-    pub(super) fn of(settings: &BuildSettings, env: &GoEnv, other: &[&Path]) -> Self {
+    /// How many names a path has at least that says something of who has it: many
+    /// objects name `/root` or `/src`.
+    pub(super) const NAMES: usize = 2;
+
+    /// Those of a build, and the `other` ones, whose paths have so many `names`.
+    pub(super) fn of(settings: &BuildSettings, env: &GoEnv, other: &[&Path], names: usize) -> Self {
         let mut paths = BTreeSet::new();
         let mut add = |path: &Path| {
-            // Nobody learns anything of `/root` or `/src`, which many objects name.
-            if path.is_absolute() && path.components().count() > 2 {
+            if path.is_absolute() && path.components().count() > names {
                 paths.insert(path.to_owned());
             }
         };
@@ -63,6 +68,13 @@ impl Places {
     }
 }
 
+/// Whether a file is an object of a package.
+pub(super) fn is_object(path: &Path) -> bool {
+    let mut begin = [0; OBJECT.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && begin == *OBJECT
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use golang::{Environment, Target};
@@ -86,7 +98,8 @@ mod tests {
             ldflags: Vec::new(),
             disable_optimizations: false,
         };
-        let places = Places::of(&settings, &GoEnv::default(), &[Path::new("/var/ko")]);
+        let places =
+            Places::of(&settings, &GoEnv::default(), &[Path::new("/var/ko")], Places::NAMES);
         let may = |text: &str| places.may_leave(format!("!<arch>\n{text}").as_bytes());
         assert!(may("example.com/app/cmd/x/main.go /home/ /home/somebodyelse/x /src/x"));
         assert!(!may("//line /home/somebody/x.go:1"));

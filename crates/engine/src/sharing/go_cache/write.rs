@@ -1,23 +1,25 @@
 //! Writes the objects that programs of the run were linked from, as far as a shared
 //! cache does not have them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime};
 
+use cancel::Cancel;
 use freshness::reads_what_is_known;
 use futures::future::join_all;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use golang::{BuildCache, CacheId, CachedAction, Exports};
+use golang::{BuildCache, BuildSettings, CacheId, CachedAction, Go};
 use oci::Hasher;
 use shared_cache::BlobId;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::contents::{self, Contents, Pack, Prefix};
 use super::plan::{Object, plan};
-use super::private::Places;
+use super::private::{Places, is_object};
 use super::{Built, ask, build_cache, pack};
 use crate::blocking::blocking;
 use crate::sharing::{Member, OutcomeKey, Sharing, seconds};
@@ -25,14 +27,27 @@ use crate::sharing::{Member, OutcomeKey, Sharing, seconds};
 /// Packs that are made at once.
 const AT_ONCE: usize = 2;
 
-/// What programs were linked from, as it is in Go's build cache.
+/// What was linked or used, as it is in Go's build cache.
 struct Linked {
     cache: BuildCache,
     places: Places,
-    exports: Exports,
-    /// Those of the exports that can be shared, by their places there.
+    /// The objects by their places.
     actions: BTreeMap<usize, CachedAction>,
+    /// The places of the objects of each record.
+    programs: Vec<(OutcomeKey, BTreeSet<usize>)>,
 }
+
+/// A command of `go` that is no build of ours.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    pub(crate) go: Go,
+    pub(crate) settings: BuildSettings,
+    pub(crate) key: OutcomeKey,
+}
+
+/// How old the time of an entry may be that `go` has used just now: younger ones it
+/// leaves as they are.
+const NOTED: Duration = Duration::from_secs(60 * 60);
 
 /// A pack that was made.
 struct Made {
@@ -53,23 +68,28 @@ impl Sharing {
     pub(in crate::sharing) async fn write_objects(&self) {
         let built =
             std::mem::take(&mut *self.objects.built.lock().unwrap_or_else(PoisonError::into_inner));
-        for mut built in together(built) {
+        for built in together(built) {
             let store = self.store.clone();
-            let found = blocking(move || (linked(&built, &store.bin()), built));
-            let linked;
-            (linked, built) = found.await;
-            let Some(linked) = linked.map(Arc::new) else { continue };
-            for member in self.caches.iter().filter(|member| member.writes) {
-                // What cannot be written is written by the next build.
-                let _ = self.write_to(member, &built, &linked).await;
-            }
+            self.write_linked(blocking(move || linked(built, &store.bin())).await).await;
         }
     }
 
-    async fn write_to(&self, member: &Member, built: &Built, linked: &Arc<Linked>) -> Option<()> {
-        let programs = built.programs.iter();
-        let programs = programs.filter_map(|(path, key)| Some((key, linked.exports.of(path)?)));
-        let programs: Vec<_> = programs.collect();
+    /// Writes the objects that a command has used, which began at `started`.
+    pub(crate) async fn write_used(&self, command: Command, started: SystemTime) {
+        let store = self.store.clone();
+        self.write_linked(blocking(move || used(command, started, &store.bin())).await).await;
+    }
+
+    async fn write_linked(&self, linked: Option<Linked>) {
+        let Some(linked) = linked.map(Arc::new) else { return };
+        for member in self.caches.iter().filter(|member| member.writes) {
+            // What cannot be written is written by the next build.
+            let _ = self.write_to(member, &linked).await;
+        }
+    }
+
+    async fn write_to(&self, member: &Member, linked: &Arc<Linked>) -> Option<()> {
+        let programs = &linked.programs;
         let records = programs.iter().map(|(key, _)| self.known(member, key));
         let known: Vec<Option<Contents>> = join_all(records).await;
         let there: Vec<Pack> = known.iter().flatten().flat_map(|it| it.packs.clone()).collect();
@@ -178,12 +198,12 @@ fn together(built: Vec<Built>) -> Vec<Built> {
 }
 
 /// Asks `go` what the programs were linked from.
-fn linked(built: &Built, store: &Path) -> Option<Linked> {
+fn linked(built: Built, store: &Path) -> Option<Linked> {
     let Built { go, settings, programs, cancel } = built;
-    let env = ask(go, settings, cancel)?;
-    let cache = build_cache(&env, settings)?;
+    let env = ask(&go, &settings, &cancel)?;
+    let cache = build_cache(&env, &settings)?;
     let paths: Vec<_> = programs.iter().map(|(path, _)| path.clone()).collect();
-    let exports = go.exports(settings, &paths, cancel).ok()?;
+    let exports = go.exports(&settings, &paths, &cancel).ok()?;
     let known = cache.actions();
     let action = |prefix: &[u8; 15]| {
         let mut first = [0; 32];
@@ -197,8 +217,26 @@ fn linked(built: &Built, store: &Path) -> Option<Linked> {
         (cache.output(&entry.output) == export.file).then_some((place, entry))
     });
     let actions = actions.collect();
-    let places = Places::of(settings, &env, &[store]);
-    Some(Linked { cache, places, exports, actions })
+    let programs =
+        programs.into_iter().filter_map(|(path, key)| Some((key, exports.of(&path)?.clone())));
+    let programs = programs.collect();
+    let places = Places::of(&settings, &env, &[store], Places::NAMES);
+    Some(Linked { cache, places, actions, programs })
+}
+
+/// The objects that a command has used, and some that others have used within the hour.
+fn used(command: Command, started: SystemTime, store: &Path) -> Option<Linked> {
+    let Command { go, settings, key } = command;
+    let env = ask(&go, &settings, &Cancel::default())?;
+    let cache = build_cache(&env, &settings)?;
+    let objects = cache.used_since(started.checked_sub(NOTED)?).into_iter();
+    let objects = objects.filter_map(|action| cache.action(&action));
+    let objects = objects.filter(|entry| is_object(&cache.output(&entry.output)));
+    let actions: BTreeMap<usize, CachedAction> = objects.enumerate().collect();
+    let programs = vec![(key, actions.keys().copied().collect())];
+    // It may be without -trimpath.
+    let places = Places::of(&settings, &env, &[store], 1);
+    Some(Linked { cache, places, actions, programs })
 }
 
 /// Hashes what it writes.

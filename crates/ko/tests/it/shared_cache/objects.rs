@@ -52,3 +52,70 @@ fn a_fresh_runner_compiles_what_has_changed() {
     assert_eq!((third.stdout, compiled), (second.stdout, 0));
     assert!(!third.stderr.contains("Go's cache"), "{}", third.stderr);
 }
+
+#[test]
+fn a_registry_has_what_was_compiled() {
+    let site = Site::new();
+    let url = format!("oci://{}/team/ko-cache", site.0.registry.host());
+    let first = site.build(&format!("--cache-to={url}")).output().success();
+    assert!(!first.stderr.contains("going on"), "{}", first.stderr);
+    let main = "package main\n\nfunc main() { println(2) }\n";
+    fs::write(site.0.sandbox.work().join("cmd/tool/main.go"), main).unwrap();
+    site.commit();
+    let runner = site.runner("second");
+    let words = FROM.replace("file:../../shared", &url);
+    let (second, compiled) = runner.compiling(&words);
+    assert!(second.stderr.contains("Go's cache has got "), "{}", second.stderr);
+    assert_eq!(compiled, 2, "{}", second.stderr);
+}
+
+#[test]
+fn other_commands_of_go_compile_what_has_changed() {
+    let site = Site::new();
+    let test = "package main\n\nimport \"testing\"\n\nfunc TestX(*testing.T) {}\n";
+    fs::write(site.0.sandbox.work().join("cmd/tool/x_test.go"), test).unwrap();
+    site.commit();
+    let serve = |words: &str, to: &str| {
+        let words = format!("cache serve-go --explain {to} -- go {words}");
+        words.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let words = "test -trimpath -vet=off ./...";
+    let run = |words: Vec<String>| {
+        let run = site.0.sandbox.run(words).env("CGO_ENABLED", "0");
+        run.env("GOCACHE", site.0.sandbox.root().join("go"))
+    };
+    let first = run(serve(words, "--cache-to=file:../shared")).output().success();
+    assert!(first.stdout.contains("ok"), "{}", first.stdout);
+    assert_eq!(site.files("records/go-cache").len(), 1);
+    let packs = site.files("blobs");
+    for pack in packs.values() {
+        let inflated = zstd::decode_all(pack.strip_prefix(b"ko-go-pack 1\n").unwrap()).unwrap();
+        let text = String::from_utf8_lossy(&inflated);
+        assert!(!text.contains("go index"), "an index of a module");
+        assert!(!text.contains("ok  \texample.com/"), "what a test said");
+        assert!(!text.contains(&site.0.sandbox.root().display().to_string()));
+    }
+
+    let runner = site.runner("second");
+    let trace = Trace::new(runner.root.join("trace"));
+    let begin = |words: Vec<String>| {
+        let run = site.0.sandbox.run_traced(&trace, words).env("CGO_ENABLED", "0");
+        runner.begin(run.env("GOCACHE", runner.root.join("go")))
+    };
+    let second = begin(serve(words, "--cache-from=file:../../shared"));
+    assert!(second.stderr.contains("Go's cache has got "), "{}", second.stderr);
+    // The result of the test is not shared: it runs.
+    assert!(!second.stdout.contains("(cached)"), "{}", second.stdout);
+    // What `go` makes for the test is compiled in each run that links it.
+    let compiled = trace.started_without("-V=full").get("compile").copied().unwrap_or_default();
+    assert!(compiled <= 1, "{compiled}: {}", second.stderr);
+
+    let cgo = site.0.sandbox.run(serve("version", "--cache-from=file:../shared"));
+    let cgo = cgo.env("CGO_ENABLED", "1").output().success();
+    let line = "Nothing is fetched or written: with CGO_ENABLED=1 what is read is not known";
+    assert!(cgo.stderr.contains(line), "{}", cgo.stderr);
+    let failed = site.0.sandbox.run(serve("vet -nonsense", "")).output().failure(1);
+    assert!(failed.stderr.contains("no shared cache is named"), "{}", failed.stderr);
+    let none = site.0.sandbox.run(["cache", "serve-go"]).output().failure(1);
+    assert!(none.stderr.contains("ko cache serve-go -- go test ./..."), "{}", none.stderr);
+}
