@@ -109,7 +109,9 @@ fn view(environment: &Environment) -> Sum {
         .iter()
         .filter(|(name, _)| {
             name.to_str().is_some_and(|name| {
-                name.starts_with("GIT_") || ["HOME", "XDG_CONFIG_HOME", "PATH"].contains(&name)
+                // Whether the index is locked changes no answer.
+                name.starts_with("GIT_") && name != OPTIONAL_LOCKS
+                    || ["HOME", "XDG_CONFIG_HOME", "PATH"].contains(&name)
             })
         })
         .collect();

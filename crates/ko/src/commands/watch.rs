@@ -133,6 +133,9 @@ fn refuse(image: &ImageArgs) -> Result<()> {
 fn options(rounds: &impl Rounds) -> Result<Options> {
     let mut options = rounds.options()?;
     options.follow = true;
+    // A round often begins between two commands of somebody who commits: the second must
+    // not find the index locked.
+    options.environment.set("GIT_OPTIONAL_LOCKS", "0");
     Ok(options)
 }
 

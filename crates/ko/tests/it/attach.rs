@@ -293,9 +293,9 @@ fn the_configuration_and_variables_decide_too() {
         (
             "--sbom-attach=tags",
             "",
-            "error creating publisher: invalid argument \"tags\" for \"--sbom-attach\" flag: must be tag, referrers, both or none",
+            "error creating publisher: invalid argument \"tags\" for \"--sbom-attach\" flag: must be tag, referrers, both, attestation or none",
         ),
-        ("", "x", "'sbomAttach': must be tag, referrers, both or none, not \"x\""),
+        ("", "x", "'sbomAttach': must be tag, referrers, both, attestation or none, not \"x\""),
         ("--sbom=none", "x", "'sbomAttach': must be"),
     ] {
         let run = fixture.build(words);

@@ -78,6 +78,22 @@ pub(crate) fn processes(fixture: &Fixture, words: &[&str]) -> (usize, usize) {
     (of("go"), of("git"))
 }
 
+/// In a fresh checkout git reads all files again until its index is written once; users who
+/// commit meanwhile, or watch, take no lock for that.
+#[test]
+fn git_s_index_is_written_unless_it_must_not_be_locked() {
+    let fixture = fixture();
+    commit(&fixture);
+    let file = fs::File::options().write(true).open(fixture.sandbox.work().join("main.go"));
+    file.unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let index = || fs::read(fixture.sandbox.work().join(".git/index")).unwrap();
+    let before = index();
+    let _ = build_with(&fixture, "", &[("GIT_OPTIONAL_LOCKS", "0")]);
+    assert!(index() == before);
+    let _ = build(&fixture);
+    assert!(index() != before);
+}
+
 #[test]
 fn nothing_changed() {
     let fixture = fixture();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use cancel::{Cancel, Cancelled};
 use freshness::{GitDir, Index, VcsState};
-use golang::{Environment, FileIdentity};
+use golang::{Environment, FileIdentity, OPTIONAL_LOCKS};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
@@ -21,7 +21,8 @@ impl store::Record for Settled {
 }
 
 /// The state of a repository. Until git has left an index alone that it might
-/// have written, it may write it.
+/// have written, it may write it, unless the environment says that it takes no lock
+/// for that.
 pub(super) fn read(
     store: &Store,
     dir: &Path,
@@ -31,8 +32,9 @@ pub(super) fn read(
     let key = dir.display().to_string();
     let elsewhere = || FileIdentity::of(&GitDir::of(dir).ok()??.own("index"));
     let index = || FileIdentity::of(&dir.join(".git/index")).or_else(elsewhere);
+    let may_lock = environment.get(OPTIONAL_LOCKS).is_none_or(|value| value != "0");
     let before = index().filter(|before| {
-        store.record::<Settled>(&key).is_none_or(|settled| settled != Settled(*before))
+        may_lock && store.record::<Settled>(&key).is_none_or(|settled| settled != Settled(*before))
     });
     let Some(before) = before else {
         return VcsState::read(dir, environment, Index::Left, cancel);
