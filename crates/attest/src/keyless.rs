@@ -33,16 +33,16 @@ impl fmt::Debug for IdentityToken {
     }
 }
 
-/// A text is no token.
+/// A text is not an identity token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is no OpenID Connect token")]
+#[error("it is not an OpenID Connect token")]
 pub struct TokenError;
 
 impl IdentityToken {
-    /// Reads a token. Its signature is for the certificate authority to check.
+    /// Parses a token. The certificate authority verifies its signature.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is not a token.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let mut parts = text.trim().split('.');
         let (Some(_), Some(claims), Some(_), None) =
@@ -53,7 +53,7 @@ impl IdentityToken {
         let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| TokenError)?;
         let claims: Value = serde_json::from_slice(&claims).map_err(|_| TokenError)?;
         let claim = |name: &str| claims[name].as_str().map(str::to_owned);
-        // Who has an address that is verified is known by it, as the authority has it.
+        // The authority identifies somebody with a verified address by that address.
         let email = claim("email").filter(|_| is_true(&claims["email_verified"]));
         Ok(Self {
             text: text.trim().to_owned(),
@@ -63,25 +63,25 @@ impl IdentityToken {
         })
     }
 
-    /// Who signs.
+    /// The identity that signs.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// Who says so.
+    /// The URL of the provider that issued the token.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Until when, in seconds since 1970.
+    /// The time at which the token expires, in seconds since 1970.
     #[must_use]
     pub fn expires(&self) -> Option<i64> {
         self.expires
     }
 
-    /// The token. Whoever has it can sign as this identity.
+    /// Exposes the token, which lets its holder sign as this identity.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text

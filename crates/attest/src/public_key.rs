@@ -110,10 +110,10 @@ pub struct VerifiedStatement {
 }
 
 impl VerifiedStatement {
-    /// The statement in an envelope or bundle, whoever has signed it.
+    /// Reads the statement in an envelope or bundle without verifying a signature.
     ///
     /// # Errors
-    /// It is neither.
+    /// The JSON is neither an envelope nor a bundle.
     pub fn unverified(json: &[u8]) -> Result<Self, NotSigned> {
         let (payload, _) = parts(json).ok_or(NotSigned)?;
         Self::parse(&payload).ok_or(NotSigned)

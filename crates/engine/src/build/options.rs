@@ -34,8 +34,8 @@ pub struct BuildOptions {
     pub time: jiff::Timestamp,
     /// `--disable-optimizations`.
     pub disable_optimizations: bool,
-    /// The build only verifies an image: settings are held to a list of those that are
-    /// harmless, whoever wrote them.
+    /// The build only verifies an image: it allows harmless settings alone, even the
+    /// user's own.
     pub verifies: Option<VerifiedBuild>,
 }
 

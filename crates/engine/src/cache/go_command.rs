@@ -1,5 +1,5 @@
-//! Shares what a command of `go` compiles that is no build of ours, such as `go test`:
-//! what its last run has used is fetched before, what it used is written afterwards.
+//! Shares what other commands of `go` compile, such as `go test`: fetches what the last run
+//! used before the command starts, and writes what this run used afterwards.
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;

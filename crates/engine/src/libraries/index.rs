@@ -1,5 +1,5 @@
-//! Lists what of a layer has to do with shared libraries: they themselves, links, and what
-//! the layer removes of those below. Lists are kept by the digest of the layer.
+//! Indexes a layer for shared libraries: files that may be libraries, links, and what the
+//! layer removes from the layers below. The cache keeps an index by the layer's digest.
 
 use std::io::{self, BufReader, Read};
 
@@ -12,21 +12,21 @@ use tar::EntryType;
 
 use crate::blobs::BlobError;
 
-/// The largest C library that is looked into.
+/// The largest C library that is read, in bytes.
 const LARGEST: u64 = 64 << 20;
 /// More entries than this are not kept: no distribution has so many.
 const MOST: usize = 200_000;
 
-/// What of a layer has to do with shared libraries. Paths have no slash before them.
+/// The parts of a layer that matter for shared libraries. Paths have no leading slash.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LayerIndex {
     /// Files that may be libraries or interpreters.
     pub(super) files: Vec<String>,
-    /// Links, and where they lead.
+    /// Links and their targets.
     pub(super) links: Vec<(String, String)>,
-    /// What is no more, with all below it.
+    /// Paths that the layer removes, with everything below them.
     pub(super) removed: Vec<String>,
-    /// Directories of which nothing is left of what was there before.
+    /// Directories whose earlier content the layer removes.
     pub(super) emptied: Vec<String>,
     /// The release of glibc, as 36 of 2.36.
     pub(super) glibc: Option<u32>,

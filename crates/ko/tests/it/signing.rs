@@ -343,7 +343,7 @@ fn keyless_is_for_those_who_ask_for_it() {
         (
             &format!("{keyless} --signing-config=all.json"),
             "x",
-            &["SIGSTORE_ID_TOKEN: it is no OpenID Connect token"],
+            &["SIGSTORE_ID_TOKEN: it is not an OpenID Connect token"],
         ),
         (
             &format!("{keyless} --signing-config=all.json"),

@@ -52,7 +52,7 @@ pub(super) fn install(
     cache: &BuildCache,
     present: &BTreeSet<CacheId>,
 ) -> io::Result<Vec<CachedAction>> {
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is no pack of objects");
+    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of objects");
     let mut head = [0; HEAD.len()];
     from.read_exact(&mut head)?;
     if head != HEAD {
