@@ -13,6 +13,7 @@ use testkit::image_store::ImageStore;
 use testkit::module::Module;
 use testkit::registry::TestRegistry;
 use testkit::sandbox::{Output, Run, Sandbox};
+use toolkit::file::{at, entries, write};
 use toolkit::{Error, Result};
 
 use crate::action::Action;
@@ -203,10 +204,6 @@ fn passed(output: &Output) -> std::result::Result<(), String> {
     }
 }
 
-fn entries(dir: &Path) -> Vec<PathBuf> {
-    fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
-}
-
 /// Whether a process has the directory in its environment.
 fn has_processes(root: &Path) -> bool {
     let root = root.as_os_str().as_encoded_bytes();
@@ -214,14 +211,4 @@ fn has_processes(root: &Path) -> bool {
         let environment = fs::read(process.join("environ")).unwrap_or_default();
         environment.windows(root.len()).any(|window| window == root)
     })
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    let dir = path.parent().unwrap_or(path);
-    fs::create_dir_all(dir).and_then(|()| fs::write(path, text)).map_err(at(path))
-}
-
-fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File { path, source }
 }

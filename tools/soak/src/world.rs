@@ -12,6 +12,7 @@ use testkit::base::Image;
 use testkit::module::Module;
 use testkit::registry::{Class, Fault, Rule, TestRegistry};
 use testkit::sandbox::{Running, Sandbox};
+use toolkit::file::{at, entries, write};
 use toolkit::{Error, Result};
 
 use crate::sample::{CACHE, Sample};
@@ -181,10 +182,6 @@ fn stumble(rng: &mut Rng) -> Rule {
     Rule::new(fault).class(class[rng.usize(..class.len())]).times(rng.u64(1..6))
 }
 
-fn entries(dir: &Path) -> Vec<PathBuf> {
-    fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
-}
-
 /// The bytes of all files below.
 fn size(dir: &Path) -> u64 {
     let of = |path: PathBuf| match path.symlink_metadata() {
@@ -193,14 +190,4 @@ fn size(dir: &Path) -> u64 {
         Err(_) => 0,
     };
     entries(dir).into_iter().map(of).sum()
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    let dir = path.parent().unwrap_or(path);
-    fs::create_dir_all(dir).and_then(|()| fs::write(path, text)).map_err(at(path))
-}
-
-fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File { path, source }
 }

@@ -1,5 +1,5 @@
 //! What the development tools of this workspace share: running programs in
-//! sight, the two kos, checkouts of repositories, and why a tool ended early.
+//! sight, files, the two kos, checkouts of repositories, and why a tool ended early.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -8,6 +8,7 @@
 
 pub mod checkout;
 mod error;
+pub mod file;
 pub mod git;
 pub mod go;
 pub mod ko;

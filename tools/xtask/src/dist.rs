@@ -25,6 +25,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use target::{System, TARGETS, Target};
+use toolkit::file::at;
 use toolkit::{Error, Result, step};
 
 /// The name on PyPI.
@@ -334,10 +335,6 @@ fn line(name: &str, data: &[u8]) -> String {
 
 fn sum(data: &[u8]) -> String {
     Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn at(path: &Path) -> impl Fn(std::io::Error) -> Error {
-    move |source| Error::File { path: path.to_owned(), source }
 }
 
 fn packing(source: std::io::Error) -> Error {

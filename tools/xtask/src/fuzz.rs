@@ -5,6 +5,7 @@ use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use toolkit::file::at;
 use toolkit::{Error, Result, step};
 
 /// What to run.
@@ -70,9 +71,4 @@ fn execute(fuzz: &Path, out: &Path, name: &str, seconds: u64) -> Result<u64> {
     }
     let count = said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
     Ok(count.and_then(|count| count.trim().parse().ok()).unwrap_or(0))
-}
-
-fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File { path, source }
 }

@@ -11,6 +11,7 @@ use std::process::Command;
 use clap::Args;
 use serde_json::Value;
 use testkit::kube::{ApiServer, VERSION, built, kubectl};
+use toolkit::file::write;
 use toolkit::{Error, Result, go, step};
 
 use crate::setup;
@@ -101,8 +102,4 @@ fn module() -> Result<String> {
 fn json(command: &mut Command) -> Result<Value> {
     let output = step::output(command)?;
     Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|source| Error::File { path: path.to_owned(), source })
 }

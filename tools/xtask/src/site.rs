@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
+use toolkit::file::{at, write};
 use toolkit::{Error, Result, ko, step};
 
 /// The pages that come first.
@@ -172,15 +173,4 @@ fn normal(path: &Path) -> PathBuf {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(at(path))
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    let dir = path.parent().unwrap_or(path);
-    fs::create_dir_all(dir).map_err(at(dir))?;
-    fs::write(path, text).map_err(at(path))
-}
-
-fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    |source| Error::File { path, source }
 }

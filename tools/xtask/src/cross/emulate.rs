@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use toolkit::file::write;
 use toolkit::{Error, Result, go, step};
 
 use crate::setup;
@@ -203,8 +204,4 @@ fn overlay(goroot: &Path, root: &Path) -> Result<PathBuf> {
 
 fn create(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.to_owned(), source })
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|source| Error::File { path: path.to_owned(), source })
 }
