@@ -46,7 +46,7 @@ impl Flags {
         ldflags: &[String],
     ) -> Result<Self, Uncacheable> {
         let mut flags = Self::default();
-        let split = quoted(goflags)
+        let split = split_quoted(goflags)
             .ok_or_else(|| Uncacheable::Flag { flag: format!("GOFLAGS={goflags}") })?;
         for word in split {
             let name = name_of(&word).map(|(name, _)| name);
@@ -122,9 +122,10 @@ fn name_of(word: &str) -> Option<(&str, Option<&str>)> {
     (!name.is_empty() && !name.starts_with('-')).then_some((name, value))
 }
 
-/// Splits as `go` does (its `quoted.Split`): by white space, a word that
+/// Splits flags as `go` does (its `quoted.Split`): by white space, a word that
 /// begins with a quote ends with the same; `None` if it does not end.
-fn quoted(text: &str) -> Option<Vec<String>> {
+#[must_use]
+pub fn split_quoted(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut rest = text.trim_start_matches([' ', '\t', '\n', '\r']);
     while let Some(first) = rest.chars().next() {
@@ -148,7 +149,7 @@ fn tool_words(of: &str, value: &str) -> Result<Vec<String>, Uncacheable> {
         Some((pattern, flags)) if !pattern.starts_with(['-', '\'', '"']) => flags,
         _ => value,
     };
-    quoted(value).ok_or_else(unknown)
+    split_quoted(value).ok_or_else(unknown)
 }
 
 /// Refuses the variable by which `go tool link` starts a C toolchain's linker
@@ -378,8 +379,8 @@ mod tests {
             words in proptest::collection::vec("[^']{0,6}|[^\"]{0,6}", 0..5), space in "[ \t\n\r]{1,3}",
         ) {
             let text = join(&words, &space);
-            prop_assert_eq!(quoted(&format!("{text} 'open{space}")), None);
-            prop_assert_eq!(quoted(&format!("{space}{text}{space}")), Some(words), "{}", text);
+            prop_assert_eq!(split_quoted(&format!("{text} 'open{space}")), None);
+            prop_assert_eq!(split_quoted(&format!("{space}{text}{space}")), Some(words), "{}", text);
         }
 
         /// A file of flags is refused wherever the linker or the compiler would

@@ -102,7 +102,7 @@ mod versions;
 pub use capture::Built;
 pub use checker::Checker;
 pub use deps_listing::DepsListing;
-pub use flags::reads_what_is_known;
+pub use flags::{reads_what_is_known, split_quoted};
 pub use git_dir::GitDir;
 pub use key::{RecordKeys, Summary};
 pub use not_recorded::NotRecorded;

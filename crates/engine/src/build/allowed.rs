@@ -4,6 +4,7 @@
 
 use std::ffi::OsStr;
 
+use freshness::split_quoted;
 use golang::Environment;
 
 /// A setting that is not taken from others.
@@ -122,7 +123,8 @@ fn is_of_compiler(word: &str) -> bool {
 /// Checks flags of the linker, which are split as `go` splits them.
 pub(crate) fn linker(flags: &[String]) -> Result<(), NotAllowed> {
     let joined = flags.join(" ");
-    let split = split(&joined).ok_or_else(|| NotAllowed::new(format!("-ldflags={joined}")))?;
+    let split =
+        split_quoted(&joined).ok_or_else(|| NotAllowed::new(format!("-ldflags={joined}")))?;
     let mut words = split.iter();
     while let Some(word) = words.next() {
         let wrong = |value: &str| {
@@ -149,25 +151,6 @@ pub(crate) fn linker(flags: &[String]) -> Result<(), NotAllowed> {
         }
     }
     Ok(())
-}
-
-/// Words with white space between them. A word in quotes may have some; nothing
-/// else is special (`cmd/internal/quoted`).
-fn split(text: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let (word, after) = match first {
-            '\'' | '"' => rest[1..].split_once(first)?,
-            _ => {
-                let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-                rest.split_at(end)
-            }
-        };
-        words.push(word.to_owned());
-        rest = after.trim_start();
-    }
-    Some(words)
 }
 
 #[cfg(test)]
