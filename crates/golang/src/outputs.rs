@@ -25,8 +25,11 @@ pub struct Output {
 pub enum OutputState {
     /// It is what was recorded when it was linked.
     Sound,
-    /// It was not, or nothing was recorded, and has been removed.
+    /// It was not, and has been removed.
     Removed,
+    /// Nothing was recorded, as where a run was killed before it could be: what lay there
+    /// has been removed.
+    Unknown,
     /// Somebody is building in it.
     Busy,
 }
@@ -109,10 +112,12 @@ impl Output {
         }
         let mut state = OutputState::Sound;
         for binary in entries(&self.dir.join("bin"))? {
-            if !is_as_recorded(&self.dir, &binary.path())? {
-                remove(&binary)?;
-                state = OutputState::Removed;
-            }
+            state = match is_as_recorded(&self.dir, &binary.path())? {
+                Some(true) => continue,
+                Some(false) => OutputState::Removed,
+                None => OutputState::Unknown,
+            };
+            remove(&binary)?;
         }
         Ok(state)
     }
@@ -246,5 +251,25 @@ mod tests {
         fs::write(output.binary(), "a binarY").unwrap();
         assert_eq!(found.verify().unwrap(), OutputState::Removed);
         assert!(!output.binary().exists());
+    }
+
+    /// A record is written when the run has its results, so that a kill may come before it,
+    /// or between its first byte and its last.
+    #[test]
+    fn what_was_not_recorded_is_removed_and_is_no_damage() {
+        let root = tempfile::tempdir().unwrap();
+        let output = output(root.path());
+        let found = Output::all(root.path()).unwrap().remove(0);
+        let record = output.dir().join("sha256");
+        let whole = fs::read(&record).unwrap();
+        for part in [Some(&whole[..whole.len() / 2]), Some(b""), None] {
+            fs::write(output.binary(), "a binary").unwrap();
+            match part {
+                Some(part) => fs::write(&record, part).unwrap(),
+                None => fs::remove_file(&record).unwrap(),
+            }
+            assert_eq!(found.verify().unwrap(), OutputState::Unknown);
+            assert!(!output.binary().exists());
+        }
     }
 }

@@ -102,11 +102,11 @@ pub(crate) fn record(dir: &OutputDir, hashed: bool) -> io::Result<()> {
 }
 
 /// Whether the binary of a directory, whose lock is held, is the one that was
-/// recorded. It reads the whole binary.
-pub(crate) fn is_as_recorded(dir: &Path, binary: &Path) -> io::Result<bool> {
+/// recorded, if one was. It reads the whole binary then.
+pub(crate) fn is_as_recorded(dir: &Path, binary: &Path) -> io::Result<Option<bool>> {
     match Recorded::read(dir)? {
-        None => Ok(false),
-        Some(Recorded { content, .. }) => Ok(Content::of(binary)? == content),
+        None => Ok(None),
+        Some(Recorded { content, .. }) => Ok(Some(Content::of(binary)? == content)),
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = output(root.path(), "a binary", false);
         record(&dir, false).unwrap();
-        assert!(is_as_recorded(dir.dir(), &dir.binary()).unwrap());
+        assert_eq!(is_as_recorded(dir.dir(), &dir.binary()).unwrap(), Some(true));
         assert!(PreviousOutput::accept(&dir).unwrap().is_none());
         assert!(!dir.binary().exists());
 

@@ -214,6 +214,8 @@ impl Cache {
             match state {
                 Ok(OutputState::Sound) => verified.sound.add(item.size()),
                 Ok(OutputState::Busy) => verified.busy += 1,
+                // Nobody has ever relied on it.
+                Ok(OutputState::Unknown) => {}
                 Ok(OutputState::Removed) => verified.removed.push(match item {
                     Item::File(entry) => entry.path,
                     Item::Output(output) => output.dir().to_owned(),
