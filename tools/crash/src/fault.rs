@@ -1,7 +1,8 @@
 //! What happens to a command: it dies at a system call, or the call fails. `strace` does
-//! it, to ko alone: children go on by themselves.
+//! it, to ko alone: children go on by themselves. Or its disk goes.
 
 use std::fmt;
+use std::time::Duration;
 
 use fastrand::Rng;
 
@@ -42,38 +43,49 @@ fn errors_of(calls: &str) -> &'static [&'static str] {
     }
 }
 
-/// What happens at the system call of this number in a thread.
+/// What happens.
 #[derive(Debug, Clone)]
-pub(crate) struct Fault {
-    calls: &'static str,
-    number: u64,
-    /// `None`: the process is killed.
-    error: Option<&'static str>,
+pub(crate) enum Fault {
+    /// Something at the system call of this number in a thread.
+    Call {
+        calls: &'static str,
+        number: u64,
+        /// `None`: the process is killed.
+        error: Option<&'static str>,
+    },
+    /// The power of the disk is cut after this time, which may be after the end.
+    Power(Duration),
 }
 
 impl Fault {
-    pub(crate) fn random(rng: &mut Rng) -> Self {
+    pub(crate) fn random(rng: &mut Rng, power: bool) -> Self {
+        if power {
+            // Most commands have ended after the first of these times.
+            let most = if rng.bool() { 300 } else { 3000 };
+            return Self::Power(Duration::from_millis(rng.u64(20..most)));
+        }
         let (calls, most) = CALLS[rng.usize(..CALLS.len())];
         let number = rng.u64(1..=most);
         let errors = errors_of(calls);
         let fails = rng.u8(..4) == 0 && !errors.is_empty();
         let error = fails.then(|| errors[rng.usize(..errors.len())]);
-        Self { calls, number, error }
+        Self::Call { calls, number, error }
     }
 
     /// Whether the process dies of it.
     pub(crate) fn kills(&self) -> bool {
-        self.error.is_none()
+        matches!(self, Self::Call { error: None, .. })
     }
 
     /// The words before those of the command.
     pub(crate) fn words(&self) -> Vec<String> {
-        let what = match self.error {
+        let Self::Call { calls, number, error } = self else { return Vec::new() };
+        let what = match error {
             Some(error) => format!("error={error}"),
             None => "signal=KILL".to_owned(),
         };
-        let inject = format!("inject={}:{what}:when={}", self.calls, self.number);
-        let trace = format!("trace={}", self.calls);
+        let inject = format!("inject={calls}:{what}:when={number}");
+        let trace = format!("trace={calls}");
         let words = ["strace", "-f", "-qq", "-b", "execve", "-o", "/dev/null", "-e", &trace, "-e"];
         words.iter().map(|&word| word.to_owned()).chain([inject]).collect()
     }
@@ -81,7 +93,11 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = self.error.unwrap_or("killed");
-        write!(f, "{what} at {} {}", self.calls, self.number)
+        match self {
+            Self::Call { calls, number, error } => {
+                write!(f, "{} at {calls} {number}", error.unwrap_or("killed"))
+            }
+            Self::Power(after) => write!(f, "no power after {after:?}"),
+        }
     }
 }

@@ -17,6 +17,7 @@ use toolkit::file::{at, entries, write};
 use toolkit::{Error, Result};
 
 use crate::action::Action;
+use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::whole;
 
@@ -26,16 +27,19 @@ const PATIENCE: u32 = 600;
 const STEP: Duration = Duration::from_millis(50);
 
 pub(crate) struct World {
+    /// Of which the power goes. It goes before the directory that it is mounted on.
+    disk: Option<Disk>,
     registry: TestRegistry,
     store: ImageStore,
     sandbox: Option<Sandbox>,
 }
 
 impl World {
-    pub(crate) fn new(ours: &Path) -> Result<Self> {
+    pub(crate) fn new(ours: &Path, power: bool) -> Result<Self> {
         let (registry, store) = (TestRegistry::start(), ImageStore::start());
         Image::oci("linux/amd64").build().push(&registry, "base", "latest");
         let mut sandbox = Sandbox::new(ours);
+        let disk = power.then(|| Disk::over(sandbox.root())).transpose()?;
         sandbox.set("KO_DOCKER_REPO", format!("{}/out", registry.host()));
         sandbox.set("KO_DEFAULTBASEIMAGE", format!("{}/base", registry.host()));
         sandbox.set("DOCKER_HOST", format!("unix://{}", store.socket().display()));
@@ -49,7 +53,7 @@ impl World {
         // `auth` is that of the user `me` with the password `pw`.
         let auths = json!({whole::KEPT: {"auth": "bWU6cHc="}});
         sandbox.docker_config(&json!({"auths": auths, "psFormat": "table"}));
-        let world = Self { registry, store, sandbox: Some(sandbox) };
+        let world = Self { disk, registry, store, sandbox: Some(sandbox) };
         let mode = fs::Permissions::from_mode(0o600);
         let config = world.config();
         fs::set_permissions(&config, mode).map_err(at(&config))?;
@@ -94,7 +98,7 @@ impl World {
     }
 
     /// Lets a command meet a fault, and looks at what is left. Returns whether the fault
-    /// came in time.
+    /// came in time, or took something with it.
     pub(crate) fn round(
         &self,
         action: Action,
@@ -102,12 +106,14 @@ impl World {
         rng: &mut Rng,
     ) -> std::result::Result<bool, String> {
         let words = action.words(self.root());
-        let output = if action == Action::Watch {
-            let limit = format!("{}", f64::from(rng.u32(50..1500)) / 1000.0);
-            let timeout = ["timeout", "--signal=KILL", &limit].map(str::to_owned);
-            self.prepared(self.sandbox().run_under(&timeout, &words)).output()
-        } else {
-            self.prepared(self.sandbox().run_under(&fault.words(), &words)).output()
+        let output = match (&self.disk, fault) {
+            (Some(disk), Fault::Power(after)) => self.cut(disk, action, *after)?,
+            _ if action == Action::Watch => {
+                let limit = format!("{}", f64::from(rng.u32(50..1500)) / 1000.0);
+                let timeout = ["timeout", "--signal=KILL", &limit].map(str::to_owned);
+                self.prepared(self.sandbox().run_under(&timeout, &words)).output()
+            }
+            _ => self.prepared(self.sandbox().run_under(&fault.words(), &words)).output(),
         };
         let said = &output.stderr;
         if said.contains("panicked at") {
@@ -122,11 +128,38 @@ impl World {
             _ if is_loader => {}
             code => return Err(format!("it ended with {code:?}: {said}")),
         }
-        self.whole()?;
+        match &self.disk {
+            // What was just written may be lost, and is then written again.
+            Some(_) => self.never_lost()?,
+            None => self.whole()?,
+        }
         self.succeeds(action)?;
         self.whole()?;
-        self.tidy()?;
-        Ok(is_killed || output.code == Some(1))
+        let is_lost = self.tidy()?;
+        Ok(is_killed || output.code == Some(1) || is_lost)
+    }
+
+    /// Runs a command, and cuts the power of the disk meanwhile, or a little later.
+    fn cut(
+        &self,
+        disk: &Disk,
+        action: Action,
+        after: Duration,
+    ) -> std::result::Result<Output, String> {
+        let failed = |error: Error| error.to_string();
+        disk.sync().map_err(failed)?;
+        // What watches ends by itself only here.
+        let limit = format!("{}", (2 * after).as_secs_f64());
+        let limits = ["timeout", "--signal=KILL", &limit].map(str::to_owned);
+        let limits = if action == Action::Watch { &limits[..] } else { &[] };
+        let run = self.sandbox().run_under(limits, action.words(self.root()));
+        let running = self.prepared(run).start();
+        std::thread::sleep(after);
+        disk.cut().map_err(failed)?;
+        let output = running.wait();
+        self.wait_for_children()?;
+        disk.restore().map_err(failed)?;
+        Ok(output)
     }
 
     fn prepared<'a>(&self, run: Run<'a>) -> Run<'a> {
@@ -148,12 +181,17 @@ impl World {
         Ok(())
     }
 
-    fn whole(&self) -> whole::Whole {
+    /// What no loss of power takes: what others have, and what somebody had before.
+    fn never_lost(&self) -> whole::Whole {
         whole::registry(&self.registry)?;
+        whole::credentials(&self.config(), false)
+    }
+
+    fn whole(&self) -> whole::Whole {
+        self.never_lost()?;
         whole::layout(&self.root().join("layout"))?;
         whole::archive(&self.root().join("images.tar"))?;
         whole::archive(&self.root().join("cache.tar"))?;
-        whole::credentials(&self.config(), false)?;
         for image in self.store.loaded() {
             // Which is written last.
             if image.last().is_none_or(|member| member != "index.json") {
@@ -163,15 +201,27 @@ impl World {
         Ok(())
     }
 
-    /// Checks that the cache is sound, and that nothing stays for ever.
-    fn tidy(&self) -> std::result::Result<(), String> {
+    /// Checks that the cache is sound, and that nothing stays for ever. Returns whether the
+    /// cache has found something that the disk had lost.
+    fn tidy(&self) -> std::result::Result<bool, String> {
         let verified = self.sandbox().run(["cache", "verify"]).output();
         passed(&verified)?;
-        // `go` may have been ended in the middle of a link, which is then made again.
-        let is_lost = |line: &str| line.starts_with("damaged") && !line.contains("/v1/bin/");
-        if verified.stdout.lines().any(is_lost) {
+        // Where the power goes, files of the cache are torn, and found so.
+        let is_lost = verified.stdout.lines().any(|line| line.starts_with("damaged"));
+        if is_lost && self.disk.is_none() {
             return Err(format!("the cache was damaged: {}", verified.stdout));
         }
+        self.wait_for_children()?;
+        passed(&self.sandbox().run(["cache", "prune"]).output())?;
+        let left = entries(&self.sandbox().kocache().join("v1/tmp"));
+        if !left.is_empty() {
+            return Err(format!("temporary files stayed in the cache: {left:?}"));
+        }
+        Ok(is_lost)
+    }
+
+    /// Waits until nothing goes on that a command has started.
+    fn wait_for_children(&self) -> std::result::Result<(), String> {
         let mut steps = 0;
         while has_processes(self.root()) {
             steps += 1;
@@ -179,11 +229,6 @@ impl World {
                 return Err("a process goes on".to_owned());
             }
             std::thread::sleep(STEP);
-        }
-        passed(&self.sandbox().run(["cache", "prune"]).output())?;
-        let left = entries(&self.sandbox().kocache().join("v1/tmp"));
-        if !left.is_empty() {
-            return Err(format!("temporary files stayed in the cache: {left:?}"));
         }
         Ok(())
     }
@@ -193,6 +238,7 @@ impl World {
         let sandbox = self.sandbox.take().expect("it is kept once");
         let root = sandbox.root().to_owned();
         std::mem::forget(sandbox);
+        std::mem::forget(self.disk.take());
         root
     }
 }
