@@ -187,6 +187,7 @@ impl Engine {
         let descriptions = Descriptions::new(&options.build);
         let parts = DestinationParts {
             options: &options.destination,
+            follow: options.follow,
             work_dir: &options.work_dir,
             engines: &options.engines,
             sbom: options.sbom.as_ref(),

@@ -176,7 +176,7 @@ pub(crate) struct Account {
     pub(crate) is_kept: AtomicBool,
     ahead: Mutex<Option<Ahead>>,
     has_looked_ahead: AtomicBool,
-    early: Mutex<Option<Upload>>,
+    early: Mutex<Vec<Upload>>,
     token: Mutex<(Scopes, Arc<Flight<Token>>)>,
 }
 
@@ -211,11 +211,14 @@ impl Account {
         ahead.take().filter(|ahead| ahead.fits(challenge, scopes))
     }
 
-    /// Holds an upload that was opened before there is a blob, and returns the one
-    /// that was held.
-    pub(crate) fn early_upload(&self, upload: Option<Upload>) -> Option<Upload> {
-        let mut early = self.early.lock().expect("no holder of this lock panics");
-        std::mem::replace(&mut early, upload)
+    /// Holds an upload that was opened before there is a blob.
+    pub(crate) fn hold_early(&self, upload: Upload) {
+        self.early.lock().expect("no holder of this lock panics").push(upload);
+    }
+
+    /// An upload that is held.
+    pub(crate) fn take_early(&self) -> Option<Upload> {
+        self.early.lock().expect("no holder of this lock panics").pop()
     }
 
     /// The token that covers `wanted`, and its scopes. The scopes only grow, so

@@ -1,6 +1,7 @@
 //! Asks before there is anything to send whether these credentials may push: by
 //! opening an upload, which becomes that of the first blob.
 
+use futures::future::join_all;
 use oci::{Registry, Repository};
 use reqwest::{Method, Url};
 
@@ -34,6 +35,14 @@ impl Client {
         }
     }
 
+    /// Opens uploads in a repository, which the next blobs that are pushed there take.
+    /// What is wrong is found when they are pushed.
+    pub async fn open_uploads(&self, repository: &Repository, count: usize) {
+        let endpoint = &self.endpoint(repository.registry());
+        let open = |_| self.open_early(endpoint, repository);
+        let _ = join_all((0..count).map(open)).await;
+    }
+
     /// Opens an upload in a repository and cancels it again, for those who want to
     /// know whether they may push, and have nothing to push. Returns whether the
     /// registry has cancelled it; one that does not know how forgets it by itself.
@@ -61,8 +70,9 @@ impl Client {
     /// by itself.
     pub async fn close_early_uploads(&self) {
         for (repository, account) in self.accounts() {
-            let Some(Upload { location, .. }) = account.early_upload(None) else { continue };
-            let _ = self.cancel_upload(&repository, location).await;
+            while let Some(Upload { location, .. }) = account.take_early() {
+                let _ = self.cancel_upload(&repository, location).await;
+            }
         }
     }
 

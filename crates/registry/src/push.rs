@@ -212,7 +212,7 @@ impl<'a> Push<'a> {
         if let Some(left) = self.upload.take() {
             upload = self.resume(&endpoint, left).await?;
         }
-        let early = || self.client.account(self.repository).early_upload(None);
+        let early = || self.client.account(self.repository).take_early();
         let upload = match upload.or_else(early) {
             Some(upload) => upload,
             None => self.open(&endpoint).await?,

@@ -53,7 +53,7 @@ impl Client {
     ) -> Result<(), RegistryError> {
         let upload = self.open_upload(endpoint, repository, None).await?;
         let early = Upload { is_early: true, ..upload };
-        drop(self.account(repository).early_upload(Some(early)));
+        self.account(repository).hold_early(early);
         Ok(())
     }
 

@@ -323,6 +323,7 @@ impl GoBuilder {
             followed: followed.clone(),
             outcomes: outcomes.clone(),
             tasks: Mutex::default(),
+            waiting: Mutex::default(),
         });
         let debugger = parts.debug.map(|options| {
             Debugger::new(debugger::Parts {

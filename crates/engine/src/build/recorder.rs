@@ -45,17 +45,27 @@ pub(super) struct Recorder {
     pub(super) followed: Option<Arc<Followed>>,
     pub(super) outcomes: Option<Arc<Outcomes>>,
     pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// What is recorded at the end.
+    pub(super) waiting: Mutex<Vec<CompletedBuild>>,
 }
 
 impl Recorder {
-    /// Starts to record a build.
+    /// Has a build recorded: at once, or, where somebody waits for the image of an edit,
+    /// after that is published.
     pub(super) fn record(self: &Arc<Self>, build: CompletedBuild) {
+        match self.followed {
+            Some(_) => locked(&self.waiting).push(build),
+            None => self.start(build),
+        }
+    }
+
+    fn start(self: &Arc<Self>, build: CompletedBuild) {
         let recorder = Arc::clone(self);
         let task = tokio::spawn(async move {
             let listing = build.listing.clone().await;
             blocking(move || recorder.capture(&build, listing)).await;
         });
-        self.tasks().push(task);
+        locked(&self.tasks).push(task);
     }
 
     /// Starts to record the content of a binary: without, the next build links
@@ -68,12 +78,14 @@ impl Recorder {
             };
             _ = blocking(move || binary.record(hashed)).await;
         });
-        self.tasks().push(task);
+        locked(&self.tasks).push(task);
     }
 
     /// Waits until everything is recorded.
-    pub(super) async fn finish(&self) {
-        let tasks = std::mem::take(&mut *self.tasks());
+    pub(super) async fn finish(self: &Arc<Self>) {
+        let waiting = std::mem::take(&mut *locked(&self.waiting));
+        waiting.into_iter().for_each(|build| self.start(build));
+        let tasks = std::mem::take(&mut *locked(&self.tasks));
         join_all(tasks).await;
     }
 
@@ -133,8 +145,8 @@ impl Recorder {
             });
         }
     }
+}
 
-    fn tasks(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

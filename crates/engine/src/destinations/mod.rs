@@ -42,6 +42,8 @@ use crate::image::{Artifact, ImageLayer, ImageName};
 #[derive(Debug)]
 pub(crate) struct DestinationParts<'a> {
     pub(crate) options: &'a DestinationOptions,
+    /// Whether the run is one of many that follow edits.
+    pub(crate) follow: bool,
     pub(crate) work_dir: &'a Path,
     pub(crate) engines: &'a EnginePlaces,
     pub(crate) sbom: Option<&'a SbomOptions>,

@@ -32,6 +32,9 @@ type Outcome<T> = Result<T, Arc<RegistryError>>;
 pub(super) struct RegistryDestination {
     pub(super) pusher: Arc<Pusher>,
     preflight: bool,
+    /// How many uploads are opened for an image that takes the place of another, while
+    /// it is compiled.
+    early_uploads: usize,
     tag_only: bool,
     pub(super) sbom: Option<SbomOptions>,
     /// SBOMs on their way: the manifest that is still to be put, if one is.
@@ -80,6 +83,7 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
     Some(Box::new(RegistryDestination {
         pusher: Arc::new(pusher),
         preflight: parts.options.preflight,
+        early_uploads: if parts.follow { early_uploads(parts.sbom) } else { 0 },
         tag_only: parts.options.tag_only,
         sbom: parts.sbom.cloned(),
         sboms: OnceMap::new(),
@@ -93,6 +97,11 @@ pub(super) fn wanted(parts: &DestinationParts<'_>) -> Option<Box<dyn Destination
         first_upload: Mutex::default(),
         sent: Arc::default(),
     }))
+}
+
+/// The blobs that an edit makes: the layer and the config, and those of the SBOM.
+fn early_uploads(sbom: Option<&SbomOptions>) -> usize {
+    if sbom.is_some() { 4 } else { 2 }
 }
 
 impl RegistryDestination {
@@ -156,6 +165,7 @@ impl RegistryDestination {
         let first = tagged(name, &repository).next().expect("there is always a tag");
         // What has the tag may come out as the same, and then nothing is pushed.
         if !matches!(self.head(&first).await, Ok(None)) {
+            self.pusher.client.open_uploads(&repository, self.early_uploads).await;
             return Ok(());
         }
         let asked = self.pusher.client.preflight(&repository).await;

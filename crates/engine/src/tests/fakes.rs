@@ -384,6 +384,7 @@ impl FakeRun {
         options.namer = Namer::PreserveImportPaths;
         let blobs = Blobs::new(store.clone(), client.clone());
         let parts = DestinationParts {
+            follow: false,
             options: &options,
             work_dir: dir.path(),
             engines: &EnginePlaces::default(),

@@ -102,3 +102,18 @@ async fn a_registry_is_greeted_by_anybody() {
     registry.inject(Rule::new(Fault::status(404, "NOT_FOUND")));
     assert!(anonymous().greet(&name).await.unwrap_err().is_unreachable());
 }
+
+#[tokio::test]
+async fn several_uploads_wait_for_as_many_blobs() {
+    let registry = TestRegistry::start();
+    let client = anonymous();
+    client.open_uploads(&repository(&registry, "app"), 3).await;
+    assert_eq!(registry.open_uploads(), 3);
+    registry.reset();
+    for _ in 0..2 {
+        assert_eq!(push(&client, &registry, "app").await, Pushed::Uploaded);
+    }
+    assert_requests(&registry, &[(Class::UploadPut, 2)]);
+    client.close_early_uploads().await;
+    assert_eq!(registry.open_uploads(), 0);
+}
