@@ -13,12 +13,20 @@ pub(crate) struct Settings {
     pub(crate) capabilities: Option<String>,
     /// The base of the program, if it is another one.
     pub(crate) base: bool,
+    /// The base is the image of the second program.
+    pub(crate) upon: bool,
+    /// What is in the image beside the program.
+    pub(crate) image: Option<String>,
 }
 
 impl Settings {
     pub(crate) fn text(&self, host: &str) -> String {
         let mut text = String::from("# Written by the walk.\n");
-        if self.base {
+        if self.upon {
+            text.push_str(
+                "baseImageOverrides:\n  example.com/app: ko://example.com/app/cmd/second\n",
+            );
+        } else if self.base {
             let _ = writeln!(text, "baseImageOverrides:\n  example.com/app: {host}/other");
         }
         if self.absent {
@@ -34,6 +42,9 @@ impl Settings {
             if let Some(value) = value {
                 let _ = writeln!(text, "  {name}:\n  - \"{value}\"");
             }
+        }
+        if let Some(image) = &self.image {
+            let _ = writeln!(text, "  image:\n    {image}");
         }
         text
     }

@@ -336,7 +336,10 @@ impl Workspace {
 
     /// Whether ko 0.19.1 refuses what ours builds.
     pub(crate) fn is_beyond_ko(&self) -> bool {
-        self.words.contains_key("compression")
+        let settings = &self.checkouts[self.here].settings;
+        settings.upon
+            || settings.image.is_some()
+            || self.words.contains_key("compression")
             || self.has("app/kodata/out.txt")
             // It runs go with GO111MODULE=off as well, which refuses that.
             || self.env.get("GOFLAGS").is_some_and(|value| value.contains("-modfile"))

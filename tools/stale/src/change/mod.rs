@@ -2,6 +2,7 @@
 //! one line for each kind of change.
 #![allow(clippy::unnecessary_wraps, reason = "what is in one table has one type")]
 
+mod beside;
 mod during;
 mod git;
 mod image;
@@ -58,7 +59,7 @@ impl Change {
 
 /// All kinds.
 pub(crate) fn all() -> Vec<Change> {
-    let tables: [&[Change]; 8] = [
+    let tables: [&[Change]; 9] = [
         &source::ALL,
         &modules::ALL,
         &variable::ALL,
@@ -66,6 +67,7 @@ pub(crate) fn all() -> Vec<Change> {
         &git::ALL,
         &repository::ALL,
         &image::ALL,
+        &beside::ALL,
         &place::ALL,
     ];
     tables.into_iter().flatten().copied().collect()

@@ -1,5 +1,6 @@
 //! Checkouts that are moved and copied, and others that share the cache.
 
+use super::settings::untrimmed;
 use super::source::{edit, edit_unseen};
 use super::{Change, alters, keeps};
 use crate::workspace::Workspace;
@@ -8,14 +9,9 @@ use toolkit::Result;
 /// More checkouts than these are not kept.
 const MOST: usize = 3;
 
-pub(super) const ALL: [Change; 7] = [
-    keeps("checkout moved", |w| {
-        let to = place(w)?;
-        let from = w.checkout().dir.clone();
-        w.run("mv", &[&from.display().to_string(), &to])?;
-        w.checkout().dir = to.into();
-        Ok(())
-    }),
+pub(super) const ALL: [Change; 8] = [
+    keeps("checkout moved", moved),
+    alters("checkout moved whose program has directories", moved).after(untrimmed),
     keeps("checkout copied with its times", |w| copy(w, "-a")),
     keeps("checkout copied without", |w| copy(w, "-r")),
     alters("checkout copied and edited", |w| {
@@ -49,6 +45,14 @@ pub(super) const ALL: [Change; 7] = [
         Ok(())
     }),
 ];
+
+fn moved(w: &mut Workspace) -> Result<()> {
+    let to = place(w)?;
+    let from = w.checkout().dir.clone();
+    w.run("mv", &[&from.display().to_string(), &to])?;
+    w.checkout().dir = to.into();
+    Ok(())
+}
 
 /// The directory of a checkout that is to be.
 fn place(w: &mut Workspace) -> Result<String> {

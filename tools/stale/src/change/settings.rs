@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use crate::workspace::Workspace;
 use toolkit::Result;
 
-pub(super) const ALL: [Change; 9] = [
+pub(super) const ALL: [Change; 10] = [
     alters("ldflags configured", |w| {
         let number = w.fresh();
         apply(w, with_ldflags(&format!("-X main.version={number}")))
@@ -31,6 +31,7 @@ pub(super) const ALL: [Change; 9] = [
         apply(w, Settings { capabilities: all, ..Settings::default() })
     })
     .after(none),
+    alters("trimpath switched off", |w| untrimmed(w).map(drop)).after(none),
     alters("base overridden", |w| apply(w, Settings { base: true, ..Settings::default() }))
         .after(none),
     alters("no build configured", |w| apply(w, Settings { absent: true, ..Settings::default() }))
@@ -42,6 +43,13 @@ pub(super) const ALL: [Change; 9] = [
 
 pub(super) fn with_ldflags(flags: &str) -> Settings {
     Settings { ldflags: Some(flags.to_owned()), ..Settings::default() }
+}
+
+/// Directories stay in the program.
+pub(super) fn untrimmed(w: &mut Workspace) -> Result<bool> {
+    let image = Some("trimpath: false".to_owned());
+    apply(w, Settings { image, ..Settings::default() })?;
+    Ok(true)
 }
 
 fn apply(w: &mut Workspace, settings: Settings) -> Result<()> {
