@@ -93,6 +93,7 @@ fn site(dirs: usize) -> Site {
         flags: Vec::new(),
         ldflags: Vec::new(),
         disable_optimizations: false,
+        untrimmed: false,
     };
     let binary = root.join("binary");
     let status = Command::new(go.program())

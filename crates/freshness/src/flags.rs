@@ -88,7 +88,10 @@ impl Flags {
             };
             return Ok(());
         }
-        let known = VALUES.contains(&name) || matches!(name, "ldflags" | "gcflags" | "pgo");
+        // Without cgo, `go` links these itself, or not at all.
+        let modes = ["default", "exe", "pie"];
+        let known =
+            VALUES.contains(&name) || matches!(name, "buildmode" | "ldflags" | "gcflags" | "pgo");
         if !known {
             return Err(unknown());
         }
@@ -97,6 +100,10 @@ impl Flags {
             None => rest.next().ok_or_else(unknown)?,
         };
         match name {
+            "buildmode" if modes.contains(&value) => {}
+            "buildmode" => {
+                return Err(Uncacheable::Flag { flag: format!("-buildmode={value}") });
+            }
             "ldflags" => linker(value)?,
             "gcflags" => compiler(value)?,
             "pgo" => {
@@ -231,6 +238,7 @@ mod tests {
             ("-mod=mod -count=1 '-ldflags=-X main.a=b'", &[], &["-s", "-w"]),
             ("", &["-tags", "a,b", "-v", "--trimpath"], &["-X 'main.v=1 2'", "-X=main.w=/x"]),
             ("", &["-gcflags=all=-N -l", "-ldflags", "all=-s -w"], &["-extldflags '-static'"]),
+            ("-buildmode=exe", &["-buildmode", "pie"], &[]),
             ("-pgo=off", &["-p=4", "-pgo=auto"], &["-buildid="]),
         ] {
             assert_eq!(parse(goflags, words, ldflags).unwrap().profile, None, "{words:?}");
@@ -248,7 +256,8 @@ mod tests {
             ("", &["-C", "/x"], &[], "-C"),
             ("", &["-cover"], &[], "-cover"),
             ("", &["-toolexec", "x"], &[], "-toolexec"),
-            ("", &["-buildmode=plugin"], &[], "-buildmode"),
+            ("", &["-buildmode=plugin"], &[], "-buildmode=plugin"),
+            ("", &["-buildmode"], &[], "-buildmode"),
             ("", &["-asmflags=-I/x"], &[], "-asmflags"),
             ("", &["-gcflags=-embedcfg=/x"], &[], "-embedcfg"),
             ("", &["-ldflags=-r /x -L /y"], &[], "-r"),
@@ -294,6 +303,7 @@ mod tests {
             values(&VALUES, text.boxed()),
             values(&["ldflags"], linker.boxed()),
             values(&["gcflags"], compiler.boxed()),
+            values(&["buildmode"], "exe|pie|default".boxed()),
             values(&["pgo"], prop_oneof!["auto|off", text].boxed()),
             (Just("buildvcs"), proptest::option::of("auto|true|false|1|0"), Just(false)),
         ]

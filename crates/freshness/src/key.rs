@@ -17,6 +17,9 @@ const VERSION: &str = "freshness 2";
 /// by their versions, and the file of `go env -w`, whose content is recorded.
 const PLACES: [&str; 4] = ["GOBIN", "GOENV", "GOMODCACHE", "GOPATH"];
 
+/// Variables that say where modules are if nothing else does.
+const HOMES: [&str; 2] = ["HOME", "USERPROFILE"];
+
 const SHARED: &str = "shared";
 
 /// The keys of a program that is built one way.
@@ -25,6 +28,7 @@ const SHARED: &str = "shared";
 /// |---|---|---|
 /// | the import path | the working directory | the `go` program: the record has it |
 /// | the target | | the version of Go |
+/// | without `-trimpath`, the working directory, the path of `go` and the home directory (not in `last`) | | |
 /// | the build ID of the compiler beside `go`, flags, ldflags, optimizations, variables (not in `last`) | | sources |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordKeys {
@@ -62,7 +66,17 @@ impl RecordKeys {
                 list.iter().for_each(|flag| fields.add(flag));
             }
             fields.count(usize::from(summary.disable_optimizations));
-            let places = |name: &str| kind == SHARED && PLACES.contains(&name);
+            if settings.untrimmed {
+                // The binary holds the directories of sources, modules and toolchain.
+                fields.add("untrimmed");
+                fields.add(dir);
+                fields.add(go.program());
+                for name in HOMES {
+                    fields.add(settings.environment.get(name).unwrap_or_default());
+                }
+            }
+            let places =
+                |name: &str| kind == SHARED && !settings.untrimmed && PLACES.contains(&name);
             let variables = || summary.variables.iter().filter(|(name, _)| !places(name));
             fields.count(variables().count());
             for (name, value) in variables() {
@@ -90,6 +104,8 @@ pub struct Summary {
     flags: Vec<String>,
     ldflags: Vec<String>,
     disable_optimizations: bool,
+    #[serde(default)]
+    untrimmed: bool,
     variables: BTreeMap<String, Sum>,
 }
 
@@ -106,6 +122,7 @@ impl Summary {
             flags: settings.flags.clone(),
             ldflags: settings.ldflags.clone(),
             disable_optimizations: settings.disable_optimizations,
+            untrimmed: settings.untrimmed,
             variables: settings
                 .environment
                 .iter()
@@ -136,6 +153,9 @@ impl Summary {
         }
         if self.disable_optimizations != now.disable_optimizations {
             return Reason::Optimizations;
+        }
+        if self.untrimmed != now.untrimmed {
+            return Reason::TrimPath;
         }
         let names = self.variables.keys().chain(now.variables.keys());
         let mut other = names.filter(|name| self.variables.get(*name) != now.variables.get(*name));

@@ -11,7 +11,7 @@
 //!
 //! | input | where | how |
 //! |---|---|---|
-//! | import path, target, flags, ldflags, optimizations, variables `GO…`, `CGO_…` | [`RecordKeys`] | another value is another record; [`Summary`] has the reason |
+//! | import path, target, flags, ldflags, optimizations, `-trimpath`, variables `GO…`, `CGO_…` | [`RecordKeys`] | another value is another record; [`Summary`] has the reason |
 //! | sources of every package outside the standard library and the module cache: each file whose ending `go` knows, whatever its build constraints, tests too | `tree::Dir` | the names of the directory and the content of each file |
 //! | embedded files, and names that a pattern of `//go:embed` could match | `embed` | the directories that patterns are matched against, those below one that is taken whole |
 //! | vendored packages | `tree::Dir` | like any source; `vendor/modules.txt`; whether there is a `vendor` |
@@ -66,10 +66,11 @@
 //! # Other directories
 //!
 //! The same sources give the same binary in every directory: `-trimpath` is
-//! always there, cgo never, and flags that name files are known or refused.
+//! there, cgo never, and flags that name files are known or refused.
 //! So paths are relative to the checkout (`rooted_path::RootedPath`), except where the
 //! build would use an absolute one itself, and a copy of a checkout is fresh
-//! by its content.
+//! by its content. Builds without `-trimpath` are fresh in their own directory alone: all
+//! keys have it ([`RecordKeys`]), and other machines never see them ([`may_be_portable`]).
 
 mod capture;
 mod checker;
@@ -108,7 +109,7 @@ pub use key::{RecordKeys, Summary};
 pub use not_recorded::NotRecorded;
 pub use outline::Outline;
 pub use places::{Places, Weight, Which};
-pub use portable::{NotPortable, PortableRecord};
+pub use portable::{NotPortable, PortableRecord, may_be_portable};
 pub use reason::{Reason, Uncacheable};
 pub use record::{Freshness, Record};
 pub use releases::{Proof, RELEASE_LINES, ReleaseLine, known_line};

@@ -3,10 +3,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use golang::Go;
+use golang::{BuildSettings, Go};
 use serde::{Deserialize, Serialize};
 use stat::Content;
 
+use crate::flags::reads_what_is_known;
 use crate::reason::Uncacheable;
 use crate::record::{Inputs, Record};
 use crate::toolchain::Toolchain;
@@ -39,6 +40,19 @@ pub enum NotPortable {
     /// With `GOPROXY=off`, the module cache decides about a version.
     #[error("with GOPROXY=off, the module cache decides about the stamped version")]
     Versions,
+    /// It is built without `-trimpath`.
+    #[error("without -trimpath, programs hold directories of the machine that builds them")]
+    Directories,
+}
+
+/// Whether other machines have a use for builds like this, as far as that can be told
+/// before `go` is asked.
+///
+/// # Errors
+/// They have none.
+pub fn may_be_portable(settings: &BuildSettings) -> Result<(), NotPortable> {
+    reads_what_is_known(settings).map_err(NotPortable::Uncacheable)?;
+    if settings.untrimmed { Err(NotPortable::Directories) } else { Ok(()) }
 }
 
 impl Record {

@@ -27,6 +27,8 @@ pub enum Reason {
     },
     /// Optimizations are now on, or now off.
     Optimizations,
+    /// `-trimpath` is now there, or is not any more.
+    TrimPath,
     /// A variable has another value than in the last build.
     Variable {
         /// Its name; values may be secrets.
@@ -124,6 +126,7 @@ impl fmt::Display for Reason {
                 write!(f, "the ldflags were {was:?} and are {is:?}")
             }
             Self::Optimizations => f.write_str("optimizations were switched on or off"),
+            Self::TrimPath => f.write_str("trimpath was switched on or off"),
             Self::Variable { name } => write!(f, "the variable {name} has another value"),
             Self::Changed { path } => write!(f, "{} has changed", path.display()),
             Self::Added { path } => write!(f, "{} is new", path.display()),

@@ -7,7 +7,7 @@
 //! | a version tag of this scheme | source files, `go.mod`, `go.sum` |
 //! | the working directory | the import path (the next level of directories) |
 //! | the target | |
-//! | flags, ldflags, whether optimizations are off | |
+//! | flags, ldflags, whether optimizations are off, whether paths are left | |
 //! | the `go` program: path, file behind it, size, mtime; the build ID of the compiler beside it | what a shim runs in its place; the version of Go |
 //! | variables `GO…`, `CGO_…`, and of C toolchains | `GOTMPDIR`, `GOOGLE_…`, all others |
 //!
@@ -52,8 +52,15 @@ impl BuildKey {
     /// The key of builds with these settings by this `go`.
     #[must_use]
     pub fn new(go: &Go, settings: &BuildSettings) -> Self {
-        let BuildSettings { dir, target, environment, flags, ldflags, disable_optimizations } =
-            settings;
+        let BuildSettings {
+            dir,
+            target,
+            environment,
+            flags,
+            ldflags,
+            disable_optimizations,
+            untrimmed,
+        } = settings;
         let mut fields = KeyHasher::new();
         fields.add(VERSION);
         fields.add(dir);
@@ -65,6 +72,9 @@ impl BuildKey {
         fields.count(ldflags.len());
         ldflags.iter().for_each(|flag| fields.add(flag));
         fields.count(usize::from(*disable_optimizations));
+        if *untrimmed {
+            fields.add("untrimmed");
+        }
 
         fields.add(go.program());
         fields.add(&go.identity.file);

@@ -24,6 +24,8 @@ pub struct BuildSettings {
     pub ldflags: Vec<String>,
     /// Compiles for a debugger: `-gcflags "all=-N -l"`.
     pub disable_optimizations: bool,
+    /// Without `-trimpath`: the binary holds the directories of this machine.
+    pub untrimmed: bool,
 }
 
 impl BuildSettings {
@@ -49,7 +51,9 @@ impl BuildSettings {
     /// The flags that decide how packages are compiled.
     pub(crate) fn compiling(&self) -> Vec<String> {
         let mut words = self.flags.clone();
-        words.push("-trimpath".to_owned());
+        if !self.untrimmed {
+            words.push("-trimpath".to_owned());
+        }
         if self.disable_optimizations {
             words.extend(["-gcflags".to_owned(), "all=-N -l".to_owned()]);
         }

@@ -24,6 +24,8 @@ pub struct BuildOptions {
     pub skip_empty_kodata: bool,
     /// Omit the symbol table and debug information from programs.
     pub strip: bool,
+    /// Build without `-trimpath`.
+    pub untrimmed: bool,
     /// What becomes of programs whose libraries the base has not.
     pub check_libraries: CheckLibraries,
     /// The prebuilt binaries of the run's only program.
@@ -76,6 +78,8 @@ pub struct BuildConfig {
     pub skip_empty_kodata: bool,
     /// Omit the symbol table and debug information from the program.
     pub strip: bool,
+    /// Build without `-trimpath`.
+    pub untrimmed: bool,
     /// What becomes of it if the base has not its libraries.
     pub check_libraries: CheckLibraries,
     /// Other programs in its image.
@@ -175,6 +179,11 @@ impl BuildOptions {
             flags.ldflags.extend(stripping.filter_map(|flag| Template::parse(flag).ok()));
         }
         flags
+    }
+
+    /// Whether the directories of a build stay in the program.
+    pub(crate) fn is_untrimmed(&self, config: Option<usize>) -> bool {
+        config.map_or(self.untrimmed, |index| self.builds[index].untrimmed)
     }
 
     /// Whether the image of a program is without a layer of kodata if that has no files.

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use freshness::{Reason, Record};
+use freshness::{Reason, Record, may_be_portable};
 use golang::{Go, Main};
 use oci::Platform;
 
@@ -80,7 +80,7 @@ impl Outcomes {
         settings: &golang::BuildSettings,
     ) {
         let RecordedBuild { record, layer, info, linkage } = built;
-        let portable = match record.portable(&self.go) {
+        let portable = match may_be_portable(settings).and_then(|()| record.portable(&self.go)) {
             Ok(portable) => portable,
             Err(reason) => {
                 return self.observer.emit(Event::NotShared {

@@ -198,6 +198,7 @@ impl PrebuiltBuilder {
             flags: Vec::new(),
             ldflags: Vec::new(),
             disable_optimizations: false,
+            untrimmed: false,
         };
         let (layers, path) = (Arc::clone(&self.layers), binary.path.clone());
         let known = blocking(move || layers.known_prebuilt(&binary)).await?;

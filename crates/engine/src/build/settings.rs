@@ -75,6 +75,7 @@ impl Settings {
             flags: expanded.flags,
             ldflags: expanded.ldflags,
             disable_optimizations: self.options.disable_optimizations,
+            untrimmed: self.options.is_untrimmed(program.config),
         })
     }
 }

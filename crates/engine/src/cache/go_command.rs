@@ -81,6 +81,7 @@ impl GoCommand {
             flags: Vec::new(),
             ldflags: Vec::new(),
             disable_optimizations: false,
+            untrimmed: false,
         };
         let client = Client::new(network.client_options(), Arc::clone(&network.keychain));
         let client = client.map_err(Error::Network)?;

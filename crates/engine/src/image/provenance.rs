@@ -105,12 +105,16 @@ fn parameters_of(settings: &BuildSettings) -> Vec<(&'static str, Value)> {
         Some(((*name).to_owned(), value.to_string_lossy().into()))
     };
     let environment: Map<String, Value> = VARIABLES.iter().filter_map(variable).collect();
-    vec![
+    let mut parameters = vec![
         ("flags", settings.flags.clone().into()),
         ("ldflags", settings.ldflags.clone().into()),
         ("env", environment.into()),
         ("disableOptimizations", settings.disable_optimizations.into()),
-    ]
+    ];
+    if settings.untrimmed {
+        parameters.push(("trimpath", false.into()));
+    }
+    parameters
 }
 
 /// The commit that Go has stamped.

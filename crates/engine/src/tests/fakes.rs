@@ -465,6 +465,7 @@ fn checked(verdict: Verdict) -> Checked {
         flags: Vec::new(),
         ldflags: Vec::new(),
         disable_optimizations: false,
+        untrimmed: false,
     };
     Checked::for_tests(settings, verdict)
 }

@@ -38,6 +38,8 @@ pub struct Claims {
     pub commit: Option<String>,
     /// Whether the checkout had changes that were not committed.
     pub modified: bool,
+    /// Whether the program was built without `-trimpath`, so that it holds directories.
+    pub untrimmed: bool,
     /// What its provenance says further.
     pub provenance: Option<ProvenanceClaims>,
 }
@@ -102,6 +104,7 @@ impl Claims {
             found.map(|(_, value)| value.clone())
         };
         claims.commit = setting("vcs.revision");
+        claims.untrimmed = setting("-trimpath").as_deref() != Some("true");
         claims.modified = setting("vcs.modified").as_deref() == Some("true");
         if let Some(predicate) = predicate {
             claims.provenance = Some(provenance(predicate, &claims, caller)?);

@@ -6,7 +6,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use cancel::Cancel;
 use golang::{BuildKey, Environment, Go};
-use ko_freshness::{Freshness, Index, Reason, RecordKeys, Summary, VcsState};
+use ko_freshness::{
+    Freshness, Index, NotPortable, Reason, RecordKeys, Summary, VcsState, may_be_portable,
+};
 
 use crate::fixture::{Tree, fake_go, path};
 use crate::rows::Want::{Fails, Fresh, Other, Same};
@@ -44,7 +46,7 @@ fn other_settings_have_other_keys() {
     let summary = Summary::of(&site.go, &site.settings);
     let keys = RecordKeys::new(&site.go, &site.settings, &import_path);
     type Change<'a> = &'a dyn Fn(&mut Site);
-    let rows: [(Change<'_>, &str); 8] = [
+    let rows: [(Change<'_>, &str); 9] = [
         (
             &|site| site.settings.flags = vec!["-tags=x".to_owned()],
             "the flags were \"\" and are \"-tags=x\"",
@@ -54,6 +56,7 @@ fn other_settings_have_other_keys() {
             "the ldflags were \"-s -w\"",
         ),
         (&|site| site.settings.disable_optimizations = true, "optimizations"),
+        (&|site| site.settings.untrimmed = true, "trimpath was switched"),
         (&|site| site.settings.environment.set("GOFLAGS", "-tags=x"), "the variable GOFLAGS has"),
         (
             &|site| site.settings.environment.set("GOTOOLCHAIN", "auto"),
@@ -83,6 +86,26 @@ fn other_settings_have_other_keys() {
     settings.environment = site.settings.environment;
     let elsewhere = RecordKeys::new(&site.go, &settings, &import_path);
     assert!(elsewhere.here != keys.here && elsewhere.anywhere == keys.anywhere);
+}
+
+/// Without `-trimpath`, a program is that of its directory and its modules' alone.
+#[test]
+fn programs_that_hold_directories_are_of_one_place() {
+    let site = Site::new();
+    let import_path = path(&site.import_path);
+    let mut settings = site.settings.clone();
+    settings.untrimmed = true;
+    let keys = RecordKeys::new(&site.go, &settings, &import_path);
+    let mut elsewhere = settings.clone();
+    elsewhere.dir = site.copy().settings.dir;
+    let mut of_another = settings.clone();
+    of_another.environment.set("HOME", "/home/another");
+    for other in [elsewhere, of_another] {
+        let other = RecordKeys::new(&site.go, &other, &import_path);
+        assert!(other.here != keys.here && other.anywhere != keys.anywhere);
+    }
+    assert_eq!(may_be_portable(&settings), Err(NotPortable::Directories));
+    assert_eq!(may_be_portable(&site.settings), Ok(()));
 }
 
 /// A `go` with this compiler in its GOROOT.

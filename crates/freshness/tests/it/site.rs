@@ -278,6 +278,7 @@ fn settings(tree: &Tree) -> BuildSettings {
         flags: Vec::new(),
         ldflags: vec!["-s -w".to_owned()],
         disable_optimizations: false,
+        untrimmed: false,
     }
 }
 

@@ -77,6 +77,7 @@ impl Delve {
                 flags: Vec::new(),
                 ldflags: vec!["-s".to_owned(), "-w".to_owned()],
                 disable_optimizations: false,
+                untrimmed: false,
             },
             version,
         })

@@ -19,6 +19,7 @@ fn settings(dir: PathBuf) -> BuildSettings {
         flags: Vec::new(),
         ldflags: Vec::new(),
         disable_optimizations: false,
+        untrimmed: false,
     }
 }
 
@@ -91,6 +92,12 @@ fn words_environment_and_directory() {
             end(&output)
         )
     );
+
+    settings.flags.clear();
+    settings.ldflags.clear();
+    (settings.disable_optimizations, settings.untrimmed) = (false, true);
+    let output = build(&settings);
+    assert_eq!(tree.read("fake/words"), format!("{}\n<build>{}", src.display(), end(&output)));
 }
 
 #[test]

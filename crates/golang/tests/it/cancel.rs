@@ -22,6 +22,7 @@ fn settings(dir: &Path) -> BuildSettings {
         flags: Vec::new(),
         ldflags: Vec::new(),
         disable_optimizations: false,
+        untrimmed: false,
     }
 }
 

@@ -83,6 +83,7 @@ fn toolexec_from_a_template_is_refused() {
         flags: vec![flag],
         ldflags: Vec::new(),
         disable_optimizations: false,
+        untrimmed: false,
     };
     let output = OutputDir::new(&tree.path, &BuildKey::new(&go, &settings), &path("x"));
     let result = go.build(&settings, &path("x"), &output, &Cancel::new());

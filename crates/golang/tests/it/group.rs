@@ -29,6 +29,7 @@ impl Site {
             flags: Vec::new(),
             ldflags: Vec::new(),
             disable_optimizations: false,
+            untrimmed: false,
         };
         Self { tree, go: real_go(), settings }
     }

@@ -16,13 +16,14 @@ fn settings() -> BuildSettings {
         flags: Vec::new(),
         ldflags: Vec::new(),
         disable_optimizations: false,
+        untrimmed: false,
     }
 }
 
 #[test]
 fn every_input_has_its_own_key() {
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    let changes: [&dyn Fn(&mut BuildSettings); 18] = [
+    let changes: [&dyn Fn(&mut BuildSettings); 19] = [
         &|_| {},
         &|all| all.dir = PathBuf::from("/src/x"),
         &|all| all.target.os = "linu".into(),
@@ -35,6 +36,7 @@ fn every_input_has_its_own_key() {
         &|all| all.flags = words(&["-v", ""]),
         &|all| all.ldflags = words(&["-v"]),
         &|all| all.disable_optimizations = true,
+        &|all| all.untrimmed = true,
         &|all| all.environment.set("GOFLAGS", "-mod=mod"),
         &|all| all.environment.set("CGO_ENABLED", "1"),
         &|all| all.environment.set("GOSOMETHING", ""),

@@ -53,8 +53,11 @@ impl Source {
 /// What there is to say in the end.
 enum Answer {
     Same { proof: Option<Proof>, claims: Box<Claims>, built: Vec<String> },
-    Different(Difference),
+    Different(Difference, Option<&'static str>),
 }
+
+/// Why a program may differ although its source is the right one.
+const UNTRIMMED: &str = "it was built without -trimpath, and holds the directories of its build: only a build in the same directories gives the same";
 
 pub(crate) fn verify(process: &Process, verbose: bool, arguments: &VerifyArgs) -> Result<ExitCode> {
     let (reference, program) = match &*arguments.positional {
@@ -179,7 +182,7 @@ impl Work<'_> {
         let (options, claims) = match prepared {
             Ok(prepared) => prepared,
             Err(difference) => {
-                return self.answer(&name, Answer::Different(difference), &caller);
+                return self.answer(&name, Answer::Different(difference, None), &caller);
             }
         };
         let environment = options.environment.clone();
@@ -203,7 +206,7 @@ impl Work<'_> {
         })?;
         let answer = match answer.map_err(|error| failed(&error, reference))? {
             Ok((proof, built)) => Answer::Same { proof: Some(proof), claims, built },
-            Err(difference) => Answer::Different(difference),
+            Err(difference) => Answer::Different(difference, claims.untrimmed.then_some(UNTRIMMED)),
         };
         self.answer(&name, answer, &environment)
     }
@@ -354,9 +357,10 @@ impl Work<'_> {
     fn answer(&self, name: &str, answer: Answer, environment: &Environment) -> Outcome<ExitCode> {
         let (proof, claims, built) = match answer {
             Answer::Same { proof, claims, built } => (proof, claims, built),
-            Answer::Different(difference) => {
+            Answer::Different(difference, hint) => {
                 let message = format!("{name} is not what its source gives: {difference}");
-                return Err(Failure::Refused(CommandError::new(message)));
+                let error = CommandError::new(message).hint(hint.map(str::to_owned));
+                return Err(Failure::Refused(error));
             }
         };
         let mut lines = Vec::new();

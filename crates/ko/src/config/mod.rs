@@ -256,6 +256,7 @@ impl Config {
                     ldflags: list(&build.ldflags, "ldflags")?,
                 },
                 strip: image.strips(),
+                untrimmed: image.is_untrimmed(),
                 check_libraries: image.checks_libraries(&path)?,
             })
         };
@@ -270,6 +271,7 @@ impl Config {
             files: self.default_image.files("defaultImage")?,
             skip_empty_kodata: self.default_image.skips_empty_kodata(),
             strip: self.default_image.strips(),
+            untrimmed: self.default_image.is_untrimmed(),
             check_libraries: self.default_image.checks_libraries("defaultImage")?,
             ldflags: ldflags.templates("--ldflags", &mut parsed)?,
             ..BuildOptions::default()

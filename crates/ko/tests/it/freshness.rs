@@ -417,6 +417,24 @@ fn a_copied_checkout_is_fresh_by_its_content() {
 }
 
 #[test]
+fn a_program_that_holds_directories_is_fresh_in_its_own_alone() {
+    let fixture = fixture();
+    let trimmed = build(&fixture).digest;
+    let _ = fixture.module().file(".ko.yaml", "defaultImage: {trimpath: false}\n");
+    let first = build(&fixture);
+    assert_eq!(first.reason.as_deref(), Some("trimpath was switched on or off"));
+    assert_ne!(first.digest, trimmed);
+    let second = build(&fixture);
+    assert_eq!((second.digest, second.reason), (first.digest.clone(), None));
+    let copy = fixture.sandbox.root().join("copy");
+    let status = Command::new("cp").arg("-r").arg(fixture.sandbox.work()).arg(&copy).status();
+    assert!(status.unwrap().success());
+    let output = fixture.build("--bare --sbom=none --explain").cwd(&copy).output().success();
+    assert!(output.stderr.contains(" is built: "), "{}", output.stderr);
+    assert_ne!(output.stdout.trim().rsplit_once('@').unwrap().1, first.digest);
+}
+
+#[test]
 fn what_is_never_fresh_says_why() {
     let fixture = fixture();
     let rows = [

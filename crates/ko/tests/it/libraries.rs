@@ -114,4 +114,6 @@ fn programs_without_c_cost_nothing_unless_they_have_an_interpreter() {
     // It is said of what is fresh, too.
     let output = fixture.build("-B --sbom=none ./pie").output().success();
     assert!(output.stderr.contains("needs the interpreter"), "{}", output.stderr);
+    let words = ["build", "-B", "--sbom=none", "./pie"];
+    assert_eq!(processes(&fixture, &words), (0, 0), "it is fresh");
 }

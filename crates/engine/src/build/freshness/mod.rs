@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cancel::{Cancel, Cancelled};
-use freshness::{Checker, DepsListing, Reason, Record, RecordKeys, VcsState, reads_what_is_known};
+use freshness::{Checker, DepsListing, Reason, Record, RecordKeys, VcsState, may_be_portable};
 use golang::{BuildSettings, Go};
 use oci::Platform;
 use once::OnceMap;
@@ -204,7 +204,7 @@ impl Freshness {
         (wanted, guessed): (&Wanted, bool),
         checked: &Checked,
     ) -> Option<Checked> {
-        if let Err(never) = reads_what_is_known(&checked.settings) {
+        if let Err(never) = may_be_portable(&checked.settings) {
             if !guessed {
                 outcomes.emit_unshared(wanted, &never);
             }

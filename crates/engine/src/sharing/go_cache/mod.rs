@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cancel::Cancel;
-use freshness::reads_what_is_known;
+use freshness::may_be_portable;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
@@ -72,7 +72,7 @@ impl Sharing {
         threads: NonZeroUsize,
         cancel: &Cancel,
     ) {
-        if reads_what_is_known(settings).is_err() {
+        if may_be_portable(settings).is_err() {
             return;
         }
         let mut seen = HashSet::new();

@@ -97,6 +97,7 @@ mod tests {
             flags: Vec::new(),
             ldflags: Vec::new(),
             disable_optimizations: false,
+            untrimmed: false,
         };
         let places =
             Places::of(&settings, &GoEnv::default(), &[Path::new("/var/ko")], Places::NAMES);

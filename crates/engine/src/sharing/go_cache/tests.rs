@@ -50,6 +50,7 @@ impl Site {
             flags: Vec::new(),
             ldflags: Vec::new(),
             disable_optimizations: false,
+            untrimmed: false,
         };
         let from = BuildCache::new(&dir.path().join("from"));
         let put = |content: &[u8]| {

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use cancel::Cancel;
-use freshness::reads_what_is_known;
+use freshness::may_be_portable;
 use futures::future::join_all;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use golang::{BuildCache, BuildSettings, CacheId, CachedAction, Go};
@@ -58,7 +58,7 @@ struct Made {
 impl Sharing {
     /// Notes what was built, if others may have it.
     pub(crate) fn built(&self, built: Built) {
-        if !self.writes() || reads_what_is_known(&built.settings).is_err() {
+        if !self.writes() || may_be_portable(&built.settings).is_err() {
             return;
         }
         self.objects.built.lock().unwrap_or_else(PoisonError::into_inner).push(built);

@@ -49,6 +49,7 @@ pub(crate) struct Image {
     pub(crate) files: Option<Vec<FileEntry>>,
     pub(crate) skip_empty_kodata: Option<Located<bool>>,
     pub(crate) strip: Option<Located<bool>>,
+    pub(crate) trimpath: Option<Located<bool>>,
     pub(crate) check_libs: Option<Located<String>>,
 }
 
@@ -67,7 +68,7 @@ const GIT: [(&str, &str, &str); 4] = [
 
 impl Image {
     /// The keys.
-    pub(crate) const KEYS: [&str; 20] = [
+    pub(crate) const KEYS: [&str; 21] = [
         "entrypoint",
         "args",
         "cmd",
@@ -87,6 +88,7 @@ impl Image {
         "files",
         "skipEmptyKodata",
         "strip",
+        "trimpath",
         "checkLibs",
     ];
 
@@ -120,6 +122,7 @@ impl Image {
             files: self.files.clone().or_else(|| all.files.clone()),
             skip_empty_kodata: switch(&self.skip_empty_kodata, &all.skip_empty_kodata),
             strip: switch(&self.strip, &all.strip),
+            trimpath: switch(&self.trimpath, &all.trimpath),
             check_libs: text(&self.check_libs, &all.check_libs),
         }
     }
@@ -203,6 +206,11 @@ impl Image {
         self.strip.as_ref().is_some_and(|it| it.value)
     }
 
+    /// Whether programs are built without `-trimpath`.
+    pub(crate) fn is_untrimmed(&self) -> bool {
+        self.trimpath.as_ref().is_some_and(|it| !it.value)
+    }
+
     /// What becomes of programs whose libraries the base has not.
     pub(crate) fn checks_libraries(&self, path: &str) -> Result<CheckLibraries> {
         let Some(Located { value, origin }) = &self.check_libs else {
@@ -215,8 +223,12 @@ impl Image {
     }
 
     /// The switches, by their keys.
-    pub(crate) fn switches(&self) -> [(&'static str, Option<&Located<bool>>); 2] {
-        [("skipEmptyKodata", self.skip_empty_kodata.as_ref()), ("strip", self.strip.as_ref())]
+    pub(crate) fn switches(&self) -> [(&'static str, Option<&Located<bool>>); 3] {
+        [
+            ("skipEmptyKodata", self.skip_empty_kodata.as_ref()),
+            ("strip", self.strip.as_ref()),
+            ("trimpath", self.trimpath.as_ref()),
+        ]
     }
 
     /// The binaries of the build.
@@ -418,6 +430,7 @@ pub(super) fn read(reader: &mut Reader<'_>, path: &str, node: &Node) -> Result<I
         files: None,
         skip_empty_kodata: switch("skipEmptyKodata")?,
         strip: switch("strip")?,
+        trimpath: switch("trimpath")?,
         check_libs: text("checkLibs")?,
     };
     let files = get("files").map(|(node, path)| files::read(reader, &path, node)).transpose()?;

@@ -197,6 +197,7 @@ fn what_is_wrong_of_an_image_is_told_with_its_place() {
         ),
         ("mains: [./a, ./a]", "mains[1]': ./a is there already", "3:18"),
         ("checkLibs: maybe", "checkLibs' must be warn, error or off, not \"maybe\"", "3:16"),
+        ("trimpath: maybe", "trimpath' must be true or false, not \"maybe\"", "3:15"),
         ("strip: maybe", "strip' must be true or false, not \"maybe\"", "3:12"),
         (
             "prebuilt: {linux: a}",
@@ -233,6 +234,14 @@ fn modes_are_octal_however_they_are_written() {
         assert_eq!(files[0].rule.mode, Some(0o644), "{mode}");
         assert_eq!(files[0].rule.target, "/b/c/");
     }
+}
+
+#[test]
+fn a_build_may_trim_its_paths_where_the_others_do_not() {
+    let text = "defaultImage: {trimpath: false}\nbuilds: [{}, {image: {trimpath: true}}]\n";
+    let options = yaml(text).build_options(&List::unset()).unwrap();
+    let builds: Vec<bool> = options.builds.iter().map(|build| build.untrimmed).collect();
+    assert_eq!((options.untrimmed, builds), (true, vec![true, false]));
 }
 
 #[test]
