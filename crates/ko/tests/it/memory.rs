@@ -1,6 +1,9 @@
 //! How much memory the command itself takes, whatever it builds: layers go
 //! through it in pieces.
 
+use std::fs;
+use std::process::Command;
+
 use crate::fixture::Fixture;
 use testkit::base::{Image, Index};
 use testkit::module::solo_big;
@@ -37,6 +40,34 @@ fn it_does_not_grow_with_kodata() {
     assert_small(peak);
     assert_works_in(peak, fresh);
     assert_eq!(fixture.built("out", "latest").platforms(), platforms);
+}
+
+#[test]
+fn it_grows_with_the_names_of_files_beside_the_program_alone() {
+    let fixture = Fixture::on(TestRegistry::start(), &Image::oci("linux/amd64").build());
+    let file = "defaultImage: {files: [{src: web, dst: /srv}]}\n";
+    let _ = fixture.module().main(".").file(".ko.yaml", file);
+    for number in 0..200 {
+        let dir = fixture.sandbox.work().join(format!("web/{number}"));
+        fs::create_dir_all(&dir).unwrap();
+        for name in 0..100 {
+            fs::write(dir.join(format!("{name}.txt")), format!("{number}/{name}")).unwrap();
+        }
+    }
+    let build = || fixture.build("--bare --sbom=none").output().success().peak_memory;
+    let (peak, fresh) = (build(), build());
+    // Names, and what the file system says of each.
+    let names = 20_000 * 1536;
+    assert_small(peak.map(|peak| peak.saturating_sub(names)));
+    assert_works_in(peak, fresh);
+    let image = fixture.built("out", "latest");
+    let layer = image.manifest["layers"][2]["digest"].as_str().unwrap();
+    let layer = fixture.registry.blob("out", layer).unwrap();
+    let path = fixture.sandbox.root().join("layer");
+    fs::write(&path, layer).unwrap();
+    let listed = Command::new("tar").arg("-tzf").arg(&path).output().unwrap().stdout;
+    let lines = listed.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(lines, 200 * 101 + 1, "directories and files");
 }
 
 #[test]

@@ -95,6 +95,37 @@ fn programs_share_an_image_and_an_edit_of_one_sends_one() {
     assert_eq!(alone[1], third[2]);
 }
 
+/// Of an image of five programs, one of which is edited, its layer is sent, and beside it
+/// the documents of the image.
+#[test]
+fn an_edit_of_one_of_five_programs_sends_hardly_more_than_its_layer() {
+    let names = ["migrate", "worker", "a", "b"].map(|name| format!("./cmd/{name}"));
+    let file =
+        format!("builds: [{{main: ./cmd/server, image: {{mains: [{}]}}}}]\n", names.join(", "));
+    let fixture = fixture(&file);
+    let _ = fixture.module().main("cmd/a").main("cmd/b");
+    let words = "-B --sbom=none --platform=linux/amd64 ./cmd/server";
+    let _ = fixture.build(words).output().success();
+    let first = layers(&fixture, "out/server", "latest");
+    let edit = "package main\n\nfunc main() { println(\"edited\") }\n";
+    let _ = fixture.module().file("cmd/worker/main.go", edit);
+    fixture.registry.reset();
+    let _ = fixture.build(words).output().success();
+    let second = fixture.built("out/server", "latest");
+    let edited: Vec<u64> = second.manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .skip(1)
+        .zip(&first)
+        .filter(|(layer, (_, before))| layer["digest"] != **before)
+        .map(|(layer, _)| layer["size"].as_u64().unwrap())
+        .collect();
+    assert_eq!(edited.len(), 1, "{edited:?}");
+    let sent = fixture.registry.counts().bytes_in;
+    assert!(sent * 100 <= edited[0] * 105, "{sent} of {}", edited[0]);
+}
+
 #[test]
 fn the_sbom_has_the_modules_of_all_programs() {
     let file = "\
