@@ -16,6 +16,7 @@ mod clusters;
 mod completion;
 mod compression;
 mod config;
+mod consumers;
 mod containers;
 mod cosign;
 mod counters;
