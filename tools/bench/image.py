@@ -58,7 +58,11 @@ class Bench:
 
     def program(self, name):
         self.write(f"{name}/main.go", MAIN)
-        self.write(f"{name}/data.bin", self.random.randbytes(9_000_000))
+        # Machine code, so that it is compressed as a program is.
+        tools = self.run(["go", "env", "GOTOOLDIR"])
+        code = pathlib.Path(tools, "compile").read_bytes()
+        at = self.random.randrange(len(code) - 9_000_000)
+        self.write(f"{name}/data.bin", code[at:at + 9_000_000])
 
     def edit(self, name, number):
         self.write(f"{name}/main.go", MAIN.replace('"0"', f'"{number}"'))
@@ -153,7 +157,7 @@ def files(bench, host):
         for number in range(10_000):
             bench.write(f"{dir}/{number // 100}/{number}", bench.random.randbytes(20_000))
     bench.write("ours.yaml", "defaultImage: {files: [{src: files, dst: /srv}]}\n")
-    words = ["build", "--bare", "--sbom=none", "--base=" + f"{host}/base"]
+    words = ["build", "--bare", "--sbom=none", f"--base={host}/base"]
     theirs = lambda _: bench.timed([bench.options.ko, "build", "--bare", "--sbom=none", "./theirs"],
                                    KO_DOCKER_REPO=f"{host}/kodata", KO_DEFAULTBASEIMAGE=f"{host}/base",
                                    KOCACHE=bench.root / "theirs")
@@ -228,7 +232,7 @@ def main():
         with registry(root) as host:
             bench = Bench(options, root)
             base(bench, host)
-            for scenario in [several, files, prebuilt]:
+            for scenario in [several, prebuilt, files]:
                 if options.only in scenario.__name__:
                     scenario(bench, host)
 
