@@ -20,6 +20,7 @@ pub mod docker;
 pub mod image_store;
 pub mod kind;
 pub mod kube;
+pub mod link;
 pub mod module;
 mod random;
 pub mod registry;

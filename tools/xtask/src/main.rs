@@ -58,6 +58,8 @@ enum Task {
     Crash(Words),
     /// Builds for a long time, and looks for what grows
     Soak(Words),
+    /// Uses shared caches on real stores, and has those fail in all ways
+    Stores(Words),
     /// Measures ko and ours at the same work, in turns
     Bench(Words),
 }
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Task::Stale(given) => tool("stale", &given.words),
         Task::Crash(given) => tool("crash", &given.words),
         Task::Soak(given) => tool("soak", &given.words),
+        Task::Stores(given) => tool("stores", &given.words),
         Task::Bench(given) => tool("bench", &given.words),
     })
 }
