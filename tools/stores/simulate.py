@@ -7,7 +7,7 @@
 
 Each build is of a commit of the main branch, by a machine that is born empty; its images
 are of all programs. A program comes out the same if nothing in the directories of its packages
-has changed; where the commit is stamped, only at the same commit. The costs are those that were measured with Tekton's 8 images (docs/design/0031-simulation.md).
+has changed; where the commit is stamped, only at the same commit. The costs are those that were measured with Tekton's 8 images (docs/design/0031-shared-caches-in-numbers.md).
 """
 
 import collections

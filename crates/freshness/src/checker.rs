@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::header::Headers;
 use crate::reason::Reason;
@@ -20,6 +20,10 @@ const SHARE: usize = 16;
 
 /// How often the clock is looked at while a build waits for it.
 const MOMENT: Duration = Duration::from_micros(500);
+
+/// How long a build waits at most for the clock of file systems, whose ticks are a few
+/// milliseconds.
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// What one run has seen of the file system. It is made when a run begins,
 /// shared by all its checks, and thrown away: what it saw is not looked at
@@ -92,12 +96,14 @@ impl Checker {
     /// between.
     #[must_use]
     pub fn begin_build(&self) -> SystemTime {
+        let asked = Instant::now();
         loop {
             let now = stat::file_time();
             let since = stat::nanos_of(now).saturating_sub(self.began);
             let since = Duration::from_nanos(u64::try_from(since).unwrap_or_default());
-            // What is just as old as that counts as changed since.
-            if since > stat::LAG {
+            // What is just as old as that counts as changed since. A clock that was set
+            // back does not come so far: then all counts so, and the build is not recorded.
+            if since > stat::LAG || asked.elapsed() > LONGEST {
                 return now;
             }
             // The clock may stand still until its next tick.
@@ -238,5 +244,18 @@ impl Checker {
             Arc::new(CachedSingle { recorded: single.clone(), looked, seen: OnceLock::new() });
         all.push(Arc::clone(&known));
         known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_is_not_waited_for() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let mut checker = Checker::new(NonZero::<usize>::MIN);
+        checker.began = stat::nanos_of(SystemTime::now() + day);
+        assert!(stat::nanos_of(checker.begin_build()) < checker.began);
     }
 }
