@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
+use crate::signals::Signals;
 use crate::ui;
 
 /// Asks a question, and returns the line that is typed.
@@ -23,6 +24,12 @@ pub(crate) fn ask_secret(question: &str) -> Option<String> {
     let before = tcgetattr(io::stdin()).ok()?;
     let mut hidden = before.clone();
     hidden.local_modes -= LocalModes::ECHO;
+    // Ctrl-C gives the terminal back as it was.
+    let shown = before.clone();
+    Signals::end_process_after(move || {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &shown);
+        ui::print_stderr("\n");
+    });
     tcsetattr(io::stdin(), OptionalActions::Flush, &hidden).ok()?;
     let answer = ask(question);
     let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &before);

@@ -12,16 +12,37 @@ pub(crate) use self::unix::{Signals, forward_signal};
 pub(crate) use self::portable::{Signals, forward_signal};
 
 impl Signals {
+    /// Begins to listen; inside of a runtime.
+    pub(crate) fn listen() -> Self {
+        LISTENS.store(true, Ordering::Relaxed);
+        Self::catch()
+    }
+
     /// From now on the next one ends the process at once.
     pub(crate) fn end_process() {
+        Self::wait(|signal| exit(signal));
+    }
+
+    /// The next one ends the process after `first`, unless somebody has begun to listen
+    /// by then.
+    pub(crate) fn end_process_after(first: impl FnOnce() + Send + 'static) {
+        Self::wait(|signal| {
+            if !LISTENS.load(Ordering::Relaxed) {
+                first();
+                exit(signal);
+            }
+        });
+    }
+
+    fn wait(end: impl FnOnce(Signal) + Send + 'static) {
         // Where not even this can be had, nobody is there to hear of it.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
         let mut signals = {
             let _inside = runtime.enter();
-            Self::listen()
+            Self::catch()
         };
-        std::thread::spawn(move || exit(runtime.block_on(signals.next())));
+        std::thread::spawn(move || end(runtime.block_on(signals.next())));
     }
 
     /// Hears one that has come already ([`heard`]), without waiting.
@@ -40,6 +61,9 @@ impl Signals {
 pub(crate) fn exit(signal: Signal) -> ! {
     std::process::exit(signal.exit_code().into())
 }
+
+/// Does somebody listen, and end what goes on?
+static LISTENS: AtomicBool = AtomicBool::new(false);
 
 static SHARED: AtomicBool = AtomicBool::new(false);
 
@@ -108,8 +132,7 @@ mod unix {
     }
 
     impl Signals {
-        /// Begins to listen; inside of a runtime.
-        pub(crate) fn listen() -> Self {
+        pub(super) fn catch() -> Self {
             let listen = |kind| signal(kind).expect("these signals can be caught");
             Self {
                 interrupt: listen(SignalKind::interrupt()),
@@ -164,7 +187,7 @@ mod portable {
     pub(crate) struct Signals;
 
     impl Signals {
-        pub(crate) fn listen() -> Self {
+        pub(super) fn catch() -> Self {
             Self
         }
 

@@ -381,3 +381,30 @@ fn keyless_is_for_those_who_ask_for_it() {
     let output = run.output().success();
     assert!(!output.stderr.contains("signature"), "{}", output.stderr);
 }
+
+/// Ctrl-C where a password is asked for: the terminal shows again what is typed.
+#[test]
+fn a_terminal_is_given_back_at_a_password() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::termios::{LocalModes, tcgetattr};
+    use std::fs::File;
+
+    let fixture = fixture(true);
+    let _ = key(&fixture);
+    let (screen, name) = crate::services::terminal();
+    let terminal = || File::options().read(true).write(true).open(&name).unwrap();
+    let shows = || tcgetattr(&screen).unwrap().local_modes.contains(LocalModes::ECHO);
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut ko = Command::new(env!("CARGO_BIN_EXE_ko"));
+        ko.args(["build", "--bare", "--sign", "--signing-key=cosign.key", "."]);
+        ko.current_dir(fixture.sandbox.work()).env_remove("COSIGN_PASSWORD");
+        ko.env("KO_DOCKER_REPO", "127.0.0.1:1/out").env("HOME", fixture.sandbox.home());
+        ko.stdin(terminal()).stdout(terminal()).stderr(terminal());
+        let mut ko = ko.spawn().unwrap();
+        testkit::service::wait_for("the question", || !shows());
+        kill_process(Pid::from_child(&ko), signal).unwrap();
+        let want = if signal == Signal::INT { 130 } else { 143 };
+        assert_eq!(ko.wait().unwrap().code(), Some(want));
+        assert!(shows());
+    }
+}
