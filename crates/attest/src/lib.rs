@@ -3,6 +3,8 @@
 
 mod encrypted;
 mod envelope;
+mod expected_signer;
+mod identity;
 mod key;
 mod keyless;
 mod pem;
@@ -11,6 +13,8 @@ mod simple;
 mod statement;
 
 pub use envelope::{BUNDLE_TYPE, Envelope, bundle};
+pub use expected_signer::{ExpectedSigner, TrustedRoot, TrustedRootError};
+pub use identity::{Expected, ExpectedIdentity, ExpressionError, Identity};
 pub use key::{SignError, SigningKey, SigningKeyError};
 pub use keyless::{
     Certificate, EphemeralKey, IdentityToken, TokenError, is_granted, keyless_bundle, log_request,

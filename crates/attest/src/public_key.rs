@@ -40,10 +40,24 @@ pub enum PublicKeyError {
     Kind,
 }
 
-/// Something that was to be signed is not, or not by the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key has not signed it")]
-pub struct NotSigned;
+/// Something that was to be signed is not, or not by whom it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct NotSigned {
+    /// Why it does not count.
+    pub reason: String,
+}
+
+impl NotSigned {
+    #[allow(clippy::needless_pass_by_value, reason = "errors are mapped to it")]
+    pub(crate) fn because(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string() }
+    }
+
+    pub(crate) fn no_statement() -> Self {
+        Self::because("there is no statement in it")
+    }
+}
 
 impl PublicKey {
     /// Reads a public key in PEM (`PUBLIC KEY`).
@@ -88,12 +102,12 @@ impl PublicKey {
     /// # Errors
     /// It is neither, or the key has not signed it.
     pub fn statement(&self, json: &[u8]) -> Result<VerifiedStatement, NotSigned> {
-        let (payload, signatures) = parts(json).ok_or(NotSigned)?;
+        let (payload, signatures) = parts(json).ok_or_else(NotSigned::no_statement)?;
         let signed = authenticated(PAYLOAD_TYPE, &payload);
         if !signatures.iter().any(|signature| self.has_signed(&signed, signature)) {
-            return Err(NotSigned);
+            return Err(NotSigned::because("the key has not signed it"));
         }
-        VerifiedStatement::parse(&payload).ok_or(NotSigned)
+        VerifiedStatement::parse(&payload).ok_or_else(NotSigned::no_statement)
     }
 }
 
@@ -115,8 +129,8 @@ impl VerifiedStatement {
     /// # Errors
     /// The JSON is neither an envelope nor a bundle.
     pub fn unverified(json: &[u8]) -> Result<Self, NotSigned> {
-        let (payload, _) = parts(json).ok_or(NotSigned)?;
-        Self::parse(&payload).ok_or(NotSigned)
+        let (payload, _) = parts(json).ok_or_else(NotSigned::no_statement)?;
+        Self::parse(&payload).ok_or_else(NotSigned::no_statement)
     }
 
     /// Whether it is about something of this SHA-256.
@@ -125,7 +139,7 @@ impl VerifiedStatement {
         self.subjects.iter().any(|subject| subject == sha256)
     }
 
-    fn parse(payload: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let statement: Value = serde_json::from_slice(payload).ok()?;
         let subjects = statement["subject"].as_array()?.iter();
         let sha256 = |subject: &Value| subject["digest"]["sha256"].as_str().map(str::to_owned);
@@ -174,7 +188,7 @@ mod tests {
             let other = STANDARD.decode(payload).unwrap();
             let other = String::from_utf8(other).unwrap().replace("1df7", "1df8");
             let forged = text.replace(payload, &STANDARD.encode(other));
-            assert_eq!(key.statement(forged.as_bytes()), Err(NotSigned));
+            assert!(key.statement(forged.as_bytes()).is_err());
             assert!(VerifiedStatement::unverified(forged.as_bytes()).unwrap().is_about("1df8"));
         }
         assert_eq!(key.hint(), private.hint());
@@ -196,7 +210,7 @@ mod tests {
             assert_eq!(PublicKey::from_pem(text), Err(want));
         }
         for text in ["", "{}", r#"{"payloadType":"x"}"#, r#"{"dsseEnvelope":[]}"#] {
-            assert_eq!(VerifiedStatement::unverified(text.as_bytes()), Err(NotSigned));
+            assert!(VerifiedStatement::unverified(text.as_bytes()).is_err());
         }
     }
 }

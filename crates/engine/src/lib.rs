@@ -46,7 +46,9 @@ pub mod verify;
 
 pub use activity::Clock;
 pub use attest::{
-    IdentityToken, PublicKey as SignatureKey, PublicKeyError, SigningKey, SigningKeyError,
+    Expected, ExpectedIdentity, ExpectedSigner, ExpressionError, Identity, IdentityToken,
+    PublicKey as SignatureKey, PublicKeyError, SigningKey, SigningKeyError, TrustedRoot,
+    TrustedRootError,
 };
 pub use bases::{
     BaseError, BaseReference, LocalBaseError, LockedBase, LockedBases, base_circle, known_platforms,

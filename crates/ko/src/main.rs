@@ -12,6 +12,7 @@ mod doctor;
 mod environment;
 mod error;
 mod executables;
+mod expected_signer;
 mod follower;
 mod har;
 mod init;
@@ -100,7 +101,7 @@ fn run(process: &Process) -> Result<ExitCode> {
         Command::Login(arguments) => commands::login(process, &arguments)?,
         Command::Resolve(arguments) => commands::resolve(process, verbose, &arguments)?,
         Command::Run(arguments) => commands::run(process, verbose, &arguments)?,
-        Command::Verify(arguments) => return commands::verify(process, verbose, &arguments),
+        Command::Verify(arguments) => return commands::verify(process, verbose, *arguments),
         Command::Version { .. } => ui::print(&format!("{}\n", cli::VERSION))?,
     }
     Ok(ExitCode::SUCCESS)

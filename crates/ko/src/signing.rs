@@ -7,24 +7,23 @@ use std::time::Duration;
 
 use engine::{
     IdentityToken, KeyProgram, Keyless, ProvenanceOptions, Repository, SbomOptions, SignFormat,
-    SignatureKey, Signer, SigningKey, SigningKeyError, SigningOptions, SigningServices,
-    TokenSource, keychain,
+    Signer, SigningKey, SigningKeyError, SigningOptions, SigningServices, TokenSource, keychain,
 };
 
 use crate::cli::{self, SigningArgs, VERSION};
 use crate::config::{Located, Origin, Signing};
 use crate::environment::Process;
-use crate::error::{CommandError, Kind, Result};
-use crate::{network, prompt, settings, ui};
+use crate::error::{CommandError, Result};
+use crate::{network, prompt, ui};
 
 /// What names a variable in the place of a file.
-const VARIABLE: &str = "env://";
+pub(crate) const VARIABLE: &str = "env://";
 
 /// More than this is no key.
 const LIMIT: u64 = 64 << 10;
 
 /// Names signing without a key of one's own.
-const KEYLESS: &str = "keyless";
+pub(crate) const KEYLESS: &str = "keyless";
 
 /// The ways in which there can be a key.
 const WAYS: &str = "there are three ways: a key, --signing-key cosign.key (PEM, or as `cosign \
@@ -224,31 +223,6 @@ fn confirm(
             Err(key.origin.error(message).also(Some(hint)))
         }
     }
-}
-
-/// Reads a public key, if one is named.
-pub(crate) fn public_key(process: &Process, named: &str) -> Result<Option<SignatureKey>> {
-    if named.is_empty() {
-        return Ok(None);
-    }
-    let wrong = |reason: String| {
-        CommandError::new(format!("reading the key {named} of --signature: {reason}"))
-            .of_kind(Kind::Usage)
-    };
-    let text = match named.strip_prefix(VARIABLE) {
-        Some(name) => {
-            process.text(name).ok_or_else(|| wrong("there is no such variable".to_owned()))?
-        }
-        None => {
-            let path = settings::absolute(process, Path::new(named))?;
-            std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?
-        }
-    };
-    let key = SignatureKey::from_pem(&text).map_err(|error| {
-        let hint = "`cosign public-key --key cosign.key` prints one".to_owned();
-        wrong(error.to_string()).hint(Some(hint))
-    })?;
-    Ok(Some(key))
 }
 
 /// Reads a key.

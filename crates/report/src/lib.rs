@@ -9,6 +9,7 @@ mod page;
 pub mod plan;
 pub mod run;
 mod timings;
+pub mod verification;
 
 pub use doctor::{Check, Doctor, Status};
 pub use timings::{Counters, Image, Span, Timings};

@@ -1,7 +1,9 @@
 //! Finds what is attached to an image: signatures, provenance, SBOMs. Who attached it
 //! is known only where a key has signed it.
 
-use attest::{BUNDLE_TYPE, PublicKey, SLSA_PROVENANCE, VerifiedStatement};
+use std::collections::BTreeSet;
+
+use attest::{BUNDLE_TYPE, ExpectedSigner, Identity, SLSA_PROVENANCE, VerifiedStatement};
 use oci::{Descriptor, Digest, Manifest, Repository, Tag};
 use registry::{Access, Client};
 use serde_json::Value;
@@ -13,6 +15,9 @@ const DOCUMENT: u64 = 64 << 20;
 
 /// The most manifests about an image that are looked at.
 const MOST: usize = 100;
+
+/// The most reasons that are given why nothing that is attached counts.
+const REASONS: usize = 3;
 
 /// What says that a layer is a statement in an envelope, below the tags of cosign 2.
 const ENVELOPE_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
@@ -93,30 +98,51 @@ impl Attached {
         Ok(())
     }
 
-    /// Whether a key has signed the image.
-    pub(super) fn is_signed(&self, subject: Digest, key: &PublicKey) -> bool {
-        let said = self.statements.iter().filter_map(|text| key.statement(text).ok());
-        let mut said = said.filter(|said| said.predicate_type == attest::COSIGN_SIGN);
-        said.any(|said| said.is_about(&subject.hex()))
-            || self.simple.iter().any(|(payload, signature)| {
-                key.has_signed(payload, signature)
-                    && serde_json::from_slice(payload).is_ok_and(|payload: Value| {
-                        payload["critical"]["image"]["docker-manifest-digest"]
-                            == subject.to_string()
-                    })
-            })
+    /// Looks for a signature of the image, and returns the identity that has signed, where
+    /// that is not a key.
+    pub(super) fn signed_by(
+        &self,
+        subject: Digest,
+        signer: &ExpectedSigner,
+    ) -> Result<Option<Identity>, VerifyError> {
+        let mut reasons = BTreeSet::new();
+        for text in &self.statements {
+            match signer.statement(text) {
+                Ok((said, _)) if said.predicate_type != attest::COSIGN_SIGN => {}
+                Ok((said, identity)) if said.is_about(&subject.hex()) => return Ok(identity),
+                Ok(_) => {
+                    let _ = reasons.insert("it is the signature of another image".to_owned());
+                }
+                Err(error) => {
+                    let _ = reasons.insert(error.reason);
+                }
+            }
+        }
+        let is_signed = self.simple.iter().any(|(payload, signature)| {
+            signer.has_signed(payload, signature)
+                && serde_json::from_slice(payload).is_ok_and(|payload: Value| {
+                    payload["critical"]["image"]["docker-manifest-digest"] == subject.to_string()
+                })
+        });
+        match is_signed {
+            true => Ok(None),
+            false => Err(VerifyError::NotSigned {
+                signer: signer.to_string(),
+                attached: reasons.into_iter().take(REASONS).collect(),
+            }),
+        }
     }
 
-    /// The predicate of the image's provenance: what the key has signed, or, without
+    /// The predicate of the image's provenance: what the signer has signed, or, without
     /// one, what anybody says.
     pub(super) fn provenance(
         &self,
         subject: Digest,
-        key: Option<&PublicKey>,
+        signer: Option<&ExpectedSigner>,
     ) -> Result<Option<Value>, VerifyError> {
         for text in &self.statements {
-            let said = match key {
-                Some(key) => key.statement(text),
+            let said = match signer {
+                Some(signer) => signer.statement(text).map(|(said, _)| said),
                 None => VerifiedStatement::unverified(text),
             };
             let Ok(said) = said else { continue };

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::bases::BaseError;
+use crate::error::{Error, ImageError};
+
 /// The first thing in which an image is not what its source gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -25,9 +28,36 @@ impl Difference {
         Self::between("the release of Go", image, source)
     }
 
+    /// Platforms that an image claims and the base of the source does not have, where a
+    /// build fails for that.
+    #[must_use]
+    pub fn of_platforms(claimed: &[String], error: &Error) -> Option<Self> {
+        let error = match error {
+            Error::Base(error) => error,
+            Error::Build { source, .. } => match &**source {
+                ImageError::Base(error) => error,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let available = match error {
+            BaseError::NoPlatform { available, .. } => available.as_slice(),
+            BaseError::OtherPlatform { platform, .. } => std::slice::from_ref(&**platform),
+            _ => return None,
+        };
+        let available: Vec<String> = available.iter().map(ToString::to_string).collect();
+        let (image, source) = (claimed.join(", "), available.join(", "));
+        Some(Self::between("the platforms of the base", image, source))
+    }
+
     /// What has no two sides that could be shown.
     pub(super) fn of(what: impl Into<String>) -> Self {
         Self { place: Vec::new(), what: what.into(), image: None, source: None }
+    }
+
+    /// A document of which all known fields are the same.
+    pub(super) fn unknown() -> Self {
+        Self::of("it has other fields, or is written in another way")
     }
 
     /// A value of the image, and the one that the source gives.

@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use attest::PublicKey;
+use attest::ExpectedSigner;
 use golang::{BuildInfoError, ChildError, Environment, FindError, GoEnvError};
 use oci::{Digest, Reference};
 use registry::{Access, Client, ClientOptions, RegistryError};
@@ -37,6 +37,7 @@ use crate::build::NotAllowed;
 use crate::engine::Engine;
 use crate::execute::Published;
 use crate::hints;
+use crate::image::BASE_DIGEST;
 use crate::image::sbom::{SbomAttach, SbomFormat, SbomOptions, Subject};
 use crate::options::Network;
 
@@ -126,9 +127,14 @@ pub enum VerifyError {
         /// What the program says.
         image: String,
     },
-    /// No key of the caller's has signed it.
-    #[error("it is not signed by the key")]
-    NotSigned,
+    /// Whom the caller names has not signed it.
+    #[error("it is not signed by {signer}{}", because(attached))]
+    NotSigned {
+        /// Who should have signed.
+        signer: String,
+        /// What is wrong with what is attached, if anything is.
+        attached: Vec<String>,
+    },
     /// A URL is none that is fetched from.
     #[error("{url:?} is no URL of a git repository that is fetched from")]
     CloneUrl {
@@ -163,6 +169,14 @@ pub enum VerifyError {
     GoEnv(GoEnvError),
 }
 
+/// Why what is attached does not count.
+fn because(attached: &[String]) -> String {
+    match attached {
+        [] => String::new(),
+        reasons => format!(": {}", reasons.join("; ")),
+    }
+}
+
 impl VerifyError {
     fn registry(error: RegistryError) -> Self {
         Self::Registry(Arc::new(error))
@@ -184,7 +198,7 @@ impl VerifyError {
             Self::NotAllowed(_) => {
                 "a setting that is right for you here, you can set in your own environment"
             }
-            Self::NotSigned => "`cosign tree` lists what is attached to an image",
+            Self::NotSigned { .. } => "`cosign tree` lists what is attached to an image",
             Self::CloneUrl { .. } => {
                 "https, ssh and file URLs are taken, paths, and user@host:path"
             }
@@ -208,7 +222,7 @@ impl VerifyError {
                 | Self::Release { .. }
                 | Self::Subject { .. }
                 | Self::Disagree { .. }
-                | Self::NotSigned
+                | Self::NotSigned { .. }
         )
     }
 }
@@ -220,7 +234,7 @@ pub struct Proof {
     /// Whether it has the digest of what was built. Else its layers are compressed in
     /// another way.
     pub same_digest: bool,
-    /// How many SBOMs are attached, which list the same modules.
+    /// How many SBOMs are attached, which list the same modules or images.
     pub sboms: usize,
 }
 
@@ -229,12 +243,12 @@ pub struct Proof {
 pub struct Verifier {
     client: Client,
     store: Store,
-    key: Option<PublicKey>,
+    signer: Option<ExpectedSigner>,
     dir: TempDir,
 }
 
 impl Verifier {
-    /// Works in a new directory below `parent`, which goes with it. What `key` has not
+    /// Works in a new directory below `parent`, which goes with it. What `signer` has not
     /// signed is refused.
     ///
     /// # Errors
@@ -242,14 +256,14 @@ impl Verifier {
     pub fn new(
         network: &Network,
         parent: &Path,
-        key: Option<PublicKey>,
+        signer: Option<ExpectedSigner>,
     ) -> Result<Self, VerifyError> {
         let dir = tempfile::Builder::new().prefix("ko-verify-").tempdir_in(parent);
         let dir = dir.map_err(|source| VerifyError::Scratch { dir: parent.to_owned(), source })?;
         let store = Store::open(&dir.path().join("image")).map_err(VerifyError::Store)?;
         let options = ClientOptions { skip_verify: network.insecure, ..network.client_options() };
         let client = Client::new(options, Arc::clone(&network.keychain));
-        Ok(Self { client: client.map_err(VerifyError::registry)?, store, key, dir })
+        Ok(Self { client: client.map_err(VerifyError::registry)?, store, signer, dir })
     }
 
     /// The directory that goes with it.
@@ -258,7 +272,7 @@ impl Verifier {
         self.dir.path()
     }
 
-    /// Fetches manifests and configs of an image, and holds it to the key.
+    /// Fetches manifests and configs of an image, and holds it to the signer.
     ///
     /// # Errors
     /// It cannot be had, is no image of ko, or is not signed.
@@ -266,12 +280,10 @@ impl Verifier {
         let parsed: Reference = reference
             .parse()
             .map_err(|_| VerifyError::Reference { reference: reference.to_owned() })?;
-        let specimen = Specimen::fetch(&self.client, &parsed).await?;
-        if let Some(key) = &self.key {
+        let mut specimen = Specimen::fetch(&self.client, &parsed).await?;
+        if let Some(signer) = &self.signer {
             let attached = self.attached(&specimen, specimen.digest).await?;
-            if !attached.is_signed(specimen.digest, key) {
-                return Err(VerifyError::NotSigned);
-            }
+            specimen.signed_by = attached.signed_by(specimen.digest, signer)?;
         }
         Ok(specimen)
     }
@@ -319,7 +331,7 @@ impl Verifier {
 
     async fn provenance(&self, specimen: &Specimen) -> Result<Option<Value>, VerifyError> {
         let attached = self.attached(specimen, specimen.digest).await?;
-        attached.provenance(specimen.digest, self.key.as_ref())
+        attached.provenance(specimen.digest, self.signer.as_ref())
     }
 
     async fn attached(&self, of: &Specimen, subject: Digest) -> Result<Attached, VerifyError> {
@@ -345,6 +357,17 @@ impl Verifier {
             return Ok(Err(difference));
         }
         let mut sboms = 0;
+        if let Some(index) = &specimen.index {
+            let images = index.manifests.iter().map(|entry| entry.digest).collect();
+            let base = index.annotations.get(BASE_DIGEST).and_then(|digest| digest.parse().ok());
+            let others: Vec<Digest> = std::iter::once(specimen.digest).chain(base).collect();
+            for found in self.attached(specimen, specimen.digest).await?.sboms {
+                if let Some(difference) = sboms::compare_images(&found, &images, &others) {
+                    return Ok(Err(difference.within("the index")));
+                }
+                sboms += 1;
+            }
+        }
         for (image, built) in specimen.images.iter().zip(artifact.images()) {
             if built.program.is_none() {
                 continue;

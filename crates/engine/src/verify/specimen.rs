@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
+use attest::Identity;
 use futures::future::try_join_all;
 use golang::BuildInfo;
 use oci::{
@@ -41,6 +42,8 @@ pub struct Specimen {
     pub(super) media_type: MediaType,
     pub(super) index: Option<Index>,
     pub(super) images: Vec<Found>,
+    /// Who has signed it, if that was demanded and is not a key.
+    pub(super) signed_by: Option<Identity>,
 }
 
 /// One image.
@@ -73,6 +76,12 @@ impl Specimen {
         self.digest
     }
 
+    /// Who has signed it, if that was demanded and is not a key.
+    #[must_use]
+    pub fn signed_by(&self) -> Option<&Identity> {
+        self.signed_by.as_ref()
+    }
+
     /// Fetches manifests and configs.
     pub(super) async fn fetch(client: &Client, reference: &Reference) -> Result<Self, VerifyError> {
         let repository = reference.repository().clone();
@@ -81,7 +90,14 @@ impl Specimen {
         if !media_type.is_index() {
             let image = found(client, &repository, (digest, media_type.clone()), &top.bytes);
             let images = vec![image.await?];
-            return Ok(Self { repository, digest, media_type, index: None, images });
+            return Ok(Self {
+                repository,
+                digest,
+                media_type,
+                index: None,
+                images,
+                signed_by: None,
+            });
         }
         let index = Index::parse(&top.bytes).map_err(|_| VerifyError::malformed("its index"))?;
         if index.manifests.is_empty() || index.manifests.len() > IMAGES {
@@ -99,7 +115,7 @@ impl Specimen {
             Ok(Found { platform: entry.platform.clone().unwrap_or(image.platform), ..image })
         });
         let images = try_join_all(images).await?;
-        Ok(Self { repository, digest, media_type, index: Some(index), images })
+        Ok(Self { repository, digest, media_type, index: Some(index), images, signed_by: None })
     }
 
     /// Fetches the layers that are ko's, and reads the programs in them.

@@ -24,7 +24,13 @@ const SECTIONS: [Section; 8] = [
     Section {
         heading: "What is expected",
         common: &["commit", "signature", "source", "source-uri", "trust-cache"],
-        other: &[],
+        other: &[
+            "certificate-identity",
+            "certificate-identity-regexp",
+            "certificate-oidc-issuer",
+            "certificate-oidc-issuer-regexp",
+            "trusted-root",
+        ],
     },
     Section {
         heading: "Manifests",

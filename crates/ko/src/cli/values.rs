@@ -9,7 +9,7 @@ pub(crate) fn values(command: &str, long: &str) -> &'static [&'static str] {
         "check-libs" => &["error", "off", "warn"],
         "compression" => &["estargz", "gzip", "none", "zstd"],
         "compression-level" => &["1", "2", "3", "4", "5", "6", "7", "8", "9"],
-        "output" if command == "doctor" => &["json", "text"],
+        "output" if matches!(command, "doctor" | "verify") => &["json", "text"],
         "output" => &["json", "ndjson", "text"],
         "platform" => &COMMON_PLATFORMS,
         "progress" => &["auto", "json", "live", "plain", "quiet"],

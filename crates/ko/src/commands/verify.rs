@@ -1,6 +1,8 @@
 //! Runs `ko verify`: builds the source of an image again, and says whether the image is
 //! what comes of it.
 
+mod answer;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,15 +14,17 @@ use engine::{
     PlatformMatcher, Published, SharingOptions, VerifiedBuild, probe,
 };
 
+use report::verification::Verdict;
 use tokio::runtime::Runtime;
 
+use self::answer::Same;
 use super::session;
-use crate::cli::{self, ImageArgs, PublishArgs, VerifyArgs};
+use crate::cli::{self, ImageArgs, Output, PublishArgs, VerifyArgs};
 use crate::config::Config;
 use crate::environment::{self, Process};
 use crate::error::{CommandError, Kind, Result};
 use crate::signals::Signals;
-use crate::{network, progress, settings, signing, ui};
+use crate::{expected_signer, network, settings, ui};
 
 /// The exit code where nobody has named the source.
 const CLAIM: u8 = 10;
@@ -50,16 +54,20 @@ impl Source {
     }
 }
 
-/// What there is to say in the end.
-enum Answer {
-    Same { proof: Option<Proof>, claims: Box<Claims>, built: Vec<String> },
-    Different(Difference, Option<&'static str>),
-}
-
 /// Why a program may differ although its source is the right one.
 const UNTRIMMED: &str = "it was built without -trimpath, and holds the directories of its build: only a build in the same directories gives the same";
 
-pub(crate) fn verify(process: &Process, verbose: bool, arguments: &VerifyArgs) -> Result<ExitCode> {
+pub(crate) fn verify(
+    process: &Process,
+    verbose: bool,
+    mut arguments: VerifyArgs,
+) -> Result<ExitCode> {
+    // It is the answer that is printed, and not the build.
+    let output = std::mem::replace(&mut arguments.image.output, Output::Text);
+    if output == Output::Ndjson {
+        return Err(usage("--output=ndjson is for builds: an answer is json or text"));
+    }
+    let arguments = &arguments;
     let (reference, program) = match &*arguments.positional {
         [reference] => (reference, None),
         [reference, program] => (reference, Some(program.as_str())),
@@ -72,12 +80,11 @@ pub(crate) fn verify(process: &Process, verbose: bool, arguments: &VerifyArgs) -
     let source = source(process, arguments)?;
     let mut publish = cli::build_words(&["--push=false"]).publish;
     publish.insecure_registry = arguments.insecure_registry;
-    let work = Work { process, verbose, arguments, publish, source, program };
+    let work = Work { process, verbose, arguments, output, publish, source, program };
     match work.run(reference) {
         Ok(code) => Ok(code),
-        Err(Failure::Refused(error)) => {
-            ui::fail(&error, progress::marks(process));
-            Ok(ExitCode::from(DIFFERENT))
+        Err(Failure::Not(verdict, error)) => {
+            answer::not(process, output, (reference, verdict, &error))
         }
         Err(Failure::Failed(error)) => Err(error),
     }
@@ -85,7 +92,9 @@ pub(crate) fn verify(process: &Process, verbose: bool, arguments: &VerifyArgs) -
 
 /// Why there is no answer.
 enum Failure {
-    Refused(CommandError),
+    /// The image does not pass.
+    Not(Verdict, CommandError),
+    /// It cannot be found out.
     Failed(CommandError),
 }
 
@@ -106,13 +115,20 @@ fn failed(error: &VerifyError, reference: &str) -> Failure {
     let shown = CommandError::of(error).hint(error.hint());
     let shown = shown.context(&format!("verifying {reference}"));
     match error {
-        error if error.is_refusal() => Failure::Refused(shown),
+        error if error.is_refusal() => Failure::Not(Verdict::Refused, shown),
         VerifyError::Registry(_) => Failure::Failed(shown.of_kind(Kind::Registry)),
         VerifyError::Reference { .. }
         | VerifyError::CloneUrl { .. }
         | VerifyError::Commit { .. } => Failure::Failed(shown.of_kind(Kind::Usage)),
         _ => Failure::Failed(shown),
     }
+}
+
+/// What is something else than the source gives.
+fn different(name: &str, difference: &Difference, untrimmed: bool) -> Failure {
+    let message = format!("{name} is not what its source gives: {difference}");
+    let hint = untrimmed.then(|| UNTRIMMED.to_owned());
+    Failure::Not(Verdict::Different, CommandError::new(message).hint(hint))
 }
 
 /// What the caller expects.
@@ -149,6 +165,7 @@ struct Work<'a> {
     process: &'a Process,
     verbose: bool,
     arguments: &'a VerifyArgs,
+    output: Output,
     publish: PublishArgs,
     source: Source,
     /// The program that is expected.
@@ -157,8 +174,8 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn run(&self, reference: &str) -> Outcome<ExitCode> {
-        let key = signing::public_key(self.process, &self.arguments.signature)?;
-        let verifier = Verifier::new(&self.network()?, &environment::temp_dir(), key);
+        let signer = expected_signer::read(self.process, self.arguments)?;
+        let verifier = Verifier::new(&self.network()?, &environment::temp_dir(), signer);
         let verifier = verifier.map_err(|error| failed(&error, reference))?;
         let runtime = session::runtime(FETCHES)?;
         let fetched =
@@ -168,8 +185,7 @@ impl Work<'_> {
         if self.arguments.trust_cache
             && let Some(claims) = self.at_once(&verifier, &specimen)?
         {
-            let answer = Answer::Same { proof: None, claims: Box::new(claims), built: Vec::new() };
-            return self.answer(&name, answer, &Environment::new());
+            return self.same(&specimen, (&claims, None, Vec::new()), &Environment::new());
         }
         let caller = Environment::from_iter(self.process.variables().iter().cloned());
         let prepared = wait(&runtime, async {
@@ -181,22 +197,29 @@ impl Work<'_> {
         })?;
         let (options, claims) = match prepared {
             Ok(prepared) => prepared,
-            Err(difference) => {
-                return self.answer(&name, Answer::Different(difference, None), &caller);
-            }
+            Err(difference) => return Err(different(&name, &difference, false)),
         };
         let environment = options.environment.clone();
         let word = self.program.unwrap_or(&claims.import_path).to_owned();
         let who = (self.process, self.verbose);
         let answer = session::run(who, options, &self.arguments.image, &[], async |engine, _| {
-            let built = engine.build(std::slice::from_ref(&word)).await;
-            let built = built.map_err(|error| {
-                let base = claims.base.as_ref().filter(|_| error.kind() == ErrorKind::Registry);
-                let hint = base.map(|(name, digest)| {
-                    format!("the image says that its base is {name}@{digest}")
-                });
-                session::unpublished(&error, engine.work_dir(), &[]).also(hint)
-            })?;
+            let built = match engine.build(std::slice::from_ref(&word)).await {
+                Ok(built) => built,
+                Err(error) => {
+                    let is_claimed = self.arguments.image.platform.is_empty();
+                    if let Some(difference) = Difference::of_platforms(&claims.platforms, &error)
+                        && is_claimed
+                    {
+                        return Ok(Ok(Err(difference)));
+                    }
+                    let base = claims.base.as_ref();
+                    let base = base.filter(|_| error.kind() == ErrorKind::Registry);
+                    let hint = base.map(|(name, digest)| {
+                        format!("the image says that its base is {name}@{digest}")
+                    });
+                    return Err(session::unpublished(&error, engine.work_dir(), &[]).also(hint));
+                }
+            };
             let compared = compare(&verifier, &specimen, &claims, (engine, &built)).await;
             if !self.arguments.trust_cache {
                 // What was learnt goes with the cache.
@@ -204,11 +227,20 @@ impl Work<'_> {
             }
             Ok(compared)
         })?;
-        let answer = match answer.map_err(|error| failed(&error, reference))? {
-            Ok((proof, built)) => Answer::Same { proof: Some(proof), claims, built },
-            Err(difference) => Answer::Different(difference, claims.untrimmed.then_some(UNTRIMMED)),
-        };
-        self.answer(&name, answer, &environment)
+        match answer.map_err(|error| failed(&error, reference))? {
+            Ok((proof, built)) => self.same(&specimen, (&claims, Some(proof), built), &environment),
+            Err(difference) => Err(different(&name, &difference, claims.untrimmed)),
+        }
+    }
+
+    fn same(
+        &self,
+        specimen: &Specimen,
+        (claims, proof, built_with): (&Claims, Option<Proof>, Vec<String>),
+        environment: &Environment,
+    ) -> Outcome<ExitCode> {
+        let same = Same { specimen, claims, proof, built_with, environment };
+        Ok(answer::same((self.arguments, self.output), &self.source, same)?)
     }
 
     /// How the registry of the image is spoken to: by the configuration of the source,
@@ -352,69 +384,6 @@ impl Work<'_> {
         })?;
         Ok(known.filter(|known| *known == [specimen.digest()]).map(|_| claims))
     }
-
-    /// Says what was found.
-    fn answer(&self, name: &str, answer: Answer, environment: &Environment) -> Outcome<ExitCode> {
-        let (proof, claims, built) = match answer {
-            Answer::Same { proof, claims, built } => (proof, claims, built),
-            Answer::Different(difference, hint) => {
-                let message = format!("{name} is not what its source gives: {difference}");
-                let error = CommandError::new(message).hint(hint.map(str::to_owned));
-                return Err(Failure::Refused(error));
-            }
-        };
-        let mut lines = Vec::new();
-        let mut line = |head: &str, text: String| {
-            if !text.is_empty() {
-                lines.push(format!("  {head:<11}{text}\n"));
-            }
-        };
-        line("program", format!("ko://{}", claims.import_path));
-        let commit = claims.commit.as_deref().unwrap_or("no commit");
-        let changes = if claims.modified { ", with changes that are not committed" } else { "" };
-        line(
-            "source",
-            match &self.source {
-                Source::Dir(dir) | Source::Here(dir) => dir.display().to_string(),
-                Source::Commit(url, commit) => format!("{url} at {commit}"),
-                Source::Repository(url) => format!("{url} at {commit}"),
-            },
-        );
-        if claims.commit.is_some() {
-            line("commit", format!("{commit}{changes}"));
-        }
-        line(
-            "proven",
-            match &proof {
-                Some(proof) if !proof.same_digest => {
-                    "diff_ids, configs and manifests; layers are compressed in another way"
-                        .to_owned()
-                }
-                _ => "the digest: every byte".to_owned(),
-            },
-        );
-        if let Some(proof) = proof.filter(|proof| proof.sboms > 0) {
-            line("SBOMs", format!("{}, with the same modules", proof.sboms));
-        }
-        if !self.arguments.signature.is_empty() {
-            line("signature", format!("by the key {}", self.arguments.signature));
-        }
-        line("its word", its_word(&claims));
-        line("built with", built.join(", "));
-        line("trusted", trusted(environment, &claims, self.arguments.trust_cache));
-        let verdict = match (self.source.is_named(), self.arguments.trust_cache) {
-            (true, false) => "verified",
-            (true, true) => "verified, trusting the cache of this machine",
-            (false, false) => "consistent with its own claim",
-            (false, true) => "consistent with its own claim, trusting the cache of this machine",
-        };
-        ui::print(&format!("{verdict}: {name}\n{}", lines.concat()))?;
-        if self.source.is_named() {
-            return Ok(ExitCode::SUCCESS);
-        }
-        ui::log("Nobody has said which source is expected: --source, or --source-uri and --commit");
-        Ok(ExitCode::from(CLAIM))
-    }
 }
 
 /// Waits for work that a signal ends.
@@ -452,42 +421,4 @@ fn claimed_base(claims: &Claims) -> Option<(BaseReference, Digest)> {
 fn is_configured(options: &Options, base: &BaseReference) -> bool {
     let mut configured = [&options.default_base].into_iter().chain(options.base_overrides.values());
     base.tag().is_some_and(|tag| configured.any(|base| base.tag() == Some(tag.clone())))
-}
-
-/// What was taken from the image, since it decides nothing that is not compared.
-fn its_word(claims: &Claims) -> String {
-    let mut said = vec![claims.go.clone()];
-    said.extend(claims.base.as_ref().map(|(name, digest)| format!("{name}@{digest}")));
-    said.push(claims.platforms.join(" "));
-    said.extend(claims.variables.iter().map(|(name, value)| format!("{name}={value}")));
-    if let Some((seconds, _)) = &claims.created {
-        said.push(format!("SOURCE_DATE_EPOCH={seconds}"));
-    }
-    if let Some((seconds, _)) = &claims.kodata_created {
-        said.push(format!("KO_DATA_DATE_EPOCH={seconds}"));
-    }
-    said.retain(|text| !text.is_empty());
-    said.join(", ")
-}
-
-/// What was believed.
-fn trusted(environment: &Environment, claims: &Claims, cache: bool) -> String {
-    let mut trusted = vec![format!(
-        "{} of this machine",
-        match &*claims.go {
-            "" => "go",
-            go => go,
-        }
-    )];
-    match cache {
-        true => trusted.push("its caches".to_owned()),
-        false => trusted.push("modules by go.sum".to_owned()),
-    }
-    for name in ["GOSUMDB", "GONOSUMDB", "GOPRIVATE"] {
-        let value = environment.get(name).unwrap_or_default();
-        if !value.is_empty() {
-            trusted.push(format!("{name}={}", value.to_string_lossy()));
-        }
-    }
-    trusted.join(", ")
 }

@@ -27,6 +27,7 @@ mod doctor;
 mod dry_run;
 mod engines;
 mod errors;
+mod expected_signer;
 mod files;
 mod fixture;
 mod freshness;

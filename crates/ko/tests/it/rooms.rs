@@ -157,8 +157,8 @@ const ROOMS: [(&str, &[&str]); 35] = [
     (
         "verify",
         &[
-            "bases", "blocking", "build", "engine", "execute", "hints", "image", "options",
-            "probe", "redact",
+            "bases", "blocking", "build", "engine", "error", "execute", "hints", "image",
+            "options", "probe", "redact",
         ],
     ),
 ];

@@ -16,6 +16,7 @@ pub(crate) fn check_run(command: &Command, output: &Output) {
     let has = |word: &str| words.iter().any(|other| other == word);
     let schema = match () {
         () if has("doctor") => "doctor.schema.json",
+        () if has("verify") => "verify.schema.json",
         () if has("--dry-run") => "plan.schema.json",
         () => "run.schema.json",
     };

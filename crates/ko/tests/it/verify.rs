@@ -101,6 +101,20 @@ fn what_the_source_gives_is_verified() {
     assert!(output.stdout.starts_with(want), "{}", output.stdout);
     let output = fixture.verify(&uri, "plain").output().failure(10);
     assert!(output.stdout.starts_with("consistent with its own claim"), "{}", output.stdout);
+    let output = fixture.verify(&format!("--output=json {words}"), "plain").output().success();
+    let answer: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(answer["verdict"], "verified");
+    assert_eq!(answer["found"]["commit"], head);
+    assert_eq!(answer["found"]["trustedCache"], true);
+    // SBOMs of the index and of both of its images; one that lists something else.
+    assert_eq!(answer["found"]["sboms"], 3);
+    let index = fixture.built("out", "plain").digest.replace(':', "-");
+    let image = fixture.children("out", &fixture.built("out", "plain"))[0].digest.clone();
+    let sbom = |of: &str| fixture.registry.manifest("out", &format!("{of}.sbom")).unwrap().bytes;
+    let (own, other) = (sbom(&index), sbom(&image.replace(':', "-")));
+    let _ = fixture.registry.put_manifest("out", &format!("{index}.sbom"), MANIFEST, other);
+    refused(fixture.verify(&words, "plain").output(), "the index: the SBOM: an image: ");
+    let _ = fixture.registry.put_manifest("out", &format!("{index}.sbom"), MANIFEST, own);
     // Here nothing has to be built.
     let trace = Trace::new(fixture.sandbox.root().join("trace"));
     let reference = format!("{}/out:plain", fixture.registry.host());
@@ -206,6 +220,44 @@ fn forged_images_are_refused() {
         .output()
         .success();
     refused(fixture.cached("base"), "the base: the image has ");
+    // A base that lacks the platform.
+    let base = Index::oci().image(Image::oci("linux/arm64")).image(Image::oci("linux/s390x"));
+    base.build().push(&fixture.registry, "base", "lacking");
+    let lacking = format!("--base={}/base:lacking", fixture.registry.host());
+    let words = format!("--trust-cache --source=. {lacking}");
+    refused(
+        fixture.verify(&words, "kodata").output(),
+        "the platforms of the base: the image has linux/amd64, the source gives linux/arm64, linux/s390x",
+    );
+    // A tag that was moved to another image: what is at the tag is what is answered for.
+    let moved = fixture.registry.manifest("out", "label").unwrap();
+    let _ = fixture.registry.put_manifest("out", "moved", MANIFEST, moved.bytes);
+    refused(fixture.cached("moved"), "the config: config.Labels");
+    // A manifest with a field that nobody knows, or that is written in another way.
+    let image = fixture.built("out", "kodata");
+    for (tag, change, want) in [
+        ("field", ("{", "{\"hidden\":true,"), "the manifest: it has other fields"),
+        ("space", ("{", "{ "), "is written in another way"),
+        (
+            "annotation",
+            ("\"layers\"", "\"annotations\":{\"a\":\"b\"},\"layers\""),
+            "the manifest: ",
+        ),
+    ] {
+        let mut manifest = image.manifest.clone();
+        if tag == "annotation" {
+            let _ = manifest.as_object_mut().unwrap().remove("annotations");
+        }
+        let manifest = manifest.to_string().replacen(change.0, change.1, 1);
+        let _ = fixture.registry.put_manifest("out", tag, MANIFEST, manifest.into_bytes());
+        let words = "--output=json --trust-cache --source=.";
+        let output = fixture.verify(words, tag).output().failure(11);
+        let answer: Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!(answer["verdict"], "different", "{tag}");
+        let reason = answer["reason"].as_str().unwrap();
+        assert!(tag == "annotation" || reason.contains(want), "{want}: {reason}");
+        assert!(output.stderr.contains(reason), "{}", output.stderr);
+    }
     // A byte of the program, with a config that says so, and with one that does not.
     let change = |tag: &str, from: &[u8], to: &[u8], consistent: bool| {
         forge(&fixture, &fixture.built("out", "kodata"), tag, consistent, |layer| {
@@ -408,10 +460,14 @@ fn caches_that_lie_are_not_believed() {
         }
     }
     assert!(poisoned > 0);
-    let _ = build("--bare -t poisoned --rebuild");
+    let shared = "file:../shared";
+    let _ = build(&format!("--bare -t poisoned --rebuild --cache-to={shared}"));
+    // All have the lie now: the records, programs and layers of ko, the build cache of go,
+    // and the shared cache.
     let run = |words: &str, tag: &str| fixture.verify(words, tag).env("GOCACHE", &cache).output();
     let _ = run("--trust-cache --source=.", "poisoned").success();
-    refused(run("--source=.", "poisoned"), "/ko-app/app: the section .");
+    let words = format!("--source=. --cache-from={shared}");
+    refused(run(&words, "poisoned"), "/ko-app/app: the section .");
     let _ = run("--source=.", "honest").success();
 }
 

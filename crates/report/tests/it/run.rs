@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use ko_report::plan::Plan;
 use ko_report::run::{Line, Run};
+use ko_report::verification::Verification;
 use serde_json::Value;
 
 /// A document as the first release wrote it. It never changes.
 const FIRST: &str = include_str!("run-1.json");
 
-fn schemas() -> [(&'static str, String); 3] {
+fn schemas() -> [(&'static str, String); 4] {
     let text = |schema: &schemars::Schema| serde_json::to_string_pretty(schema).unwrap() + "\n";
     [
         ("run.schema.json", text(&schemars::schema_for!(Run))),
         ("run-line.schema.json", text(&schemars::schema_for!(Line))),
         ("plan.schema.json", text(&schemars::schema_for!(Plan))),
+        ("verify.schema.json", text(&schemars::schema_for!(Verification))),
     ]
 }
 
@@ -77,7 +79,7 @@ fn an_older_reader_still_finds_everything() {
 #[test]
 fn a_line_says_what_it_is() {
     let run: Run = serde_json::from_str(FIRST).unwrap();
-    let [_, (_, schema), _] = schemas();
+    let [_, (_, schema), ..] = schemas();
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     let image = Line::Image(Box::new(run.images[0].clone()));
     for (line, want) in [(image, "image"), (Line::Run(Box::new(run)), "run")] {
