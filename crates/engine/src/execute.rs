@@ -190,12 +190,12 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// The plan when all layers of shared caches are where they are needed: those that
-    /// a destination lacks are fetched, and what cannot be had is built.
+    /// The plan when all layers that are not here are where they are needed: those that a
+    /// destination lacks are fetched from shared caches, and what cannot be had is built.
     async fn secured<'a>(&self, plan: &'a Plan) -> Cow<'a, Plan> {
         let Some(sharing) = self.sharing else { return Cow::Borrowed(plan) };
         let is_shared = |planned: &PlannedProgram| {
-            planned.all_targets().iter().any(|(.., checked)| checked.from.is_some())
+            planned.all_targets().iter().any(|(.., checked)| checked.is_layer_away)
         };
         if !plan.programs.iter().any(is_shared) {
             return Cow::Borrowed(plan);
@@ -217,8 +217,8 @@ impl Executor<'_> {
         let secured = async move |targets: &[Arc<Checked>]| {
             let targets = planned.selected.images().zip(targets);
             let targets = targets.map(|(base, checked)| async move {
-                match (&checked.verdict, &checked.from) {
-                    (Verdict::Fresh(built), Some(_)) => {
+                match (&checked.verdict, checked.is_layer_away) {
+                    (Verdict::Fresh(built), true) => {
                         let layer = &base.added(&built.layer);
                         let is_had = self.destinations.has_layer(name, layer).await
                             || sharing.provide(&built.layer).await;

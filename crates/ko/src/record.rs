@@ -9,7 +9,7 @@ use engine::{
     Repository, Work,
 };
 use report::run::{self, Attachment, Base, Failure, Line, PlatformImage, Run, Traffic};
-use report::{Counters, Span, Timings};
+use report::{Counters, SharedCache, Span, Timings};
 
 use crate::cli::VERSION;
 use crate::error::CommandError;
@@ -41,6 +41,7 @@ struct Notes {
     attachments: Vec<Attachment>,
     /// By repository.
     traffic: HashMap<String, Traffic>,
+    shared_caches: Vec<SharedCache>,
     published: Vec<Published>,
 }
 
@@ -103,6 +104,15 @@ impl Recorder {
                 subject: subject.to_string(),
             }),
             Event::Exchange(exchange) => notes.count(exchange),
+            Event::SharedCacheMoved { cache, round_trips, sent, received, failure } => {
+                notes.shared_cache(SharedCache {
+                    url: cache.clone(),
+                    round_trips: *round_trips,
+                    bytes_sent: *sent,
+                    bytes_received: *received,
+                    failure: failure.clone(),
+                });
+            }
             _ => {}
         }
         None
@@ -141,6 +151,7 @@ impl Recorder {
             seconds: rounded(now.saturating_duration_since(self.begun)),
             succeeded,
             counters: notes.counters(counted),
+            shared_caches: notes.shared_caches.clone(),
             images,
             stages: notes.spans.clone(),
         }
@@ -184,6 +195,11 @@ impl Notes {
         });
         let (import_path, platform) = (import_path.to_owned(), platform.to_owned());
         Line::Program { import_path, platform, fresh: reason.is_none(), reason }
+    }
+
+    fn shared_cache(&mut self, cache: SharedCache) {
+        self.shared_caches.retain(|other| other.url != cache.url);
+        self.shared_caches.push(cache);
     }
 
     fn count(&mut self, exchange: &Exchange) {

@@ -1,6 +1,7 @@
 //! Reads which caches are shared with other machines, and whom they are believed from.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,6 +24,14 @@ const PUBLIC_KEY: &str = "KO_CACHE_PUBLIC_KEY";
 /// Signs what is written: the same.
 const SECRET_KEY: &str = "KO_CACHE_SECRET_KEY";
 
+/// Whoever builds on this machine believes these: below `$XDG_CONFIG_HOME`, which is
+/// `~/.config` if it is not set.
+const TRUSTED: &str = "ko/cache-keys";
+
+/// The URL that stands for the repository beside the images, and how that is called.
+const BESIDE: &str = "oci:";
+const SIBLING: &str = "ko-cache";
+
 /// How keys of minisign begin, in base64; a path that does is written with `./`.
 const KEY: &str = "RW";
 
@@ -44,14 +53,17 @@ pub(crate) fn sharing(
     let mut options = SharingOptions::default();
     for item in &from.items {
         let by_repository = matches!(item.origin, Origin::File(_));
-        options.from.push(SharedFrom { url: url(item)?, by_repository });
+        options.from.push(SharedFrom { url: url(process, item)?, by_repository });
     }
-    options.to = to.items.iter().map(url).collect::<Result<_>>()?;
+    options.to = to.items.iter().map(|item| url(process, item)).collect::<Result<_>>()?;
     if options.is_empty() {
         return Ok(options);
     }
     options.machine = network::machine(process);
-    options.trusted.extend(key::<PublicKey>(process, PUBLIC_KEY)?);
+    options.trusted = match key::<PublicKey>(process, PUBLIC_KEY)? {
+        Some(key) => vec![key],
+        None => trusted(process)?,
+    };
     options.secret = key::<SecretKey>(process, SECRET_KEY)?.map(Arc::new);
     Ok(options)
 }
@@ -79,8 +91,40 @@ fn words(text: Option<String>) -> Vec<String> {
 }
 
 /// The URL of a shared cache.
-pub(crate) fn url(item: &Located<String>) -> Result<CacheUrl> {
-    item.value.parse().map_err(|error| item.origin.error(error))
+pub(crate) fn url(process: &Process, item: &Located<String>) -> Result<CacheUrl> {
+    let text = match item.value.as_str() {
+        BESIDE => {
+            let images = process.text("KO_DOCKER_REPO").unwrap_or_default();
+            format!("oci://{}/{SIBLING}", images.trim_end_matches('/'))
+        }
+        text => text.to_owned(),
+    };
+    text.parse().map_err(|error| {
+        let error = item.origin.error(error);
+        match item.value.as_str() {
+            BESIDE => error.hint(Some(format!(
+                "{BESIDE} is the repository {SIBLING} beside the images: KO_DOCKER_REPO must name a registry"
+            ))),
+            _ => error,
+        }
+    })
+}
+
+/// The keys of this user's own file, a line each, among comments of minisign.
+fn trusted(process: &Process) -> Result<Vec<PublicKey>> {
+    let home = || process.path("HOME").map(|home| home.join(".config"));
+    let Some(dir) = process.path("XDG_CONFIG_HOME").or_else(home) else { return Ok(Vec::new()) };
+    let path = dir.join(TRUSTED);
+    let failed = |error: &dyn std::error::Error| {
+        CommandError::of(error).context(&format!("reading {}", path.display()))
+    };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(&error)),
+    };
+    let keys = text.lines().map(str::trim).filter(|line| line.starts_with(KEY));
+    keys.map(|line| line.parse().map_err(|error: engine::KeyError| failed(&error))).collect()
 }
 
 /// The key of a variable, or of the file that it names.

@@ -12,4 +12,4 @@ mod timings;
 pub mod verification;
 
 pub use doctor::{Check, Doctor, Status};
-pub use timings::{Counters, Image, Span, Timings};
+pub use timings::{Counters, Image, SharedCache, Span, Timings};

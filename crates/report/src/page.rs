@@ -34,6 +34,7 @@ pub(crate) fn render(timings: &Timings) -> String {
     counters(&mut page, timings);
     chart(&mut page, timings);
     sums(&mut page, timings);
+    shared_caches(&mut page, timings);
     reasons(&mut page, timings);
     page.push_str("</body>\n</html>\n");
     page
@@ -160,6 +161,30 @@ fn sums(page: &mut String, timings: &Timings) {
         );
     }
     page.push_str("</table>\n<p>Stages overlap: the sums are more than the run took.</p>\n");
+}
+
+fn shared_caches(page: &mut String, timings: &Timings) {
+    if timings.shared_caches.is_empty() {
+        return;
+    }
+    page.push_str(
+        "<h2>Shared caches</h2>\n<table>\n<tr><th>cache</th><th class=\"number\">round trips</th>\
+         <th class=\"number\">sent</th><th class=\"number\">received</th></tr>\n",
+    );
+    for cache in &timings.shared_caches {
+        let failure = cache.failure.as_ref().map(|failure| format!(": {failure}"));
+        let _ = writeln!(
+            page,
+            "<tr><td>{}{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>\
+             <td class=\"number\">{}</td></tr>",
+            escape(&cache.url),
+            escape(&failure.unwrap_or_default()),
+            cache.round_trips,
+            bytes(cache.bytes_sent),
+            bytes(cache.bytes_received),
+        );
+    }
+    page.push_str("</table>\n");
 }
 
 /// Why what was built was built.

@@ -25,6 +25,9 @@ pub struct Timings {
     pub succeeded: bool,
     /// What was counted.
     pub counters: Counters,
+    /// What was moved from and to caches that machines share; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_caches: Vec<SharedCache>,
     /// The images, by import path and platform.
     pub images: Vec<Image>,
     /// What was done, in the order in which it began.
@@ -51,6 +54,23 @@ pub struct Counters {
     pub layers_made: u64,
     /// Layers that the cache had.
     pub layers_reused: u64,
+}
+
+/// A cache that machines share, in one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SharedCache {
+    /// Its URL.
+    pub url: String,
+    /// Requests that were answered; of a directory, files that were looked at.
+    pub round_trips: u64,
+    /// Bytes of content that were sent.
+    pub bytes_sent: u64,
+    /// Bytes of content that were received.
+    pub bytes_received: u64,
+    /// Why the run has gone on without it; absent if it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// An image of a run.

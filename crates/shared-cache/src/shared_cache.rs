@@ -1,8 +1,9 @@
 //! One shared cache in one run: what it keeps is checked, what it costs is counted,
 //! and one that is slow or broken is given up, for the rest of the run.
 
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub struct SharedCache {
     storage: Arc<dyn Storage>,
     meter: Meter,
     failure: OnceLock<StorageError>,
+    /// Whoever has these writes them again.
+    damaged: Mutex<HashSet<BlobId>>,
 }
 
 /// What became of a blob that was asked for.
@@ -57,7 +60,7 @@ impl SharedCache {
     /// A cache on a storage of the caller's own, which tells `meter` what it moves.
     #[must_use]
     pub fn new(url: CacheUrl, storage: Arc<dyn Storage>, meter: Meter) -> Self {
-        Self { url, storage, meter, failure: OnceLock::new() }
+        Self { url, storage, meter, failure: OnceLock::new(), damaged: Mutex::default() }
     }
 
     /// Where it is.
@@ -109,9 +112,17 @@ impl SharedCache {
         false
     }
 
-    /// Those of these blobs that are not there: all, if the cache was given up.
+    /// Those of these blobs that are not there, or were found to be damaged: all, if the
+    /// cache was given up.
     pub async fn missing(&self, blobs: &[BlobId]) -> Vec<BlobId> {
-        self.attempt(|| self.storage.missing(blobs)).await.unwrap_or_else(|| blobs.to_vec())
+        let Some(mut missing) = self.attempt(|| self.storage.missing(blobs)).await else {
+            return blobs.to_vec();
+        };
+        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        let damaged = blobs.iter().filter(|blob| damaged.contains(blob));
+        let more: Vec<BlobId> = damaged.filter(|blob| !missing.contains(blob)).copied().collect();
+        missing.extend(more);
+        missing
     }
 
     /// Hands the bytes of a blob on, chunk by chunk, to whoever takes them.
@@ -127,7 +138,7 @@ impl SharedCache {
             let Some(chunk) = chunk else { break };
             hasher.update(&chunk);
             if hasher.size() > blob.size {
-                return Fetched::Damaged;
+                break;
             }
             if receiver.send(chunk).await.is_err() {
                 return Fetched::NotTaken;
@@ -135,7 +146,10 @@ impl SharedCache {
         }
         match hasher.digest() == blob.digest {
             true => Fetched::Whole,
-            false => Fetched::Damaged,
+            false => {
+                self.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(*blob);
+                Fetched::Damaged
+            }
         }
     }
 

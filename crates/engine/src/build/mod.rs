@@ -310,7 +310,8 @@ impl GoBuilder {
         };
         let outcomes = parts.sharing.clone().map(|sharing| {
             let (go, observer) = (go.clone(), observer.clone());
-            Arc::new(Outcomes { sharing, go, observer })
+            let (threads, cancel) = (limits.threads, cancel.clone());
+            Arc::new(Outcomes { sharing, go, observer, threads, cancel })
         });
         let unproven = Arc::new(UnprovenGo::new(observer.clone()));
         let recorder = Arc::new(Recorder {

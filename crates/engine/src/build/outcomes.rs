@@ -2,9 +2,11 @@
 //! be shared. The proof is that of [`freshness::Record`]: a candidate counts only if all
 //! that its build read is here with the same content.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
+use cancel::Cancel;
 use freshness::{Reason, Record, may_be_portable};
 use golang::{Go, Main};
 use oci::Platform;
@@ -20,6 +22,8 @@ pub(super) struct Outcomes {
     pub(super) sharing: Arc<Sharing>,
     pub(super) go: Go,
     pub(super) observer: Observer,
+    pub(super) threads: NonZeroUsize,
+    pub(super) cancel: Cancel,
 }
 
 /// A program for a platform, as outcomes are found.
@@ -44,6 +48,15 @@ impl Outcomes {
         for (_, url) in self.sharing.readers() {
             self.emit(wanted, url.to_string(), Some(reason.to_string()));
         }
+    }
+
+    /// Begins to fetch what a program was linked from last, while `go` says what it is.
+    pub(super) fn fetch_ahead(&self, wanted: &Wanted, settings: &golang::BuildSettings) {
+        let (sharing, go) = (Arc::clone(&self.sharing), self.go.clone());
+        let (key, settings) = (wanted.key.clone(), settings.clone());
+        let (threads, cancel) = (self.threads, self.cancel.clone());
+        let fetch = async move { sharing.fill((&go, &settings), &[key], threads, &cancel).await };
+        drop(tokio::spawn(fetch));
     }
 
     /// Tells what a cache had for a program: why it is of no use, if it is not.

@@ -21,9 +21,9 @@ pub struct SharedKeeper {
 /// What is in a shared cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SharedContents {
-    /// The layers of programs.
+    /// Layers of programs, and packs of the objects that they were linked from.
     pub blobs: Amount,
-    /// Records with outcomes of builds.
+    /// What says which blobs came of what.
     pub records: Amount,
 }
 

@@ -91,6 +91,19 @@ pub enum Event {
         /// How much was fetched for that.
         bytes: u64,
     },
+    /// What a shared cache has moved until now. It comes when the run has ended.
+    SharedCacheMoved {
+        /// The URL of the cache.
+        cache: String,
+        /// Requests that were answered; of a directory, files that were looked at.
+        round_trips: u64,
+        /// Bytes of content that were sent.
+        sent: u64,
+        /// Bytes of content that were received.
+        received: u64,
+        /// Why the run has gone on without it, if it has.
+        failure: Option<String>,
+    },
     /// The outcome of a build is not written to shared caches.
     NotShared {
         /// The import path, without `ko://`.

@@ -257,14 +257,19 @@ impl Sharing {
         });
         join(join_all(writes), self.write_objects()).await;
         for Member { cache, .. } in &self.caches {
-            if let Some(failure) = cache.failure() {
-                let text = format!(
-                    "going on without the shared cache {}: {}",
-                    cache.url(),
-                    failure.in_full()
-                );
+            let failure = cache.failure().map(StorageError::in_full);
+            if let Some(failure) = &failure {
+                let text = format!("going on without the shared cache {}: {failure}", cache.url());
                 self.observer.emit(Event::Notice { text, hint: None });
             }
+            let (cache, moved) = (cache.url().to_string(), cache.moved());
+            self.observer.emit(Event::SharedCacheMoved {
+                cache,
+                round_trips: moved.round_trips,
+                sent: moved.sent,
+                received: moved.received,
+                failure,
+            });
         }
     }
 

@@ -29,7 +29,7 @@ async fn look(
     (item, writes): (&Located<String>, bool),
     work_dir: &Path,
 ) -> Check {
-    let keeper = sharing::url(item).and_then(|url| {
+    let keeper = sharing::url(process, item).and_then(|url| {
         let keeper = sharing::keeper(process, config, &url, work_dir)?;
         Ok((url, keeper))
     });

@@ -132,6 +132,21 @@ fn every_command_can_be_typed() {
     assert!(failed.is_empty(), "{failed}");
 }
 
+/// Pipelines of others are not run here, but they can be read.
+#[test]
+fn every_block_of_yaml_can_be_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (name, _) in pages() {
+        let page = fs::read_to_string(root.join(&name)).unwrap();
+        for block in page.split("\n```yaml\n").skip(1) {
+            let block = block.split("\n```").next().unwrap_or_default();
+            let mut parser = granit_parser::Parser::new_from_str(block);
+            let wrong = std::iter::from_fn(|| parser.next_event()).find_map(Result::err);
+            assert!(wrong.is_none(), "{name}: {wrong:?} in\n{block}");
+        }
+    }
+}
+
 #[test]
 fn most_commands_are_run() {
     let all: Vec<Block> = pages().into_iter().flat_map(|(_, blocks)| blocks).collect();

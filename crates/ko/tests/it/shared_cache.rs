@@ -131,6 +131,17 @@ fn a_fresh_runner_builds_nothing() {
     assert_eq!(site.0.registry.counts().of(Class::UploadPut), 0);
     // Who only reads writes nothing.
     assert_eq!(site.files(""), filled);
+    // What is known, and is at the destination, is not asked for again.
+    let again = runner.build("--cache-from=file:../../shared --timings=../timings.json");
+    assert_eq!(again.stdout, first.stdout);
+    assert!(again.stderr.contains(&format!("{TOOL} is fresh")), "{}", again.stderr);
+    assert_eq!(runner.blobs(), 0);
+    let timings = fs::read_to_string(runner.root.join("timings.json")).unwrap();
+    let timings: serde_json::Value = serde_json::from_str(&timings).unwrap();
+    let moved = serde_json::json!([{
+        "url": "file:../../shared", "round_trips": 0, "bytes_sent": 0, "bytes_received": 0,
+    }]);
+    assert_eq!(timings["shared_caches"], moved);
 
     let show = || site.0.sandbox.run(["cache", "show", "--json", "file:../shared"]).output();
     let shown: serde_json::Value = serde_json::from_str(&show().success().stdout).unwrap();
@@ -243,6 +254,14 @@ fn only_signed_outcomes_are_believed_of_a_cache_that_the_repository_names() {
     let believed = with_key("signed", PUBLIC);
     assert!(!believed.stderr.contains("Building"), "{}", believed.stderr);
     assert_eq!(believed.stdout, first.stdout);
+    // The user's own file is not the repository's either.
+    let config = site.0.sandbox.root().join("config");
+    fs::create_dir_all(config.join("ko")).unwrap();
+    let text = format!("untrusted comment: of the team\n{OTHER_PUBLIC}\n{PUBLIC}\n");
+    fs::write(config.join("ko/cache-keys"), text).unwrap();
+    let run = site.build("").env("XDG_CONFIG_HOME", &config);
+    let believed = site.runner("user-key").begin(run);
+    assert!(!believed.stderr.contains("Building"), "{}", believed.stderr);
     let other = with_key("other-key", OTHER_PUBLIC);
     assert!(other.stderr.contains("which is not trusted"), "{}", other.stderr);
     assert!(other.stderr.contains(&format!("Building {TOOL}")), "{}", other.stderr);
@@ -309,6 +328,38 @@ fn builds_with_cgo_are_not_shared() {
     assert!(told.contains(line), "{told}");
     assert!(told.contains("is not shared: with CGO_ENABLED=1"), "{told}");
     assert!(site.files("").is_empty());
+}
+
+/// `oci:` is a repository beside the images.
+#[test]
+fn images_have_a_cache_beside_them() {
+    let site = Site::new();
+    let first = site.build("--cache-to=oci:").output().success();
+    let tags = site.0.registry.tags("out/ko-cache");
+    assert_eq!(tags.iter().filter(|tag| tag.starts_with("outcomes-")).count(), 2, "{tags:?}");
+    let second = site.runner("second").build("--cache-from=oci:");
+    assert_eq!(second.stdout, first.stdout);
+    let host = site.0.registry.host();
+    let line = format!("{TOOL} is in the shared cache oci://{host}/out/ko-cache");
+    assert!(second.stderr.contains(&line), "{}", second.stderr);
+    let nowhere = site.build("--cache-from=oci:").env("KO_DOCKER_REPO", "ko.local");
+    let stderr = nowhere.output().failure(1).stderr;
+    assert!(stderr.contains("KO_DOCKER_REPO must name a registry"), "{stderr}");
+}
+
+/// With `-mod=mod`, `go` may write go.mod: what it was is what counts.
+#[test]
+fn builds_that_may_write_go_mod_are_shared_by_content() {
+    let site = Site::new();
+    let build = |words: &str| site.build(words).env("GOFLAGS", "-mod=mod");
+    let first = build("--cache-to=file:../shared").output().success();
+    let second = site.runner("second").begin(build("--cache-from=file:../../shared"));
+    assert_eq!(second.stdout, first.stdout);
+    assert!(!second.stderr.contains("Building"), "{}", second.stderr);
+    let third = site.runner("third");
+    fs::write(third.root.join("checkout/go.mod"), "module example.com/app\n\ngo 1.22\n").unwrap();
+    let third = third.begin(build("--cache-from=file:../../shared"));
+    assert!(third.stderr.contains(&format!("Building {TOOL}")), "{}", third.stderr);
 }
 
 #[test]

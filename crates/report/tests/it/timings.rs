@@ -1,6 +1,6 @@
 //! `--timings`.
 
-use ko_report::{Counters, Image, Span, Timings};
+use ko_report::{Counters, Image, SharedCache, Span, Timings};
 
 fn span(stage: &str, import_path: Option<&str>, start: f64, seconds: f64) -> Span {
     Span {
@@ -33,6 +33,13 @@ fn run() -> Timings {
             bytes_sent: 52_000_000,
             ..Counters::default()
         },
+        shared_caches: vec![SharedCache {
+            url: "oci://registry.example.com/team/ko-cache".to_owned(),
+            round_trips: 12,
+            bytes_sent: 0,
+            bytes_received: 18_000_000,
+            failure: None,
+        }],
         images: vec![image("example.com/a", None), image("example.com/b", Some("main.go changed"))],
         stages: vec![
             span("list", None, 0.0, 0.01),
@@ -62,7 +69,9 @@ fn the_page_needs_nothing_else() {
     for word in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {
         assert!(!page.contains(word), "{word} in\n{page}");
     }
-    for word in ["2 images in 6.5 s", "52.0 MB", "main.go changed", "class=\"bar compile\""] {
+    for word in
+        ["2 images in 6.5 s", "52.0 MB", "18.0 MB", "main.go changed", "class=\"bar compile\""]
+    {
         assert!(page.contains(word), "no {word} in\n{page}");
     }
 }

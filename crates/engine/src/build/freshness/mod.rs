@@ -40,14 +40,14 @@ pub(crate) struct Checked {
     pub(super) slot: RecordSlot,
     /// How its outcome is found in shared caches, if there are any.
     pub(super) wanted: Option<Wanted>,
-    /// The shared cache that says it is fresh. Its layer may not be here.
-    pub(crate) from: Option<String>,
+    /// Its layer is not here: a destination or a shared cache may have it.
+    pub(crate) is_layer_away: bool,
 }
 
 impl Checked {
     /// By what this machine knows.
     fn new(settings: BuildSettings, verdict: Verdict, slot: RecordSlot) -> Self {
-        Self { settings, verdict, is_prebuilt: false, slot, wanted: None, from: None }
+        Self { settings, verdict, is_prebuilt: false, slot, wanted: None, is_layer_away: false }
     }
 
     /// A program whose binary is there: it is neither built nor shared.
@@ -217,7 +217,7 @@ impl Freshness {
                 match self.check_candidate(outcomes, wanted, checked, candidate).await {
                     Ok(found) => {
                         outcomes.emit(wanted, url.to_string(), None);
-                        return Some(Checked { from: Some(url.to_string()), ..found });
+                        return Some(found);
                     }
                     Err(reason) => _ = refused.get_or_insert_with(|| reason.to_string()),
                 }
@@ -226,6 +226,9 @@ impl Freshness {
             if !guessed {
                 outcomes.emit(wanted, url.to_string(), refused);
             }
+        }
+        if guessed && !self.rebuild {
+            outcomes.fetch_ahead(wanted, &checked.settings);
         }
         None
     }
@@ -309,7 +312,8 @@ impl Freshness {
                 last.map_or(Reason::NoRecord, |last| last.reason_against(&self.go, &settings));
             return stale(slot, settings, StaleReason::Inputs(reason));
         };
-        if !self.store.has_blob(&recorded.layer.digest, recorded.layer.size) {
+        // With shared caches, it need not be here to be had.
+        if self.outcomes.is_none() && !self.has_layer(&recorded) {
             return stale(slot, settings, StaleReason::Layer);
         }
         let repository = recorded.record.repository(&settings);
@@ -353,6 +357,7 @@ impl Freshness {
         renewed: Option<Box<Record>>,
     ) -> Checked {
         self.follow(&slot, &settings, Some(&recorded.record), true);
+        let is_layer_away = self.outcomes.is_some() && !self.has_layer(&recorded);
         let built = BuiltProgram {
             layer: recorded.layer,
             info: Some(Arc::new(recorded.info.clone())),
@@ -364,7 +369,11 @@ impl Freshness {
             let _ = RecordedBuild { record, ..recorded }.keep(&self.store, &slot);
         }
         let verdict = Verdict::Fresh(Box::new(built));
-        Checked::new(settings, verdict, slot)
+        Checked { is_layer_away, ..Checked::new(settings, verdict, slot) }
+    }
+
+    fn has_layer(&self, recorded: &RecordedBuild) -> bool {
+        self.store.has_blob(&recorded.layer.digest, recorded.layer.size)
     }
 
     fn stale(

@@ -11,10 +11,11 @@ mod tests;
 mod write;
 
 use std::collections::{BTreeSet, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ use golang::{BuildCache, BuildSettings, CacheId, Go, GoEnv, ImportPath};
 use oci::Digest;
 use once::OnceMap;
 use shared_cache::Fetched;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use self::contents::{Contents, Pack, Prefix};
@@ -46,11 +47,39 @@ const TURN: Duration = Duration::from_secs(1);
 /// and Kubernetes' packages come to 4.4 MB.
 const COMPILED: u64 = 4_000_000;
 
+/// Variables that say where Go's cache is, among them those of the system's places.
+const PLACES: [&str; 8] = [
+    "GOCACHE",
+    "GOCACHEPROG",
+    "GOENV",
+    "HOME",
+    "LocalAppData",
+    "USERPROFILE",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+];
+
 /// The objects of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Objects {
     packs: OnceMap<(usize, Digest), usize>,
+    /// By what decides where it is.
+    present: OnceMap<Vec<Option<OsString>>, Option<Present>>,
+    fetching: Semaphore,
+    /// Packs that were told of.
+    told: Mutex<HashSet<Digest>>,
     built: Mutex<Vec<Built>>,
+}
+
+/// A cache of Go's, and the actions that it had before anything was fetched.
+type Present = (BuildCache, Arc<BTreeSet<CacheId>>);
+
+impl Default for Objects {
+    fn default() -> Self {
+        let (packs, present) = (OnceMap::new(), OnceMap::new());
+        let (told, built) = (Mutex::default(), Mutex::default());
+        Self { packs, present, fetching: Semaphore::new(AT_ONCE), told, built }
+    }
 }
 
 /// Programs that one `go build` has built.
@@ -86,14 +115,7 @@ impl Sharing {
         if packs.is_empty() {
             return;
         }
-        let (asked, settings, cancel) = (go.clone(), settings.clone(), cancel.clone());
-        let looked = blocking(move || {
-            let cache = build_cache(&ask(&asked, &settings, &cancel)?, &settings)?;
-            let present = cache.actions();
-            Some((cache, present))
-        });
-        let Some((cache, present)) = looked.await else { return };
-        let present = Arc::new(present);
+        let Some((cache, present)) = self.present(go, settings, cancel).await else { return };
         let here: HashSet<Prefix> = present.iter().map(Prefix::of).collect();
         packs.retain(|(_, pack)| !pack.actions.iter().all(|action| here.contains(action)));
         if packs.is_empty() {
@@ -107,8 +129,17 @@ impl Sharing {
             positions.iter().map(|&position| self.caches[position].cache.moved().received).sum()
         };
         let before = received();
+        let new: HashSet<Digest> = {
+            let mut told = self.objects.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let digests = packs.iter().map(|(_, pack)| pack.digest);
+            digests.filter(|digest| told.insert(*digest)).collect()
+        };
         let fetching = stream::iter(packs)
-            .map(|(position, pack)| self.pack(position, pack, &cache, &present))
+            .map(|(position, pack)| {
+                let is_new = new.contains(&pack.digest);
+                let objects = self.pack(position, pack, &cache, &present);
+                async move { objects.await * usize::from(is_new) }
+            })
             .buffer_unordered(AT_ONCE)
             .fold(0, |all, objects| async move { all + objects });
         let mut fetching = std::pin::pin!(fetching);
@@ -122,9 +153,33 @@ impl Sharing {
                 break 0;
             }
         };
+        // It was told when it was fetched ahead.
+        if new.is_empty() {
+            return;
+        }
         let caches = positions.iter().map(|&at| self.caches[at].cache.url().to_string());
         let cache = caches.collect::<Vec<_>>().join(", ");
         self.observer.emit(Event::GoCache { cache, objects, bytes: received() - before });
+    }
+
+    /// The cache of Go's that a build uses; `go` is asked for it once.
+    async fn present(
+        self: &Arc<Self>,
+        go: &Go,
+        settings: &BuildSettings,
+        cancel: &Cancel,
+    ) -> Option<Present> {
+        let values = PLACES.iter().map(|name| settings.environment.get(name).map(OsStr::to_owned));
+        let key = values.chain([Some(settings.dir.clone().into_os_string())]).collect();
+        let (go, settings, cancel) = (go.clone(), settings.clone(), cancel.clone());
+        let look = || {
+            blocking(move || {
+                let cache = build_cache(&ask(&go, &settings, &cancel)?, &settings)?;
+                let present = Arc::new(cache.actions());
+                Some((cache, present))
+            })
+        };
+        self.objects.present.start(key, look).await
     }
 
     /// What the first cache that is believed has for a program.
@@ -162,6 +217,7 @@ impl Sharing {
         cache: BuildCache,
         present: Arc<BTreeSet<CacheId>>,
     ) -> usize {
+        let _permit = self.objects.fetching.acquire().await;
         let shared = &self.caches[position].cache;
         let (sender, chunks) = mpsc::channel::<Bytes>(CHUNKS);
         let to = cache.clone();

@@ -92,7 +92,8 @@ impl Sharing {
         let programs = &linked.programs;
         let records = programs.iter().map(|(key, _)| self.known(member, key));
         let known: Vec<Option<Contents>> = join_all(records).await;
-        let there: Vec<Pack> = known.iter().flatten().flat_map(|it| it.packs.clone()).collect();
+        let there = known.iter().flatten().flat_map(|it| it.packs.clone()).collect();
+        let there = still_there(member, there).await?;
         let (objects, positions): (Vec<Object>, Vec<usize>) = linked
             .actions
             .iter()
@@ -156,6 +157,16 @@ impl Sharing {
         (signature.is_ok() || (member.believed && self.options.secret.is_none()))
             .then_some(contents)
     }
+}
+
+/// Those packs that nobody has pruned; `None` if the cache was given up.
+async fn still_there(member: &Member, mut packs: Vec<Pack>) -> Option<Vec<Pack>> {
+    let mut seen = HashSet::new();
+    packs.retain(|pack| seen.insert(pack.digest));
+    let blobs: Vec<BlobId> = packs.iter().map(Pack::blob).collect();
+    let gone: HashSet<BlobId> = member.cache.missing(&blobs).await.into_iter().collect();
+    packs.retain(|pack| !gone.contains(&pack.blob()));
+    member.cache.failure().is_none().then_some(packs)
 }
 
 /// Makes a pack of those that may leave this machine, if there are any.

@@ -23,7 +23,7 @@ struct Shown {
 /// The cache that the arguments name.
 fn keeper(process: &Process, words: &[String], example: &str) -> Result<(CacheUrl, SharedKeeper)> {
     let named = Located::new(one(words, example)?.to_owned(), Origin::Default);
-    let url = sharing::url(&named)?;
+    let url = sharing::url(process, &named)?;
     let work_dir = settings::work_dir(process)?;
     let config = Config::read(process, &work_dir)?;
     let keeper = sharing::keeper(process, &config, &url, &work_dir)?;
@@ -41,7 +41,7 @@ pub(super) fn show(process: &Process, arguments: &ShowArgs) -> Result<()> {
         return ui::print(&format!("{}\n", String::from_utf8_lossy(&json)));
     }
     let mut text = format!("{url}\n");
-    for (name, Amount { count, bytes }) in [("layers", blobs), ("records", records)] {
+    for (name, Amount { count, bytes }) in [("blobs", blobs), ("records", records)] {
         text.push_str(&format!("{name:<20} {count:>8} {:>12}\n", readable(bytes)));
     }
     ui::print(&text)

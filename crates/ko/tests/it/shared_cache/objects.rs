@@ -51,6 +51,16 @@ fn a_fresh_runner_compiles_what_has_changed() {
     let (third, compiled) = runner.compiling(&FROM.replace("--explain", "--explain --rebuild"));
     assert_eq!((third.stdout, compiled), (second.stdout, 0));
     assert!(!third.stderr.contains("Go's cache"), "{}", third.stderr);
+    // What was pruned is written again by whoever has it.
+    let blobs = site.files("blobs");
+    let packs = blobs.iter().filter(|(_, blob)| blob.starts_with(b"ko-go-pack"));
+    packs.for_each(|(path, _)| fs::remove_file(path).unwrap());
+    let _ = site.build("--rebuild --cache-to=file:../shared").output().success();
+    fs::write(site.0.sandbox.work().join("cmd/tool/new.go"), "package main\n\nvar X = 2\n")
+        .unwrap();
+    site.commit();
+    let (fourth, compiled) = site.runner("fourth").compiling(FROM);
+    assert_eq!(compiled, 2, "{}", fourth.stderr);
 }
 
 #[test]
