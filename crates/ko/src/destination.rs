@@ -30,6 +30,16 @@ fn kind(name: &str) -> Cluster {
     Cluster::Kind { name: name.to_owned() }
 }
 
+/// The repository of a registry that `KO_DOCKER_REPO` names, if it names one.
+pub(crate) fn repository(process: &Process) -> Option<String> {
+    match DestinationKind::parse(process.text("KO_DOCKER_REPO")?).ok()? {
+        DestinationKind::Registry(repository) => {
+            Some(repository).filter(|it| !["", LOCAL, KIND].contains(&it.as_str()))
+        }
+        _ => None,
+    }
+}
+
 /// The kinds of destinations that KO_DOCKER_REPO may name.
 #[derive(Debug, PartialEq, Eq)]
 enum DestinationKind {

@@ -11,6 +11,7 @@ use engine::{CacheUrl, PublicKey, SecretKey, SharedFrom, SharingOptions};
 
 use crate::cli::{SharingArgs, elements};
 use crate::config::{Config, List, Located, Origin};
+use crate::destination;
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::network;
@@ -94,7 +95,7 @@ fn words(text: Option<String>) -> Vec<String> {
 pub(crate) fn url(process: &Process, item: &Located<String>) -> Result<CacheUrl> {
     let text = match item.value.as_str() {
         BESIDE => {
-            let images = process.text("KO_DOCKER_REPO").unwrap_or_default();
+            let images = destination::repository(process).unwrap_or_default();
             format!("oci://{}/{SIBLING}", images.trim_end_matches('/'))
         }
         text => text.to_owned(),
