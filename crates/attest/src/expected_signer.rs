@@ -218,6 +218,15 @@ mod tests {
         assert!(!expected.has_signed(b"", ""));
     }
 
+    /// The parts of a bundle that are signed.
+    fn decisive(bundle: &Value) -> [&Value; 4] {
+        let material = &bundle["verificationMaterial"];
+        let entry = &material["tlogEntries"][0];
+        let checkpoint = &entry["inclusionProof"]["checkpoint"];
+        let certificate = &material["certificate"];
+        [&bundle["dsseEnvelope"], certificate, &entry["canonicalizedBody"], checkpoint]
+    }
+
     #[test]
     fn hostile_bundles_are_refused() {
         let expected = signer(&root(), SUBJECT, ISSUER);
@@ -242,7 +251,7 @@ mod tests {
                 change(&|it| {
                     it[material]["tlogEntries"] = other[material]["tlogEntries"].clone();
                 }),
-                "log entry",
+                "hashedrekord entry",
             ),
             (change(&|it| it[material]["timestampVerificationData"] = json!({})), "timestamp"),
             (
@@ -259,14 +268,14 @@ mod tests {
                     let note = note.replace("rekor.local\n", "rekor.local\n1");
                     proof["checkpoint"]["envelope"] = note.into();
                 }),
-                "checkpoint",
+                "inclusion proof",
             ),
             (
                 change(&|it| {
                     let body = &other[material]["tlogEntries"][0]["canonicalizedBody"];
                     it[material]["tlogEntries"][0]["canonicalizedBody"] = body.clone();
                 }),
-                "log",
+                "root hash",
             ),
             (change(&|it| it[material] = json!({})), ""),
             (change(&|it| *it = json!({})), ""),
@@ -275,19 +284,18 @@ mod tests {
             assert!(said.contains(want), "{want}: {said}");
         }
         // Whatever is changed in one place, nothing else is believed, and nothing falls over.
-        let (text, mut accepted) = (bundle.to_string(), 0);
+        let text = bundle.to_string();
         for at in (40..text.len() - 40).step_by(37) {
             let mut changed = text.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             let Ok(json) = serde_json::from_slice::<Value>(&changed) else { continue };
             if let Ok((said, identity)) = expected.statement(&changed) {
-                // What nobody signs, such as the name of a log, decides nothing.
                 assert!(said.is_about(IMAGE), "{json}");
                 assert_eq!(identity.map(|it| it.subject).as_deref(), Some(SUBJECT));
-                accepted += 1;
+                // Only what says a second time what the trusted root or the checkpoint says.
+                assert_eq!(decisive(&json), decisive(&bundle));
             }
         }
-        assert!(accepted < 5, "{accepted}");
     }
 
     #[test]
