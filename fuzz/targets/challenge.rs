@@ -1,6 +1,10 @@
 //! The `WWW-Authenticate` header: the first byte divides the text into several values.
 #![no_main]
-#![allow(dead_code, unused_imports, reason = "modules of another crate, of which this takes a part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "modules of another crate, of which this takes a part"
+)]
 
 #[path = "../../crates/registry/src/challenge.rs"]
 mod challenge;

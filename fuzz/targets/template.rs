@@ -3,12 +3,13 @@
 
 use std::sync::LazyLock;
 
-use golang::{Environment, GitInfo, GoEnv, ProgramFacts, Template, TemplateData};
+use golang::{Environment, GitInfo, GoEnv, Template, TemplateData};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
 static DATA: LazyLock<TemplateData> = LazyLock::new(|| {
-    let environment: Environment = [("A", "a"), ("N", "42"), ("LINES", "one\ntwo")].into_iter().collect();
+    let environment: Environment =
+        [("A", "a"), ("N", "42"), ("LINES", "one\ntwo")].into_iter().collect();
     let git = GitInfo { branch: "main".into(), tag: "v1.2.3".into(), ..GitInfo::default() };
     TemplateData::new(&environment, &GoEnv::default(), Timestamp::UNIX_EPOCH, &git)
 });

@@ -1,0 +1,33 @@
+//! podman's `registries.conf`.
+#![no_main]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "modules of another crate, of which this takes a part"
+)]
+
+include!("../command.rs");
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+
+static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
+    let dir = memory().join("registries");
+    std::fs::create_dir_all(&dir).expect("memory");
+    std::fs::write(dir.join(".ko.yaml"), "registriesConf: true\n").expect("memory");
+    dir
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let named = DIR.join("registries.conf");
+    std::fs::write(&named, bytes).expect("memory");
+    let process = environment::Process::read().at(&DIR);
+    let config = config::Config::read(&process, &DIR).expect("it is right");
+    let places = config::RegistriesConfPlaces { named: Some(named), dirs: Vec::new() };
+    match config.registries(&places, Vec::new(), &DIR) {
+        Ok(registries) => drop(format!("{registries:?}")),
+        Err(error) => assert!(error.message().contains("registries.conf"), "{}", error.message()),
+    }
+});
