@@ -1,5 +1,6 @@
-//! Verifies what somebody has signed: the holder of a key, or whoever the certificate of
-//! a keyless bundle names, by the authorities, logs and clocks of a trusted root.
+//! Verifies signatures against an expected signer: a public key, or the identity in the
+//! certificate of a keyless bundle. A trusted root lists the certificate authorities,
+//! transparency logs and timestamp authorities that are accepted.
 
 use std::fmt;
 
@@ -13,7 +14,7 @@ use crate::public_key::{NotSigned, PublicKey, VerifiedStatement};
 /// The most bytes of a bundle that are read.
 const BUNDLE: usize = 32 << 20;
 
-/// The authorities, logs and clocks that are believed.
+/// The certificate authorities, transparency logs and timestamp authorities that are accepted.
 pub struct TrustedRoot {
     verifier: Verifier,
     has_logs: bool,
@@ -29,17 +30,17 @@ impl fmt::Debug for TrustedRoot {
     }
 }
 
-/// A text is no trusted root.
+/// A text cannot be used as a trusted root.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustedRootError {
-    /// It is something else, or damaged.
+    /// The text is not a trusted root, or is damaged.
     #[error("it is no trusted root of a Sigstore: {reason}")]
     Format {
         /// What is wrong.
         reason: String,
     },
-    /// Nobody could have signed.
+    /// The root lists no certificate authority, so it accepts no signature.
     #[error("it names no certificate authority")]
     NoAuthority,
 }
@@ -48,7 +49,7 @@ impl TrustedRoot {
     /// Parses a trusted root (`application/vnd.dev.sigstore.trustedroot+json`).
     ///
     /// # Errors
-    /// It is none, or names no certificate authority.
+    /// The text is not a trusted root, or the root lists no certificate authority.
     pub fn parse(json: &str) -> Result<Self, TrustedRootError> {
         let wrong = |reason: String| TrustedRootError::Format { reason };
         let document = Document::from_json(json).map_err(|error| wrong(error.to_string()))?;
@@ -103,16 +104,16 @@ impl TrustedRoot {
     }
 }
 
-/// Who has to have signed.
+/// The signer that is expected.
 #[derive(Debug)]
 pub enum ExpectedSigner {
     /// The holder of a key.
     Key(PublicKey),
-    /// Whoever a certificate names.
+    /// The identity that a certificate names.
     Identity {
-        /// Who that may be.
+        /// The identities that are accepted.
         expected: ExpectedIdentity,
-        /// Who vouches for it.
+        /// The root that its certificate must lead to.
         root: Box<TrustedRoot>,
     },
 }
@@ -139,8 +140,8 @@ impl ExpectedSigner {
         }
     }
 
-    /// Whether somebody has signed a payload without a bundle, as cosign 2 does: only a
-    /// key can be held to that.
+    /// Whether the key has signed a payload without a bundle, as cosign 2 does. An identity
+    /// cannot sign that way.
     #[must_use]
     pub fn has_signed(&self, payload: &[u8], signature: &str) -> bool {
         matches!(self, Self::Key(key) if key.has_signed(payload, signature))

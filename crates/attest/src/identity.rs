@@ -10,12 +10,12 @@ use regex_lite::Regex;
 pub enum Expected {
     /// This text.
     Exactly(String),
-    /// A text in which this expression finds something, as cosign's flags for regular
-    /// expressions have it: `^` and `$` hold it to the whole.
+    /// A text in which this expression matches somewhere, as with cosign's flags: `^` and
+    /// `$` make it match the whole text.
     Matching(Regex),
 }
 
-/// A regular expression is none.
+/// A text is not a valid regular expression.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{text:?} is no regular expression")]
 pub struct ExpressionError {
@@ -27,10 +27,10 @@ pub struct ExpressionError {
 }
 
 impl Expected {
-    /// Reads a regular expression.
+    /// Compiles a regular expression.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is not a valid regular expression.
     pub fn matching(text: &str) -> Result<Self, ExpressionError> {
         Regex::new(text)
             .map(Self::Matching)

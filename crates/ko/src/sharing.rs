@@ -25,11 +25,11 @@ const PUBLIC_KEY: &str = "KO_CACHE_PUBLIC_KEY";
 /// Signs what is written: the same.
 const SECRET_KEY: &str = "KO_CACHE_SECRET_KEY";
 
-/// Whoever builds on this machine believes these: below `$XDG_CONFIG_HOME`, which is
-/// `~/.config` if it is not set.
+/// The file with the public keys that this user trusts, below `$XDG_CONFIG_HOME`, or
+/// `~/.config` if that is not set.
 const TRUSTED: &str = "ko/cache-keys";
 
-/// The URL that stands for the repository beside the images, and how that is called.
+/// The URL that stands for the repository beside the images, and the name of that repository.
 const BESIDE: &str = "oci:";
 const SIBLING: &str = "ko-cache";
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// All checks, as `--output=json` prints them.
 ///
-/// Fields, names of checks and facts are added in later versions, none changes its
-/// meaning: whoever reads it should ignore what it does not know.
+/// Later versions add fields, checks and facts and change the meaning of none: readers
+/// should ignore what they do not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Doctor {
@@ -124,8 +124,7 @@ impl Doctor {
     /// The data, as JSON with a line end.
     #[must_use]
     pub fn json(&self) -> String {
-        let text = serde_json::to_string_pretty(self).expect("there are no keys but names");
-        text + "\n"
+        crate::document(self)
     }
 
     /// A line for each check, one behind it for its hint, and one with counts.

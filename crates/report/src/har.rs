@@ -145,8 +145,6 @@ impl Har {
     /// The file.
     #[must_use]
     pub fn json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("only strings are keys");
-        text.push('\n');
-        text
+        crate::document(self)
     }
 }

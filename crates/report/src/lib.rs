@@ -13,3 +13,8 @@ pub mod verification;
 
 pub use doctor::{Check, Doctor, Status};
 pub use timings::{Counters, Image, SharedCache, Span, Timings};
+
+/// A document as JSON, with a line end.
+fn document(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("there are no keys but names") + "\n"
+}

@@ -8,8 +8,8 @@ use crate::run::Base;
 
 /// What a run would do.
 ///
-/// Fields are added in later versions, none changes its meaning: whoever reads
-/// it should ignore what it does not know.
+/// Later versions add fields and change the meaning of none: readers should ignore
+/// fields that they do not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
@@ -97,6 +97,6 @@ impl Plan {
     /// The data, as JSON with a line end.
     #[must_use]
     pub fn json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("there are no keys but names") + "\n"
+        crate::document(self)
     }
 }

@@ -8,8 +8,8 @@ use crate::Counters;
 
 /// A run.
 ///
-/// Fields are added in later versions, none changes its meaning: whoever reads
-/// it should ignore what it does not know.
+/// Later versions add fields and change the meaning of none: readers should ignore
+/// fields that they do not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Run {
@@ -183,7 +183,7 @@ impl Run {
     /// The data, as JSON with a line end.
     #[must_use]
     pub fn json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("there are no keys but names") + "\n"
+        crate::document(self)
     }
 }
 

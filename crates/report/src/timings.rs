@@ -8,8 +8,8 @@ use crate::page;
 
 /// A run, as the JSON file has it.
 ///
-/// Fields are added in later versions, none changes its meaning: whoever reads
-/// it should ignore what it does not know.
+/// Later versions add fields and change the meaning of none: readers should ignore
+/// fields that they do not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Timings {
@@ -112,8 +112,7 @@ impl Timings {
     /// The data, as JSON with a line end.
     #[must_use]
     pub fn json(&self) -> String {
-        let text = serde_json::to_string_pretty(self).expect("there are no keys but names");
-        text + "\n"
+        crate::document(self)
     }
 
     /// The data as a page of HTML that needs nothing else.

@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// The answer of a verification, as `--output=json` prints it.
 ///
-/// Fields and verdicts are added in later versions, none changes its meaning: whoever
-/// reads it should ignore what it does not know, and take no unknown verdict for a good
-/// one.
+/// Later versions add fields and verdicts and change the meaning of none: readers should
+/// ignore fields that they do not know, and treat an unknown verdict as a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -82,7 +81,7 @@ pub enum Signature {
         /// The key, as the caller named it.
         key: String,
     },
-    /// Whoever a certificate names.
+    /// The identity that a certificate names.
     Identity {
         /// The subject of the certificate.
         identity: String,
@@ -113,8 +112,7 @@ impl Verification {
     /// The data, as JSON with a line end.
     #[must_use]
     pub fn json(&self) -> String {
-        let text = serde_json::to_string_pretty(self).expect("there are no keys but names");
-        text + "\n"
+        crate::document(self)
     }
 
     /// A line with the answer, and one for each thing that it rests on; nothing of an
@@ -139,7 +137,7 @@ impl Verification {
         };
         let sboms = match found.sboms {
             0 => String::new(),
-            sboms => format!("{sboms}, with the same modules"),
+            sboms => format!("{sboms}, which say the same"),
         };
         let signature = match &found.signature {
             None => String::new(),

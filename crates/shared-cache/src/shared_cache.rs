@@ -30,7 +30,8 @@ pub struct SharedCache {
     storage: Arc<dyn Storage>,
     meter: Meter,
     failure: OnceLock<StorageError>,
-    /// Whoever has these writes them again.
+    /// Blobs that were found damaged: they count as missing, so that the next writer sends
+    /// them again.
     damaged: Mutex<HashSet<BlobId>>,
 }
 

@@ -11,6 +11,7 @@
     reason = "a sandbox hands parts of the caller's environment on"
 )]
 
+pub mod azure;
 pub mod base;
 pub mod cgroup;
 pub mod cloud;

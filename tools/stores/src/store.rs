@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 use tempfile::TempDir;
+use testkit::azure::make_container;
 use testkit::link::Link;
 use testkit::service::{spawn, stop, wait_or};
 use toolkit::step;
@@ -284,7 +285,8 @@ fn client(
             ("s3://bucket/team".to_owned(), variables)
         }
         Kind::Azurite => {
-            make_container(&format!("http://{host}/{}", ACCOUNT.0));
+            let endpoint = format!("http://{host}/{}", ACCOUNT.0);
+            wait_or(|| "no container".to_owned(), || make_container(&endpoint, ACCOUNT.1));
             let key = if read_only { "bm90IHRoZSBrZXk=" } else { ACCOUNT.1 };
             let endpoint = format!("http://{link}/{}", ACCOUNT.0);
             let text =
@@ -305,27 +307,6 @@ fn make_bucket(host: &str) {
         curl.status().is_ok_and(|status| status.success())
     };
     wait_or(|| "no bucket".to_owned(), || curl(&["-I"]) || curl(&["-XPUT"]));
-}
-
-/// Signs the one request that a cache never makes.
-const MAKE_CONTAINER: &str = r#"
-import base64, email.utils, hashlib, hmac, sys, urllib.request
-url, key = sys.argv[1] + "/cache?restype=container", base64.b64decode(sys.argv[2])
-account = sys.argv[1].rsplit("/", 1)[1]
-date, version = email.utils.formatdate(usegmt=True), "2021-08-06"
-text = f"PUT\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:{date}\nx-ms-version:{version}\n/{account}/{account}/cache\nrestype:container"
-sign = base64.b64encode(hmac.new(key, text.encode(), hashlib.sha256).digest()).decode()
-headers = {"x-ms-date": date, "x-ms-version": version, "Authorization": f"SharedKey {account}:{sign}"}
-try:
-    urllib.request.urlopen(urllib.request.Request(url, method="PUT", headers=headers))
-except urllib.error.HTTPError as error:
-    sys.exit(error.code != 409)
-"#;
-
-fn make_container(endpoint: &str) {
-    let mut python = Command::new("python3");
-    python.args(["-c", MAKE_CONTAINER, endpoint, ACCOUNT.1]);
-    wait_or(|| "no container".to_owned(), || python.status().is_ok_and(|it| it.success()));
 }
 
 fn free_port() -> u16 {

@@ -81,7 +81,7 @@ fn what_the_source_gives_is_verified() {
         "verified: ",
         "program    ko://example.com/app\n",
         "proven     the digest: every byte\n",
-        "SBOMs      1, with the same modules\n",
+        "SBOMs      1, which say the same\n",
         "signature  by the key ",
         "built with -ldflags=-X main.version=1\n",
         "modules by go.sum",
@@ -158,7 +158,7 @@ fn images_of_ko_are_verified() {
         for want in [
             "diff_ids, configs and manifests; layers are compressed in another way",
             "SOURCE_DATE_EPOCH=1700000000",
-            "with the same modules",
+            "which say the same",
         ] {
             assert!(output.stdout.contains(want), "{want}\n{}", output.stdout);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::{Engine, Observer, Options};
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::session::{self, interrupted};
 use super::{Hearer, Made, Rounds, options};
@@ -20,7 +20,7 @@ use crate::signals::{Signal, Signals};
 use crate::traces::Traces;
 use crate::ui::{self, Marks};
 
-/// Changes that come within so long of each other are one edit.
+/// Changes that come within so long of each other are one.
 const MOMENT: Duration = Duration::from_millis(2);
 
 /// For so long at most a round goes on that has been overtaken.
@@ -80,17 +80,6 @@ async fn unchanged(
     (known == last.digests()).then_some(time)
 }
 
-/// Adds the changes of the next moment, and returns whether any is an edit. A round that
-/// has failed may have met a save in the middle: an editor removes a file before it puts
-/// another in its place.
-async fn gather(follower: &mut Follower, cause: &mut Cause) -> bool {
-    let end = Instant::now() + MOMENT;
-    while let Ok(change) = timeout_at(end, follower.next()).await {
-        cause.add(change);
-    }
-    cause.is_edit()
-}
-
 impl<R: Rounds> Watch<'_, R> {
     /// Does one round after the other.
     pub(super) async fn run(&mut self, first: Options) -> Result<()> {
@@ -99,9 +88,8 @@ impl<R: Rounds> Watch<'_, R> {
         // How often in a row a round has been overtaken.
         let mut overtaken = 0;
         let mut greeted = false;
-        let mut left = Cause::default();
         loop {
-            let mut next = std::mem::take(&mut left);
+            let mut next = Cause::default();
             if let Some(engine) = begun {
                 match self.round(&engine, &mut next, overtaken).await {
                     Ended::Made(made) => {
@@ -136,21 +124,12 @@ impl<R: Rounds> Watch<'_, R> {
             }
             cause = next;
             self.follower.renew();
-            let started = match options(self.rounds) {
+            begun = match options(self.rounds) {
                 Ok(options) => self.begin(options, &cause).await?,
                 Err(error) => Err(error),
-            };
-            begun = match started {
-                Ok(engine) => Some(engine),
-                Err(error) => {
-                    if gather(&mut self.follower, &mut left).await {
-                        left.extend(std::mem::take(&mut cause));
-                    } else {
-                        self.failed(&cause, &error);
-                    }
-                    None
-                }
-            };
+            }
+            .inspect_err(|error| self.failed(&cause, error))
+            .ok();
         }
     }
 
@@ -160,16 +139,20 @@ impl<R: Rounds> Watch<'_, R> {
         ui::log(&format!("Watching {count} directories for changes{how}"));
     }
 
-    /// Waits for the next change. It begins a round at once: if it was one of several, the
-    /// next cancels that.
+    /// Waits for the next change.
     async fn wait(&mut self) -> Result<Cause> {
         let mut cause = Cause::default();
         tokio::select! {
             signal = self.signals.next() => return Err(interrupted(signal)),
             change = self.follower.next() => cause.add(change),
         }
-        while let Some(change) = self.follower.next_noticed() {
+        // An editor makes several of one save.
+        let end = Instant::now() + 5 * MOMENT;
+        while let Ok(change) = timeout(MOMENT, self.follower.next()).await {
             cause.add(change);
+            if Instant::now() > end {
+                break;
+            }
         }
         Ok(cause)
     }
@@ -248,12 +231,7 @@ impl<R: Rounds> Watch<'_, R> {
                     }
                     end = None;
                 }
-                made = &mut work => {
-                    return match made {
-                        Err(_) if gather(follower, next).await => Ended::Overtaken,
-                        made => Ended::Made(made),
-                    };
-                }
+                made = &mut work => return Ended::Made(made),
                 deadline = &mut late => {
                     let waits = engine.under_way();
                     engine.cancel();

@@ -51,7 +51,7 @@ fn a_fresh_runner_compiles_what_has_changed() {
     let (third, compiled) = runner.compiling(&FROM.replace("--explain", "--explain --rebuild"));
     assert_eq!((third.stdout, compiled), (second.stdout, 0));
     assert!(!third.stderr.contains("Go's cache"), "{}", third.stderr);
-    // What was pruned is written again by whoever has it.
+    // A build that has the pruned packs writes them again.
     let blobs = site.files("blobs");
     let packs = blobs.iter().filter(|(_, blob)| blob.starts_with(b"ko-go-pack"));
     packs.for_each(|(path, _)| fs::remove_file(path).unwrap());
