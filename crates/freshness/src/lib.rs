@@ -4,8 +4,8 @@
 //! After a build, [`Record::capture`] writes down what it read. Before the
 //! next, [`Record::check`] proves that all of it is as it was: *fresh*. What it
 //! cannot prove is *stale*, with the [`Reason`]; a build too many costs a
-//! second, an old program in a new image is the worst that can happen. What
-//! builds of some kind read is not known at all: [`Uncacheable`].
+//! second, an old program in a new image is the worst that can happen. For some
+//! builds, nobody knows what they read: [`Uncacheable`].
 //!
 //! # What is recorded
 //!
@@ -34,7 +34,7 @@
 //! | `GOPACKAGESDRIVER` | read by other tools than `go` |
 //! | writes through a memory map that outlast the build | they leave no trace in the times of a file until the system writes it out |
 //!
-//! Uncacheable fresh are builds with cgo or `GO_EXTLINK_ENABLED=1`, with flags that
+//! These builds are never fresh: with cgo or `GO_EXTLINK_ENABLED=1`, with flags that
 //! are not known to be harmless (`flags`: `-overlay`, `-modfile`, `-race`, …),
 //! by a `go` that is not the one of its GOROOT, by releases of Go that nobody has
 //! compared with this (`releases`), without modules, and in repositories of hg,

@@ -43,7 +43,7 @@ use crate::environment::Process;
 use crate::error::Result;
 
 /// musl's own allocator has one lock for all threads, which the threads of a layer wait
-/// for (`docs/design/0020-hosts.md`).
+/// for (`docs/design/0022-hosts.md`).
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -109,7 +109,7 @@ pub struct PlatformImage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Layer {
-    /// What is in it: `base`, `kodata`, `program` or `debugger`.
+    /// What is in it: `base`, `kodata`, `files`, `program` or `debugger`.
     pub content: String,
     /// The digest of its blob.
     pub digest: String,

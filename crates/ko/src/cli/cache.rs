@@ -35,15 +35,15 @@ pub(crate) enum CacheCommand {
     ///
     /// Without flags, only leftovers of killed runs are removed. Runs keep the
     /// cache below KOCACHE_MAX_SIZE (default 10GiB) by themselves, and remove
-    /// entries that were not used for 30 days. Of a shared cache, such as
-    /// file:///srv/cache, what was written longest ago is removed.
+    /// entries that were not used for 30 days. From a shared cache, such as
+    /// file:///srv/cache, it removes what was written longest ago.
     #[command(verbatim_doc_comment)]
     Prune(PruneArgs),
     /// Run a command of go with what other machines have compiled for it.
     ///
-    /// What the last run of the same command has used is taken from the shared
-    /// caches, into Go's own cache; what it has used is written to those that are
-    /// written. It needs CGO_ENABLED=0, and -trimpath for all but the standard
+    /// Fetches what the last run of the same command used from the shared caches into
+    /// Go's own cache, and afterwards writes what this run used to those of
+    /// --cache-to. Needs CGO_ENABLED=0, and -trimpath for all but the standard
     /// library.
     #[command(verbatim_doc_comment, name = "serve-go")]
     ServeGo(ServeGoArgs),

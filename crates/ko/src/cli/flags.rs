@@ -77,7 +77,12 @@ pub(crate) struct ApplyArgs {
 /// The arguments of `ko delete`: everything goes to kubectl.
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArgs {
-    #[arg(value_name = "KUBECTL_ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "KUBECTL_ARG",
+        help = "Arguments for kubectl delete",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) positional: Vec<OsString>,
 }
 
@@ -110,10 +115,10 @@ pub(crate) struct SigningArgs {
     /// Sign images with a key, as cosign does.
     #[arg(verbatim_doc_comment, long, value_name = "bool", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) sign: Option<bool>,
-    /// As what signatures are attached: bundle, or legacy for cosign 2 (default bundle).
+    /// How to attach signatures: bundle, or legacy for cosign 2 (default bundle).
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) sign_format: String,
-    /// The services of keyless signing: a signing configuration of Sigstore.
+    /// A file that names the services of keyless signing: a signing configuration of Sigstore.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) signing_config: String,
     /// The key to sign with: a file in PEM, encrypted by cosign or not, env://VARIABLE, NAME://KEY of a plug-in, or keyless.
@@ -143,7 +148,7 @@ pub(crate) struct PublishArgs {
     /// Whether to skip TLS verification on the registry
     #[arg(long)]
     pub(crate) insecure_registry: bool,
-    /// Do not check while compiling whether we may push.
+    /// Do not check, while programs are compiled, whether ko may push.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) no_preflight: bool,
     /// Load into images to local docker daemon.
@@ -158,7 +163,7 @@ pub(crate) struct PublishArgs {
     /// Push images to KO_DOCKER_REPO
     #[arg(long, default_value = "true")]
     pub(crate) push: bool,
-    /// How often to retry what fails at a registry and may succeed a moment later.
+    /// How often to retry requests to registries that may succeed a moment later.
     #[arg(verbatim_doc_comment, long, value_name = "int", default_value = "2", value_parser = integer)]
     pub(crate) retries: i64,
     /// Include tags but not digests in resolved image references. Useful when digests are not preserved when images are repopulated.
@@ -188,7 +193,7 @@ pub(crate) struct RegistryArgs {
 /// What goes into images.
 #[derive(Debug, Args)]
 pub(crate) struct ImageArgs {
-    /// The base image of this run, instead of those that are configured.
+    /// The base image of this run, instead of the configured ones.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) base: String,
     /// What to do if the base lacks what a dynamically linked program needs: warn, error or off.
@@ -265,7 +270,7 @@ pub(crate) struct ImageArgs {
     /// Path to directory where the SBOM will be written.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) sbom_dir: OsString,
-    /// Fail if the results are not there after this long, such as 90s or 10m.
+    /// Fail if the run has no results after this long, such as 90s or 10m.
     #[arg(verbatim_doc_comment, long, value_name = "duration", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Write an HTML page about how long each stage took to this file, and its data next to it, as JSON.
@@ -286,13 +291,13 @@ impl ImageArgs {
 /// What is taken from ko.lock and the cache alone.
 #[derive(Debug, Default, Args)]
 pub(crate) struct LockFlags {
-    /// Use what ko.lock says and nothing else: a base that is not in it is an error.
+    /// Use only what ko.lock says: a base that is not in it is an error.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) locked: bool,
-    /// Ask nothing of the network but the destination.
+    /// Use the network for nothing but the destination.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) offline: bool,
-    /// Take what the tags of bases point at now, and write it to ko.lock.
+    /// Use what the tags of bases point at now, and write it to ko.lock.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) update_lock: bool,
 }
@@ -303,7 +308,7 @@ pub(crate) struct SharingArgs {
     /// Shared caches to take outcomes of builds from, as in file:///srv/cache: ko help cache.
     #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
     pub(crate) cache_from: Vec<List>,
-    /// Shared caches to write outcomes of builds to; they are read, too.
+    /// Shared caches to write outcomes of builds to; they are also read.
     #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]
     pub(crate) cache_to: Vec<List>,
 }
@@ -323,7 +328,7 @@ pub(crate) struct CompressionArgs {
 /// configuration.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
-    /// The base image, instead of those that are configured.
+    /// The base image, instead of the configured ones.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) base: String,
     #[command(flatten)]

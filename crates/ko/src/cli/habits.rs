@@ -20,9 +20,6 @@ pub(super) fn flag(command: &str, flag: &str) -> Option<&'static str> {
         "--label" if builds => "--image-label adds labels",
         "--annotation" if builds => "--image-annotation adds annotations",
         "--target" if builds => "a program takes the place of a stage: `ko build ./cmd/app`",
-        "--cache-from" | "--cache-to" if builds => {
-            "`ko cache export` and `ko cache import` carry the cache from one machine to another"
-        }
         "--iidfile" if builds => "--image-refs writes the references of all images to a file",
         "--namespace" | "-n" | "--context" | "--kubeconfig" | "--server-side" | "--prune"
             if applies =>

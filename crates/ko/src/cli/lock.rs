@@ -7,7 +7,7 @@ use super::flags::{List, list};
 /// The arguments of `ko lock`.
 #[derive(Debug, Args)]
 pub(crate) struct LockArgs {
-    /// Write nothing, and fail if ko.lock would become another.
+    /// Write nothing, and fail if ko.lock would change.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) check: bool,
 }
@@ -24,8 +24,9 @@ pub(crate) struct BaseArgs {
 pub(crate) enum BaseCommand {
     /// Bring bases and their layers into the cache.
     ///
-    /// Without references, those of the configuration, as ko.lock has them. Then
-    /// --offline builds, and ko cache export carries them to another machine.
+    /// Without references, brings those of the configuration, as ko.lock has them.
+    /// After that, --offline can build, and ko cache export carries them to another
+    /// machine.
     #[command(verbatim_doc_comment)]
     Pull(PullArgs),
 }
@@ -33,7 +34,7 @@ pub(crate) enum BaseCommand {
 /// The arguments of `ko base pull`.
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
-    #[arg(value_name = "REFERENCE", help = "Bases, in the place of those that are configured")]
+    #[arg(value_name = "REFERENCE", help = "Bases, instead of the configured ones")]
     pub(crate) positional: Vec<String>,
     /// The platforms whose layers are wanted, as for ko build.
     #[arg(verbatim_doc_comment, long, value_name = "strings", value_parser = list)]

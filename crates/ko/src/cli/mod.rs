@@ -183,8 +183,8 @@ pub(crate) enum Command {
     Login(LoginArgs),
     /// Print the input files with image references resolved to built/pushed image digests.
     ///
-    /// Files are printed as they are, but for the references and a --- between
-    /// them. Nothing is built if any reference of any file is wrong.
+    /// Prints the files unchanged except for the references, with a --- between
+    /// them. Builds nothing if any reference of any file is wrong.
     #[command(verbatim_doc_comment)]
     Resolve(Box<Watched<ResolveArgs>>),
     /// A variant of `kubectl run` that containerizes IMPORTPATH first.
@@ -195,10 +195,10 @@ pub(crate) enum Command {
     Run(Box<BuildArgs>),
     /// Verify that an image is what its source gives, by building it again.
     ///
-    /// Prints "verified", if the source was named (--source, or --source-uri with
-    /// --commit), and what was proven and what was trusted. Without, the exit code is
-    /// 10: the image is consistent with its own claim. It is 11 if they differ. The
-    /// flags of ko build that the image was built with have to be given again.
+    /// Prints "verified" if the source was named (--source, or --source-uri with
+    /// --commit), and what was proven and what was trusted. If it was not named, the
+    /// exit code is 10: the image is consistent with its own claim. If they differ, it
+    /// is 11. Repeat the flags of ko build that the image was built with.
     #[command(verbatim_doc_comment)]
     Verify(Box<VerifyArgs>),
     /// Print ko version.

@@ -136,9 +136,9 @@ fn sent(program: &ProgramForecast) -> String {
     match (program.is_there, program.digest) {
         (Some(true), Some(digest)) => format!("nothing is sent: the image is there as {digest}"),
         (_, Some(digest)) => {
-            format!("what the destination has not of {digest} is sent")
+            format!("what the destination lacks of {digest} is sent")
         }
-        _ => "what the destination has not is sent when it is built".to_owned(),
+        _ => "what the destination lacks is sent once it is built".to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::fixture::sandbox;
 
 /// All commands, with those that are hidden.
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 35] = [
     "",
     "apply",
     "auth",
@@ -16,11 +16,14 @@ const COMMANDS: [&str; 28] = [
     "auth login",
     "auth logout",
     "auth token",
+    "base",
+    "base pull",
     "build",
     "cache",
     "cache export",
     "cache import",
     "cache prune",
+    "cache serve-go",
     "cache show",
     "cache verify",
     "completion",
@@ -31,11 +34,15 @@ const COMMANDS: [&str; 28] = [
     "completion zsh",
     "config",
     "create",
+    "delete",
     "doctor",
     "help",
     "init",
+    "lock",
     "login",
     "resolve",
+    "run",
+    "verify",
     "version",
 ];
 
@@ -53,7 +60,7 @@ fn of_every_command() {
         assert_eq!((long.stderr.as_str(), short.stderr.as_str()), ("", ""), "{command}");
         all.push_str(&format!("==== ko {command} -h\n{}\n", short.stdout));
         // What is like another command is not shown again.
-        if long.stdout != short.stdout && command != "create" {
+        if long.stdout != short.stdout && !["create", "run"].contains(&command) {
             all.push_str(&format!("==== ko {command} --help\n{}\n", long.stdout));
         }
         let topic = sandbox.run(["help"].into_iter().chain(words(command))).output().success();
