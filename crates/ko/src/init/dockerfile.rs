@@ -1,25 +1,25 @@
 //! Reads a Dockerfile: the base of its last stage. What else it does to an image is
-//! told, because ko does it in another way, or not at all.
+//! reported, with what says the same to ko: `ko init` writes only keys that ko 0.19.1 reads.
 
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
 
 /// How files come into an image.
-const FILES: &str = "the program is there by itself; other files come from its directory kodata, \
-                     below $KO_DATA_PATH, or from the base";
+const FILES: &str = "ko adds the program itself; other files: image.files in .ko.yaml, or kodata/ \
+                     beside the program";
 
-/// Instructions of the last stage that have no counterpart in `.ko.yaml`.
+/// Instructions of the last stage that ko 0.19.1 has no key for.
 const OTHERS: [(&str, &str); 9] = [
     ("COPY", FILES),
     ("ADD", FILES),
     ("RUN", "nothing runs in the image: take a base that has what this makes"),
-    ("ENV", "ko sets none but KO_DATA_PATH: set it where the image runs, or in the base"),
-    ("WORKDIR", "the working directory is that of the base"),
-    ("EXPOSE", "it only documents: say the port where the image runs"),
-    ("VOLUME", "say it where the image runs"),
-    ("HEALTHCHECK", "say it where the image runs, as a probe"),
-    ("STOPSIGNAL", "the signal is that of the base"),
+    ("ENV", "set image.env in .ko.yaml"),
+    ("WORKDIR", "set image.workdir in .ko.yaml"),
+    ("EXPOSE", "set image.ports in .ko.yaml"),
+    ("VOLUME", "set image.volumes in .ko.yaml"),
+    ("HEALTHCHECK", "set image.healthcheck in .ko.yaml; in Kubernetes, a probe"),
+    ("STOPSIGNAL", "set image.stopSignal in .ko.yaml"),
 ];
 
 /// Takes over what a Dockerfile says: of one program, or of all that have none of their
@@ -48,7 +48,7 @@ pub(super) fn read(draft: &mut Draft, name: &str, own: Option<usize>, text: &str
                 match &program {
                     None => program = Some(entry.words.first().cloned().unwrap_or_default()),
                     Some(_) => {
-                        let reason = "arguments are said where the image runs: args";
+                        let reason = "arguments: set image.args or image.cmd in .ko.yaml";
                         draft.note(at(*line), what, reason);
                         continue;
                     }
@@ -56,13 +56,15 @@ pub(super) fn read(draft: &mut Draft, name: &str, own: Option<usize>, text: &str
                 draft.note(at(*line), what, entry.reason(draft, own));
             }
             "USER" => {
-                let reason = format!(
-                    "said where images are built: --image-user={rest}, or a base with that user"
-                );
+                let reason = format!("set image.user in .ko.yaml, or --image-user={rest}");
                 draft.note(at(*line), what, reason);
             }
             "LABEL" => {
-                draft.note(at(*line), what, "said where images are built: --image-label=KEY=VALUE");
+                draft.note(
+                    at(*line),
+                    what,
+                    "set image.labels in .ko.yaml, or --image-label=KEY=VALUE",
+                );
             }
             word => {
                 if let Some((_, reason)) = OTHERS.iter().find(|(other, _)| *other == word) {
@@ -155,7 +157,7 @@ impl Dockerfile {
                 Err("the default base is as good as empty, and has certificates and time zones; \
                  `defaultBaseImage: scratch` is empty, which ko 0.19.1 does not know")
             }
-            "golang" => Err("an image of ko needs no Go: the default base is taken"),
+            "golang" => Err("programs need no Go to run: the default base is used"),
             _ => Ok(image),
         }
     }
@@ -257,7 +259,7 @@ impl Entry {
             reason.push_str(", without a shell");
         }
         if !arguments.is_empty() {
-            reason.push_str("; arguments are said where the image runs: args");
+            reason.push_str("; arguments: set image.args or image.cmd in .ko.yaml");
         }
         reason
     }

@@ -47,7 +47,7 @@ pub(super) struct Settings {
     pub(super) flags: Vec<String>,
     pub(super) ldflags: Vec<String>,
     pub(super) env: Vec<String>,
-    /// What can only be said where images are built: variables, then flags.
+    /// What goes on the command line: variables, then flags.
     pub(super) variables: Vec<String>,
     pub(super) words: Vec<String>,
     /// What says this, and where that is.
@@ -139,7 +139,7 @@ impl Draft {
             let fits: Vec<usize> = fits.map(|(at, _)| at).collect();
             return match fits[..] {
                 [one] => Ok(one),
-                _ => Err(format!("the pattern fits {} main packages, not one", fits.len())),
+                _ => Err(format!("the pattern matches {} main packages, not one", fits.len())),
             };
         }
         let package = match path.strip_suffix(".go") {
@@ -193,7 +193,7 @@ impl Draft {
 
     fn valid_base(&mut self, what: &str, base: String, from: String) -> Option<Taken<String>> {
         if base.contains("{{") {
-            self.note(from, what, "bases are no templates");
+            self.note(from, what, "a base cannot be a template");
         } else if let Err(error) = base.parse::<BaseReference>() {
             self.note(from, what, error.to_string());
         } else {
@@ -247,7 +247,8 @@ impl Draft {
             if let Some(settings) = &mut self.builds[at].settings {
                 settings.words.push(flag.clone());
             }
-            let reason = format!("others have other ones, and .ko.yaml has those of all: {flag}");
+            let reason =
+                format!("programs have different ones, and .ko.yaml has one list for all: {flag}");
             self.note(platforms.from, format!("the platforms of {id}"), reason);
         }
     }

@@ -105,12 +105,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What `.ko.yaml` has no key for, as it is said where images are built.
+    /// What the command line says: `.ko.yaml` of ko 0.19.1 has no key for it.
     fn said_elsewhere(&mut self, what: &str, ko: &Node, settings: &mut Settings) {
         let mut say = |reader: &mut Self, key: &str, word: String| {
             let Some(node) = get(ko, key) else { return };
             let place = reader.places.of(node);
-            let reason = format!("said where images are built: {word}");
+            let reason = format!("goes on the command line: {word}");
             reader.draft.note(place, format!("{what}.{key}"), reason);
             // What is a template there would be a text here, but for tags.
             if word.contains("{{") && key != "tags" {
@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
         for key in ["goarch", "targets"] {
             if let Some(node) = get(build, key).filter(|_| !is_image) {
                 let place = self.places.of(node);
-                let reason = "which of them images are for is not said: \
+                let reason = "it does not say which of them images are for: \
                               `defaultPlatforms: [linux/amd64, linux/arm64]`";
                 self.draft.note(place, format!("{what}.{key}"), reason);
             }
@@ -307,7 +307,7 @@ impl<'a> Reader<'a> {
         let [given, linked, environment] = lists;
         let linked = if linked.is_empty() { vec![LDFLAGS.to_owned()] } else { linked };
         if linked.iter().chain(&given).any(|text| text.replace(' ', "").contains("{{.Date}}")) {
-            let reason = "each build is another one: {{.Git.CommitDate}} is that of the commit";
+            let reason = "it differs in each build; {{.Git.CommitDate}} is the date of the commit";
             self.draft.advise(place, format!("{what}: {{{{.Date}}}}"), reason);
         }
         let (flags, left) = flags(&given, self.dialect);

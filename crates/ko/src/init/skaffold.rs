@@ -18,8 +18,8 @@ pub(super) fn read(draft: &mut Draft, source: &Arc<Source>, root: &Node, has_mor
     }
     let Some(build) = get(root, "build") else { return };
     for (key, reason) in [
-        ("tagPolicy", "tags are said where images are built: --tags"),
-        ("insecureRegistries", "said where images are built: --insecure-registry"),
+        ("tagPolicy", "tags go on the command line: --tags"),
+        ("insecureRegistries", "goes on the command line: --insecure-registry"),
     ] {
         if let Some(node) = get(build, key) {
             draft.note(places.of(node), format!("build.{key}"), reason);
@@ -89,7 +89,7 @@ impl Reader<'_> {
             let import_path = self.draft.builds[at].import_path.clone();
             let reference = format!("ko://{}", import_path.as_deref().unwrap_or("IMPORTPATH"));
             if image != reference {
-                let reason = format!("in manifests of ko the image is called {reference}");
+                let reason = format!("manifests for ko call the image {reference}");
                 self.draft.note(&place, format!("{what}.image: {image}"), reason);
             }
         }
@@ -111,7 +111,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Labels are said where images are built.
+    /// Labels go on the command line.
     fn labels(&mut self, ko: &Node, settings: &mut Settings) {
         let Some(node) = get(ko, "labels") else { return };
         for (name, value) in entries(node) {
@@ -121,7 +121,7 @@ impl Reader<'_> {
             let reason = if value.contains("{{") {
                 "give the label itself: --image-label".to_owned()
             } else {
-                format!("said where images are built: {word}")
+                format!("goes on the command line: {word}")
             };
             self.draft.note(place, format!("{}.ko.labels.{name}", self.what), reason);
             if !value.contains("{{") {

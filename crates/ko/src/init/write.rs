@@ -53,7 +53,7 @@ fn program(text: &mut String, build: &Build) {
         let mut words = settings.variables.clone();
         words.push(format!("ko build {package}"));
         words.extend(settings.words.iter().map(|word| shell(word)));
-        comment(text, "  ", "What has no key here is said where images are built:");
+        comment(text, "  ", "What has no key here goes on the command line:");
         comment(text, "  ", &format!("  {}", words.join(" ")));
     }
     line(text, "  - id: ", &build.id);

@@ -64,22 +64,22 @@ not taken over: .goreleaser.yaml:5: before: ko runs nothing before a build
 not taken over: .goreleaser.yaml:51: dockers: ko builds images without a Dockerfile
 not taken over: .goreleaser.yaml:32: kos[0].ldflags: -X main.major={{ .Major }}: ko's templates have no .Major
 not taken over: .goreleaser.yaml:32: kos[0].env: HOST={{ .Env.HOSTNAME }}: env of .ko.yaml has no templates
-not taken over: .goreleaser.yaml:36: kos[0].repositories: said where images are built: KO_DOCKER_REPO=ghcr.io/example/app
+not taken over: .goreleaser.yaml:36: kos[0].repositories: goes on the command line: KO_DOCKER_REPO=ghcr.io/example/app
 not taken over: .goreleaser.yaml:36: kos[0].repositories[1]: ko pushes to one; copy images to the others, as with `crane copy`
-not taken over: .goreleaser.yaml:38: kos[0].base_import_paths: said where images are built: --base-import-paths
-not taken over: .goreleaser.yaml:37: kos[0].tags: said where images are built: --tags=latest,{{ with .Git.Tag }}{{ if eq (slice . 0 1) "v" }}{{ slice . 1 }}{{ else }}{{ . }}{{ end }}{{ end }}
-not taken over: .goreleaser.yaml:41: kos[0].labels: said where images are built: --image-label=org.opencontainers.image.source=https://example.com/app
-not taken over: .goreleaser.yaml:42: kos[0].user: said where images are built: --image-user=65532
-not taken over: .goreleaser.yaml:39: kos[0].sbom: said where images are built: --sbom=none
-not taken over: .goreleaser.yaml:43: kos[0].creation_time: said where images are built: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
-taken over: .goreleaser.yaml:44: kos[1]: {{.Date}}: each build is another one: {{.Git.CommitDate}} is that of the commit
-not taken over: .goreleaser.yaml:36: kos[1].repositories: said where images are built: KO_DOCKER_REPO=ghcr.io/example/app
+not taken over: .goreleaser.yaml:38: kos[0].base_import_paths: goes on the command line: --base-import-paths
+not taken over: .goreleaser.yaml:37: kos[0].tags: goes on the command line: --tags=latest,{{ with .Git.Tag }}{{ if eq (slice . 0 1) "v" }}{{ slice . 1 }}{{ else }}{{ . }}{{ end }}{{ end }}
+not taken over: .goreleaser.yaml:41: kos[0].labels: goes on the command line: --image-label=org.opencontainers.image.source=https://example.com/app
+not taken over: .goreleaser.yaml:42: kos[0].user: goes on the command line: --image-user=65532
+not taken over: .goreleaser.yaml:39: kos[0].sbom: goes on the command line: --sbom=none
+not taken over: .goreleaser.yaml:43: kos[0].creation_time: goes on the command line: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+taken over: .goreleaser.yaml:44: kos[1]: {{.Date}}: it differs in each build; {{.Git.CommitDate}} is the date of the commit
+not taken over: .goreleaser.yaml:36: kos[1].repositories: goes on the command line: KO_DOCKER_REPO=ghcr.io/example/app
 not taken over: .goreleaser.yaml:36: kos[1].repositories[1]: ko pushes to one; copy images to the others, as with `crane copy`
-not taken over: .goreleaser.yaml:38: kos[1].base_import_paths: said where images are built: --base-import-paths
-not taken over: .goreleaser.yaml:37: kos[1].tags: said where images are built: --tags=latest,{{ with .Git.Tag }}{{ if eq (slice . 0 1) "v" }}{{ slice . 1 }}{{ else }}{{ . }}{{ end }}{{ end }}
-not taken over: .goreleaser.yaml:41: kos[1].labels: said where images are built: --image-label=org.opencontainers.image.source=https://example.com/app
-not taken over: .goreleaser.yaml:39: kos[1].sbom: said where images are built: --sbom=none
-not taken over: .goreleaser.yaml:43: kos[1].creation_time: said where images are built: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+not taken over: .goreleaser.yaml:38: kos[1].base_import_paths: goes on the command line: --base-import-paths
+not taken over: .goreleaser.yaml:37: kos[1].tags: goes on the command line: --tags=latest,{{ with .Git.Tag }}{{ if eq (slice . 0 1) "v" }}{{ slice . 1 }}{{ else }}{{ . }}{{ end }}{{ end }}
+not taken over: .goreleaser.yaml:41: kos[1].labels: goes on the command line: --image-label=org.opencontainers.image.source=https://example.com/app
+not taken over: .goreleaser.yaml:39: kos[1].sbom: goes on the command line: --sbom=none
+not taken over: .goreleaser.yaml:43: kos[1].creation_time: goes on the command line: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 not taken over: .goreleaser.yaml:48: kos[2]: there is no build with the id "nowhere"
 "#);
 }
@@ -136,7 +136,7 @@ builds:
     main: ./cmd/gen
 "#);
     insta::assert_snapshot!(told, @"
-not taken over: .goreleaser.yml:11: builds[0].goarch: which of them images are for is not said: `defaultPlatforms: [linux/amd64, linux/arm64]`
+not taken over: .goreleaser.yml:11: builds[0].goarch: it does not say which of them images are for: `defaultPlatforms: [linux/amd64, linux/arm64]`
 not taken over: .goreleaser.yml:12: builds[0].hooks: ko runs nothing before or after a build
 not taken over: .goreleaser.yml:13: builds[0].mod_timestamp: files in images have no time; SOURCE_DATE_EPOCH is that of the image
 not taken over: .goreleaser.yml:2: builds[0].binary: the file is called after the package: /ko-app/web
@@ -179,14 +179,14 @@ baseImageOverrides:
 # The programs. dir is where go runs, main the package in it.
 builds:
   # builds[0] (.goreleaser.yaml:2)
-  # What has no key here is said where images are built:
+  # What has no key here goes on the command line:
   #   ko build ./cmd/web --platform=linux/amd64,linux/arm64
   - id: web
     main: ./cmd/web
     ldflags:
       - "-s"
   # builds[1] (.goreleaser.yaml:3)
-  # What has no key here is said where images are built:
+  # What has no key here goes on the command line:
   #   ko build ./cmd/worker --platform=linux/arm/v7,linux/amd64
   - id: worker
     main: ./cmd/worker
@@ -198,10 +198,10 @@ builds:
 "#);
     insta::assert_snapshot!(told, @"
 not taken over: .goreleaser.yaml:4: dockers: ko builds images without a Dockerfile
-not taken over: build/web.Dockerfile:2: COPY web /: the program is there by itself; other files come from its directory kodata, below $KO_DATA_PATH, or from the base
-not taken over: build/web.Dockerfile:3: USER 7: said where images are built: --image-user=7, or a base with that user
-not taken over: .goreleaser.yaml:5: the platforms of web: others have other ones, and .ko.yaml has those of all: --platform=linux/amd64,linux/arm64
-not taken over: .goreleaser.yaml:7: the platforms of worker: others have other ones, and .ko.yaml has those of all: --platform=linux/arm/v7,linux/amd64
+not taken over: build/web.Dockerfile:2: COPY web /: ko adds the program itself; other files: image.files in .ko.yaml, or kodata/ beside the program
+not taken over: build/web.Dockerfile:3: USER 7: set image.user in .ko.yaml, or --image-user=7
+not taken over: .goreleaser.yaml:5: the platforms of web: programs have different ones, and .ko.yaml has one list for all: --platform=linux/amd64,linux/arm64
+not taken over: .goreleaser.yaml:7: the platforms of worker: programs have different ones, and .ko.yaml has one list for all: --platform=linux/arm/v7,linux/amd64
 ");
 }
 
@@ -260,7 +260,7 @@ defaultPlatforms:
 # The programs. dir is where go runs, main the package in it.
 builds:
   # build.artifacts[0] (skaffold.yaml:7)
-  # What has no key here is said where images are built:
+  # What has no key here goes on the command line:
   #   ko build ./cmd/web --image-label=org.opencontainers.image.licenses=MIT
   - id: web
     main: ./cmd/web
@@ -282,14 +282,14 @@ builds:
 "#);
     insta::assert_snapshot!(told, @r#"
 not taken over: skaffold.yaml: ---: only the first configuration of the file is read
-not taken over: skaffold.yaml:5: build.tagPolicy: tags are said where images are built: --tags
+not taken over: skaffold.yaml:5: build.tagPolicy: tags go on the command line: --tags
 not taken over: skaffold.yaml:26: profiles: what they change is not read
 not taken over: skaffold.yaml:7: build.artifacts[0].ko.ldflags: -X main.who={{default "x" .WHO}}: ko's templates have no function default
 not taken over: skaffold.yaml:7: build.artifacts[0].ko.env: A={{.B}}: env of .ko.yaml has no templates
-not taken over: skaffold.yaml:16: build.artifacts[0].ko.labels.org.opencontainers.image.licenses: said where images are built: --image-label=org.opencontainers.image.licenses=MIT
+not taken over: skaffold.yaml:16: build.artifacts[0].ko.labels.org.opencontainers.image.licenses: goes on the command line: --image-label=org.opencontainers.image.licenses=MIT
 not taken over: skaffold.yaml:16: build.artifacts[0].ko.labels.org.opencontainers.image.revision: give the label itself: --image-label
 not taken over: skaffold.yaml:14: build.artifacts[0].ko.dependencies: ko finds out by itself which files a program is made of
-not taken over: skaffold.yaml:7: build.artifacts[0].image: web: in manifests of ko the image is called ko://example.com/app/cmd/web
+not taken over: skaffold.yaml:7: build.artifacts[0].image: web: manifests for ko call the image ko://example.com/app/cmd/web
 not taken over: skaffold.yaml:21: build.artifacts[2]: site is built by docker
 not taken over: skaffold.yaml:23: build.artifacts[3]: jar is built by jib
 "#);
@@ -353,18 +353,18 @@ builds:
 ");
     insta::assert_snapshot!(told, @r#"
 not taken over: cmd/worker/Dockerfile:2: RUN apk add git: nothing runs in the image: take a base that has what this makes
-not taken over: cmd/worker/Dockerfile:3: CMD worker --fast: the entrypoint of an image is its program, /ko-app/worker, without a shell; arguments are said where the image runs: args
+not taken over: cmd/worker/Dockerfile:3: CMD worker --fast: the entrypoint of an image is its program, /ko-app/worker, without a shell; arguments: set image.args or image.cmd in .ko.yaml
 not taken over: tools/cmd/gen/Containerfile:1: FROM scratch: the default base is as good as empty, and has certificates and time zones; `defaultBaseImage: scratch` is empty, which ko 0.19.1 does not know
-not taken over: tools/cmd/gen/Containerfile:2: COPY gen /: the program is there by itself; other files come from its directory kodata, below $KO_DATA_PATH, or from the base
+not taken over: tools/cmd/gen/Containerfile:2: COPY gen /: ko adds the program itself; other files: image.files in .ko.yaml, or kodata/ beside the program
 not taken over: tools/cmd/gen/Containerfile:3: ENTRYPOINT ["/gen"]: the entrypoint of an image is its program, /ko-app/gen
-not taken over: Dockerfile:13: LABEL org.opencontainers.image.licenses=MIT: said where images are built: --image-label=KEY=VALUE
-not taken over: Dockerfile:14: ENV PORT=8080: ko sets none but KO_DATA_PATH: set it where the image runs, or in the base
-not taken over: Dockerfile:15: COPY --from=build /out/web /web: the program is there by itself; other files come from its directory kodata, below $KO_DATA_PATH, or from the base
-not taken over: Dockerfile:16: COPY templates/ /templates/: the program is there by itself; other files come from its directory kodata, below $KO_DATA_PATH, or from the base
-not taken over: Dockerfile:17: EXPOSE 8080: it only documents: say the port where the image runs
-not taken over: Dockerfile:18: USER 65532:65532: said where images are built: --image-user=65532:65532, or a base with that user
-not taken over: Dockerfile:19: ENTRYPOINT ["/web", "--port=8080"]: the entrypoint of an image is its program, /ko-app/web; arguments are said where the image runs: args
-not taken over: Dockerfile:20: CMD ["serve"]: arguments are said where the image runs: args
+not taken over: Dockerfile:13: LABEL org.opencontainers.image.licenses=MIT: set image.labels in .ko.yaml, or --image-label=KEY=VALUE
+not taken over: Dockerfile:14: ENV PORT=8080: set image.env in .ko.yaml
+not taken over: Dockerfile:15: COPY --from=build /out/web /web: ko adds the program itself; other files: image.files in .ko.yaml, or kodata/ beside the program
+not taken over: Dockerfile:16: COPY templates/ /templates/: ko adds the program itself; other files: image.files in .ko.yaml, or kodata/ beside the program
+not taken over: Dockerfile:17: EXPOSE 8080: set image.ports in .ko.yaml
+not taken over: Dockerfile:18: USER 65532:65532: set image.user in .ko.yaml, or --image-user=65532:65532
+not taken over: Dockerfile:19: ENTRYPOINT ["/web", "--port=8080"]: the entrypoint of an image is its program, /ko-app/web; arguments: set image.args or image.cmd in .ko.yaml
+not taken over: Dockerfile:20: CMD ["serve"]: arguments: set image.args or image.cmd in .ko.yaml
 not taken over: Dockerfile:6: RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/web ./cmd/web: put its flags into flags and ldflags of the build
 "#);
 }
