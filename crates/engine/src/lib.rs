@@ -40,6 +40,7 @@ mod redact;
 mod sharing;
 mod signer;
 mod static_base;
+mod tar_entries;
 #[cfg(test)]
 mod tests;
 pub mod verify;

@@ -7,29 +7,49 @@ use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
+/// How much is decoded at once, in bytes: a thousand times as much may come of it, and
+/// whoever counts what comes has to see it before there is more.
+const SLICE: usize = 1024;
+
 /// Undoes `gzip`, as Go's client does; what is coded in another way fails its
 /// digest.
 #[derive(Debug)]
-pub(crate) struct Gunzip(MultiGzDecoder<Vec<u8>>);
+pub(crate) struct Gunzip {
+    decoder: MultiGzDecoder<Vec<u8>>,
+    /// What has come and is not decoded yet.
+    rest: Bytes,
+}
 
 impl Gunzip {
     /// The decoder for the coding of an answer, if it has this one.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let coding = headers.get(CONTENT_ENCODING)?.as_bytes();
         let coded = coding.eq_ignore_ascii_case(b"gzip");
-        coded.then(|| Self(MultiGzDecoder::new(Vec::new())))
+        coded.then(|| Self { decoder: MultiGzDecoder::new(Vec::new()), rest: Bytes::new() })
     }
 
-    /// Decodes another piece; the result may be empty.
-    pub(crate) fn piece(&mut self, piece: &[u8]) -> std::io::Result<Bytes> {
-        self.0.write_all(piece)?;
-        Ok(std::mem::take(self.0.get_mut()).into())
+    /// Takes another piece, when all before it is decoded.
+    pub(crate) fn take(&mut self, piece: Bytes) {
+        self.rest = piece;
+    }
+
+    /// Decodes some of what was taken; `None` if nothing more comes of it.
+    pub(crate) fn decode(&mut self) -> std::io::Result<Option<Bytes>> {
+        while !self.rest.is_empty() {
+            let slice = self.rest.split_to(SLICE.min(self.rest.len()));
+            self.decoder.write_all(&slice)?;
+            let decoded = std::mem::take(self.decoder.get_mut());
+            if !decoded.is_empty() {
+                return Ok(Some(decoded.into()));
+            }
+        }
+        Ok(None)
     }
 
     /// Decodes the rest at the end.
     pub(crate) fn end(&mut self) -> std::io::Result<Bytes> {
-        self.0.try_finish()?;
-        Ok(std::mem::take(self.0.get_mut()).into())
+        self.decoder.try_finish()?;
+        Ok(std::mem::take(self.decoder.get_mut()).into())
     }
 }
 
@@ -51,7 +71,11 @@ mod tests {
         let mut gunzip = Gunzip::of(&headers).unwrap();
         let mut all = Vec::new();
         for piece in coded.chunks(piece) {
-            all.extend(gunzip.piece(piece)?);
+            gunzip.take(Bytes::copy_from_slice(piece));
+            while let Some(decoded) = gunzip.decode()? {
+                assert!(decoded.len() <= 2 << 20, "{} bytes at once", decoded.len());
+                all.extend(decoded);
+            }
         }
         all.extend(gunzip.end()?);
         Ok(all)
@@ -65,6 +89,14 @@ mod tests {
             assert_eq!(read(&once, piece).unwrap(), bytes);
         }
         assert_eq!(read(&[coded(b"a"), coded(b"b")].concat(), 5).unwrap(), b"ab");
+    }
+
+    #[test]
+    fn much_that_comes_of_little_comes_in_pieces() {
+        let zeros = vec![0; 64 << 20];
+        let once = coded(&zeros);
+        assert!(once.len() < 1 << 20);
+        assert!(read(&once, once.len()).unwrap() == zeros);
     }
 
     #[test]

@@ -328,23 +328,29 @@ impl Response {
     /// Reads the next piece of the decoded body.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         loop {
-            let piece = self.piece().await?;
-            let Some(coding) = &mut self.coding else { return Ok(piece) };
-            let meant = match &piece {
-                Some(piece) => coding.piece(piece),
-                None => coding.end(),
-            };
-            let meant = meant.map_err(|error| RegistryError::Transport {
-                request: self.line.clone(),
-                broken: Broken::Interrupted(error.to_string()),
-            })?;
-            if piece.is_none() {
-                self.coding = None;
+            let decoded = self.coding.as_mut().and_then(|coding| coding.decode().transpose());
+            if let Some(decoded) = decoded {
+                return decoded.map(Some).map_err(|error| self.undecodable(&error));
             }
-            if !meant.is_empty() {
-                return Ok(Some(meant));
+            let piece = self.piece().await?;
+            match (self.coding.take(), piece) {
+                (None, piece) => return Ok(piece),
+                (Some(mut coding), Some(piece)) => {
+                    coding.take(piece);
+                    self.coding = Some(coding);
+                }
+                (Some(mut coding), None) => {
+                    let last = coding.end().map_err(|error| self.undecodable(&error))?;
+                    return Ok(Some(last).filter(|last| !last.is_empty()));
+                }
             }
         }
+    }
+
+    /// The error for a body that is not coded as it says.
+    fn undecodable(&self, error: &std::io::Error) -> RegistryError {
+        let broken = Broken::Interrupted(error.to_string());
+        RegistryError::Transport { request: self.line.clone(), broken }
     }
 
     /// Reads the next piece of the body as it comes over the wire.

@@ -11,11 +11,14 @@ use store::Store;
 use tar::EntryType;
 
 use crate::blobs::BlobError;
+use crate::tar_entries;
 
 /// The largest C library that is read, in bytes.
 const LARGEST: u64 = 64 << 20;
-/// More entries than this are not kept: no distribution has so many.
-const MOST: usize = 200_000;
+/// More of paths than this is not kept, in bytes: no distribution has so much.
+const MOST: usize = 32 << 20;
+/// A path or target that is longer leads nowhere, as for the kernel.
+const LONGEST: usize = 4096;
 
 /// The parts of a layer that matter for shared libraries. Paths have no leading slash.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,19 +69,20 @@ impl LayerIndex {
         Ok(index)
     }
 
-    fn read(tar: impl Read) -> io::Result<Self> {
+    fn read(mut tar: impl Read) -> io::Result<Self> {
         let mut index = Self::default();
-        for entry in tar::Archive::new(tar).entries()? {
-            let mut entry = entry?;
-            let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let path = normal(&path);
-            let (dir, name) = path.rsplit_once('/').unwrap_or(("", &path));
-            let count = index.files.len() + index.links.len() + index.removed.len();
-            if count > MOST {
-                return Err(io::Error::other("too many links and libraries"));
+        let mut kept = 0;
+        tar_entries::each(&mut tar, |entry| {
+            let path = entry.path_bytes();
+            let target = entry.link_name_bytes().unwrap_or_default();
+            if path.len().max(target.len()) > LONGEST {
+                return Ok(());
             }
-            let target =
-                || entry.link_name_bytes().map(|it| String::from_utf8_lossy(&it).into_owned());
+            // Each takes some room beside its text.
+            let size = path.len() + target.len() + size_of::<(String, String)>();
+            let (path, target) = (String::from_utf8_lossy(&path), String::from_utf8_lossy(&target));
+            let (path, target) = (normal(&path), target.into_owned());
+            let (dir, name) = path.rsplit_once('/').unwrap_or(("", &path));
             match entry.header().entry_type() {
                 // OCI image-spec, "Layer Filesystem Changeset".
                 _ if name == ".wh..wh..opq" => index.emptied.push(dir.to_owned()),
@@ -90,12 +94,8 @@ impl LayerIndex {
                         format!("{dir}/{name}")
                     });
                 }
-                EntryType::Symlink => {
-                    let target = target().unwrap_or_default();
-                    index.links.push((path, target));
-                }
+                EntryType::Symlink => index.links.push((path, target)),
                 EntryType::Link if may_be_library(name) => {
-                    let target = target().unwrap_or_default();
                     index.links.push((path, format!("/{}", normal(&target))));
                 }
                 EntryType::Regular | EntryType::GNUSparse if may_be_library(name) => {
@@ -107,9 +107,14 @@ impl LayerIndex {
                     }
                     index.files.push(path);
                 }
-                _ => {}
+                _ => return Ok(()),
             }
-        }
+            kept += size;
+            match kept <= MOST {
+                true => Ok(()),
+                false => Err(io::Error::other("too many links and libraries")),
+            }
+        })?;
         Ok(index)
     }
 }

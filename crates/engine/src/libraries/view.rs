@@ -1,7 +1,7 @@
 //! Lays the lists of layers over each other, and looks for libraries as a dynamic linker
 //! would.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use golang::Linkage;
 
@@ -21,7 +21,7 @@ enum Thing {
 /// What of an image has to do with shared libraries.
 #[derive(Debug, Default)]
 pub(super) struct View {
-    things: HashMap<String, Thing>,
+    things: BTreeMap<String, Thing>,
     glibc: Option<u32>,
 }
 
@@ -29,20 +29,28 @@ impl View {
     /// Lays a layer over what there is.
     pub(super) fn add(&mut self, layer: &LayerIndex) {
         let LayerIndex { files, links, removed, emptied, glibc } = layer;
-        if !removed.is_empty() || !emptied.is_empty() {
-            let is_below = |path: &str, dir: &String| {
-                dir.is_empty()
-                    || path.strip_prefix(&**dir).is_some_and(|rest| rest.starts_with('/'))
-            };
-            self.things.retain(|path, _| {
-                !removed.iter().any(|gone| path == gone || is_below(path, gone))
-                    && !emptied.iter().any(|dir| is_below(path, dir))
-            });
+        for path in removed {
+            self.things.remove(path);
         }
+        removed.iter().chain(emptied).for_each(|dir| self.empty(dir));
         let files = files.iter().map(|path| (path.clone(), Thing::File));
         let links = links.iter().map(|(path, target)| (path.clone(), Thing::Link(target.clone())));
         self.things.extend(files.chain(links));
         self.glibc = glibc.or(self.glibc);
+    }
+
+    /// Removes all that is below a directory.
+    fn empty(&mut self, dir: &str) {
+        if dir.is_empty() {
+            self.things.clear();
+        }
+        let below = format!("{dir}/");
+        let paths = self.things.range(below.clone()..).map(|(path, _)| path);
+        let paths: Vec<String> =
+            paths.take_while(|path| path.starts_with(&below)).cloned().collect();
+        for path in paths {
+            self.things.remove(&path);
+        }
     }
 
     /// Adds a file.

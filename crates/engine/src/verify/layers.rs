@@ -7,6 +7,7 @@ use std::path::Path;
 
 use oci::{Descriptor, DiffId, Hasher};
 use store::Store;
+use tar::EntryType;
 
 use super::VerifyError;
 use super::difference::Difference;
@@ -15,6 +16,9 @@ use super::specimen::{inflated, read};
 
 /// The most files of a layer that are compared.
 const FILES: usize = 1 << 20;
+
+/// The most that is held of their names and attributes, in bytes.
+const HELD: usize = 128 << 20;
 
 /// A file of a layer: what there is of it beside its content, and the hash of that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,42 +77,48 @@ fn entries(
     (layer, diff_id): Layer<'_>,
 ) -> Result<(BTreeMap<String, Entry>, Vec<String>), VerifyError> {
     let (mut entries, mut order) = (BTreeMap::new(), Vec::new());
-    read(store, layer, diff_id, |archive| {
-        for entry in archive.entries()? {
-            let mut entry = entry?;
-            if order.len() == FILES {
-                return Err(io::Error::other(format!("it has more than {FILES} files")));
-            }
-            let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let link = entry.link_name_bytes();
-            let link = link.map(|link| String::from_utf8_lossy(&link).into_owned());
-            let header = entry.header();
-            let header = vec![
-                ("type", format!("{:?}", header.entry_type())),
-                ("mode", format!("{:o}", header.mode()?)),
-                ("owner", format!("{}:{}", header.uid()?, header.gid()?)),
-                ("time", header.mtime()?.to_string()),
-                ("size", header.size()?.to_string()),
-                ("target", link.unwrap_or_default()),
-                ("attributes", attributes(&mut entry)?),
-            ];
-            let mut hasher = Hasher::new();
-            let mut buffer = [0; 64 << 10];
-            loop {
-                match entry.read(&mut buffer)? {
-                    0 => break,
-                    read => hasher.update(&buffer[..read]),
-                }
-            }
-            let content = hasher.digest().to_string();
-            // Of two files of one path, the last one counts, but both are seen.
-            let path = match entries.contains_key(&path) {
-                true => format!("{path} (again)"),
-                false => path,
-            };
-            entries.insert(path.clone(), Entry { header, content });
-            order.push(path);
+    let mut held = 0;
+    read(store, layer, diff_id, |entry| {
+        if order.len() == FILES {
+            return Err(io::Error::other(format!("it has more than {FILES} files")));
         }
+        // No ko writes one, and its holes may be longer than any disk.
+        if entry.header().entry_type() == EntryType::GNUSparse {
+            return Err(io::Error::other("it has a sparse file"));
+        }
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let link = entry.link_name_bytes();
+        let link = link.map(|link| String::from_utf8_lossy(&link).into_owned());
+        let header = entry.header();
+        let header = vec![
+            ("type", format!("{:?}", header.entry_type())),
+            ("mode", format!("{:o}", header.mode()?)),
+            ("owner", format!("{}:{}", header.uid()?, header.gid()?)),
+            ("time", header.mtime()?.to_string()),
+            ("size", header.size()?.to_string()),
+            ("target", link.unwrap_or_default()),
+            ("attributes", attributes(entry)?),
+        ];
+        held += header.iter().fold(2 * path.len(), |sum, (_, value)| sum + value.len());
+        if held > HELD {
+            return Err(io::Error::other("its names and attributes are too long"));
+        }
+        let mut hasher = Hasher::new();
+        let mut buffer = [0; 64 << 10];
+        loop {
+            match entry.read(&mut buffer)? {
+                0 => break,
+                read => hasher.update(&buffer[..read]),
+            }
+        }
+        let content = hasher.digest().to_string();
+        // Of two files of one path, the last one counts, but both are seen.
+        let path = match entries.contains_key(&path) {
+            true => format!("{path} (again)"),
+            false => path,
+        };
+        entries.insert(path.clone(), Entry { header, content });
+        order.push(path);
         Ok(())
     })?;
     Ok((entries, order))

@@ -18,6 +18,7 @@ use store::Store;
 
 use super::VerifyError;
 use crate::blocking::with_store;
+use crate::tar_entries::{self, Entry};
 
 /// The largest config that is read, in bytes.
 const CONFIG: u64 = 8 << 20;
@@ -160,17 +161,14 @@ async fn look(
     with_store(store, move |store| {
         let dir = store.temp_dir().map_err(VerifyError::store)?;
         let mut found = None;
-        read(store, &layer, diff_id, |archive| {
+        read(store, &layer, diff_id, |entry| {
             let Some(program) = &program else { return Ok(()) };
-            for entry in archive.entries()? {
-                let mut entry = entry?;
-                let path = entry.path_bytes().into_owned();
-                let path = path.strip_suffix(b".exe").unwrap_or(&path);
-                if entry.header().entry_type().is_file() && path.ends_with(program.as_bytes()) {
-                    let path = dir.path().join("program");
-                    io::copy(&mut entry, &mut File::create(&path)?)?;
-                    found = Some(path);
-                }
+            let path = entry.path_bytes();
+            let path = path.strip_suffix(b".exe").unwrap_or(&path);
+            if entry.header().entry_type().is_file() && path.ends_with(program.as_bytes()) {
+                let path = dir.path().join("program");
+                io::copy(entry, &mut File::create(&path)?)?;
+                found = Some(path);
             }
             Ok(())
         })?;
@@ -189,19 +187,19 @@ pub(super) async fn pull(
     client.pull_blob(repository, layer, store).await.map_err(VerifyError::registry)
 }
 
-/// Inflates a layer of the store, has `look` read the archive, and compares all of it
+/// Inflates a layer of the store, has `look` see its entries, and compares all of it
 /// with its diff_id.
 pub(super) fn read(
     store: &Store,
     layer: &Descriptor,
     diff_id: DiffId,
-    look: impl FnOnce(&mut tar::Archive<&mut dyn Read>) -> io::Result<()>,
+    look: impl FnMut(&mut Entry<'_, '_>) -> io::Result<()>,
 ) -> Result<(), VerifyError> {
     let mut plain = Hashed { inner: inflated(store, layer)?, hasher: Hasher::new() };
     let wrong = |source| VerifyError::Layer { digest: layer.digest, source: Arc::new(source) };
     {
         let plain: &mut dyn Read = &mut plain;
-        look(&mut tar::Archive::new(plain)).map_err(wrong)?;
+        tar_entries::each(plain, look).map_err(wrong)?;
     }
     io::copy(&mut plain, &mut io::sink()).map_err(wrong)?;
     let got = plain.hasher.digest();

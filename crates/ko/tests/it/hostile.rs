@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use flate2::Compression;
+use flate2::read::GzEncoder;
 use serde_json::{Value, json};
 use testkit::base::{self, Image, Index};
-use testkit::registry::TestRegistry;
+use testkit::registry::{Class, Fault, Rule, TestRegistry};
 use testkit::sandbox::Output;
 use testkit::sha256;
 
@@ -138,6 +141,45 @@ fn a_config_is_no_place_for_megabytes() {
     manifest["config"] = descriptor(CONFIG, &config);
     let output = on(&manifest, vec![config, layer]).build("--bare").output().failure(1);
     assert!(output.stderr.contains("cannot be read"), "{}", output.stderr);
+}
+
+/// So many bytes behind a start, of which little is left when they are compressed.
+fn bomb(start: &[u8], size: u64) -> Vec<u8> {
+    let mut bomb = Vec::new();
+    let content = start.chain(io::repeat(b'a').take(size));
+    let _ = GzEncoder::new(content, Compression::fast()).read_to_end(&mut bomb).unwrap();
+    bomb
+}
+
+#[test]
+fn an_answer_that_inflates_is_cut_off_at_its_limit() {
+    let fixture = Fixture::new();
+    let headers = [("content-encoding", "gzip"), ("content-type", MANIFEST)];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let fault = Fault::Respond { status: 200, headers, body: bomb(b"{", 512 << 20).into() };
+    fixture.registry.inject(Rule::new(fault).class(Class::ManifestGet));
+    let output = fixture.build("--bare").output().failure(1);
+    assert!(output.stderr.contains("/base"), "{}", output.stderr);
+    assert!(output.peak_memory.unwrap() < MEMORY, "{:?}", output.peak_memory);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_name_that_inflates_in_a_layer_is_not_read_to_its_end() {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(512 << 20);
+    header.set_cksum();
+    let layer = bomb(header.as_bytes(), 512 << 20);
+    let (mut manifest, config, _) = honest();
+    manifest["layers"] = json!([descriptor(LAYER, &layer)]);
+    let fixture = on(&manifest, vec![config, layer]);
+    let with_c = "package main\n\n// #include <stdlib.h>\nimport \"C\"\n\nfunc main() { println(C.abs(-1)) }\n";
+    let _ = fixture.module().file("main.go", with_c);
+    let run = fixture.build("--bare --check-libs=error").env("CGO_ENABLED", "1");
+    let output = run.output().failure(1);
+    assert!(output.stderr.contains("is too long"), "{}", output.stderr);
+    assert!(output.peak_memory.unwrap() < MEMORY, "{:?}", output.peak_memory);
 }
 
 /// A repository that names a program wherever git knows one. Each of them leaves its
