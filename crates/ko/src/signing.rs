@@ -1,6 +1,8 @@
 //! Decides whether images are signed, reads the key, and says who builds: all that
 //! the engine does not ask the environment for.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,9 @@ pub(crate) const VARIABLE: &str = "env://";
 
 /// More than this is no key.
 const LIMIT: u64 = 64 << 10;
+
+/// And more than this no signing configuration.
+const LARGEST: u64 = 1 << 20;
 
 /// Names signing without a key of one's own.
 pub(crate) const KEYLESS: &str = "keyless";
@@ -156,8 +161,7 @@ fn keyless(
         let message = format!("reading the signing configuration {}: {reason}", config.value);
         config.origin.error(message)
     };
-    let text = std::fs::read_to_string(work_dir.join(&config.value));
-    let text = text.map_err(|error| wrong(error.to_string()))?;
+    let text = bounded(&work_dir.join(&config.value)).map_err(|error| wrong(error.to_string()))?;
     let now = jiff::Timestamp::now();
     let services = SigningServices::parse(&text, now).map_err(|error| wrong(error.to_string()))?;
     let tokens = tokens(process, key, now)?;
@@ -222,6 +226,15 @@ fn confirm(
             let hint = format!("--yes confirms it: everybody will be able to read {what}");
             Err(key.origin.error(message).also(Some(hint)))
         }
+    }
+}
+
+/// The text of a signing configuration, which a repository may have named.
+fn bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    match File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)? as u64 > LARGEST {
+        true => Err(io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20))),
+        false => Ok(text),
     }
 }
 

@@ -3,6 +3,8 @@
 //! anything is built.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +19,9 @@ use super::options::ImageFile;
 use super::program::Program;
 use super::settings::Settings;
 use crate::blocking::blocking;
+
+/// How much of a template is read, in bytes: one of an eighth of that is refused as too long.
+const LIMIT: u64 = 1 << 20;
 
 /// The files of an image, before their layer is made.
 #[derive(Debug)]
@@ -193,6 +198,9 @@ fn reserved(files: &Files, programs: &[&str]) -> Option<(String, usize, &'static
     of_others.next()
 }
 
+/// Reads the text of a template.
 async fn read(path: PathBuf) -> Result<String, String> {
-    blocking(move || std::fs::read_to_string(path)).await.map_err(|error| error.to_string())
+    let mut text = String::new();
+    let read = move || File::open(path)?.take(LIMIT).read_to_string(&mut text).map(|_| text);
+    blocking(read).await.map_err(|error| error.to_string())
 }

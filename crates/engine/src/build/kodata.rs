@@ -3,8 +3,9 @@
 //! files kept for the first is read only then; nothing depends on it.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 
 use golang::ImportPath;
 use layer::{Inventory, LayerSpec};
@@ -61,13 +62,33 @@ pub(super) fn shared(programs: Vec<(ImportPath, LayerSpec)>) -> Option<SharedKod
                 seen.insert(name.to_owned(), (program.clone(), path.to_owned()));
                 continue;
             };
-            let is_same = fs::canonicalize(path).ok() == fs::canonicalize(other).ok()
-                || fs::read(path).ok() == fs::read(other).ok();
-            if !is_same {
+            // What cannot be read is told of when the layer is made.
+            if !is_same(path, other).unwrap_or(true) {
                 let place = String::from_utf8_lossy(name).into_owned();
                 return Some(SharedKodata { place, programs: [first.clone(), program] });
             }
         }
     }
     None
+}
+
+/// Whether two files are one, or have the same content.
+fn is_same(path: &Path, other: &Path) -> io::Result<bool> {
+    if fs::canonicalize(path)? == fs::canonicalize(other)? {
+        return Ok(true);
+    }
+    let (path, other) = (File::open(path)?, File::open(other)?);
+    if path.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut path, mut other) = (BufReader::new(path), BufReader::new(other));
+    loop {
+        let (left, right) = (path.fill_buf()?, other.fill_buf()?);
+        let len = left.len().min(right.len());
+        if len == 0 || left[..len] != right[..len] {
+            return Ok(left.len() == right.len() && len == 0);
+        }
+        path.consume(len);
+        other.consume(len);
+    }
 }

@@ -287,3 +287,20 @@ fn what_cannot_be_in_one_image_is_told_before_anything_is_compiled() {
         assert!(!output.stderr.contains("Building"), "{}", output.stderr);
     }
 }
+
+#[test]
+fn kodata_of_several_programs_is_compared_piece_by_piece() {
+    let file =
+        "builds:\n- main: ./cmd/server\n  image:\n    mains: [./cmd/worker, ./cmd/migrate]\n";
+    let fixture = fixture(file);
+    let _ =
+        fixture.module().file("cmd/worker/kodata/same", "1").file("cmd/migrate/kodata/same", "2");
+    for program in ["worker", "migrate"] {
+        let path = fixture.sandbox.work().join(format!("cmd/{program}/kodata/same"));
+        let same = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        same.set_len(1 << 40).unwrap();
+    }
+    let output = build(&fixture.sandbox, "-B ./cmd/server");
+    let output = output.env("KO_DEFAULTBASEIMAGE", "ko.static").output().failure(1);
+    assert!(output.stderr.contains("and is not the same"), "{}", output.stderr);
+}
