@@ -201,7 +201,9 @@ impl Checker {
         let threads = self.threads.min(dirs.len().div_ceil(SHARE)).max(1);
         let mut all = vec![None; dirs.len()];
         thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            // As many as the operating system allows.
+            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (1..threads).map_while(start).collect();
             let mut found = work();
             for other in others {
                 found.extend(other.join().expect("looking at files does not panic"));

@@ -2,6 +2,7 @@
 //! and else says what to do.
 
 use std::fs;
+use std::process::Command;
 
 use testkit::base::Image;
 use testkit::cgroup::Cgroup;
@@ -9,6 +10,8 @@ use testkit::module::fleet;
 use testkit::registry::TestRegistry;
 
 use crate::fixture::Fixture;
+use crate::leftovers::assert_none;
+use crate::services::run;
 use crate::spy::Spy;
 
 /// A group in which two links may not run at a time: each is thought to take
@@ -34,6 +37,27 @@ fn what_does_not_fit_together_is_linked_one_by_one() {
     assert!(group.peak() > 64 << 20, "{} bytes are no measurement", group.peak());
     let builds = spy.calls().into_iter().filter(|call| call.starts_with("build ")).count();
     assert_eq!(builds, programs.len());
+}
+
+#[test]
+fn little_address_space_is_enough_for_ko_and_too_little_for_go_is_told() {
+    let fixture = Fixture::new();
+    let _ = fixture.module().kodata(".", 40, 40);
+    let program = fixture.sandbox.root().join("program");
+    let mut go = Command::new("go");
+    go.args(["build", "-o", program.to_str().unwrap(), "."]).current_dir(fixture.sandbox.work());
+    let _ = run(go.env("CGO_ENABLED", "0"));
+    let prebuilt = format!("--prebuilt=linux/amd64={}", program.display());
+    // Threads reserve most of it, and the debug information that is mapped.
+    let limit = ["prlimit", "--as=1073741824"].map(str::to_owned);
+    let under = fixture.sandbox.run_under(&limit, ["build", "--bare", &prebuilt]);
+    let _ = under.output().success();
+    // Go reserves more than there is before it does anything.
+    let spy = Spy::with_script(&fixture.sandbox, "[ \"$1\" != build ] || ulimit -v 200000");
+    let output = fixture.build("--bare").env("KO_GO_PATH", spy.program()).output().failure(1);
+    let said = "linux/amd64: build: go build: exit status 2: fatal error: ";
+    assert!(output.stderr.contains(said), "{}", output.stderr);
+    assert_none(&fixture.sandbox, &[]);
 }
 
 #[test]

@@ -4,10 +4,15 @@
 use std::fs;
 use std::process::Command;
 
+use rustix::process::Signal;
+
+use crate::errors::interrupt::interrupt;
 use crate::fixture::Fixture;
+use crate::leftovers::assert_none;
 use testkit::base::{Image, Index};
 use testkit::module::solo_big;
 use testkit::registry::TestRegistry;
+use testkit::service::wait_for;
 
 /// In bytes, for the process alone. Most of it are pages of the program itself, which is
 /// large where it is compiled for debugging: so [`WORK`] is the bound that counts.
@@ -81,6 +86,29 @@ fn it_does_not_grow_with_the_program() {
     let image = fixture.built("out", "latest");
     let size = image.manifest["layers"][2]["size"].as_u64().unwrap();
     assert!(size > 30_000_000, "{size} bytes are no large program");
+}
+
+#[test]
+fn a_sparse_terabyte_is_read_in_little_memory_until_it_is_interrupted() {
+    let fixture = Fixture::new();
+    let dir = fixture.sandbox.work().join("kodata");
+    fs::create_dir(&dir).unwrap();
+    fs::File::create(dir.join("sparse")).unwrap().set_len(1 << 40).unwrap();
+    let running = fixture.build("--bare").start();
+    // A layer takes a thousandth of the zeros that are in it.
+    let written = || {
+        let entries = fs::read_dir(fixture.sandbox.kocache().join("v1/tmp"));
+        let sizes = entries.into_iter().flatten().flatten().filter_map(|it| it.metadata().ok());
+        sizes.map(|it| it.len()).sum::<u64>()
+    };
+    wait_for("some of the layer", || written() > 300_000);
+    let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB")).unwrap();
+    assert_small(kilobytes.parse::<u64>().ok().map(|kilobytes| kilobytes << 10));
+    let output = interrupt(running, Signal::INT);
+    assert!(output.stderr.contains("interrupted by SIGINT"), "{}", output.stderr);
+    assert_none(&fixture.sandbox, &[]);
 }
 
 #[test]
