@@ -63,7 +63,7 @@ pub(super) const QUIRKS: [(&str, Fate); 58] = [
     ),
     ("packages are listed by another go than `KO_GO_PATH`", Mended("by the same")),
     (
-        "git and `go env` run for each build, and git's state is told",
+        "git and `go env` run for each build, and git's state is reported",
         Mended("only when a template asks"),
     ),
     ("`-trimpath` always", Kept),

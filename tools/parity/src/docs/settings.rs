@@ -16,14 +16,14 @@ pub(super) const VARIABLES: [Row; 32] = [
     ("KO_DEFAULTENV", Same),
     ("KO_DEFAULTFLAGS", Same),
     ("KO_DEFAULTLDFLAGS", Same),
-    ("KO_BASEIMAGEOVERRIDES", Better("what is no JSON object is an error; upper case matches")),
+    ("KO_BASEIMAGEOVERRIDES", Better("anything but a JSON object is an error; upper case matches")),
     ("KO_BUILDS", Same),
-    ("KO_GO_PATH", Better("is the go of every call, of the listing of packages too")),
+    ("KO_GO_PATH", Better("is used for every call of go, also for listing packages")),
     ("KO_FLAGS", Same),
     (
         "KOCACHE",
         Different(
-            "holds the cache of ours, which is on without it too; a relative path works everywhere",
+            "holds our own cache, which is also on without it; a relative path works everywhere",
         ),
     ),
     ("KO_DATA_DATE_EPOCH", Same),
@@ -36,7 +36,7 @@ pub(super) const VARIABLES: [Row; 32] = [
     (
         "GOFLAGS",
         Better(
-            "with `-modfile`, ko refuses what it must look up itself: `.`, and all with `builds`",
+            "works with `-modfile`, where ko refuses what it must look up itself: `.`, and everything with `builds`",
         ),
     ),
     ("CGO_ENABLED, GOAMD64 and other variables of go", Same),
@@ -49,7 +49,7 @@ pub(super) const VARIABLES: [Row; 32] = [
     (
         "AWS_*, AZURE_*, GOOGLE_APPLICATION_CREDENTIALS",
         Better(
-            "Azure takes certificates and `az` as well; why a cloud gave nothing is told when a registry refuses us",
+            "Azure also takes certificates and `az`; if a registry refuses us, the error says why a cloud gave nothing",
         ),
     ),
     ("AWS_ECR_CACHE_DIR, AWS_ECR_DISABLE_CACHE", Different("tokens of ECR are not kept in a file")),
@@ -60,7 +60,7 @@ pub(super) const VARIABLES: [Row; 32] = [
         "DOCKER_HOST, DOCKER_API_VERSION, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY",
         Better("without, Docker's context and the usual sockets are tried; TLS is always verified"),
     ),
-    ("KIND_CLUSTER_NAME", Better("an unknown cluster is told with those that there are")),
+    ("KIND_CLUSTER_NAME", Better("the error for an unknown cluster lists those that exist")),
     ("KUBECONFIG and other variables of kubectl", Same),
 ];
 
@@ -104,5 +104,5 @@ pub(super) const FILES: [Row; 9] = [
     ("containers/auth.json", Better("namespaces count, and podman's names of Docker Hub")),
     ("the file of --image-refs", Same),
     ("the directory of --oci-layout-path", Same),
-    ("the file of --tarball", Better("names stand in the order of the tags")),
+    ("the file of --tarball", Better("names are in the order of the tags")),
 ];

@@ -38,7 +38,7 @@ pub(super) const COMMANDS: [Row; 21] = [
     (
         "ko resolve",
         Better(
-            "bytes outside of references stay; all wrong references are told, before anything is built",
+            "bytes outside references stay; all wrong references are reported before anything is built",
         ),
     ),
     ("ko run", Better("programs are built in the order of the arguments, and run in it")),
@@ -88,7 +88,7 @@ pub(super) const FLAGS: [Flag; 35] = [
         "-L, --local",
         IMAGES,
         Better(
-            "for the engine's platform where nobody names one; layers that it has are not sent; Docker's contexts count; with `--tarball` or `--oci-layout-path` an error, where ko ignores those",
+            "for the engine's platform unless one is named; layers that it has are not sent; Docker's contexts count; with `--tarball` or `--oci-layout-path` an error, where ko ignores those",
         ),
     ),
     flag("-m, --mount", TOKEN, Same),
@@ -128,7 +128,7 @@ pub(super) const FLAGS: [Flag; 35] = [
         "--tarball",
         IMAGES,
         Better(
-            "several platforms are an OCI archive that engines of one platform read too; whole or not there; a file that cannot be written is an error",
+            "several platforms give an OCI archive that engines of one platform can also read; the file is complete or absent; a file that cannot be written is an error",
         ),
     ),
     flag("-u, --username", LOGIN, Same),
