@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use testkit::base::{Image, Index};
 use testkit::registry::{Class, Contents, TestRegistry};
@@ -49,8 +49,30 @@ struct Scene {
     empty: Contents,
 }
 
+/// libfaketime makes files for a process, which stay where that does not end by itself. A
+/// later process with the same number would not start.
+fn remove_leftovers_of_faketime() {
+    for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let process = ["faketime_shm_", "sem.faketime_sem_"]
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix)?.parse::<u32>().ok());
+        if process.is_some_and(|id| !Path::new("/proc").join(id.to_string()).exists()) {
+            // Another test may do the same.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        remove_leftovers_of_faketime();
+    }
+}
+
 impl Scene {
     fn new() -> Scene {
+        remove_leftovers_of_faketime();
         let base = PLATFORMS.iter().fold(Index::oci(), |index, it| index.image(Image::oci(it)));
         let mut fixture = Fixture::on(TestRegistry::start(), &base.build());
         // Files that were changed within two seconds are read each time. To a command
