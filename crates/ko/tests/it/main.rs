@@ -47,6 +47,7 @@ mod limits;
 mod local;
 mod lock;
 mod login;
+mod lying_caches;
 mod manifests;
 mod manual;
 mod memory;

@@ -25,7 +25,13 @@ fn cosign(words: &[&str]) -> Output {
     cosign.output().unwrap()
 }
 
-fn verify(command: &str, key: &Path, more: &[&str], reference: &str) -> Result<String, String> {
+/// Has cosign verify an image by a key.
+pub(crate) fn verify(
+    command: &str,
+    key: &Path,
+    more: &[&str],
+    reference: &str,
+) -> Result<String, String> {
     let key = key.to_str().unwrap();
     let checks = ["--insecure-ignore-tlog=true", "--allow-http-registry"];
     let mut words = vec![command, "--key", key];

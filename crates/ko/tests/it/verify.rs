@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use base64::Engine as _;
@@ -19,7 +19,7 @@ use testkit::trace::Trace;
 
 use crate::fixture::{Built, Fixture};
 use crate::freshness::commit;
-use crate::signing::key;
+use crate::signing::{self, key};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -37,7 +37,7 @@ fn fixture() -> Fixture {
 
 impl Fixture {
     /// `ko verify` with further words, split at spaces, of the tag of `out`.
-    fn verify(&self, words: &str, tag: &str) -> Run<'_> {
+    pub(crate) fn verify(&self, words: &str, tag: &str) -> Run<'_> {
         let reference = format!("{}/out:{tag}", self.registry.host());
         let words = words.split_whitespace().map(str::to_owned);
         self.sandbox.run(["verify".to_owned()].into_iter().chain(words).chain([reference]))
@@ -423,52 +423,21 @@ fn nothing_dangerous_is_taken_from_an_image() {
         let output = fixture.sandbox.run(words).output().failure(1);
         assert!(output.stderr.contains(want), "{want}\n{}", output.stderr);
     }
+    // A repository that cannot be fetched, which provenance names as well.
+    let gone = format!("file://{}/gone", fixture.sandbox.root().display());
+    let source = json!({ "buildDefinition": { "resolvedDependencies": [
+        { "name": "source", "uri": format!("git+{gone}") },
+    ] } });
+    fixture.registry.restore(&contents);
+    attach(&fixture, &image, &image.digest, &source);
+    let words = format!("--source-uri={gone} {commit}");
+    let output = fixture.verify(&words, "app").output().failure(1);
+    assert!(output.stderr.contains(&format!("fetching {gone}: ")), "{}", output.stderr);
+    assert_eq!(output.stdout, "");
     // An image of somebody else.
     let reference = format!("{}/base:latest", fixture.registry.host());
     let output = fixture.sandbox.run(["verify", "--source=.", &reference]).output().failure(1);
     assert!(output.stderr.contains("it is no image of ko"), "{}", output.stderr);
-}
-
-/// A cache that says something else than the source is believed only where that was
-/// asked for.
-#[test]
-fn caches_that_lie_are_not_believed() {
-    let fixture = fixture();
-    let lib = "package lib\n\nfunc Word() string { return \"honest\" }\n";
-    let main =
-        "package main\n\nimport \"example.com/app/lib\"\n\nfunc main() { println(lib.Word()) }\n";
-    let _ = fixture.module().file("lib/lib.go", lib).file("main.go", main);
-    commit(&fixture);
-    let cache = fixture.sandbox.root().join("gocache");
-    let build = |words: &str| fixture.build(words).env("GOCACHE", &cache).output().success();
-    let _ = build("--bare -t honest");
-    let mut poisoned = 0;
-    let mut dirs: Vec<PathBuf> = vec![cache.clone()];
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(dir).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                dirs.push(path);
-                continue;
-            }
-            let mut bytes = fs::read(&path).unwrap();
-            while let Some(at) = bytes.windows(6).position(|window| window == b"honest") {
-                bytes[at..at + 6].copy_from_slice(b"poison");
-                poisoned += 1;
-            }
-            fs::write(&path, bytes).unwrap();
-        }
-    }
-    assert!(poisoned > 0);
-    let shared = "file:../shared";
-    let _ = build(&format!("--bare -t poisoned --rebuild --cache-to={shared}"));
-    // All have the lie now: the records, programs and layers of ko, the build cache of go,
-    // and the shared cache.
-    let run = |words: &str, tag: &str| fixture.verify(words, tag).env("GOCACHE", &cache).output();
-    let _ = run("--trust-cache --source=.", "poisoned").success();
-    let words = format!("--source=. --cache-from={shared}");
-    refused(run(&words, "poisoned"), "/ko-app/app: the section .");
-    let _ = run("--source=.", "honest").success();
 }
 
 /// Modules that stand in the place of others, and settings of the source itself.
@@ -508,11 +477,21 @@ fn another_module_and_a_dangerous_source_are_refused() {
     }
 }
 
-/// Plans that are drawn at random are verified, and with one change each refused.
+/// A number from the environment.
+#[allow(clippy::disallowed_methods, reason = "whoever runs it says how much")]
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
+
+/// Plans that are drawn at random are verified, and with one change each refused; what
+/// their provenance says is valid. `VERIFY_PLANS` says how many, from `VERIFY_SEED` on.
 #[test]
 fn random_plans_are_verified_and_their_changes_refused() {
-    let fixture = fixture();
-    for seed in 0..4 {
+    let mut fixture = fixture();
+    fixture.sandbox.set("COSIGN_PASSWORD", "pw");
+    let public = key(&fixture);
+    let first = number("VERIFY_SEED", 0);
+    for seed in first..first + number("VERIFY_PLANS", 4) {
         let random = RefCell::new(fastrand::Rng::with_seed(seed));
         let below = |end: usize| random.borrow_mut().usize(..end);
         let word = || format!("w{}", below(1_000_000));
@@ -523,26 +502,46 @@ fn random_plans_are_verified_and_their_changes_refused() {
         let (label, epoch) = (word(), 1_000_000_000 + below(600_000_000));
         let platform = ["linux/amd64", "linux/arm64", "all"][below(3)];
         let level = ["v1", "v2", "v3"][below(3)];
-        let flags = format!("--image-label=a={label}");
-        let words = format!("--bare -t s{seed} --platform={platform} {flags}");
+        let (signs, flags) = (below(2) == 0, format!("--image-label=a={label}"));
+        let mut words = format!("--bare -t s{seed} --platform={platform} {flags}");
+        if signs {
+            words.push_str(" --provenance --signing-key=cosign.key");
+        }
         let build = fixture.build(&words).env("GOAMD64", level);
-        let _ = build.env("SOURCE_DATE_EPOCH", epoch.to_string()).output().success();
+        let built = build.env("SOURCE_DATE_EPOCH", epoch.to_string()).output().success();
+        if signs {
+            let kind = ["--type", "slsaprovenance1"];
+            let image = built.stdout.trim_end();
+            signing::verify("verify-attestation", &public, &kind, image).unwrap();
+        }
         let verify = |flags: &str| {
             fixture.verify(&format!("--trust-cache --source=. {flags}"), &format!("s{seed}"))
         };
         let output = verify(&flags).output().success();
         assert!(output.stdout.starts_with("verified, "), "{seed}\n{}", output.stdout);
-        match below(4) {
-            0 => refused(verify("--image-label=a=other").output(), "config.Labels"),
-            1 => refused(verify(&format!("{flags} --disable-optimizations")).output(), "-gcflags"),
+        let refused = |flags: &str, want: &str| {
+            let output = verify(flags).output();
+            assert!(output.stderr.contains(want), "{seed}: {want}\n{}", output.stderr);
+            let _ = output.failure(11);
+        };
+        match below(6) {
+            0 => refused("--image-label=a=other", "config.Labels"),
+            1 => refused(&format!("{flags} --disable-optimizations"), "-gcflags"),
             2 => {
                 let _ = fixture.module().file("kodata/page", "other");
-                refused(verify(&flags).output(), "/var/run/ko/page");
+                refused(&flags, "/var/run/ko/page");
             }
-            _ => {
+            3 => {
                 let _ = fixture.module().file(".ko.yaml", config.replace("=w", "=x"));
-                refused(verify(&flags).output(), "the checkout: ");
+                refused(&flags, "the checkout: ");
             }
+            4 => {
+                let _ = fixture.module().file("kodata/page", &page);
+                commit(&fixture);
+                refused(&flags, "the commit: ");
+            }
+            // It has other platforms as well.
+            _ => refused(&format!("{flags} --base=ko.static"), "is not what its source gives: "),
         }
     }
 }
