@@ -107,8 +107,7 @@ impl SigningKey {
 
     /// Its public part, in PEM.
     pub(crate) fn public_pem(&self) -> String {
-        let body = STANDARD.encode(&self.public);
-        format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
+        pem::text("PUBLIC KEY", &self.public)
     }
 
     /// Signs. Of an ECDSA key, another signature comes each time.

@@ -1,6 +1,6 @@
 //! Makes what a keyless signature needs (Sigstore): a key that lives as long as a run,
-//! the requests to the certificate authority, the transparency log and timestamp
-//! authorities, and the bundle of their answers. It sends nothing.
+//! the requests to the certificate authority and to timestamp authorities, and the bundle
+//! of all answers. It sends nothing.
 
 use std::fmt;
 
@@ -133,6 +133,14 @@ impl EphemeralKey {
 pub struct Certificate(Vec<u8>);
 
 impl Certificate {
+    pub(crate) fn der(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        pem::text("CERTIFICATE", &self.0)
+    }
+
     /// Reads the answer of the authority; `None` if it has no certificate.
     #[must_use]
     pub fn of_answer(answer: &Value) -> Option<Self> {
@@ -141,23 +149,6 @@ impl Certificate {
         let (label, der) = pem::first(chain["chain"]["certificates"][0].as_str()?)?;
         (label == "CERTIFICATE").then_some(Self(der))
     }
-}
-
-/// What a transparency log is sent (Rekor v2, `/api/v2/log/entries`).
-#[must_use]
-pub fn log_request(envelope: &Envelope, certificate: &Certificate) -> Value {
-    json!({
-        "hashedRekordRequestV002": {
-            "digest": STANDARD.encode(Sha256::digest(envelope.signed())),
-            "signature": {
-                "content": STANDARD.encode(envelope.signature()),
-                "verifier": {
-                    "x509Certificate": { "rawBytes": STANDARD.encode(&certificate.0) },
-                    "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-                },
-            },
-        },
-    })
 }
 
 /// What a timestamp authority is sent (RFC 3161, `TimeStampReq`) of a signature.

@@ -18,7 +18,7 @@ mod stores;
 
 use std::sync::Arc;
 
-use registry::{HelperOutput, Keychain, Proxies, RootPlaces};
+use registry::{HelperOutput, Keychain, KeychainError, Proxies, RootPlaces, Secret};
 
 use cloud::Cloud;
 pub use cloud::{Answered, Observer};
@@ -61,6 +61,20 @@ pub struct Clouds {
 #[must_use]
 pub fn wants_repositories(host: &str) -> bool {
     aws::wants_repositories(host)
+}
+
+/// A token that says who this machine of Google's is, by its service account, to
+/// `audience`; `None` on any other machine.
+///
+/// # Errors
+/// The machine has no service account, or `GCE_METADATA_HOST` names somebody who does
+/// not answer.
+pub async fn google_identity(
+    sources: Sources,
+    audience: &str,
+) -> Result<Option<Secret>, KeychainError> {
+    let found = google::identity(&Machine::new(sources), audience).await;
+    found.map_err(|problem| stores::of("Google Cloud", &problem))
 }
 
 /// Makes the keychains. Nothing is read before one of their registries is asked

@@ -142,6 +142,7 @@ impl Stores {
     }
 }
 
-fn of(cloud: &'static str, problem: &Problem) -> KeychainError {
+/// What the caller is told of a problem.
+pub(crate) fn of(cloud: &'static str, problem: &Problem) -> KeychainError {
     KeychainError::Cloud { cloud, problem: problem.to_string() }
 }

@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-pub use credentials::{Answered, GitLab, Observer, Sources as CloudSources, Variables};
+pub use credentials::{
+    Answered, GitLab, Observer, Sources as CloudSources, Variables, google_identity,
+};
 use oci::Repository;
 pub use registry::{
     Access, Credential, CredentialStore, DockerConfig, DockerPlaces, Grant, HelperOutput, Kept,
-    Secret,
+    KeychainError, Secret,
 };
 use registry::{Chain, Client, GitHub, Keychain, RegistryError};
 

@@ -107,8 +107,8 @@ pub use registry::{
 pub use shared_cache::{CacheUrl, CacheUrlError, KeyError, PublicKey, SecretKey, StorageError};
 pub use sharing::{SharedCacheError, SharedFrom, SharingOptions};
 pub use signer::{
-    KeyProgram, KeyProgramError, Keyless, KeylessError, Signer, SignerError, SigningConfigError,
-    SigningServices, TokenSource,
+    KeyProgram, KeyProgramError, Keyless, KeylessError, LoginPage, Signer, SignerError,
+    SigningConfigError, SigningServices, TokenSource, log_in,
 };
 
 /// What is said of single registries: certificates, plain http, mirrors.

@@ -8,8 +8,9 @@ use engine::{Expected, ExpectedIdentity, ExpectedSigner, SignatureKey, TrustedRo
 use crate::cli::VerifyArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Kind, Result};
+use crate::keyless::NAME as KEYLESS;
 use crate::settings;
-use crate::signing::{KEYLESS, VARIABLE};
+use crate::signing::VARIABLE;
 
 /// Who has to have signed; `None` where nobody has to.
 pub(crate) fn read(process: &Process, arguments: &VerifyArgs) -> Result<Option<ExpectedSigner>> {
@@ -71,8 +72,8 @@ fn expected(
 /// Reads the trusted root.
 fn trusted_root(process: &Process, arguments: &VerifyArgs) -> Result<TrustedRoot> {
     if arguments.trusted_root.is_empty() {
-        let hint = "--trusted-root names the file; `cosign trusted-root create` writes one, and \
-                    `cosign initialize` fetches that of the public Sigstore";
+        let hint = "--trusted-root names the file; `cosign trusted-root create` writes one, with \
+                    --with-default-services that of the public Sigstore";
         let message = "a keyless signature needs a trusted root, which says who vouches for it";
         return Err(usage(message).hint(Some(hint.to_owned())));
     }

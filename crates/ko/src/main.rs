@@ -16,6 +16,7 @@ mod expected_signer;
 mod follower;
 mod har;
 mod init;
+mod keyless;
 mod lock;
 mod mains;
 mod memory;
@@ -35,6 +36,7 @@ mod streams;
 mod system;
 mod traces;
 mod ui;
+mod wait;
 
 use std::process::ExitCode;
 

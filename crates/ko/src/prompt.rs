@@ -5,9 +5,14 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use crate::signals::Signals;
 use crate::ui;
 
+/// Whether somebody is there who reads and types.
+pub(crate) fn is_answered() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Asks a question, and returns the line that is typed.
 pub(crate) fn ask(question: &str) -> Option<String> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !is_answered() {
         return None;
     }
     ui::print_stderr(question);

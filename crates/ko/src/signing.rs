@@ -1,34 +1,27 @@
 //! Decides whether images are signed, reads the key, and says who builds: all that
 //! the engine does not ask the environment for.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    IdentityToken, KeyProgram, Keyless, ProvenanceOptions, Repository, SbomOptions, SignFormat,
-    Signer, SigningKey, SigningKeyError, SigningOptions, SigningServices, TokenSource, keychain,
+    KeyProgram, ProvenanceOptions, Repository, SbomOptions, SignFormat, Signer, SigningKey,
+    SigningKeyError, SigningOptions,
 };
 
 use crate::cli::{self, SigningArgs, VERSION};
 use crate::config::{Located, Origin, Signing};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
-use crate::{network, prompt, ui};
+use crate::wait::wait;
+use crate::{keyless, prompt, ui};
 
 /// What names a variable in the place of a file.
 pub(crate) const VARIABLE: &str = "env://";
 
 /// More than this is no key.
 const LIMIT: u64 = 64 << 10;
-
-/// And more than this no signing configuration.
-const LARGEST: u64 = 1 << 20;
-
-/// Names signing without a key of one's own.
-pub(crate) const KEYLESS: &str = "keyless";
 
 /// The ways in which there can be a key.
 const WAYS: &str = "there are three ways: a key, --signing-key cosign.key (PEM, or as `cosign \
@@ -92,12 +85,12 @@ pub(crate) fn options(
         return Err(CommandError::new(message).hint(Some(WAYS.to_owned())));
     };
     let signer = match &*key.value {
-        KEYLESS => {
+        keyless::NAME => {
             if format == SignFormat::Legacy {
                 let message = "keyless signatures are bundles: they have no legacy format";
                 return Err(key.origin.error(message));
             }
-            Signer::Keyless(Arc::new(keyless(process, signing, key, yes, work_dir)?))
+            Signer::Keyless(Arc::new(keyless::prepare(process, (signing, key), yes, work_dir)?))
         }
         text if text.contains("://") && !text.starts_with(VARIABLE) => {
             Signer::Program(Arc::new(program(process, key, work_dir)?))
@@ -127,115 +120,8 @@ fn program(process: &Process, named: &Located<String>, work_dir: &Path) -> Resul
     };
     let environment = process.variables().iter().cloned().collect();
     let opening = KeyProgram::open(&named.value, environment, work_dir.to_owned(), limit);
-    // A thread of its own: this may be called where others wait for something, too.
-    let opened = std::thread::scope(|scope| {
-        let opening = scope.spawn(|| {
-            let mut runtime = tokio::runtime::Builder::new_current_thread();
-            runtime.enable_all().build().map(|runtime| runtime.block_on(opening))
-        });
-        opening.join()
-    });
-    match opened {
-        Ok(Ok(Ok(program))) => Ok(program),
-        Ok(Ok(Err(error))) => Err(wrong(CommandError::of(&error).message()).also(error.hint())),
-        Ok(Err(error)) => Err(CommandError::of(&error).context("starting threads")),
-        Err(_) => Err(wrong("it was given up")),
-    }
-}
-
-/// Prepares to sign as whoever a token says.
-fn keyless(
-    process: &Process,
-    signing: &Signing,
-    key: &Located<String>,
-    yes: bool,
-    work_dir: &Path,
-) -> Result<Keyless> {
-    let Some(config) = &signing.config else {
-        let hint = "--signing-config names the file; `cosign signing-config create` writes one, \
-                    and `cosign initialize` fetches that of the public Sigstore";
-        let message = "keyless signing needs a signing configuration, which names the services";
-        return Err(key.origin.error(message).also(Some(hint.to_owned())));
-    };
-    let wrong = |reason: String| {
-        let message = format!("reading the signing configuration {}: {reason}", config.value);
-        config.origin.error(message)
-    };
-    let text = bounded(&work_dir.join(&config.value)).map_err(|error| wrong(error.to_string()))?;
-    let now = jiff::Timestamp::now();
-    let services = SigningServices::parse(&text, now).map_err(|error| wrong(error.to_string()))?;
-    let tokens = tokens(process, key, now)?;
-    confirm(&services, &tokens, key, yes)?;
-    let (roots, proxies) = (network::roots(process), network::proxies(process));
-    Keyless::new(services, tokens, &network::user_agent(), &roots, &proxies)
-        .map_err(|error| CommandError::of(&error))
-}
-
-/// Where the token comes from that says who signs.
-fn tokens(process: &Process, key: &Located<String>, now: jiff::Timestamp) -> Result<TokenSource> {
-    if let Some(text) = process.text("SIGSTORE_ID_TOKEN") {
-        let token = IdentityToken::parse(&text);
-        let token =
-            token.map_err(|error| CommandError::new(format!("SIGSTORE_ID_TOKEN: {error}")))?;
-        if let Some(time) = token.expires().filter(|time| *time <= now.as_second()) {
-            let time = jiff::Timestamp::from_second(time).unwrap_or_default();
-            let hint = "ask its issuer for another one; or the clock of this machine is wrong";
-            let message = format!("SIGSTORE_ID_TOKEN has expired, at {time}");
-            return Err(CommandError::new(message).hint(Some(hint.to_owned())));
-        }
-        return Ok(TokenSource::Given(token));
-    }
-    let github = |name| process.text(&format!("ACTIONS_ID_TOKEN_REQUEST_{name}"));
-    if let (Some(url), Some(token)) = (github("URL"), github("TOKEN")) {
-        let who = process.text("GITHUB_WORKFLOW_REF").unwrap_or_default();
-        return Ok(TokenSource::GitHub { url, token: keychain::Secret::new(token), who });
-    }
-    let hint = "SIGSTORE_ID_TOKEN has it: on GitLab by `id_tokens: {SIGSTORE_ID_TOKEN: {aud: \
-                sigstore}}`, elsewhere from `gcloud auth print-identity-token \
-                --audiences=sigstore` or your issuer; a job of GitHub asks for it itself, with the \
-                permission `id-token: write`";
-    Err(key
-        .origin
-        .error("keyless signing needs a token that says who signs")
-        .also(Some(hint.to_owned())))
-}
-
-/// Nothing becomes public before somebody has said yes.
-fn confirm(
-    services: &SigningServices,
-    tokens: &TokenSource,
-    key: &Located<String>,
-    yes: bool,
-) -> Result<()> {
-    if yes || services.logs().is_empty() {
-        return Ok(());
-    }
-    let who = match tokens {
-        TokenSource::Given(token) => format!("{} (by {})", token.subject(), token.issuer()),
-        TokenSource::GitHub { .. } => "the workflow of this job".to_owned(),
-    };
-    let logs = services.logs().join(", ");
-    let what =
-        format!("that {who} has signed these images, in a log that nobody can delete from: {logs}");
-    let answer = prompt::ask(&format!("Everybody will be able to read {what}\nGo on? [y/N] "));
-    match answer.as_deref().map(str::trim) {
-        Some("y" | "Y" | "yes") => Ok(()),
-        Some(_) => Err(CommandError::new("nothing was signed, as you have said")),
-        None => {
-            let message = "keyless signing makes public who signs, and nobody is at a terminal to confirm that";
-            let hint = format!("--yes confirms it: everybody will be able to read {what}");
-            Err(key.origin.error(message).also(Some(hint)))
-        }
-    }
-}
-
-/// The text of a signing configuration, which a repository may have named.
-fn bounded(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    match File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)? as u64 > LARGEST {
-        true => Err(io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20))),
-        false => Ok(text),
-    }
+    let opened = wait(opening)?;
+    opened.map_err(|error| wrong(CommandError::of(&error).message()).also(error.hint()))
 }
 
 /// Reads a key.

@@ -6,24 +6,47 @@ use serde::Deserialize;
 
 use super::{Fresh, SCOPE, Token};
 use crate::cloud::Life;
-use crate::http::{Ask, Reach};
+use crate::http::{Answer, Ask, Reach};
 use crate::machine::Machine;
 use crate::problem::{Problem, Result};
 
 /// A token of the machine's service account; `None` off Google.
 pub(super) async fn token(machine: &Machine) -> Result<Option<Token>> {
     #[derive(Deserialize)]
-    struct Answer {
+    struct Said {
         #[serde(deserialize_with = "crate::machine::secret")]
         access_token: Secret,
         expires_in: Option<i64>,
     }
-    let named = machine.variables.text("GCE_METADATA_HOST");
+    let Some(answer) = ask(machine, "token", &[("scopes", SCOPE)]).await? else {
+        return Ok(None);
+    };
+    let token: Said = answer.good(|_| String::new())?;
+    let fresh = Fresh { secret: token.access_token, life: Life::of(token.expires_in) };
+    Ok(Some(Token { fresh, source: "the machine's service account".to_owned() }))
+}
+
+/// A token that tells somebody else who the machine's service account is; `None` off
+/// Google.
+pub(super) async fn identity(machine: &Machine, audience: &str) -> Result<Option<Secret>> {
+    let query = [("audience", audience), ("format", "full")];
+    let Some(answer) = ask(machine, "identity", &query).await? else { return Ok(None) };
+    match answer.is_success() {
+        true => Ok(Some(Secret::new(answer.text().trim()))),
+        false => Err(answer.refused("")),
+    }
+}
+
+/// What the server says of the machine's service account; `None` off Google.
+async fn ask(machine: &Machine, what: &str, query: &[(&str, &str)]) -> Result<Option<Answer>> {
+    let variables = &machine.variables;
+    if variables.text("NO_GCE_CHECK").as_deref() == Some("true") {
+        return Ok(None);
+    }
+    let named = variables.text("GCE_METADATA_HOST");
     let host = named.as_deref().unwrap_or("169.254.169.254");
-    let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
-    let ask = Ask::get(&url, Reach::Probe)?
-        .query(&[("scopes", SCOPE)])
-        .header("metadata-flavor", "Google")?;
+    let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/{what}");
+    let ask = Ask::get(&url, Reach::Probe)?.query(query).header("metadata-flavor", "Google")?;
     let answer = match machine.http.send(&ask).await {
         Ok(answer) => answer,
         // Nobody is there, unless somebody has said so.
@@ -37,10 +60,8 @@ pub(super) async fn token(machine: &Machine) -> Result<Option<Token>> {
             Some(_) => Err(answer.malformed("the answer is not Google's")),
         };
     }
-    if answer.status == 404 {
-        return Err(answer.refused("the machine has no service account"));
+    match answer.status {
+        404 => Err(answer.refused("the machine has no service account")),
+        _ => Ok(Some(answer)),
     }
-    let token: Answer = answer.good(|_| String::new())?;
-    let fresh = Fresh { secret: token.access_token, life: Life::of(token.expires_in) };
-    Ok(Some(Token { fresh, source: "the machine's service account".to_owned() }))
 }

@@ -36,6 +36,11 @@ pub(crate) struct Token {
     source: String,
 }
 
+/// A token that says who this machine is, to `audience`; `None` off Google.
+pub(crate) async fn identity(machine: &Machine, audience: &str) -> Result<Option<Secret>> {
+    metadata::identity(machine, audience).await
+}
+
 /// The keychain of Google's registries. They share a token.
 #[derive(Debug)]
 pub(crate) struct Google {

@@ -5,11 +5,12 @@ use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKey};
 use aws_lc_rs::signature::{self, KeyPair as _, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ko_credentials::google_identity;
 use serde_json::{Value, json};
 use testkit::cloud::{Reply, Request};
 
 use crate::aws::signer;
-use crate::machine::{Machine, ask, basic, trouble};
+use crate::machine::{CANARY, Machine, ask, basic, trouble};
 
 const REGISTRY: &str = "europe-west1-docker.pkg.dev";
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -286,6 +287,43 @@ async fn a_machine_has_a_service_account() {
     });
     let host = machine.cloud.url().replace("http://", "");
     known(&machine.set("GCE_METADATA_HOST", &host)).await;
+}
+
+/// The token that says who a machine is, whose metadata are at a host.
+async fn identity(host: &str, machine: Machine) -> Result<Option<String>, String> {
+    let machine = machine.set("GCE_METADATA_HOST", host);
+    let said = google_identity(machine.sources(), "sigstore").await;
+    said.map(|token| token.map(|token| token.expose().into_owned()))
+        .map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_machine_of_google_says_who_it_is() {
+    let google = |status: u16| {
+        Machine::new(move |request| {
+            let path = "/computeMetadata/v1/instance/service-accounts/default/identity";
+            assert!(request.url.ends_with(path), "{request:?}");
+            assert_eq!(request.header("metadata-flavor"), "Google");
+            assert_eq!(request.parameters()["audience"], "sigstore");
+            Reply::new(status, "e30.canary.c2ln\n").header("Metadata-Flavor", "Google")
+        })
+    };
+    let at = |machine: &Machine| machine.cloud.url().replace("http://", "");
+    let machine = google(200);
+    let said = identity(&at(&machine), machine).await;
+    assert_eq!(said.unwrap().unwrap(), "e30.canary.c2ln");
+    for (status, want) in [(404, "no service account"), (403, "403")] {
+        let machine = google(status);
+        let said = identity(&at(&machine), machine).await.unwrap_err();
+        assert!(said.contains(want) && !said.contains(CANARY), "{said}");
+    }
+    // Somebody else's server, nobody, and where that is known beforehand.
+    let machine = Machine::new(|_| Reply::new(200, "e30.canary.c2ln"));
+    let said = identity(&at(&machine), machine).await.unwrap_err();
+    assert!(said.contains("not Google's"), "{said}");
+    assert!(identity("127.0.0.1:1", Machine::silent()).await.is_err());
+    let machine = Machine::silent().set("NO_GCE_CHECK", "true");
+    assert_eq!(identity("127.0.0.1:1", machine).await, Ok(None));
 }
 
 #[tokio::test]

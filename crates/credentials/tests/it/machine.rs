@@ -81,19 +81,20 @@ impl Machine {
         runs.lines().map(|line| line.replace(&bin, "")).collect()
     }
 
-    pub(crate) fn clouds(&self) -> Clouds {
+    /// What sources know of it.
+    pub(crate) fn sources(&self) -> Sources {
         let proxy = Secret::new(self.cloud.url());
-        let clouds = clouds(Sources {
-            variables: self
-                .variables
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+        Sources {
+            variables: self.variables.iter().cloned().collect(),
             user_agent: "ko/test".to_owned(),
             roots: RootPlaces { file: Some(self.path("ca.pem")), dirs: Some(Vec::new()) },
             proxies: Proxies::new(None, Some(&proxy), ""),
             ..Sources::default()
-        });
+        }
+    }
+
+    pub(crate) fn clouds(&self) -> Clouds {
+        let clouds = clouds(self.sources());
         let watcher = Watcher::new(|exchange| {
             let exchange = format!("{exchange:?}");
             assert!(!exchange.contains(CANARY), "a secret is shown: {exchange}");

@@ -1,14 +1,20 @@
 //! Signs: with a key at hand, with one that a program holds, or without any.
 
+mod exchange;
 mod key_program;
 mod keyless;
+mod login;
+mod services;
 
 use std::sync::Arc;
 
 use attest::{Envelope, SignError, SigningKey, Statement, bundle};
 
+pub use self::exchange::KeylessError;
 pub use self::key_program::{KeyProgram, KeyProgramError};
-pub use self::keyless::{Keyless, KeylessError, SigningConfigError, SigningServices, TokenSource};
+pub use self::keyless::{Keyless, TokenSource};
+pub use self::login::{LoginPage, log_in};
+pub use self::services::{SigningConfigError, SigningServices};
 use crate::blocking::blocking;
 
 /// Who signs.

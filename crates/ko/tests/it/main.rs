@@ -38,6 +38,7 @@ mod hostile;
 mod idioms;
 mod images;
 mod init;
+mod keyless;
 mod kind;
 mod kubectl;
 mod kubernetes;

@@ -56,7 +56,7 @@ fn openssl(words: &[&str]) {
 }
 
 /// One program for two platforms; a registry with an API for referrers or not.
-fn fixture(api: bool) -> Fixture {
+pub(crate) fn fixture(api: bool) -> Fixture {
     let base = Index::oci().image(Image::oci("linux/amd64")).image(Image::oci("linux/arm64"));
     let mut fixture = Fixture::on(TestRegistry::builder().referrers(api).start(), &base.build());
     fixture.sandbox.set("COSIGN_PASSWORD", "pw");
@@ -289,103 +289,6 @@ fn sboms_may_be_attested() {
     let output = fixture.build("--bare --sbom-attach=attestation").output().failure(1);
     assert!(output.stderr.contains("needs a key to sign with"), "{}", output.stderr);
     let _ = fixture.build("--bare --sbom-attach=attestation --sbom=none").output().success();
-}
-
-/// What a token says, without a signature.
-fn token(expires: u64) -> String {
-    use base64::Engine as _;
-    let claims = format!(r#"{{"iss":"https://i","sub":"me","exp":{expires}}}"#);
-    format!("e30.{}.c2ln", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims))
-}
-
-#[test]
-fn keyless_is_for_those_who_ask_for_it() {
-    let fixture = fixture(true);
-    // Nobody is at these ports.
-    let service = |port: u16, version: u8| {
-        format!(
-            r#"[{{"url":"http://127.0.0.1:{port}","majorApiVersion":{version},"validFor":{{"start":"2020-01-01T00:00:00Z"}}}}]"#
-        )
-    };
-    let config = |authority: &str, logs: &str, clocks: &str| {
-        format!(
-            r#"{{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","caUrls":{authority},"rekorTlogUrls":{logs},"tsaUrls":{clocks}}}"#
-        )
-    };
-    let (one, two) = (service(1, 1), service(1, 2));
-    let _ = fixture
-        .module()
-        .file("all.json", config(&one, &two, &one))
-        .file("quiet.json", config(&one, "[]", &one))
-        .file("old.json", config(&one, &one, &one))
-        .file("timeless.json", config(&one, &two, "[]"))
-        .file("none.json", "{}");
-    let good = token(u64::from(u32::MAX));
-    let keyless = "--sign --signing-key=keyless";
-    for (words, token, wants) in [
-        ("--sign", &*good, &["there are three ways", "--signing-key keyless"][..]),
-        (keyless, &good, &["needs a signing configuration", "cosign signing-config create"]),
-        (
-            &format!("{keyless} --signing-config=none"),
-            &good,
-            &["reading the signing configuration none"],
-        ),
-        (
-            &format!("{keyless} --signing-config=none.json"),
-            &good,
-            &["it is no signing configuration"],
-        ),
-        (
-            &format!("{keyless} --signing-config=old.json"),
-            &good,
-            &["no transparency log", "version 2"],
-        ),
-        (&format!("{keyless} --signing-config=timeless.json"), &good, &["nothing would say when"]),
-        (
-            &format!("{keyless} --signing-config=all.json"),
-            "",
-            &["needs a token that says who signs", "id-token: write"],
-        ),
-        (
-            &format!("{keyless} --signing-config=all.json"),
-            "x",
-            &["SIGSTORE_ID_TOKEN: it is not an OpenID Connect token"],
-        ),
-        (
-            &format!("{keyless} --signing-config=all.json"),
-            &token(1),
-            &["has expired, at 1970-01-01T00:00:01Z", "clock"],
-        ),
-        (
-            &format!("{keyless} --signing-config=all.json"),
-            &good,
-            &["nobody is at a terminal to confirm", "--yes"],
-        ),
-        (
-            &format!("{keyless} --signing-config=all.json --sign-format=legacy"),
-            &good,
-            &["have no legacy format"],
-        ),
-    ] {
-        let run = fixture.build(&format!("--bare {words}")).env("SIGSTORE_ID_TOKEN", token);
-        let output = run.output().failure(1);
-        for want in wants {
-            assert!(output.stderr.contains(want), "{words}: {want}\n{}", output.stderr);
-        }
-        assert!(!output.stderr.contains("Building"), "{}", output.stderr);
-    }
-    // The services are away: no tag moves. Without a log, nothing is made public.
-    for words in ["--signing-config=all.json --yes", "--signing-config=quiet.json"] {
-        let run = fixture.build(&format!("--bare {keyless} {words}"));
-        let output = run.env("SIGSTORE_ID_TOKEN", &good).output().failure(1);
-        let want = "signing: no answer from the certificate authority http://127.0.0.1:1/";
-        assert!(output.stderr.contains(want), "{}", output.stderr);
-        assert_eq!(fixture.registry.tags("out"), [""; 0]);
-    }
-    // A token that is there is not used unasked.
-    let run = fixture.build("--bare").env("SIGSTORE_ID_TOKEN", &good);
-    let output = run.output().success();
-    assert!(!output.stderr.contains("signature"), "{}", output.stderr);
 }
 
 /// Ctrl-C where a password is asked for: the terminal shows again what is typed.
