@@ -172,6 +172,11 @@ mod tests {
     /// What this program has signed there: an image, and its provenance.
     const SIGNATURE: &str = include_str!("../tests/keyless/signature.json");
     const PROVENANCE: &str = include_str!("../tests/keyless/provenance.json");
+    /// The same image, signed where another timestamp authority was right, and where its
+    /// clock was an hour fast: openssl 3.0 under faketime.
+    const LATE_ROOT: &str = include_str!("../tests/keyless/late-root.json");
+    const IN_TIME: &str = include_str!("../tests/keyless/in-time.json");
+    const LATE: &str = include_str!("../tests/keyless/late.json");
     const IMAGE: &str = "75ad11ffed4f40a69d4d3cb0bdcfa6582349539cdb49ca1d7102b5e61ab9b2d1";
     const SUBJECT: &str = "dev@example.com";
     const ISSUER: &str = "http://127.0.0.1:8999";
@@ -297,6 +302,15 @@ mod tests {
                 assert_eq!(decisive(&json), decisive(&bundle));
             }
         }
+    }
+
+    #[test]
+    fn a_certificate_that_has_expired_vouches_for_nothing() {
+        let root: Value = serde_json::from_str(LATE_ROOT).unwrap();
+        let signer = signer(&root, SUBJECT, ISSUER);
+        assert!(signer.statement(IN_TIME.as_bytes()).is_ok());
+        let said = why(&signer, &serde_json::from_str(LATE).unwrap());
+        assert!(said.contains("CertExpired"), "{said}");
     }
 
     #[test]
