@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use stat::Sum;
+use stat::{Stat, Sum};
 
 use crate::entry::{Content, Entry};
 use crate::spec::LayerSpec;
@@ -19,22 +19,29 @@ impl LayerSpec {
         let mut fields = Vec::new();
         for Entry { name, content, mode, uid, gid, mtime, pax } in &self.entries {
             field(&mut fields, name);
-            field(&mut fields, format!("{mode} {uid} {gid} {mtime} {}", pax.len()).as_bytes());
+            fields.extend(mode.to_le_bytes());
+            fields.extend([*uid, *gid].map(u32::to_le_bytes).as_flattened());
+            fields.extend(mtime.to_le_bytes());
+            fields.extend((pax.len() as u64).to_le_bytes());
             for (key, value) in pax {
                 field(&mut fields, key.as_bytes());
                 field(&mut fields, value);
             }
             match content {
-                Content::Directory => field(&mut fields, b"directory"),
+                Content::Directory => fields.push(b'd'),
                 Content::Bytes(bytes) => {
-                    field(&mut fields, format!("bytes {}", Sum::of(bytes)).as_bytes());
+                    fields.push(b'b');
+                    field(&mut fields, Sum::of(bytes).to_string().as_bytes());
                 }
                 Content::File { path, stat, .. } => {
                     let stat = stat.filter(|stat| stat.is_settled(looked))?;
                     if !*local.entry(stat.device).or_insert_with(|| stat::is_local(path)) {
                         return None;
                     }
-                    field(&mut fields, format!("{stat:?}").as_bytes());
+                    let Stat { size, modified, changed, inode, device } = stat;
+                    fields.push(b'f');
+                    fields.extend([size, inode, device].map(u64::to_le_bytes).as_flattened());
+                    fields.extend([modified, changed].map(i64::to_le_bytes).as_flattened());
                 }
             }
         }
@@ -42,7 +49,8 @@ impl LayerSpec {
     }
 }
 
-/// Adds a field behind its length: no two lists of fields are the same bytes.
+/// Adds a field behind its length. All others are of one length: no two lists of fields are
+/// the same bytes.
 fn field(fields: &mut Vec<u8>, bytes: &[u8]) {
     fields.extend((bytes.len() as u64).to_le_bytes());
     fields.extend(bytes);

@@ -181,21 +181,15 @@ impl FilesPlanner {
 
 /// A place that is not to be had, whose rule, and whose place it is.
 fn reserved(files: &Files, programs: &[&str]) -> Option<(String, usize, &'static str)> {
-    let binary = |name: &&str| [format!("/ko-app/{name}"), format!("/ko-app/{name}.exe")];
-    let binary: Vec<String> = programs.iter().flat_map(binary).collect();
-    let mut of_others = files.places().filter_map(|(place, rule)| {
-        let of = if binary.contains(&place) {
-            "the program"
-        } else if place == "/ko-app" {
-            "programs"
-        } else if place == "/var/run/ko" || place.starts_with("/var/run/ko/") {
-            "kodata, which takes files of its own"
-        } else {
-            return None;
-        };
-        Some((place, rule, of))
-    });
-    of_others.next()
+    let at = |name: &str| files.rule_of(name).map(|rule| (format!("/{name}"), rule));
+    let binary = |name: &&str| [format!("ko-app/{name}"), format!("ko-app/{name}.exe")];
+    let program = || programs.iter().flat_map(binary).find_map(|name| at(&name));
+    let kodata = || at("var/run/ko").or_else(|| files.first_in("var/run/ko"));
+    let of = |of| move |(place, rule)| (place, rule, of);
+    at("ko-app")
+        .map(of("programs"))
+        .or_else(|| program().map(of("the program")))
+        .or_else(|| kodata().map(of("kodata, which takes files of its own")))
 }
 
 /// Reads the text of a template.

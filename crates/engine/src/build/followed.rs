@@ -80,7 +80,7 @@ impl Followed {
             None => self.dirs.iter().for_each(|dir| found.kodata.add_tree(dir)),
             Some(files) => {
                 files.dirs.iter().for_each(|dir| found.kodata.add_dir(dir, Which::All));
-                files.sources.iter().for_each(|path| found.kodata.add(path));
+                files.sources().for_each(|path| found.kodata.add(path));
             }
         }
     }

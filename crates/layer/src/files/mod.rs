@@ -4,7 +4,7 @@
 
 mod search;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,8 +47,6 @@ pub struct Files {
     entries: BTreeMap<Vec<u8>, Placed>,
     /// The directories that were read, resolved.
     pub dirs: Vec<PathBuf>,
-    /// The files that were found, resolved.
-    pub sources: Vec<PathBuf>,
     looked: i64,
 }
 
@@ -155,10 +153,14 @@ impl Files {
 
     /// A file where something else has to be a directory is an error.
     fn check(&self) -> Result<(), (usize, FilesError)> {
+        let mut checked = &b""[..];
         for (name, placed) in &self.entries {
-            let mut above = &name[..];
-            while let Some(end) = above.iter().rposition(|byte| *byte == b'/') {
-                above = &above[..end];
+            // What is in one directory is below the same.
+            let dir = parent(name).unwrap_or_default();
+            if dir == std::mem::replace(&mut checked, dir) {
+                continue;
+            }
+            for above in std::iter::successors(parent(name), |dir| parent(dir)) {
                 let Some(file) = self.entries.get(above).filter(|found| found.file.is_some())
                 else {
                     continue;
@@ -183,10 +185,18 @@ impl Files {
         self.entries.get(name.as_bytes()).map(|placed| placed.rule)
     }
 
-    /// The places of all files and directories, with the positions of their rules.
-    pub fn places(&self) -> impl Iterator<Item = (String, usize)> {
-        let place = |(name, placed): (&Vec<u8>, &Placed)| (shown(name), placed.rule);
-        self.entries.iter().map(place)
+    /// The first that is in a directory of the image, with the position of its rule.
+    #[must_use]
+    pub fn first_in(&self, dir: &str) -> Option<(String, usize)> {
+        let below = format!("{dir}/").into_bytes();
+        let (name, placed) = self.entries.range(below.clone()..).next()?;
+        name.starts_with(&below).then(|| (shown(name), placed.rule))
+    }
+
+    /// The files that were found, resolved.
+    pub fn sources(&self) -> impl Iterator<Item = &Path> {
+        let files = self.entries.values().filter_map(|placed| placed.file.as_ref());
+        files.map(|(path, _)| &**path)
     }
 
     /// The layer, with other contents for some of the files. Entries are sorted by the
@@ -198,37 +208,43 @@ impl Files {
         mtime: i64,
         contents: &BTreeMap<Vec<u8>, Vec<u8>>,
     ) -> LayerSpec {
-        let mut entries = BTreeMap::new();
-        if family == Family::Windows {
-            for dir in ["Hives", "Files"] {
-                entries.insert(dir.as_bytes().to_vec(), Entry::directory(dir));
-            }
-        }
-        for (name, Placed { mode, owner, file, .. }) in &self.entries {
+        let entry = |(name, placed): (&Vec<u8>, &Placed)| {
+            let Placed { mode, owner, file, .. } = placed;
             let full = match family {
                 Family::Unix => name.clone(),
                 Family::Windows => [b"Files/", &name[..]].concat(),
             };
-            if family == Family::Windows {
-                // Windows wants to know of all directories.
-                for (end, _) in full.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
-                    let above = &full[..end];
-                    let dir = || Entry::directory(above);
-                    entries.entry(above.to_vec()).or_insert_with(dir);
-                }
-            }
             let entry = match (file, contents.get(name)) {
-                (None, _) => Entry::directory(full.clone()),
-                (Some(_), Some(bytes)) => family.with_bytes(full.clone(), bytes.clone()),
-                (Some((path, stat)), None) => {
-                    family.file(full.clone(), path, stat.size).stat(*stat)
-                }
+                (None, _) => Entry::directory(full),
+                (Some(_), Some(bytes)) => family.with_bytes(full, bytes.clone()),
+                (Some((path, stat)), None) => family.file(full, path, stat.size).stat(*stat),
             };
-            entries.insert(full, entry.mode(*mode).owner(owner.0, owner.1).mtime(mtime));
+            entry.mode(*mode).owner(owner.0, owner.1).mtime(mtime)
+        };
+        let mut entries: Vec<Entry> = self.entries.iter().map(entry).collect();
+        if family == Family::Windows {
+            add_windows_directories(&mut entries);
         }
-        let entries = entries.into_values().collect();
         LayerSpec { looked: Some(self.looked), ..LayerSpec::new(entries) }
     }
+}
+
+/// Windows wants to know of all directories.
+fn add_windows_directories(entries: &mut Vec<Entry>) {
+    let named: BTreeSet<&[u8]> = entries.iter().map(|entry| &entry.name[..]).collect();
+    let mut above = BTreeSet::from([&b"Hives"[..], b"Files"]);
+    for name in &named {
+        above.extend(std::iter::successors(parent(name), |dir| parent(dir)));
+    }
+    let missing: Vec<Entry> = above.difference(&named).map(|dir| Entry::directory(*dir)).collect();
+    entries.extend(missing);
+    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+}
+
+/// The directory of a name, if it is in one.
+fn parent(name: &[u8]) -> Option<&[u8]> {
+    let end = name.iter().rposition(|byte| *byte == b'/')?;
+    Some(&name[..end])
 }
 
 fn shown(name: &[u8]) -> String {
@@ -236,8 +252,7 @@ fn shown(name: &[u8]) -> String {
 }
 
 fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FilesError {
-    let path = path.to_owned();
-    move |source| FilesError::Read { action, path, source }
+    move |source| FilesError::Read { action, path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -270,7 +285,7 @@ mod tests {
         let options = FilesOptions { dir: dir.join("repo"), family, allowed_root: None };
         let found = Files::find(rules, &options);
         let found = found.map_err(|(rule, error)| (rule, error.to_string()))?;
-        Ok(found.places().map(|(place, _)| place).collect())
+        Ok(found.entries.keys().map(|name| shown(name)).collect())
     }
 
     #[test]

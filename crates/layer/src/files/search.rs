@@ -1,5 +1,6 @@
 //! Searches the checkout for what the rules name.
 
+use std::collections::btree_map::Entry;
 use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,7 @@ impl Search {
                 }
                 _ => target,
             };
-            return self.enter(&path, &real, &name, it);
+            return self.enter(&path, &real, name, it);
         };
         let patterns = parts.split_off(first);
         let prefix = parts.join("/");
@@ -74,7 +75,7 @@ impl Search {
             let name = relative
                 .iter()
                 .fold(target.clone(), |name, part| below(&name, &os::name_bytes(part.as_ref())));
-            self.enter(&path, &real, &name, it)?;
+            self.enter(&path, &real, name, it)?;
         }
         Ok(())
     }
@@ -131,7 +132,7 @@ impl Search {
         &mut self,
         path: &Path,
         real: &Path,
-        name: &[u8],
+        name: Vec<u8>,
         it: Rule<'_>,
     ) -> Result<(), FilesError> {
         self.check(real)?;
@@ -144,7 +145,7 @@ impl Search {
         path: &Path,
         real: &Path,
         kind: FileType,
-        name: &[u8],
+        name: Vec<u8>,
         it: Rule<'_>,
     ) -> Result<(), FilesError> {
         let FileRule { mode, owner, .. } = *it.rule;
@@ -152,26 +153,29 @@ impl Search {
             // Who may read a directory may enter it.
             let mode = mode.map_or(DIRECTORY, |mode| mode | (mode & 0o444) >> 2);
             if !name.is_empty() {
-                self.place(name, Placed { rule: it.position, mode, owner, file: None })?;
+                self.place(name.clone(), Placed { rule: it.position, mode, owner, file: None })?;
             }
-            self.descend(path, real, name, it)
+            self.descend(path, real, &name, it)
         } else if kind.is_file() {
             let gone = || io::Error::from(io::ErrorKind::NotFound);
             let found = stat::follow(real).and_then(|found| found.ok_or_else(gone));
             let (_, stat) = found.map_err(at("looking at", path))?;
             let (mode, file) = (mode.unwrap_or(0o555), Some((real.to_owned(), stat)));
-            self.files.sources.push(real.to_owned());
             self.place(name, Placed { rule: it.position, mode, owner, file })
         } else {
             Err(FilesError::Special { path: path.to_owned(), kind: os::special(kind) })
         }
     }
 
-    fn place(&mut self, name: &[u8], placed: Placed) -> Result<(), FilesError> {
-        let Some(there) = self.files.entries.get(name) else {
-            self.files.entries.insert(name.to_owned(), placed);
-            return Ok(());
+    fn place(&mut self, name: Vec<u8>, placed: Placed) -> Result<(), FilesError> {
+        let there = match self.files.entries.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(placed);
+                return Ok(());
+            }
+            Entry::Occupied(there) => there,
         };
+        let (name, there) = (there.key(), there.get());
         let same = there.mode == placed.mode && there.owner == placed.owner;
         let is_one = match (&there.file, &placed.file) {
             (None, None) => same,
@@ -198,7 +202,7 @@ impl Search {
             let path = dir.join(&child);
             let name = below(name, &os::name_bytes(&child));
             if !kind.is_symlink() {
-                self.add(&path, &real.join(&child), kind, &name, it)?;
+                self.add(&path, &real.join(&child), kind, name, it)?;
                 continue;
             }
             // As in kodata.
@@ -209,7 +213,7 @@ impl Search {
             if self.inside.iter().any(|dir| dir.starts_with(&target)) {
                 return Err(FilesError::Loop { link: path, target });
             }
-            self.enter(&path, &target, &name, it)?;
+            self.enter(&path, &target, name, it)?;
         }
         self.inside.pop();
         Ok(())
@@ -220,7 +224,8 @@ fn children(dir: &Path) -> Result<Vec<(std::ffi::OsString, FileType)>, FilesErro
     let mut children = Vec::new();
     for child in fs::read_dir(dir).map_err(at("reading", dir))? {
         let child = child.map_err(at("reading", dir))?;
-        let kind = child.file_type().map_err(at("looking at", &child.path()))?;
+        let kind = child.file_type();
+        let kind = kind.map_err(|source| at("looking at", &child.path())(source))?;
         children.push((child.file_name(), kind));
     }
     children.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
