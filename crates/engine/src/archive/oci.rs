@@ -44,13 +44,16 @@ pub(crate) fn members(artifacts: &[(Artifact, Vec<String>)], architecture: &str)
         add(artifact.digest(), Content::Bytes(top.to_vec()));
         for name in names {
             let mut descriptor = artifact.descriptor();
-            descriptor.annotations.insert(CONTAINERD_NAME.to_owned(), full_name(name));
+            if is_named(name) {
+                descriptor.annotations.insert(CONTAINERD_NAME.to_owned(), full_name(name));
+            }
             descriptor.annotations.insert(REF_NAME.to_owned(), name.clone());
             index.manifests.push(descriptor);
         }
         let one = artifact.image_for("linux", architecture);
         if let Some(image) = one.or(artifact.images().first()) {
-            listed.push(Listed::new(image, names.clone(), |blob: &Descriptor| path(blob.digest)));
+            let names = names.iter().filter(|name| is_named(name)).cloned().collect();
+            listed.push(Listed::new(image, names, |blob: &Descriptor| path(blob.digest)));
         }
     }
     members.push(Member::new("index.json", Content::Bytes(json::to_vec(&index))));
@@ -75,6 +78,11 @@ fn add_image(image: &Image, add: &mut impl FnMut(Digest, Content)) {
     }
     add(image.config_descriptor.digest, Content::Bytes(image.config.clone()));
     add(image.digest, Content::Bytes(image.manifest.clone()));
+}
+
+/// A tag alone names an image of an archive, but none of an engine.
+fn is_named(name: &str) -> bool {
+    name.contains(':')
 }
 
 /// `name:tag` with the registry that is meant where none is written, in the

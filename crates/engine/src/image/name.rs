@@ -41,9 +41,13 @@ pub struct ImageName {
 }
 
 impl ImageName {
-    /// Each tag, behind the name.
+    /// Each tag, behind the name if there is one: in a layout, one image needs none.
     pub fn tagged(&self) -> Vec<String> {
-        self.tags.iter().map(|tag| format!("{}:{tag}", self.name)).collect()
+        let tagged = |tag: &Tag| match &*self.name {
+            "" => tag.to_string(),
+            name => format!("{name}:{tag}"),
+        };
+        self.tags.iter().map(tagged).collect()
     }
 
     /// What a registry's reference is printed as.
@@ -60,6 +64,18 @@ impl ImageName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_without_a_name_is_called_by_its_tags() {
+        let mut image = ImageName {
+            import_path: ImportPath::parse("a/B").unwrap(),
+            name: "b".to_owned(),
+            tags: vec!["v1".parse().unwrap(), Tag::latest()],
+        };
+        assert_eq!(image.tagged(), ["b:v1", "b:latest"]);
+        image.name.clear();
+        assert_eq!(image.tagged(), ["v1", "latest"]);
+    }
 
     #[test]
     fn printed_references_are_ko_s() {

@@ -119,6 +119,20 @@ fn several_platforms_are_an_oci_archive() {
     assert_eq!(entry["digest"], digest);
     assert_eq!(entry["annotations"]["org.opencontainers.image.ref.name"], "app:v1");
     assert_eq!(entry["annotations"]["io.containerd.image.name"], "docker.io/library/app:v1");
+
+    // Without a name, there is the tag.
+    for repository in ["oci-archive:c.tar", "oci:layout"] {
+        let run = build(&sandbox, "--bare -t v1 --platform=linux/arm64");
+        let _ = run.env("KO_DOCKER_REPO", repository).output().success();
+    }
+    let files = read(&sandbox.work().join("c.tar"));
+    let entry = &json_of(&files, "index.json")["manifests"][0];
+    let name = json!({"org.opencontainers.image.ref.name": "v1"});
+    assert_eq!(entry["annotations"], name);
+    assert_eq!(json_of(&files, "manifest.json")[0]["RepoTags"], json!([]));
+    let layout = sandbox.work().join("layout");
+    let found = skopeo(&["inspect", "--raw", &format!("oci:{}:v1", layout.display())]);
+    assert_eq!(entry["digest"], testkit::sha256(&found));
 }
 
 /// Archives of the program, of one platform and of two.
