@@ -12,7 +12,6 @@ fi
 # Of those that see the whole list, one goes on.
 mkdir "$list.taken" 2>/dev/null || exit 0
 
-cd ../hello
 # Paths of goreleaser have no spaces.
 # shellcheck disable=SC2046
-exec ko build --bare --tags="$3" $(cat "$list") .
+exec ko build --bare --tags="$3" $(cat "$list") ../hello

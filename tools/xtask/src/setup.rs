@@ -1,7 +1,7 @@
 //! What the tests need beside Rust, Go and git: Debian packages, the ko that
-//! ours is compared with, cosign, further releases of Go, registries, Kubernetes' API
-//! server, packages of Python that know what SBOMs look like, and the tools of `.ci/run`.
-//! What is there already is left alone.
+//! ours is compared with, cosign, goreleaser, further releases of Go, registries,
+//! Kubernetes' API server, packages of Python that know what SBOMs look like, and the tools
+//! of `.ci/run`. What is there already is left alone.
 
 use crate::{kube, registries};
 use std::ffi::OsString;
@@ -17,6 +17,10 @@ const COSIGN_VERSION: &str = "v3.1.3";
 
 /// The release of nfpm, which makes packages of Linux distributions.
 const NFPM: &str = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2";
+
+/// The release of goreleaser that runs its example. Newer ones need packages that a proxy of
+/// modules may lack.
+const GORELEASER: &str = "github.com/goreleaser/goreleaser/v2@v2.15.1";
 
 /// Programs, and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 22] = [
@@ -83,6 +87,7 @@ pub(crate) fn run() -> Result<()> {
     install_program(&format!("github.com/google/ko@{}", ko::VERSION), &tools)?;
     let cosign = format!("github.com/sigstore/cosign/v3/cmd/cosign@{COSIGN_VERSION}");
     install_program(&cosign, &tools)?;
+    install_program(GORELEASER, &tools)?;
     registries::install()?;
     for toolchain in TOOLCHAINS {
         install_toolchain(toolchain)?;
@@ -131,7 +136,11 @@ fn as_root(program: &str, sudo: bool) -> Command {
 /// Has Go compile a program at a version, as `package@version`, unless it is in the
 /// directory.
 pub(crate) fn install_program(package: &str, dir: &Path) -> Result<()> {
-    let name = package.split('@').next().and_then(|path| path.rsplit('/').next());
+    let mut parts = package.split('@').next().unwrap_or_default().rsplit('/');
+    // As `go` names it: a major version is no name.
+    let is_version =
+        |part: &&str| part.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok());
+    let name = parts.find(|part| !is_version(part));
     if name.is_some_and(|name| dir.join(name).exists()) {
         return Ok(());
     }
