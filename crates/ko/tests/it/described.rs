@@ -1,15 +1,12 @@
-//! What images say of themselves: `defaultImage` and `builds[].image`, in configs, in
-//! real engines, and against a Dockerfile that says the same.
-
-use std::fs;
+//! What images say of themselves: `defaultImage` and `builds[].image`, in configs and in
+//! manifests.
 
 use serde_json::{Value, json};
 use testkit::base::Image;
 use testkit::registry::TestRegistry;
 
-use crate::fixture::{Fixture, build, module, sandbox};
+use crate::fixture::Fixture;
 use crate::freshness::{commit, git};
-use crate::services::{DockerDaemon, DockerRegistry, run};
 
 #[test]
 fn settings_are_over_the_base_and_below_flags() {
@@ -154,87 +151,4 @@ defaultImage:
     assert!(of(&first, "created").as_str().unwrap().ends_with('Z'));
     git(&fixture, &["remote", "add", "origin", "git@git.example:team/app.git"]);
     assert_eq!(of(&annotations(), "source"), "https://git.example/team/app");
-}
-
-const PROGRAM: &str = r#"package main
-
-import (
-	"fmt"
-	"os"
-)
-
-func main() {
-	dir, err := os.Getwd()
-	fmt.Println(os.Args[1:], dir, err, os.Getuid(), os.Getgid(), os.Getenv("COLOUR"))
-}
-"#;
-
-const SETTINGS: &str = "\
-builds:
-- image:
-    args: [--fixed]
-    cmd: [one, two words]
-    env: {COLOUR: '{{.Base}}', PATH: /ko-app}
-    workdir: /var/run/ko
-    user: '1000:1001'
-    ports: [8080, 53/udp, 9000-9001]
-    volumes: [/data]
-    healthcheck: {test: [CMD, /ko-app/app], interval: 30s, timeout: 1m30s, startPeriod: 5s, retries: 3}
-    stopSignal: SIGQUIT
-    shell: [/bin/sh, -c]
-    labels: {Team: Web, empty: ''}
-";
-
-const DOCKERFILE: &str = r#"ENTRYPOINT ["/ko-app/app", "--fixed"]
-CMD ["one", "two words"]
-ENV COLOUR=app PATH=/ko-app
-WORKDIR /var/run/ko
-USER 1000:1001
-EXPOSE 8080 53/udp 9000-9001
-VOLUME /data
-SHELL ["/bin/sh", "-c"]
-HEALTHCHECK --interval=30s --timeout=1m30s --start-period=5s --retries=3 CMD ["/ko-app/app"]
-STOPSIGNAL SIGQUIT
-LABEL Team=Web empty=""
-"#;
-
-#[test]
-fn an_engine_sees_what_a_dockerfile_says() {
-    let registry = DockerRegistry::start();
-    let mut sandbox = sandbox();
-    sandbox.set("KO_DEFAULTBASEIMAGE", "ko.static");
-    sandbox.set("KO_DOCKER_REPO", format!("{}/app", registry.host()));
-    let module = module(&sandbox).file("main.go", PROGRAM);
-    let _ = build(&sandbox, "--bare -t plain --sbom=none").output().success();
-    let _ = module.file(".ko.yaml", SETTINGS);
-    let _ = build(&sandbox, "--bare -t ours --sbom=none").output().success();
-    let (plain, ours) =
-        (format!("{}/app:plain", registry.host()), format!("{}/app:ours", registry.host()));
-
-    let daemon = DockerDaemon::start();
-    let context = sandbox.root().join("context");
-    fs::create_dir(&context).unwrap();
-    fs::write(context.join("Dockerfile"), format!("FROM {plain}\n{DOCKERFILE}")).unwrap();
-    let mut build = daemon.docker();
-    // What needs no plugin.
-    build.args(["build", "--quiet", "--tag=theirs"]).arg(&context).env("DOCKER_BUILDKIT", "0");
-    run(&mut build);
-    run(daemon.docker().args(["pull", "--quiet", &ours]));
-    let config = |image: &str| -> Value {
-        let inspected = run(daemon.docker().args(["image", "inspect", image]));
-        let mut inspected: Value = serde_json::from_slice(&inspected).unwrap();
-        let mut config = inspected[0]["Config"].take();
-        // The image that a step of the builder began with.
-        let _ = config.as_object_mut().unwrap().remove("Image");
-        config
-    };
-    assert_eq!(config(&ours), config("theirs"));
-    for (words, want) in [
-        (&[][..], "[--fixed one two words] /var/run/ko <nil> 1000 1001 app\n"),
-        (&["other"], "[--fixed other] /var/run/ko <nil> 1000 1001 app\n"),
-    ] {
-        let mut container = daemon.docker();
-        container.args(["run", "--rm", "--network=host", &ours]).args(words);
-        assert_eq!(String::from_utf8(run(&mut container)).unwrap(), want);
-    }
 }

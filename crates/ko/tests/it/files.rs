@@ -148,6 +148,8 @@ fn what_cannot_be_is_told_with_its_place_before_anything_is_compiled() {
         let _ = fixture.module().file(".ko.yaml", file);
         let output = fixture.build("--bare").output().failure(1);
         assert!(output.stderr.contains(want), "{want}\n{}", output.stderr);
+        let place = ".ko.yaml:3: 'builds[0].image.files[";
+        assert!(output.stderr.contains(place), "{}", output.stderr);
         assert!(!output.stderr.contains("Building"), "{}", output.stderr);
     }
     // By name, it is allowed.

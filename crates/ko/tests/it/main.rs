@@ -23,6 +23,7 @@ mod counters;
 mod debug;
 mod described;
 mod destinations;
+mod dockerfile;
 mod doctor;
 mod dry_run;
 mod engines;

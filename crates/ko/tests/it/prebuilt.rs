@@ -84,6 +84,10 @@ fn builds_have_binaries_of_their_own() {
     let output = fixture.build("-B --sbom=none --platform=linux/arm64 .").output().failure(1);
     let want = "there is no binary for linux/arm64, but for linux/amd64";
     assert!(output.stderr.contains(want), "{}", output.stderr);
+    let _ = fixture.module().file(".ko.yaml", file.replace("linux/amd64", "linux/arm64"));
+    let output = fixture.build("-B --sbom=none .").output().failure(1);
+    let want = ".ko.yaml:3: 'builds[0].image.prebuilt': ../dist/linux_amd64 is not a program for linux/arm64: it is for linux/amd64";
+    assert!(output.stderr.contains(want), "{}", output.stderr);
 }
 
 #[test]
