@@ -8,10 +8,10 @@ use toolkit::{Error, Result, ko, step};
 
 /// The largest that the binary may be, in bytes. What comes has its share in
 /// `docs/design/size.md`; who needs it raises the budget by that.
-const BINARY: u64 = 22_500_000;
+const BINARY: u64 = 22_800_000;
 
 /// The same of the binary compressed by `gzip -9`, as it is downloaded.
-const ARCHIVE: u64 = 9_200_000;
+const ARCHIVE: u64 = 9_300_000;
 
 /// Builds the binary, and compares its size.
 pub(crate) fn run() -> Result<()> {
