@@ -17,11 +17,17 @@ pub(crate) const SCHEME: &str = "ko://";
 /// The references in `text`, as ranges of its bytes.
 pub(crate) fn occurrences(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
+    let mut end = 0;
     memmem::find_iter(bytes, SCHEME)
         .filter(|&at| at == 0 || !is_scheme(bytes[at - 1]))
         .filter_map(|at| {
             let path = path(&bytes[at + SCHEME.len()..]);
-            (path > 0).then_some(at..at + SCHEME.len() + path)
+            // In `ko://ko://a`, the path of the first has the scheme of the second.
+            let is_apart = path > 0 && at >= end;
+            is_apart.then(|| {
+                end = at + SCHEME.len() + path;
+                at..end
+            })
         })
         .collect()
 }
@@ -79,6 +85,7 @@ mod tests {
             ("gecko://a x-ko://b +ko://c", vec![]),
             ("ko:// ko://. ko:///a ko://é", vec![]),
             ("KO://a", vec![]),
+            ("ko://ko://a ko://b", vec!["ko://ko", "ko://b"]),
             ("éko://a", vec!["ko://a"]),
         ] {
             let ranges = occurrences(text);

@@ -5,6 +5,7 @@ use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 use toolkit::file::at;
 use toolkit::{Error, Result, step};
 
@@ -14,9 +15,12 @@ pub(crate) struct Options {
     /// How long each target runs
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Only the targets whose name contains this
-    #[arg(long, default_value = "")]
-    target: String,
+    /// No further than so many executions of each
+    #[arg(long, default_value_t = 10_000_000)]
+    executions: u64,
+    /// Only this target; may be given several times
+    #[arg(long)]
+    target: Vec<String>,
 }
 
 /// Counts which edges are taken, and shows comparisons to libFuzzer.
@@ -29,17 +33,41 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
 /// The only host that this runs on. Named, so that build scripts are compiled without.
 const HOST: &str = "x86_64-unknown-linux-gnu";
 
-/// Runs the targets, one after another; the first that finds something is the last.
+/// How long one execution may take. Others may freeze this machine for a while.
+const TIMEOUT: &str = "-timeout=200";
+
+/// Runs the targets, one after another, and tells at the end which have found something.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let (fuzz, out) = (step::workspace().join("fuzz"), step::workspace().join("target/fuzz"));
+    let all = targets(&fuzz)?;
+    if let Some(unknown) = options.target.iter().find(|name| !all.contains(name)) {
+        return Err(Error::Missing(format!("there is no target {unknown}")));
+    }
     let mut cargo = step::cargo();
     cargo.args(["build", "--release", "--locked", "--target", HOST, "--manifest-path"]);
     cargo.arg(fuzz.join("Cargo.toml")).arg("--target-dir").arg(&out);
+    options.target.iter().for_each(|name| {
+        cargo.args(["--bin", name]);
+    });
     step::run(cargo.env("RUSTFLAGS", FLAGS))?;
-    for name in targets(&fuzz)?.iter().filter(|name| name.contains(&options.target)) {
-        println!("{name}: {} executions", execute(&fuzz, &out, name, options.seconds)?);
+    let mut found = Vec::new();
+    let wanted = |name: &&String| options.target.is_empty() || options.target.contains(name);
+    for name in all.iter().filter(wanted) {
+        let began = Instant::now();
+        match execute(&fuzz, &out, name, options)? {
+            Ok(count) => {
+                println!("{name}: {count} executions in {} s", began.elapsed().as_secs());
+            }
+            Err(tail) => {
+                println!("{name} has found something:\n{tail}");
+                found.push(name.as_str());
+            }
+        }
     }
-    Ok(())
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Found(format!("something was found by {}", found.join(", ")))),
+    }
 }
 
 /// The names of all targets.
@@ -52,23 +80,29 @@ fn targets(fuzz: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Runs a target; returns how often it was called.
-fn execute(fuzz: &Path, out: &Path, name: &str, seconds: u64) -> Result<u64> {
+/// Runs a target; returns how often it was called, or else the end of what it said.
+fn execute(
+    fuzz: &Path,
+    out: &Path,
+    name: &str,
+    options: &Options,
+) -> Result<std::result::Result<u64, String>> {
     // What is found goes into the first; what is checked in stays as it is.
     let found = out.join("corpus").join(name);
     fs::create_dir_all(&found).map_err(at(&found))?;
     let mut target = Command::new(out.join(HOST).join("release").join(name));
     target.arg(&found).arg(fuzz.join("corpus").join(name));
     target.arg(format!("-artifact_prefix={}/{name}-", out.display()));
-    target.arg(format!("-max_total_time={seconds}"));
-    target.args(["-print_final_stats=1", "-timeout=25", "-rss_limit_mb=3000", "-max_len=16384"]);
+    target.arg(format!("-max_total_time={}", options.seconds));
+    target.arg(format!("-runs={}", options.executions));
+    target.args(["-print_final_stats=1", TIMEOUT, "-rss_limit_mb=3000", "-max_len=16384"]);
     let output = step::output(&mut target)?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         let tail: Vec<&str> = said.lines().rev().take(40).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
-        return Err(Error::Found(format!("{name} has found something:\n{}", tail.join("\n"))));
+        return Ok(Err(tail.join("\n")));
     }
     let count = said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-    Ok(count.and_then(|count| count.trim().parse().ok()).unwrap_or(0))
+    Ok(Ok(count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)))
 }
