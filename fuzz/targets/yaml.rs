@@ -64,7 +64,10 @@ fuzz_target!(|bytes: &[u8]| {
         let spliced = splice(&file);
         let again = Source { name: "-", bytes: spliced.as_bytes() };
         let again = File::parse(&again, mode).expect("what is spliced is YAML");
-        assert!(again.references().is_empty());
+        // `ko://"ko://a"` is text around a reference. With an image in its place, there is no
+        // other reference in it, so that it is one as a whole: a bad one.
+        let is_text = mode == Mode::Embedded && spliced.contains("ko://");
+        assert!(is_text || again.references().is_empty());
         assert_eq!(again.documents().len(), file.documents().len());
         if mode == Mode::Whole {
             assert_eq!(events(&spliced).expect("YAML"), replaced(text));

@@ -33,7 +33,7 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
 /// The only host that this runs on. Named, so that build scripts are compiled without.
 const HOST: &str = "x86_64-unknown-linux-gnu";
 
-/// How long one execution may take. Others may freeze this machine for a while.
+/// How long one execution may take, on a machine that has much else to do.
 const TIMEOUT: &str = "-timeout=200";
 
 /// Runs the targets, one after another, and tells at the end which have found something.
