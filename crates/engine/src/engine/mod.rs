@@ -235,8 +235,8 @@ impl Engine {
         self.committing.load(Ordering::SeqCst)
     }
 
-    /// What the run has read, as far as [`Options::follow`] has it kept in mind:
-    /// the places whose changes make another image. Asked once, after
+    /// What the run has read, as far as [`follow`](crate::Options::follow) has it kept in
+    /// mind: the places whose changes make another image. Asked once, after
     /// [`settle`](Self::settle); a run that has `failed` may depend on more than
     /// it found.
     pub async fn followed(&self, failed: bool) -> Places {
