@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# Measures signing and verifying: `tools/bench/signing.sh KO ROUNDS` prints medians in
-# milliseconds, each pair of sides in turn. It wants the tools that `cargo xtask test --only
-# setup` installs, and takes a registry on loopback and a directory that goes with it.
+# Measures signing and verifying: `tools/bench/signing.sh KO ROUNDS [REGISTRY]` prints medians
+# in milliseconds, each pair of sides in turn. It wants the tools that `cargo xtask test --only
+# setup` installs, and takes a registry on loopback and a directory that goes with it: olareg,
+# or crane's, which lists no referrers, so that each list is looked at again after a pause.
 set -euo pipefail
-ko=$(realpath "$1") rounds=${2:-7}
+ko=$(realpath "$1") rounds=${2:-7} kind=${3:-olareg}
 tools=$(cd "$(dirname "$0")/../../target/tools" && pwd)
 dir=$(mktemp -d) port=5997 host=127.0.0.1:5997
-PORT=$port "$tools/registries/crane" registry serve --address "$host" >/dev/null 2>&1 &
+case $kind in
+olareg) mkdir "$dir/registry"; exec "$tools/registries/olareg" serve --addr 127.0.0.1 --port "$port" --dir "$dir/registry" ;;
+crane) PORT=$port exec "$tools/registries/crane" registry serve --address "$host" ;;
+esac >/dev/null 2>&1 &
 registry=$!
 trap 'kill $registry; chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
 cd "$dir"
