@@ -139,9 +139,11 @@ impl Target {
                 cargo.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), program.0);
                 cargo.env(format!("CC_{name}"), program.0);
             }
-            // Nothing is linked, so that no object is missed.
+            // Nothing is linked, so that no object is missed; but some build scripts look for
+            // the library.
             None => {
-                cargo.env(format!("CC_{name}"), "true").env(format!("AR_{name}"), "true");
+                let archiver = step::workspace().join("tools/xtask/src/cross/archiver.sh");
+                cargo.env(format!("CC_{name}"), "true").env(format!("AR_{name}"), archiver);
             }
         }
         if self.triple.ends_with("musl") {
