@@ -61,7 +61,8 @@ impl LogVersion {
         }
     }
 
-    /// The entry in an answer, as bundles have it; `None` if there is none with a proof.
+    /// Reads the log entry in an answer, in the form that bundles use; `None` if the answer
+    /// has no entry with an inclusion proof.
     #[must_use]
     pub fn entry(self, answer: &[u8]) -> Option<Value> {
         let entry: Value = match self {

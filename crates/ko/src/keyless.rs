@@ -1,8 +1,6 @@
-//! Prepares to sign without a key of one's own: the services, a token that says who signs,
-//! and the consent of whoever that makes public.
+//! Prepares keyless signing: reads which services sign, finds an identity token, and asks
+//! the user to confirm that the identity becomes public.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use engine::{
@@ -13,18 +11,15 @@ use crate::config::{Located, Signing};
 use crate::environment::Process;
 use crate::error::{CommandError, Result};
 use crate::wait::wait;
-use crate::{network, prompt, ui};
+use crate::{bounded, network, prompt, ui};
 
 /// Names signing without a key of one's own.
 pub(crate) const NAME: &str = "keyless";
 
-/// More than this is neither a signing configuration nor a token.
-const LARGEST: u64 = 1 << 20;
-
 /// Has a token that says who signs, or names its file.
 const TOKEN: &str = "SIGSTORE_ID_TOKEN";
 
-/// Prepares to sign as whoever a token says.
+/// Prepares to sign with the identity of a token.
 pub(crate) fn prepare(
     process: &Process,
     (signing, key): (&Signing, &Located<String>),
@@ -41,7 +36,8 @@ pub(crate) fn prepare(
         let message = format!("reading the signing configuration {}: {reason}", config.value);
         config.origin.error(message)
     };
-    let text = bounded(&work_dir.join(&config.value)).map_err(|error| wrong(error.to_string()))?;
+    let text =
+        bounded::read(&work_dir.join(&config.value)).map_err(|error| wrong(error.to_string()))?;
     let now = jiff::Timestamp::now();
     let services = SigningServices::parse(&text, now).map_err(|error| wrong(error.to_string()))?;
     let tokens = tokens(process, key, &services, now)?;
@@ -98,7 +94,7 @@ fn tokens(
 /// A token, or that of a file; no token has a slash in it.
 fn given(text: &str, now: jiff::Timestamp) -> Result<IdentityToken> {
     let read = match text.contains(['/', '\\']) {
-        true => bounded(Path::new(text)).map_err(|error| {
+        true => bounded::read(Path::new(text)).map_err(|error| {
             CommandError::of(&error).context(&format!("reading the token of {TOKEN}, {text}"))
         })?,
         false => text.to_owned(),
@@ -140,14 +136,5 @@ fn confirm(
             let hint = format!("--yes confirms it: everybody will be able to read {what}");
             Err(key.origin.error(message).also(Some(hint)))
         }
-    }
-}
-
-/// The text of a file, which a repository may have named.
-fn bounded(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    match File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)? as u64 > LARGEST {
-        true => Err(io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20))),
-        false => Ok(text),
     }
 }

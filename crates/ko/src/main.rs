@@ -2,6 +2,7 @@
 //! configuration file, hands everything to the engine, shows what happens, and
 //! ends the process. How an image is built is not known here.
 
+mod bounded;
 mod cli;
 mod commands;
 mod config;

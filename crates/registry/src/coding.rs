@@ -7,8 +7,8 @@ use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
-/// How much is decoded at once, in bytes: a thousand times as much may come of it, and
-/// whoever counts what comes has to see it before there is more.
+/// How much is decoded at once, in bytes. It can inflate to a thousand times as much, and the
+/// caller must be able to stop at its limit before more is decoded.
 const SLICE: usize = 1024;
 
 /// Undoes `gzip`, as Go's client does; what is coded in another way fails its

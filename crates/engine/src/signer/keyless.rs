@@ -47,7 +47,7 @@ impl TokenSource {
     pub const AUDIENCE: &str = "sigstore";
 }
 
-/// Signs as whoever a token says.
+/// Signs with the identity of a token.
 pub struct Keyless {
     http: Http,
     services: SigningServices,

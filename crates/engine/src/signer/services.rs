@@ -16,7 +16,7 @@ pub struct SigningServices {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SigningConfigError {
-    /// It is none, or of another version.
+    /// The text is not a signing configuration, or is one of another version.
     #[error("it is no signing configuration of Sigstore (v0.2)")]
     Format,
     /// It names no certificate authority.
@@ -87,7 +87,7 @@ impl SigningServices {
     /// chooses those services that are valid `now`.
     ///
     /// # Errors
-    /// It is none, or lacks what signing takes.
+    /// The text is not a signing configuration, or lists no service that signing needs.
     pub fn parse(json: &str, now: jiff::Timestamp) -> Result<Self, SigningConfigError> {
         let config: Config = serde_json::from_str(json).map_err(|_| SigningConfigError::Format)?;
         if config.media_type != "application/vnd.dev.sigstore.signingconfig.v0.2+json" {
@@ -108,8 +108,7 @@ impl SigningServices {
         let one = Selection::default();
         let authority = choose(&config.ca_urls, 1, &one).pop();
         // Of logs, those of the newest version.
-        let logs = [LogVersion::V2, LogVersion::V1].map(|version| {
-            let number = if version == LogVersion::V2 { 2 } else { 1 };
+        let logs = [(LogVersion::V2, 2), (LogVersion::V1, 1)].map(|(version, number)| {
             let urls = choose(&config.rekor_tlog_urls, number, &config.rekor_tlog_config);
             urls.into_iter().map(|url| (version, url)).collect::<Vec<_>>()
         });

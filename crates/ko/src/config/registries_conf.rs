@@ -3,7 +3,6 @@
 //! which registries are insecure or blocked, and where mirrors are. What it says
 //! of short names does not count: a name stands for the same base everywhere.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,10 +13,8 @@ use super::read::{Fields, Reader};
 use super::source::{Source, SourceSpan};
 use super::toml;
 use super::tree::{Node, Value};
+use crate::bounded;
 use crate::error::{CommandError, Result};
-
-/// More than this is not read, in bytes.
-const LIMIT: u64 = 1 << 20;
 
 /// Where podman looks.
 #[derive(Debug, Default)]
@@ -83,16 +80,12 @@ fn drop_ins(dir: &Path) -> Vec<PathBuf> {
 
 /// The text of a file, if there is such a file.
 fn text(path: &Path) -> std::result::Result<Option<String>, String> {
-    let mut text = String::new();
-    let read = std::fs::metadata(path).and_then(|metadata| {
-        if !metadata.is_file() {
-            return Err(std::io::Error::other("it is not a regular file"));
-        }
-        std::fs::File::open(path)?.take(LIMIT + 1).read_to_string(&mut text)
+    let read = std::fs::metadata(path).and_then(|metadata| match metadata.is_file() {
+        true => bounded::read(path),
+        false => Err(std::io::Error::other("it is not a regular file")),
     });
     match read {
-        Ok(read) if read as u64 > LIMIT => Err("it is larger than 1 MiB".to_owned()),
-        Ok(_) => Ok(Some(text)),
+        Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.to_string()),
     }

@@ -478,7 +478,7 @@ fn another_module_and_a_dangerous_source_are_refused() {
 }
 
 /// A number from the environment.
-#[allow(clippy::disallowed_methods, reason = "whoever runs it says how much")]
+#[allow(clippy::disallowed_methods, reason = "the variable sets how many plans the test tries")]
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }
