@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::{Places, Weight};
-use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{ErrorKind, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::change::Noticed;
@@ -271,7 +271,9 @@ impl Follower {
 
 fn notified(sender: &UnboundedSender<Noticed>) -> notify::Result<Source> {
     let handler = Noticed::handler(sender.clone());
-    let watcher = RecommendedWatcher::new(handler, notify::Config::default())?;
+    // `go build` opens each source, which would wake us thousands of times meanwhile.
+    let config = notify::Config::default().with_event_kinds(EventKindMask::CORE);
+    let watcher = RecommendedWatcher::new(handler, config)?;
     Ok(Source { watcher: Box::new(watcher), polls: false })
 }
 
