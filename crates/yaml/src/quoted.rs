@@ -168,6 +168,8 @@ mod tests {
             (r#""a\u006bo\x41\U00000042""#, "akoAB"),
             (r#""\ud83d\ude00x""#, "\u{1f600}x"),
             (r#""\"\\\/\ \t\n\e\_""#, "\"\\/ \t\n\u{1b}\u{a0}"),
+            (r#""\0\a\b\v\f\r""#, "\0\u{7}\u{8}\u{b}\u{c}\r"),
+            (r#""\N\L\P""#, "\u{85}\u{2028}\u{2029}"),
             ("\"a  \n  b\"", "a b"),
             ("\"a\r\n\r\n  b\"", "a\nb"),
             ("\"a\\\n  b\"", "ab"),
@@ -190,7 +192,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for value in ["", "a\"b\\c", "x\ny\r\t", "\0\u{85}\u{2028}\u{feff}\u{1f600}é\u{fffe}"] {
+        for value in
+            ["", "a\"b\\c", "x\ny\r\t", "\0\u{85}\u{2028}\u{feff}\u{1f600}é\u{fffe}\u{1ffff}"]
+        {
             assert_eq!(read(&double(value)), value);
         }
         assert_eq!(single("it's").as_deref(), Some("'it''s'"));

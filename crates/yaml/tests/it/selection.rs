@@ -49,6 +49,7 @@ fn selections_are_kos() {
         format!("%YAML 1.1\n---\n{web}...\n%YAML 1.1\n---\n{db}"),
         "apiVersion: v1\nkind: Pod\n".to_owned(),
         "apiVersion: v1\nkind: Pod\nmetadata:\n  labels: x\n".to_owned(),
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  labels: {app: [web]}\n".to_owned(),
         "apiVersion: v1\nkind: Pod\nmetadata:\nmetadata:\n  labels:\n    app: web\n    n: 2\n    app: no\n".to_owned(),
         "apiVersion: v1\nkind: ''\n".to_owned(),
         "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"labels\": {\"app\": \"web\"}}}".to_owned(),
@@ -137,6 +138,18 @@ fn what_stays_keeps_its_bytes() {
         (format!("{db}...\n---\n{web}...\n---\n{db}"), format!("{db}...\n---\n{db}")),
         (format!("{db}---\n{web}...\n{db}"), format!("{db}...\n{db}")),
         (web, String::new()),
+        (
+            "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: A} # a, b\n  , {apiVersion: v1, kind: A, metadata: {labels: {app: db}}}]\n".to_owned(),
+            "apiVersion: v1\nkind: List\nitems: [ {apiVersion: v1, kind: A, metadata: {labels: {app: db}}}]\n".to_owned(),
+        ),
+        (
+            "apiVersion: v1\nkind: List\n? items\n: - apiVersion: v1\n    kind: A\n  - apiVersion: v1\n    kind: A\n    metadata: {labels: {app: db}}\n".to_owned(),
+            "apiVersion: v1\nkind: List\n? items\n: - apiVersion: v1\n    kind: A\n    metadata: {labels: {app: db}}\n".to_owned(),
+        ),
+        (
+            "apiVersion: v1\nkind: List\n? items\n: - apiVersion: v1\n    kind: A\nz: 1\n".to_owned(),
+            String::new(),
+        ),
     ] {
         assert_eq!(selected(&text, "app=db"), expected, "{text:?}");
     }
