@@ -55,3 +55,50 @@ fn field(fields: &mut Vec<u8>, bytes: &[u8]) {
     fields.extend((bytes.len() as u64).to_le_bytes());
     fields.extend(bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn what_decides_the_tar_decides_the_fingerprint() {
+        let entry = || {
+            let entry = Entry::bytes("a", &b"x"[..]).mode(0o644).owner(1, 2).mtime(3);
+            entry.pax("k", "v")
+        };
+        let named = |name: &str, bytes: &[u8]| Entry::bytes(name, bytes);
+        let directory = Entry { content: Content::Directory, ..entry() };
+        let specs = [
+            vec![],
+            vec![entry()],
+            vec![entry(), entry()],
+            vec![Entry { name: b"b".to_vec(), ..entry() }],
+            vec![Entry { content: Content::Bytes((*b"y").into()), ..entry() }],
+            vec![directory],
+            vec![entry().mode(0o755)],
+            vec![entry().owner(2, 2)],
+            vec![entry().owner(1, 1)],
+            vec![entry().mtime(4)],
+            vec![entry().pax("k", "w")],
+            vec![entry().pax("l", "v")],
+            vec![entry().pax("k", "vl").pax("", "")],
+            vec![entry().pax("k", "v").pax("l", "")],
+            vec![named("a", b""), named("b", b"")],
+            vec![named("b", b""), named("a", b"")],
+            vec![named("ab", b"")],
+            vec![named("a", b"b")],
+        ];
+        let of = |entries: &Vec<Entry>| {
+            LayerSpec { looked: Some(1), ..LayerSpec::new(entries.clone()) }.fingerprint()
+        };
+        let found: HashSet<String> = specs
+            .iter()
+            .map(|entries| of(entries).expect("no file is in doubt").to_string())
+            .collect();
+        assert_eq!(found.len(), specs.len());
+        assert_eq!(of(&specs[1]), of(&specs[1]));
+        assert_eq!(LayerSpec::new(vec![entry()]).fingerprint(), None, "nobody knows when");
+    }
+}

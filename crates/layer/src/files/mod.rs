@@ -339,4 +339,41 @@ mod tests {
         let same = [rule("web", "/x"), rule("web/x", "/x")];
         assert!(find(dir.path(), &same, Family::Unix).is_ok(), "one directory of two rules");
     }
+
+    #[test]
+    fn what_was_found_is_a_layer() {
+        let dir = tree();
+        let options =
+            |family| FilesOptions { dir: dir.path().join("repo"), family, allowed_root: None };
+        let rules = [
+            FileRule { mode: Some(0o600), owner: (1, 2), ..rule("a.txt", "/etc/a") },
+            rule("web/x", "/srv"),
+        ];
+        let contents = BTreeMap::from([(b"etc/a".to_vec(), b"other".to_vec())]);
+        let found = Files::find(&rules, &options(Family::Unix)).unwrap();
+        let spec = found.layer(Family::Unix, 7, &contents);
+        let wanted = Entry::bytes("etc/a", &b"other"[..]).mode(0o600).owner(1, 2).mtime(7);
+        assert_eq!(spec.entries[0], wanted);
+        let names = |spec: &LayerSpec| -> Vec<String> {
+            spec.entries.iter().map(|entry| shown(&entry.name)).collect()
+        };
+        assert_eq!(names(&spec), ["/etc/a", "/srv", "/srv/1.css"]);
+        let files: Vec<_> = spec.files().map(|(name, path)| (shown(name), path)).collect();
+        let source = dir.path().join("repo/web/x/1.css").canonicalize().unwrap();
+        assert_eq!(files, [("/srv/1.css".to_owned(), &*source)]);
+        assert_eq!(found.of(|rule| rule == 1), [(b"srv/1.css".to_vec(), source)]);
+        assert_eq!((found.rule_of("etc/a"), found.rule_of("etc")), (Some(0), None));
+        assert_eq!(found.first_in("srv"), Some(("/srv/1.css".to_owned(), 1)));
+        assert_eq!(found.first_in("etc/a"), None);
+        assert_eq!(found.first_in("sr"), None);
+        assert_eq!(found.sources().count(), 2);
+
+        let found = Files::find(&rules, &options(Family::Windows)).unwrap();
+        let spec = found.layer(Family::Windows, 7, &contents);
+        let all =
+            ["/Files", "/Files/etc", "/Files/etc/a", "/Files/srv", "/Files/srv/1.css", "/Hives"];
+        assert_eq!(names(&spec), all);
+        let files = spec.entries.iter().filter(|entry| entry.pax.contains_key("MSWINDOWS.rawsd"));
+        assert_eq!(files.count(), 2);
+    }
 }
