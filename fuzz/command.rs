@@ -1,6 +1,8 @@
 // The modules of the command that read what users write. A target includes this file: it is
 // the root of a crate, as `crates/ko/src/main.rs` is.
 
+#[path = "../crates/ko/src/bounded.rs"]
+mod bounded;
 #[path = "../crates/ko/src/cli/mod.rs"]
 mod cli;
 #[path = "../crates/ko/src/config/mod.rs"]

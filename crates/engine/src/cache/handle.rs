@@ -1,6 +1,8 @@
 //! Opens the cache of a run: the configured one, or, if that cannot be used and
 //! was not set by name, or belongs to somebody else, a temporary one for this run.
 
+use std::error::Error as _;
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -110,12 +112,14 @@ impl CacheHandle {
                 0 => String::new(),
                 others => format!(", and {others} more like this"),
             };
+            let cause = first.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+            let remedy = match cause.map(io::Error::kind) {
+                Some(io::ErrorKind::PermissionDenied) => ": remove them as their owner",
+                _ => "",
+            };
             observer.emit(Event::Notice {
                 text: format!("the cache cannot be tidied: {}{more}", in_full(first)),
-                hint: Some(format!(
-                    "`ko cache prune --max-size={}` shows all: remove them as their owner",
-                    self.size
-                )),
+                hint: Some(format!("`ko cache prune --max-size={}` shows all{remedy}", self.size)),
             });
         }
     }
