@@ -68,13 +68,17 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Moves content off the line of `---`.
+    /// Moves content off the line of `---`. What would be a marker at the start of a line
+    /// stays away from it.
     fn marker(&self, marker: usize) -> Option<Edit> {
         let after = marker + "---".len();
         let rest = &self.text[after..text::line_end(self.text, after)];
         let content = rest.trim_start_matches([' ', '\t']);
+        let like = content.strip_prefix("---").or_else(|| content.strip_prefix("..."));
+        let is_marker = like.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        let moved = if is_marker { "\n " } else { "\n" };
         (!content.is_empty() && !content.starts_with('#'))
-            .then(|| Edit::new(after..after + (rest.len() - content.len()), "\n"))
+            .then(|| Edit::new(after..after + (rest.len() - content.len()), moved))
     }
 
     /// Ends the last line and adds the `---` line.
