@@ -5,7 +5,7 @@ use clap::builder::{StringValueParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use engine::keychain::Secret;
 
-use super::flags::{List, list};
+use super::parsed::{List, list};
 
 /// The arguments of `ko login`.
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::flags::{List, list};
+use super::parsed::{List, list};
 
 /// The arguments of `ko lock`.
 #[derive(Debug, Args)]

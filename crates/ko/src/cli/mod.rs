@@ -13,6 +13,7 @@ mod init;
 mod ko_compat;
 mod lock;
 mod manual;
+mod parsed;
 mod pflag;
 mod quantity;
 mod script;
@@ -37,12 +38,12 @@ pub(crate) use self::credentials::{
 pub(crate) use self::doctor::{DoctorArgs, Format};
 pub(crate) use self::flags::{
     ApplyArgs, BuildArgs, CompressionArgs, ConfigArgs, DeleteArgs, FileArgs, ImageArgs, LockFlags,
-    Output, PublishArgs, RegistryArgs, ResolveArgs, SharingArgs, SigningArgs, WatchArgs, Watched,
-    elements, split_tags,
+    PublishArgs, RegistryArgs, ResolveArgs, SharingArgs, SigningArgs, WatchArgs, Watched,
 };
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::lock::{BaseArgs, BaseCommand, LockArgs, PullArgs};
 pub(crate) use self::manual::pages;
+pub(crate) use self::parsed::{Output, elements, split_tags};
 use self::pflag::GLOBAL;
 pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{duration, readable, size};

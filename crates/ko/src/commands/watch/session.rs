@@ -63,8 +63,8 @@ enum Ended {
     Interrupted(Signal),
 }
 
-/// The time of the last images, if templates use it and nothing else would make other
-/// images now: a round that finds nothing new must not publish for the time alone.
+/// The time of the last images, if nothing but the time would make other images now: a
+/// round that finds nothing new must not publish for the time alone.
 async fn unchanged(
     rounds: &impl Rounds,
     last: Option<&Made>,
@@ -72,7 +72,7 @@ async fn unchanged(
     before: Option<&Engine>,
 ) -> Option<Timestamp> {
     let (last, time, before) = (last?, time?, before?);
-    let mut options = options(rounds).ok().filter(Options::uses_date)?;
+    let mut options = options(rounds).ok()?;
     options.build.time = time;
     let engine = before.again(options, Observer::new(|_| {})).await.ok()?;
     let plan = rounds.plan(&engine).await.ok()?;
@@ -169,8 +169,10 @@ impl<R: Rounds> Watch<'_, R> {
         let observer = self.hearer.observer();
         let Self { rounds, last, last_time, time, signals, .. } = self;
         let start = async {
-            let kept = unchanged(*rounds, last.as_ref(), *last_time, again.as_ref()).await;
-            options.build.time = kept.unwrap_or(options.build.time);
+            if options.uses_date() {
+                let kept = unchanged(*rounds, last.as_ref(), *last_time, again.as_ref()).await;
+                options.build.time = kept.unwrap_or(options.build.time);
+            }
             *time = options.build.time;
             let started = match &again {
                 Some(before) => before.again(options, observer).await,
