@@ -289,9 +289,10 @@ impl ListingError {
             Self::Argument(_) => {
                 Some("a program is named as in ./cmd/app or example.com/app/cmd/app")
             }
-            Self::Prebuilt { .. } => {
-                Some("a binary is given as PLATFORM=PATH, such as linux/arm64=dist/app")
+            Self::Prebuilt { source: MachineError::Other { .. }, .. } => {
+                Some("name it for the platform that it was built for, or build it for this one")
             }
+            Self::Prebuilt { .. } => Some("name the program that was built for this platform"),
             Self::Unnamed { .. } => Some("name the program by its import path, as example.com/app"),
             Self::SeveralPrebuilt { .. } => {
                 Some("image.prebuilt of a build in .ko.yaml is for that program alone")

@@ -88,6 +88,8 @@ fn builds_have_binaries_of_their_own() {
     let output = fixture.build("-B --sbom=none .").output().failure(1);
     let want = ".ko.yaml:3: 'builds[0].image.prebuilt': ../dist/linux_amd64 is not a program for linux/arm64: it is for linux/amd64";
     assert!(output.stderr.contains(want), "{}", output.stderr);
+    let want = "hint: name it for the platform that it was built for, or build it for this one";
+    assert!(output.stderr.contains(want), "{}", output.stderr);
 }
 
 #[test]
