@@ -243,6 +243,10 @@ mod tests {
             String::from_utf8(config.to_vec()).unwrap(),
             r#"{"architecture":"","created":"0001-01-01T00:00:00Z","os":"","rootfs":{"type":"","diff_ids":[]},"config":{}}"#
         );
+        let config =
+            ImageConfig::parse(br#"{"config":{"Healthcheck":{"Test":["NONE"],"Retries":0}}}"#);
+        let written = String::from_utf8(config.unwrap().to_vec()).unwrap();
+        assert!(written.ends_with(r#""config":{"Healthcheck":{"Test":["NONE"]}}}"#), "{written}");
     }
 
     #[test]

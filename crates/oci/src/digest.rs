@@ -163,6 +163,8 @@ mod tests {
     fn the_empty_digest_is_the_known_one() {
         assert_eq!(Digest::of(b"").to_string(), EMPTY);
         assert_eq!(EMPTY.parse(), Ok(Digest::of(b"")));
+        let diff_id = DiffId::new(Digest::of(b""));
+        assert_eq!(format!("{diff_id} {diff_id:?} {:?}", Digest::of(b"")), [EMPTY; 3].join(" "));
     }
 
     #[test]

@@ -114,6 +114,9 @@ mod tests {
         assert_eq!(of(MediaType::DOCKER_LIST), (false, true, false));
         assert_eq!(of(MediaType::DOCKER_SCHEMA1_SIGNED), (false, false, true));
         assert_eq!(of("text/plain"), (false, false, false));
+        let plain = MediaType::from("text/plain");
+        assert_eq!(plain.to_string(), "text/plain");
+        assert!(plain == *"text/plain" && plain != *"text/html");
     }
 
     #[test]
