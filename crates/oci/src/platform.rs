@@ -326,6 +326,23 @@ mod tests {
     }
 
     #[test]
+    fn words_of_others_are_go_s() {
+        for (words, want) in [
+            ("x86-64", "linux/amd64"),
+            ("linux/aarch64", "linux/arm64"),
+            ("Linux/ARMv8", "Linux/arm64"),
+            ("windows/x86", "windows/386"),
+            ("i686", "linux/386"),
+            ("armv7l", "linux/arm/v7"),
+            ("armel", "linux/arm/v6"),
+            ("linux/armv6l", "linux/arm/v6"),
+            ("linux/mips/softfloat", "linux/mips/softfloat"),
+        ] {
+            assert_eq!(platform(words).in_go_s_words().to_string(), want, "{words}");
+        }
+    }
+
+    #[test]
     fn lists_are_printed_as_ko_prints_them() {
         let matcher = PlatformMatcher::parse(&["linux/s390x", "linux/arm64/v8"]).unwrap();
         assert_eq!(matcher.to_string(), "[linux/s390x linux/arm64/v8]");

@@ -265,6 +265,8 @@ mod tests {
     fn spelling_is_kept_but_equality_is_of_the_place() {
         let (short, long) = (reference("user/app:v1"), reference("docker.io/user/app:v1"));
         assert_eq!(short, long);
+        assert_ne!(short, reference("user/other:v1"));
+        assert_ne!(short, reference("example.com/user/app:v1"));
         assert_eq!(short.to_string(), "user/app:v1");
         assert_eq!(long.to_string(), "docker.io/user/app:v1");
     }
@@ -293,6 +295,8 @@ mod tests {
         }
         assert!(format!("{}/x", "a".repeat(254)).parse::<Repository>().is_err());
         assert!("a".repeat(129).parse::<Tag>().is_err());
+        let longest = "a".repeat(128);
+        assert_eq!(longest.parse::<Tag>().unwrap().as_str(), longest);
     }
 
     #[test]
