@@ -147,6 +147,7 @@ mod tests {
 
     #[test]
     fn epochs() {
+        assert_eq!(Timestamp::zero().to_string(), "0001-01-01T00:00:00Z");
         assert_eq!(Timestamp::from_epoch(0).unwrap().as_str(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp::from_epoch(1000).unwrap().as_str(), "1970-01-01T00:16:40Z");
         assert_eq!(Timestamp::from_epoch(-62_135_596_800), Some(Timestamp::zero()));
