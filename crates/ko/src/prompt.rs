@@ -2,7 +2,6 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
-use crate::signals::Signals;
 use crate::ui;
 
 /// Whether somebody is there who reads and types.
@@ -24,6 +23,7 @@ pub(crate) fn ask(question: &str) -> Option<String> {
 /// Asks for a secret, which is not shown while it is typed.
 #[cfg(unix)]
 pub(crate) fn ask_secret(question: &str) -> Option<String> {
+    use crate::signals::Signals;
     use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
     let before = tcgetattr(io::stdin()).ok()?;

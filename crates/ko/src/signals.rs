@@ -25,6 +25,7 @@ impl Signals {
 
     /// The next one ends the process after `first`, unless somebody has begun to listen
     /// by then.
+    #[cfg(unix)]
     pub(crate) fn end_process_after(first: impl FnOnce() + Send + 'static) {
         Self::wait(|signal| {
             if !LISTENS.load(Ordering::Relaxed) {
