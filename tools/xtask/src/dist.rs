@@ -119,13 +119,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut archives: Vec<managers::Published> = Vec::new();
     let mut npm: Vec<(String, String, Vec<u8>)> = Vec::new();
     let mut made_of: Vec<(&str, String)> = Vec::new();
-    let directories = notices::directories()?;
+    let places = notices::places()?;
     for Binary { target, data, needs, .. } in &binaries {
         let crates = sbom::linked(target.triple)?;
         let own = Own {
             binary: data.clone(),
             sbom: sbom::sbom(&crates, target.triple, &sum(data), contents.time)?,
-            notices: notices::notices(&directories, target.triple, &crates, &contents.license)?,
+            notices: notices::notices(&places, target.triple, &crates, &contents.license)?,
         };
         made_of.push((target.triple, sum(data)));
         let (name, archive) = archived(&contents, target, &own).map_err(packing)?;

@@ -38,7 +38,15 @@ SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 ";
 
 /// Where crates are, by name and version.
-pub(crate) type Directories = BTreeMap<(String, String), PathBuf>;
+pub(crate) type Places = BTreeMap<(String, String), Place>;
+
+/// Where a crate is.
+#[derive(Debug)]
+pub(crate) struct Place {
+    directory: PathBuf,
+    /// The address of the sources, which crates that are developed together share.
+    repository: Option<String>,
+}
 
 /// A text, and what it is the license of.
 #[derive(Debug, Default)]
@@ -72,25 +80,25 @@ impl Texts {
 /// The notices of a binary of these crates. `license` is the text of Apache-2.0: some
 /// crates name it, and do not bring it.
 pub(crate) fn notices(
-    directories: &Directories,
+    places: &Places,
     triple: &str,
     crates: &[Crate],
     license: &str,
 ) -> Result<String> {
     let mut texts = Texts::default();
     for one in crates {
-        let Some(directory) = directories.get(&(one.name.clone(), one.version.clone())) else {
-            continue;
-        };
+        let Some(place) = place(places, one) else { continue };
         let of = format!("{} {} ({})", one.name, one.version, one.license);
-        let mut files = Vec::new();
-        collect(directory, one.name.ends_with("-sys"), &mut files)?;
-        files.sort();
+        let mut files = files(place, one)?;
         if files.is_empty() {
-            if !one.license.contains("Apache-2.0") {
-                return Err(Error::Missing(format!("{of} brings no license")));
+            if one.license.contains("Apache-2.0") {
+                texts.add(license, of.clone());
+            } else {
+                files = those_of_a_sibling(places, place, one, crates)?;
+                if files.is_empty() {
+                    return Err(Error::Missing(format!("{of} brings no license")));
+                }
             }
-            texts.add(license, of.clone());
         }
         for path in files {
             let text = fs::read(&path).map_err(super::at(&path))?;
@@ -105,20 +113,55 @@ pub(crate) fn notices(
     Ok(texts.written(&format!("What is in the binary of ko for {triple}, and is not ko's own.")))
 }
 
-/// The directories of the crates that come from elsewhere.
-pub(crate) fn directories() -> Result<Directories> {
+/// The files of a crate of the same repository with the same license: some repositories keep
+/// theirs in one crate.
+fn those_of_a_sibling(
+    places: &Places,
+    place: &Place,
+    of: &Crate,
+    crates: &[Crate],
+) -> Result<Vec<PathBuf>> {
+    for one in crates.iter().filter(|one| one.license == of.license) {
+        let sibling = self::place(places, one);
+        let shared =
+            |other: &&Place| other.repository.is_some() && other.repository == place.repository;
+        if let Some(sibling) = sibling.filter(shared) {
+            let files = files(sibling, one)?;
+            if !files.is_empty() {
+                return Ok(files);
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn place<'a>(places: &'a Places, one: &Crate) -> Option<&'a Place> {
+    places.get(&(one.name.clone(), one.version.clone()))
+}
+
+/// What a crate brings, in order.
+fn files(place: &Place, one: &Crate) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect(&place.directory, one.name.ends_with("-sys"), &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+/// The places of the crates that come from elsewhere.
+pub(crate) fn places() -> Result<Places> {
     let mut cargo = step::cargo();
     let output = step::output(cargo.args(["metadata", "--locked", "--format-version", "1"]))?;
     let failed = || Error::Missing(String::from_utf8_lossy(&output.stderr).into_owned());
     let about: Value = serde_json::from_slice(&output.stdout).map_err(|_| failed())?;
     let packages = about["packages"].as_array().ok_or_else(failed)?;
     let foreign = packages.iter().filter(|package| package["source"].is_string());
-    let directory = |package: &Value| {
+    let place = |package: &Value| {
         let text = |key: &str| package[key].as_str().map(str::to_owned);
-        let manifest = PathBuf::from(text("manifest_path")?);
-        Some(((text("name")?, text("version")?), manifest.parent()?.to_owned()))
+        let directory = PathBuf::from(text("manifest_path")?).parent()?.to_owned();
+        let place = Place { directory, repository: text("repository") };
+        Some(((text("name")?, text("version")?), place))
     };
-    Ok(foreign.filter_map(directory).collect())
+    Ok(foreign.filter_map(place).collect())
 }
 
 /// The files of a crate that say something about its license. Crates with C have those of
@@ -160,20 +203,37 @@ mod tests {
         assert_eq!(texts.written("head"), expected);
     }
 
+    /// A crate of ours, as far as it matters here.
+    fn one(places: &Places, name: &str, license: &str) -> Crate {
+        let (name, version) = places.keys().find(|(known, _)| known == name).unwrap().clone();
+        Crate { name, version, license: license.to_owned(), uses: Vec::new() }
+    }
+
     #[test]
     fn the_libraries_in_c_are_among_them_on_their_own_terms() {
-        let directories = directories().unwrap();
-        let one = |name: &str| {
-            let (name, version) = directories.keys().find(|(known, _)| known == name).unwrap();
-            let (name, version) = (name.clone(), version.clone());
-            Crate { name, version, license: "X".to_owned(), uses: Vec::new() }
-        };
-        let crates = [one("aws-lc-sys"), one("zstd-sys")];
-        let notices =
-            notices(&directories, "x86_64-unknown-linux-musl", &crates, "APACHE").unwrap();
+        let places = places().unwrap();
+        let crates = ["aws-lc-sys", "zstd-sys"].map(|name| one(&places, name, "X"));
+        let notices = notices(&places, "x86_64-unknown-linux-musl", &crates, "APACHE").unwrap();
         for part in ["The OpenSSL Project", "Meta Platforms", "Rich Felker", "\n\nAPACHE\n"] {
             assert!(notices.contains(part), "{part} is missing");
         }
         assert!(!notices.contains("GNU GENERAL PUBLIC LICENSE"), "zstd's other terms");
+    }
+
+    #[test]
+    fn a_crate_without_a_license_has_that_of_its_repository() {
+        let places = places().unwrap();
+        let made = |names: &[&str]| {
+            let crates: Vec<Crate> = names.iter().map(|name| one(&places, name, "MIT")).collect();
+            notices(&places, "x86_64-unknown-linux-gnu", &crates, "APACHE")
+        };
+        let (bare, whole) = (made(&["tonic-prost"]), made(&["tonic-prost", "tonic"]).unwrap());
+        let error = bare.unwrap_err().to_string();
+        assert!(error.ends_with("(MIT) brings no license"), "{error}");
+        let [tonic, prost] = ["tonic", "tonic-prost"].map(|name| {
+            let Crate { name, version, .. } = one(&places, name, "MIT");
+            format!("{name} {version} (MIT)\n")
+        });
+        assert!(whole.contains(&format!("{tonic}{prost}")), "{whole}");
     }
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs each package that `cargo xtask dist` makes, and runs it:
 #
-#   tools/xtask/src/dist/try.sh BINARY
+#   tools/xtask/src/dist/try.sh BINARY [STATIC]
 #
-# takes a release binary of this machine. It needs Go, Python and npm, and the network
-# for nothing; rpm, lintian, ruby, nix and mise are asked if they are here. Programs in Go
+# takes a release binary of this machine, and may take a static one too. It needs Go,
+# Python and npm, and the network for nothing; rpm, lintian, ruby, nix and mise are asked
+# if they are here. Programs in Go
 # stand in for the ko of other targets, whose packages are installed, but never run.
 # Servers listen on loopback. What changes in the work tree meanwhile is noticed as a
 # difference, since the provenance names its state.
@@ -12,6 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 
 binary=$(realpath "$1")
+static=${2:+$(realpath "$2")}
 dir=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$dir"' EXIT
@@ -112,6 +114,8 @@ python3 -m zipfile -t "$dir/one/ko_${version}_Windows_x86_64.zip" >/dev/null
 if command -v unzip >/dev/null; then unzip -tq "$dir/one/ko_${version}_Windows_x86_64.zip" >/dev/null; fi
 
 step "install.sh"
+# rustup and cargo, which run again below, stay those of the user.
+export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} CARGO_HOME=${CARGO_HOME:-$HOME/.cargo}
 export HOME=$dir/home
 mkdir "$HOME"
 for sh in sh "busybox sh" "bash --posix"; do
@@ -167,7 +171,7 @@ pip uninstall --yes ko-build
 [ ! -e "$dir/venv/bin/ko" ] || fail "pip left ko behind"
 foreign() {
   rm -rf "$dir/foreign"
-  pip download --no-index --find-links "$dir/one" --only-binary :all: --no-deps \
+  pip download --no-index --find-links "${3:-$dir/one}" --only-binary :all: --no-deps \
     --dest "$dir/foreign" --platform "$1" ko-build
   said "$2" "$(ls "$dir/foreign")"
 }
