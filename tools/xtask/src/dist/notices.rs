@@ -89,16 +89,16 @@ pub(crate) fn notices(
     for one in crates {
         let Some(place) = place(places, one) else { continue };
         let of = format!("{} {} ({})", one.name, one.version, one.license);
+        let is_apache = one.license.contains("Apache-2.0");
         let mut files = files(place, one)?;
+        if files.is_empty() && !is_apache {
+            files = those_of_a_sibling(places, place, one, crates)?;
+        }
         if files.is_empty() {
-            if one.license.contains("Apache-2.0") {
-                texts.add(license, of.clone());
-            } else {
-                files = those_of_a_sibling(places, place, one, crates)?;
-                if files.is_empty() {
-                    return Err(Error::Missing(format!("{of} brings no license")));
-                }
+            if !is_apache {
+                return Err(Error::Missing(format!("{of} brings no license")));
             }
+            texts.add(license, of.clone());
         }
         for path in files {
             let text = fs::read(&path).map_err(super::at(&path))?;
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(texts.written("head"), expected);
     }
 
-    /// A crate of ours, as far as it matters here.
+    /// A crate that is linked, as if it had this license.
     fn one(places: &Places, name: &str, license: &str) -> Crate {
         let (name, version) = places.keys().find(|(known, _)| known == name).unwrap().clone();
         Crate { name, version, license: license.to_owned(), uses: Vec::new() }

@@ -5,10 +5,9 @@
 #
 # takes a release binary of this machine, and may take a static one too. It needs Go,
 # Python and npm, and the network for nothing; rpm, lintian, ruby, nix and mise are asked
-# if they are here. Programs in Go
-# stand in for the ko of other targets, whose packages are installed, but never run.
-# Servers listen on loopback. What changes in the work tree meanwhile is noticed as a
-# difference, since the provenance names its state.
+# if they are here. Programs in Go stand in for the ko of other targets, whose packages
+# are installed, but never run. Servers listen on loopback. What changes in the work tree
+# meanwhile is noticed as a difference, since the provenance names its state.
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 
