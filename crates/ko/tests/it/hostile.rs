@@ -28,7 +28,7 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const ESCAPES: &str = "\x1b[2J\x1b]0;t\x07\u{9b}A\r\u{202e}";
 
 /// Whatever a base is like: bytes of the command alone.
-const MEMORY: u64 = 160 << 20;
+const MEMORY: u64 = 128 << 20;
 
 #[track_caller]
 fn assert_plain(output: &Output) {

@@ -9,6 +9,7 @@ mod memory;
 mod run;
 mod scrub;
 
+pub use memory::own_memory;
 pub use run::{Output, Run, Running};
 
 use crate::trace::Trace;

@@ -171,8 +171,8 @@ pub struct Output {
     pub stderr: String,
     /// The exit code; none if a signal ended it.
     pub code: Option<i32>,
-    /// The most memory that the process itself, without its children, had
-    /// resident, in bytes. Known on Linux only; what is allocated in the last
+    /// The most memory that the process itself had resident, in bytes, without its
+    /// children and without what is mapped from files. Known on Linux only; what is allocated in the last
     /// few milliseconds may be missed, and all of it if the process lives no
     /// longer.
     pub peak_memory: Option<u64>,
