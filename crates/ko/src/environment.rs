@@ -17,8 +17,9 @@ const MAX_INPUT: u64 = 1 << 20;
 /// The local time zone. Where it is a file, the directories of all zones are not
 /// searched for its name.
 pub(crate) fn time_zone() -> TimeZone {
-    let file = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok());
-    let zone = file.flatten().and_then(|file| TimeZone::tzif("Local", &file).ok());
+    let named = |name| Path::new("/usr/share/zoneinfo").join(name);
+    let path = std::env::var_os("TZ").map_or_else(|| PathBuf::from("/etc/localtime"), named);
+    let zone = std::fs::read(path).ok().and_then(|file| TimeZone::tzif("Local", &file).ok());
     zone.unwrap_or_else(TimeZone::system)
 }
 
