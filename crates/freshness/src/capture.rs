@@ -10,6 +10,7 @@ use golang::{BuildInfo, BuildSettings, ImportPath};
 use stat::nanos_of;
 
 use crate::checker::Checker;
+use crate::confirmation::confirm;
 use crate::deps_listing::{Deps, DepsListing};
 use crate::embed::{self, Wanted};
 use crate::flags::{Flags, Stamping};
@@ -325,39 +326,5 @@ fn stamp(
         }
         Err(Unstampable::Uncacheable(never)) => Err(never.into()),
         Err(Unstampable::During) => Err(End::Not(NotRecorded::Repository)),
-    }
-}
-
-/// Where another machine's clock makes the times of files, they do not prove
-/// that nothing changed during the build. That the content is the same as
-/// before it does.
-fn confirm(inputs: &mut Inputs, root: &Path, checker: &Checker, before: Option<&Record>) {
-    let dirs = inputs
-        .dirs
-        .iter()
-        .filter_map(|dir| dir.device().map(|device| (device, root.join(&dir.path))));
-    let files = inputs.files.iter().chain(inputs.toolchain.files()).filter_map(|file| {
-        file.content.map(|content| (content.stat.device, root.join(&file.path)))
-    });
-    let foreign = dirs.chain(files).find(|(device, path)| !checker.is_local(*device, path));
-    let Some((_, path)) = foreign else {
-        return;
-    };
-    let same = before.and_then(|before| before.inputs.as_ref().ok()).is_some_and(|before| {
-        before.dirs.len() == inputs.dirs.len()
-            && before.files.len() == inputs.files.len()
-            && before
-                .dirs
-                .iter()
-                .zip(&inputs.dirs)
-                .all(|(a, b)| a.path == b.path && a.has_content_of(b))
-            && before
-                .files
-                .iter()
-                .zip(&inputs.files)
-                .all(|(a, b)| a.path == b.path && a.has_content_of(b))
-    });
-    if !same {
-        inputs.unconfirmed = Some(path);
     }
 }

@@ -250,8 +250,21 @@ impl Checker {
 }
 
 #[cfg(test)]
+impl Checker {
+    /// A checker to which a device is that of a network file system.
+    pub(crate) fn distrusting(device: u64) -> Self {
+        let checker = Self::new(NonZero::<usize>::MIN);
+        checker.local.lock().unwrap().insert(device, false);
+        checker
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::tree::Filter;
 
     #[test]
     fn a_clock_that_was_set_back_is_not_waited_for() {
@@ -259,5 +272,64 @@ mod tests {
         let mut checker = Checker::new(NonZero::<usize>::MIN);
         checker.began = stat::nanos_of(SystemTime::now() + day);
         assert!(stat::nanos_of(checker.begin_build()) < checker.began);
+    }
+
+    /// What was seen for one record serves for another only if that says the same, and
+    /// would trust what was trusted.
+    #[test]
+    fn what_was_seen_serves_records_that_trust_as_much() {
+        const NEVER: i64 = i64::MAX;
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let file = root.join("x.go");
+        let read = |content: &str| {
+            std::fs::write(&file, content).unwrap();
+            let (checker, names) = (Checker::new(NonZero::<usize>::MIN), BTreeSet::new());
+            let (path, filter, mut headers) = (String::new(), Filter::Sources, Headers::new());
+            let dir =
+                Dir::capture(root, path, filter, &names, NEVER, &checker, &mut headers).unwrap();
+            (dir, Single::capture(&file, "x.go".to_owned(), NEVER).unwrap())
+        };
+        let (other, is) = (read("package y\n"), read("package x\n"));
+        // The file is settled only if it was looked at at the end of time.
+        for (first, then, record, serves) in [
+            (5, 5, &is, true),
+            (5, 9, &is, true),
+            (9, 5, &is, false),
+            (NEVER, NEVER - 1, &is, true),
+            (NEVER, 5, &is, false),
+            (5, 5, &other, false),
+            (NEVER, NEVER, &other, false),
+        ] {
+            let at = format!("looked at {first}, then at {then}");
+            let checker = Checker::new(NonZero::<usize>::MIN);
+            let dirs = (checker.known(root, first, &is.0), checker.known(root, then, &record.0));
+            assert_eq!(Arc::ptr_eq(&dirs.0, &dirs.1), serves, "{at}");
+            let files = (
+                checker.known_single(root, first, &is.1),
+                checker.known_single(root, then, &record.1),
+            );
+            assert_eq!(Arc::ptr_eq(&files.0, &files.1), serves, "{at}");
+        }
+        // The same by the answers: of two records of a file, one is stale.
+        let checker = Checker::new(NonZero::<usize>::MIN);
+        for _ in 0..2 {
+            let fresh = |(dir, file): &(Dir, Single)| {
+                let dirs = checker.compare(root, 5, std::slice::from_ref(dir), &[]);
+                let files = checker.compare(root, 5, &[], std::slice::from_ref(file));
+                (dirs.is_ok(), files.is_ok())
+            };
+            assert_eq!(fresh(&is), (true, true));
+            assert_eq!(fresh(&other), (false, false));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_file_systems_that_are_known_to_be_local_are_trusted() {
+        let checker = Checker::new(NonZero::<usize>::MIN);
+        assert!(!checker.is_local(1, Path::new("/proc")));
+        // It is asked once for each device.
+        assert!(!checker.is_local(1, Path::new("/")));
     }
 }

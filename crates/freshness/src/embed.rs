@@ -98,3 +98,113 @@ fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Filter::{All, Named};
+
+    /// Directories below the package, which names count there, and whose content does.
+    type Dirs<'a> = &'a [(&'a str, Filter, &'a [&'a str])];
+
+    #[test]
+    fn directories_that_decide() {
+        let tree = [
+            "a.txt",
+            "s/a.txt",
+            "s/b.md",
+            "d/f",
+            "d/in/g",
+            "d/.h/i",
+            "d/_j/k",
+            "d/m/go.mod",
+            "d/m/l/f",
+            "one/x",
+            "two/x",
+            "two/y/z",
+        ];
+        // Patterns, what `go list` says of them, the directories, and those that
+        // must be no modules.
+        type Row<'a> = (&'a [&'a str], &'a [&'a str], Dirs<'a>, &'a [&'a str]);
+        let rows: [Row<'_>; 9] = [
+            (&[], &[], &[], &[]),
+            (&["a.txt"], &["a.txt"], &[("", Named, &["a.txt"])], &["a.txt"]),
+            (&["s/a.txt"], &["s/a.txt"], &[("s", Named, &["a.txt"])], &["s", "s/a.txt"]),
+            (&["s/*.txt"], &["s/a.txt"], &[("s", All, &["a.txt"])], &["s"]),
+            (&["*.txt"], &["a.txt"], &[("", All, &["a.txt"])], &[]),
+            (
+                &["d"],
+                &["d/f", "d/in/g"],
+                &[("d", All, &["f"]), ("d/in", All, &["g"]), ("d/m", All, &[])],
+                &["d"],
+            ),
+            (
+                &["all:d"],
+                &["d/f", "d/in/g", "d/.h/i", "d/_j/k"],
+                &[
+                    ("d", All, &["f"]),
+                    ("d/.h", All, &["i"]),
+                    ("d/_j", All, &["k"]),
+                    ("d/in", All, &["g"]),
+                    ("d/m", All, &[]),
+                ],
+                &["d"],
+            ),
+            // Of `one`, nothing was taken.
+            (
+                &["t*"],
+                &["two/x", "two/y/z"],
+                &[("", All, &[]), ("two", All, &["x"]), ("two/y", All, &["z"])],
+                &[],
+            ),
+            (
+                &["*/x"],
+                &["one/x", "two/x"],
+                &[
+                    ("", All, &[]),
+                    ("d", All, &[]),
+                    ("one", All, &["x"]),
+                    ("s", All, &[]),
+                    ("two", All, &["x"]),
+                ],
+                &[],
+            ),
+        ];
+        let root = tempfile::tempdir().unwrap();
+        let package = root.path();
+        for file in tree {
+            fs::create_dir_all(package.join(file).parent().unwrap()).unwrap();
+            fs::write(package.join(file), file).unwrap();
+        }
+        for (patterns, files, dirs, modules) in rows {
+            let owned = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
+            let (mut wanted, mut inner) = (Wanted::new(), BTreeSet::new());
+            let (patterns, files) = (owned(patterns), owned(files));
+            add(&mut wanted, &mut inner, package, &patterns, &files).unwrap();
+            let at = |name: &str| match name {
+                "" => package.to_owned(),
+                name => package.join(name),
+            };
+            let want: Wanted = dirs
+                .iter()
+                .map(|(dir, filter, names)| {
+                    (at(dir), (*filter, owned(names).into_iter().collect()))
+                })
+                .collect();
+            assert_eq!(wanted, want, "{patterns:?}");
+            assert_eq!(inner, modules.iter().map(|dir| at(dir)).collect(), "{patterns:?}");
+        }
+    }
+
+    /// What is asked for twice counts for as much as the one asked for more.
+    #[test]
+    fn more_counts() {
+        for (one, other) in [(Named, All), (All, Named), (Filter::Sources, All)] {
+            let mut wanted = Wanted::new();
+            want(&mut wanted, "/d".into(), one).insert("a".to_owned());
+            want(&mut wanted, "/d".into(), other).insert("b".to_owned());
+            let names = ["a".to_owned(), "b".to_owned()].into();
+            assert_eq!(wanted, [("/d".into(), (All, names))].into());
+        }
+    }
+}

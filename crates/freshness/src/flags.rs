@@ -286,6 +286,36 @@ mod tests {
         assert_eq!(flags.selecting, ["-tags=a b", "-mod=mod"]);
     }
 
+    /// What can be told before `go` is asked.
+    #[test]
+    fn only_builds_without_a_c_toolchain_read_what_is_known() {
+        for (variables, flags, known) in [
+            (&[("CGO_ENABLED", "0")][..], &[][..], true),
+            (&[("CGO_ENABLED", "0"), ("GO_EXTLINK_ENABLED", "0")], &[], true),
+            (&[("CGO_ENABLED", "0"), ("GO_EXTLINK_ENABLED", "1")], &[], false),
+            (&[("CGO_ENABLED", "1")], &[], false),
+            (&[("CGO_ENABLED", "")], &[], false),
+            (&[], &[], false),
+            (&[("CGO_ENABLED", "0")], &["-race".to_owned()], false),
+        ] {
+            let settings = BuildSettings {
+                dir: "/".into(),
+                target: golang::Target {
+                    os: "linux".to_owned(),
+                    arch: "amd64".to_owned(),
+                    variant: String::new(),
+                },
+                environment: variables.iter().copied().collect(),
+                flags: flags.to_vec(),
+                ldflags: Vec::new(),
+                disable_optimizations: false,
+                untrimmed: false,
+            };
+            let found = reads_what_is_known(&settings);
+            assert_eq!(found.is_ok(), known, "{variables:?} {flags:?}: {found:?}");
+        }
+    }
+
     /// A harmless flag: its name, its value, and whether the value is a word
     /// of its own.
     type Flag = (&'static str, Option<String>, bool);

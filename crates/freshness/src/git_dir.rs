@@ -66,3 +66,72 @@ impl GitDir {
         self.common.join(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names with content; directories have none.
+    type Files<'a> = &'a [(&'a str, Option<&'a [u8]>)];
+
+    /// As git itself decides it. Where is `w`, what it has, and the two directories.
+    #[test]
+    fn what_git_takes_for_a_repository() {
+        const HEAD: Option<&[u8]> = Some(b"ref: refs/heads/main\n");
+        type Row<'a> = (&'a str, Files<'a>, Option<(&'a str, &'a str)>);
+        let rows: [Row<'_>; 9] = [
+            ("nothing", &[], None),
+            (
+                "directory",
+                &[("w/.git/HEAD", HEAD), ("w/.git/objects", None), ("w/.git/refs", None)],
+                Some(("w/.git", "w/.git")),
+            ),
+            ("no HEAD", &[("w/.git/objects", None), ("w/.git/refs", None)], None),
+            ("no objects", &[("w/.git/HEAD", HEAD), ("w/.git/refs", None)], None),
+            ("no references", &[("w/.git/HEAD", HEAD), ("w/.git/objects", None)], None),
+            (
+                "file",
+                &[
+                    ("w/.git", Some(b"gitdir: ../g\n")),
+                    ("g/HEAD", HEAD),
+                    ("g/objects", None),
+                    ("g/refs", None),
+                ],
+                Some(("w/../g", "w/../g")),
+            ),
+            (
+                "linked work tree",
+                &[
+                    ("w/.git", Some(b"gitdir: ../g/worktrees/w\r\n")),
+                    ("g/worktrees/w/HEAD", HEAD),
+                    ("g/worktrees/w/commondir", Some(b"../..\n")),
+                    ("g/objects", None),
+                    ("g/refs", None),
+                ],
+                Some(("w/../g/worktrees/w", "w/../g/worktrees/w/../..")),
+            ),
+            ("file of another kind", &[("w/.git", Some(b"../g\n"))], None),
+            ("file to nothing", &[("w/.git", Some(b"gitdir: ../g\n"))], None),
+        ];
+        for (name, files, want) in rows {
+            let root = tempfile::tempdir().unwrap();
+            fs::create_dir(root.path().join("w")).unwrap();
+            for (file, content) in files {
+                let path = root.path().join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                match content {
+                    None => fs::create_dir(path).unwrap(),
+                    Some(content) => fs::write(path, content).unwrap(),
+                }
+            }
+            let found = GitDir::of(&root.path().join("w")).unwrap();
+            let found = found.map(|git| (git.own("x"), git.common("x")));
+            let at = |dir: &str| root.path().join(dir).join("x");
+            assert_eq!(found, want.map(|(own, common)| (at(own), at(common))), "{name}");
+        }
+        // What cannot be read is not nothing.
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(".git"), b"gitdir: \xff\n").unwrap();
+        assert!(GitDir::of(root.path()).is_err());
+    }
+}

@@ -74,8 +74,11 @@
 
 mod capture;
 mod checker;
+mod confirmation;
 mod deps_listing;
 mod embed;
+#[cfg(test)]
+mod fixture;
 mod flags;
 mod git_dir;
 mod git_settings;

@@ -89,3 +89,69 @@ impl PreviousBuild {
                 .all(|(was, is)| is.has_outline_of(headers, was, &self.headers))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::fixture::read;
+    use crate::record::Nearest;
+
+    /// What a build read is compared with what was there before it.
+    #[test]
+    fn all_that_go_list_sees_agrees() {
+        const SOURCE: &str = "package x\n\nfunc f() { println(1) }\n";
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &str| {
+            let file = root.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, content).unwrap();
+        };
+        for name in ["a/x.go", "b/x.go"] {
+            write(name, SOURCE);
+        }
+        write("a/x.s", "// one\n");
+        write("go.mod", "module x\n");
+        let (inputs, headers) = read(root.path());
+        let before = PreviousBuild { inputs, headers };
+
+        type Change<'a> = (&'static str, &'a dyn Fn(), bool);
+        let rows: [Change<'_>; 9] = [
+            ("nothing", &|| (), true),
+            ("body", &|| write("b/x.go", &SOURCE.replace('1', "2")), true),
+            ("import", &|| write("b/x.go", &SOURCE.replace("\n\n", "\nimport `y`\n")), false),
+            ("no source", &|| write("b/x.go", "nothing\n"), false),
+            ("other source", &|| write("a/x.s", "// two\n"), false),
+            ("new file", &|| write("a/y.go", SOURCE), false),
+            ("file gone", &|| fs::remove_file(root.path().join("a/x.s")).unwrap(), false),
+            ("directory gone", &|| fs::remove_dir_all(root.path().join("b")).unwrap(), false),
+            ("go.mod", &|| write("go.mod", "module y\n"), false),
+        ];
+        for (name, change, agrees) in rows {
+            change();
+            let (now, headers) = read(root.path());
+            assert_eq!(before.agrees(&now, &headers), agrees, "{name}");
+            write("a/x.s", "// one\n");
+            write("b/x.go", SOURCE);
+            write("go.mod", "module x\n");
+            let _ = fs::remove_file(root.path().join("a/y.go"));
+        }
+
+        type Other<'a> = (&'static str, &'a dyn Fn(&mut Inputs), bool);
+        let rows: [Other<'_>; 7] = [
+            ("looked at later", &|now| now.looked += 1, true),
+            ("directory of the build", &|now| now.below = "a".to_owned(), false),
+            ("go.work", &|now| now.work = Nearest::Up(Some(1)), false),
+            ("module", &|now| now.module = Some(1), false),
+            ("a file less", &|now| _ = now.files.pop(), false),
+            ("a directory less", &|now| _ = now.dirs.pop(), false),
+            ("name of a directory", &|now| now.dirs[0].path = "c".to_owned(), false),
+        ];
+        for (name, change, agrees) in rows {
+            let (mut now, headers) = read(root.path());
+            change(&mut now);
+            assert_eq!(before.agrees(&now, &headers), agrees, "{name}");
+        }
+    }
+}

@@ -125,3 +125,65 @@ pub(crate) fn list(
     let BuildSettings { dir, environment, .. } = settings;
     go.list_json(dir, environment, &asking, &programs, LIMIT, cancel).map(Packages)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only what lies in the module cache by its version is known by its name.
+    #[test]
+    fn packages_of_the_module_cache() {
+        let module = |version: &str, replace: Option<&str>| {
+            let replace =
+                replace.map(|version| serde_json::json!({"Path": "y", "Version": version}));
+            serde_json::json!({"Path": "x", "Version": version, "Replace": replace})
+        };
+        for (dir, module, cache, cached) in [
+            ("/cache/x@v1.0.0", module("v1.0.0", None), "/cache", true),
+            ("/cache/y@v2.0.0/a", module("v1.0.0", Some("v2.0.0")), "/cache", true),
+            // A directory in place of a module.
+            ("/cache/y", module("v1.0.0", Some("")), "/cache", false),
+            ("/cache/x", module("", None), "/cache", false),
+            ("/cache/x", serde_json::Value::Null, "/cache", false),
+            ("/w/vendor/x", module("v1.0.0", None), "/cache", false),
+            ("/cached/x@v1.0.0", module("v1.0.0", None), "/cache", false),
+            ("/cache/x@v1.0.0", module("v1.0.0", None), "", false),
+        ] {
+            let package = serde_json::json!({"ImportPath": "x", "Dir": dir, "Module": module});
+            let package: Package = serde_json::from_value(package).unwrap();
+            assert_eq!(package.is_cached(Path::new(cache)), cached, "{dir} {module} {cache}");
+        }
+    }
+
+    #[test]
+    fn packages_of_a_program() {
+        let listing = r#"[
+            {"ImportPath": "fmt", "Standard": true, "DepOnly": true},
+            {"ImportPath": "x/b", "DepOnly": true},
+            {"ImportPath": "vendor/x/a", "DepOnly": true, "Imports": ["fmt"]},
+            {"ImportPath": "x/c", "DepOnly": true, "Match": ["./c"]},
+            {"ImportPath": "x/one", "Match": ["./one"],
+             "Imports": ["x/a", "fmt", "C"], "ImportMap": {"x/a": "vendor/x/a"}},
+            {"ImportPath": "x/two", "Match": ["./two"], "Imports": ["x/b", "x/c"]}
+        ]"#;
+        let packages: Packages = serde_json::from_str(listing).unwrap();
+        for (program, want) in [
+            ("./one", Some(&["vendor/x/a", "x/one"][..])),
+            ("./two", Some(&["x/b", "x/c", "x/two"])),
+            ("./three", None),
+            // Nobody asked for it.
+            ("./c", None),
+        ] {
+            let found = packages.of(&ImportPath::parse(program).unwrap());
+            let paths = |found: &Vec<&Package>| {
+                found.iter().map(|package| package.import_path.clone()).collect::<Vec<_>>()
+            };
+            let want = want.map(|paths| paths.iter().map(|&path| path.to_owned()).collect());
+            assert_eq!(found.as_ref().map(paths), want, "{program}");
+            let main =
+                found.and_then(|found| Packages::main(&found).map(|main| main.r#match[0].clone()));
+            assert_eq!(main.is_some(), want.is_some());
+            assert!(main.is_none_or(|main| main == program));
+        }
+    }
+}

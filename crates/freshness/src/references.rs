@@ -165,3 +165,165 @@ pub(crate) fn global_settings(environment: &Environment) -> [Option<PathBuf>; 4]
         variable("GIT_CONFIG_GLOBAL").map(PathBuf::from),
     ]
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567\n";
+
+    /// A repository with a tag, and what is read of it.
+    struct Repository(tempfile::TempDir);
+
+    impl Repository {
+        fn new() -> Self {
+            let repository = Self(tempfile::tempdir().unwrap());
+            repository.write("HEAD", "ref: refs/heads/main\n");
+            repository.write("objects/x", "");
+            repository.write("refs/tags/v1", COMMIT);
+            repository.write("config", "[core]\n\tbare = false\n");
+            repository
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.0.path().join(".git").join(name)
+        }
+
+        fn write(&self, name: &str, content: &str) {
+            let path = self.at(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+
+        fn read(&self, variables: &[(&str, &Path)]) -> (Result<Sum, Reason>, Option<Stat>) {
+            let mut references = References::default();
+            let none = self.0.path().join("none");
+            let home = [("HOME", none.as_path())];
+            let environment = home.iter().chain(variables).copied().collect();
+            (references.read(self.0.path(), &environment), references.last)
+        }
+    }
+
+    type Change = fn(&Repository);
+
+    #[test]
+    fn what_decides_about_a_stamp() {
+        let rows: [(&str, Change, bool); 20] = [
+            ("nothing", |_| (), true),
+            ("tag", |git| git.write("refs/tags/v2", COMMIT), false),
+            ("tag of a module", |git| git.write("refs/tags/app/v2", COMMIT), false),
+            ("moved tag", |git| git.write("refs/tags/v1", &COMMIT.replace('0', "1")), false),
+            ("removed tag", |git| fs::remove_file(git.at("refs/tags/v1")).unwrap(), false),
+            ("branch", |git| git.write("refs/heads/main", COMMIT), true),
+            ("replacement", |git| git.write("refs/replace/x", COMMIT), false),
+            (
+                "packed tag",
+                |git| {
+                    let line =
+                        format!("# pack-refs with: peeled\n{} refs/tags/v1\n", COMMIT.trim());
+                    git.write("packed-refs", &line);
+                    fs::remove_file(git.at("refs/tags/v1")).unwrap();
+                },
+                true,
+            ),
+            (
+                "another packed tag",
+                |git| git.write("packed-refs", &format!("{} refs/tags/v2\n", COMMIT.trim())),
+                false,
+            ),
+            (
+                "packed replacement",
+                |git| git.write("packed-refs", &format!("{} refs/replace/x\n", COMMIT.trim())),
+                false,
+            ),
+            (
+                "packed branch",
+                |git| git.write("packed-refs", &format!("{} refs/heads/x\n", COMMIT.trim())),
+                true,
+            ),
+            ("shallow", |git| git.write("shallow", COMMIT), false),
+            ("graft", |git| git.write("info/grafts", COMMIT), false),
+            ("setting", |git| git.write("config", "[core]\n\tbare = true\n"), false),
+            (
+                "setting of others",
+                |git| git.write("config", "[core]\n\tbare = false\n[remote \"x\"]\n\turl = y\n"),
+                true,
+            ),
+            ("settings of the work tree", |git| git.write("config.worktree", "[log]\n"), false),
+            ("empty settings", |git| git.write("config.worktree", "\n"), true),
+            ("settings at home", |git| git.write("../none/.gitconfig", "[log]\n"), false),
+            ("settings below", |git| git.write("../none/.config/git/config", "[log]\n"), false),
+            ("file of the work tree", |git| git.write("../x", "x"), true),
+        ];
+        for (name, change, same) in rows {
+            let git = Repository::new();
+            let before = git.read(&[]).0.unwrap();
+            change(&git);
+            assert_eq!(git.read(&[]).0.unwrap() == before, same, "{name}");
+        }
+    }
+
+    #[test]
+    fn variables_that_decide() {
+        let git = Repository::new();
+        git.write("../xdg/git/config", "[log]\n");
+        git.write("../global", "[log]\n");
+        let at = |name: &str| git.0.path().join(name);
+        let before = git.read(&[]).0.unwrap();
+        for (name, value, same) in [
+            ("GIT_CONFIG_COUNT", PathBuf::from("1"), false),
+            ("GIT_CONFIG_GLOBAL", at("global"), false),
+            ("XDG_CONFIG_HOME", at("xdg"), false),
+            ("XDG_CONFIG_HOME", at("nothing"), true),
+            ("XDG_CONFIG_HOME", PathBuf::new(), true),
+            ("GIT_AUTHOR_NAME", PathBuf::from("x"), true),
+        ] {
+            let now = git.read(&[(name, &value)]).0.unwrap();
+            assert_eq!(now == before, same, "{name}={}", value.display());
+        }
+        // An empty variable is none.
+        git.write("../none/.config/git/config", "[log]\n");
+        let now = git.read(&[("XDG_CONFIG_HOME", Path::new(""))]).0.unwrap();
+        assert!(now != before);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_nothing() {
+        let rows: [(&str, Change); 5] = [
+            ("packed references", |git| fs::create_dir(git.at("packed-refs")).unwrap()),
+            ("settings", |git| {
+                fs::remove_file(git.at("config")).unwrap();
+                fs::create_dir(git.at("config")).unwrap();
+            }),
+            ("tags", |git| {
+                fs::remove_dir_all(git.at("refs/tags")).unwrap();
+                symlink("tags", git.at("refs/tags")).unwrap();
+            }),
+            ("references in a table", |git| git.write("reftable/tables.list", "")),
+            ("no repository", |git| fs::remove_file(git.at("HEAD")).unwrap()),
+        ];
+        for (name, change) in rows {
+            let git = Repository::new();
+            change(&git);
+            assert!(git.read(&[]).0.is_err(), "{name}");
+        }
+    }
+
+    /// Whatever was written last, or is said to be.
+    #[test]
+    fn the_latest_time_is_known() {
+        for latest in ["refs/tags/v1", "config", "shallow"] {
+            let git = Repository::new();
+            git.write("shallow", COMMIT);
+            git.write(latest, "x");
+            let file = fs::File::options().write(true).open(git.at(latest)).unwrap();
+            let day = std::time::Duration::from_secs(24 * 60 * 60);
+            file.set_modified(std::time::SystemTime::now() + day).unwrap();
+            let (_, want) = stat::follow(&git.at(latest)).unwrap().unwrap();
+            assert_eq!(git.read(&[]).1, Some(want), "{latest}");
+        }
+    }
+}

@@ -38,3 +38,31 @@ impl SumCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_certainly_unchanged_is_found() {
+        const LATE: i64 = 9_000_000_000;
+        let stat = |size, changed| Stat { modified: 1, changed, ..Stat::of_size(size) };
+        let known = |looked| {
+            let content = Content { stat: stat(3, 2), sum: Sum::of(b"abc") };
+            CachedFile { content, header: None, looked }
+        };
+        for (path, looked, now, found) in [
+            ("/a", LATE, stat(3, 2), true),
+            ("/b", LATE, stat(3, 2), false),
+            ("/a", LATE, stat(4, 2), false),
+            ("/a", LATE, stat(3, 3), false),
+            // It may have changed since without a trace.
+            ("/a", 3, stat(3, 2), false),
+        ] {
+            let cache = SumCache::default();
+            cache.add("/a".into(), known(looked));
+            let sum = cache.find(Path::new(path), &now).map(|known| known.content.sum);
+            assert_eq!(sum, found.then(|| Sum::of(b"abc")), "{path} {looked} {now:?}");
+        }
+    }
+}

@@ -195,3 +195,41 @@ fn is_script(program: &Path) -> bool {
     let read = File::open(program).and_then(|mut file| file.read_exact(&mut head));
     read.is_err() || head == *b"#!"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::toolchain;
+
+    #[test]
+    fn files_of_a_chosen_toolchain_are_named_by_its_version() {
+        for (chosen, path, of_chosen) in [
+            (Some("go1.27.3"), "/m/golang.org/toolchain@v0.0.1-go1.27.3.linux-amd64/bin/go", true),
+            (Some("go1.27.3"), "/m/golang.org/toolchain@v0.0.1-go1.27.30.linux-amd64/go", false),
+            (Some("go1.27.3"), "/m/golang.org/toolchain@v0.0.1-go1.27.2.linux-amd64/go", false),
+            (Some("go1.27.3"), "/usr/local/go/bin/go", false),
+            (None, "/m/golang.org/toolchain@v0.0.1-go1.27.3.linux-amd64/bin/go", false),
+        ] {
+            let found = toolchain(chosen).is_of_chosen(Path::new(path));
+            assert_eq!(found, of_chosen, "{chosen:?} {path}");
+        }
+    }
+
+    #[test]
+    fn where_settings_of_go_are() {
+        for (variables, file) in [
+            (&[("GOENV", "/e")][..], Some("/e")),
+            (&[("GOENV", "off"), ("HOME", "/h")], None),
+            (&[], None),
+            #[cfg(target_os = "linux")]
+            (&[("GOENV", ""), ("HOME", "/h")], Some("/h/.config/go/env")),
+            #[cfg(target_os = "linux")]
+            (&[("XDG_CONFIG_HOME", ""), ("HOME", "/h")], Some("/h/.config/go/env")),
+            #[cfg(target_os = "linux")]
+            (&[("XDG_CONFIG_HOME", "/x"), ("HOME", "/h")], Some("/x/go/env")),
+        ] {
+            let found = settings_file(&variables.iter().copied().collect());
+            assert_eq!(found.as_deref(), file.map(Path::new), "{variables:?}");
+        }
+    }
+}
