@@ -309,6 +309,11 @@ mod tests {
             ("/w/all/page.html", Some(Weight::Input)),
             ("/w/all/page.html~", Some(Weight::Status)),
             ("/w/all/.page.html.swo", Some(Weight::Status)),
+            ("/w/all/.#page.html", Some(Weight::Status)),
+            ("/w/all/4913", Some(Weight::Status)),
+            ("/w/all/page.html.swp", Some(Weight::Input)),
+            ("/w/all/.page.help", Some(Weight::Input)),
+            ("/w/all/.page.sw", Some(Weight::Input)),
             ("/w/.git/refs/main", Some(Weight::Input)),
             ("/w/.git/refs/main.lock", None),
             ("/w/.git/index", None),
@@ -391,5 +396,8 @@ mod tests {
         let mut off = Environment::new();
         off.set("GOWORK", "off");
         assert_eq!(here(&places(&off), "other/a.go"), None);
+        let mut named = Environment::new();
+        named.set("GOWORK", dir.path().join("go.work"));
+        assert_eq!(here(&places(&named), "other/a.go"), Some(Weight::Input));
     }
 }

@@ -2,6 +2,8 @@
 //! they are as recorded. A name that is not there is recorded just as one that is.
 
 mod invisible_change;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

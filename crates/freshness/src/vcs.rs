@@ -13,6 +13,9 @@
 //! | | with `GOPROXY=off`, the module cache | [`Versions`] |
 //! | | `log.excludeDecoration` of git's settings | the settings' files, but for sections that only say how to reach others; files that they include are not followed |
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 

@@ -84,3 +84,63 @@ fn escaped(path: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    const ZERO: &str = "v0.0.0-20260101000000-0123456789ab";
+    const ONE: &str = "v1.0.1-0.20260101000000-0123456789ab";
+
+    /// The next build stamps what this one did, or nothing is recorded.
+    #[test]
+    fn versions_of_a_commit() {
+        let other = "v0.0.0-20260101000000-aaaaaaaaaaaa";
+        // What the cache has, what was stamped, and whether that lasts.
+        for (found, stamped, lasts) in [
+            (&[][..], "", true),
+            (&[], ZERO, true),
+            (&[other], ZERO, true),
+            (&[ZERO, other], ZERO, true),
+            (&[ZERO], &format!("{ZERO}+dirty"), true),
+            (&[ZERO], ONE, false),
+            (&[ZERO, ONE], ONE, false),
+        ] {
+            let cache = tempfile::tempdir().unwrap();
+            let dir = cache.path().join("cache/download/example.com/!app/@v");
+            fs::create_dir_all(&dir).unwrap();
+            for version in found {
+                fs::write(dir.join(format!("{version}.info")), "{}").unwrap();
+                fs::write(dir.join(format!("{version}.zip")), "").unwrap();
+            }
+            let recorded =
+                Versions::capture(cache.path(), "example.com/App", COMMIT, stamped).unwrap();
+            assert_eq!(recorded.is_some(), lasts, "{found:?} {stamped}");
+            let Some(recorded) = recorded else { continue };
+            assert_eq!(recorded.check(), Ok(()), "{found:?}");
+            fs::write(dir.join(format!("{other}.mod")), "").unwrap();
+            assert_eq!(recorded.check(), Ok(()), "{found:?}");
+            fs::write(dir.join(format!("{ONE}.info")), "{}").unwrap();
+            assert_eq!(recorded.check(), Err(Reason::Versions { dir }), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_cache_are_no_versions() {
+        let cache = tempfile::tempdir().unwrap();
+        let recorded = Versions::capture(cache.path(), "x", COMMIT, ZERO).unwrap().unwrap();
+        assert_eq!(recorded.check(), Ok(()));
+        // One that cannot be read is not empty.
+        fs::create_dir_all(cache.path().join("cache/download/x")).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("@v", cache.path().join("cache/download/x/@v")).unwrap();
+            assert!(matches!(recorded.check(), Err(Reason::Unreadable { .. })));
+            assert!(Versions::capture(cache.path(), "x", COMMIT, ZERO).is_err());
+        }
+        // Without a commit there is nothing to look for.
+        let none = Versions::capture(cache.path(), "x", "", "").unwrap().unwrap();
+        assert_eq!(none.check(), Ok(()));
+    }
+}

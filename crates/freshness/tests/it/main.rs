@@ -5,6 +5,7 @@
 mod files;
 mod fixture;
 mod outline;
+mod places;
 mod portable;
 mod releases;
 mod rows;
