@@ -324,6 +324,65 @@ mod tests {
         }
     }
 
+    /// Of what has changed, only bodies of functions and embedded files go unseen.
+    #[test]
+    fn what_go_list_sees_must_hold() {
+        const SOURCE: &str = "package x\n\nfunc f() { println(1) }\n";
+        type Change = fn(&dyn Fn(&str, &str), &Path);
+        let rows: [(&str, Change, bool); 9] = [
+            ("nothing", |_, _| (), true),
+            ("written again", |write, _| write("b/x.go", SOURCE), true),
+            ("body", |write, _| write("b/x.go", &SOURCE.replace('1', "2")), true),
+            (
+                "import",
+                |write, _| write("b/x.go", &SOURCE.replace("\n\n", "\nimport `y`\n")),
+                false,
+            ),
+            ("no source", |write, _| write("b/x.go", "nothing\n"), false),
+            ("other source", |write, _| write("a/x.s", "// two\n"), false),
+            ("new file", |write, _| write("a/y.go", SOURCE), false),
+            ("file gone", |_, root| std::fs::remove_file(root.join("a/x.s")).unwrap(), false),
+            ("go.mod", |write, _| write("go.mod", "module y\n"), false),
+        ];
+        for (name, change, holds) in rows {
+            let root = tempfile::tempdir().unwrap();
+            let root = root.path();
+            let write = |name: &str, content: &str| {
+                std::fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+                std::fs::write(root.join(name), content).unwrap();
+            };
+            for name in ["a/x.go", "b/x.go"] {
+                write(name, SOURCE);
+            }
+            write("a/x.s", "// one\n");
+            write("go.mod", "module x\n");
+            let (was, headers) = crate::fixture::read(root);
+            change(&write, root);
+            let checker = Checker::new(NonZero::<usize>::MIN);
+            let found = checker.holds(root, 0, &was.dirs, &was.files, &headers);
+            assert_eq!(found, holds, "{name}");
+        }
+        // A link in place of a source, or a directory.
+        let root = tempfile::tempdir().unwrap();
+        for dir in ["a", "b"] {
+            std::fs::create_dir(root.path().join(dir)).unwrap();
+            std::fs::write(root.path().join(dir).join("x.go"), SOURCE).unwrap();
+        }
+        let (was, headers) = crate::fixture::read(root.path());
+        let file = root.path().join("b/x.go");
+        let checker = || Checker::new(NonZero::<usize>::MIN);
+        assert!(checker().holds(root.path(), 0, &was.dirs, &was.files, &headers));
+        std::fs::rename(&file, root.path().join("x")).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("../x", &file).unwrap();
+            assert!(!checker().holds(root.path(), 0, &was.dirs, &was.files, &headers));
+            std::fs::remove_file(&file).unwrap();
+        }
+        std::fs::create_dir(&file).unwrap();
+        assert!(!checker().holds(root.path(), 0, &was.dirs, &was.files, &headers));
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn only_file_systems_that_are_known_to_be_local_are_trusted() {

@@ -66,7 +66,7 @@ mod tests {
         fs::write(root.join("a/x.go"), "package y\n").unwrap();
         fs::write(root.join("go.mod"), "module y\n").unwrap();
         let other = read(root).0;
-        let foreign = now.dirs[0].device().unwrap();
+        let foreign = stat::follow(root).unwrap().unwrap().1.device;
 
         type Change<'a> = &'a dyn Fn(&mut Inputs);
         let rows: [(&str, Change<'_>, bool); 9] = [
@@ -94,6 +94,9 @@ mod tests {
             assert_eq!(confirmed(&checker, Some(before)), want, "{name}");
         }
         assert!(!confirmed(&checker, None), "nothing is known");
+        let mut directories = Inputs { files: Vec::new(), ..now.clone() };
+        confirm(&mut directories, root, &checker, None);
+        assert_eq!(directories.unconfirmed, Some(root.join("a")));
         // Another device is that of another file system.
         let checker = Checker::distrusting(foreign + 1);
         checker.is_local(foreign, root);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::Path;
 
+use golang::{Environment, Go};
+
 use crate::checker::Checker;
 use crate::header::Headers;
 use crate::record::{Inputs, Nearest};
@@ -41,4 +43,21 @@ pub(crate) fn toolchain(chosen: Option<&str>) -> Toolchain {
         "program": "/go", "files": [], "version": "go1.27.3", "settings": null, "chosen": chosen,
     }))
     .unwrap()
+}
+
+/// A `go` that is never run, `bin/go` below a directory.
+pub(crate) fn go(root: &Path) -> Go {
+    let program = root.join("bin/go");
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::write(&program, "\x7fELF").unwrap();
+    executable(&program);
+    Go::find(Some(program.as_os_str()), &Environment::new(), root).unwrap()
+}
+
+/// Makes a file a program.
+pub(crate) fn executable(file: &Path) {
+    #[cfg(unix)]
+    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    #[cfg(not(unix))]
+    let _ = file;
 }

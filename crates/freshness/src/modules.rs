@@ -180,10 +180,11 @@ mod tests {
             replace example.com/b v1.2.3 => `./b c` // x\n\
             replace (\n\texample.com/c => example.com/d v1.0.0\n\t\"example.com/e\" => \"/abs\"\n)\n\
             replace example.com/f => \"./f \\\"g\\\"\"\n\
-            use ./one\nuse (\n\t./two // three\n\t../four\n)\nrequire x v1\n";
+            use ./one\nuse (\n\t./two // three\n\t../four\n)\nrequire x v1\n\
+            use(\n\t./five//six\n)\n";
         let found = Directives::parse(content);
         assert_eq!(found.module.as_deref(), Some("example.com/m"));
-        assert_eq!(found.uses, ["./one", "./two", "../four"]);
+        assert_eq!(found.uses, ["./one", "./two", "../four", "./five"]);
         let replaced: Vec<_> =
             found.replaced.iter().map(|(path, to)| (path.as_str(), to.as_str())).collect();
         assert_eq!(

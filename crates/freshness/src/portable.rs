@@ -161,3 +161,44 @@ impl Toolchain {
         self.with_files(files).with_place(go.file().to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::record::FORMAT;
+    use crate::tree::Single;
+
+    /// Files of a toolchain are named as they are called below its directory, those of
+    /// a chosen one by its version alone.
+    #[test]
+    fn toolchains_of_other_machines() {
+        let cache = "/m/golang.org/toolchain@v0.0.1-go1.27.3.linux-amd64/bin/go";
+        let single = |path: &Path| Single { path: path.display().to_string(), content: None };
+        let portable = |chosen: Option<&str>, file: &Path| {
+            let root = tempfile::tempdir().unwrap();
+            let root = root.path().canonicalize().unwrap();
+            let go = fixture::go(&root);
+            let files = vec![single(&root.join("VERSION")), single(file)];
+            let toolchain = fixture::toolchain(chosen);
+            let toolchain = toolchain.with_files(files).with_place(go.file().to_owned());
+            let (inputs, _) = fixture::read(&root);
+            let inputs = Ok(Inputs { toolchain, ..inputs });
+            let record = Record { format: FORMAT, layer: "sha256:0".to_owned(), inputs };
+            record.portable(&go).map(|portable| (portable, go))
+        };
+        let chosen = || portable(Some("go1.27.3"), Path::new(cache)).unwrap();
+        let ((one, go), (other, _)) = (chosen(), chosen());
+        assert_eq!(one, other);
+        assert_eq!((one.layer(), one.here(&go).layer()), ("sha256:0", "sha256:0"));
+        let here = one.here(&go).inputs.unwrap().toolchain;
+        assert_eq!(here.files(), [single(&Toolchain::root(&go).unwrap().join("VERSION"))]);
+        assert_eq!(here.program(), go.file());
+        for (chosen, path) in
+            [(None, cache), (Some("go1.27.2"), cache), (Some("go1.27.3"), "/usr/lib/go")]
+        {
+            let found = portable(chosen, Path::new(path)).map(|(portable, _)| portable);
+            assert_eq!(found, Err(NotPortable::Outside { path: path.into() }), "{chosen:?} {path}");
+        }
+    }
+}

@@ -236,3 +236,121 @@ impl Inputs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::num::NonZero;
+
+    use golang::{Environment, Target};
+
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn how_far_up_the_nearest_is() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("a/b");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(root.path().join("go.mod"), "").unwrap();
+        assert_eq!(nearest(&dir, "go.mod"), (Some(2), Some(root.path().join("go.mod"))));
+        fs::write(dir.join("go.mod"), "").unwrap();
+        assert_eq!(nearest(&dir, "go.mod"), (Some(0), Some(dir.join("go.mod"))));
+        assert_eq!(nearest(&dir, "no such name"), (None, None));
+    }
+
+    /// A record is fresh, gets the stats of now, or is stale.
+    #[test]
+    fn records_without_a_repository() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        for dir in ["a", "b"] {
+            fs::create_dir(root.join(dir)).unwrap();
+            fs::write(root.join(dir).join("x.go"), "package x\n").unwrap();
+        }
+        fs::write(root.join("go.mod"), "module x\n").unwrap();
+        let goroot = tempfile::tempdir().unwrap();
+        let go = fixture::go(goroot.path());
+        let settings = BuildSettings {
+            dir: root.to_owned(),
+            target: Target {
+                os: "linux".to_owned(),
+                arch: "amd64".to_owned(),
+                variant: String::new(),
+            },
+            environment: Environment::new(),
+            flags: Vec::new(),
+            ldflags: Vec::new(),
+            disable_optimizations: false,
+            untrimmed: false,
+        };
+        let (read, _) = fixture::read(root);
+        let toolchain = read.toolchain.with_place(go.file().to_owned());
+        let inputs = Inputs { looked: i64::MAX, toolchain, ..read };
+        let record = |change: &dyn Fn(&mut Inputs)| {
+            let mut inputs = inputs.clone();
+            change(&mut inputs);
+            Record { format: FORMAT, layer: "sha256:0".to_owned(), inputs: Ok(inputs) }
+        };
+        let checker = Checker::new(NonZero::<usize>::MIN);
+        let check = |record: &Record| record.check_inputs(&go, &settings, &checker);
+        let never = || -> Result<VcsState, Cancelled> { unreachable!("nothing is stamped") };
+        let is_local = stat::is_local(root);
+
+        let fresh = record(&|_| ());
+        assert_eq!(fresh.root(&settings), Some(root.to_owned()));
+        assert_eq!((fresh.repository(&settings), fresh.uncacheable()), (None, None));
+        if is_local {
+            assert_eq!(fresh.check(&go, &settings, &checker, |_| never()), Freshness::Fresh(None));
+        }
+        // Looked at when nothing was settled: by content, and the times are those of now.
+        let early = record(&|inputs| inputs.looked = 0);
+        let now = check(&early).unwrap().unwrap();
+        let looked = |record: &Record| record.inputs.as_ref().unwrap().looked;
+        assert_eq!((looked(&now), now.layer()), (checker.began, "sha256:0"));
+        assert_eq!(now, Box::new(record(&|inputs| inputs.looked = checker.began)));
+
+        let other = |name| Err(Reason::Nearest { name, dir: root.to_owned() });
+        let path = root.join("x");
+        for (name, changed, reason) in [
+            ("module", record(&|inputs| inputs.module = Some(1)), other("go.mod")),
+            ("go.work", record(&|inputs| inputs.work = Nearest::Up(Some(0))), other("go.work")),
+            ("directory", record(&|inputs| inputs.below = "c".to_owned()), other("go.mod")),
+            (
+                "unconfirmed",
+                record(&|inputs| inputs.unconfirmed = Some(path.clone())),
+                Err(Reason::Unconfirmed { path: path.clone() }),
+            ),
+            (
+                "another go",
+                record(&|inputs| inputs.toolchain = fixture::toolchain(None)),
+                Err(Reason::Go { was: "/go".into(), is: go.file().to_owned() }),
+            ),
+            ("format", Record { format: FORMAT + 1, ..record(&|_| ()) }, Err(Reason::NoRecord)),
+            (
+                "never",
+                Record { inputs: Err(Uncacheable::Cgo), ..record(&|_| ()) },
+                Err(Reason::Uncacheable(Uncacheable::Cgo)),
+            ),
+            (
+                "a release that is known by now",
+                Record {
+                    inputs: Err(Uncacheable::Unproven { version: "go1.27.3".to_owned() }),
+                    ..record(&|_| ())
+                },
+                Err(Reason::NoRecord),
+            ),
+        ] {
+            assert_eq!(check(&changed), reason, "{name}");
+        }
+        // A file of the toolchain counts as the others do.
+        let file = Single::capture(go.file(), go.file().display().to_string(), i64::MAX).unwrap();
+        let with_file =
+            record(&|inputs| inputs.toolchain = inputs.toolchain.with_files(vec![file.clone()]));
+        assert_eq!(check(&with_file).map(|now| now.is_none()), Ok(is_local));
+        fs::write(goroot.path().join("bin/go"), "\x7fELG").unwrap();
+        let changed = Reason::Changed { path: go.file().to_owned() };
+        let checker = Checker::new(NonZero::<usize>::MIN);
+        assert_eq!(with_file.check_inputs(&go, &settings, &checker), Err(changed));
+    }
+}

@@ -147,7 +147,11 @@ mod tests {
     #[test]
     fn roots_by_release_line() {
         let git = Some((1, "git", false));
-        let long = [b"gitdir: ", " ".repeat(5000).as_bytes(), b"../g"].concat();
+        let padded = |length: usize| {
+            let spaces = " ".repeat(length - "gitdir: ../g".len());
+            [b"gitdir: ", spaces.as_bytes(), b"../g"].concat()
+        };
+        let (longest, long) = (padded(4096), padded(4097));
         let rows: &[(&str, Files<'_>, Found, Found)] = &[
             ("nothing", &[], None, None),
             ("directory", &[("a/b/.git", None)], git, git),
@@ -169,6 +173,7 @@ mod tests {
             ("file of another kind", &[("a/b/.git", Some(b"text\n"))], None, None),
             ("file without a path", &[("a/b/.git", Some(b"gitdir: \n"))], None, None),
             ("empty file", &[("a/b/.git", Some(b""))], None, None),
+            ("longest file", &[("a/g", None), ("a/b/.git", Some(&longest))], None, git),
             ("long file", &[("a/g", None), ("a/b/.git", Some(&long))], None, None),
             (
                 "file that is not UTF-8",
@@ -183,6 +188,18 @@ mod tests {
                 &[("a/.hg", None), ("a/b/.git", None)],
                 Some((1, "git", true)),
                 Some((1, "git", true)),
+            ),
+            (
+                "hg within git",
+                &[("a/.git", None), ("a/b/.hg", None)],
+                Some((1, "hg", true)),
+                Some((1, "hg", true)),
+            ),
+            (
+                "hg within hg",
+                &[("a/.hg", None), ("a/b/.hg", None)],
+                Some((1, "hg", true)),
+                Some((1, "hg", true)),
             ),
             (
                 "fossil",

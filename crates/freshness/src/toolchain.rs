@@ -198,8 +198,10 @@ fn is_script(program: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-    use crate::fixture::toolchain;
+    use crate::fixture::{self, toolchain};
 
     #[test]
     fn files_of_a_chosen_toolchain_are_named_by_its_version() {
@@ -231,5 +233,111 @@ mod tests {
             let found = settings_file(&variables.iter().copied().collect());
             assert_eq!(found.as_deref(), file.map(Path::new), "{variables:?}");
         }
+    }
+
+    #[test]
+    fn programs_that_are_scripts() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("go");
+        assert!(is_script(&file), "there is none");
+        for (content, script) in
+            [("#!/bin/sh\n", true), ("\x7fELF", false), ("#", true), ("#x", false), ("x!", false)]
+        {
+            fs::write(&file, content).unwrap();
+            assert_eq!(is_script(&file), script, "{content:?}");
+        }
+    }
+
+    /// What a `go` says: a shell takes the first word of `go env` for a file.
+    #[cfg(unix)]
+    fn says(dir: &Path, root: &Path, version: &str) -> GoEnv {
+        let all = serde_json::json!({
+            "GOROOT": root, "GOTOOLDIR": root.join("tool"), "GOVERSION": version,
+            "GOMODCACHE": dir.join("mod"),
+        });
+        fs::write(dir.join("env"), format!("echo '{all}'")).unwrap();
+        let shell = Go::find(Some(OsStr::new("/bin/sh")), &Environment::new(), dir).unwrap();
+        shell.env_of(dir, &Environment::new(), &[], &cancel::Cancel::new()).unwrap()
+    }
+
+    /// A toolchain is known if `go` is its own, or has chosen one of the module cache.
+    #[cfg(unix)]
+    #[test]
+    fn toolchains_that_are_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let (root, other) = (dir.join("go"), dir.join("other"));
+        let go = fixture::go(&root);
+        fixture::go(&other);
+        fs::create_dir(dir.join("path")).unwrap();
+        let chosen = dir.join("mod/golang.org/toolchain@v0.0.1-go1.27.4.linux-amd64");
+        let environment = || -> Environment { [("PATH", dir.join("path"))].into_iter().collect() };
+        let capture = |own: &Path, actual: &Path, version: &str| {
+            let (own, actual) = (says(&dir, own, "go1.27.3"), says(&dir, actual, version));
+            Toolchain::capture(&go, &environment(), &own, &actual, i64::MAX).unwrap()
+        };
+        let own = capture(&root, &root, "go1.27.3").unwrap();
+        assert_eq!((own.chosen.as_deref(), own.files.len()), (None, 6));
+        let another = capture(&root, &chosen, "go1.27.4").unwrap();
+        assert_eq!((another.chosen.as_deref(), another.files.len()), (Some("go1.27.4"), 12));
+        let shim = |found| matches!(found, Err(Uncacheable::Shim { .. }));
+        assert!(shim(capture(&other, &other, "go1.27.3")), "it starts another");
+        assert!(shim(capture(&root, &other, "go1.27.4")), "it chose one of elsewhere");
+        let unproven = capture(&root, &chosen, "go1.99.0");
+        assert!(matches!(unproven, Err(Uncacheable::Unproven { .. })), "{unproven:?}");
+
+        let checker = Checker::new(std::num::NonZero::<usize>::MIN);
+        let check = |toolchain: &Toolchain| {
+            toolchain.check(&go, &environment(), &checker, 0).map(|now| now.is_none())
+        };
+        assert_eq!((check(&own), check(&another)), (Ok(true), Ok(true)));
+        // One of that name in PATH would be preferred.
+        let program = dir.join("path/go1.27.4");
+        fs::write(&program, "").unwrap();
+        fixture::executable(&program);
+        assert!(shim(capture(&root, &chosen, "go1.27.4")), "it is in PATH");
+        assert_eq!(check(&own), Ok(true));
+        assert_eq!(check(&another), Err(Reason::Added { path: "go1.27.4".into() }));
+        // A script may start any.
+        fs::write(go.file(), "#!/bin/sh\n").unwrap();
+        assert!(shim(capture(&root, &root, "go1.27.3")), "it is a script");
+    }
+
+    /// The file of `go env -w` counts by its content, wherever it is.
+    #[test]
+    fn settings_by_their_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let go = fixture::go(dir.path());
+        let file = |name: &str, content: &str| {
+            let path = dir.path().join(name);
+            fs::write(&path, content).unwrap();
+            path
+        };
+        let recorded = file("one", "GOFLAGS=-v\n");
+        let content = stat::read(&recorded).unwrap();
+        let with =
+            |settings| Toolchain { settings, ..toolchain(None).with_place(go.file().to_owned()) };
+        let checker = Checker::new(std::num::NonZero::<usize>::MIN);
+        let check = |toolchain: &Toolchain, file: &Path| {
+            let environment = [("GOENV", file)].into_iter().collect();
+            toolchain.check(&go, &environment, &checker, i64::MAX)
+        };
+        let (none, known) = (with(None), with(content));
+        let off = Path::new("off");
+        if stat::is_local(dir.path()) {
+            assert_eq!(check(&known, &recorded), Ok(None));
+        }
+        assert_eq!(check(&none, off), Ok(None));
+        assert_eq!(check(&none, &dir.path().join("nothing")), Ok(None));
+        let same = file("two", "GOFLAGS=-v\n");
+        let moved = with(stat::read(&same).unwrap());
+        assert_eq!(check(&known, &same), Ok(Some(moved.clone())));
+        assert_eq!(known.with_place(PathBuf::new()), moved.with_place(PathBuf::new()));
+        let other = file("three", "GOFLAGS=-x\n");
+        assert_eq!(check(&known, &other), Err(Reason::Changed { path: other.clone() }));
+        assert_eq!(check(&none, &other), Err(Reason::Added { path: other }));
+        let gone = dir.path().join("nothing");
+        assert_eq!(check(&known, &gone), Err(Reason::Removed { path: gone.clone() }));
+        assert_eq!(check(&known, off), Err(Reason::Variable { name: "GOENV".to_owned() }));
     }
 }

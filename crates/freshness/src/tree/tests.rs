@@ -202,6 +202,15 @@ fn times_that_prove_nothing_are_not_trusted() {
         panic!("it is the same file")
     };
     assert_eq!(now, file);
+    // What is recorded then has the times of now.
+    fs::rename(place.at("c.txt"), place.at("a.go")).unwrap();
+    let Seen::Moved(now) = file.check(place.0.path(), &Trust { checker: &checker, looked: LATE })
+    else {
+        panic!("it is another file")
+    };
+    let stat = |file: &Single| file.content.unwrap().stat;
+    assert_eq!(Some(stat(&now)), stat::follow(&place.at("a.go")).unwrap().map(|(_, stat)| stat));
+    assert_ne!(stat(&now), stat(&file));
 }
 
 /// Of a build that began before the files were written, nothing is recorded.
@@ -211,6 +220,17 @@ fn what_may_be_younger_than_the_build_is_refused() {
     for filter in [Filter::Named, Filter::Sources, Filter::All] {
         let Err(Refused::Since(path)) = place.capture(filter, 0) else { panic!("{filter:?}") };
         assert!(path.starts_with(place.at("")));
+    }
+    // So is a directory without files, where its names count.
+    let empty = tempfile::tempdir().unwrap();
+    let capture = |filter| {
+        let (names, mut headers) = (BTreeSet::new(), Headers::new());
+        Dir::capture(empty.path(), String::new(), filter, &names, 0, &checker(), &mut headers)
+    };
+    assert!(capture(Filter::Named).is_ok());
+    for filter in [Filter::Sources, Filter::All] {
+        let Err(Refused::Since(path)) = capture(filter) else { panic!("{filter:?}") };
+        assert_eq!(path, empty.path());
     }
     let since = |name: &str| match Single::capture(&place.at(name), name.to_owned(), 0) {
         Ok(_) => false,

@@ -88,9 +88,7 @@ fn what_is_around_a_program_counts_before_git_is_asked() {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("git");
     std::fs::write(&program, "#!/bin/sh\n").unwrap();
-    #[cfg(unix)]
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .unwrap();
+    crate::fixture::executable(&program);
     let work = dir.path().join("w");
     std::fs::create_dir_all(work.join(".git")).unwrap();
     let path = dir.path().to_str().unwrap();
