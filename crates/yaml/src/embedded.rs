@@ -81,6 +81,7 @@ mod tests {
             ("ko://./cmd/x ko://../y", vec!["ko://./cmd/x", "ko://../y"]),
             ("ko://a//b", vec!["ko://a"]),
             ("ko://a/b@v1.2.3", vec!["ko://a/b"]),
+            ("ko://a/b@v1/c", vec!["ko://a/b"]),
             ("ko://A/B-c_d~e+f", vec!["ko://A/B-c_d~e+f"]),
             ("gecko://a x-ko://b +ko://c", vec![]),
             ("ko:// ko://. ko:///a ko://é", vec![]),

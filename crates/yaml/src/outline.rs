@@ -92,4 +92,69 @@ mod tests {
         }
         assert!(File::of_outline(&source("a: 1"), Mode::Embedded, of("a: 1")).is_none());
     }
+
+    /// Whatever is kept, no range is outside the text or within a character of it.
+    #[test]
+    fn outlines_that_fit_no_text_are_refused() {
+        let text = "é: [ko://x.io/a, ko://x.io/b]\n---\né: |\n  é\n";
+        let source = Source { name: "f", bytes: text.as_bytes() };
+        let outline = File::parse(&source, Mode::Whole).unwrap().outline(Mode::Whole);
+        type Change<'a> = &'a dyn Fn(&mut Outline);
+        let rows: [(&str, Change<'_>, bool); 18] = [
+            ("nothing", &|_| (), true),
+            ("mode", &|outline| outline.mode = Mode::Embedded, false),
+            ("a document less", &|outline| _ = outline.documents.pop(), false),
+            ("start", &|outline| outline.documents[0].range.start = 3, false),
+            ("gap", &|outline| outline.documents[1].range.start += 1, false),
+            (
+                "end before start",
+                &|outline| {
+                    let documents = &mut outline.documents;
+                    documents[0].range.end = text.len();
+                    documents[1].range = text.len()..documents[1].range.start;
+                    documents.push(documents[1].clone());
+                    let start = documents[1].range.end;
+                    documents[2].range = start..text.len();
+                },
+                false,
+            ),
+            (
+                "end within a character",
+                &|outline| {
+                    outline.documents[0].range.end = 1;
+                    outline.documents[1].range.start = 1;
+                },
+                false,
+            ),
+            ("content", &|outline| outline.documents[0].content = 1, false),
+            ("marker", &|outline| outline.documents[0].marker = Some(1), false),
+            ("tail", &|outline| outline.tail = 1, false),
+            ("tail outside", &|outline| outline.tail = text.len() + 1, false),
+            ("block", &|outline| outline.last_block.as_mut().unwrap().header = 1, false),
+            ("reference", &|outline| outline.references[0].span.start = 1, false),
+            (
+                "end of a reference",
+                &|outline| outline.references[1].span.end = text.len() - 2,
+                false,
+            ),
+            ("order", &|outline| outline.references.swap(0, 1), false),
+            (
+                "overlap",
+                &|outline| outline.references[1].span.start = outline.references[0].span.start,
+                false,
+            ),
+            (
+                "empty",
+                &|outline| outline.references[1].span.end = outline.references[1].span.start,
+                false,
+            ),
+            ("no such document", &|outline| outline.references[1].document = 2, false),
+        ];
+        for (name, change, fits) in rows {
+            let mut outline = outline.clone();
+            change(&mut outline);
+            let file = File::of_outline(&source, Mode::Whole, outline);
+            assert_eq!(file.is_some(), fits, "{name}");
+        }
+    }
 }

@@ -177,6 +177,7 @@ mod tests {
             ("\"a\\\n  \\ b\"", "a b"),
             ("\"a\\t\n b\"", "a\t b"),
             ("\"a\n\n\n b\"", "a\n\nb"),
+            ("\"a\rb\"", "a b"),
             ("\"\"", ""),
         ] {
             assert_eq!(read(source), value, "{source:?}");
@@ -188,6 +189,26 @@ mod tests {
         let source = r#""é\u006bo""#;
         let ranges: Vec<_> = characters(source).into_iter().map(|(_, range)| range).collect();
         assert_eq!(ranges, [1..3, 3..9, 9..10]);
+        let ranges: Vec<_> =
+            characters(r#""ab\n\tc""#).into_iter().map(|(_, range)| range).collect();
+        assert_eq!(ranges, [1..2, 2..3, 3..5, 5..7, 7..8]);
+    }
+
+    #[test]
+    fn characters_without_a_glyph_are_escaped() {
+        for (value, written) in [
+            ("a\"\\é", r#""a\"\\é""#),
+            ("\n\r\t", r#""\n\r\t""#),
+            ("\0\u{7f}\u{85}", r#""\x00\x7f\x85""#),
+            ("\u{2028}\u{feff}\u{ffff}", r#""\u2028\ufeff\uffff""#),
+            ("\u{1fffe}\u{1f600}", "\"\\U0001fffe\u{1f600}\""),
+        ] {
+            assert_eq!(double(value), written);
+            assert_eq!(value.chars().all(is_printable), value.starts_with('a'));
+        }
+        for c in ['\n', '\u{2029}', '\u{fffe}', '\u{1ffff}'] {
+            assert!(!is_printable(c), "{c:?}");
+        }
     }
 
     #[test]

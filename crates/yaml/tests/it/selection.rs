@@ -219,3 +219,35 @@ fn selectors_are_kubernetes() {
         assert_eq!(answer.difference, None, "{selector:?}");
     }
 }
+
+/// An alias may stay without its anchor only if that is no item that goes.
+#[test]
+fn aliases_keep_their_anchors() {
+    let item = |labels: &str, more: &str| {
+        format!("- apiVersion: v1\n  kind: A\n  metadata: {{labels: {labels}}}\n  x: {more}\n")
+    };
+    let list = |items: &[(&str, &str)]| {
+        let items: String = items.iter().map(|(labels, more)| item(labels, more)).collect();
+        format!("apiVersion: v1\nkind: List\nitems:\n{items}")
+    };
+    for (items, stays) in [
+        // The anchor stays; it goes, and so does its alias.
+        (&[("{a: b}", "&x 1"), ("{a: b}", "*x"), ("{}", "2")][..], true),
+        (&[("{a: b}", "1"), ("{}", "[&x 1, *x]")], true),
+        (&[("{a: b}", "1"), ("{}", "&x 1"), ("{}", "*x")], true),
+        (&[("{}", "&x 1"), ("{a: b}", "*x")], false),
+        // Of two, one goes.
+        (&[("{}", "&x 1"), ("{a: b}", "[&y 1, *y]")], true),
+        (&[("{}", "&x 1"), ("{a: b}", "[&y 1, *y, *x]")], false),
+    ] {
+        let text = list(items);
+        let mut file = parse(&text).unwrap();
+        let selected = file.select(&Selector::parse("a").unwrap());
+        assert_eq!(selected.is_ok(), stays, "{text}");
+        if stays {
+            let kept: Vec<_> =
+                items.iter().filter(|(labels, _)| *labels != "{}").copied().collect();
+            assert_eq!(splice(&file), list(&kept), "{text}");
+        }
+    }
+}

@@ -228,3 +228,42 @@ fn headers_of_empty_block_scalars_are_their_own() {
         assert!(spliced.ends_with("-\n  image\n"), "{text:?} became {spliced:?}");
     }
 }
+
+#[test]
+fn references_say_what_and_where_they_are() {
+    // Text, references with their scalars, and whether they are keys.
+    for (text, whole, embedded) in [
+        (
+            "a: 'x ko://b, ko://c'\n",
+            &[][..],
+            &[("ko://b", "ko://b", false), ("ko://c", "ko://c", false)][..],
+        ),
+        ("a: ko://b\n", &[("ko://b", "ko://b", false)], &[("ko://b", "ko://b", false)]),
+        ("ko://b: 1\n", &[("ko://b", "ko://b", true)], &[("ko://b", "ko://b", true)]),
+        ("a: \"x\\tko://\\u0062\"\n", &[], &[("ko://b", "ko://\\u0062", false)]),
+        // An alias is a key as others are.
+        ("a: &x 1\n*x : ko://b\n", &[("ko://b", "ko://b", false)], &[("ko://b", "ko://b", false)]),
+        // What looks like a header in another scalar is none.
+        (
+            "a: 'x | y'\nb: |\n  ko://c\n",
+            &[("ko://c", "|\n  ko://c", false)],
+            &[("ko://c", "|\n  ko://c", false)],
+        ),
+        (
+            "# | x\n- >-\n  ko://c\n",
+            &[("ko://c", ">-\n  ko://c", false)],
+            &[("ko://c", ">-\n  ko://c", false)],
+        ),
+    ] {
+        for (file, want) in [(parse(text), whole), (parse_embedded(text), embedded)] {
+            let file = file.unwrap();
+            let found: Vec<_> = file
+                .references()
+                .iter()
+                .map(|found| (found.value.as_str(), &text[found.span.clone()], found.is_key))
+                .collect();
+            assert_eq!(found, want, "{text:?}");
+            assert_eq!(file.name(), "f.yaml");
+        }
+    }
+}
