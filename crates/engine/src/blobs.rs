@@ -64,10 +64,9 @@ impl BlobError {
         match self {
             Self::BaseLayer { source, .. } => Some(hints::registry(source, true)),
             Self::Missing { .. } => Some("run ko again: it will be made again".to_owned()),
-            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("the disk is full: make room, or write to another one".to_owned())
-            }
-            Self::Cancelled | Self::Store(_) | Self::File { .. } => None,
+            Self::Store(source) => hints::cache_disk(source.io()),
+            Self::File { source, .. } => hints::disk(source),
+            Self::Cancelled => None,
         }
     }
 

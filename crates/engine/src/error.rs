@@ -259,9 +259,9 @@ impl Error {
             Self::Publish { source, .. } | Self::Destination(source) => source.hint(),
             Self::ContainerEngine(source) => source.hint(),
             Self::NoCache => Some(hints::NO_CACHE.to_owned()),
-            Self::Store(error) if error.is_full() => Some(hints::DISK_FULL.to_owned()),
             Self::Store(StoreError::Foreign { .. }) => Some(hints::FOREIGN_CACHE.to_owned()),
-            Self::Store(_) => Some("set KOCACHE to a directory that can be written".to_owned()),
+            Self::Store(error) => hints::cache_disk(error.io())
+                .or_else(|| Some("set KOCACHE to a directory that can be written".to_owned())),
             _ => None,
         }
     }

@@ -1,15 +1,41 @@
 //! Words the hints that several rooms give about an error.
 
-use registry::{Failure, ProxyError, RegistryError, RequestLine};
+use std::io;
 
-/// A full disk.
-pub(crate) const DISK_FULL: &str = "the disk that holds the cache is full: make room, or set KOCACHE to a directory on another one";
+use registry::{Failure, ProxyError, RegistryError, RequestLine};
 
 /// Records and blobs of somebody else would decide what is built.
 pub(crate) const FOREIGN_CACHE: &str = "run ko as one user, or set KOCACHE to a directory for each";
 
 /// No variable says where the cache could be.
 pub(crate) const NO_CACHE: &str = "set KOCACHE to one, or HOME";
+
+/// A disk that is full, read-only or broken.
+pub(crate) fn disk(error: &io::Error) -> Option<String> {
+    trouble_of_disk(error).map(|is| format!("the disk {is}, or write to another one"))
+}
+
+/// The same of the disk that holds the cache.
+pub(crate) fn cache_disk(error: Option<&io::Error>) -> Option<String> {
+    let is = trouble_of_disk(error?)?;
+    let other = "or set KOCACHE to a directory on another one";
+    Some(format!("the disk that holds the cache {is}, {other}"))
+}
+
+fn trouble_of_disk(error: &io::Error) -> Option<&'static str> {
+    /// The number that Linux, macOS and the BSDs give to a failure of the device; std has
+    /// no kind for it.
+    const EIO: i32 = 5;
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("is full: make room"),
+        // Some file systems become so when the device fails.
+        io::ErrorKind::ReadOnlyFilesystem => Some("is read-only: mount it to be written"),
+        _ if cfg!(unix) && error.raw_os_error() == Some(EIO) => {
+            Some("fails: see the log of the system")
+        }
+        _ => None,
+    }
+}
 
 /// A registry that refuses a request; `base` says whether it is that of a base.
 pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
@@ -98,4 +124,28 @@ fn is_missing_in_cloud(error: &RegistryError) -> bool {
             .request()
             .and_then(RequestLine::host)
             .is_some_and(|host| credentials::wants_repositories(&host))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{cache_disk, disk};
+
+    #[test]
+    #[cfg(unix)]
+    fn of_disks() {
+        // EIO, ENOSPC, EROFS, EACCES.
+        let hint = |number| disk(&io::Error::from_raw_os_error(number));
+        let said = |text: &str| Some(format!("the disk {text}, or write to another one"));
+        assert_eq!(hint(5), said("fails: see the log of the system"));
+        assert_eq!(hint(28), said("is full: make room"));
+        assert_eq!(hint(30), said("is read-only: mount it to be written"));
+        assert_eq!(hint(13), None);
+        assert_eq!(
+            cache_disk(Some(&io::ErrorKind::QuotaExceeded.into())).unwrap(),
+            "the disk that holds the cache is full: make room, or set KOCACHE to a directory on \
+             another one"
+        );
+    }
 }

@@ -54,18 +54,16 @@ pub enum LayerError {
 }
 
 impl LayerError {
-    /// Is the disk of the store, or the user's share of it, full?
-    pub fn is_full(&self) -> bool {
+    /// What the operating system said, if it was the store that could not be written.
+    pub fn store_io(&self) -> Option<&io::Error> {
         match self {
-            Self::Write { source } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
-            Self::Store(error) => error.is_full(),
+            Self::Write { source } => Some(source),
+            Self::Store(error) => error.io(),
             Self::Cancelled
             | Self::Header(_)
             | Self::Read { .. }
             | Self::Changed { .. }
-            | Self::Replaced { .. } => false,
+            | Self::Replaced { .. } => None,
         }
     }
 }

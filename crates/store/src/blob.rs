@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use oci::{Digest, Hasher};
+use tempfile::TempPath;
 
 use crate::error::at;
 use crate::usage::touch;
@@ -131,8 +132,9 @@ impl Store {
     /// # Errors
     /// No file can be made.
     pub fn blob_writer(&self) -> Result<BlobWriter, StoreError> {
-        let temp = self.temp()?;
-        Ok(BlobWriter { store: self.clone(), file: BufWriter::with_capacity(64 * 1024, temp) })
+        let (file, temp) = self.temp()?.into_parts();
+        let file = BufWriter::with_capacity(64 * 1024, file);
+        Ok(BlobWriter { store: self.clone(), file, temp })
     }
 }
 
@@ -152,7 +154,9 @@ pub(crate) fn set_mark(file: &File, digest: &Digest) -> io::Result<()> {
 #[derive(Debug)]
 pub struct BlobWriter {
     store: Store,
-    file: BufWriter<tempfile::NamedTempFile>,
+    /// Written to by itself: errors of tempfile would no longer say what the system said.
+    file: BufWriter<File>,
+    temp: TempPath,
 }
 
 impl BlobWriter {
@@ -163,11 +167,11 @@ impl BlobWriter {
     /// The rest cannot be written, or the file not be renamed.
     pub fn commit(self, digest: &Digest) -> Result<(), StoreError> {
         let path = self.store.root.join("blobs/sha256").join(digest.hex());
-        let temp =
+        let file =
             self.file.into_inner().map_err(|error| at("writing", &path)(error.into_error()))?;
         // Without the mark it is read again when it is looked for.
-        let _ = set_mark(temp.as_file(), digest);
-        temp.persist(&path).map_err(|error| at("renaming to", &path)(error.error))?;
+        let _ = set_mark(&file, digest);
+        self.temp.persist(&path).map_err(|error| at("renaming to", &path)(error.error))?;
         Ok(())
     }
 }

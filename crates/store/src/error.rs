@@ -36,13 +36,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Is the disk, or the user's share of it, full?
-    pub fn is_full(&self) -> bool {
+    /// What the operating system said, if it was that which refused.
+    pub fn io(&self) -> Option<&io::Error> {
         match self {
-            Self::NotADirectory { .. } | Self::Foreign { .. } => false,
-            Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
+            Self::NotADirectory { .. } | Self::Foreign { .. } => None,
+            Self::Io { source, .. } => Some(source),
         }
     }
 }

@@ -213,7 +213,7 @@ impl BaseError {
             ),
             Self::Local { source, .. } => source.hint(),
             Self::Layer { source, .. } => source.hint(),
-            Self::Store { source, .. } if source.is_full() => Some(hints::DISK_FULL.to_owned()),
+            Self::Store { source, .. } => hints::cache_disk(source.io()),
             Self::NoPlatform { wanted, available, .. } => Some(platforms(wanted, available)),
             Self::OtherPlatform { platform, .. } => Some(format!(
                 "--platform={platform} builds for it; else name a base for more platforms: \
@@ -224,10 +224,7 @@ impl BaseError {
                     .to_owned(),
             ),
             Self::NoConfig { .. } => Some("run ko again: it is pulled anew".to_owned()),
-            Self::Program { .. }
-            | Self::Malformed { .. }
-            | Self::ScratchPlatform { .. }
-            | Self::Store { .. } => None,
+            Self::Program { .. } | Self::Malformed { .. } | Self::ScratchPlatform { .. } => None,
         }
     }
 }

@@ -145,7 +145,7 @@ impl BuildFailure {
                 FileProblem::Template { source, .. } => source.hint(),
                 _ => None,
             },
-            Self::FilesLayer(source) if source.is_full() => Some(hints::DISK_FULL.to_owned()),
+            Self::FilesLayer(source) => hints::cache_disk(source.store_io()),
             Self::NoBinary { .. } => {
                 Some("--platform names the platforms that are wanted".to_owned())
             }
@@ -165,11 +165,7 @@ impl BuildFailure {
             ),
             Self::Layer { source, .. }
             | Self::DebuggerLayer { source, .. }
-            | Self::KodataLayer { source, .. }
-                if source.is_full() =>
-            {
-                Some(hints::DISK_FULL.to_owned())
-            }
+            | Self::KodataLayer { source, .. } => hints::cache_disk(source.store_io()),
             _ => None,
         }
     }

@@ -189,7 +189,8 @@ fn a_full_disk_is_known_as_such_and_leaves_nothing() {
     fs::write(&path, bytes(20_000_000)).unwrap();
     for threads in [1, 4] {
         let error = spec(&path).write(&store, &compressor(threads), &Cancel::new()).unwrap_err();
-        assert!(error.is_full(), "{error:?}");
+        let kind = error.store_io().map(std::io::Error::kind);
+        assert_eq!(kind, Some(std::io::ErrorKind::StorageFull), "{error:?}");
         assert_eq!(files_below(&disk.0), 0);
     }
     // And a small layer still fits.

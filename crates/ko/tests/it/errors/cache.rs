@@ -47,7 +47,7 @@ fn the_disk_is_full_when_a_layer_is_written() {
     let words = fails(fixture.build("--bare"));
     let start = "Error: failed to publish images: error building \"ko://example.com/app\": \
                  tarring kodata [work]/kodata: writing a layer to the cache: \
-                 No space left on device";
+                 No space left on device (os error 28)\n";
     assert!(words.starts_with(start), "{words}");
     assert!(words.contains(FULL), "{words}");
     assert_eq!(fixture.registry.tags("out"), Vec::<String>::new());
@@ -77,7 +77,7 @@ fn the_cache_is_read_only() {
     let _mount = Mount::new(&fixture.sandbox.kocache(), "ro");
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
 Error: failed to publish images: opening the cache: creating [sandbox]/kocache/v1/blobs/sha256 in the cache: Read-only file system (os error 30)
-hint: set KOCACHE to a directory that can be written
+hint: the disk that holds the cache is read-only: mount it to be written, or set KOCACHE to a directory on another one
 "#);
 }
 
