@@ -241,4 +241,13 @@ mod tests {
             assert_eq!(error, want);
         }
     }
+
+    #[test]
+    fn media_types_name_the_encoding() {
+        for (encoding, suffix) in
+            [(Encoding::Gzip, "+gzip"), (Encoding::Zstd, "+zstd"), (Encoding::None, "")]
+        {
+            assert_eq!(encoding.suffix(), suffix);
+        }
+    }
 }

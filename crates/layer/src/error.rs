@@ -67,3 +67,28 @@ impl LayerError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_full_disk_is_full() {
+        let write = |kind: io::ErrorKind| LayerError::Write { source: kind.into() };
+        let read = || LayerError::Read {
+            action: "reading",
+            path: "/f".into(),
+            source: io::ErrorKind::StorageFull.into(),
+        };
+        for (error, full) in [
+            (write(io::ErrorKind::StorageFull), true),
+            (write(io::ErrorKind::QuotaExceeded), true),
+            (write(io::ErrorKind::PermissionDenied), false),
+            (read(), false),
+            (LayerError::Changed { path: "/f".into(), size: 1 }, false),
+            (LayerError::Cancelled, false),
+        ] {
+            assert_eq!(error.is_full(), full, "{error:?}");
+        }
+    }
+}

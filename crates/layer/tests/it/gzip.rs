@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use cancel::Cancel;
-use ko_layer::{Compressor, Entry, LayerSpec};
+use ko_layer::{Compression, Compressor, Entry, LayerSpec, Method};
 use oci::Digest;
 use proptest::prelude::*;
 
@@ -114,8 +114,12 @@ fn gz1_is_what_it_was() {
         (Compressor::VERSION, digest.to_string().as_str()),
         ("gz1", "sha256:400b0f780ce05978e068dc04effac399960850a3d212862ab9000f1406a7ff00")
     );
-    let header = compressed(b"", &compressor(1));
-    assert_eq!(header[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff]);
+    // RFC 1952 has a field for the effort (XFL).
+    for (level, effort) in [(1, 4), (2, 4), (3, 0), (6, 0), (8, 0), (9, 2)] {
+        let compression = Compression::new(Method::Gzip, level).unwrap();
+        let header = compressed(b"", &compressor(1).with(compression));
+        assert_eq!(header[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, effort, 0xff], "level {level}");
+    }
 }
 
 #[test]

@@ -302,6 +302,13 @@ fn what_is_no_file_is_named() {
     let error = tree.walk().unwrap_err();
     assert!(matches!(error, KodataError::Special { path, kind: "a socket" } if path == socket));
 
+    // Only what is not there is no kodata.
+    let below = KodataOptions { dir: tree.repo().join("file/kodata"), ..tree.options() };
+    assert!(LayerSpec::kodata(&below).is_ok());
+    fs::write(tree.repo().join("file"), "").unwrap();
+    let error = LayerSpec::kodata(&below).unwrap_err();
+    assert!(matches!(error, KodataError::Read { .. }), "{error:?}");
+
     // A link to a device, allowed by its place.
     fs::remove_file(&socket).unwrap();
     tree.link("null", "/dev/null");

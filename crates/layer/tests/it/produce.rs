@@ -49,6 +49,34 @@ fn known_content_is_not_compressed_again() {
     assert!(build("b").reused);
 }
 
+/// A layer is known by what its source gives now, and nothing is made for the answer.
+#[test]
+fn only_the_layer_of_now_is_known() {
+    let (dir, store) = store();
+    let compressor = compressor(1);
+    let path = dir.path().join("f");
+    let known = |source| spec(&path).known(&store, &compressor, source, &Cancel::new()).unwrap();
+    let build = || spec(&path).get_or_build(&store, &compressor, "a", &Cancel::new()).unwrap();
+    fs::write(&path, "one").unwrap();
+    assert_eq!(known("a"), None);
+    let one = build();
+    assert_eq!((known("a"), known("b")), (Some(one.layer), None));
+    fs::write(&path, "two").unwrap();
+    assert_eq!(known("a"), None, "another content");
+    let two = build();
+    assert!(!two.same);
+    assert_eq!(known("a"), Some(two.layer));
+    // One that is known, but is not the last.
+    fs::write(&path, "one").unwrap();
+    let again = build();
+    assert_eq!((again.reused, again.same), (true, false));
+    assert_eq!(again.layer, one.layer);
+    let again = build();
+    assert_eq!((again.reused, again.same), (true, true));
+    fs::remove_file(store.blob_path(&again.layer.digest)).unwrap();
+    assert_eq!(known("a"), None, "it is lost");
+}
+
 #[test]
 fn a_lost_or_torn_blob_is_made_again() {
     let (dir, store) = store();
