@@ -328,3 +328,41 @@ fn stamp(
         Err(Unstampable::During) => Err(End::Not(NotRecorded::Repository)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Which workspace counts, and whether it is looked for again.
+    #[test]
+    fn workspaces_are_found_as_go_says() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("with/a")).unwrap();
+        fs::create_dir_all(at("without/a")).unwrap();
+        for file in ["with/go.work", "other.work"] {
+            fs::write(at(file), "go 1.24\n").unwrap();
+        }
+        for (dir, gowork, file, found) in [
+            ("with/a", Some("off"), None, Nearest::Off),
+            // go has a reason of its own not to use the one that is there.
+            ("with/a", None, None, Nearest::Off),
+            ("with/a", Some(""), None, Nearest::Off),
+            ("with/a", Some("with/go.work"), Some("with/go.work"), Nearest::Up(Some(1))),
+            ("with/a", Some("other.work"), Some("other.work"), Nearest::Off),
+            ("without/a", Some(""), None, Nearest::Up(None)),
+            ("without/a", None, None, Nearest::Up(None)),
+            ("without/a", Some("other.work"), Some("other.work"), Nearest::Off),
+        ] {
+            let named = gowork.map(|name| match name {
+                "" | "off" => PathBuf::from(name),
+                name => at(name),
+            });
+            let named = named.as_deref().and_then(Path::to_str);
+            let want = (file.map(at), found);
+            assert_eq!(workspace(&at(dir), named), want, "{dir}, GOWORK={gowork:?}");
+        }
+    }
+}

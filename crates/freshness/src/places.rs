@@ -396,6 +396,7 @@ mod tests {
         let mut off = Environment::new();
         off.set("GOWORK", "off");
         assert_eq!(here(&places(&off), "other/a.go"), None);
+        assert_eq!(here(&places(&off), "lib/inner/a.go"), Some(Weight::Input));
         let mut named = Environment::new();
         named.set("GOWORK", dir.path().join("go.work"));
         assert_eq!(here(&places(&named), "other/a.go"), Some(Weight::Input));

@@ -89,7 +89,14 @@ mod tests {
         assert_eq!(cut("a\n---d\n---\nb\n--- c\n", 2), ["a\n---d\n---\nb\n", "--- c\n"]);
         assert_eq!(cut("a\n---\nb\n---\nc\n---", 9), ["a\n", "---\nb\n", "---\nc\n", "---"]);
         assert_eq!(cut("a\n---x\n", 2), ["a\n---x\n"]);
-        for whole in ["a\n...\n---\nb\n", "a\n---\n%b\n", "%YAML 1.2\n---\na\n", "a\r---\nb\n"] {
+        assert_eq!(cut("aaaaaaaa\r\n---\r\nb\r\n", 2), ["aaaaaaaa\r\n", "---\r\nb\r\n"]);
+        for whole in [
+            "a\n...\n---\nb\n",
+            "a\n---\n%b\n",
+            "%YAML 1.2\n---\na\n",
+            "a\r---\nb\n",
+            "a\n\r---\n---\nb\n",
+        ] {
             assert!(cut(whole, 2).is_empty(), "{whole:?}");
         }
     }

@@ -110,6 +110,7 @@ mod tests {
         assert_eq!(check(b"a: \xff\n"), Err((3, Problem::NotUtf8)));
         assert_eq!(check(b"a: \0\n"), Err((3, Problem::Control(0))));
         assert_eq!(check(b"a: \x1b[0m\n"), Err((3, Problem::Control(0x1b))));
+        assert_eq!(check(b"a: \x1b[0m\x1b\n"), Err((3, Problem::Control(0x1b))));
         assert!(check("a:\tb\r\n\u{7f}\u{85}".as_bytes()).is_ok());
     }
 }

@@ -58,7 +58,8 @@ fn places_of_a_record_and_of_its_repository() {
         assert_eq!(all.weight(&path), record.max(repository), "{name}");
     }
     assert!(all.has_dir(&site.at("deep/er")) && !all.has_dir(&site.at("deep/er/file")));
-    assert!(all.dirs().any(|dir| dir == site.at("deep/er")));
+    let deep: Vec<_> = all.dirs().filter(|dir| dir.starts_with(site.at("deep"))).collect();
+    assert_eq!(deep, [site.at("deep"), site.at("deep/er")]);
     // The settings of `go`, and its toolchain.
     for path in [site.tree.join("goenv"), site.go.file().to_owned()] {
         assert_eq!(of_record.weight(&path), INPUT, "{}", path.display());

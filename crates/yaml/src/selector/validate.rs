@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn keys_follow_kubernetes() {
-        for good in ["a", "A.b_c-1", "example.com/A", "a-b.c/d", &"a".repeat(63)] {
+        let longest = [format!("{}/b", "a".repeat(253)), "a".repeat(63)];
+        for good in
+            ["a", "A.b_c-1", "example.com/A", "a-b.c/d", longest[0].as_str(), longest[1].as_str()]
+        {
             assert_eq!(key(good), Ok(()));
         }
         for bad in [
@@ -110,12 +113,16 @@ mod tests {
         ] {
             assert!(key(bad).is_err(), "{bad:?}");
         }
+        let error = key("a/b/c").unwrap_err();
+        assert!(error.contains("must be a name with an optional DNS subdomain"), "{error}");
     }
 
     #[test]
     fn values_follow_kubernetes() {
         let check = |value: &str| values("k", &[value.to_owned()]);
-        assert_eq!([check(""), check("a.B_c-1")], [Ok(()), Ok(())]);
+        for good in ["", "a.B_c-1", &"a".repeat(63)] {
+            assert_eq!(check(good), Ok(()));
+        }
         for bad in ["-", ".a", "a_", "a/b", "é", &"a".repeat(64)] {
             assert!(check(bad).is_err(), "{bad:?}");
         }

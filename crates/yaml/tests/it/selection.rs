@@ -251,3 +251,51 @@ fn aliases_keep_their_anchors() {
         }
     }
 }
+
+/// What goes takes its comments, its comma and its line along, and nothing else.
+#[test]
+fn items_go_with_what_is_theirs() {
+    const WEB: &str = "{apiVersion: v1, kind: A, metadata: {labels: {app: web}}}";
+    const GOES: &str = "{apiVersion: v1, kind: A}";
+    let head = "apiVersion: v1\nkind: List\n";
+    for (items, stays) in [
+        // Flow sequences, with something behind them.
+        ("items: [{web}, {goes}], x: 1", "items: [{web}], x: 1"),
+        ("items: [{goes}, {web}], x: 1", "items: [ {web}], x: 1"),
+        ("items: [{goes}, {web}, {goes}, {goes},], x: 1", "items: [ {web},], x: 1"),
+        ("items: [{web}, # a, b\n {goes}], x: 1", "items: [{web}], x: 1"),
+        // Block sequences.
+        ("items:\n- {goes}\n- {web}\n", "items:\n- {web}\n"),
+        ("items:\n- {web}\n-\n", "items:\n- {web}\n"),
+        ("items:\n- {web}\n- {goes}\n-\n", "items:\n- {web}\n"),
+        ("items:\n-\n- {web}\n", "items:\n- {web}\n"),
+        ("items: # a - b\n- {goes}\n- {web}\n", "items: # a - b\n- {web}\n"),
+        ("items: &a-b\n- {goes}\n- {web}\n", "items: &a-b\n- {web}\n"),
+        ("items: !!seq\n- {goes}\n- {web}\n", "items: !!seq\n- {web}\n"),
+        ("items:\n- {goes}\n- {web}\nother:\n- 1\n- 2\n", "items:\n- {web}\nother:\n- 1\n- 2\n"),
+        ("items:\n- {web}\n- {goes}\nother:\n- 1\n- 2\n", "items:\n- {web}\nother:\n- 1\n- 2\n"),
+        // Comments above an item are its own.
+        (
+            "items:\n# web\n- {web}\n# one\n# two\n- {goes}\n# more\n- {web}\n",
+            "items:\n# web\n- {web}\n# more\n- {web}\n",
+        ),
+        ("items:\n# goes\n- {goes}\n# web\n- {web}\n", "items:\n# web\n- {web}\n"),
+        // The last line of a text is no comment.
+        (
+            "items:\n- apiVersion: v1\n  kind: A\n  metadata: {labels: {app: web}}\n  x: |\n    # text\n- {goes}\n",
+            "items:\n- apiVersion: v1\n  kind: A\n  metadata: {labels: {app: web}}\n  x: |\n    # text\n",
+        ),
+    ] {
+        let filled = |text: &str| {
+            let text = text.replace("{web}", WEB).replace("{goes}", GOES);
+            match text.starts_with("items: [") {
+                true => format!("{{apiVersion: v1, kind: List, {text}}}\n"),
+                false => format!("{head}{text}"),
+            }
+        };
+        let text = filled(items);
+        let mut file = parse(&text).unwrap();
+        file.select(&Selector::parse("app").unwrap()).unwrap();
+        assert_eq!(splice(&file), filled(stays), "{text}");
+    }
+}
