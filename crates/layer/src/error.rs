@@ -73,22 +73,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_full_disk_is_full() {
-        let write = |kind: io::ErrorKind| LayerError::Write { source: kind.into() };
-        let read = || LayerError::Read {
-            action: "reading",
-            path: "/f".into(),
-            source: io::ErrorKind::StorageFull.into(),
-        };
-        for (error, full) in [
-            (write(io::ErrorKind::StorageFull), true),
-            (write(io::ErrorKind::QuotaExceeded), true),
-            (write(io::ErrorKind::PermissionDenied), false),
-            (read(), false),
-            (LayerError::Changed { path: "/f".into(), size: 1 }, false),
-            (LayerError::Cancelled, false),
+    fn only_errors_of_writing_are_the_stores() {
+        let full = io::ErrorKind::StorageFull;
+        let read = LayerError::Read { action: "reading", path: "/f".into(), source: full.into() };
+        for (error, kind) in [
+            (LayerError::Write { source: full.into() }, Some(full)),
+            (read, None),
+            (LayerError::Changed { path: "/f".into(), size: 1 }, None),
+            (LayerError::Cancelled, None),
         ] {
-            assert_eq!(error.is_full(), full, "{error:?}");
+            assert_eq!(error.store_io().map(io::Error::kind), kind, "{error:?}");
         }
     }
 }

@@ -143,3 +143,35 @@ impl LayerSpec {
         Ok(spec)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_all_but_directories() {
+        let directory = || Entry::directory("d");
+        let (bytes, file) = (Entry::bytes("d/b", &b"x"[..]), Entry::file("d/f", "/f", 1));
+        let alone = LayerSpec::new(vec![directory()]);
+        assert!(!alone.has_files() && alone.names().count() == 0);
+        let spec = LayerSpec::new(vec![directory(), bytes, file]);
+        assert!(spec.has_files());
+        assert_eq!(spec.names().collect::<Vec<_>>(), [b"d/b", b"d/f"]);
+        assert_eq!(spec.files().collect::<Vec<_>>(), [(&b"d/f"[..], Path::new("/f"))]);
+    }
+
+    /// It is the same layer, of which more is known.
+    #[test]
+    fn a_known_binary_is_a_binary() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app");
+        std::fs::write(&path, "program").unwrap();
+        let made = LayerSpec::binary(Family::Unix, "app", &path, None).unwrap();
+        let known = LayerSpec::known_binary(Family::Unix, "app", &path, None).unwrap();
+        assert_eq!((made.looked, known.looked.is_some()), (None, true));
+        let id = |spec: &LayerSpec| spec.diff_id(&cancel::Cancel::new()).unwrap();
+        assert_eq!(id(&known), id(&made));
+        let missing = LayerSpec::known_binary(Family::Unix, "app", &dir.path().join("x"), None);
+        assert!(missing.is_err());
+    }
+}

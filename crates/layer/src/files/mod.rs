@@ -302,6 +302,10 @@ mod tests {
             ("web/**/*.css", "/w", &["/w/2.css", "/w/x/1.css"]),
             ("web/**", "/w", &["/w/2.css", "/w/3.js", "/w/x/1.css"]),
             ("**/?.css", "/w/", &["/w/web/2.css", "/w/web/x/1.css"]),
+            ("web/*/*.css", "/w", &["/w/x/1.css"]),
+            ("*/?.js", "/w", &["/w/web/3.js"]),
+            // Found twice, and one file all the same.
+            ("web/**/**/*.css", "/w", &["/w/2.css", "/w/x/1.css"]),
         ] {
             let found = find(dir.path(), &[rule(source, target)], Family::Unix).unwrap();
             assert_eq!(found, want, "{source}");
@@ -324,6 +328,15 @@ mod tests {
             (vec![rule("../*", "/a")], (0, "outside of")),
             (vec![rule("loop", "/a")], (0, "leads back to")),
             (vec![rule("a.txt", "/x"), rule("b.md", "/x")], (1, "/x is there already")),
+            (vec![rule("a.txt", "/x"), rule("a.txt", "/x")], (1, "/x is there already")),
+            (
+                vec![rule("web", "/x"), FileRule { mode: Some(0o600), ..rule("web/x", "/x") }],
+                (1, "/x is there already"),
+            ),
+            (
+                vec![rule("web", "/x"), FileRule { owner: (1, 0), ..rule("web/x", "/x") }],
+                (1, "/x is there already"),
+            ),
             (vec![rule("a.txt", "/x"), rule("web", "/x")], (1, "/x is there already")),
             (
                 vec![rule("a.txt", "/x"), rule("web", "/x/y")],
@@ -338,6 +351,45 @@ mod tests {
         assert_eq!(found, ["/a"]);
         let same = [rule("web", "/x"), rule("web/x", "/x")];
         assert!(find(dir.path(), &same, Family::Unix).is_ok(), "one directory of two rules");
+    }
+
+    /// Who may read a directory may enter it.
+    #[test]
+    fn modes_of_files_are_those_of_directories_with_entry() {
+        let dir = tree();
+        let options =
+            FilesOptions { dir: dir.path().join("repo"), family: Family::Unix, allowed_root: None };
+        for (mode, directory, file) in [
+            (None, 0o755, 0o555),
+            (Some(0o640), 0o750, 0o640),
+            (Some(0o755), 0o755, 0o755),
+            (Some(0o600), 0o700, 0o600),
+            (Some(0o444), 0o555, 0o444),
+            (Some(0o200), 0o200, 0o200),
+        ] {
+            let rules = [FileRule { mode, ..rule("web/x", "/srv") }];
+            let found = Files::find(&rules, &options).unwrap();
+            let modes: Vec<_> = found.entries.values().map(|placed| placed.mode).collect();
+            assert_eq!(modes, [directory, file], "{mode:?}");
+        }
+    }
+
+    /// Links to files are files, those to directories are not gone into by `**`.
+    #[cfg(unix)]
+    #[test]
+    fn links_are_found_as_what_they_lead_to() {
+        let dir = tree();
+        let web = dir.path().join("repo/web");
+        std::os::unix::fs::symlink("2.css", web.join("link.css")).unwrap();
+        std::os::unix::fs::symlink("x", web.join("y")).unwrap();
+        for (source, want) in [
+            ("web/**", &["/w/2.css", "/w/3.js", "/w/link.css", "/w/x/1.css"][..]),
+            ("web/**/*.css", &["/w/2.css", "/w/link.css", "/w/x/1.css"]),
+            ("web/*/1.css", &["/w/x/1.css", "/w/y/1.css"]),
+        ] {
+            let found = find(dir.path(), &[rule(source, "/w")], Family::Unix).unwrap();
+            assert_eq!(found, want, "{source}");
+        }
     }
 
     #[test]
