@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod executables;
 mod expected_signer;
+mod fault;
 mod follower;
 mod har;
 mod init;
@@ -55,6 +56,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const BROKEN_PIPE: u8 = 128 + 13;
 
 fn main() -> ExitCode {
+    fault::install();
     let process = Process::read();
     let code = match run(&process) {
         Ok(code) => code,
