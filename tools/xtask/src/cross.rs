@@ -2,6 +2,7 @@
 //! what an emulator runs (`docs/reference/platforms.md`).
 
 mod emulate;
+mod macos;
 mod toolchain;
 mod trial;
 
@@ -37,24 +38,32 @@ pub(crate) struct Options {
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
     triple: &'static str,
-    /// The C compiler, which links too, and its Debian package. Without one, the target can
-    /// only be checked: its C code is taken for granted.
-    cc: Option<(&'static str, &'static str)>,
+    cc: Cc,
+}
+
+/// What compiles C, and links.
+#[derive(Debug, PartialEq, Eq)]
+enum Cc {
+    /// A program, and its Debian package.
+    Debian(&'static str, &'static str),
+    Zig,
+    /// Nothing: the target can only be checked, and its C code is taken for granted.
+    None,
 }
 
 const TARGETS: [Target; 6] = [
-    Target { triple: "x86_64-unknown-linux-musl", cc: Some(("musl-gcc", "musl-tools")) },
+    Target { triple: "x86_64-unknown-linux-musl", cc: Cc::Debian("musl-gcc", "musl-tools") },
     Target {
         triple: "aarch64-unknown-linux-gnu",
-        cc: Some(("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")),
+        cc: Cc::Debian("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
     },
     Target {
         triple: "x86_64-pc-windows-gnu",
-        cc: Some(("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64-win32")),
+        cc: Cc::Debian("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64-win32"),
     },
-    Target { triple: "x86_64-pc-windows-msvc", cc: None },
-    Target { triple: "aarch64-apple-darwin", cc: None },
-    Target { triple: "x86_64-apple-darwin", cc: None },
+    Target { triple: "x86_64-pc-windows-msvc", cc: Cc::None },
+    Target { triple: "aarch64-apple-darwin", cc: Cc::Zig },
+    Target { triple: "x86_64-apple-darwin", cc: Cc::Zig },
 ];
 
 fn named(triple: &str) -> std::result::Result<&'static Target, String> {
@@ -79,13 +88,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let targets: Vec<&Target> =
         if options.targets.is_empty() { of_ci.collect() } else { given.collect() };
     for target in targets {
-        match target.cc.filter(|_| !options.check) {
-            Some(_) => {
-                let ko = target.build(&toolchain, options.release)?;
-                println!("{}: {}", target.triple, ko.display());
-                hosts.push(Host::of(target.triple, ko)?);
-            }
-            None => target.check(&toolchain)?,
+        if options.check || target.cc == Cc::None {
+            target.check(&toolchain)?;
+            continue;
+        }
+        let ko = target.build(&toolchain, options.release)?;
+        println!("{}: {}", target.triple, ko.display());
+        match target.cc {
+            // Nothing here runs it.
+            Cc::Zig => macos::inspect(target.triple, &ko)?,
+            _ => hosts.push(Host::of(target.triple, ko)?),
         }
     }
     if hosts.is_empty() {
@@ -134,14 +146,15 @@ impl Target {
     fn prepare(&self, cargo: &mut Command) -> Result<()> {
         let name = self.triple.replace('-', "_");
         match self.cc {
-            Some(program) => {
-                setup::install(&[program])?;
-                cargo.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), program.0);
-                cargo.env(format!("CC_{name}"), program.0);
+            Cc::Debian(program, package) => {
+                setup::install(&[(program, package)])?;
+                cargo.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), program);
+                cargo.env(format!("CC_{name}"), program);
             }
+            Cc::Zig => macos::prepare(cargo, &name)?,
             // Nothing is linked, so that no object is missed; but some build scripts look for
             // the library.
-            None => {
+            Cc::None => {
                 let archiver = step::workspace().join("tools/xtask/src/cross/archiver.sh");
                 cargo.env(format!("CC_{name}"), "true").env(format!("AR_{name}"), archiver);
             }

@@ -8,6 +8,7 @@
 mod archive;
 mod binary;
 mod linux;
+pub(crate) mod macos;
 mod managers;
 mod notices;
 mod npm;
@@ -209,6 +210,12 @@ fn binaries(given: &[(&'static Target, PathBuf)]) -> Result<Vec<Binary>> {
         binaries.push(Binary { target, path, data, needs });
     }
     Ok(binaries)
+}
+
+/// What a binary needs, or why it is none of a target.
+pub(crate) fn needs(data: &[u8], triple: &str) -> std::result::Result<binary::Needs, String> {
+    let target = Target::named(triple).ok_or_else(|| format!("{triple} is not packaged"))?;
+    binary::needs(data, target)
 }
 
 fn contents(binaries: &[Binary], options: &Options) -> Result<Contents> {

