@@ -362,4 +362,30 @@ mod tests {
             assert_eq!(String::from_utf8(records_name(name.as_bytes())).unwrap(), want, "{name}");
         }
     }
+
+    /// The header of a file with one PAX record.
+    fn with_record(name: &str, key: &str, value: &[u8]) -> Result<Vec<u8>, HeaderError> {
+        let pax = BTreeMap::from([(key.to_owned(), value.to_vec())]);
+        let (name, kind) = (name.as_bytes(), Kind::File(0));
+        let header = Header { name, kind, mode: 0o555, uid: 0, gid: 0, mtime: 0, pax: &pax };
+        let mut out = Vec::new();
+        header.append_to(&mut out).map(|()| out)
+    }
+
+    #[test]
+    fn what_a_header_cannot_say_is_refused_by_name() {
+        assert!(with_record("f", "SCHILY.xattr.user.x", b"v").is_ok());
+        for key in ["", "a=b", "a\0", "path", "GNU.sparse.map"] {
+            let refused = HeaderError::Key { key: key.to_owned() };
+            assert_eq!(with_record("f", key, b"v"), Err(refused));
+        }
+        let named = |name: &str| with_record(name, "k", b"v").unwrap_err().to_string();
+        assert_eq!(named("a\0b"), "the name \"a\\0b\" has a NUL in it");
+        assert_eq!(named("d/"), "the name \"d/\" of a file ends in a slash");
+        // A record has its length before it.
+        let most = vec![b'v'; MAX_RECORDS - "1048576 k=\n".len()];
+        assert!(with_record("f", "k", &most).is_ok());
+        let error = with_record("f", "k", &[&most[..], b"v"].concat()).unwrap_err();
+        assert_eq!(error.to_string(), "the PAX records of \"f\" are too long");
+    }
 }

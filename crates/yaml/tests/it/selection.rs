@@ -257,6 +257,7 @@ fn aliases_keep_their_anchors() {
 fn items_go_with_what_is_theirs() {
     const WEB: &str = "{apiVersion: v1, kind: A, metadata: {labels: {app: web}}}";
     const GOES: &str = "{apiVersion: v1, kind: A}";
+    const BLOCK: &str = "items:\n- apiVersion: v1\n  kind: A\n  metadata: {labels: {app: web}}\n";
     let head = "apiVersion: v1\nkind: List\n";
     for (items, stays) in [
         // Flow sequences, with something behind them.
@@ -280,14 +281,13 @@ fn items_go_with_what_is_theirs() {
             "items:\n# web\n- {web}\n# more\n- {web}\n",
         ),
         ("items:\n# goes\n- {goes}\n# web\n- {web}\n", "items:\n# web\n- {web}\n"),
-        // The last line of a text is no comment.
-        (
-            "items:\n- apiVersion: v1\n  kind: A\n  metadata: {labels: {app: web}}\n  x: |\n    # text\n- {goes}\n",
-            "items:\n- apiVersion: v1\n  kind: A\n  metadata: {labels: {app: web}}\n  x: |\n    # text\n",
-        ),
+        // The last line of a text is no comment, but what follows it is one.
+        ("{block}  x: |\n    # text\n- {goes}\n", "{block}  x: |\n    # text\n"),
+        ("{block}  x: |\n    text\n# goes\n- {goes}\n", "{block}  x: |\n    text\n"),
+        ("{block}  x: \"a\n    # b\"\n- {goes}\n", "{block}  x: \"a\n    # b\"\n"),
     ] {
         let filled = |text: &str| {
-            let text = text.replace("{web}", WEB).replace("{goes}", GOES);
+            let text = text.replace("{block}", BLOCK).replace("{web}", WEB).replace("{goes}", GOES);
             match text.starts_with("items: [") {
                 true => format!("{{apiVersion: v1, kind: List, {text}}}\n"),
                 false => format!("{head}{text}"),
