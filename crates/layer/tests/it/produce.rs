@@ -231,8 +231,11 @@ fn a_full_disk_is_known_as_such_and_leaves_nothing() {
 #[test]
 fn a_layer_is_the_same_with_blocks_of_the_last_one() {
     type Edit = fn(&mut Vec<u8>);
-    let edits: [Edit; 8] = [
+    let edits: [Edit; 10] = [
         |content| content[700_000] ^= 1,
+        // At the beginning of a block, and at the end, to which the next one refers.
+        |content| content[256 * 1024 + 5_000] ^= 1,
+        |content| content[512 * 1024 - 5_000] ^= 1,
         |content| content[0] ^= 1,
         |content| *content.last_mut().unwrap() ^= 1,
         |content| content.truncate(1_500_000),
