@@ -30,9 +30,14 @@ impl ModuleFile {
     /// The module that a directory is in: of the nearest `go.mod`, at or above.
     #[must_use]
     pub fn nearest(dir: &Path) -> Option<Self> {
-        let file = nearest(dir, "go.mod")?;
+        Self::read(&nearest(dir, "go.mod")?)
+    }
+
+    /// The module of a `go.mod`, by the path of that.
+    #[must_use]
+    pub fn read(file: &Path) -> Option<Self> {
         // To read a pipe would be to wait for ever.
-        let content = file.is_file().then(|| fs::read(&file).ok()).flatten();
+        let content = file.is_file().then(|| fs::read(file).ok()).flatten();
         // Comments may be in any encoding.
         let path = content.and_then(|content| module_path(&String::from_utf8_lossy(&content)));
         Some(Self { dir: file.parent()?.to_owned(), path })

@@ -3,6 +3,8 @@
 //! the workspace, that it runs in, so a package of another module is looked up
 //! there.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use golang::{Argument, Environment, ImportPath, ModuleFile, nearest, normal};
@@ -16,6 +18,8 @@ pub(crate) struct Modules {
     /// Without modules, or in a workspace, all is looked up from here.
     all_here: bool,
     modules: bool,
+    /// By the paths of their `go.mod`: most programs are in one.
+    read: RefCell<HashMap<PathBuf, Option<ModuleFile>>>,
 }
 
 impl Modules {
@@ -27,17 +31,27 @@ impl Modules {
             Some(path) if !path.is_empty() => true,
             _ => nearest(work_dir, "go.work").is_some(),
         };
-        Self {
+        let mut found = Self {
             work_dir: work_dir.to_owned(),
-            here: ModuleFile::nearest(work_dir),
+            here: None,
             all_here: workspace || !modules,
             modules,
-        }
+            read: RefCell::default(),
+        };
+        found.here = found.module_of(work_dir);
+        found
+    }
+
+    /// The module that a directory is in.
+    fn module_of(&self, dir: &Path) -> Option<ModuleFile> {
+        let file = nearest(dir, "go.mod")?;
+        let mut read = self.read.borrow_mut();
+        read.entry(file).or_insert_with_key(|file| ModuleFile::read(file)).clone()
     }
 
     /// The import path of a directory, if go.mod files determine it.
     pub(crate) fn import_path(&self, dir: &Path) -> Option<String> {
-        self.modules.then(|| ModuleFile::nearest(dir)?.import_path(dir)).flatten()
+        self.modules.then(|| self.module_of(dir)?.import_path(dir)).flatten()
     }
 
     /// Where a directory is looked up, and how it is called there.
@@ -69,10 +83,10 @@ impl Modules {
         if path.starts_with("./") || path.starts_with("../") {
             return self.work_dir.clone();
         }
-        let configured = configured.iter().filter_map(|dir| ModuleFile::nearest(dir));
+        let configured = configured.iter().filter_map(|dir| self.module_of(dir));
         let claims = self.here.iter().cloned().chain(configured).filter_map(|module| {
             let dir = module.package_dir(path)?;
-            let owner = ModuleFile::nearest(&dir).filter(|_| dir.is_dir())?;
+            let owner = self.module_of(&dir).filter(|_| dir.is_dir())?;
             (owner.import_path(&dir).as_deref() == Some(path)).then_some(owner)
         });
         match claims.max_by_key(|module| module.dir.components().count()) {
@@ -83,7 +97,7 @@ impl Modules {
 
     /// The directory in which `go` knows the packages of a directory.
     fn known_in(&self, dir: &Path) -> PathBuf {
-        match ModuleFile::nearest(dir) {
+        match self.module_of(dir) {
             Some(module) if !self.all_here && self.here.as_ref() != Some(&module) => module.dir,
             _ => self.work_dir.clone(),
         }
