@@ -5,6 +5,7 @@ mod emulate;
 mod macos;
 mod toolchain;
 mod trial;
+mod zig;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,24 +47,27 @@ struct Target {
 enum Cc {
     /// A program, and its Debian package.
     Debian(&'static str, &'static str),
-    Zig,
+    /// zig, and its name of the target.
+    Zig(&'static str),
     /// Nothing: the target can only be checked, and its C code is taken for granted.
     None,
 }
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     Target { triple: "x86_64-unknown-linux-musl", cc: Cc::Debian("musl-gcc", "musl-tools") },
     Target {
         triple: "aarch64-unknown-linux-gnu",
         cc: Cc::Debian("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
     },
+    Target { triple: "aarch64-unknown-linux-musl", cc: Cc::Zig("aarch64-linux-musl") },
     Target {
         triple: "x86_64-pc-windows-gnu",
         cc: Cc::Debian("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64-win32"),
     },
     Target { triple: "x86_64-pc-windows-msvc", cc: Cc::None },
-    Target { triple: "aarch64-apple-darwin", cc: Cc::Zig },
-    Target { triple: "x86_64-apple-darwin", cc: Cc::Zig },
+    // Rust's default for Intel processors, 10.12, lacks `SecTrustEvaluateWithError`.
+    Target { triple: "aarch64-apple-darwin", cc: Cc::Zig("aarch64-macos.11.0") },
+    Target { triple: "x86_64-apple-darwin", cc: Cc::Zig("x86_64-macos.11.0") },
 ];
 
 fn named(triple: &str) -> std::result::Result<&'static Target, String> {
@@ -94,10 +98,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
         let ko = target.build(&toolchain, options.release)?;
         println!("{}: {}", target.triple, ko.display());
-        match target.cc {
+        if target.is_macos() {
             // Nothing here runs it.
-            Cc::Zig => macos::inspect(target.triple, &ko)?,
-            _ => hosts.push(Host::of(target.triple, ko)?),
+            macos::inspect(target.triple, &ko)?;
+        } else {
+            hosts.push(Host::of(target.triple, ko)?);
         }
     }
     if hosts.is_empty() {
@@ -124,6 +129,10 @@ fn names(ko: &Path) -> Result<()> {
 }
 
 impl Target {
+    fn is_macos(&self) -> bool {
+        self.triple.contains("apple")
+    }
+
     /// Builds the command, and returns its binary.
     fn build(&self, toolchain: &Toolchain, release: bool) -> Result<PathBuf> {
         let profile = if release { "release" } else { "dev" };
@@ -151,7 +160,12 @@ impl Target {
                 cargo.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), program);
                 cargo.env(format!("CC_{name}"), program);
             }
-            Cc::Zig => macos::prepare(cargo, &name)?,
+            Cc::Zig(target) => {
+                if let Some((_, release)) = target.split_once("macos.") {
+                    cargo.env("MACOSX_DEPLOYMENT_TARGET", release);
+                }
+                zig::prepare(cargo, &name, target)?;
+            }
             // Nothing is linked, so that no object is missed; but some build scripts look for
             // the library.
             Cc::None => {
@@ -160,7 +174,10 @@ impl Target {
             }
         }
         if self.triple.ends_with("musl") {
-            let dir = unwinder()?;
+            let dir = match self.cc {
+                Cc::Zig(_) => zig::unwinder()?,
+                _ => unwinder()?,
+            };
             cargo.env(
                 format!("CARGO_TARGET_{}_RUSTFLAGS", name.to_uppercase()),
                 format!(
