@@ -22,6 +22,7 @@ mod scenario;
 mod session;
 mod target;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -179,12 +180,15 @@ fn measure(
     // What is cold needs no warming.
     let first = usize::from(scenario.change == Change::Cold);
     for round in first..=options.pairs {
-        let mut samples = Vec::new();
-        for contender in &contenders {
+        let mut samples = BTreeMap::new();
+        // Another one begins each round, so that none always has to do with what the one
+        // before it has left for the disk.
+        for position in (0..contenders.len()).map(|at| (round + at) % contenders.len()) {
+            let contender = &contenders[position];
             if scenario.watch {
                 let sample = contender.turn(scenario, round, &registry, &mut checker)?;
                 eprintln!("{}: {}: {:.3} s", scenario.name, contender.kind.name(), sample.seconds);
-                samples.push(sample);
+                samples.insert(position, sample);
                 continue;
             }
             contender.prepare(scenario, round)?;
@@ -199,8 +203,9 @@ fn measure(
             }
             let sample = contender.run(scenario, &registry, &mut checker)?;
             eprintln!("{}: {}: {:.3} s", scenario.name, contender.kind.name(), sample.seconds);
-            samples.push(sample);
+            samples.insert(position, sample);
         }
+        let samples: Vec<_> = samples.into_values().collect();
         compare(scenario, &contenders, &samples)?;
         // The first round only warms up.
         if round > 0 {
