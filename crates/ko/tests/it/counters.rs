@@ -16,7 +16,7 @@ use crate::freshness::commit;
 
 /// The most memory that the command itself may take, in bytes, also where it is not
 /// optimised.
-const MEMORY: u64 = 24 << 20;
+const MEMORY: u64 = 32 << 20;
 
 const PLATFORMS: [&str; 4] = ["linux/amd64", "linux/arm64", "linux/ppc64le", "linux/s390x"];
 const MAINS: [&str; 4] = ["cmd/one", "cmd/two", "cmd/three", "cmd/four"];
