@@ -28,14 +28,14 @@ trap 'chmod -R u+w "$tmp"; rm -rf "$tmp"' EXIT
 export GOENV=off GOFLAGS= GOTOOLCHAIN=go1.26.8 GOPATH=$tmp/go GOCACHE=$tmp/cache CGO_ENABLED=0
 [ "$(go env GOVERSION)" = go1.26.8 ] || { echo "go 1.26.8 is not to be had"; exit 2; }
 
-mkdir "$tmp/app" "$tmp/root" && cd "$tmp/app"
+mkdir "$tmp/app" "$tmp/empty" && cd "$tmp/app"
 printf 'module example.com/app\n\ngo 1.26\n' >go.mod
 printf 'package main\n\nimport "os"\n\nfunc main() { os.Stdout.WriteString("hello\\n") }\n' >main.go
 
 seen=$(
     for arch in amd64 arm64; do
         for mode in exe pie; do
-            out=$tmp/root/$mode.$arch
+            out=$tmp/empty/$mode.$arch
             GOOS=linux GOARCH=$arch go build -buildmode=$mode -o "$out" .
             interpreter=$(readelf -lW "$out" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
             needed=$(readelf -dW "$out" | grep -c NEEDED || true)
@@ -45,7 +45,7 @@ seen=$(
     done
     machine=$(go env GOHOSTARCH)
     for mode in exe pie; do
-        said=$(LC_ALL=C unshare --user --map-root-user --root="$tmp/root" /$mode.$machine 2>&1 || true)
+        said=$(LC_ALL=C unshare --user --map-root-user --root="$tmp/empty" /$mode.$machine 2>&1 || true)
         echo "$mode in an empty root: ${said##*: }"
     done
 )

@@ -284,7 +284,7 @@ mod tests {
             let now = git.read(&[(name, &value)]).0.unwrap();
             assert_eq!(now == before, same, "{name}={}", value.display());
         }
-        // An empty variable is none.
+        // git treats an empty variable like an unset one.
         git.write("../none/.config/git/config", "[log]\n");
         let now = git.read(&[("XDG_CONFIG_HOME", Path::new(""))]).0.unwrap();
         assert!(now != before);

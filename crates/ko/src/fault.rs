@@ -1,5 +1,5 @@
-//! Says what happened where a thread panics: the system allows no further thread, or this
-//! program has a fault. Then the process ends, as it would without.
+//! Explains a panic: either the system allows no further thread, or this program has a
+//! fault. It then ends the process with an error's exit code; a panic alone would abort it.
 
 use std::io::Write as _;
 use std::panic::PanicHookInfo;
@@ -9,7 +9,7 @@ use crate::shown::shown;
 /// The exit code of any error.
 const FAILURE: i32 = 1;
 
-/// Sees to it for all threads.
+/// Installs the hook for the panics of all threads.
 pub(crate) fn install() {
     std::panic::set_hook(Box::new(end));
 }
@@ -28,7 +28,7 @@ fn end(panic: &PanicHookInfo<'_>) {
 }
 
 fn words(message: &str, place: &str) -> String {
-    // That is how std and tokio, which both panic, say what the system said.
+    // std and tokio panic with these words. tokio cannot be told to return an error instead.
     if message.contains("spawn") && message.contains("thread") {
         let hint = "raise the limit of processes of this user (`ulimit -u`) or of this container";
         format!("Error: the system allows no further thread: {message}\nhint: {hint}\n")

@@ -212,7 +212,7 @@ fn binaries(given: &[(&'static Target, PathBuf)]) -> Result<Vec<Binary>> {
     Ok(binaries)
 }
 
-/// What a binary needs, or why it is none of a target.
+/// What a binary needs, or why it does not belong to a target.
 pub(crate) fn needs(data: &[u8], triple: &str) -> std::result::Result<binary::Needs, String> {
     let target = Target::named(triple).ok_or_else(|| format!("{triple} is not packaged"))?;
     binary::needs(data, target)

@@ -163,18 +163,16 @@ fn an_arbitrary_user_without_a_home_builds() {
     assert_none(&fixture.sandbox, &[&own]);
 }
 
-/// Whoever runs nothing else, so that the limit counts what this test starts.
+/// A user who runs nothing else: the limit counts all threads of a user.
 const NOBODY_ELSE: u32 = 54_321;
 
 #[test]
 fn a_limit_of_threads_is_told_of() {
-    let mut fixture = Fixture::new();
+    let fixture = Fixture::new();
     fs::set_permissions(fixture.sandbox.root(), Permissions::from_mode(0o755)).unwrap();
-    fixture.sandbox.set("KO_DEFAULTBASEIMAGE", "scratch");
-    let limit = format!("setpriv --reuid={NOBODY_ELSE} --clear-groups prlimit --nproc=2 --");
-    let output =
-        fixture.sandbox.run_under(&words(&limit.split(' ').collect::<Vec<_>>()), ["build"]);
-    let said = output.output().failure(1).stderr;
+    let user = format!("--reuid={NOBODY_ELSE}");
+    let limit = words(&["setpriv", &user, "--clear-groups", "prlimit", "--nproc=2", "--"]);
+    let said = fixture.sandbox.run_under(&limit, ["build"]).output().failure(1).stderr;
     assert!(said.starts_with("Error: the system allows no further thread: "), "{said}");
     assert!(said.ends_with("or of this container\n"), "{said}");
 }

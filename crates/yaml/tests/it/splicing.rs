@@ -243,7 +243,7 @@ fn references_say_what_and_where_they_are() {
         ("a: \"x\\tko://\\u0062\"\n", &[], &[("ko://b", "ko://\\u0062", false)]),
         // An alias is a key as others are.
         ("a: &x 1\n*x : ko://b\n", &[("ko://b", "ko://b", false)], &[("ko://b", "ko://b", false)]),
-        // What looks like a header in another scalar is none.
+        // A `|` inside another scalar or a comment is not a header.
         (
             "a: 'x | y'\nb: |\n  ko://c\n",
             &[("ko://c", "|\n  ko://c", false)],
