@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oci::{Descriptor, Digest};
-use once::OnceMap;
+use once::{OnceMap, blocking};
 use registry::{BlobSource, Client, RegistryError};
 use store::{Store, StoreError};
 
-use crate::blocking::blocking;
 use crate::hints;
 use crate::image::{ImageLayer, LayerSource};
 use crate::static_base;

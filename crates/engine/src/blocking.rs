@@ -1,26 +1,7 @@
-//! Runs work on threads that may block: the runtime's own threads wait for no
-//! file.
+//! Runs work on threads that may block, with the files of the store or for ever.
 
+use once::blocking;
 use store::Store;
-
-/// Runs work on such a thread, and waits for it. While the runtime ends, work
-/// that has not begun never does, and who waits for it ends with the runtime.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, wait) = tokio::sync::oneshot::channel();
-    // Boxed, so that the compiler makes one kind of task of all of them.
-    let work: Box<dyn FnOnce() + Send> = Box::new(move || {
-        // Nobody may be left to take it.
-        let _ = done.send(work());
-    });
-    let task = tokio::task::spawn_blocking(work);
-    match wait.await {
-        Ok(done) => done,
-        Err(_) => match task.await {
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            _ => std::future::pending().await,
-        },
-    }
-}
 
 /// Works with the files of the store.
 pub(crate) async fn with_store<T: Send + 'static>(

@@ -34,7 +34,9 @@ impl<K: Eq + Hash, V: Clone + Send + Sync + 'static> OnceMap<K, V> {
 
     /// Starts the work now unless it has been started; the result may be
     /// awaited or not. Work that nobody waits for goes on until it ends or
-    /// `self` is dropped. Needs a tokio runtime.
+    /// `self` is dropped. Of two that ask at the same time, both may call `work`;
+    /// one future is then dropped before it is polled, and must have begun nothing.
+    /// Needs a tokio runtime.
     pub fn start<F>(&self, key: K, work: impl FnOnce() -> F) -> Shared<BoxFuture<'static, V>>
     where
         F: Future<Output = V> + Send + 'static,

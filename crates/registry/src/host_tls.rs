@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use once::blocking;
 use reqwest::Url;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
@@ -104,8 +105,7 @@ impl HostTls {
             let is_own = skip_verify || !tls.authorities.is_empty() || tls.identity.is_some();
             Ok(is_own.then_some(tls))
         };
-        let read = tokio::task::spawn_blocking(read).await;
-        read.unwrap_or_else(|error| Err(RegistryError::Tls(Arc::new(error))))
+        blocking(read).await
     }
 
     /// Reads what settings name. An identity is over one of a directory.

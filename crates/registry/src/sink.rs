@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use oci::{Descriptor, Digest, Hasher};
+use once::{blocking, joined};
 use store::{BlobWriter, Store};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -81,13 +82,11 @@ impl Sink {
         drop(self.pieces);
         let want = self.digest;
         let io = |source| RegistryError::Io { digest: want, source: Arc::new(source) };
-        let written = self.writer.await.expect("writing does not panic");
-        let (writer, digest) = written.map_err(io)?;
+        let (writer, digest) = joined(self.writer).await.map_err(io)?;
         if digest != want {
             return Err(RegistryError::Digest { request, want, got: digest });
         }
-        let committed = tokio::task::spawn_blocking(move || writer.commit(&digest)).await;
-        let committed = committed.expect("renaming does not panic");
+        let committed = blocking(move || writer.commit(&digest)).await;
         committed.map_err(|error| RegistryError::Store(Arc::new(error)))
     }
 }

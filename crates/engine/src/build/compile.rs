@@ -15,6 +15,7 @@ use golang::{
     Binary, BuildError, BuildKey, BuildSettings, Go, ImportPath, Member, OutputDir, can_share,
 };
 use oci::Platform;
+use once::blocking;
 use store::Store;
 use tokio::sync::oneshot;
 
@@ -22,7 +23,6 @@ use super::BuildHandle;
 use super::finish::{Awaited, Finisher, Process};
 use super::freshness::{Checked, Verdict};
 use crate::activity::Activity;
-use crate::blocking::blocking;
 use crate::budget::{BuildBudget, Limits, link_weight};
 use crate::events::{Event, Observer, Stage, StageSpan};
 use crate::sharing::{Built, OutcomeKey, Sharing};

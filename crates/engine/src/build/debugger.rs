@@ -10,14 +10,14 @@ use cancel::Cancel;
 use golang::{BuildKey, Delve, DelveVersion, Environment, Go, Target};
 use layer::{Compressor, Family, Layer, LayerError, LayerSpec};
 use oci::Platform;
-use once::OnceMap;
+use once::{OnceMap, blocking};
 use serde::{Deserialize, Serialize};
 use store::Store;
 
 use super::error::BuildFailure;
 use super::program::{Program, target};
 use crate::activity::Activity;
-use crate::blocking::{blocking, with_store};
+use crate::blocking::with_store;
 use crate::budget::{BuildBudget, link_weight};
 use crate::events::{Event, Observer};
 use crate::image::DebuggerLayer;

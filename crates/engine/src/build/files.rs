@@ -11,14 +11,13 @@ use std::sync::Arc;
 use golang::{ProgramFacts, Template, TemplateError};
 use layer::{Family, FileRule, Files, FilesError, FilesOptions, LayerSpec};
 use oci::{Platform, PlatformMatcher};
-use once::OnceMap;
+use once::{OnceMap, blocking};
 
 use super::error::BuildFailure;
 use super::followed::Followed;
 use super::options::ImageFile;
 use super::program::Program;
 use super::settings::Settings;
-use crate::blocking::blocking;
 
 /// How much of a template is read, in bytes: one of an eighth of that is refused as too long.
 const LIMIT: u64 = 1 << 20;

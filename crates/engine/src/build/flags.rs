@@ -9,12 +9,11 @@ use cancel::Cancel;
 use golang::{
     Environment, FindError, GitInfo, Go, GoEnv, ProgramFacts, Template, TemplateData, Uses,
 };
-use once::OnceMap;
+use once::{OnceMap, blocking};
 
 use super::error::BuildFailure;
 use super::followed::Followed;
 use super::options::BuildFlags;
-use crate::blocking::blocking;
 use crate::events::{Event, Observer};
 
 /// The data of templates that a run has needed so far.

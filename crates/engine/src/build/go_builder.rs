@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use golang::{Argument, Environment, FindError, Go, ProgramFacts, Template, Uses};
 use layer::{Compressor, Layer};
 use oci::{Platform, PlatformMatcher};
-use once::OnceMap;
+use once::{OnceMap, blocking};
 use store::Store;
 
 use super::compile::{Compiler, StaleTarget};
@@ -32,7 +32,6 @@ use super::recorder::Recorder;
 use super::settings::Settings;
 use super::{BuildHandle, Builder, LookUp};
 use crate::activity::Activity;
-use crate::blocking::blocking;
 use crate::budget::{Budget, Limits};
 use crate::cancellation::Cancellation;
 use crate::events::{Observer, Stage, StageSpan};

@@ -1,14 +1,14 @@
 //! Makes the layers that ko adds to a base: one for kodata, one for the binary
 //! of a program.
 
-use cancel::Cancel;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cancel::Cancel;
 use golang::{BuildInfo, FileIdentity, ImportPath, Linkage, OutputDir};
 use layer::{Compressor, Family, KodataOptions, Layer, LayerError, LayerSpec, Obtained};
 use oci::Platform;
-use once::OnceMap;
+use once::{OnceMap, blocking};
 use store::Store;
 
 use super::error::BuildFailure;
@@ -17,7 +17,6 @@ use super::followed::Followed;
 use super::kodata::{Difference, SharedKodata, compare, shared};
 use super::program::Program;
 use crate::activity::Activity;
-use crate::blocking::blocking;
 use crate::budget::LayerBudget;
 use crate::events::{Event, Observer, Stage, StageSpan};
 

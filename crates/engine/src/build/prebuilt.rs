@@ -12,6 +12,7 @@ use golang::{
 };
 use layer::Layer;
 use oci::Platform;
+use once::blocking;
 
 use super::error::{BuildFailure, ListingError};
 use super::files::{FilesPlanner, PlannedFiles};
@@ -23,7 +24,6 @@ use super::options::{BuildConfig, Prebuilt};
 use super::program::{Program, target};
 use super::settings::Settings;
 use super::{BuildHandle, Builder, LookUp, Memory};
-use crate::blocking::blocking;
 use crate::events::StaleReason;
 use crate::image::DebuggerLayer;
 use crate::libraries::CheckLibraries;

@@ -10,6 +10,7 @@ use futures::future::join_all;
 use golang::{Binary, BuildInfo, Go, ImportPath, Linkage};
 use layer::Layer;
 use oci::Platform;
+use once::blocking;
 use store::Store;
 use tokio::task::JoinHandle;
 
@@ -17,7 +18,6 @@ use super::compile::{ListingUnavailable, SharedListing};
 use super::followed::Followed;
 use super::freshness::{Checked, LastBuild, RecordedBuild, UnprovenGo, Verdict};
 use super::outcomes::Outcomes;
-use crate::blocking::blocking;
 use crate::events::{Event, Observer};
 
 /// A build that has ended well.

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use futures::FutureExt as _;
+use once::blocking;
 
 use super::files::write_archive;
 use super::options::Archive;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::{docker, oci};
 use crate::blobs::Blobs;
-use crate::blocking::{blocking, on_thread};
+use crate::blocking::on_thread;
 use crate::events::{Event, Observer};
 use crate::image::{Artifact, Image, ImageName};
 use crate::platform::HOST_ARCHITECTURE;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::join_all;
-use once::OnceMap;
+use once::{OnceMap, blocking};
 
 use super::error::in_a_line;
 use super::options::Local;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::oci::full_name;
 use crate::blobs::Blobs;
-use crate::blocking::blocking;
 use crate::containerd::{Children, Cluster, Imported, Node, NodeError, import};
 use crate::events::{Event, Observer};
 use crate::image::{Artifact, Image, ImageName};

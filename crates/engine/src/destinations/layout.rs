@@ -10,6 +10,7 @@ use fsutil::Access;
 use futures::FutureExt as _;
 use golang::ImportPath;
 use oci::{Descriptor, Index, MediaType, json};
+use once::blocking;
 use store::Store;
 
 use super::files::{at, put, replace};
@@ -17,7 +18,6 @@ use super::options::Layout;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::oci::{LAYOUT, REF_NAME};
 use crate::blobs::{BlobError, Blobs};
-use crate::blocking::blocking;
 use crate::events::{Event, Observer};
 use crate::image::{Artifact, Image, ImageName};
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, try_join, try_join_all, try_join4};
 use futures::{FutureExt as _, TryFutureExt as _};
 use oci::{Descriptor, Digest, Reference, Repository};
-use once::OnceMap;
+use once::{OnceMap, blocking};
 use registry::{Access, BlobSource, Client, PushHint, Pushed, RegistryError};
 
 use super::attestations::{Attested, SigningOptions};
@@ -17,7 +17,6 @@ use super::referrers::Referrer;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::activity::Activity;
 use crate::blobs::{BlobError, Blobs};
-use crate::blocking::blocking;
 use crate::events::{Event, Observer, Stage, StageSpan};
 use crate::image::sbom::SbomOptions;
 use crate::image::{Artifact, Image, ImageLayer, ImageName, LayerSource};

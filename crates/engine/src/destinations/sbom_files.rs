@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fsutil::Access;
+use once::blocking;
 
-use crate::blocking::blocking;
 use crate::events::{Event, Observer};
 use crate::image::Artifact;
 use crate::image::sbom::{SbomOptions, Subject};

@@ -12,13 +12,13 @@ use freshness::Places;
 use futures::future::try_join_all;
 use golang::{Argument, Environment};
 use oci::{Digest, Platform};
+use once::blocking;
 use registry::{Client, UnderWay};
 use store::Store;
 
 use self::clients::Clients;
 use crate::bases::{BaseError, LockedBase};
 use crate::blobs::Blobs;
-use crate::blocking::blocking;
 use crate::build::{Followed, ListingError, Program};
 use crate::cache::CacheHandle;
 use crate::cancellation::Cancellation;

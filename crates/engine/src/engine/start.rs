@@ -5,13 +5,13 @@ use std::sync::Arc;
 use golang::Go;
 use layer::Compressor;
 use oci::PlatformMatcher;
+use once::blocking;
 
 use super::Engine;
 use super::clients::Clients;
 use crate::activity::Activity;
 use crate::bases::Bases;
 use crate::blobs::Blobs;
-use crate::blocking::blocking;
 use crate::budget::Budget;
 use crate::build::{BuilderParts, Followed, builder, forbid_network};
 use crate::cache::CacheHandle;

@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use golang::{ImportPath, Linkage};
 use oci::{Digest, Platform};
-use once::OnceMap;
+use once::{OnceMap, blocking};
 
 use self::index::LayerIndex;
 use self::view::View;
 use crate::blobs::{BlobError, Blobs};
-use crate::blocking::blocking;
 use crate::image::{BaseImage, ImageLayer};
 
 /// What becomes of a program whose libraries the base has not.

@@ -2,8 +2,8 @@
 
 use cancel::Cancel;
 use golang::Environment;
+use once::blocking;
 
-use crate::blocking::blocking;
 use crate::container_engine::{ContainerEngine, DaemonError, EngineKind, EnginePlaces};
 use crate::containerd::{Children, Cluster, NodeError};
 

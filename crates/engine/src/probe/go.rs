@@ -8,8 +8,7 @@ use std::process::Command;
 use cancel::Cancel;
 use freshness::{RELEASE_LINES, known_line};
 use golang::{ChildError, Environment, FindError, Go, GoEnvError, command, run_child};
-
-use crate::blocking::blocking;
+use once::blocking;
 
 /// A `go` that answers.
 #[derive(Debug)]

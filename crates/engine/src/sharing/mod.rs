@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::future::{join, join_all};
 use layer::Layer;
 use oci::Digest;
-use once::OnceMap;
+use once::{OnceMap, blocking};
 use registry::Client;
 use shared_cache::{
     BlobId, CacheUrl, Context, Fetched, PublicKey, Scheme, SharedCache, StorageError,
@@ -27,7 +27,6 @@ use self::go_cache::Objects;
 pub(crate) use self::go_cache::{Built, Command};
 pub use self::options::{SharedFrom, SharingOptions};
 pub(crate) use self::outcome::{Found, Outcome, OutcomeKey};
-use crate::blocking::blocking;
 use crate::events::{Event, Observer};
 
 /// Chunks of a blob that may wait to be written.

@@ -10,10 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cancel::Cancel;
 use golang::{ChildError, Environment, command, feed_child, find_in_path};
+use once::blocking;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-
-use crate::blocking::blocking;
 
 /// What the names of plug-ins begin with.
 const PREFIX: &str = "sigstore-kms-";

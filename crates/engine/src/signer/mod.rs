@@ -9,13 +9,13 @@ mod services;
 use std::sync::Arc;
 
 use attest::{Envelope, SignError, SigningKey, Statement, bundle};
+use once::blocking;
 
 pub use self::exchange::KeylessError;
 pub use self::key_program::{KeyProgram, KeyProgramError};
 pub use self::keyless::{Keyless, TokenSource};
 pub use self::login::{LoginPage, log_in};
 pub use self::services::{SigningConfigError, SigningServices};
-use crate::blocking::blocking;
 
 /// Who signs.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Descriptor, DiffId, Digest, Index, Manifest};
+use once::blocking;
 use registry::Client;
 use serde_json::Value;
 use store::Store;
@@ -11,7 +12,6 @@ use store::Store;
 use super::difference::Difference;
 use super::specimen::{Found, Specimen, pull, read};
 use super::{Claims, VerifyError, layers, programs};
-use crate::blocking::blocking;
 use crate::image::{Artifact, BASE_DIGEST, BASE_NAME, Image, LayerContent};
 
 /// Where the layers of both sides are.

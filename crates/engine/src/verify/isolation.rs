@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use cancel::Cancel;
 use golang::{Environment, Go, GoEnv};
+use once::blocking;
 
 use super::VerifyError;
-use crate::blocking::blocking;
 use crate::probe::Ends;
 
 /// What `go` takes from `go env -w` as well, and what of that stays.

@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 use cancel::Cancel;
 use golang::{Environment, command, find_in_path, run_child};
+use once::blocking;
 
 use super::VerifyError;
-use crate::blocking::blocking;
 use crate::probe::Ends;
 use crate::redact::redact_url;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use oci::{Registry, Repository};
+use once::blocking;
 use tokio::sync::OnceCell;
 
 use super::config::{File, Question};
@@ -131,8 +132,7 @@ impl DockerConfig {
 
     async fn load(&self) -> Result<Loaded, KeychainError> {
         let places = self.places.clone();
-        let load = tokio::task::spawn_blocking(move || Loaded::read(&places));
-        load.await.expect("reading does not panic")
+        blocking(move || Loaded::read(&places)).await
     }
 
     /// Looks for a repository, then for what is above it, up to the registry. Also

@@ -12,7 +12,7 @@ use cancel::{Cancel, Cancelled};
 use freshness::{Checker, DepsListing, Reason, Record, RecordKeys, VcsState, may_be_portable};
 use golang::{BuildSettings, Go};
 use oci::Platform;
-use once::OnceMap;
+use once::{OnceMap, blocking};
 use store::Store;
 use tokio::sync::Semaphore;
 
@@ -22,7 +22,6 @@ use super::followed::Followed;
 use super::layers::BuiltProgram;
 use super::outcomes::{Outcomes, Wanted};
 use super::program::Program;
-use crate::blocking::blocking;
 use crate::events::{Observer, Stage, StageSpan, StaleReason};
 use crate::sharing::Outcome;
 

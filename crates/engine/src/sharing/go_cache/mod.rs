@@ -26,7 +26,7 @@ use futures::future::join_all;
 use futures::stream;
 use golang::{BuildCache, BuildSettings, CacheId, Go, GoEnv, ImportPath};
 use oci::Digest;
-use once::OnceMap;
+use once::{OnceMap, blocking};
 use shared_cache::Fetched;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
@@ -34,7 +34,6 @@ use tokio::time::timeout;
 use self::contents::{Contents, Pack, Prefix};
 pub(crate) use self::write::Command;
 use super::{CHUNKS, OutcomeKey, Sharing};
-use crate::blocking::blocking;
 use crate::events::Event;
 
 /// Packs that are fetched at once. Each takes 16 MiB to be inflated.

@@ -14,6 +14,7 @@ use futures::future::join_all;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use golang::{BuildCache, BuildSettings, CacheId, CachedAction, Go};
 use oci::Hasher;
+use once::blocking;
 use shared_cache::BlobId;
 use tempfile::{NamedTempFile, TempPath};
 
@@ -21,7 +22,6 @@ use super::contents::{self, Contents, Pack, Prefix};
 use super::plan::{Object, plan};
 use super::private::{Places, is_object};
 use super::{Built, ask, build_cache, pack};
-use crate::blocking::blocking;
 use crate::sharing::{Member, OutcomeKey, Sharing, seconds};
 
 /// Packs that are made at once.
