@@ -21,7 +21,7 @@ use toolchain::{Toolchain, target_dir};
 /// What `cargo xtask cross` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The targets, instead of those of `.ci/run`
+    /// The targets, instead of the static ko for x86-64 Linux
     #[arg(value_name = "TARGET", value_parser = named)]
     targets: Vec<&'static Target>,
     /// Only checks that they compile
@@ -80,17 +80,17 @@ fn named(triple: &str) -> std::result::Result<&'static Target, String> {
 /// This machine, for which nothing is built here.
 const HERE: &str = "this machine";
 
-/// What `.ci/run` builds and runs.
-const OF_CI: &str = "x86_64-unknown-linux-musl";
+/// What is built where no target is named.
+const DEFAULT: &str = "x86_64-unknown-linux-musl";
 
 /// Builds or checks targets, and runs those that can be run.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let toolchain = Toolchain::installed()?;
     let mut hosts = Vec::new();
-    let of_ci = TARGETS.iter().filter(|target| target.triple == OF_CI);
+    let default = TARGETS.iter().filter(|target| target.triple == DEFAULT);
     let given = options.targets.iter().copied();
     let targets: Vec<&Target> =
-        if options.targets.is_empty() { of_ci.collect() } else { given.collect() };
+        if options.targets.is_empty() { default.collect() } else { given.collect() };
     for target in targets {
         if options.check || target.cc == Cc::None {
             target.check(&toolchain)?;
