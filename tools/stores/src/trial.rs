@@ -65,7 +65,7 @@ impl Trial<'_> {
         let run = self.run(&edited, "--cache-to");
         let built = run.env("GOCACHE", edited.path("go-build")).output();
         self.note("one program edited, Go's cache empty", &edited, &built, Hits::Exactly(1));
-        if !built.stderr.contains("Go's cache has got") {
+        if !built.stderr.contains("Go's cache has ") {
             return Err(Error::Found(format!("no objects were fetched:\n{}", built.stderr)));
         }
         // Two at once, that agree on nothing but what both have.

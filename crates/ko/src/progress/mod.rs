@@ -10,6 +10,7 @@ use std::io::IsTerminal as _;
 use engine::{Counters, Observer, Published};
 
 pub(crate) use self::live::{hold, print_above};
+pub(crate) use self::plain::fetched_text;
 use self::plain::observer;
 use crate::environment::Process;
 use crate::streams;

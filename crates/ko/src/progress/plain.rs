@@ -38,6 +38,12 @@ fn part_text(part: &Part) -> String {
     }
 }
 
+/// What Go's cache was given by a shared cache.
+pub(crate) fn fetched_text(cache: &str, objects: usize, bytes: u64) -> String {
+    let packages = if objects == 1 { "package" } else { "packages" };
+    format!("Go's cache has {objects} more {packages}, from {cache} ({})", readable(bytes))
+}
+
 /// Who has answered for the registry of a base, and who has not.
 fn mirror_text(repository: &str, by: Option<&str>, failed: &[(String, String)]) -> String {
     let answer = match by {
@@ -78,8 +84,7 @@ pub(super) fn observer(verbose: bool, explain: bool, steps: bool) -> Observer {
                 format!("{import_path} for {platform} is not in the shared cache {cache}: {reason}")
             }
             Event::GoCache { cache, objects, bytes } if explain => {
-                let bytes = readable(bytes);
-                format!("Go's cache has got {objects} packages from {cache} ({bytes})")
+                fetched_text(&cache, objects, bytes)
             }
             Event::NotShared { import_path, platform, reason } if explain => {
                 format!("{import_path} for {platform} is not shared: {reason}")

@@ -9,10 +9,11 @@ use engine::cache::GoCommand;
 use engine::{Environment, Event, Observer};
 
 use super::super::wait;
-use crate::cli::{ServeGoArgs, readable};
+use crate::cli::ServeGoArgs;
 use crate::config::Config;
 use crate::environment::Process;
 use crate::error::{CommandError, Kind, Result};
+use crate::progress::fetched_text;
 use crate::{network, settings, sharing, ui};
 
 pub(super) fn serve_go(process: &Process, arguments: &ServeGoArgs) -> Result<()> {
@@ -36,8 +37,7 @@ pub(super) fn serve_go(process: &Process, arguments: &ServeGoArgs) -> Result<()>
     let observer = Observer::new(move |event| match event {
         Event::Notice { text, .. } => ui::log(&text),
         Event::GoCache { cache, objects, bytes } if explain => {
-            let bytes = readable(bytes);
-            ui::log(&format!("Go's cache has got {objects} packages from {cache} ({bytes})"));
+            ui::log(&fetched_text(&cache, objects, bytes));
         }
         _ => {}
     });
