@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::parsed::{List, Output, Sbom, integer, list, output, progress, sbom, tags};
+use super::parsed::{List, Output, Sbom, integer, list, output, progress, sbom, tags, written};
 use super::pflag::boolean;
 use super::quantity::duration;
 use crate::progress::Progress;
@@ -49,7 +49,7 @@ pub(crate) struct ResolveArgs {
     #[arg(verbatim_doc_comment, long)]
     pub(crate) check: bool,
     /// Write the result to this file instead of standard output.
-    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "", value_parser = written())]
     pub(crate) output_file: OsString,
     #[command(flatten)]
     pub(crate) files: FileArgs,
@@ -94,7 +94,7 @@ pub(crate) struct FileArgs {
     #[arg(verbatim_doc_comment, short, long, value_name = "strings", value_parser = list)]
     pub(crate) filename: Vec<List>,
     /// Write every reference and its image to this file, as JSON.
-    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "", value_parser = written())]
     pub(crate) image_map: OsString,
     /// Process the directory used in -f, --filename recursively. Useful when you want to manage related manifests organized within the same directory.
     #[arg(verbatim_doc_comment, short = 'R', long)]
@@ -240,10 +240,10 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "strings", value_parser = list)]
     pub(crate) ldflags: Vec<List>,
     /// Write a log to this file: everything but headers, or what KO_LOG selects.
-    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "", value_parser = written())]
     pub(crate) log_file: OsString,
     /// Write the results of the run to this file, as JSON: images, layers, digests, times.
-    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "", value_parser = written())]
     pub(crate) metadata_file: OsString,
     /// What to print on stdout: text, json or ndjson.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "text", value_parser = output)]
@@ -272,10 +272,10 @@ pub(crate) struct ImageArgs {
     #[arg(verbatim_doc_comment, long, value_name = "duration", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Write an HTML page about how long each stage took to this file, and its data next to it, as JSON.
-    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "", value_parser = written())]
     pub(crate) timings: OsString,
     /// Write all requests to registries to this file, as an HTTP archive (HAR), without secrets.
-    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
+    #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "", value_parser = written())]
     pub(crate) trace_http: OsString,
 }
 

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::parsed::written;
+
 /// The arguments of `ko init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
@@ -14,6 +16,6 @@ pub(crate) struct InitArgs {
     #[arg(verbatim_doc_comment, long)]
     pub(crate) force: bool,
     /// The file to write, or - for stdout.
-    #[arg(verbatim_doc_comment, short, long, value_name = "string", default_value = ".ko.yaml")]
+    #[arg(verbatim_doc_comment, short, long, value_name = "string", default_value = ".ko.yaml", value_parser = written())]
     pub(crate) output_file: OsString,
 }

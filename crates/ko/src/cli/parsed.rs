@@ -1,8 +1,10 @@
 //! Parses the values of flags that are more than a text: lists, integers as Go
 //! writes them, and words of which there are few.
 
+use std::ffi::OsString;
 use std::num::IntErrorKind;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use engine::SbomFormat;
 
 use super::csv;
@@ -47,6 +49,15 @@ pub(crate) fn split_tags(text: &str) -> Vec<String> {
     }
     tags.push(text[start..].to_owned());
     tags
+}
+
+/// The name of a file that is written. ko's own flags take the next word, whatever it
+/// is; here, another flag is no name: that of the file was forgotten.
+pub(super) fn written() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(|name| {
+        let is_flag = name != "-" && name.as_encoded_bytes().starts_with(b"-");
+        if is_flag { Err("that is a flag, and the name of the file is missing") } else { Ok(name) }
+    })
 }
 
 /// Go's `strconv.ParseInt` with base 0: the prefix decides the base.

@@ -95,6 +95,10 @@ fn errors_are_told_in_ko_s_words() {
             "ko build --tags=a\"b",
             "invalid argument \"a\\\"b\" for \"-t, --tags\" flag: parse error on line 1, column 2: bare \" in non-quoted-field",
         ),
+        (
+            "ko build --timings --sbom=none",
+            "invalid argument \"--sbom=none\" for \"--timings\" flag: that is a flag, and the name of the file is missing",
+        ),
     ] {
         assert_eq!(build(words).unwrap_err().message(), want, "{words}");
     }
@@ -102,6 +106,19 @@ fn errors_are_told_in_ko_s_words() {
         build("ko buidl").unwrap_err().message(),
         "unknown command \"buidl\" for \"ko\"\n\nDid you mean this?\n\tbuild\n\nRun 'ko --help' for usage."
     );
+}
+
+#[test]
+fn files_are_named_as_one_likes() {
+    for words in [
+        "ko build --metadata-file -",
+        "ko build --log-file ./-log",
+        "ko build --log-file=",
+        // ko takes whatever comes next.
+        "ko build --image-refs --bare",
+    ] {
+        assert!(build(words).is_ok(), "{words}");
+    }
 }
 
 /// What completion offers for a flag, its command takes.
