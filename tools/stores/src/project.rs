@@ -20,7 +20,7 @@ pub(crate) enum Edit {
     One,
     /// Of the other.
     Other,
-    /// Of both, which no store has before it refuses, or is full.
+    /// Of both, and another one, so that no store has them before it refuses, or is full.
     Both,
 }
 
@@ -78,14 +78,14 @@ impl Project {
         let checkout = dir.path().join("checkout");
         let path = checkout.display().to_string();
         git::run(&self.sandbox.work(), &["clone", "--quiet", ".", &path]);
-        let edited: &[&str] = match edit {
-            Edit::None => &[],
-            Edit::One => &["cmd/one"],
-            Edit::Other => &["cmd/other"],
-            Edit::Both => &["cmd/one", "cmd/other"],
+        let (edited, how): (&[&str], &str) = match edit {
+            Edit::None => (&[], ""),
+            Edit::One => (&["cmd/one"], "alone"),
+            Edit::Other => (&["cmd/other"], "alone"),
+            Edit::Both => (&["cmd/one", "cmd/other"], "both"),
         };
         for program in edited {
-            let text = "package main\n\nfunc init() { println(\"edited\") }\n";
+            let text = format!("package main\n\nfunc init() {{ println(\"{how}\") }}\n");
             fs::write(checkout.join(program).join("edited.go"), text).expect("it is writable");
         }
         Runner { edit, dir }
