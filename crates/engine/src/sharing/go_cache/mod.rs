@@ -32,12 +32,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use self::contents::{Contents, Pack, Prefix};
+use self::pack::{Spares, Unpacker};
 pub(crate) use self::write::Command;
 use super::{CHUNKS, OutcomeKey, Sharing};
 use crate::events::Event;
 
-/// Packs that are fetched at once. Each takes 16 MiB to be inflated.
-const AT_ONCE: usize = 3;
+/// Packs that are fetched at once. Each takes 16 MiB to be inflated, and as much as the
+/// largest of its objects has: 23 MB of Kubernetes' packages.
+const AT_ONCE: usize = 2;
 
 /// How often it is asked whether fetching is still worth it.
 const TURN: Duration = Duration::from_secs(1);
@@ -65,6 +67,7 @@ pub(super) struct Objects {
     /// By what decides where it is.
     present: OnceMap<Vec<Option<OsString>>, Option<Present>>,
     fetching: Semaphore,
+    unpackers: Arc<Spares<Unpacker>>,
     /// Packs that were told of.
     told: Mutex<HashSet<Digest>>,
     built: Mutex<Vec<Built>>,
@@ -77,7 +80,8 @@ impl Default for Objects {
     fn default() -> Self {
         let (packs, present) = (OnceMap::new(), OnceMap::new());
         let (told, built) = (Mutex::default(), Mutex::default());
-        Self { packs, present, fetching: Semaphore::new(AT_ONCE), told, built }
+        let (fetching, unpackers) = (Semaphore::new(AT_ONCE), Arc::default());
+        Self { packs, present, fetching, unpackers, told, built }
     }
 }
 
@@ -220,8 +224,11 @@ impl Sharing {
         let shared = &self.caches[position].cache;
         let (sender, chunks) = mpsc::channel::<Bytes>(CHUNKS);
         let to = cache.clone();
-        let installing =
-            blocking(move || pack::install(Chunks { chunks, rest: Bytes::new() }, &to, &present));
+        let spares = Arc::clone(&self.objects.unpackers);
+        let installing = blocking(move || {
+            let chunks = Chunks { chunks, rest: Bytes::new() };
+            spares.with(|unpacker| unpacker.install(chunks, &to, &present))
+        });
         let blob = pack.blob();
         let fetching = async {
             let fetched = shared.fetch(&blob, &sender).await;

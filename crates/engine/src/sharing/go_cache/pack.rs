@@ -10,10 +10,13 @@
 //! the pack is known to be what its digest says.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
+use std::sync::{Mutex, PoisonError};
 
 use golang::{BuildCache, CacheId, CachedAction};
+use zstd::zstd_safe::{CCtx, CParameter, DCtx};
 
 const HEAD: &[u8] = b"ko-go-pack 1\n";
 
@@ -23,73 +26,125 @@ const WINDOW: u32 = 24;
 /// How large an object may be; the largest of Kubernetes has 30 MB.
 const LARGEST: u64 = 512 << 20;
 
-/// Writes a pack of outputs of the cache.
-pub(super) fn write(
-    entries: &[CachedAction],
-    cache: &BuildCache,
-    mut to: impl Write,
-) -> io::Result<()> {
-    to.write_all(HEAD)?;
-    let mut encoder = zstd::Encoder::new(to, 1)?;
-    encoder.long_distance_matching(true)?;
-    encoder.window_log(WINDOW)?;
-    for CachedAction { action, output, size } in entries {
-        encoder.write_all(action.bytes())?;
-        encoder.write_all(output.bytes())?;
-        encoder.write_all(&size.to_le_bytes())?;
-        let copied = io::copy(&mut File::open(cache.output(output))?, &mut encoder)?;
-        if copied != *size {
-            return Err(io::Error::other("an output has another size than its action says"));
-        }
+/// How large most are at most.
+const USUAL: u64 = 32 << 20;
+
+/// What one pack was worked on with, for the next one. It takes some 20 MiB, and an
+/// allocator may keep that much for each thread that has given it back.
+pub(super) struct Spares<T>(Mutex<Vec<T>>);
+
+impl<T: Default> Spares<T> {
+    /// Works with what is spare. After an error it is in no state to be used again.
+    pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> io::Result<R>) -> io::Result<R> {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut spare = spare.unwrap_or_default();
+        let done = work(&mut spare)?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(spare);
+        Ok(done)
     }
-    encoder.finish()?.flush()
 }
 
-/// Puts the outputs of a pack into the cache, but for those of actions that are there:
-/// the actions that are to follow.
-pub(super) fn install(
-    mut from: impl Read,
-    cache: &BuildCache,
-    present: &BTreeSet<CacheId>,
-) -> io::Result<Vec<CachedAction>> {
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of objects");
-    let mut head = [0; HEAD.len()];
-    from.read_exact(&mut head)?;
-    if head != HEAD {
-        return Err(damaged());
+impl<T> Default for Spares<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
-    let mut decoder = zstd::Decoder::new(from)?;
-    decoder.window_log_max(WINDOW)?;
-    let mut decoder = BufReader::new(decoder);
-    let (mut entries, mut content) = (Vec::new(), Vec::new());
-    loop {
-        content.clear();
-        if (&mut decoder).take(72).read_to_end(&mut content)? == 0 {
-            break;
-        }
-        let name = |at: usize| content.get(at..at + 32)?.try_into().ok().map(CacheId::new);
-        let size = content.get(64..72).and_then(|size| size.try_into().ok());
-        let (Some(action), Some(output), Some(size)) = (name(0), name(32), size) else {
-            return Err(damaged());
-        };
-        let size = u64::from_le_bytes(size);
-        if size > LARGEST {
-            return Err(damaged());
-        }
-        let entry = CachedAction { action, output, size };
-        if present.contains(&action) {
-            io::copy(&mut (&mut decoder).take(size), &mut io::sink())?;
-            continue;
-        }
-        content.clear();
-        (&mut decoder).take(size).read_to_end(&mut content)?;
-        if content.len() as u64 != size || CacheId::of(&content) != output {
-            return Err(damaged());
-        }
-        cache.put_output(&content)?;
-        entries.push(entry);
+}
+
+impl<T> fmt::Debug for Spares<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spares").finish_non_exhaustive()
     }
-    Ok(entries)
+}
+
+/// Makes packs, one after the other.
+#[derive(Default)]
+pub(super) struct Packer(CCtx<'static>);
+
+impl Packer {
+    /// Writes a pack of outputs of the cache.
+    pub(super) fn write(
+        &mut self,
+        entries: &[CachedAction],
+        cache: &BuildCache,
+        mut to: impl Write,
+    ) -> io::Result<()> {
+        to.write_all(HEAD)?;
+        let mut encoder = zstd::Encoder::with_context(to, &mut self.0);
+        encoder.set_parameter(CParameter::CompressionLevel(1))?;
+        encoder.long_distance_matching(true)?;
+        encoder.window_log(WINDOW)?;
+        for CachedAction { action, output, size } in entries {
+            encoder.write_all(action.bytes())?;
+            encoder.write_all(output.bytes())?;
+            encoder.write_all(&size.to_le_bytes())?;
+            let copied = io::copy(&mut File::open(cache.output(output))?, &mut encoder)?;
+            if copied != *size {
+                return Err(io::Error::other("an output has another size than its action says"));
+            }
+        }
+        encoder.finish()?.flush()
+    }
+}
+
+/// Installs packs, one after the other.
+#[derive(Default)]
+pub(super) struct Unpacker {
+    context: DCtx<'static>,
+    content: Vec<u8>,
+}
+
+impl Unpacker {
+    /// Puts the outputs of a pack into the cache, but for those of actions that are there:
+    /// the actions that are to follow.
+    pub(super) fn install(
+        &mut self,
+        mut from: impl Read,
+        cache: &BuildCache,
+        present: &BTreeSet<CacheId>,
+    ) -> io::Result<Vec<CachedAction>> {
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of objects");
+        let mut head = [0; HEAD.len()];
+        from.read_exact(&mut head)?;
+        if head != HEAD {
+            return Err(damaged());
+        }
+        let Self { context, content } = self;
+        let from = BufReader::with_capacity(DCtx::in_size(), from);
+        let mut decoder = zstd::Decoder::with_context(from, context);
+        decoder.window_log_max(WINDOW)?;
+        let mut decoder = BufReader::new(decoder);
+        let mut entries = Vec::new();
+        loop {
+            content.clear();
+            if (&mut decoder).take(72).read_to_end(content)? == 0 {
+                break;
+            }
+            let name = |at: usize| content.get(at..at + 32)?.try_into().ok().map(CacheId::new);
+            let size = content.get(64..72).and_then(|size| size.try_into().ok());
+            let (Some(action), Some(output), Some(size)) = (name(0), name(32), size) else {
+                return Err(damaged());
+            };
+            let size = u64::from_le_bytes(size);
+            if size > LARGEST {
+                return Err(damaged());
+            }
+            let entry = CachedAction { action, output, size };
+            if present.contains(&action) {
+                io::copy(&mut (&mut decoder).take(size), &mut io::sink())?;
+                continue;
+            }
+            content.clear();
+            // No more than it needs; what a pack claims is believed only so far.
+            content.reserve_exact(usize::try_from(size.min(USUAL)).unwrap_or_default());
+            (&mut decoder).take(size).read_to_end(content)?;
+            if content.len() as u64 != size || CacheId::of(content) != output {
+                return Err(damaged());
+            }
+            cache.put_output(content)?;
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
 }
 
 #[cfg(test)]
@@ -114,10 +169,10 @@ mod tests {
     fn what_is_packed_is_installed() {
         let (_from, cache, entries) = filled(&[b"one", b"two", b""]);
         let mut pack = Vec::new();
-        write(&entries, &cache, &mut pack).unwrap();
+        Packer::default().write(&entries, &cache, &mut pack).unwrap();
         let (_to, other, _) = filled(&[]);
         let present = BTreeSet::from([entries[1].action]);
-        let installed = install(&pack[..], &other, &present).unwrap();
+        let installed = Unpacker::default().install(&pack[..], &other, &present).unwrap();
         assert_eq!(installed, [entries[0], entries[2]]);
         assert!(other.output(&entries[0].output).exists());
         assert!(!other.output(&entries[1].output).exists());
@@ -125,12 +180,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_used_again_makes_no_difference() {
+        let (_from, cache, entries) = filled(&[b"one", b"two"]);
+        let (packers, unpackers) = (Spares::<Packer>::default(), Spares::<Unpacker>::default());
+        for _ in 0..2 {
+            let mut pack = Vec::new();
+            packers.with(|packer| packer.write(&entries, &cache, &mut pack)).unwrap();
+            let mut alone = Vec::new();
+            Packer::default().write(&entries, &cache, &mut alone).unwrap();
+            assert_eq!(pack, alone);
+            let (_to, other, _) = filled(&[]);
+            let install = |pack: &[u8]| {
+                unpackers.with(|unpacker| unpacker.install(pack, &other, &BTreeSet::new()))
+            };
+            // What has failed is not used again.
+            install(&pack[..pack.len() - 1]).unwrap_err();
+            assert_eq!(install(&pack).unwrap(), entries);
+        }
+        assert_eq!(packers.0.lock().unwrap().len(), 1);
+        assert_eq!(unpackers.0.lock().unwrap().len(), 1);
+    }
+
+    #[test]
     fn damage_is_found() {
         let (_from, cache, entries) = filled(&[b"one", b"two"]);
         let mut pack = Vec::new();
-        write(&entries, &cache, &mut pack).unwrap();
+        Packer::default().write(&entries, &cache, &mut pack).unwrap();
         let (_to, other, _) = filled(&[]);
-        let install = |pack: &[u8]| install(pack, &other, &BTreeSet::new());
+        let install = |pack: &[u8]| Unpacker::default().install(pack, &other, &BTreeSet::new());
         for len in 0..pack.len() {
             install(&pack[..len]).unwrap_err();
         }
@@ -140,12 +217,12 @@ mod tests {
             std::fs::write(cache.output(&wrong.output), b"one").unwrap();
         });
         let mut pack = Vec::new();
-        write(&[wrong], &cache, &mut pack).unwrap();
+        Packer::default().write(&[wrong], &cache, &mut pack).unwrap();
         assert_eq!(install(&pack).unwrap_err().kind(), io::ErrorKind::InvalidData);
         for bytes in [&b"ko-go-pack 2\n"[..], b"", b"ko-go-pack 1\nnonsense"] {
             install(bytes).unwrap_err();
         }
         let far = CachedAction { size: 4, ..entries[0] };
-        assert!(write(&[far], &cache, Vec::new()).is_err());
+        assert!(Packer::default().write(&[far], &cache, Vec::new()).is_err());
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read};
 use std::path::Path;
 
 use golang::{BuildSettings, GoEnv};
@@ -12,6 +12,9 @@ use memchr::memmem::Finder;
 
 /// What an object of a package begins with.
 const OBJECT: &[u8] = b"!<arch>\n";
+
+/// How much of an output is looked through at once.
+const PIECE: usize = 256 << 10;
 
 /// What is asked of `go env`.
 pub(super) const NAMES: [&str; 6] =
@@ -63,8 +66,28 @@ impl Places {
     }
 
     /// Whether an output is an object that names none of them.
-    pub(super) fn may_leave(&self, output: &[u8]) -> bool {
-        output.starts_with(OBJECT) && !self.0.iter().any(|place| place.find(output).is_some())
+    pub(super) fn may_leave(&self, mut output: impl Read) -> io::Result<bool> {
+        let longest = self.0.iter().map(|place| place.needle().len()).max().unwrap_or_default();
+        let mut buffer = vec![0; OBJECT.len() + longest + PIECE];
+        let mut len = OBJECT.len();
+        output.read_exact(&mut buffer[..len])?;
+        if !buffer.starts_with(OBJECT) {
+            return Ok(false);
+        }
+        loop {
+            let read = output.read(&mut buffer[len..])?;
+            if read == 0 {
+                return Ok(true);
+            }
+            len += read;
+            if self.0.iter().any(|place| place.find(&buffer[..len]).is_some()) {
+                return Ok(false);
+            }
+            // What ends here may go on in the next piece.
+            let kept = longest.min(len);
+            buffer.copy_within(len - kept..len, 0);
+            len = kept;
+        }
     }
 }
 
@@ -101,12 +124,18 @@ mod tests {
         };
         let places =
             Places::of(&settings, &GoEnv::default(), &[Path::new("/var/ko")], Places::NAMES);
-        let may = |text: &str| places.may_leave(format!("!<arch>\n{text}").as_bytes());
+        let may = |text: &str| places.may_leave(format!("!<arch>\n{text}").as_bytes()).unwrap();
         assert!(may("example.com/app/cmd/x/main.go /home/ /home/somebodyelse/x /src/x"));
         assert!(!may("//line /home/somebody/x.go:1"));
         assert!(!may(&dir.path().join("src/other/x.go").to_string_lossy()));
         assert!(!may("/var/ko/x"));
-        assert!(!places.may_leave(b"go index v2\n"));
-        assert!(!places.may_leave(b""));
+        for at in PIECE - 40..PIECE + 40 {
+            let text = "x".repeat(at);
+            assert!(may(&text));
+            assert!(!may(&(text.clone() + "/var/ko/")), "{at}");
+            assert!(!may(&(text + "/var/ko/more")), "{at}");
+        }
+        assert!(!places.may_leave(&b"go index v2\n"[..]).unwrap());
+        assert!(places.may_leave(&b""[..]).is_err());
     }
 }

@@ -89,7 +89,7 @@ impl Site {
     /// Writes the pack and its record.
     async fn write(&self, from: &BuildCache, secret: Option<&SecretKey>) {
         let mut bytes = Vec::new();
-        pack::write(&self.objects, from, &mut bytes).unwrap();
+        pack::Packer::default().write(&self.objects, from, &mut bytes).unwrap();
         let digest = Digest::of(&bytes);
         let actions = self.objects.iter().map(|entry| Prefix::of(&entry.action)).collect();
         let pack = Pack { digest, size: bytes.len() as u64, raw: 22, actions };

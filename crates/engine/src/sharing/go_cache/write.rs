@@ -2,7 +2,7 @@
 //! cache does not have them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -19,9 +19,10 @@ use shared_cache::BlobId;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::contents::{self, Contents, Pack, Prefix};
+use super::pack::{Packer, Spares};
 use super::plan::{Object, plan};
 use super::private::{Places, is_object};
-use super::{Built, ask, build_cache, pack};
+use super::{Built, ask, build_cache};
 use crate::sharing::{Member, OutcomeKey, Sharing, seconds};
 
 /// Packs that are made at once.
@@ -116,10 +117,11 @@ impl Sharing {
         let mut packs = planned.kept;
         let store = self.store.clone();
         let dir = blocking(move || store.temp_dir()).await.ok()?;
+        let packers = Arc::new(Spares::default());
         let made = stream::iter(planned.new).map(|places| {
             let entries =
                 places.iter().filter_map(|&at| linked.actions.get(&positions[at]).copied());
-            make(entries.collect(), linked, dir.path())
+            make(entries.collect(), linked, &packers, dir.path())
         });
         let made: Vec<Option<Made>> = made.buffered(AT_ONCE).try_collect().await.ok()?;
         let made: Vec<Made> = made.into_iter().flatten().collect();
@@ -173,20 +175,21 @@ async fn still_there(member: &Member, mut packs: Vec<Pack>) -> Option<Vec<Pack>>
 async fn make(
     mut entries: Vec<CachedAction>,
     linked: &Arc<Linked>,
+    packers: &Arc<Spares<Packer>>,
     dir: &Path,
 ) -> io::Result<Option<Made>> {
-    let (linked, dir) = (Arc::clone(linked), dir.to_owned());
+    let (linked, packers, dir) = (Arc::clone(linked), Arc::clone(packers), dir.to_owned());
     blocking(move || {
         entries.retain(|entry| {
-            let content = fs::read(linked.cache.output(&entry.output));
-            content.is_ok_and(|content| linked.places.may_leave(&content))
+            let content = File::open(linked.cache.output(&entry.output));
+            content.and_then(|content| linked.places.may_leave(content)).unwrap_or(false)
         });
         if entries.is_empty() {
             return Ok(None);
         }
         let (file, path) = NamedTempFile::new_in(dir)?.into_parts();
         let mut hashing = Hashing { file: BufWriter::new(file), hasher: Hasher::new() };
-        pack::write(&entries, &linked.cache, &mut hashing)?;
+        packers.with(|packer| packer.write(&entries, &linked.cache, &mut hashing))?;
         hashing.flush()?;
         let (digest, size) = (hashing.hasher.digest(), hashing.hasher.size());
         let raw = entries.iter().map(|entry| entry.size).sum();
