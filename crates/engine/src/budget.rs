@@ -42,6 +42,11 @@ impl Limits {
         let locks = self.descriptors.saturating_sub(OTHER_FILES);
         (locks / 2 / self.jobs.max(1)).max(1)
     }
+
+    /// How many requests to one registry may wait for an answer: each has a socket.
+    pub(crate) fn requests(&self) -> usize {
+        (self.descriptors.saturating_sub(OTHER_FILES) / 4).max(2)
+    }
 }
 
 /// A unit of memory, in bytes.
@@ -161,12 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn few_descriptors_are_few_programs() {
+    fn few_descriptors_are_few_programs_and_requests() {
         for (descriptors, jobs, programs) in
             [(16, 2, 1), (64, 8, 1), (64, 2, 6), (1024, 8, 61), (1024, 0, 492)]
         {
             let limits = Limits { jobs, descriptors, ..Limits::default() };
             assert_eq!(limits.programs(), programs, "{descriptors} {jobs}");
+        }
+        for (descriptors, requests) in [(16, 2), (64, 6), (1024, 246)] {
+            let limits = Limits { descriptors, ..Limits::default() };
+            assert_eq!(limits.requests(), requests, "{descriptors}");
         }
     }
 

@@ -6,6 +6,7 @@ use oci::Repository;
 use registry::{Client, ClientOptions, MirrorAnswer, MirrorObserver, Watcher};
 use store::Store;
 
+use crate::budget::Limits;
 use crate::error::Error;
 use crate::events::{Event, Observer};
 use crate::options::Network;
@@ -22,6 +23,7 @@ impl Clients {
     /// about a registry once.
     pub(super) fn new(
         network: &Network,
+        limits: &Limits,
         store: &Store,
         observer: &Observer,
     ) -> Result<Self, Error> {
@@ -33,12 +35,14 @@ impl Clients {
             network.keychain.watch(watcher);
         }
         let client = |skip_verify| {
+            let options = network.client_options();
             let options = ClientOptions {
                 skip_verify,
+                max_requests: options.max_requests.min(limits.requests()),
                 memory: Some(store.clone()),
                 mirror_observer: Some(mirror_observer(observer)),
                 watcher: watcher.clone(),
-                ..network.client_options()
+                ..options
             };
             Client::new(options, Arc::clone(&network.keychain)).map_err(Error::Network)
         };

@@ -93,7 +93,7 @@ impl Engine {
         let store = opened.store.clone();
         let clients = match before {
             Some(before) => before.clients.clone(),
-            None => Clients::new(&options.network, &store, &observer)?,
+            None => Clients::new(&options.network, &options.limits, &store, &observer)?,
         };
         let follow =
             || Followed::new(&options.work_dir, &options.build.builds, &options.environment);
