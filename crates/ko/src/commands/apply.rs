@@ -13,7 +13,7 @@ use super::watch::{self, Made, Rounds};
 use super::{dry_run, kubectl, resolve, session};
 use crate::cli::{ApplyArgs, WatchArgs, Watched};
 use crate::environment::Process;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Kind, Result};
 use crate::{settings, signals};
 
 /// Empty documents that kubectl gets at once: without a first byte, some
@@ -54,7 +54,7 @@ fn pipe(process: &Process, verbose: bool, verb: &str, arguments: &ApplyArgs) -> 
     let pipe = io::pipe().map_err(|error| CommandError::of(&error).context("running kubectl"));
     let (reader, stdin) = pipe?;
     let mut stdin = Some(Arc::new(stdin));
-    let mut begun = false;
+    let (mut begun, mut has_all) = (false, false);
     let mut running = kubectl::Running::start(command(&program, verb, arguments, reader))?;
     // kubectl reports what it refuses by its exit status.
     let _ = feed(stdin.as_ref(), "---\n".repeat(PRIMING).as_bytes());
@@ -88,6 +88,7 @@ fn pipe(process: &Process, verbose: bool, verb: &str, arguments: &ApplyArgs) -> 
                 .map_err(|error| session::unresolved(&error, engine.work_dir()))?;
             match resolved {
                 Some(resolved) => {
+                    has_all = true;
                     reports.published(&resolved.published, engine.counters());
                     resolve::write(&arguments.files, &arguments.publish, &resolved).await
                 }
@@ -105,8 +106,14 @@ fn pipe(process: &Process, verbose: bool, verb: &str, arguments: &ApplyArgs) -> 
     }
     drop(stdin);
     let status = running.wait()?;
-    done?;
-    check(status, verb)
+    let checked = check(status, verb);
+    match done {
+        // What kubectl has made of all that it was given counts.
+        Err(error) if has_all && matches!(error.kind(), Kind::Interrupted(_)) => {
+            checked.and(Err(error))
+        }
+        done => done.and(checked),
+    }
 }
 
 fn command(program: &Path, verb: &str, arguments: &ApplyArgs, input: PipeReader) -> Command {
