@@ -171,6 +171,9 @@ fn go_may_ask_for_something() {
         keyboard.write_all(b"secret\n").unwrap();
     }
     let _ = running.wait().success();
+    // What is on the screen is read by another thread.
+    let built = || plain(&seen.lock().unwrap()).contains(" built example.com/app ");
+    wait_for("the last line", built);
     let words = fs::read_to_string(fixture.sandbox.tmp().join("words")).unwrap();
     assert_eq!(words, "list secret\nbuild secret\n");
     let seen = seen.lock().unwrap().clone();
@@ -179,5 +182,4 @@ fn go_may_ask_for_something() {
         let (_, rest) = seen.split_once(asked).unwrap();
         assert!(rest.starts_with("\r\n"), "something was drawn: {seen:?}");
     }
-    assert!(plain(&seen).contains(" built example.com/app "), "{seen:?}");
 }
