@@ -74,8 +74,7 @@ fn go_is_interrupted_and_may_clean_up() {
          echo at work >&3\n\
          while :; do sleep 0.05; done",
     );
-    // As long as a machine with too much to do may take.
-    let cancel = Cancel::with_grace(Duration::from_secs(60));
+    let cancel = Cancel::new();
     cancelled_at_work(&tree, &go, &settings(&tree.path), &cancel, &pipe);
     assert_eq!(tree.read("fake/go.trap"), "cleaned\n");
 
