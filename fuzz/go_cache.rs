@@ -21,7 +21,9 @@ pub(crate) fn contents(record: &[u8], key: &OutcomeKey) {
 pub(crate) fn pack(pack: &[u8]) {
     let dir = tempfile::tempdir_in("/dev/shm").expect("memory");
     let cache = golang::BuildCache::new(dir.path());
-    let Ok(entries) = pack::Unpacker::default().install(pack, &cache, &BTreeSet::new()) else { return };
+    let Ok(entries) = pack::Unpacker::default().install(pack, &cache, &BTreeSet::new()) else {
+        return;
+    };
     for entry in entries {
         let content = std::fs::read(cache.output(&entry.output)).expect("it is there");
         assert_eq!(content.len() as u64, entry.size);

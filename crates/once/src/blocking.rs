@@ -18,6 +18,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     let task = tokio::task::spawn_blocking(work);
     match wait.await {
         Ok(done) => done,
+        // It has panicked, or never begins.
         Err(_) => {
             joined(task).await;
             std::future::pending().await

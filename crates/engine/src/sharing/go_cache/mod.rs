@@ -37,8 +37,8 @@ pub(crate) use self::write::Command;
 use super::{CHUNKS, OutcomeKey, Sharing};
 use crate::events::Event;
 
-/// Packs that are fetched at once. Each takes 16 MiB to be inflated, and as much as the
-/// largest of its objects has: 23 MB of Kubernetes' packages.
+/// How many packs are fetched at once. Each takes 16 MiB to be inflated and the size of its
+/// largest object, such as 23 MB for one of Kubernetes' packages.
 const AT_ONCE: usize = 2;
 
 /// How often it is asked whether fetching is still worth it.

@@ -26,15 +26,15 @@ const WINDOW: u32 = 24;
 /// How large an object may be; the largest of Kubernetes has 30 MB.
 const LARGEST: u64 = 512 << 20;
 
-/// How large most are at most.
-const USUAL: u64 = 32 << 20;
+/// How much room a pack gets for an object by naming its size alone.
+const RESERVED: u64 = 32 << 20;
 
-/// What one pack was worked on with, for the next one. It takes some 20 MiB, and an
-/// allocator may keep that much for each thread that has given it back.
+/// Contexts and buffers that are used for one pack after another. They take some 20 MiB
+/// each, and an allocator may hold on to that much for each thread that frees one.
 pub(super) struct Spares<T>(Mutex<Vec<T>>);
 
 impl<T: Default> Spares<T> {
-    /// Works with what is spare. After an error it is in no state to be used again.
+    /// Works with a spare one, or a new one. After an error it cannot be used again.
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> io::Result<R>) -> io::Result<R> {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut spare = spare.unwrap_or_default();
@@ -134,8 +134,8 @@ impl Unpacker {
                 continue;
             }
             content.clear();
-            // No more than it needs; what a pack claims is believed only so far.
-            content.reserve_exact(usize::try_from(size.min(USUAL)).unwrap_or_default());
+            // A vector that grows takes up to twice as much.
+            content.reserve_exact(usize::try_from(size.min(RESERVED)).unwrap_or_default());
             (&mut decoder).take(size).read_to_end(content)?;
             if content.len() as u64 != size || CacheId::of(content) != output {
                 return Err(damaged());
