@@ -23,6 +23,9 @@ pub fn ours(given: Option<&Path>, profile: &str) -> Result<PathBuf> {
     cargo.args(["build", "--locked", "--package", "ko", "--profile", profile]);
     if profile == "release" {
         map_paths(&mut cargo);
+    } else {
+        // With the features of the whole suite, so that nothing is compiled twice for it.
+        cargo.args(["--package", "workspace-hack", "--package", "ko-report", "--features", "schema"]);
     }
     step::run(&mut cargo)?;
     let this = std::env::current_exe();

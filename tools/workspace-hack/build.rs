@@ -1,0 +1,3 @@
+//! Nothing: the dependencies are what counts.
+
+fn main() {}
