@@ -50,15 +50,24 @@ fn compile(toolchain: &str, os: &str, into: &Tree, module_cache: &str) -> Vec<Pa
 #[test]
 fn ten_public_programs_are_read_as_go_reads_them() {
     let module_cache = module_cache();
-    for (toolchain, os) in ["local"].iter().chain(&TOOLCHAINS).zip(["linux", "darwin", "windows"]) {
-        let tree = Tree::new(&[]);
-        let programs = compile(toolchain, os, &tree, &module_cache);
-        assert_eq!(programs.len(), PROGRAMS.len(), "{programs:?}");
-        for program in programs {
-            let info = assert_as_go_says(&program);
-            assert!(*toolchain == "local" || info.go_version == *toolchain, "{info:?}");
-            assert!(info.main.is_some_and(|main| main.sum.starts_with("h1:")), "{program:?}");
-            assert!(info.settings.contains(&("GOOS".to_owned(), os.to_owned())), "{program:?}");
+    let releases = ["local"].into_iter().chain(TOOLCHAINS);
+    // A link keeps one processor busy.
+    std::thread::scope(|scope| {
+        for (toolchain, os) in releases.zip(["linux", "darwin", "windows"]) {
+            let module_cache = &module_cache;
+            scope.spawn(move || programs_of(toolchain, os, module_cache));
         }
+    });
+}
+
+fn programs_of(toolchain: &str, os: &str, module_cache: &str) {
+    let tree = Tree::new(&[]);
+    let programs = compile(toolchain, os, &tree, module_cache);
+    assert_eq!(programs.len(), PROGRAMS.len(), "{programs:?}");
+    for program in programs {
+        let info = assert_as_go_says(&program);
+        assert!(toolchain == "local" || info.go_version == toolchain, "{info:?}");
+        assert!(info.main.is_some_and(|main| main.sum.starts_with("h1:")), "{program:?}");
+        assert!(info.settings.contains(&("GOOS".to_owned(), os.to_owned())), "{program:?}");
     }
 }
