@@ -100,7 +100,11 @@ fn tool(name: &str, words: &[impl AsRef<str>]) -> Result<()> {
 /// The call of a tool of this workspace.
 fn command(name: &str, words: &[impl AsRef<str>]) -> Command {
     let mut cargo = step::cargo();
-    cargo.args(["run", "--quiet", "--locked", "--package", name, "--"]);
-    cargo.args(words.iter().map(AsRef::as_ref));
+    cargo.args(["run", "--quiet", "--locked", "--package", name]);
+    if name == "bench" {
+        // Its registry takes part in what is measured.
+        cargo.arg("--release");
+    }
+    cargo.arg("--").args(words.iter().map(AsRef::as_ref));
     cargo
 }
