@@ -97,8 +97,8 @@ pub(crate) fn ask(cases: &[Case]) -> Vec<Answer> {
                     .collect();
                 let request =
                     json!({"Files": files, "Selector": case.selector, "Stream": case.stream});
-                serde_json::to_writer(&mut stdin, &request).unwrap();
-                stdin.write_all(b"\n").unwrap();
+                // In one piece: serde writes each character of its own.
+                stdin.write_all(format!("{request}\n").as_bytes()).unwrap();
             }
         });
         stdout.lines().map(|line| answer(&line.unwrap())).collect::<Vec<_>>()
