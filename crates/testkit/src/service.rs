@@ -24,11 +24,28 @@ pub fn spawn(mut command: Command) -> Child {
 
 /// Ends a child as its service manager would, and waits for it.
 pub fn stop(child: &mut Child) {
+    ask_to_end(child);
+    let _ = child.wait();
+}
+
+/// Ends a child that has nothing to put away, though some take half a minute when they are
+/// asked.
+pub fn end(child: &mut Child) {
+    ask_to_end(child);
+    let deadline = Instant::now() + Duration::from_millis(300);
+    while child.try_wait().is_ok_and(|status| status.is_none()) {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn ask_to_end(child: &mut Child) {
     if child.try_wait().is_ok_and(|status| status.is_none()) {
         let kill = format!("kill {}", child.id());
         let _ = Command::new("sh").args(["-c", &kill]).status();
     }
-    let _ = child.wait();
 }
 
 /// Waits until a service answers a command.
@@ -70,7 +87,7 @@ pub fn wait_for(what: &str, come: impl FnMut() -> bool) {
 }
 
 /// The same, with more to say if it does not come. Other programs tell nobody that
-/// they are ready: this is the one place where tests ask again and again.
+/// they are ready: here tests ask again and again.
 ///
 /// # Panics
 /// If it does not come.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use tempfile::TempDir;
-use testkit::service::{spawn, stop, wait_or};
+use testkit::service::{end, spawn, wait_or};
 
 /// A program that listens, with a directory of its own.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Program {
 
     /// Ends it before the test is over.
     pub(crate) fn stop(&mut self) {
-        stop(&mut self.process);
+        end(&mut self.process);
     }
 }
 

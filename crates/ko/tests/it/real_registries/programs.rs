@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 use tempfile::TempDir;
-use testkit::service::{run, spawn, stop, wait_or};
+use testkit::service::{end, run, spawn, wait_or};
 use testkit::tokens::{ISSUER, SERVICE, TokenServer};
 
 use super::pki::Pki;
@@ -78,7 +78,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        stop(&mut self.process);
+        end(&mut self.process);
     }
 }
 
