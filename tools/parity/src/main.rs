@@ -49,9 +49,10 @@ struct Options {
     /// Our ko [default: built now]
     #[arg(long, value_name = "PATH")]
     ours: Option<PathBuf>,
-    /// Only the cases that match, such as `kodata/*`
+    /// Only the cases that match, such as `kodata/*`, or that do not, such as `!kodata/*`; may be
+    /// given several times
     #[arg(long, value_name = "GLOB")]
-    case: Option<String>,
+    case: Vec<String>,
     /// Lists the cases and runs none
     #[arg(long)]
     list: bool,
@@ -59,7 +60,7 @@ struct Options {
     #[arg(long)]
     breakages: bool,
     /// Only a part of the cases, spread over all of them, and those that breakages need
-    #[arg(long, conflicts_with = "case")]
+    #[arg(long)]
     core: bool,
     /// Writes docs/parity.md and runs nothing
     #[arg(long)]
@@ -101,15 +102,13 @@ fn main() -> ExitCode {
 /// mistake that goes unnoticed.
 fn run(options: &Options) -> Result<()> {
     let mut cases = cases::all();
-    if let Some(pattern) = &options.case {
-        cases.retain(|case| glob::matches(pattern, &case.name));
-    }
     if options.docs {
         return docs::write(&cases);
     }
     if options.core {
         cases = core(cases);
     }
+    cases.retain(|case| is_wanted(&options.case, &case.name));
     if options.list {
         list(&cases);
         return Ok(());
@@ -132,6 +131,14 @@ fn run(options: &Options) -> Result<()> {
     }
     docs::check(&programs)?;
     suite::run(&cases, &programs, jobs, options.breakages)
+}
+
+/// Whether a case matches one of the patterns, if there are any, and none of those with `!`.
+fn is_wanted(patterns: &[String], name: &str) -> bool {
+    let (not, only): (Vec<&str>, Vec<&str>) =
+        patterns.iter().map(String::as_str).partition(|pattern| pattern.starts_with('!'));
+    let matches = |pattern: &&str| glob::matches(pattern.trim_start_matches('!'), name);
+    (only.is_empty() || only.iter().any(matches)) && !not.iter().any(matches)
 }
 
 /// Every fifth case, and all that a mistake is made in.
@@ -170,4 +177,25 @@ fn oracle(options: &Options) -> Result<PathBuf> {
         return Err(Error::Missing(format!("{path} is ko {version}, and {wanted} is needed")));
     }
     ko::absolute(&ko)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_wanted;
+
+    #[test]
+    fn patterns_choose_and_leave_out() {
+        for (patterns, name, expected) in [
+            (&[][..], "kodata/none", true),
+            (&["kodata/*"], "kodata/none", true),
+            (&["kodata/*"], "base/none", false),
+            (&["kodata/*", "base/*"], "base/none", true),
+            (&["kodata/*", "!kodata/none"], "kodata/none", false),
+            (&["!kodata/none"], "kodata/none", false),
+            (&["!kodata/none"], "base/none", true),
+        ] {
+            let patterns: Vec<String> = patterns.iter().map(|&text| text.to_owned()).collect();
+            assert_eq!(is_wanted(&patterns, name), expected, "{patterns:?} {name}");
+        }
+    }
 }

@@ -25,7 +25,8 @@ pub fn ours(given: Option<&Path>, profile: &str) -> Result<PathBuf> {
         map_paths(&mut cargo);
     } else {
         // With the features of the whole suite, so that nothing is compiled twice for it.
-        cargo.args(["--package", "workspace-hack", "--package", "ko-report", "--features", "schema"]);
+        cargo.args(["--package", "workspace-hack"]);
+        cargo.args(["--package", "ko-report", "--features", "schema"]);
     }
     step::run(&mut cargo)?;
     let this = std::env::current_exe();

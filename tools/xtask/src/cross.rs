@@ -14,8 +14,8 @@ use std::process::Command;
 use clap::Args;
 use toolkit::{Error, Result, ko, machine, step};
 
-use crate::setup;
-use emulate::Host;
+use crate::{setup, tool};
+use emulate::{Emulator, Host};
 use toolchain::{Toolchain, target_dir};
 
 /// What `cargo xtask cross` takes.
@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// Builds as for a release
     #[arg(long)]
     release: bool,
+    /// Runs the core of the parity suite too, where something runs the target
+    #[arg(long)]
+    core: bool,
     /// The ko of this machine whose images are compared with; built now if not given
     #[arg(long, value_name = "PATH")]
     native: Option<PathBuf>,
@@ -77,6 +80,34 @@ fn named(triple: &str) -> std::result::Result<&'static Target, String> {
     })
 }
 
+/// The groups of cases that a host could make different, and that take no container engine.
+const CASES: [&str; 12] = [
+    "base/*",
+    "builds/*",
+    "config/*",
+    "image/*",
+    "kodata/*",
+    "module/*",
+    "name/*",
+    "platform/*",
+    "publish/*",
+    "settings/*",
+    "tarball/*",
+    "template/*",
+];
+
+/// Those that cannot come out in wine: it shows what a link leads to, Windows has no names with
+/// `"`, `<`, `\\` or a tab, and there is no git, whose commit the templates' programs have.
+const NOT_IN_WINE: [&str; 7] = [
+    "!kodata/names",
+    "!kodata/windows",
+    "!template/break",
+    "!template/git-*",
+    "!template/range",
+    "!template/raw",
+    "!template/slice",
+];
+
 /// This machine, for which nothing is built here.
 const HERE: &str = "this machine";
 
@@ -108,12 +139,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if hosts.is_empty() {
         return Ok(());
     }
-    let musl = hosts.iter().find(|host| host.triple.ends_with("musl") && host.is_native());
+    let musl = hosts.iter().find(|host| host.triple.ends_with("musl") && host.emulator.is_none());
     if let Some(musl) = musl {
         names(&musl.ko)?;
     }
     hosts.insert(0, Host::of(HERE, ko::ours(options.native.as_deref(), "dev")?)?);
-    trial::run(&hosts)
+    trial::run(&hosts)?;
+    if options.core { hosts[1..].iter().try_for_each(core) } else { Ok(()) }
+}
+
+/// Compares what a host's ko does with what ko itself does on this machine, in the core of
+/// the cases.
+fn core(host: &Host) -> Result<()> {
+    setup::oracle()?;
+    let ko = host.ko.to_string_lossy();
+    let mut words = vec!["--core", "--ours", &*ko];
+    words.extend(CASES.iter().flat_map(|group| ["--case", group]));
+    if host.emulator == Some(Emulator::Wine) {
+        words.extend(NOT_IN_WINE.iter().flat_map(|case| ["--case", case]));
+    }
+    tool("parity", &words)
 }
 
 /// Tries how a static ko finds registries, where a network of its own can be had.

@@ -83,8 +83,8 @@ const PUBLIC_API: &str = "cargo-public-api@0.52.0";
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
     packages()?;
+    oracle()?;
     let tools = step::tools();
-    install_program(&format!("github.com/google/ko@{}", ko::VERSION), &tools)?;
     let cosign = format!("github.com/sigstore/cosign/v3/cmd/cosign@{COSIGN_VERSION}");
     install_program(&cosign, &tools)?;
     install_program(GORELEASER, &tools)?;
@@ -96,6 +96,11 @@ pub(crate) fn run() -> Result<()> {
     install_azurite()?;
     public_api()?;
     kube::prepare()
+}
+
+/// Installs the ko that ours is compared with.
+pub(crate) fn oracle() -> Result<()> {
+    install_program(&format!("github.com/google/ko@{}", ko::VERSION), &step::tools())
 }
 
 /// Installs the programs that are missing.

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use toolkit::file::write;
 use toolkit::{Error, Result, go, step};
@@ -19,106 +19,105 @@ const ARM64: &str = "/usr/aarch64-linux-gnu";
 /// The parts of `go` that build programs without C.
 const TOOLS: [&str; 3] = ["asm", "compile", "link"];
 
-/// A host, and its ko.
+/// A host.
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) triple: &'static str,
+    /// Its ko, or a script that has an emulator run it.
     pub(super) ko: PathBuf,
-    kind: Kind,
+    pub(super) emulator: Option<Emulator>,
 }
 
-#[derive(Debug)]
-enum Kind {
-    /// This machine runs it.
-    Native,
-    Qemu {
-        goroot: PathBuf,
-    },
-    Wine {
-        goroot: PathBuf,
-        prefix: PathBuf,
-    },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Emulator {
+    Qemu,
+    Wine,
 }
 
 impl Host {
     /// The host of a target's binary, with all that emulates it.
     pub(super) fn of(triple: &'static str, ko: PathBuf) -> Result<Self> {
-        let kind = if triple.contains("windows") {
-            Kind::Wine { goroot: goroot("windows", "amd64")?, prefix: wine()? }
+        let (emulator, lines) = if triple.contains("windows") {
+            (Emulator::Wine, in_wine(&ko)?)
         } else if triple.starts_with("aarch64") && !cfg!(target_arch = "aarch64") {
             setup::install(&[(QEMU, "qemu-user-static")])?;
-            Kind::Qemu { goroot: goroot("linux", "arm64")? }
+            (Emulator::Qemu, format!("exec {QEMU} -L {ARM64} '{}' \"$@\"\n", ko.display()))
         } else {
-            Kind::Native
+            return Ok(Self { triple, ko, emulator: None });
         };
-        Ok(Self { triple, ko, kind })
+        let path = step::tools().join("cross").join(format!("ko-{triple}"));
+        script(&path, &lines)?;
+        Ok(Self { triple, ko: path, emulator: Some(emulator) })
     }
 
-    /// Whether this machine runs it as it is.
-    pub(super) fn is_native(&self) -> bool {
-        matches!(self.kind, Kind::Native)
-    }
-
-    /// A call of its ko, with caches and a home below a directory.
-    pub(super) fn ko(&self, dir: &Path) -> Command {
-        let path = std::env::var("PATH").unwrap_or_default();
-        let mut command = match &self.kind {
-            Kind::Native => Command::new(&self.ko),
-            Kind::Qemu { .. } => qemu(&self.ko),
-            Kind::Wine { prefix, .. } => wine64(prefix, &[&self.ko]),
+    /// The directory of a `go` for the host, if `PATH` has none that it can use.
+    pub(super) fn go(&self) -> Result<Option<PathBuf>> {
+        let (system, processor) = match self.emulator {
+            None => return Ok(None),
+            Some(Emulator::Qemu) => ("linux", "arm64"),
+            Some(Emulator::Wine) => ("windows", "amd64"),
         };
-        let as_seen = |path: PathBuf| match &self.kind {
-            Kind::Wine { .. } => format!("Z:{}", path.display()).replace('/', "\\"),
-            Kind::Native | Kind::Qemu { .. } => path.display().to_string(),
-        };
-        command.env_clear().envs(go::SETTINGS).env("GOPROXY", "off");
-        match &self.kind {
-            Kind::Native => command.env("PATH", path),
-            Kind::Qemu { goroot } => {
-                command.env("PATH", format!("{}:{path}", goroot.join("bin").display()))
-            }
-            Kind::Wine { goroot, prefix } => {
-                command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all").env("PATH", path);
-                // Without, wine makes other names of those beyond ASCII.
-                command.env("LC_ALL", "C.UTF-8");
-                command.env("WINEPATH", as_seen(goroot.join("bin")))
-            }
-        };
-        for (name, place) in [
-            ("HOME", "home"),
-            ("USERPROFILE", "home"),
-            ("LOCALAPPDATA", "cache"),
-            ("APPDATA", "config"),
-            // wine says itself where LOCALAPPDATA is.
-            ("KOCACHE", "cache/ko"),
-            ("GOCACHE", "cache/go-build"),
-            ("GOPATH", "home/go"),
-        ] {
-            command.env(name, as_seen(dir.join(place)));
-        }
-        command
+        Ok(Some(goroot(system, processor)?.join("bin")))
     }
 }
 
-/// A program of arm64. It starts others only through a script that says how.
-fn qemu(program: &Path) -> Command {
-    let mut command = Command::new(QEMU);
-    command.args(["-L", ARM64]).arg(program);
-    command
+impl Drop for Host {
+    fn drop(&mut self) {
+        if self.emulator == Some(Emulator::Wine) {
+            // It ends by itself, too.
+            let _ended = wineserver("-k").status();
+        }
+    }
+}
+
+/// What a script says so that a ko for Windows finds `go` and its directories.
+fn in_wine(ko: &Path) -> Result<String> {
+    let (prefix, go) = (wine()?, goroot("windows", "amd64")?.join("bin"));
+    // It stays ten minutes without use, and so do Windows' services, which take seconds to
+    // start: now, as they would hold the pipes of the first that needs them.
+    step::run(&mut wineserver("-p600"))?;
+    let mut services = Command::new(WINE);
+    services.arg("wineboot").env("WINEPREFIX", &prefix).env("WINEDEBUG", "-all");
+    step::run(services.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))?;
+    Ok(format!(
+        "for name in HOME USERPROFILE LOCALAPPDATA APPDATA TMP TEMP KOCACHE GOCACHE GOPATH DOCKER_CONFIG; do
+  eval \"value=\\$$name\"
+  case $value in /*) export \"$name=Z:$(printf %s \"$value\" | tr / '\\\\')\" ;; esac
+done
+# Without, wine makes other names of those beyond ASCII.
+export LC_ALL=C.UTF-8 WINEDEBUG=-all WINEPREFIX='{}' WINEPATH='{}'
+exec {WINE} '{}' \"$@\"
+",
+        prefix.display(),
+        format!("Z:{}", go.display()).replace('/', "\\"),
+        ko.display()
+    ))
+}
+
+/// Writes a script that anybody may run.
+fn script(path: &Path, lines: &str) -> Result<()> {
+    write(path, &format!("#!/bin/sh\n{lines}"))?;
+    step::run(Command::new("chmod").arg("755").arg(path))
 }
 
 /// Debian's wine for 64 bits, which is in no directory of PATH.
 const WINE: &str = "/usr/lib/wine/wine64";
 
-fn wine64(prefix: &Path, words: &[&Path]) -> Command {
-    let mut command = Command::new(WINE);
-    command.args(words).env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
+/// What wine's programs share.
+fn wineserver(word: &str) -> Command {
+    let mut command = Command::new("/usr/lib/wine/wineserver64");
+    command.arg(word).env("WINEPREFIX", prefix());
     command
 }
 
-/// A home for wine, made if it is missing.
+/// wine's home.
+fn prefix() -> PathBuf {
+    step::tools().join("cross/wine")
+}
+
+/// Makes wine's home if it is missing.
 fn wine() -> Result<PathBuf> {
-    let prefix = step::tools().join("cross/wine");
+    let prefix = prefix();
     let library = prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
     if library.exists() {
         return Ok(prefix);
@@ -127,8 +126,9 @@ fn wine() -> Result<PathBuf> {
         setup::install(&[("wine64", "wine64")])?;
     }
     create(&prefix)?;
-    let mut boot = wine64(&prefix, &[]);
-    step::run(boot.args(["wineboot", "--init"]))?;
+    let mut boot = Command::new(WINE);
+    boot.args(["wineboot", "--init"]).env("WINEPREFIX", &prefix).env("WINEDEBUG", "-all");
+    step::run(&mut boot)?;
     let source = step::workspace().join("tools/xtask/src/cross/bcryptprimitives.c");
     let mut gcc = Command::new("x86_64-w64-mingw32-gcc");
     gcc.args(["-O1", "-shared", "-o"]).arg(&library).arg(source).arg("-ladvapi32");
@@ -164,12 +164,8 @@ fn goroot(system: &str, processor: &str) -> Result<PathBuf> {
             // What is no program of this machine is started by one that is.
             let program = place.with_extension("real");
             build.arg(&program);
-            let script = format!(
-                "#!/bin/sh\nexec {QEMU} -0 \"$0\" -L {ARM64} '{}' \"$@\"\n",
-                program.display()
-            );
-            write(&place, &script)?;
-            step::run(Command::new("chmod").arg("755").arg(&place))?;
+            let path = program.display();
+            script(&place, &format!("exec {QEMU} -0 \"$0\" -L {ARM64} '{path}' \"$@\"\n"))?;
         }
         step::run(build.arg(format!("cmd/{name}")))?;
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use testkit::base::{Image, Index};
 use testkit::registry::TestRegistry;
-use toolkit::{Error, Result, step};
+use toolkit::{Error, Result, go, step};
 
 use super::emulate::Host;
 
@@ -31,7 +31,7 @@ pub(super) fn run(hosts: &[Host]) -> Result<()> {
         let mut turns = Vec::new();
         // Twice: the second time, what the first has left behind is found to be fresh.
         for turn in ["first", "second"] {
-            let mut ko = host.ko(dir.path());
+            let mut ko = ko(host, dir.path())?;
             ko.args(WORDS).current_dir(dir.path().join("work"));
             ko.env("KO_DOCKER_REPO", format!("{}/{repository}", registry.host()));
             ko.env("KO_DEFAULTBASEIMAGE", format!("{}/base", registry.host()));
@@ -66,6 +66,30 @@ pub(super) fn run(hosts: &[Host]) -> Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+/// A call of a host's ko, with its `go`, and with caches and a home below a directory.
+fn ko(host: &Host, dir: &Path) -> Result<Command> {
+    let mut command = Command::new(&host.ko);
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = match host.go()? {
+        Some(go) => format!("{}:{path}", go.display()),
+        None => path,
+    };
+    command.env_clear().envs(go::SETTINGS).env("GOPROXY", "off").env("PATH", path);
+    for (name, place) in [
+        ("HOME", "home"),
+        ("USERPROFILE", "home"),
+        ("LOCALAPPDATA", "cache"),
+        ("APPDATA", "config"),
+        // wine says itself where LOCALAPPDATA is.
+        ("KOCACHE", "cache/ko"),
+        ("GOCACHE", "cache/go-build"),
+        ("GOPATH", "home/go"),
+    ] {
+        command.env(name, dir.join(place));
+    }
+    Ok(command)
 }
 
 /// A module with two programs, files of many modes and names, and a configuration as a
