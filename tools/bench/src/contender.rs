@@ -15,6 +15,7 @@ use crate::checkout;
 use crate::fixture::Written;
 use crate::gocache;
 use crate::measure::Sample;
+use crate::runner;
 use crate::scenario::{Change, Scenario};
 use crate::session::{LOOP, Session};
 use crate::target::{self, Target};
@@ -119,6 +120,9 @@ impl Contender {
             sandbox.set("SSL_CERT_FILE", &path);
             sandbox.docker_config(&target::credentials(host));
         }
+        if scenario.runner {
+            runner::set_up(&mut sandbox, scenario);
+        }
         let fixture = scenario.fixture.write(&sandbox, host)?;
         let target = Target::start(scenario.to, &mut sandbox)?;
         let session = RefCell::default();
@@ -141,6 +145,10 @@ impl Contender {
             std::fs::write(&path, text).map_err(|source| Error::File { path, source })
         };
         let dir = &self.fixture.dir;
+        if scenario.runner {
+            checkout::renew(&self.sandbox, dir)?;
+            runner::empty(&self.sandbox, &self.go_cache)?;
+        }
         match scenario.change {
             Change::None => Ok(()),
             Change::Source { dir: below, package } | Change::Longer { dir: below, package } => {
@@ -150,7 +158,11 @@ impl Contender {
                     "package {package}\n\nfunc init() {{\n\tif len(edit) == 0 {{\n\t\t\
                      {statements}panic(edit)\n\t}}\n}}\n\nvar edit = \"edit {round}\"\n"
                 );
-                write(dir.join(below).join("edited_by_bench.go"), text)
+                write(dir.join(below).join("edited_by_bench.go"), text)?;
+                if scenario.commits {
+                    runner::commit(dir);
+                }
+                Ok(())
             }
             Change::Kodata => {
                 write(dir.join("kodata/000/00000.txt"), format!("edit {round}\n").repeat(1000))
@@ -171,6 +183,32 @@ impl Contender {
         }
     }
 
+    /// Builds once what comes before the change, for the destination and for what is to
+    /// speed up the next machine.
+    pub(crate) fn fill(
+        &mut self,
+        scenario: &Scenario,
+        registry: &TestRegistry,
+        checker: &mut Checker,
+    ) -> Result<()> {
+        gocache::empty(&self.sandbox.kocache())?;
+        checkout::renew(&self.sandbox, &self.fixture.dir)?;
+        let cache = format!("oci://{}/cache", registry.host());
+        if self.kind == Kind::Ours {
+            self.sandbox.set("KO_CACHE_TO", &cache);
+        }
+        self.run_under(scenario, &[], registry, checker)?;
+        match self.kind {
+            Kind::Ours => {
+                self.sandbox.unset("KO_CACHE_TO");
+                self.sandbox.set("KO_CACHE_FROM", &cache);
+                Ok(())
+            }
+            Kind::KoCached => runner::pack(&self.sandbox),
+            _ => Ok(()),
+        }
+    }
+
     /// Runs it once, and checks what it left.
     pub(crate) fn run(
         &self,
@@ -178,11 +216,25 @@ impl Contender {
         registry: &TestRegistry,
         checker: &mut Checker,
     ) -> Result<Sample> {
+        if scenario.runner && self.kind == Kind::KoCached {
+            let under = runner::unpacking(&self.sandbox);
+            return self.run_under(scenario, &under, registry, checker);
+        }
+        self.run_under(scenario, &[], registry, checker)
+    }
+
+    fn run_under(
+        &self,
+        scenario: &Scenario,
+        under: &[String],
+        registry: &TestRegistry,
+        checker: &mut Checker,
+    ) -> Result<Sample> {
         registry.reset();
         let _ = self.target.sent();
         let (cpu, start) = (children_seconds(), Instant::now());
         let group = scenario.memory.map(Cgroup::new);
-        let under = group.as_ref().map(Cgroup::words).unwrap_or_default();
+        let under = group.as_ref().map_or_else(|| under.to_vec(), Cgroup::words);
         let output = self.command(scenario, &under).cwd(&self.fixture.dir).output();
         let seconds = start.elapsed().as_secs_f64();
         let cpu_seconds = children_seconds().zip(cpu).map(|(after, before)| after - before);

@@ -18,6 +18,7 @@ mod contender;
 mod fixture;
 mod gocache;
 mod measure;
+mod runner;
 mod scenario;
 mod session;
 mod target;
@@ -162,7 +163,7 @@ fn measure(
     let registry = target::registry(scenario.tokens);
     base("default", scenario.base, scenario.base_layers).push(&registry, "base", "latest");
     base("override", scenario.base.min(200_000), 1).push(&registry, "other", "latest");
-    let beginning = registry.snapshot();
+    let mut beginning = registry.snapshot();
     let (mut checker, seed) = (Checker::default(), gocache::seed(scenario.fixture.name())?);
     let mut contenders = Vec::new();
     for (kind, program) in programs.iter().rev() {
@@ -174,11 +175,17 @@ fn measure(
         contender.part_go_cache()?;
         contenders.insert(0, contender);
     }
+    if scenario.runner {
+        for contender in &mut contenders {
+            contender.fill(scenario, &registry, &mut checker)?;
+        }
+        beginning = registry.snapshot();
+    }
     registry.set_rtt(Duration::from_millis(scenario.rtt));
     let mut all: Vec<Series> =
         programs.iter().map(|(kind, _)| Series { kind: *kind, samples: Vec::new() }).collect();
     // What is cold needs no warming.
-    let first = usize::from(scenario.change == Change::Cold);
+    let first = usize::from(scenario.runner || scenario.change == Change::Cold);
     for round in first..=options.pairs {
         let mut samples = BTreeMap::new();
         // Another one begins each round, so that none always has to do with what the one
@@ -192,7 +199,7 @@ fn measure(
                 continue;
             }
             contender.prepare(scenario, round)?;
-            if matches!(scenario.change, Change::First | Change::Cold) {
+            if scenario.runner || matches!(scenario.change, Change::First | Change::Cold) {
                 registry.restore(&beginning);
                 checker.forget();
             }

@@ -36,6 +36,11 @@ pub(crate) struct Scenario {
     /// Whether ours runs once, with `--watch`, and the others in a shell's loop that
     /// hears of each edit at once; ours does so, too, and a bare `go build`.
     pub(crate) watch: bool,
+    /// Whether each run begins on a machine that is born empty (`runner`), with a destination
+    /// that has what was built before the change.
+    pub(crate) runner: bool,
+    /// Whether the change is committed there. Else `go` does not look at git.
+    pub(crate) commits: bool,
     /// The memory of all processes together, in bytes, which a control group
     /// bounds: that takes root. Only ours takes part.
     pub(crate) memory: Option<u64>,
@@ -94,6 +99,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         ..new(name, fixture, words, change)
     };
     let slow = |scenario| Scenario { slow: true, ..scenario };
+    let runner = |name, change| slow(Scenario { runner: true, rtt: 5, ..tekton(name, change) });
     let kodata = |name, change| new(name, Kodata, &["build", "."], change);
     let yaml = |name, fixture, images| Scenario {
         images: Some(images),
@@ -146,6 +152,10 @@ pub(crate) fn all() -> Vec<Scenario> {
         Scenario { base: 200_000_000, ..edit },
         Scenario { base: 200_000_000, ..nodes },
         Scenario { images: Some(3), ..archive },
+        runner("runner-tekton-8", Change::None),
+        runner("runner-tekton-8-leaf", LEAF),
+        Scenario { commits: true, ..runner("runner-tekton-8-leaf-committed", LEAF) },
+        runner("runner-tekton-8-shared", SHARED),
         slow(new("cold-tekton-controller", Tekton, &CONTROLLER, Change::Cold)),
         slow(tekton("cold-tekton-8", Change::Cold)),
     ]
@@ -175,6 +185,8 @@ fn new(name: &'static str, fixture: Fixture, words: &[&str], change: Change) -> 
         flaky: false,
         crane: false,
         watch: false,
+        runner: false,
+        commits: false,
         memory: None,
         slow: false,
     }
