@@ -73,6 +73,8 @@ impl Drop for Host {
 /// What a script says so that a ko for Windows finds `go` and its directories.
 fn in_wine(ko: &Path) -> Result<String> {
     let (prefix, go) = (wine()?, goroot("windows", "amd64")?.join("bin"));
+    // One that is left of making wine's home would refuse another.
+    step::output(&mut wineserver("-k"))?;
     // It stays ten minutes without use, and so do Windows' services, which take seconds to
     // start: now, as they would hold the pipes of the first that needs them.
     step::run(&mut wineserver("-p600"))?;
