@@ -176,10 +176,7 @@ impl Contender {
                 Ok(())
             }
             Change::First => gocache::empty(&self.sandbox.kocache()),
-            Change::Cold => {
-                gocache::empty(&self.sandbox.kocache())?;
-                gocache::empty(&self.go_cache)
-            }
+            Change::Cold => runner::empty(&self.sandbox, &self.go_cache),
         }
     }
 

@@ -26,6 +26,9 @@ pub(super) struct Host {
     /// Its ko, or a script that has an emulator run it.
     pub(super) ko: PathBuf,
     pub(super) emulator: Option<Emulator>,
+    /// The directory of its `go`, if that of this machine is none for it and nothing else says
+    /// where one is.
+    pub(super) go: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,27 +40,21 @@ pub(super) enum Emulator {
 impl Host {
     /// The host of a target's binary, with all that emulates it.
     pub(super) fn of(triple: &'static str, ko: PathBuf) -> Result<Self> {
-        let (emulator, lines) = if triple.contains("windows") {
-            (Emulator::Wine, in_wine(&ko)?)
+        let (emulator, go, lines) = if triple.contains("windows") {
+            let go = goroot("windows", "amd64")?.join("bin");
+            serve_wine()?;
+            (Emulator::Wine, None, in_wine(&ko, &go))
         } else if triple.starts_with("aarch64") && !cfg!(target_arch = "aarch64") {
             setup::install(&[(QEMU, "qemu-user-static")])?;
-            (Emulator::Qemu, format!("exec {QEMU} -L {ARM64} '{}' \"$@\"\n", ko.display()))
+            let go = goroot("linux", "arm64")?.join("bin");
+            let line = format!("exec {QEMU} -L {ARM64} '{}' \"$@\"\n", ko.display());
+            (Emulator::Qemu, Some(go), line)
         } else {
-            return Ok(Self { triple, ko, emulator: None });
+            return Ok(Self { triple, ko, emulator: None, go: None });
         };
         let path = step::tools().join("cross").join(format!("ko-{triple}"));
         script(&path, &lines)?;
-        Ok(Self { triple, ko: path, emulator: Some(emulator) })
-    }
-
-    /// The directory of a `go` for the host, if `PATH` has none that it can use.
-    pub(super) fn go(&self) -> Result<Option<PathBuf>> {
-        let (system, processor) = match self.emulator {
-            None => return Ok(None),
-            Some(Emulator::Qemu) => ("linux", "arm64"),
-            Some(Emulator::Wine) => ("windows", "amd64"),
-        };
-        Ok(Some(goroot(system, processor)?.join("bin")))
+        Ok(Self { triple, ko: path, emulator: Some(emulator), go })
     }
 }
 
@@ -71,17 +68,8 @@ impl Drop for Host {
 }
 
 /// What a script says so that a ko for Windows finds `go` and its directories.
-fn in_wine(ko: &Path) -> Result<String> {
-    let (prefix, go) = (wine()?, goroot("windows", "amd64")?.join("bin"));
-    // One that is left of making wine's home would refuse another.
-    step::output(&mut wineserver("-k"))?;
-    // It stays ten minutes without use, and so do Windows' services, which take seconds to
-    // start: now, as they would hold the pipes of the first that needs them.
-    step::run(&mut wineserver("-p600"))?;
-    let mut services = Command::new(WINE);
-    services.arg("wineboot").env("WINEPREFIX", &prefix).env("WINEDEBUG", "-all");
-    step::run(services.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))?;
-    Ok(format!(
+fn in_wine(ko: &Path, go: &Path) -> String {
+    format!(
         "for name in HOME USERPROFILE LOCALAPPDATA APPDATA TMP TEMP KOCACHE GOCACHE GOPATH DOCKER_CONFIG; do
   eval \"value=\\$$name\"
   case $value in /*) export \"$name=Z:$(printf %s \"$value\" | tr / '\\\\')\" ;; esac
@@ -90,10 +78,10 @@ done
 export LC_ALL=C.UTF-8 WINEDEBUG=-all WINEPREFIX='{}' WINEPATH='{}'
 exec {WINE} '{}' \"$@\"
 ",
-        prefix.display(),
+        prefix().display(),
         format!("Z:{}", go.display()).replace('/', "\\"),
         ko.display()
-    ))
+    )
 }
 
 /// Writes a script that anybody may run.
@@ -117,25 +105,28 @@ fn prefix() -> PathBuf {
     step::tools().join("cross/wine")
 }
 
-/// Makes wine's home if it is missing.
-fn wine() -> Result<PathBuf> {
+/// Starts Windows' services, in a home that is made if it is missing. They take seconds to
+/// start, and stay ten minutes without use.
+fn serve_wine() -> Result<()> {
     let prefix = prefix();
-    let library = prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
-    if library.exists() {
-        return Ok(prefix);
-    }
     if !Path::new(WINE).exists() {
         setup::install(&[("wine64", "wine64")])?;
     }
     create(&prefix)?;
+    // One that is left of another run would refuse a second.
+    step::output(&mut wineserver("-k"))?;
+    step::run(&mut wineserver("-p600"))?;
     let mut boot = Command::new(WINE);
     boot.args(["wineboot", "--init"]).env("WINEPREFIX", &prefix).env("WINEDEBUG", "-all");
-    step::run(&mut boot)?;
+    // The services would hold the pipes of who started them.
+    step::run(boot.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))?;
+    let library = prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
+    if library.exists() {
+        return Ok(());
+    }
     let source = step::workspace().join("tools/xtask/src/cross/bcryptprimitives.c");
     let mut gcc = Command::new("x86_64-w64-mingw32-gcc");
-    gcc.args(["-O1", "-shared", "-o"]).arg(&library).arg(source).arg("-ladvapi32");
-    step::run(&mut gcc)?;
-    Ok(prefix)
+    step::run(gcc.args(["-O1", "-shared", "-o"]).arg(&library).arg(source).arg("-ladvapi32"))
 }
 
 /// A GOROOT for a host: the sources are those of this machine's, the programs are built of

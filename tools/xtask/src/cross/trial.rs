@@ -31,7 +31,7 @@ pub(super) fn run(hosts: &[Host]) -> Result<()> {
         let mut turns = Vec::new();
         // Twice: the second time, what the first has left behind is found to be fresh.
         for turn in ["first", "second"] {
-            let mut ko = ko(host, dir.path())?;
+            let mut ko = ko(host, dir.path());
             ko.args(WORDS).current_dir(dir.path().join("work"));
             ko.env("KO_DOCKER_REPO", format!("{}/{repository}", registry.host()));
             ko.env("KO_DEFAULTBASEIMAGE", format!("{}/base", registry.host()));
@@ -69,10 +69,10 @@ pub(super) fn run(hosts: &[Host]) -> Result<()> {
 }
 
 /// A call of a host's ko, with its `go`, and with caches and a home below a directory.
-fn ko(host: &Host, dir: &Path) -> Result<Command> {
+fn ko(host: &Host, dir: &Path) -> Command {
     let mut command = Command::new(&host.ko);
     let path = std::env::var("PATH").unwrap_or_default();
-    let path = match host.go()? {
+    let path = match &host.go {
         Some(go) => format!("{}:{path}", go.display()),
         None => path,
     };
@@ -89,7 +89,7 @@ fn ko(host: &Host, dir: &Path) -> Result<Command> {
     ] {
         command.env(name, dir.join(place));
     }
-    Ok(command)
+    command
 }
 
 /// A module with two programs, files of many modes and names, and a configuration as a
