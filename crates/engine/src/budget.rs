@@ -65,6 +65,10 @@ pub(crate) fn link_weight(binary: Option<u64>) -> u64 {
     binary.map_or(GO_BUILD, |size| GO_BUILD.max(size * 15))
 }
 
+/// The least that a process of `go` works well in, in bytes: about what the compiler takes
+/// before it collects garbage for the first time.
+const LEAST_HEAP: u64 = 128 * UNIT;
+
 /// How many layers are made at a time for each thread that compresses, at most:
 /// some wait for their disk.
 const LAYERS: u64 = 2;
@@ -85,6 +89,7 @@ pub(crate) struct BuildBudget {
     jobs: Arc<Semaphore>,
     links: Arc<Semaphore>,
     units: u32,
+    threads: u64,
 }
 
 /// What layers take. Cheap to clone. Who has a part of it waits for nobody, so a lock
@@ -119,7 +124,7 @@ impl Budget {
             |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
         let (jobs, links) = (semaphore(limits.jobs), semaphore(units as usize));
         Self {
-            builds: BuildBudget { jobs, links, units },
+            builds: BuildBudget { jobs, links, units, threads },
             layers: LayerBudget { layers: semaphore(usize::try_from(layers).unwrap_or(1)) },
         }
     }
@@ -129,6 +134,15 @@ impl BuildBudget {
     /// What all links together may take, in bytes.
     pub(crate) fn links(&self) -> u64 {
         u64::from(self.units) * UNIT
+    }
+
+    /// How much memory, in bytes, each process that `go` starts may take before it collects
+    /// garbage, if the links take so many bytes. `go` runs as many as there are threads, not
+    /// links alone, so that little memory is divided among them; of very little it is best
+    /// to let them collect as they like.
+    pub(crate) fn heap(&self, link: u64) -> Option<u64> {
+        let share = self.links() / (2 * self.threads);
+        Some(link.min(share)).filter(|bytes| *bytes >= LEAST_HEAP)
     }
 
     /// Waits until programs may be built by one process, whose links take this
@@ -203,6 +217,21 @@ mod tests {
         );
         let tiny = super::tests::budget(1, 0);
         drop(tiny.builds.go_build(link_weight(Some(u64::MAX / 16))).await);
+    }
+
+    #[test]
+    fn little_memory_is_divided_among_the_processes_of_go() {
+        const MIB: u64 = 1 << 20;
+        for (gib, binary, heap) in [
+            (24, None, Some(256 * MIB)),
+            (24, Some(100 * MIB), Some(1500 * MIB)),
+            (2, Some(100 * MIB), Some(1008 * MIB)),
+            (1, None, Some(256 * MIB)),
+            (0, None, None),
+        ] {
+            let builds = budget(1, gib << 30).builds;
+            assert_eq!(builds.heap(link_weight(binary)), heap, "{gib} {binary:?}");
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,6 +31,21 @@ impl CacheId {
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
         Self(Sha256::digest(content).into())
+    }
+
+    /// The name of an output whose content is read to its end.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn of_reader(mut content: impl Read) -> io::Result<Self> {
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match content.read(&mut buffer)? {
+                0 => return Ok(Self(hash.finalize().into())),
+                read => hash.update(&buffer[..read]),
+            }
+        }
     }
 
     /// The name of 32 bytes.
@@ -150,17 +165,17 @@ impl BuildCache {
     }
 
     /// Writes an output, as `go` does: into the file itself, since whoever else writes
-    /// it writes the same bytes. It counts once an action names it.
+    /// it writes the same bytes: the caller has made sure that its content has this name
+    /// and size. It counts once an action names it.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub fn put_output(&self, content: &[u8]) -> io::Result<CacheId> {
-        let id = CacheId::of(content);
-        let path = self.output(&id);
-        if path.metadata().is_ok_and(|meta| meta.len() == content.len() as u64) {
-            return Ok(id);
+    /// It cannot be read or written.
+    pub fn put_output(&self, id: &CacheId, size: u64, content: impl Read) -> io::Result<()> {
+        let path = self.output(id);
+        if path.metadata().is_ok_and(|meta| meta.len() == size) {
+            return Ok(());
         }
-        write(&path, content).map(|()| id)
+        write(&path, size, content)
     }
 
     /// Writes what came of an action. The output is there before.
@@ -172,17 +187,17 @@ impl BuildCache {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (hex, output) = (action.hex(), output.hex());
         let text = format!("{VERSION} {hex} {output} {size:20} {now:20}\n");
-        write(&self.file(action, "-a"), text.as_bytes())
+        write(&self.file(action, "-a"), text.len() as u64, text.as_bytes())
     }
 }
 
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write(path: &Path, size: u64, mut content: impl Read) -> io::Result<()> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
     // Nobody who reads it sees it get shorter first.
     let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    let written = file.write_all(content).and_then(|()| file.set_len(content.len() as u64));
+    let written = io::copy(&mut content, &mut file).and_then(|_| file.set_len(size));
     match written {
         Ok(()) => unused(&file),
         Err(error) => {
@@ -209,7 +224,8 @@ mod tests {
         let cache = BuildCache::new(dir.path());
         assert!(cache.actions().is_empty());
         let action = CacheId::of(b"what was done");
-        let output = cache.put_output(b"content").unwrap();
+        let output = CacheId::of(b"content");
+        cache.put_output(&output, 7, &b"content"[..]).unwrap();
         let entry = CachedAction { action, output, size: 7 };
         assert_eq!(cache.action(&action), None);
         cache.put_action(&entry).unwrap();
@@ -222,7 +238,7 @@ mod tests {
         // What is not whole is not there.
         fs::write(cache.output(&output), b"cont").unwrap();
         assert_eq!(cache.action(&action), None);
-        cache.put_output(b"content").unwrap();
+        cache.put_output(&output, 7, &b"content"[..]).unwrap();
         assert_eq!(cache.action(&action), Some(entry));
         for damaged in ["", "v1 x", &text.replace("v1", "v2"), &text[..70]] {
             fs::write(cache.file(&action, "-a"), damaged).unwrap();

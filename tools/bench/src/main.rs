@@ -55,6 +55,9 @@ struct Options {
     /// Only the scenarios whose names contain one of these (may be repeated)
     #[arg(long, value_name = "TEXT")]
     scenario: Vec<String>,
+    /// Without ko that has no cache, where its runs take minutes (`runner-`)
+    #[arg(long)]
+    restored_only: bool,
     /// Lists the scenarios and runs none
     #[arg(long)]
     list: bool,
@@ -137,6 +140,9 @@ fn programs(options: &Options, scenario: &Scenario, ours: &Path) -> Result<Vec<(
     let mut programs: Vec<(Kind, &Path)> = Vec::new();
     if let Some(ko) = &options.ko {
         programs.extend([(Kind::Ko, ko.as_path()), (Kind::KoCached, ko.as_path())]);
+    }
+    if options.restored_only && scenario.runner {
+        programs.retain(|(kind, _)| *kind != Kind::Ko);
     }
     if let Some(crane) = options.crane.as_ref().filter(|_| scenario.crane) {
         programs.push((Kind::Crane, crane));

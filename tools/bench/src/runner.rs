@@ -26,10 +26,12 @@ pub(crate) fn set_up(sandbox: &mut Sandbox, scenario: &Scenario) {
     }
 }
 
-/// Empties what a new machine would not have.
+/// Empties what a new machine would not have: caches, and what its disk has still to write
+/// of the run before.
 pub(crate) fn empty(sandbox: &Sandbox, go_cache: &Path) -> Result<()> {
     gocache::empty(&sandbox.kocache())?;
-    gocache::empty(go_cache)
+    gocache::empty(go_cache)?;
+    step::run(&mut Command::new("sync"))
 }
 
 /// Keeps both caches in a tarball.

@@ -216,6 +216,7 @@ impl Compiler {
             let keys: Vec<OutcomeKey> = jobs.iter().filter_map(|job| job.key.clone()).collect();
             sharing.fill((&self.go, settings), &keys, self.limits.threads, &self.cancel).await;
         }
+        let heap = jobs.iter().map(Job::weight).max().and_then(|most| self.budget.heap(most));
         let share = self.budget.go_build(weight(jobs.iter(), self.limits.threads.get())).await;
         drop(waiting);
         let compiling: Vec<_> = spans(Stage::Compile).into_iter().map(Some).collect();
@@ -252,7 +253,7 @@ impl Compiler {
             let listing = job.listing.map_or_else(|| asked.clone(), known);
             let _ = job.process.send(Process { started, listing });
         }
-        let (go, cancel) = (self.go.clone(), self.cancel.clone());
+        let (go, cancel) = (self.go.clone().with_heap(heap), self.cancel.clone());
         let build = blocking(move || {
             // What is not announced early ends with the process.
             let compiling = Mutex::new(compiling);

@@ -12,7 +12,7 @@ use super::clients::Clients;
 use crate::activity::Activity;
 use crate::bases::Bases;
 use crate::blobs::Blobs;
-use crate::budget::Budget;
+use crate::budget::{Budget, link_weight};
 use crate::build::{BuilderParts, Followed, builder, forbid_network};
 use crate::cache::CacheHandle;
 use crate::cancellation::Cancellation;
@@ -139,7 +139,8 @@ impl Engine {
         };
         let destinations = Arc::new(Destinations::new(&parts, others(&blobs)));
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)
-            .map(|go| go.trusting_unproven(options.trust_unproven_go));
+            .map(|go| go.trusting_unproven(options.trust_unproven_go))
+            .map(|go| go.with_heap(budget.builds.heap(link_weight(None))));
         let network = Some(&clients.destination).filter(|_| !options.network.offline);
         let sharing = Sharing::new(options.sharing, network, &options.work_dir, &store, &observer)?;
         let parts = BuilderParts {

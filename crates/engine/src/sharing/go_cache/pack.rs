@@ -11,8 +11,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek as _, Write};
 use std::sync::{Mutex, PoisonError};
 
 use golang::{BuildCache, CacheId, CachedAction};
@@ -26,8 +26,9 @@ const WINDOW: u32 = 24;
 /// How large an object may be; the largest of Kubernetes has 30 MB.
 const LARGEST: u64 = 512 << 20;
 
-/// How much room a pack gets for an object by naming its size alone.
-const RESERVED: u64 = 32 << 20;
+/// How large an object may be that is held in memory until it is known to be what its
+/// name says. One in a hundred is larger.
+const IN_MEMORY: u64 = 2 << 20;
 
 /// Contexts and buffers that are used for one pack after another. They take some 20 MiB
 /// each, and an allocator may hold on to that much for each thread that frees one.
@@ -102,7 +103,6 @@ impl Unpacker {
         cache: &BuildCache,
         present: &BTreeSet<CacheId>,
     ) -> io::Result<Vec<CachedAction>> {
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of objects");
         let mut head = [0; HEAD.len()];
         from.read_exact(&mut head)?;
         if head != HEAD {
@@ -133,18 +133,53 @@ impl Unpacker {
                 io::copy(&mut (&mut decoder).take(size), &mut io::sink())?;
                 continue;
             }
-            content.clear();
-            // A vector that grows takes up to twice as much.
-            content.reserve_exact(usize::try_from(size.min(RESERVED)).unwrap_or_default());
-            (&mut decoder).take(size).read_to_end(content)?;
-            if content.len() as u64 != size || CacheId::of(content) != output {
-                return Err(damaged());
+            let object = (&mut decoder).take(size);
+            if size <= IN_MEMORY {
+                install_small(cache, &entry, object, content)?;
+            } else {
+                install_large(cache, &entry, object)?;
             }
-            cache.put_output(content)?;
             entries.push(entry);
         }
         Ok(entries)
     }
+}
+
+/// Installs an output that is held in memory, in `content`, until it is known to be what
+/// its name says.
+fn install_small(
+    cache: &BuildCache,
+    entry: &CachedAction,
+    mut object: impl Read,
+    content: &mut Vec<u8>,
+) -> io::Result<()> {
+    content.clear();
+    object.read_to_end(content)?;
+    check(entry, content.len() as u64, CacheId::of(content))?;
+    cache.put_output(&entry.output, entry.size, &content[..])
+}
+
+/// Installs an output that is held in a file without a name until then.
+fn install_large(
+    cache: &BuildCache,
+    entry: &CachedAction,
+    mut object: impl Read,
+) -> io::Result<()> {
+    fs::create_dir_all(cache.dir())?;
+    let mut file = tempfile::tempfile_in(cache.dir())?;
+    let size = io::copy(&mut object, &mut file)?;
+    file.rewind()?;
+    check(entry, size, CacheId::of_reader(&file)?)?;
+    file.rewind()?;
+    cache.put_output(&entry.output, entry.size, file)
+}
+
+fn check(entry: &CachedAction, size: u64, name: CacheId) -> io::Result<()> {
+    if (size, name) == (entry.size, entry.output) { Ok(()) } else { Err(damaged()) }
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of objects")
 }
 
 #[cfg(test)]
@@ -155,7 +190,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = BuildCache::new(dir.path());
         let put = |content: &&[u8]| {
-            let output = cache.put_output(content).unwrap();
+            let output = CacheId::of(content);
+            cache.put_output(&output, content.len() as u64, *content).unwrap();
             let action = CacheId::of(&[b"action", *content].concat());
             let entry = CachedAction { action, output, size: content.len() as u64 };
             cache.put_action(&entry).unwrap();
@@ -177,6 +213,27 @@ mod tests {
         assert!(other.output(&entries[0].output).exists());
         assert!(!other.output(&entries[1].output).exists());
         assert!(other.actions().is_empty());
+    }
+
+    #[test]
+    fn large_ones_are_installed_and_checked_as_small_ones_are() {
+        let large = vec![7; usize::try_from(IN_MEMORY).unwrap() + 1];
+        let (_from, cache, entries) = filled(&[b"one", &large]);
+        let mut pack = Vec::new();
+        Packer::default().write(&entries, &cache, &mut pack).unwrap();
+        let (to, other, _) = filled(&[]);
+        let install = |pack: &[u8]| Unpacker::default().install(pack, &other, &BTreeSet::new());
+        assert_eq!(install(&pack).unwrap(), entries);
+        assert_eq!(fs::read(other.output(&entries[1].output)).unwrap(), large);
+        fs::remove_file(other.output(&entries[1].output)).unwrap();
+        install(&pack[..pack.len() - 1]).unwrap_err();
+        fs::write(cache.output(&entries[1].output), vec![8; large.len()]).unwrap();
+        let mut pack = Vec::new();
+        Packer::default().write(&entries, &cache, &mut pack).unwrap();
+        assert_eq!(install(&pack).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert!(!other.output(&entries[1].output).exists());
+        // Nothing is left but the directories of outputs.
+        assert!(to.path().read_dir().unwrap().flatten().all(|entry| entry.file_name().len() == 2));
     }
 
     #[test]

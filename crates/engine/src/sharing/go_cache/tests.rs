@@ -54,8 +54,8 @@ impl Site {
         };
         let from = BuildCache::new(&dir.path().join("from"));
         let put = |content: &[u8]| {
-            let output = from.put_output(content).unwrap();
-            let size = content.len() as u64;
+            let (output, size) = (CacheId::of(content), content.len() as u64);
+            from.put_output(&output, size, content).unwrap();
             let entry = CachedAction { action: CacheId::of(&content[1..]), output, size };
             from.put_action(&entry).unwrap();
             entry
