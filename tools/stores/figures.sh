@@ -16,12 +16,12 @@ export GOENV=off GOTOOLCHAIN=local GOFLAGS= GOPROXY=file:///nowhere GOSUMDB=off 
 registry=127.0.0.1:5711
 
 serve() { # the registry and the line to it, until this script ends
-  mkdir -p "$LAB/registry"
+  mkdir -p "$LAB/registry"; put_back
   "$tools/registries/olareg" serve --addr 127.0.0.1 --port 5711 --dir "$LAB/registry" >"$LAB/olareg.log" 2>&1 &
-  trap 'exec 9>&-; kill '$! EXIT
+  trap 'exec 9>&-; kill '$!'; put_back' EXIT
   until curl -s -o "$LAB/answer" "http://$registry/v2/"; do sleep 0.2; done
-  rm -f "$LAB/in"; mkfifo "$LAB/in"
-  "$root/target/debug/stores" --link $registry <"$LAB/in" >"$LAB/link" &
+  rm -f "$LAB/in" "$LAB/link"; mkfifo "$LAB/in"
+  "$root/target/release/stores" --link $registry <"$LAB/in" >"$LAB/link" &
   exec 9>"$LAB/in"
   until [ -s "$LAB/link" ]; do sleep 0.2; done
   line=$(head -1 "$LAB/link")
@@ -38,6 +38,11 @@ commit() {
   GIT_AUTHOR_DATE="1700000000 +0000" GIT_COMMITTER_DATE="1700000000 +0000" \
     git -C "$LAB/$1" -c user.name=a -c user.email=a@example.com commit -qm "$2" --allow-empty
 }
+# What is edited lies where it was built, as a new clone does on a new machine; ko takes longer
+# elsewhere.
+put_aside() { new aside; mv "$LAB/tekton" "$LAB/aside"; }
+put_back() { [ ! -d "$LAB/aside" ] || { new tekton; mv "$LAB/aside" "$LAB/tekton"; }; }
+clone() { put_aside; git clone -q --no-local "$LAB/aside" "$LAB/tekton"; }
 edit() { # edit CHECKOUT PACKAGE NAME
   printf 'package %s\n\nvar edited = "%s"\n\nfunc init() {\n\tif edited == "" {\n\t\tpanic(edited)\n\t}\n}\n' "$3" "$RANDOM" \
     >"$LAB/$1/$2/edited_here.go"
@@ -55,6 +60,7 @@ new() { chmod -R u+w "$LAB/$1" 2>/dev/null || true; rm -rf "${LAB:?}/$1"; }
 
 case ${1:?a scenario} in
 prepare)
+  (cd "$root" && cargo build --release --locked -p stores)
   mkdir -p "$LAB"; ln -sf "$(realpath "$2")" "$LAB/ko-theirs"; ln -sf "$(realpath "$3")" "$LAB/ko-ours"; serve
   echo x >"$LAB/f"; tar -C "$LAB" -cf "$LAB/f.tar" f
   "$tools/registries/crane" append --oci-empty-base -f "$LAB/f.tar" -t $registry/base:latest --platform linux/amd64 >"$LAB/answer"
@@ -74,21 +80,21 @@ prepare)
   scenario=$1; shift; serve; way=plain
   case $scenario in same | empty | *-stamped) way=stamped ;; esac
   [ $way = plain ] && export GOFLAGS=-buildvcs=false
-  new run-ours; new run-theirs; new edited; new floor
-  source=tekton
+  new run-ours; new run-theirs; new floor
   case $scenario in
-  leaf*) cp -r "$LAB/tekton" "$LAB/edited"; edit edited cmd/controller main; commit edited leaf; source=edited ;;
-  shared*) cp -r "$LAB/tekton" "$LAB/edited"; edit edited pkg/apis/version version; commit edited shared; source=edited ;;
-  next) checkout edited v1.9.1; source=edited ;;
+  leaf*) clone; edit tekton cmd/controller main; commit tekton leaf ;;
+  shared*) clone; edit tekton pkg/apis/version version; commit tekton shared ;;
+  next) put_aside; checkout tekton v1.9.1 ;;
   esac
   to=$way; [ $scenario = empty ] && to=$way-$RANDOM
-  export -f as build new; export LAB registry scenario way source to line
+  export -f as build new; export LAB registry scenario way to line
   cat >"$LAB/measure.sh" <<'M'
 set -euo pipefail
-timed() { local name=$1; shift; local TIMEFORMAT="$scenario: $name: %R s, CPU %U + %S s"; time "$@"; }
-ours() { build run-ours "$LAB/ko-ours" $source ours-$to --cache-from=oci://$line/ko-cache-$way --explain --timings="$LAB/timings.json"; }
-theirs() { mkdir -p "$LAB/run-theirs"; zstd -qdc "$LAB/$way.tar.zst" | tar -C "$LAB/run-theirs" -x --strip-components=1; build run-theirs "$LAB/ko-theirs" $source theirs-$to; }
-floor() { (cd "$LAB/$source" && mkdir -p "$LAB/floor" && GOCACHE=$LAB/warm/go go build -trimpath -o "$LAB/floor" "$@"); }
+# What one has left for the disk is no burden of the next.
+timed() { local name=$1; shift; sync; local TIMEFORMAT="$scenario: $name: %R s, CPU %U + %S s"; time "$@"; }
+ours() { build run-ours "$LAB/ko-ours" tekton ours-$to --cache-from=oci://$line/ko-cache-$way --explain --timings="$LAB/timings.json"; }
+theirs() { mkdir -p "$LAB/run-theirs"; zstd -qdc "$LAB/$way.tar.zst" | tar -C "$LAB/run-theirs" -x --strip-components=1; build run-theirs "$LAB/ko-theirs" tekton theirs-$to; }
+floor() { (cd "$LAB/tekton" && mkdir -p "$LAB/floor" && GOCACHE=$LAB/warm/go go build -trimpath -o "$LAB/floor" "$@"); }
 case $scenario in
 cold-ko) timed ko build run-theirs "$LAB/ko-theirs" tekton cold-theirs ;;
 cold-ours) timed ours build run-ours "$LAB/ko-ours" tekton cold-ours ;;

@@ -9,11 +9,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
 /// What `go` puts before the fields of an action.
 const VERSION: &str = "v1";
@@ -21,6 +22,9 @@ const VERSION: &str = "v1";
 /// How long ago `go` is told that what is installed here was used. It notes each use of
 /// what it has not used for an hour: so what it takes of that is known afterwards.
 const UNUSED: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How much of an output is in memory at a time.
+const BUFFER: usize = 128 << 10;
 
 /// The name of an action or of an output: 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,21 +35,6 @@ impl CacheId {
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
         Self(Sha256::digest(content).into())
-    }
-
-    /// The name of an output whose content is read to its end.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn of_reader(mut content: impl Read) -> io::Result<Self> {
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            match content.read(&mut buffer)? {
-                0 => return Ok(Self(hash.finalize().into())),
-                read => hash.update(&buffer[..read]),
-            }
-        }
     }
 
     /// The name of 32 bytes.
@@ -164,18 +153,44 @@ impl BuildCache {
         (there && CacheId::parse(name) == Some(*action)).then_some(found)
     }
 
-    /// Writes an output, as `go` does: into the file itself, since whoever else writes
-    /// it writes the same bytes: the caller has made sure that its content has this name
-    /// and size. It counts once an action names it.
+    /// Writes an output, unless one of its size is there, and makes sure on the way that its
+    /// content is what its name and size say. Nobody sees it before. It counts once an action
+    /// names it.
     ///
     /// # Errors
-    /// It cannot be read or written.
-    pub fn put_output(&self, id: &CacheId, size: u64, content: impl Read) -> io::Result<()> {
+    /// It cannot be read or written, or the content is another: [`io::ErrorKind::InvalidData`].
+    pub fn put_output(&self, id: &CacheId, size: u64, mut content: impl Read) -> io::Result<()> {
         let path = self.output(id);
-        if path.metadata().is_ok_and(|meta| meta.len() == size) {
-            return Ok(());
+        let there = || path.metadata().is_ok_and(|meta| meta.len() == size);
+        if there() {
+            return io::copy(&mut content, &mut io::sink()).map(drop);
         }
-        write(&path, size, content)
+        let mut file = temporary(&path)?;
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; BUFFER]);
+        loop {
+            let read = content.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            hash.update(&buffer[..read]);
+            file.write_all(&buffer[..read])?;
+        }
+        let written = file.as_file().metadata()?.len();
+        if (written, Self::name(hash)) != (size, *id) {
+            let reason = "an output of Go's build cache is not what its name says";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        unused(file.as_file())?;
+        match file.persist(&path) {
+            Ok(_) => Ok(()),
+            // Windows replaces no file that is open; whoever has written it wrote the same.
+            Err(_) if there() => Ok(()),
+            Err(failed) => Err(failed.error),
+        }
+    }
+
+    fn name(hash: Sha256) -> CacheId {
+        CacheId(hash.finalize().into())
     }
 
     /// Writes what came of an action. The output is there before.
@@ -187,17 +202,34 @@ impl BuildCache {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (hex, output) = (action.hex(), output.hex());
         let text = format!("{VERSION} {hex} {output} {size:20} {now:20}\n");
-        write(&self.file(action, "-a"), text.len() as u64, text.as_bytes())
+        write(&self.file(action, "-a"), text.as_bytes())
     }
 }
 
-fn write(path: &Path, size: u64, mut content: impl Read) -> io::Result<()> {
+/// A file beside an output. `go` deletes all files that end so and have not been used for five
+/// days, should this one stay behind.
+fn temporary(output: &Path) -> io::Result<NamedTempFile> {
+    let dir = output.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    let mut file = tempfile::Builder::new();
+    file.prefix("ko-").suffix("-d");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As far as the umask allows.
+        file.permissions(fs::Permissions::from_mode(0o666));
+    }
+    file.tempfile_in(dir)
+}
+
+/// Writes a file as `go` does: into itself, since whoever else writes it writes the same bytes.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
     // Nobody who reads it sees it get shorter first.
     let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    let written = io::copy(&mut content, &mut file).and_then(|_| file.set_len(size));
+    let written = file.write_all(content).and_then(|()| file.set_len(content.len() as u64));
     match written {
         Ok(()) => unused(&file),
         Err(error) => {

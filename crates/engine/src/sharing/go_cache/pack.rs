@@ -11,8 +11,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Seek as _, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
 use std::sync::{Mutex, PoisonError};
 
 use golang::{BuildCache, CacheId, CachedAction};
@@ -25,10 +25,6 @@ const WINDOW: u32 = 24;
 
 /// How large an object may be; the largest of Kubernetes has 30 MB.
 const LARGEST: u64 = 512 << 20;
-
-/// How large an object may be that is held in memory until it is known to be what its
-/// name says. One in a hundred is larger.
-const IN_MEMORY: u64 = 2 << 20;
 
 /// Contexts and buffers that are used for one pack after another. They take some 20 MiB
 /// each, and an allocator may hold on to that much for each thread that frees one.
@@ -89,10 +85,7 @@ impl Packer {
 
 /// Installs packs, one after the other.
 #[derive(Default)]
-pub(super) struct Unpacker {
-    context: DCtx<'static>,
-    content: Vec<u8>,
-}
+pub(super) struct Unpacker(DCtx<'static>);
 
 impl Unpacker {
     /// Puts the outputs of a pack into the cache, but for those of actions that are there:
@@ -103,24 +96,24 @@ impl Unpacker {
         cache: &BuildCache,
         present: &BTreeSet<CacheId>,
     ) -> io::Result<Vec<CachedAction>> {
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of objects");
         let mut head = [0; HEAD.len()];
         from.read_exact(&mut head)?;
         if head != HEAD {
             return Err(damaged());
         }
-        let Self { context, content } = self;
         let from = BufReader::with_capacity(DCtx::in_size(), from);
-        let mut decoder = zstd::Decoder::with_context(from, context);
+        let mut decoder = zstd::Decoder::with_context(from, &mut self.0);
         decoder.window_log_max(WINDOW)?;
         let mut decoder = BufReader::new(decoder);
-        let mut entries = Vec::new();
+        let (mut entries, mut head) = (Vec::new(), Vec::new());
         loop {
-            content.clear();
-            if (&mut decoder).take(72).read_to_end(content)? == 0 {
+            head.clear();
+            if (&mut decoder).take(72).read_to_end(&mut head)? == 0 {
                 break;
             }
-            let name = |at: usize| content.get(at..at + 32)?.try_into().ok().map(CacheId::new);
-            let size = content.get(64..72).and_then(|size| size.try_into().ok());
+            let name = |at: usize| head.get(at..at + 32)?.try_into().ok().map(CacheId::new);
+            let size = head.get(64..72).and_then(|size| size.try_into().ok());
             let (Some(action), Some(output), Some(size)) = (name(0), name(32), size) else {
                 return Err(damaged());
             };
@@ -133,53 +126,11 @@ impl Unpacker {
                 io::copy(&mut (&mut decoder).take(size), &mut io::sink())?;
                 continue;
             }
-            let object = (&mut decoder).take(size);
-            if size <= IN_MEMORY {
-                install_small(cache, &entry, object, content)?;
-            } else {
-                install_large(cache, &entry, object)?;
-            }
+            cache.put_output(&output, size, (&mut decoder).take(size))?;
             entries.push(entry);
         }
         Ok(entries)
     }
-}
-
-/// Installs an output that is held in memory, in `content`, until it is known to be what
-/// its name says.
-fn install_small(
-    cache: &BuildCache,
-    entry: &CachedAction,
-    mut object: impl Read,
-    content: &mut Vec<u8>,
-) -> io::Result<()> {
-    content.clear();
-    object.read_to_end(content)?;
-    check(entry, content.len() as u64, CacheId::of(content))?;
-    cache.put_output(&entry.output, entry.size, &content[..])
-}
-
-/// Installs an output that is held in a file without a name until then.
-fn install_large(
-    cache: &BuildCache,
-    entry: &CachedAction,
-    mut object: impl Read,
-) -> io::Result<()> {
-    fs::create_dir_all(cache.dir())?;
-    let mut file = tempfile::tempfile_in(cache.dir())?;
-    let size = io::copy(&mut object, &mut file)?;
-    file.rewind()?;
-    check(entry, size, CacheId::of_reader(&file)?)?;
-    file.rewind()?;
-    cache.put_output(&entry.output, entry.size, file)
-}
-
-fn check(entry: &CachedAction, size: u64, name: CacheId) -> io::Result<()> {
-    if (size, name) == (entry.size, entry.output) { Ok(()) } else { Err(damaged()) }
-}
-
-fn damaged() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "it is not a pack of objects")
 }
 
 #[cfg(test)]
@@ -216,24 +167,24 @@ mod tests {
     }
 
     #[test]
-    fn large_ones_are_installed_and_checked_as_small_ones_are() {
-        let large = vec![7; usize::try_from(IN_MEMORY).unwrap() + 1];
+    fn large_ones_are_checked_before_they_are_installed() {
+        let large = vec![7; 1 << 20];
         let (_from, cache, entries) = filled(&[b"one", &large]);
         let mut pack = Vec::new();
         Packer::default().write(&entries, &cache, &mut pack).unwrap();
-        let (to, other, _) = filled(&[]);
+        let (_to, other, _) = filled(&[]);
         let install = |pack: &[u8]| Unpacker::default().install(pack, &other, &BTreeSet::new());
         assert_eq!(install(&pack).unwrap(), entries);
-        assert_eq!(fs::read(other.output(&entries[1].output)).unwrap(), large);
-        fs::remove_file(other.output(&entries[1].output)).unwrap();
+        assert_eq!(std::fs::read(other.output(&entries[1].output)).unwrap(), large);
+        std::fs::remove_file(other.output(&entries[1].output)).unwrap();
         install(&pack[..pack.len() - 1]).unwrap_err();
-        fs::write(cache.output(&entries[1].output), vec![8; large.len()]).unwrap();
+        std::fs::write(cache.output(&entries[1].output), vec![8; large.len()]).unwrap();
         let mut pack = Vec::new();
         Packer::default().write(&entries, &cache, &mut pack).unwrap();
         assert_eq!(install(&pack).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert!(!other.output(&entries[1].output).exists());
-        // Nothing is left but the directories of outputs.
-        assert!(to.path().read_dir().unwrap().flatten().all(|entry| entry.file_name().len() == 2));
+        let dir = other.output(&entries[1].output);
+        assert_eq!(dir.parent().unwrap().read_dir().unwrap().count(), 0);
     }
 
     #[test]
