@@ -168,29 +168,26 @@ impl BuildCache {
         let mut file = temporary(&path)?;
         let (mut hash, mut buffer) = (Sha256::new(), vec![0; BUFFER]);
         loop {
-            let read = content.read(&mut buffer)?;
-            if read == 0 {
-                break;
-            }
+            let read = match content.read(&mut buffer) {
+                Ok(0) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
             hash.update(&buffer[..read]);
             file.write_all(&buffer[..read])?;
         }
         let written = file.as_file().metadata()?.len();
-        if (written, Self::name(hash)) != (size, *id) {
+        if (written, CacheId(hash.finalize().into())) != (size, *id) {
             let reason = "an output of Go's build cache is not what its name says";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         unused(file.as_file())?;
         match file.persist(&path) {
             Ok(_) => Ok(()),
-            // Windows replaces no file that is open; whoever has written it wrote the same.
+            // Windows does not replace an open file; the one that is there has the same content.
             Err(_) if there() => Ok(()),
             Err(failed) => Err(failed.error),
         }
-    }
-
-    fn name(hash: Sha256) -> CacheId {
-        CacheId(hash.finalize().into())
     }
 
     /// Writes what came of an action. The output is there before.
@@ -206,8 +203,8 @@ impl BuildCache {
     }
 }
 
-/// A file beside an output. `go` deletes all files that end so and have not been used for five
-/// days, should this one stay behind.
+/// Creates a temporary file beside an output. `go` deletes files with this suffix that have not
+/// been used for five days, so one that is left behind goes too.
 fn temporary(output: &Path) -> io::Result<NamedTempFile> {
     let dir = output.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir)?;
@@ -222,7 +219,7 @@ fn temporary(output: &Path) -> io::Result<NamedTempFile> {
     file.tempfile_in(dir)
 }
 
-/// Writes a file as `go` does: into itself, since whoever else writes it writes the same bytes.
+/// Writes a file in place, as `go` does: any other process that writes it writes the same bytes.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;

@@ -26,8 +26,8 @@ pub(super) struct Host {
     /// Its ko, or a script that has an emulator run it.
     pub(super) ko: PathBuf,
     pub(super) emulator: Option<Emulator>,
-    /// The directory of its `go`, if that of this machine is none for it and nothing else says
-    /// where one is.
+    /// The directory to put before `PATH`, for a host that cannot use this machine's `go`. In
+    /// wine, the script of `ko` names it.
     pub(super) go: Option<PathBuf>,
 }
 

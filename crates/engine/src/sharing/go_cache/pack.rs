@@ -26,7 +26,7 @@ const WINDOW: u32 = 24;
 /// How large an object may be; the largest of Kubernetes has 30 MB.
 const LARGEST: u64 = 512 << 20;
 
-/// Contexts and buffers that are used for one pack after another. They take some 20 MiB
+/// Compression contexts that are used for one pack after another. They take some 20 MiB
 /// each, and an allocator may hold on to that much for each thread that frees one.
 pub(super) struct Spares<T>(Mutex<Vec<T>>);
 
