@@ -168,16 +168,15 @@ impl BuildCache {
         let mut file = temporary(&path)?;
         let (mut hash, mut buffer) = (Sha256::new(), vec![0; BUFFER]);
         loop {
-            let read = match content.read(&mut buffer) {
-                Ok(0) => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read?,
-            };
+            let read = content.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
             hash.update(&buffer[..read]);
             file.write_all(&buffer[..read])?;
         }
         let written = file.as_file().metadata()?.len();
-        if (written, CacheId(hash.finalize().into())) != (size, *id) {
+        if (written, Self::name(hash)) != (size, *id) {
             let reason = "an output of Go's build cache is not what its name says";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
@@ -188,6 +187,10 @@ impl BuildCache {
             Err(_) if there() => Ok(()),
             Err(failed) => Err(failed.error),
         }
+    }
+
+    fn name(hash: Sha256) -> CacheId {
+        CacheId(hash.finalize().into())
     }
 
     /// Writes what came of an action. The output is there before.

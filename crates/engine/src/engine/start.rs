@@ -138,9 +138,9 @@ impl Engine {
             cancel: &cancellation.work,
         };
         let destinations = Arc::new(Destinations::new(&parts, others(&blobs)));
-        let heap = budget.builds.heap(link_weight(None));
         let go = Go::find(options.go.as_deref(), &options.environment, &options.work_dir)
-            .map(|go| go.trusting_unproven(options.trust_unproven_go).with_heap(heap));
+            .map(|go| go.trusting_unproven(options.trust_unproven_go))
+            .map(|go| go.with_heap(budget.builds.heap(link_weight(None))));
         let network = Some(&clients.destination).filter(|_| !options.network.offline);
         let sharing = Sharing::new(options.sharing, network, &options.work_dir, &store, &observer)?;
         let parts = BuilderParts {
