@@ -69,7 +69,7 @@ prepare)
     [ $way = plain ] && export GOFLAGS=-buildvcs=false
     # One Go cache for all: whoever comes later links, and no more.
     mkdir -p "$LAB/warm-$way" "$LAB/theirs-$way"; ln -sfn "$LAB/warm/go" "$LAB/warm-$way/go"; ln -sfn "$LAB/warm/go" "$LAB/theirs-$way/go"
-    [ -d "$LAB/warm/go" ] || { mkdir -p "$LAB/warm"; [ -z "${SEED:-}" ] || cp -r "$SEED" "$LAB/warm/go"; mkdir -p "$LAB/warm/go"; }
+    [ -d "$LAB/warm/go" ] || { mkdir -p "$LAB/warm"; [ -z "${SEED:-}" ] || cp -r --preserve=timestamps "$SEED" "$LAB/warm/go"; mkdir -p "$LAB/warm/go"; }
     build warm-$way "$LAB/ko-ours" tekton ours-$way --cache-to=oci://$registry/ko-cache-$way
     build theirs-$way "$LAB/ko-theirs" tekton theirs-$way
     tar -C "$LAB" -c --transform "s#^warm/#theirs-$way/#" "theirs-$way/ko" warm/go | zstd -q -T0 -3 -f -o "$LAB/$way.tar.zst"

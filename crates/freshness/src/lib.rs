@@ -30,7 +30,7 @@
 //! | the standard library | named by the version of Go; only plain releases are ever fresh. `go` hashes it, we do not: who edits GOROOT builds with `--rebuild` |
 //! | the module cache | a directory has the version of its content in its name, `go.sum` the hash |
 //! | files that `go` itself does not see: an assembly file's `#include` of another directory | `go build` would not compile again either |
-//! | `GOTMPDIR`, `GOCACHE` and its content, other variables | no part of what is built |
+//! | `GOTMPDIR`, `GOCACHE` and its content, `GOGC`, `GOMAXPROCS`, `GOMEMLIMIT`, other variables | no part of what is built |
 //! | `GOPACKAGESDRIVER` | read by other tools than `go` |
 //! | writes through a memory map that outlast the build | they leave no trace in the times of a file until the system writes it out |
 //!

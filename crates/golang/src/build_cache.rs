@@ -115,17 +115,16 @@ impl BuildCache {
     }
 
     /// The actions that `go` has done or taken from the cache since then, as far as
-    /// their times say so.
+    /// their times say so, in that order: what needs another package follows it.
     #[must_use]
-    pub fn used_since(&self, time: SystemTime) -> BTreeSet<CacheId> {
-        let mut found = BTreeSet::new();
+    pub fn used_since(&self, time: SystemTime) -> Vec<CacheId> {
+        let mut found = Vec::new();
         self.each_action(|id, entry| {
             let modified = entry.metadata().and_then(|meta| meta.modified());
-            if modified.is_ok_and(|modified| modified >= time) {
-                found.insert(id);
-            }
+            found.extend(modified.ok().filter(|at| *at >= time).map(|at| (at, id)));
         });
-        found
+        found.sort_unstable();
+        found.into_iter().map(|(_, id)| id).collect()
     }
 
     fn each_action(&self, mut each: impl FnMut(CacheId, &fs::DirEntry)) {

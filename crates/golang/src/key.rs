@@ -9,7 +9,7 @@
 //! | the target | |
 //! | flags, ldflags, whether optimizations are off, whether paths are left | |
 //! | the `go` program: path, file behind it, size, mtime; the build ID of the compiler beside it | what a shim runs in its place; the version of Go |
-//! | variables `GO…`, `CGO_…`, and of C toolchains | `GOTMPDIR`, `GOOGLE_…`, all others |
+//! | variables `GO…`, `CGO_…`, and of C toolchains | `GOTMPDIR`, `GOGC`, `GOMAXPROCS`, `GOMEMLIMIT`, `GOOGLE_…`, all others |
 //!
 //! A variable too many costs a link when it changes, one too few costs
 //! nothing: `go` looks at those that matter to it, and what a C toolchain links
@@ -120,8 +120,9 @@ pub fn list_key(dir: &Path, environment: &Environment, argument: &Argument) -> S
     fields.finish()
 }
 
-/// Variables of go that only say where it keeps what it can make again.
-const PLACES: [&str; 2] = ["GOCACHE", "GOTMPDIR"];
+/// Variables of go that only say where it keeps what it can make again, and how many
+/// processors and how much memory its processes take.
+const MEANS: [&str; 5] = ["GOCACHE", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTMPDIR"];
 
 /// Whether a variable may change what is built.
 #[must_use]
@@ -129,7 +130,7 @@ pub fn affects_build(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else {
         return false;
     };
-    let go = name.starts_with("GO") && !name.starts_with("GOOGLE_") && !PLACES.contains(&name);
+    let go = name.starts_with("GO") && !name.starts_with("GOOGLE_") && !MEANS.contains(&name);
     go || name.starts_with("CGO_") || VARIABLES.contains(&name)
 }
 

@@ -25,6 +25,7 @@ mod go_env;
 mod group;
 mod identity;
 mod import_path;
+mod index;
 mod key;
 mod linkage;
 mod list;

@@ -124,11 +124,17 @@ impl Go {
     /// symbolic links in it.
     pub(crate) fn command(&self, dir: &Path, environment: &Environment) -> Command {
         let mut command = command(&self.program, dir, environment);
-        let own = [COLLECTING, MEMORY_LIMIT].iter().any(|name| environment.get(name).is_some());
-        if let Some(bytes) = self.heap.filter(|_| !own) {
-            command.env(COLLECTING, "off").env(MEMORY_LIMIT, bytes.to_string());
-        }
+        command.envs(self.variables(environment).into_iter().flatten());
         command
+    }
+
+    /// The variables that its processes get besides an environment: when they collect
+    /// garbage, unless the environment says so.
+    #[must_use]
+    pub fn variables(&self, environment: &Environment) -> Option<[(&'static str, String); 2]> {
+        let own = [COLLECTING, MEMORY_LIMIT].iter().any(|name| environment.get(name).is_some());
+        let bytes = self.heap.filter(|_| !own)?;
+        Some([(COLLECTING, "off".to_owned()), (MEMORY_LIMIT, bytes.to_string())])
     }
 }
 

@@ -12,9 +12,11 @@ use freshness::{Uncacheable, reads_what_is_known};
 use golang::{
     BuildSettings, Environment, FindError, Go, KeyHasher, ModuleFile, Target, affects_build,
 };
+use once::blocking;
 use registry::Client;
 use store::Store;
 
+use crate::budget::{Budget, Limits};
 use crate::error::Error;
 use crate::events::Observer;
 use crate::options::Network;
@@ -40,6 +42,8 @@ pub enum GoCommandError {
 pub struct GoCommand {
     sharing: Option<Arc<Sharing>>,
     command: Command,
+    words: Vec<OsString>,
+    threads: NonZeroUsize,
     started: SystemTime,
 }
 
@@ -54,10 +58,13 @@ impl GoCommand {
         (go, words): (&OsStr, &[OsString]),
         (work_dir, environment): (&Path, Environment),
         (sharing, network): (SharingOptions, &Network),
-        store: &Path,
+        (store, limits): (&Path, Limits),
         observer: &Observer,
     ) -> Result<Self, GoCommandError> {
-        let go = Go::find(Some(go), &environment, work_dir)?;
+        // What `go` runs for a test or a program is no business of ours.
+        let builds = words.first().is_some_and(|word| word == "build" || word == "install");
+        let heap = Budget::new(limits).builds.heap(u64::MAX).filter(|_| builds);
+        let go = Go::find(Some(go), &environment, work_dir)?.with_heap(heap);
         let mut fields = KeyHasher::new();
         fields.add("go command 1");
         fields.add(go.compiler());
@@ -89,13 +96,20 @@ impl GoCommand {
         let sharing = Sharing::new(sharing, Some(&client), work_dir, &store, observer);
         let sharing = sharing.map_err(Error::SharedCache)?;
         let command = Command { go, settings, key };
-        Ok(Self { sharing, command, started: SystemTime::now() })
+        let (words, threads, started) = (words.to_owned(), limits.threads, SystemTime::now());
+        Ok(Self { sharing, command, words, threads, started })
     }
 
     /// The program that is to be run.
     #[must_use]
     pub fn program(&self) -> &Path {
         self.command.go.program()
+    }
+
+    /// Variables that it is to get besides its environment, by which it builds faster.
+    #[must_use]
+    pub fn variables(&self) -> Option<[(&'static str, String); 2]> {
+        self.command.go.variables(&self.command.settings.environment)
     }
 
     /// Why nothing of it is shared, if that is so.
@@ -106,12 +120,17 @@ impl GoCommand {
         reads_what_is_known(&self.command.settings)
     }
 
-    /// Fetches what its last run has used.
-    pub async fn fetch(&self, threads: NonZeroUsize) {
+    /// Fetches what its last run has used. Meanwhile `go` makes the indexes of modules that
+    /// it needs to load packages: those are not shared, and take more than a second.
+    pub async fn fetch(&self) {
         let Some(sharing) = &self.sharing else { return };
         let Command { go, settings, key } = &self.command;
-        let keys = std::slice::from_ref(key);
-        sharing.fill((go, settings), keys, threads, &Cancel::default()).await;
+        let (keys, cancel) = (std::slice::from_ref(key), Cancel::default());
+        if let Some(missing) = sharing.missing((go, settings), keys, &cancel).await {
+            let (go, settings, words) = (go.clone(), settings.clone(), self.words.clone());
+            let indexing = blocking(move || go.index_modules(&settings, &words, &cancel));
+            futures::join!(sharing.fetch_packs(missing, self.threads), indexing);
+        }
     }
 
     /// Writes what it has used, once it has ended.

@@ -62,7 +62,8 @@ fn the_rest_has_none() {
     let go = real_go();
     let key = BuildKey::new(&go, &settings());
     let mut other = settings();
-    for name in ["HOME", "PWD", "GOCACHE", "GOTMPDIR", "GOOGLE_APPLICATION_CREDENTIALS", "X"] {
+    let means = ["GOCACHE", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTMPDIR"];
+    for name in ["HOME", "PWD", "GOOGLE_APPLICATION_CREDENTIALS", "X"].into_iter().chain(means) {
         other.environment.set(name, "/elsewhere");
     }
     // Set again, a variable is elsewhere in the order.

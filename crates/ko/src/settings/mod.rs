@@ -283,7 +283,7 @@ pub(crate) fn publishing(
     )
 }
 
-fn limits(jobs: i64) -> Result<Limits> {
+pub(crate) fn limits(jobs: i64) -> Result<Limits> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let jobs = match usize::try_from(jobs) {
         Ok(0) => threads.get(),

@@ -101,7 +101,7 @@ const ROOMS: [(&str, &[&str]); 36] = [
             "options",
         ],
     ),
-    ("cache", &["error", "events", "hints", "options", "sharing"]),
+    ("cache", &["budget", "error", "events", "hints", "options", "sharing"]),
     (
         "plan",
         &["bases", "build", "described", "destinations", "error", "events", "image", "naming"],

@@ -85,6 +85,15 @@ impl Default for Objects {
     }
 }
 
+/// Packs that are to be fetched, each from the cache at a position, and where their objects
+/// go.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    cache: BuildCache,
+    present: Arc<BTreeSet<CacheId>>,
+    packs: Vec<(usize, Pack)>,
+}
+
 /// Programs that one `go build` has built.
 #[derive(Debug)]
 pub(crate) struct Built {
@@ -95,8 +104,8 @@ pub(crate) struct Built {
 }
 
 impl Sharing {
-    /// Fetches what programs were linked from when they were built last. It ends where
-    /// that is slower than to compile; what is under way then goes on.
+    /// Fetches what programs were linked from when they were built last, if that is faster
+    /// than to compile it.
     pub(crate) async fn fill(
         self: &Arc<Self>,
         (go, settings): (&Go, &BuildSettings),
@@ -104,8 +113,22 @@ impl Sharing {
         threads: NonZeroUsize,
         cancel: &Cancel,
     ) {
+        let missing = self.missing((go, settings), keys, cancel).await;
+        if let Some(missing) = missing {
+            self.fetch_packs(missing, threads).await;
+        }
+    }
+
+    /// The packs with what programs were linked from when they were built last, if something
+    /// of them is not here.
+    pub(crate) async fn missing(
+        self: &Arc<Self>,
+        (go, settings): (&Go, &BuildSettings),
+        keys: &[OutcomeKey],
+        cancel: &Cancel,
+    ) -> Option<Missing> {
         if may_be_portable(settings).is_err() {
-            return;
+            return None;
         }
         let mut seen = HashSet::new();
         let mut packs: Vec<(usize, Pack)> = Vec::new();
@@ -116,14 +139,18 @@ impl Sharing {
             packs.extend(new.map(|pack| (position, pack)));
         }
         if packs.is_empty() {
-            return;
+            return None;
         }
-        let Some((cache, present)) = self.present(go, settings, cancel).await else { return };
+        let (cache, present) = self.present(go, settings, cancel).await?;
         let here: HashSet<Prefix> = present.iter().map(Prefix::of).collect();
         packs.retain(|(_, pack)| !pack.actions.iter().all(|action| here.contains(action)));
-        if packs.is_empty() {
-            return;
-        }
+        (!packs.is_empty()).then_some(Missing { cache, present, packs })
+    }
+
+    /// Fetches packs. It ends where that is slower than to compile; what is under way then
+    /// goes on.
+    pub(crate) async fn fetch_packs(self: &Arc<Self>, missing: Missing, threads: NonZeroUsize) {
+        let Missing { cache, present, packs } = missing;
         let sum = |of: fn(&Pack) -> u64| packs.iter().map(|(_, pack)| of(pack)).sum::<u64>();
         let (size, raw) = (sum(|pack| pack.size), sum(|pack| pack.raw));
         let compiling = raw / COMPILED / threads.get() as u64;

@@ -1,9 +1,7 @@
 //! Runs a command of `go` with what other machines have compiled for it.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
 use std::process::Command;
-use std::thread::available_parallelism;
 
 use engine::cache::GoCommand;
 use engine::{Environment, Event, Observer};
@@ -45,17 +43,17 @@ pub(super) fn serve_go(process: &Process, arguments: &ServeGoArgs) -> Result<()>
         (program, words),
         (&work_dir, environment),
         (options, &network),
-        &cache,
+        (&cache, settings::limits(0)?),
         &observer,
     );
     let shared = shared.map_err(|error| CommandError::of(&error))?;
-    let command = Command::new(shared.program());
+    let mut command = Command::new(shared.program());
+    command.envs(shared.variables().into_iter().flatten());
     if let Err(reason) = shared.check() {
         ui::log(&format!("Nothing is fetched or written: {reason}"));
         return run(command, words);
     }
-    let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    wait(shared.fetch(threads))?;
+    wait(shared.fetch())?;
     let ran = run(command, words);
     wait(shared.write())?;
     ran

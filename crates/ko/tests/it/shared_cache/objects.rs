@@ -7,6 +7,7 @@ use testkit::sandbox::Output;
 use testkit::trace::Trace;
 
 use super::{Runner, Site};
+use crate::spy::write_executable;
 
 const FROM: &str = "build -B --explain --cache-from=file:../../shared . ./cmd/tool";
 
@@ -128,4 +129,34 @@ fn other_commands_of_go_compile_what_has_changed() {
     assert!(failed.stderr.contains("no shared cache is named"), "{}", failed.stderr);
     let none = site.0.sandbox.run(["cache", "serve-go"]).output().failure(1);
     assert!(none.stderr.contains("ko cache serve-go -- go test ./..."), "{}", none.stderr);
+}
+
+#[test]
+fn go_collects_no_garbage_for_builds_and_indexes_modules_meanwhile() {
+    let site = Site::new();
+    let log = site.0.sandbox.root().join("calls");
+    let script = "#!/bin/sh\necho \"$1 $GOGC\" >>'LOG'\nexec go \"$@\"\n";
+    let script = script.replace("LOG", &log.display().to_string());
+    write_executable(&site.0.sandbox.root().join("wrapper"), &script);
+    let calls = |words: &str, cache: &str| {
+        let words = format!("cache serve-go {words} -- ../wrapper");
+        let run = site.0.sandbox.run(words.split(' ').chain(cache.split(' ')));
+        let run = run.env("CGO_ENABLED", "0").env_remove("GOGC").env_remove("GOMEMLIMIT");
+        let _ = run.env("GOCACHE", site.0.sandbox.root().join("go")).output().success();
+        let calls = fs::read_to_string(&log).unwrap();
+        fs::remove_file(&log).unwrap();
+        calls
+    };
+    let build = "build -trimpath -o ../out/ ./...";
+    let to = calls("--cache-to=file:../shared", build);
+    assert_eq!(to, "build off\nenv off\n");
+    fs::rename(site.0.sandbox.root().join("go"), site.0.sandbox.root().join("full")).unwrap();
+    let from = calls("--cache-from=file:../shared", build);
+    assert_eq!(from, "env off\nlist off\nbuild off\n");
+    // All is there.
+    let again = calls("--cache-from=file:../shared", build);
+    assert_eq!(again, "env off\nbuild off\n");
+    // What a test does is not touched.
+    let test = calls("--cache-to=file:../shared", "test -trimpath -vet=off ./...");
+    assert_eq!(test, "test \nenv \n");
 }
