@@ -11,12 +11,13 @@ use std::time::{Duration, SystemTime};
 use cancel::Cancel;
 use freshness::may_be_portable;
 use futures::future::join_all;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use golang::{BuildCache, BuildSettings, CacheId, CachedAction, Go};
 use oci::Hasher;
 use once::blocking;
 use shared_cache::BlobId;
 use tempfile::{NamedTempFile, TempPath};
+use tokio::sync::Semaphore;
 
 use super::contents::{self, Contents, Pack, Prefix};
 use super::pack::{Packer, Spares};
@@ -25,7 +26,7 @@ use super::private::{Places, is_object};
 use super::{Built, ask, build_cache};
 use crate::sharing::{Member, OutcomeKey, Sharing, seconds};
 
-/// Packs that are made at once.
+/// Packs that are made at once; as many are sent meanwhile.
 const AT_ONCE: usize = 2;
 
 /// What was linked or used, as it is in Go's build cache.
@@ -117,22 +118,24 @@ impl Sharing {
         let mut packs = planned.kept;
         let store = self.store.clone();
         let dir = blocking(move || store.temp_dir()).await.ok()?;
-        let packers = Arc::new(Spares::default());
-        let made = stream::iter(planned.new).map(|places| {
+        let (packers, making) = (Arc::new(Spares::default()), Semaphore::new(AT_ONCE));
+        let written = stream::iter(planned.new).map(|places| {
             let entries =
                 places.iter().filter_map(|&at| linked.actions.get(&positions[at]).copied());
-            make(entries.collect(), linked, &packers, dir.path())
-        });
-        let made: Vec<Option<Made>> = made.buffered(AT_ONCE).try_collect().await.ok()?;
-        let made: Vec<Made> = made.into_iter().flatten().collect();
-        let blobs: Vec<BlobId> = made.iter().map(|made| made.pack.blob()).collect();
-        let missing: HashSet<BlobId> = member.cache.missing(&blobs).await.into_iter().collect();
-        for Made { pack, file } in made {
-            if missing.contains(&pack.blob()) && !member.cache.send_file(&pack.blob(), &file).await
-            {
-                return None;
+            let making_one = make(entries.collect(), linked, &packers, dir.path());
+            let making = &making;
+            async move {
+                let permit = making.acquire().await;
+                let Some(Made { pack, file }) = making_one.await.ok()? else { return Some(None) };
+                drop(permit);
+                let missing = member.cache.missing(&[pack.blob()]).await;
+                let there = missing.is_empty() || member.cache.send_file(&pack.blob(), &file).await;
+                there.then_some(Some(pack))
             }
-            packs.push(pack);
+        });
+        let mut written = std::pin::pin!(written.buffered(2 * AT_ONCE));
+        while let Some(pack) = written.next().await {
+            packs.extend(pack?);
         }
         let updates = programs.iter().zip(&needs).zip(known).map(|(((key, _), needed), known)| {
             let needed: HashSet<Prefix> =
