@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # The figures of shared caches on Tekton's 8 images: ours with a shared cache against ko
-# with a tarball of its caches, and `go build` with a full one as the floor. The cache is
-# a registry behind a line of 1 Gbit/s with 5 ms more, all else is on this machine.
+# with a tarball of its caches, and `go build` with a full one as the floor. The cache and the
+# tarball are in a registry behind a line of 1 Gbit/s with 5 ms more, all else is on this machine.
 #
 #   figures.sh prepare KO OURS       fills the cache, packs the tarballs: minutes
 #   figures.sh SCENARIO [QUIET…]     same, empty, leaf, leaf-stamped, shared, shared-stamped,
 #                                    next, serve-go, cold-ko, cold-ours, cold-ours-filling
 #
 # LAB is the directory of all of it, SEED a Go cache to begin with, such as that of
-# `cargo xtask bench`. QUIET is a command that the measured part runs under.
+# `cargo xtask bench`. QUIET is a command that the measured part runs under. RUNS is where each
+# run writes, if not in LAB: on a file system in memory, say, as ext4 is slow to find places for
+# new files for minutes after many were deleted, which a new machine does not suffer from.
 set -euo pipefail
 LAB=${LAB:?a directory, which may be new}; root=$(cd "$(dirname "$0")/../.." && pwd); tools=$root/target/tools
 modules=${GOMODCACHE:-$(go env GOMODCACHE)}
@@ -56,7 +58,9 @@ build() { # build WHO PROGRAM CHECKOUT REPOSITORY [WORDS]
   (cd "$LAB/$dir" && KO_DOCKER_REPO=$registry/$to as "$who" "$program" resolve -R -f config --platform=linux/amd64 "$@" >"$LAB/out.$who" 2>"$LAB/err.$who") ||
     { tail -3 "$LAB/err.$who" >&2; exit 1; }
 }
-new() { chmod -R u+w "$LAB/$1" 2>/dev/null || true; rm -rf "${LAB:?}/$1"; }
+new() { [ -z "${RUNS:-}" ] || { rm -rf "${RUNS:?}/$1"; }; chmod -R u+w "$LAB/$1" 2>/dev/null || true; rm -rf "${LAB:?}/$1"; }
+
+fresh() { new "$1"; [ -z "${RUNS:-}" ] || { mkdir -p "$RUNS/$1"; ln -s "$RUNS/$1" "$LAB/$1"; }; mkdir -p "$LAB/$1"; }
 
 case ${1:?a scenario} in
 prepare)
@@ -73,6 +77,8 @@ prepare)
     build warm-$way "$LAB/ko-ours" tekton ours-$way --cache-to=oci://$registry/ko-cache-$way
     build theirs-$way "$LAB/ko-theirs" tekton theirs-$way
     tar -C "$LAB" -c --transform "s#^warm/#theirs-$way/#" "theirs-$way/ko" warm/go | zstd -q -T0 -3 -f -o "$LAB/$way.tar.zst"
+    "$tools/registries/crane" append --oci-empty-base -f "$LAB/$way.tar.zst" -t $registry/tarball:$way --platform linux/amd64 >"$LAB/answer"
+    sha256sum <"$LAB/$way.tar.zst" | cut -d' ' -f1 >"$LAB/$way.digest"
   done
   ls -l "$LAB"/*.tar.zst; du -sh "$LAB/warm/go"
   ;;
@@ -80,20 +86,20 @@ prepare)
   scenario=$1; shift; serve; way=plain
   case $scenario in same | empty | *-stamped) way=stamped ;; esac
   [ $way = plain ] && export GOFLAGS=-buildvcs=false
-  new run-ours; new run-theirs; new floor
+  fresh run-ours; fresh run-theirs; fresh floor
   case $scenario in
   leaf*) clone; edit tekton cmd/controller main; commit tekton leaf ;;
   shared*) clone; edit tekton pkg/apis/version version; commit tekton shared ;;
   next) put_aside; checkout tekton v1.9.1 ;;
   esac
   to=$way; [ $scenario = empty ] && to=$way-$RANDOM
-  export -f as build new; export LAB registry scenario way to line
+  export -f as build new fresh; export LAB registry scenario way to line
   cat >"$LAB/measure.sh" <<'M'
 set -euo pipefail
 # What one has left for the disk is no burden of the next.
 timed() { local name=$1; shift; sync; local TIMEFORMAT="$scenario: $name: %R s, CPU %U + %S s"; time "$@"; }
 ours() { build run-ours "$LAB/ko-ours" tekton ours-$to --cache-from=oci://$line/ko-cache-$way --explain --timings="$LAB/timings.json"; }
-theirs() { mkdir -p "$LAB/run-theirs"; zstd -qdc "$LAB/$way.tar.zst" | tar -C "$LAB/run-theirs" -x --strip-components=1; build run-theirs "$LAB/ko-theirs" tekton theirs-$to; }
+theirs() { mkdir -p "$LAB/run-theirs"; curl -s "http://$line/v2/tarball/blobs/sha256:$(<"$LAB/$way.digest")" | zstd -qdc | tar -C "$LAB/run-theirs" -x --strip-components=1; build run-theirs "$LAB/ko-theirs" tekton theirs-$to; }
 floor() { (cd "$LAB/tekton" && mkdir -p "$LAB/floor" && GOCACHE=$LAB/warm/go go build -trimpath -o "$LAB/floor" "$@"); }
 case $scenario in
 cold-ko) timed ko build run-theirs "$LAB/ko-theirs" tekton cold-theirs ;;
@@ -102,10 +108,10 @@ cold-ours-filling) timed "ours, filling" build run-ours "$LAB/ko-ours" tekton co
 serve-go)
   cd "$LAB/tekton"; mkdir -p "$LAB/floor"; build="go build -trimpath -o $LAB/floor ./cmd/..."
   as warm "$LAB/ko-ours" cache serve-go --cache-to=oci://$registry/ko-cache-serve -- $build
-  new run-ours; new floor; mkdir "$LAB/floor"
+  fresh run-ours; fresh floor
   as run-ours timed "go build, all from the cache" "$LAB/ko-ours" cache serve-go --cache-from=oci://$line/ko-cache-serve -- $build
   # What is linked already is not linked again.
-  new floor; mkdir "$LAB/floor"
+  fresh floor
   as run-ours timed "go build, full cache" $build ;;
 *)
   timed ours ours
