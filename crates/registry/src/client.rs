@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
-use oci::{Registry, Repository};
+use oci::{Digest, Registry, Repository};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
@@ -43,6 +43,8 @@ struct Inner {
     keychain: Arc<dyn Keychain>,
     endpoints: Mutex<HashMap<Registry, Arc<Endpoint>>>,
     accounts: Mutex<HashMap<Repository, Arc<Account>>>,
+    /// Where large blobs were pushed to, or found.
+    pushed: Mutex<HashMap<(Registry, Digest), Repository>>,
     pulls: Pulls,
     experience: Experience,
     /// Where pushing was asked for, and as whom.
@@ -60,6 +62,7 @@ impl Client {
             keychain,
             endpoints: Mutex::default(),
             accounts: Mutex::default(),
+            pushed: Mutex::default(),
             pulls: Pulls::default(),
             experience: Experience::default(),
             preflights: Mutex::default(),
@@ -176,6 +179,19 @@ impl Client {
     pub(crate) fn accounts(&self) -> Vec<(Repository, Arc<Account>)> {
         let accounts = self.inner.accounts.lock().expect("no holder of this lock panics");
         accounts.iter().map(|(name, account)| (name.clone(), Arc::clone(account))).collect()
+    }
+
+    /// A repository of the registry that has a large blob since it was pushed: another one may
+    /// mount it from there.
+    #[must_use]
+    pub fn pushed_to(&self, registry: &Registry, blob: Digest) -> Option<Repository> {
+        let pushed = self.inner.pushed.lock().expect("no holder of this lock panics");
+        pushed.get(&(registry.clone(), blob)).cloned()
+    }
+
+    pub(crate) fn has_pushed(&self, blob: Digest, to: &Repository) {
+        let mut pushed = self.inner.pushed.lock().expect("no holder of this lock panics");
+        pushed.entry((to.registry().clone(), blob)).or_insert_with(|| to.clone());
     }
 
     /// Notes that pushing is asked for, and returns whether that is new.

@@ -78,7 +78,12 @@ impl Client {
         let mut may_create = self.creates_repositories();
         loop {
             let error = match push.once().await {
-                Ok(pushed) => return Ok(pushed),
+                Ok(pushed) => {
+                    if descriptor.size >= SMALL {
+                        self.has_pushed(descriptor.digest, repository);
+                    }
+                    return Ok(pushed);
+                }
                 Err(error) => error,
             };
             if may_create && error.is_unknown_repository() && self.create(repository).await? {

@@ -202,7 +202,10 @@ impl RegistryStorage {
 
     async fn push_blob(&self, descriptor: &Descriptor, source: &BlobSource) -> Result<()> {
         let (repository, hint) = (&self.repository, PushHint::Unknown);
-        self.ask(self.client.push_blob(repository, descriptor, source, None, hint)).await?;
+        // A layer has been pushed to the repository of its image.
+        let from = self.client.pushed_to(repository.registry(), descriptor.digest);
+        let push = self.client.push_blob(repository, descriptor, source, from.as_ref(), hint);
+        self.ask(push).await?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use testkit::registry::Class;
 use testkit::sandbox::Output;
 use testkit::trace::Trace;
 
@@ -70,6 +71,11 @@ fn a_registry_has_what_was_compiled() {
     let url = format!("oci://{}/team/ko-cache", site.0.registry.host());
     let first = site.build(&format!("--cache-to={url}")).output().success();
     assert!(!first.stderr.contains("going on"), "{}", first.stderr);
+    // Layers are not sent again: they come from the repositories of their images.
+    let mounts = site.0.registry.requests_of(Class::Mount);
+    let mounts: Vec<_> = mounts.iter().filter(|it| it.path.contains("/team/ko-cache/")).collect();
+    assert_eq!(mounts.len(), 2);
+    assert!(mounts.iter().all(|mount| mount.status == 201), "{mounts:?}");
     let main = "package main\n\nfunc main() { println(2) }\n";
     fs::write(site.0.sandbox.work().join("cmd/tool/main.go"), main).unwrap();
     site.commit();
