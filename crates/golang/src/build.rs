@@ -267,6 +267,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_failure_with_a_known_cause_has_a_hint() {
+        for (status, output, want) in [
+            ("signal: killed", "", Some("run out of memory")),
+            ("exit status 1", "link: signal: killed", Some("run out of memory")),
+            (
+                "exit status 2",
+                "go: unsupported GOOS/GOARCH pair linux/x",
+                Some("go tool dist list"),
+            ),
+            ("exit status 1", "write /tmp/x: no space left on device", Some("KOCACHE")),
+            ("exit status 1", "./a.go:1:1: x", None),
+        ] {
+            let hint = BuildError::Failed(Box::new(BuildFailure {
+                import_path: ImportPath::parse("r.io/app").unwrap(),
+                target: Target { os: "linux".into(), arch: "x".into(), variant: String::new() },
+                status: status.to_owned(),
+                output: output.to_owned(),
+            }));
+            let hint = hint.hint();
+            assert_eq!(hint.is_some(), want.is_some(), "{hint:?}");
+            assert!(hint.unwrap_or_default().contains(want.unwrap_or_default()), "{hint:?}");
+        }
+        assert_eq!(BuildError::Cancelled.hint(), None);
+    }
+
+    #[test]
     fn errors_come_before_all_else() {
         for (output, want) in [
             ("# a\n./a.go:1:1: x", "# a\n./a.go:1:1: x"),

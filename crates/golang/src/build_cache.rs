@@ -250,6 +250,51 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_not_what_its_name_says_is_not_put() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = BuildCache::new(dir.path());
+        assert_eq!(cache.dir(), dir.path());
+        let output = CacheId::of(b"content");
+        assert_eq!(CacheId::new(*output.bytes()), output);
+        for (content, size) in [("comment", 7), ("content", 8), ("tent", 7), ("", 7)] {
+            let error = cache.put_output(&output, size, content.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{content} {size}");
+        }
+        let parent = cache.output(&output).parent().unwrap().to_owned();
+        assert_eq!(fs::read_dir(&parent).unwrap().count(), 0);
+        // What is there is not written again; what is sent is read to its end.
+        cache.put_output(&output, 7, &b"content"[..]).unwrap();
+        let mut again = &b"another"[..];
+        cache.put_output(&output, 7, &mut again).unwrap();
+        assert!(again.is_empty());
+        assert_eq!(fs::read(cache.output(&output)).unwrap(), b"content");
+    }
+
+    #[test]
+    fn what_stands_in_the_way_of_an_output_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = BuildCache::new(dir.path());
+        let output = CacheId::of(b"content");
+        fs::create_dir_all(cache.output(&output).join("more")).unwrap();
+        assert!(cache.put_output(&output, 7, &b"content"[..]).is_err());
+        let parent = cache.output(&output).parent().unwrap().to_owned();
+        assert_eq!(fs::read_dir(&parent).unwrap().count(), 1, "nothing is left behind");
+        assert!(cache.output(&output).join("more").exists());
+    }
+
+    #[test]
+    fn a_name_that_is_no_hash_is_no_action() {
+        let hex = CacheId::of(b"x").hex();
+        assert_eq!(CacheId::parse(&hex), Some(CacheId::of(b"x")));
+        let long = format!("{hex}0");
+        let strange = format!("{}é", &hex[..62]);
+        let signed = format!("+{}", &hex[1..]);
+        for name in ["", &hex[1..], &long, &strange, &signed] {
+            assert_eq!(CacheId::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_put_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let cache = BuildCache::new(dir.path());

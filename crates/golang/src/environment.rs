@@ -145,6 +145,19 @@ pub enum EnvironmentError {
 mod tests {
     use super::*;
 
+    #[test]
+    fn only_what_another_has_not_is_beyond_it() {
+        let all = |entries: &[(&str, &str)]| entries.iter().copied().collect::<Environment>();
+        let process = all(&[("PATH", "/bin"), ("GOOS", "linux"), ("HOME", "/h")]);
+        let own = all(&[("GOOS", "darwin"), ("PATH", "/bin"), ("CGO_ENABLED", "0")]);
+        let beyond: Vec<_> = own.beyond(&process).collect();
+        let want = [("GOOS", "darwin"), ("CGO_ENABLED", "0")];
+        assert_eq!(beyond, want.map(|(name, value)| (OsStr::new(name), OsStr::new(value))));
+        assert_eq!(own.beyond(&own).count(), 0);
+        // Values may be secrets.
+        assert_eq!(format!("{:?}", all(&[("TOKEN", "hunter2")])), "{\"TOKEN\"}");
+    }
+
     fn linux_arm() -> Target {
         Target { os: "linux".into(), arch: "arm".into(), variant: "v7".into() }
     }

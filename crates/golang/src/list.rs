@@ -374,6 +374,31 @@ mod tests {
     }
 
     #[test]
+    fn only_a_missing_module_has_a_hint() {
+        let failed = |output: &str| ListError::Failed {
+            asked: ".".to_owned(),
+            status: "exit status 1".to_owned(),
+            output: output.to_owned(),
+        };
+        let hint = failed("go: go.mod file not found in current directory").hint().unwrap();
+        assert!(hint.contains("go mod init"), "{hint}");
+        for error in [failed("go: errors parsing go.mod"), ListError::Cancelled] {
+            assert_eq!(error.hint(), None, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_argument_for_several_packages_is_not_something_else() {
+        let argument = Argument::parse("./...").unwrap();
+        let not_main = LoadError::not_main(argument.path(), "it is\npackage lib");
+        assert_eq!(not_main.reason(), Some("it is package lib"));
+        let count = LoadError::Count { argument, found: 2 };
+        assert_eq!(count.reason(), None);
+        let words = "qualifying local import ./...: found 2 local packages, expected 1";
+        assert_eq!(count.to_string(), words);
+    }
+
+    #[test]
     fn patterns_are_cleaned_as_go_does() {
         for (pattern, want) in [
             (".", "."),

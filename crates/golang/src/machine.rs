@@ -196,3 +196,198 @@ where
     };
     Ok(Machine { format: Format::Pe, arch })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(big: bool, number: u16) -> [u8; 2] {
+        if big { number.to_be_bytes() } else { number.to_le_bytes() }
+    }
+
+    /// The header of an ELF file.
+    fn elf(wide: bool, big: bool, kind: u16, machine: u16) -> Vec<u8> {
+        let mut file = b"\x7fELF".to_vec();
+        file.extend([1 + u8::from(wide), 1 + u8::from(big), 1]);
+        file.resize(16, 0);
+        file.extend([word(big, kind), word(big, machine)].concat());
+        file.resize(64, 0);
+        file
+    }
+
+    /// The header of a Mach-O file.
+    fn macho(wide: bool, cpu: u32, kind: u32) -> Vec<u8> {
+        let magic: u32 = if wide { 0xfeed_facf } else { 0xfeed_face };
+        [magic, cpu, 0, kind, 0, 0, 0, 0].map(u32::to_le_bytes).concat()
+    }
+
+    /// The headers of a PE file.
+    fn pe(wide: bool, machine: u16, characteristics: u16) -> Vec<u8> {
+        let mut file = b"MZ".to_vec();
+        file.resize(60, 0);
+        file.extend(64_u32.to_le_bytes());
+        file.extend(b"PE\0\0");
+        file.extend(machine.to_le_bytes());
+        file.resize(file.len() + 14, 0);
+        let (magic, size): (u16, u16) = if wide { (0x20b, 112) } else { (0x10b, 96) };
+        file.extend([size, characteristics, magic].map(u16::to_le_bytes).concat());
+        file.resize(file.len() + usize::from(size) - 2, 0);
+        file
+    }
+
+    /// A linux program in which Go says what it was built for.
+    fn by_go(machine: u16, settings: &[(&str, &str)]) -> Vec<u8> {
+        let lines = settings.iter().map(|(name, value)| format!("build\t{name}={value}\n"));
+        let lines = format!("path\tr.io/app\n{}", lines.collect::<String>());
+        // Between sentinels.
+        let lines = [&[b'<'; 16][..], lines.as_bytes(), &[b'>'; 16]].concat();
+        let mut info = b"\xff Go buildinf:\x08\x02".to_vec();
+        info.resize(32, 0);
+        for text in [b"go1.26", &lines[..]] {
+            let length = text.len();
+            info.extend([(length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
+            info.extend(text);
+        }
+        let mut file = elf(true, false, 2, machine);
+        file[32..40].copy_from_slice(&64_u64.to_le_bytes());
+        file[52..56].copy_from_slice(&[64, 0, 56, 0]);
+        file[56..58].copy_from_slice(&1_u16.to_le_bytes());
+        // One segment that is loaded, to be read and written.
+        file.extend([1_u32, 6].map(u32::to_le_bytes).concat());
+        let size = info.len() as u64;
+        file.extend([128, 0, 0, size, size, 16].map(u64::to_le_bytes).concat());
+        file.resize(128, 0);
+        file.extend(info);
+        file
+    }
+
+    fn check(target: &str, content: &[u8]) -> Result<(), String> {
+        let mut parts = target.split('/').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        let target = Target { os: next(), arch: next(), variant: next() };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("program");
+        std::fs::write(&path, content).unwrap();
+        target.check_program(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_program_is_for_the_machine_in_its_headers() {
+        for (content, want) in [
+            (elf(true, false, 2, 62), "linux/amd64"),
+            (elf(true, false, 3, 62), "freebsd/amd64"),
+            (elf(false, false, 2, 3), "linux/386"),
+            (elf(true, false, 2, 183), "linux/arm64"),
+            (elf(false, false, 2, 40), "linux/arm/v7"),
+            (elf(true, false, 2, 21), "linux/ppc64le"),
+            (elf(true, true, 2, 21), "linux/ppc64"),
+            (elf(true, true, 2, 22), "linux/s390x"),
+            (elf(true, false, 2, 243), "linux/riscv64"),
+            (elf(true, false, 2, 258), "linux/loong64"),
+            (elf(true, false, 2, 8), "linux/mips64le"),
+            (elf(true, true, 2, 8), "linux/mips64"),
+            (elf(false, false, 2, 8), "linux/mipsle"),
+            (elf(false, true, 2, 8), "linux/mips"),
+            (macho(true, 0x0100_0007, 2), "darwin/amd64"),
+            (macho(true, 0x0100_000c, 2), "darwin/arm64"),
+            (pe(true, 0x8664, 2), "windows/amd64"),
+            (pe(true, 0xaa64, 2), "windows/arm64"),
+            (pe(false, 0x14c, 2), "windows/386"),
+        ] {
+            assert_eq!(check(want, &content), Ok(()), "{want}");
+            let (os, arch) = want.split_once('/').unwrap();
+            let arch = arch.split('/').next().unwrap();
+            let other = check(&format!("{os}/other"), &content);
+            assert_eq!(other, Err(format!("it is for {os}/{arch}")));
+        }
+        assert_eq!(check("ios/arm64", &macho(true, 0x0100_000c, 2)), Ok(()));
+    }
+
+    #[test]
+    fn another_system_is_known_by_its_format() {
+        let (elf, macho, pe) =
+            (elf(true, false, 2, 62), macho(true, 0x0100_0007, 2), pe(true, 0x8664, 2));
+        for (target, content, want) in [
+            ("windows/amd64", &elf, "it is for linux/amd64"),
+            ("darwin/amd64", &elf, "it is for linux/amd64"),
+            ("linux/amd64", &macho, "it is for darwin/amd64"),
+            ("linux/amd64", &pe, "it is for windows/amd64"),
+        ] {
+            assert_eq!(check(target, content), Err(want.to_owned()), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_is_not_known_may_be_the_right_one() {
+        for (content, os) in [
+            (elf(true, false, 2, 9999), "linux"),
+            (elf(false, false, 2, 243), "linux"),
+            (macho(false, 7, 2), "darwin"),
+            (pe(true, 0x5064, 2), "windows"),
+        ] {
+            assert_eq!(check(&format!("{os}/any"), &content), Ok(()));
+            let other = if os == "windows" { "linux" } else { "windows" };
+            let said = check(&format!("{other}/any"), &content);
+            assert_eq!(said, Err(format!("it is for {os}/unknown")));
+        }
+    }
+
+    #[test]
+    fn what_go_says_counts_before_the_headers() {
+        let built = |os: &str, arch: &str, arm: &str| {
+            by_go(40, &[("GOOS", os), ("GOARCH", arch), ("GOARM", arm)])
+        };
+        for (target, content, want) in [
+            ("linux/arm/v7", built("linux", "arm", "7"), Ok(())),
+            ("linux/arm/v7", built("linux", "arm", "6,softfloat"), Ok(())),
+            ("linux/arm", built("linux", "arm", "7"), Ok(())),
+            ("linux/arm/v6", built("linux", "arm", "7"), Err("it is for linux/arm/v7")),
+            ("linux/arm/v5", built("linux", "arm", "6,hardfloat"), Err("it is for linux/arm/v6")),
+            ("linux/arm/v7", built("freebsd", "arm", "7"), Err("it is for freebsd/arm/v7")),
+            // It says nothing of another architecture.
+            ("linux/arm64/v8", built("linux", "arm64", "9"), Ok(())),
+            ("linux/amd64", built("linux", "arm64", ""), Err("it is for linux/arm64")),
+            // What says half of it says nothing.
+            ("linux/arm", by_go(40, &[("GOOS", "windows")]), Ok(())),
+            ("linux/arm", by_go(40, &[("GOOS", ""), ("GOARCH", "386")]), Ok(())),
+            ("linux/arm64", by_go(40, &[]), Err("it is for linux/arm")),
+        ] {
+            assert_eq!(check(target, &content), want.map_err(str::to_owned), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_program_is_told_apart() {
+        let (of_elf, of_macho, of_pe) = (
+            |kind| elf(true, false, kind, 62),
+            |kind| macho(true, 0x0100_0007, kind),
+            |flags| pe(true, 0x8664, flags),
+        );
+        let (none, library, broken) = (
+            "it is not an ELF, Mach-O or PE executable",
+            "it is an object file or a library, not a program",
+            "its headers make no sense",
+        );
+        for (content, want) in [
+            (b"".to_vec(), none),
+            (b"#!/bin/sh\nexit 0 # long enough to be something\n".to_vec(), none),
+            (b"!<arch>\n0123456789abcdef0123456789abcdef".to_vec(), none),
+            (of_elf(0), library),
+            (of_elf(1), library),
+            (of_elf(4), library),
+            (of_macho(1), library),
+            (of_macho(6), library),
+            (of_pe(0x2002), library),
+            (of_elf(2)[..40].to_vec(), broken),
+            (of_macho(2)[..20].to_vec(), broken),
+            (of_pe(2)[..150].to_vec(), none),
+        ] {
+            assert_eq!(check("linux/amd64", &content), Err(want.to_owned()), "{content:?}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let target = Target { os: "linux".into(), arch: "amd64".into(), variant: String::new() };
+        assert!(matches!(target.check_program(dir.path()), Err(MachineError::NotAFile)));
+        let missing = target.check_program(&dir.path().join("none"));
+        assert!(matches!(missing, Err(MachineError::Read(_))), "{missing:?}");
+    }
+}

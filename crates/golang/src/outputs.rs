@@ -225,6 +225,38 @@ mod tests {
         });
     }
 
+    #[test]
+    fn what_is_no_output_is_passed_over_and_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let output = output(root.path());
+        fs::write(root.path().join("file"), "x").unwrap();
+        fs::create_dir_all(root.path().join("key/no-lock/bin")).unwrap();
+        let (all, errors) = Output::readable(root.path());
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(all.iter().map(Output::dir).collect::<Vec<_>>(), [output.dir()]);
+        // What else is in its directory counts and goes with it; others stay.
+        fs::create_dir_all(output.dir().join("tmp/deep")).unwrap();
+        fs::write(output.dir().join("tmp/deep/x"), [0; 1000]).unwrap();
+        let [found] = &Output::all(root.path()).unwrap()[..] else { panic!("one is there") };
+        assert_eq!(found.size, all[0].size + 1000);
+        assert!(found.remove().unwrap());
+        let left = fs::read_dir(root.path().join("key")).unwrap();
+        assert_eq!(left.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), ["no-lock"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_read_is_told_beside_what_can() {
+        let root = tempfile::tempdir().unwrap();
+        let output = output(root.path());
+        let circle = root.path().join("circle");
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        let (all, errors) = Output::readable(root.path());
+        assert_eq!(all.iter().map(Output::dir).collect::<Vec<_>>(), [output.dir()]);
+        assert_eq!(errors.into_iter().map(|(dir, _)| dir).collect::<Vec<_>>(), [circle]);
+        assert!(Output::all(root.path()).is_err());
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_directory_that_cannot_be_made_is_an_error() {

@@ -244,3 +244,74 @@ pub(crate) fn status_text(status: ExitStatus) -> String {
 /// What [`status_text`], and `go` itself of its tools, says of a process that
 /// was killed.
 pub(crate) const KILLED: &str = "signal: killed";
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_status_is_told_in_gos_words() {
+        for (raw, want) in [
+            (0, "exit status 0"),
+            (1 << 8, "exit status 1"),
+            (255 << 8, "exit status 255"),
+            (1, "signal: hangup"),
+            (2, "signal: interrupt"),
+            (3, "signal: quit"),
+            (6, "signal: aborted"),
+            (9, "signal: killed"),
+            (11, "signal: segmentation fault"),
+            (15, "signal: terminated"),
+            (10, "signal: signal 10"),
+        ] {
+            assert_eq!(status_text(ExitStatus::from_raw(raw)), want);
+        }
+        // Stopped, it has neither a code nor a signal that ended it.
+        assert!(!status_text(ExitStatus::from_raw(0x137f)).starts_with("exit status"));
+    }
+
+    #[test]
+    fn each_stream_of_a_child_is_kept_for_itself() {
+        let output = run_child(shell("echo out; echo err >&2; exit 3"), &Cancel::new()).unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+        let error = run_child(Command::new("/no/such/program"), &Cancel::new()).unwrap_err();
+        assert!(
+            matches!(error, ChildError::Io(ref error) if error.kind() == io::ErrorKind::NotFound)
+        );
+    }
+
+    #[test]
+    fn a_child_may_answer_before_it_has_read_all() {
+        let input = vec![b'x'; 1 << 20];
+        let feed = |mut to: ChildStdin| to.write_all(&input).is_ok();
+        let (output, fed) = feed_child(shell("cat"), &Cancel::new(), feed).unwrap();
+        assert!(fed && output.stdout == input);
+        // One that does not read has what it says kept all the same.
+        let (output, fed) = feed_child(shell("echo no"), &Cancel::new(), feed).unwrap();
+        assert_eq!((fed, &output.stdout[..]), (false, &b"no\n"[..]));
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let error = feed_child(shell("cat"), &cancel, feed).unwrap_err();
+        assert!(matches!(error, ChildError::Cancelled), "{error}");
+        assert!(matches!(run_child(shell(":"), &cancel), Err(ChildError::Cancelled)));
+    }
+
+    #[test]
+    fn what_is_beyond_the_limit_is_read_and_left_out() {
+        let script = "i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i+1)); done";
+        let finished = run(shell(script), Streams::Joined, 15, &Cancel::new()).unwrap();
+        assert!(finished.status.success() && finished.stdout.cut);
+        let want = "0123456789\n0123\n(the rest of the output was left out)";
+        assert_eq!(finished.stdout.text(), want);
+    }
+}

@@ -120,6 +120,10 @@ mod tests {
             let want: Vec<_> = want.into_iter().filter(|text| !text.is_empty()).collect();
             assert_eq!(variables(arch, variant).unwrap(), want, "{arch}/{variant}");
         }
+        for (variant, want) in [("", "linux/arm"), ("v6", "linux/arm/v6")] {
+            let target = Target { os: "linux".into(), arch: "arm".into(), variant: variant.into() };
+            assert_eq!(target.to_string(), want);
+        }
         assert_eq!(
             variables("arm", "wrong-prefix").unwrap_err(),
             "goarm failure: strange arm variant: wrong-prefix"

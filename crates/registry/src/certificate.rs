@@ -132,3 +132,42 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_words() {
+        let of_webpki = |error: webpki::Error| CertificateError::Other(OtherError(Arc::new(error)));
+        for (cause, want, words) in [
+            (
+                CertificateError::UnknownIssuer,
+                CertificateProblem::UnknownIssuer,
+                "unknown authority",
+            ),
+            (CertificateError::Expired, CertificateProblem::Expired, "has expired"),
+            (CertificateError::NotValidYet, CertificateProblem::NotYetValid, "is not valid yet"),
+            (CertificateError::NotValidForName, CertificateProblem::WrongName, "another host name"),
+            (CertificateError::Revoked, CertificateProblem::Revoked, "was revoked"),
+            (
+                of_webpki(webpki::Error::CaUsedAsEndEntity),
+                CertificateProblem::Authority,
+                "SSL_CERT_FILE",
+            ),
+            (of_webpki(webpki::Error::BadDer), CertificateProblem::Other, "is not valid"),
+            (CertificateError::BadEncoding, CertificateProblem::Other, "is not valid"),
+        ] {
+            assert_eq!(CertificateProblem::of(&cause), want, "{cause:?}");
+            assert!(want.to_string().contains(words), "{want}");
+            // However deep it lies.
+            let error = rustls::Error::InvalidCertificate(cause);
+            let error = std::io::Error::other(std::io::Error::other(error));
+            assert_eq!(CertificateProblem::find(&error), Some(want));
+        }
+        assert_eq!(CertificateProblem::find(&rustls::Error::DecryptError), None);
+        assert_eq!(CertificateProblem::find(&std::io::Error::other("x")), None);
+    }
+}

@@ -77,6 +77,7 @@ impl Bearer {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use reqwest::header::HeaderValue;
 
     use super::*;
 
@@ -128,6 +129,16 @@ mod tests {
         ] {
             assert_eq!(parse(values).unwrap_err(), want, "{values:?}");
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_passed_over() {
+        let mut headers = HeaderMap::new();
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_bytes(b"Basic realm=\xff").unwrap());
+        let nothing = "asks for authentication but does not say how";
+        assert_eq!(AuthScheme::of(&headers).unwrap_err(), nothing);
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=x"));
+        assert!(matches!(AuthScheme::of(&headers), Ok(AuthScheme::Basic)));
     }
 
     /// A parameter as a quoted string of RFC 9110, 5.6.4, with more escapes

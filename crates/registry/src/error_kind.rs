@@ -206,3 +206,107 @@ impl RegistryError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Method;
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+    use crate::certificate::CertificateProblem;
+    use crate::retry::Tried;
+
+    fn line() -> Box<RequestLine> {
+        RequestLine::new(&Method::GET, &"https://r.io/v2/".parse().unwrap())
+    }
+
+    fn status(status: u16, body: &str) -> RegistryError {
+        let status = StatusCode::from_u16(status).unwrap();
+        let failure = Failure::new(status, &HeaderMap::new(), Some(body.as_bytes()));
+        RegistryError::Status { request: line(), failure: Box::new(failure) }
+    }
+
+    fn broken(broken: Broken) -> RegistryError {
+        RegistryError::Transport { request: line(), broken }
+    }
+
+    /// The ways in which an error may be wrapped.
+    fn wrapped(error: fn() -> RegistryError) -> [RegistryError; 3] {
+        let tried = Tried { attempts: 3, elapsed: Duration::ZERO, host: "r.io".to_owned() };
+        let registry = "r.io".parse().unwrap();
+        [
+            error(),
+            RegistryError::Exhausted { last: Box::new(error()), tried },
+            RegistryError::Token { registry, source: Box::new(error()) },
+        ]
+    }
+
+    #[test]
+    fn an_error_means_the_same_when_it_was_tried_often_or_for_a_token() {
+        type Row = (fn() -> RegistryError, [bool; 5]);
+        // Is it unreachable, a certificate, a client certificate, plain http, read-only?
+        let rows: [Row; 9] = [
+            (|| broken(Broken::Connect("x".to_owned())), [true, false, false, false, false]),
+            (|| broken(Broken::Refused("x".to_owned())), [true, false, false, false, false]),
+            (|| broken(Broken::NotTls), [true, false, false, true, false]),
+            (|| broken(Broken::NotHttp), [true, false, false, false, false]),
+            (|| broken(Broken::Interrupted("x".to_owned())), [false; 5]),
+            (
+                || broken(Broken::Certificate(CertificateProblem::Expired)),
+                [false, true, false, false, false],
+            ),
+            (|| broken(Broken::ClientCertificate), [false, false, true, false, false]),
+            (|| status(405, ""), [false, false, false, false, true]),
+            (|| status(404, ""), [false; 5]),
+        ];
+        for (error, want) in rows {
+            for error in wrapped(error) {
+                let found = [
+                    error.is_unreachable(),
+                    error.is_certificate(),
+                    error.is_client_certificate(),
+                    error.is_plain_http(),
+                    error.is_read_only(),
+                ];
+                assert_eq!(found, want, "{error:?}");
+                assert_eq!(error.request().map(|request| &*request.url), Some("https://r.io/v2/"));
+            }
+        }
+    }
+
+    #[test]
+    fn either_of_two_ways_may_say_what_is_wrong() {
+        let both = |https, http| {
+            let (https, http) = (Box::new(broken(https)), Box::new(broken(http)));
+            RegistryError::Unreachable { https, http }
+        };
+        let refused = || Broken::Refused("x".to_owned());
+        let unknown = Broken::Certificate(CertificateProblem::UnknownIssuer);
+        assert!(both(unknown, refused()).is_certificate());
+        assert!(both(Broken::NotTls, refused()).is_plain_http());
+        assert!(both(refused(), Broken::ClientCertificate).is_client_certificate());
+        let neither = both(refused(), refused());
+        assert!(neither.is_unreachable() && !neither.is_certificate());
+    }
+
+    #[test]
+    fn a_server_that_wants_https_says_so() {
+        for (error, want) in [
+            (broken(Broken::NotHttp), true),
+            (status(400, "Client sent an HTTP request to an HTTPS server.\n"), true),
+            (status(400, "The plain HTTP request was sent to HTTPS port"), true),
+            (status(400, "no"), false),
+            (status(404, "HTTPS port"), false),
+            (broken(Broken::NotTls), false),
+        ] {
+            assert_eq!(error.is_https_wanted(), want, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_without_a_request_has_none() {
+        let error = RegistryError::Offline { what: "r.io/app".to_owned() };
+        assert!(error.request().is_none() && error.failure().is_none() && !error.is_unreachable());
+        assert!(error.is_local() && !error.is_transient() && !error.is_not_found());
+    }
+}

@@ -210,6 +210,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn versions_are_written_as_people_know_them() {
+        for (is, want) in [
+            (Version::HTTP_10, "HTTP/1.0"),
+            (Version::HTTP_11, "HTTP/1.1"),
+            (Version::HTTP_2, "HTTP/2"),
+            (Version::HTTP_3, "HTTP/3"),
+        ] {
+            assert_eq!(version(is), want);
+        }
+    }
+
+    #[test]
     fn what_might_be_secret_is_hidden() {
         let url: Url = "https://h.example/v2/a/blobs/uploads/".parse().unwrap();
         for (name, value, want) in [

@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ko_golang::{BuildInfo, BuildInfoProblem, BuiltModule, Environment};
+use ko_golang::{BuildInfo, BuildInfoProblem, BuiltModule, Environment, Linkage, sections};
 use proptest::prelude::*;
 
-use crate::fixture::{HELLO, Tree, process_environment};
+use crate::fixture::{HELLO, Tree, process_environment, target};
 
 /// Releases that `cargo xtask test` installs beside the machine's Go.
 pub(crate) const TOOLCHAINS: [&str; 2] = ["go1.24.10", "go1.25.4"];
@@ -98,6 +98,33 @@ fn every_format_is_read() {
         let info = assert_as_go_says(&binary);
         assert_eq!(info.path, "example.com/hello");
         assert!(info.settings.contains(&("GOOS".to_owned(), os.to_owned())), "{os}/{arch}");
+        assert_is_for(&binary, os, arch);
+    }
+}
+
+/// What else there is to know of a program: where its code is, for which machine it is,
+/// and that it wants nothing of the system.
+fn assert_is_for(binary: &Path, os: &str, arch: &str) {
+    let file = File::open(binary).unwrap();
+    let length = file.metadata().unwrap().len();
+    let sections = sections(&file);
+    assert!(sections.iter().any(|section| section.name.ends_with("text")), "{sections:?}");
+    let end = sections.iter().map(|section| section.offset + section.size).max();
+    assert!(end.is_some_and(|end| end <= length), "{sections:?}");
+
+    assert!(target(os, arch).check_program(binary).is_ok(), "{os}/{arch}");
+    for other in [target("plan9", arch), target(os, "other")] {
+        let error = other.check_program(binary).unwrap_err();
+        assert_eq!(error.to_string(), format!("it is for {os}/{arch}"));
+    }
+    assert_eq!(Linkage::read(binary).unwrap(), None, "{os}/{arch}");
+}
+
+#[test]
+fn what_is_no_executable_has_no_sections() {
+    let tree = Tree::new(&[("empty", ""), ("text", "package main\n"), ("elf", "\x7fELF")]);
+    for name in ["empty", "text", "elf"] {
+        assert_eq!(sections(&File::open(tree.join(name)).unwrap()), [], "{name}");
     }
 }
 

@@ -94,7 +94,12 @@ fn a_module_that_is_not_to_be_had_is_told() {
 
     let go = fake_go(&tree, "case $1 in build) echo dlv.go:1: no; exit 2;; esac");
     let (_, built) = build(&tree, &go, &environment);
-    assert_eq!(built.unwrap_err().to_string(), "go build: exit status 2: dlv.go:1: no");
+    let error = built.unwrap_err();
+    assert_eq!(error.to_string(), "go build: exit status 2: dlv.go:1: no");
+    assert_eq!(error.hint(), None);
+    let go = fake_go(&tree, "case $1 in build) echo no space left on device; exit 1;; esac");
+    let (_, built) = build(&tree, &go, &environment);
+    assert!(built.unwrap_err().hint().unwrap().starts_with("a disk that go writes to is full"));
 }
 
 #[test]

@@ -3,9 +3,13 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use ko_golang::{Environment, FindError, Go};
+use cancel::Cancel;
+use ko_golang::{
+    BuildError, BuildKey, BuildSettings, Environment, FindError, Go, GoEnvError, ListError,
+    OutputDir,
+};
 
-use crate::fixture::{Tree, fake_go};
+use crate::fixture::{Tree, argument, environment, fake_go, path, target};
 
 #[test]
 fn by_path_and_by_name() {
@@ -33,6 +37,7 @@ fn by_path_and_by_name() {
     assert_eq!(find(program.to_str(), "").unwrap(), program);
     for path in ["plain/go", "dir/go", "missing/go"] {
         let error = find(Some(path), folders).unwrap_err();
+        assert!(error.hint().unwrap().contains("not of its directory"), "{error}");
         assert!(
             matches!(error, FindError::NotExecutable { path: named } if named == tree.join(path))
         );
@@ -50,4 +55,46 @@ fn a_link_keeps_its_name() {
     let environment: Environment = [("PATH", tree.join("shims"))].into_iter().collect();
     let found = Go::find(None, &environment, Path::new("/")).unwrap();
     assert_eq!(found.program(), link);
+}
+
+#[test]
+fn a_go_is_the_file_behind_its_name() {
+    let tree = Tree::new(&[]);
+    let go = fake_go(&tree, "true");
+    assert_eq!((go.file(), go.compiler()), (&*tree.join("fake/go"), ""));
+    assert!(!go.trusts_unproven() && go.clone().trusting_unproven(true).trusts_unproven());
+    let link = tree.join("link");
+    std::os::unix::fs::symlink(go.program(), &link).unwrap();
+    let linked = Go::find(Some(link.as_os_str()), &Environment::new(), &tree.path).unwrap();
+    assert_eq!((linked.program(), linked.file()), (&*link, go.file()));
+}
+
+#[test]
+fn a_go_that_has_gone_is_named_by_whoever_calls_it() {
+    let tree = Tree::new(&[]);
+    let go = fake_go(&tree, "true");
+    let target = target("linux", "amd64");
+    let settings = BuildSettings {
+        dir: tree.path.clone(),
+        environment: environment(&target),
+        target,
+        flags: Vec::new(),
+        ldflags: Vec::new(),
+        disable_optimizations: false,
+        untrimmed: false,
+    };
+    let output = OutputDir::new(&tree.path, &BuildKey::new(&go, &settings), &path("x"));
+    std::fs::remove_file(go.program()).unwrap();
+    let (environment, cancel) = (&settings.environment, Cancel::new());
+    let words = format!("cannot run {}", go.program().display());
+    let error = go.list(&tree.path, environment, &[argument("./x")], &cancel).unwrap_err();
+    assert!(matches!(error, ListError::Start { .. }) && error.to_string() == words, "{error:?}");
+    let error = go.build(&settings, &path("x"), &output, &cancel).unwrap_err();
+    assert!(matches!(error, BuildError::Start { .. }) && error.to_string() == words, "{error:?}");
+    let error = go.env(&tree.path, environment, &cancel).unwrap_err();
+    assert!(matches!(error, GoEnvError::Start { .. }) && error.to_string() == words, "{error:?}");
+    // Where the directory is what is missing, that is said.
+    let nowhere = tree.join("nowhere");
+    let error = go.list(&nowhere, environment, &[argument("./x")], &cancel).unwrap_err();
+    assert!(matches!(error, ListError::Directory { path } if path == nowhere));
 }

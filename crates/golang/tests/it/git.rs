@@ -268,6 +268,33 @@ fn what_git_says_is_told() {
     assert_eq!(info.notices[0].to_string(), format!("{want}{said}"));
 }
 
+/// What cannot be told is not taken for clean, nor for a date.
+#[test]
+fn what_git_does_not_answer_is_told() {
+    let tree = Tree::new(&[]);
+    let dir = repository(&tree, "r");
+    let script = "for word; do case $word in\n\
+                  status) echo 'fatal: index file corrupt' >&2; exit 128;;\n\
+                  show) printf 'abc\\nabcdef\\nyesterday\\n'; exit;;\n\
+                  esac; done\n\
+                  PATH=${PATH#*:} exec git \"$@\"";
+    let mut environment = environment(&tree);
+    crate::fixture::fake_go(&tree, script);
+    std::fs::rename(tree.join("fake/go"), tree.join("fake/git")).unwrap();
+    let path = environment.get("PATH").unwrap().to_str().unwrap().to_owned();
+    environment.set("PATH", format!("{}:{path}", tree.join("fake").display()));
+    let none = GitParts::default();
+    let info = read(&dir, &environment, GitParts { state: true, ..none });
+    assert_eq!(seen(&info, "IsDirty"), "true");
+    let files = "fatal: index file corrupt".to_owned();
+    assert_eq!(info.notices, [GitNotice::Dirty { files }]);
+    assert_eq!(info.notices[0].hint(), None);
+    let info = read(&dir, &environment, GitParts { commit: true, ..none });
+    let reason = "\"yesterday\" is not a date".to_owned();
+    assert_eq!(info.notices, [GitNotice::Unknown { what: "commit", reason }]);
+    assert_eq!(seen(&info, "ShortCommit"), "");
+}
+
 /// No question is asked twice, or for nothing.
 #[test]
 fn processes() {

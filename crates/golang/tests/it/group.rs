@@ -160,6 +160,18 @@ fn one_that_fails_does_not_keep_the_others() {
 }
 
 #[test]
+fn what_no_build_may_do_is_said_once() {
+    let mut site = Site::new(&[("m/go.mod", "module example.com/m\n\ngo 1.24\n")]);
+    let members = site.members("cache", &["a", "b", "c"]);
+    site.settings.flags = vec!["-toolexec=x".to_owned()];
+    let (results, announced) = site.build(&members);
+    let [first, others @ ..] = &results[..] else { panic!("{results:?}") };
+    assert!(matches!(first, Err(BuildError::Toolexec { word }) if word == "-toolexec=x"));
+    assert_eq!((others.len(), announced.len()), (2, 0));
+    assert!(others.iter().all(|other| matches!(other, Err(BuildError::Cancelled))), "{others:?}");
+}
+
+#[test]
 fn nothing_stays_behind() {
     let site = Site::new(&[
         ("m/go.mod", "module example.com/m\n\ngo 1.24\n"),

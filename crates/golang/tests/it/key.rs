@@ -3,9 +3,32 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ko_golang::{BuildKey, BuildSettings, OutputDir};
+use ko_golang::{BuildKey, BuildSettings, OutputDir, affects_build, list_key};
 
-use crate::fixture::{environment, path, real_go, target};
+use crate::fixture::{argument, environment, path, real_go, target};
+
+#[test]
+fn every_question_has_its_own_key() {
+    let with = |name: &str, value: &str| {
+        let mut all = environment(&target("linux", "amd64"));
+        all.set(name, value);
+        all
+    };
+    let plain = with("HOME", "/h");
+    let keys = [
+        list_key(Path::new("/src"), &plain, &argument("./cmd/app")),
+        list_key(Path::new("/src/x"), &plain, &argument("./cmd/app")),
+        list_key(Path::new("/src"), &plain, &argument("./cmd/other")),
+        // The same words, which go takes for an import path.
+        list_key(Path::new("/src"), &plain, &argument("ko://./cmd/app")),
+        list_key(Path::new("/src"), &with("GOFLAGS", "-tags=x"), &argument("./cmd/app")),
+        list_key(Path::new("/src"), &with("GOWORK", "off"), &argument("./cmd/app")),
+    ];
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "{keys:?}");
+    for same in [with("HOME", "/elsewhere"), with("GOMAXPROCS", "1"), with("GOOGLE_X", "y")] {
+        assert_eq!(list_key(Path::new("/src"), &same, &argument("./cmd/app")), keys[0]);
+    }
+}
 
 fn settings() -> BuildSettings {
     let target = target("linux", "amd64");
@@ -84,5 +107,15 @@ fn places() {
     let all = ["lock", "tmp", "bin", "..", "/", "a/.lock"].map(|text| place(text).binary());
     for binary in all {
         assert_eq!(binary.parent().unwrap().file_name().unwrap(), "bin");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_whose_name_is_no_text_is_none_of_gos() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    for (name, want) in [(&b"GOX"[..], true), (b"CGO_X", true), (b"GO\xff", false), (b"", false)] {
+        assert_eq!(affects_build(OsStr::from_bytes(name)), want, "{name:?}");
     }
 }

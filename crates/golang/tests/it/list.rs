@@ -304,3 +304,99 @@ mod calls {
         assert!(matches!(error, Err(ListError::Output { asked, .. }) if asked == "."));
     }
 }
+
+#[cfg(unix)]
+mod recorded {
+    //! What `go` is asked where nothing but the command line counts.
+
+    use std::ffi::OsString;
+
+    use ko_golang::BuildSettings;
+
+    use super::*;
+    use crate::fixture::fake_go;
+
+    /// A `go` that writes its words down, one in a line, and says what stands in `said`.
+    const RECORDS: &str =
+        "printf '%s\\n' \"$@\" >\"$(dirname \"$0\")/../log\"; cat \"$(dirname \"$0\")/../said\"";
+
+    fn settings(tree: &Tree) -> BuildSettings {
+        let target = target("linux", "amd64");
+        BuildSettings {
+            dir: tree.path.clone(),
+            environment: environment(&target),
+            target,
+            flags: vec!["-tags=x".to_owned()],
+            ldflags: vec!["-s".to_owned(), "-w".to_owned()],
+            disable_optimizations: true,
+            untrimmed: false,
+        }
+    }
+
+    #[test]
+    fn objects_are_asked_for_as_they_were_compiled() {
+        let said = "a/x\tuuPqYB1jWKspu1dA1eSq/I\t/c/43-d\t./x \t\n";
+        let tree = Tree::new(&[("said", said)]);
+        let go = fake_go(&tree, RECORDS);
+        let programs = [path("./x"), path("a/y")];
+        let exports = go.exports(&settings(&tree), &programs, &Cancel::new()).unwrap();
+        assert_eq!(exports.objects.len(), 1);
+        assert!(exports.of(&programs[0]).is_some_and(|places| places.iter().eq([&0])));
+        assert_eq!(exports.of(&programs[1]), None);
+        let log = tree.read("log");
+        let words: Vec<_> =
+            log.lines().filter(|word| !word.starts_with("{{.ImportPath}}")).collect();
+        assert_eq!(
+            words.join(" "),
+            "list -e=false -find=false -test=false -compiled=false -deps -export -f \
+             -tags=x -trimpath -gcflags all=-N -l -- ./x a/y"
+        );
+
+        let failing = fake_go(&tree, "echo go.mod file not found >&2; exit 1");
+        let error = failing.exports(&settings(&tree), &programs, &Cancel::new()).unwrap_err();
+        let want = "error loading package from ./x a/y: go list: exit status 1: \
+                    go.mod file not found";
+        assert_eq!(error.to_string(), want);
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn modules_are_indexed_for_commands_that_load_packages() {
+        for (words, want) in [
+            (
+                &["test", "-run=x", "-tags", "y", "./..."][..],
+                Some(
+                    "list -tags=y -test=true -e -deps -find=false -compiled=false -export=false -- ./...",
+                ),
+            ),
+            (&["mod", "tidy"], None),
+        ] {
+            let tree = Tree::new(&[("said", "")]);
+            let go = fake_go(&tree, RECORDS);
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            go.index_modules(&settings(&tree), &words, &Cancel::new());
+            let log = tree.join("log").exists().then(|| tree.read("log").replace('\n', " "));
+            assert_eq!(log.as_deref().map(str::trim_end), want);
+        }
+    }
+
+    #[test]
+    fn a_build_is_told_as_it_would_be_typed() {
+        let tree = Tree::new(&[]);
+        let words = settings(&tree).words("/out/app".as_ref(), &path("./x"));
+        let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
+        let want = [
+            "go",
+            "build",
+            "-tags=x",
+            "-trimpath",
+            "-gcflags",
+            "all=-N -l",
+            "-ldflags=-s -w",
+            "-o",
+            "/out/app",
+            "./x",
+        ];
+        assert_eq!(words, want);
+    }
+}

@@ -138,6 +138,13 @@ fn what_is_used_is_known() {
     ] {
         assert_eq!(Template::parse(template).unwrap().uses(), want, "{template}");
     }
+    let both = |a: &str, b: &str| {
+        Template::parse(a).unwrap().uses().union(Template::parse(b).unwrap().uses())
+    };
+    for (a, b) in [("{{.Date}}", "{{.Git.Tag}}"), ("{{.Env.A}}", "{{.GoEnv.A}}"), ("", "{{.}}")] {
+        let together = Template::parse(&format!("{a}{b}")).unwrap().uses();
+        assert_eq!((both(a, b), both(b, a)), (together, together), "{a} {b}");
+    }
 }
 
 #[test]
@@ -383,6 +390,10 @@ fn names_have_more_data_and_functions_than_flags() {
         "template: argsTmpl:1:3: executing \"argsTmpl\" at <semver \"one\">: \
          semver: \"one\" is no version such as v1.2.3 (in \"x{{semver `one`}}\")"
     );
+    for template in ["{{slug 1}}", "{{slug .Elements}}", "{{slug}}", "{{slug `a` `b`}}"] {
+        let error = Template::parse_naming(template).unwrap().expand(&data).unwrap_err();
+        assert!(error.to_string().contains("one text is wanted"), "{template}: {error}");
+    }
     for template in ["{{semver `v1.2.3`}}", "{{slug `x`}}"] {
         let error = Template::parse(template).unwrap_err().to_string();
         assert!(error.contains("not defined"), "{error}");

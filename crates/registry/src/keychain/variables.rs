@@ -72,3 +72,39 @@ impl fmt::Debug for Variables {
         write!(f, "Variables({})", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_a_name_counts_and_what_is_empty_is_unset() {
+        let all = [("A", "1"), ("B", "x"), ("A", "2"), ("C", "y"), ("C", ""), ("B", "TRUE")];
+        let all = Variables::from_iter(all);
+        for (name, text, is_true) in [
+            ("A", Some("2"), false),
+            ("B", Some("TRUE"), true),
+            ("C", None, false),
+            ("D", None, false),
+        ] {
+            assert_eq!(all.text(name).as_deref(), text, "{name}");
+            assert_eq!(all.path(name), text.map(PathBuf::from), "{name}");
+            assert_eq!(all.secret(name), text.map(Secret::new), "{name}");
+            assert_eq!(all.is_true(name), is_true, "{name}");
+        }
+        assert_eq!(all.iter().count(), 6);
+        assert_eq!(format!("{all:?}"), "Variables(6)");
+    }
+
+    #[test]
+    fn the_home_has_one_name_on_each_system() {
+        for (variables, want) in [
+            (&[("HOME", "/h"), ("USERPROFILE", "/u")][..], Some("/h")),
+            (&[("HOME", ""), ("USERPROFILE", "/u")], Some("/u")),
+            (&[], None),
+        ] {
+            let home = Variables::from_iter(variables.iter().copied()).home();
+            assert_eq!(home.as_deref().and_then(std::path::Path::to_str), want);
+        }
+    }
+}

@@ -328,7 +328,10 @@ async fn a_source_that_must_not_be_read_is_not_mounted() {
     let strict = registry(bearer());
     let refused = Fault::status(403, "DENIED");
     strict.inject(Rule::new(refused).class(Class::Token).times(1));
-    for registry in [small, strict] {
+    // Or nobody can be asked for one that is good for both.
+    let simple = registry(bearer());
+    simple.inject(Rule::new(Fault::status(400, "UNSUPPORTED")).class(Class::Token).times(2));
+    for registry in [small, strict, simple] {
         let (bytes, descriptor) = blob(1000);
         let (from, to) = (repository(&registry, "base"), repository(&registry, "app"));
         let source = BlobSource::Bytes(bytes.into());
@@ -443,4 +446,51 @@ async fn a_refusal_says_why_we_are_not_known() {
     let client = Client::new(options(), Arc::new(Failing)).unwrap();
     let found = client.head_manifest(&reference(&open, "app"), Access::Pull).await;
     assert_eq!(found.unwrap(), None, "strangers are let in");
+}
+
+#[tokio::test]
+async fn a_registry_that_is_not_pinged_may_hide_or_fail_to_say_how() {
+    for ping in [None, Some(Fault::status(403, "DENIED"))] {
+        let (registry, host, options) = unpinged(Auth::None);
+        ping.into_iter().for_each(|fault| registry.inject(Rule::new(fault).class(Class::Ping)));
+        let client = Client::new(options, Arc::new(Fixed(basic()))).unwrap();
+        let name = format!("{host}/app:v1").parse().unwrap();
+        assert!(client.manifest(&name).await.unwrap_err().is_not_found());
+        assert_eq!(registry.counts().of(Class::Ping), 1);
+        // It is open, but not necessarily for this repository.
+        let asked = registry.requests_of(Class::ManifestGet);
+        let shown = asked.iter().map(|request| request.header("authorization").is_some());
+        assert_eq!(shown.collect::<Vec<_>>(), [false, true]);
+    }
+    let (registry, host, options) = unpinged(Auth::None);
+    registry.inject(Rule::new(Fault::status(401, "UNAUTHORIZED")).class(Class::ManifestGet));
+    let client = Client::new(options, Arc::new(Fixed(basic()))).unwrap();
+    let error = client.manifest(&format!("{host}/app:v1").parse().unwrap()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.ends_with("asks for authentication but does not say how"), "{text}");
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_sent_is_refused() {
+    let registry = registry(bearer());
+    let body = format!("{{\"token\":\"{PASSWORD}\\n\"}}").into();
+    let broken = Fault::Respond { status: 200, headers: Vec::new(), body };
+    registry.inject(Rule::new(broken).class(Class::Token));
+    let error = client(basic()).manifest(&reference(&registry, "app")).await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.ends_with("the token cannot stand in a header"), "{cause}");
+    assert!(!format!("{error:?}").contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn a_token_that_is_asked_for_first_is_asked_for_where_the_registry_says() {
+    let (registry, host, options) = unpinged(Auth::Bearer(bearer()));
+    registry.inject(Rule::new(Fault::status(503, "UNAVAILABLE")).class(Class::Ping).times(1));
+    let client = Client::new(options, Arc::new(Fixed(basic()))).unwrap();
+    let name = format!("{host}/app").parse().unwrap();
+    let grant = client.token(&name, Access::Pull, &[]).await.unwrap();
+    assert!(grant.any().expose().starts_with("testkit-token-"));
+    assert_eq!((registry.counts().of(Class::Ping), registry.counts().of(Class::Token)), (2, 1));
+    client.token(&name, Access::Pull, &[]).await.unwrap();
+    assert_eq!(registry.counts().of(Class::Ping), 2);
 }

@@ -4,13 +4,13 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
 use ko_registry::{
-    Chain, Credential, DockerConfig, DockerPlaces, GitHub, Keychain, KeychainError, Secret,
-    Variables,
+    Anonymous, Chain, Credential, DockerConfig, DockerPlaces, GitHub, HelperOutput, Keychain,
+    KeychainError, Secret, Variables,
 };
 use oci::Repository;
 use tempfile::TempDir;
@@ -412,6 +412,11 @@ async fn chains_and_github() {
     assert_eq!(found("r.io/app").await, basic("last", "x"));
     assert!(!format!("{chain:?}").contains(PASSWORD));
 
+    // None of them can make a repository.
+    let nobody = Chain(vec![Arc::new(Anonymous), Arc::new(Fixed(basic("last", "x")))]);
+    assert_eq!(nobody.resolve(&repository("r.io/app")).await.unwrap(), basic("last", "x"));
+    assert!(!nobody.create(&repository("r.io/app")).await.unwrap());
+
     let (_dir, places) = file("{");
     let first: Arc<dyn Keychain> = Arc::new(DockerConfig::new(places));
     let chain = Chain(vec![first, Arc::new(Fixed(basic("last", "x")))]);
@@ -441,4 +446,29 @@ async fn where_a_credential_came_from_is_known() {
         let _ = chain.resolve(&name).await.unwrap();
         assert_eq!(chain.source(&name).as_deref(), want, "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_a_helper_says_beside_its_answer_is_handed_on() {
+    let mut helpers = Helpers::new(r#"{"credsStore":"chatty"}"#);
+    helpers.install("chatty", &format!("echo touch the key >&2; {}", answer("u", "s")));
+    let (said, runs) = (Arc::new(Mutex::new(String::new())), Arc::new(Mutex::new(Vec::new())));
+    let (to, at) = (Arc::clone(&said), Arc::clone(&runs));
+    let output = HelperOutput::new(move |text| to.lock().unwrap().push_str(text));
+    let output = output.running(move |is_running| at.lock().unwrap().push(is_running));
+    helpers.places.helper_output = Some(output);
+    assert_eq!(resolve(&helpers.places, "r.io/app").await.unwrap(), basic("u", "s"));
+    assert_eq!(*said.lock().unwrap(), "touch the key\n");
+    assert_eq!(*runs.lock().unwrap(), [true, false]);
+}
+
+#[tokio::test]
+async fn a_helper_that_cannot_be_started_is_named() {
+    let helpers = Helpers::new(r#"{"credsStore":"broken"}"#);
+    helpers.install("broken", "");
+    let program = helpers.dir.path().join("bin/docker-credential-broken");
+    write(&program, "#!/no/such/interpreter\n");
+    let error = resolve(&helpers.places, "r.io/app").await.unwrap_err();
+    let KeychainError::Run { program, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(program, "docker-credential-broken");
 }

@@ -5,10 +5,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ko_registry::{
-    Credential, CredentialStore, DockerConfig, DockerPlaces, Kept, KeychainError, Secret, Variables,
+    Credential, CredentialStore, DockerConfig, DockerPlaces, HelperOutput, Kept, KeychainError,
+    Secret, Variables,
 };
 use oci::Registry;
 use tempfile::TempDir;
@@ -130,6 +132,7 @@ async fn what_is_stored_is_found_and_forgotten() {
             "null",
             r#"{"auths":null}"#,
             r#"{"auths":{"x.io":{}}}"#,
+            r#"{"auths":{"r.io":null,"localhost:5000":null,"[::1]:5000":null,"10.0.0.1":null}}"#,
             // Whoever reads takes these names as well.
             r#"{"Auths":{"R.io":{"AUTH":"YTpi"},"r.io":{"Auth":"YTpi"}},"auths":{"x.io":null}}"#,
             r#"{"auths":{"docker.io":{"auth":"YTpi"}},"AUTHS":{"https://r.io":{"auth":"YTpi"}}}"#,
@@ -380,4 +383,18 @@ proptest::proptest! {
             Err(_) => proptest::prop_assert_eq!(home.text(), text),
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_helper_says_at_a_login_is_handed_on() {
+    let home = Home::with(r#"{"credsStore":"chatty"}"#);
+    home.helper("chatty", "echo unlocked >&2");
+    let said = Arc::new(Mutex::new(String::new()));
+    let to = Arc::clone(&said);
+    let output = HelperOutput::new(move |text| to.lock().unwrap().push_str(text));
+    let store = home.store().helper_output(Some(output));
+    assert_eq!(store.file(), home.file());
+    let kept = store.store(&registry("r.io"), "me", &Secret::new(PASSWORD)).await.unwrap();
+    assert_eq!(kept, Kept::ByHelper);
+    assert_eq!(*said.lock().unwrap(), "unlocked\n");
 }

@@ -20,9 +20,11 @@ mod retry;
 mod scheme;
 mod secrets;
 mod settings;
+mod stream;
 mod tags;
 mod tls;
 mod upload;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;

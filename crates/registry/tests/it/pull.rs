@@ -405,3 +405,29 @@ async fn a_pull_that_is_dropped_leaves_nothing() {
     registry.clear_faults();
     client.head_manifest(&name.with_tag(Tag::latest()), Access::Pull).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_manifest_of_no_media_type_at_all_is_refused() {
+    for body in ["{}", r#"{"mediaType":1}"#, "<html>"] {
+        let registry = TestRegistry::start();
+        let answer = Fault::Respond { status: 200, headers: Vec::new(), body: body.into() };
+        registry.inject(Rule::new(answer).class(Class::ManifestGet));
+        let error = anonymous().manifest(&reference(&registry, "app:v1")).await.unwrap_err();
+        assert!(error.to_string().ends_with("the manifest has no media type"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_compressed_as_it_says_is_fetched_again() {
+    let (registry, _) = with_manifest();
+    let headers = [("content-encoding", "gzip"), ("content-type", MediaType::OCI_MANIFEST)];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let garbled = Fault::Respond { status: 200, headers, body: "{\"a\": \"not gzip\"}".into() };
+    registry.inject(Rule::new(garbled.clone()).class(Class::ManifestGet).times(2));
+    let name = reference(&registry, "app:v1");
+    anonymous().manifest(&name).await.unwrap();
+    assert_eq!(registry.counts().of(Class::ManifestGet), 3);
+    registry.inject(Rule::new(garbled).class(Class::ManifestGet));
+    let error = anonymous().manifest(&name).await.unwrap_err();
+    assert!(error.to_string().contains("the connection broke: "), "{error}");
+}

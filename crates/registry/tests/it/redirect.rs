@@ -263,3 +263,17 @@ async fn an_upload_elsewhere_carries_no_credentials() {
     assert!(!seen.is_empty());
     assert!(seen.iter().all(|request| request.header("authorization").is_none()));
 }
+
+#[tokio::test]
+async fn a_redirect_to_nowhere_breaks_the_protocol() {
+    for location in [None, Some("http://[/")] {
+        let headers = location.map(|to| ("location".to_owned(), to.to_owned()));
+        let headers = headers.into_iter().collect();
+        let registry = TestRegistry::start();
+        let fault = Fault::Respond { status: 307, headers, body: "".into() };
+        registry.inject(Rule::new(fault).class(Class::ManifestGet));
+        let error = anonymous().manifest(&reference(&registry, "app")).await.unwrap_err();
+        assert!(error.to_string().ends_with("a redirect without a valid Location"), "{error}");
+        assert_eq!(registry.counts().of(Class::ManifestGet), 1);
+    }
+}

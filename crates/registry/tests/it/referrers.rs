@@ -2,7 +2,7 @@
 //! several write.
 
 use bytes::Bytes;
-use ko_registry::{Client, RegistryError};
+use ko_registry::{Access, Client, RegistryError};
 use oci::{Descriptor, Digest, Index, Manifest, MediaType, Repository};
 use testkit::registry::{Class, Fault, Rule, TestRegistry};
 
@@ -171,5 +171,64 @@ async fn a_list_that_cannot_be_read_is_not_written() {
         registry.inject(Rule::new(Fault::status(status, code)).class(Class::ManifestGet));
         assert!(client.list_referrer(&name, subject, &ours).await.is_err());
         assert_eq!(registry.counts().of(Class::ManifestPut), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_attached_is_found_by_either_way() {
+    for lists in [true, false] {
+        let registry = TestRegistry::builder().referrers(lists).check_manifests(false).start();
+        let (client, name, subject) = (anonymous(), repository(&registry, "app"), Digest::of(b"x"));
+        let found = client.referrers(&name, subject, Access::Pull).await.unwrap();
+        assert_eq!(found, [], "{lists}");
+        let pushed = push(&client, &name, "a", subject).await;
+        for access in [Access::Pull, Access::Push] {
+            let busy = Rule::new(Fault::status(503, "UNAVAILABLE"));
+            registry.inject(busy.path("/referrers/").times(1));
+            let found = client.referrers(&name, subject, access).await.unwrap();
+            let [found] = &found[..] else { panic!("{found:?}") };
+            assert_eq!((found.digest, found.size), (pushed.digest, pushed.size));
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_the_api_says_nothing_of_use_the_tag_counts() {
+    let registry = plain();
+    let (client, name, subject) = (anonymous(), repository(&registry, "app"), Digest::of(b"x"));
+    let pushed = push(&client, &name, "a", subject).await;
+    let page = Fault::Respond { status: 200, headers: Vec::new(), body: "<html>".into() };
+    for answer in [page, Fault::status(400, "UNSUPPORTED"), Fault::status(403, "DENIED")] {
+        registry.inject(Rule::new(answer.clone()).path("/referrers/"));
+        let found = client.referrers(&name, subject, Access::Pull).await.unwrap();
+        assert_eq!(found, std::slice::from_ref(&pushed), "{answer:?}");
+        registry.clear_faults();
+    }
+    registry.inject(Rule::new(Fault::status(401, "UNAUTHORIZED")).path("/referrers/"));
+    let error = client.referrers(&name, subject, Access::Pull).await.unwrap_err();
+    assert!(error.is_unauthorized(), "{error}");
+}
+
+#[tokio::test]
+async fn a_list_below_a_tag_may_be_absent_but_not_something_else() {
+    let registry = plain();
+    let (client, name, subject) = (anonymous(), repository(&registry, "app"), Digest::of(b"x"));
+    let at_tag = name.with_tag(tag(subject).parse().unwrap());
+    registry.put_manifest("app", &tag(subject), INDEX, "[]");
+    let error = client.referrers(&name, subject, Access::Pull).await.unwrap_err();
+    assert!(matches!(&error, RegistryError::NotReferrers { .. }), "{error}");
+    assert!(error.to_string().contains(&tag(subject)), "{error}");
+    assert_eq!(client.attached(&at_tag, Access::Pull).await.unwrap().unwrap(), "[]");
+    for (status, is_absent) in [(404, true), (403, true), (400, false), (500, false)] {
+        registry.inject(Rule::new(Fault::status(status, "UNKNOWN")).path("/manifests/"));
+        let listed = client.referrers(&name, subject, Access::Pull).await;
+        assert_eq!(listed.as_ref().is_ok_and(Vec::is_empty), is_absent, "{status}: {listed:?}");
+        let attached = client.attached(&at_tag, Access::Pull).await;
+        assert_eq!(
+            attached.as_ref().is_ok_and(Option::is_none),
+            is_absent,
+            "{status}: {attached:?}"
+        );
+        registry.clear_faults();
     }
 }

@@ -11,9 +11,11 @@ use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, I
 use testkit::registry::{Class, Protocol, TestRegistry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 
 use crate::{blob, options, reference, repository, store};
 
@@ -93,15 +95,25 @@ async fn server(params: CertificateParams) -> (String, Vec<u8>) {
 /// A server that does nothing but show a certificate. Returns its address,
 /// spelt so that http is not tried.
 async fn serve(certificate: &Certificate, key: &KeyPair) -> String {
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
+    serve_by(&[&TLS13, &TLS12], certificate, key).await
+}
+
+/// The same by some versions of TLS, with a key that need not be the certificate's.
+async fn serve_by(
+    versions: &[&'static SupportedProtocolVersion],
+    certificate: &Certificate,
+    key: &KeyPair,
+) -> String {
+    let provider = aws_lc_rs::default_provider();
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let shown = CertifiedKey::new(vec![certificate.der().clone()], key);
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        );
-    let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
@@ -281,5 +293,25 @@ async fn a_server_that_speaks_nothing_we_speak() {
         let text = client(|_| {}).manifest(&name_of).await.unwrap_err().last().to_string();
         assert!(text.contains(&format!("cannot connect: received fatal alert: {name}")), "{text}");
         assert!(text.ends_with("not with CBC cipher suites"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_proves_that_the_key_is_its_own_in_each_version_of_tls() {
+    let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let own = of_its_own().self_signed(&key).unwrap();
+    for version in [&TLS12, &TLS13] {
+        for (key, is_own) in [(&key, true), (&other, false)] {
+            let host = serve_by(&[version], &own, key).await;
+            let pem = own.pem().into_bytes();
+            let trusting = client(|options| options.root_certificates.push(pem));
+            let name = format!("{host}/app").parse().unwrap();
+            let error = trusting.manifest(&name).await.unwrap_err();
+            assert_eq!(error.is_certificate(), !is_own, "{version:?}: {error}");
+            // Who asks for no proof gets through.
+            let careless = client(|options| options.skip_verify = true);
+            let error = careless.manifest(&name).await.unwrap_err();
+            assert!(!error.is_certificate(), "{version:?}: {error}");
+        }
     }
 }

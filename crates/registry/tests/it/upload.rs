@@ -1,12 +1,13 @@
 //! Uploads that go another way than in one request: in chunks, and on from where
 //! they broke off.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use ko_registry::{
-    BlobSource, Chain, Client, ClientOptions, PushHint, Pushed, RegistryError, RetryPolicy,
+    BlobSource, Chain, Client, ClientOptions, Opener, PushHint, Pushed, RegistryError, RetryPolicy,
 };
 use oci::Descriptor;
 use testkit::registry::{Builder, Class, Fault, Rule, TestRegistry};
@@ -76,7 +77,7 @@ async fn a_registry_that_takes_no_body_at_all_is_told_of() {
 async fn an_upload_that_broke_off_goes_on() {
     let patching = Fault::status(405, "UNSUPPORTED");
     let cut = |class, bytes| Rule::new(Fault::CutRequest(bytes)).class(class).times(1);
-    let cases: [(&[Rule], &[&str], u64); 4] = [
+    let cases: [(&[Rule], &[&str], u64); 6] = [
         // In the middle of the one request.
         (&[cut(Class::UploadPut, 2_000_000)], &["2000000-2999999"], 1),
         // In the middle of the one PATCH.
@@ -100,6 +101,26 @@ async fn an_upload_that_broke_off_goes_on() {
             ],
             &["1500000-2999999", "2000000-2999999"],
             1,
+        ),
+        // It does not say where the upload is now, and refuses it at its old place.
+        (
+            &[
+                cut(Class::UploadPut, 2_000_000),
+                Rule::new(Fault::OmitHeaders(vec!["location".to_owned()]))
+                    .class(Class::Other)
+                    .times(1),
+            ],
+            &["2000000-2999999"],
+            2,
+        ),
+        // It knows nothing of it any more.
+        (
+            &[
+                cut(Class::UploadPut, 2_000_000),
+                Rule::new(Fault::status(404, "BLOB_UPLOAD_UNKNOWN")).class(Class::Other).times(1),
+            ],
+            &[],
+            2,
         ),
     ];
     for (rules, want, posts) in cases {
@@ -194,4 +215,59 @@ async fn push_all(client: &Client, registry: &TestRegistry, repositories: usize,
     for done in futures::future::join_all(pushes).await {
         assert_eq!(done.unwrap(), Pushed::Uploaded);
     }
+}
+
+/// Offsets, and lengths from there.
+type Asked = Arc<Mutex<Vec<(u64, u64)>>>;
+
+/// Gives content in small chunks, and notes what it was asked for.
+fn opener(content: &[u8]) -> (Opener, Asked) {
+    let (content, asked) = (content.to_vec(), Asked::default());
+    let notes = Arc::clone(&asked);
+    let opener = Opener::new(move |start, len| {
+        notes.lock().unwrap().push((start, len));
+        let part = &content[start as usize..(start + len) as usize];
+        let chunks: Vec<_> = part.chunks(1000).map(|chunk| Ok(chunk.to_vec().into())).collect();
+        futures::stream::iter(chunks).boxed()
+    });
+    (opener, asked)
+}
+
+#[tokio::test]
+async fn what_the_caller_gives_is_asked_for_as_often_as_it_is_sent() {
+    let busy = || Rule::new(Fault::status(503, "UNAVAILABLE")).class(Class::UploadPut).times(1);
+    let pieces = [(0, MIB), (MIB, MIB), (2 * MIB, 402_848)];
+    for (builder, rule, size, want) in [
+        (TestRegistry::builder(), None, 5000, &[(0, 5000)][..]),
+        (TestRegistry::builder(), Some(busy()), 5000, &[(0, 5000), (0, 5000)]),
+        (TestRegistry::builder().largest_body(MIB), None, 2_500_000, &pieces),
+    ] {
+        let registry = builder.start();
+        rule.into_iter().for_each(|rule| registry.inject(rule));
+        let (content, descriptor) = blob(size);
+        let (opener, asked) = opener(&content);
+        let (name, source) = (repository(&registry, "app"), BlobSource::Caller(opener));
+        let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+        assert_eq!(done.unwrap(), Pushed::Uploaded);
+        assert!(registry.blob("app", &descriptor.digest.to_string()) == Some(content));
+        // The whole is too large for the last one, which says so first.
+        let asked = asked.lock().unwrap();
+        assert!(asked.ends_with(want), "{asked:?}");
+        assert!(asked.len() <= want.len() + 1, "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_cannot_give_the_bytes_fails_the_upload() {
+    let registry = TestRegistry::start();
+    let opener = Opener::new(|_, _| {
+        let chunks = [Ok(Bytes::from_static(b"some")), Err(std::io::Error::other("unplugged"))];
+        futures::stream::iter(chunks).boxed()
+    });
+    let (_, descriptor) = blob(5000);
+    let (name, source) = (repository(&registry, "app"), BlobSource::Caller(opener));
+    let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+    let text = done.unwrap_err().to_string();
+    assert!(text.contains("unplugged"), "{text}");
+    assert_eq!(registry.blobs("app"), [""; 0]);
 }
