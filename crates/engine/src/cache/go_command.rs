@@ -128,8 +128,14 @@ impl GoCommand {
         let (keys, cancel) = (std::slice::from_ref(key), Cancel::default());
         if let Some(missing) = sharing.missing((go, settings), keys, &cancel).await {
             let (go, settings, words) = (go.clone(), settings.clone(), self.words.clone());
+            let fetched = cancel.clone();
+            let fetching = async {
+                sharing.fetch_packs(missing, self.threads).await;
+                // What is left to do, such as downloads of modules, the command shows.
+                fetched.cancel();
+            };
             let indexing = blocking(move || go.index_modules(&settings, &words, &cancel));
-            futures::join!(sharing.fetch_packs(missing, self.threads), indexing);
+            futures::join!(indexing, fetching);
         }
     }
 
