@@ -99,14 +99,14 @@ set -euo pipefail
 # What one has left for the disk is no burden of the next.
 timed() { local name=$1; shift; sync; local TIMEFORMAT="$scenario: $name: %R s, CPU %U + %S s"; time "$@"; }
 ours() { build run-ours "$LAB/ko-ours" tekton ours-$to --cache-from=oci://$line/ko-cache-$way --explain --timings="$LAB/timings.json"; }
-theirs() { mkdir -p "$LAB/run-theirs"; curl -s "http://$line/v2/tarball/blobs/sha256:$(<"$LAB/$way.digest")" | zstd -qdc | tar -C "$LAB/run-theirs" -x --strip-components=1; build run-theirs "$LAB/ko-theirs" tekton theirs-$to; }
-floor() { (cd "$LAB/tekton" && mkdir -p "$LAB/floor" && GOCACHE=$LAB/warm/go go build -trimpath -o "$LAB/floor" "$@"); }
+theirs() { curl -s "http://$line/v2/tarball/blobs/sha256:$(<"$LAB/$way.digest")" | zstd -qdc | tar -C "$LAB/run-theirs" -x --strip-components=1; build run-theirs "$LAB/ko-theirs" tekton theirs-$to; }
+floor() { (cd "$LAB/tekton" && GOCACHE=$LAB/warm/go go build -trimpath -o "$LAB/floor" "$@"); }
 case $scenario in
 cold-ko) timed ko build run-theirs "$LAB/ko-theirs" tekton cold-theirs ;;
 cold-ours) timed ours build run-ours "$LAB/ko-ours" tekton cold-ours ;;
 cold-ours-filling) timed "ours, filling" build run-ours "$LAB/ko-ours" tekton cold-ours-filling --cache-to=oci://$line/ko-cache-$RANDOM ;;
 serve-go)
-  cd "$LAB/tekton"; mkdir -p "$LAB/floor"; build="go build -trimpath -o $LAB/floor ./cmd/..."
+  cd "$LAB/tekton"; build="go build -trimpath -o $LAB/floor ./cmd/..."
   as warm "$LAB/ko-ours" cache serve-go --cache-to=oci://$registry/ko-cache-serve -- $build
   fresh run-ours; fresh floor
   as run-ours timed "go build, all from the cache" "$LAB/ko-ours" cache serve-go --cache-from=oci://$line/ko-cache-serve -- $build

@@ -173,7 +173,7 @@ mod tests {
             for number in [header, segment, 3, 0, 0, 0] {
                 file.extend(self.number(number, 2));
             }
-            // A segment of type 0 is none.
+            // Readers skip segments of type 0.
             let there = |kind: u64, is_there: bool| if is_there { kind } else { 0 };
             file.extend(self.segment(1, (end, MEMORY, names.len() as u64)));
             file.extend(self.segment(there(2, !all.is_empty()), (start, 0, all.len() as u64)));
@@ -200,7 +200,7 @@ mod tests {
             (1, 1),
             (29, 21),
             (1, 11),
-            // A name behind the end is none.
+            // This name lies beyond the end of the table and is left out.
             (1, 9999),
             (5, MEMORY),
             (10, names.len() as u64),

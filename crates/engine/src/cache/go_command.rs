@@ -61,7 +61,7 @@ impl GoCommand {
         (store, limits): (&Path, Limits),
         observer: &Observer,
     ) -> Result<Self, GoCommandError> {
-        // What `go` runs for a test or a program is no business of ours.
+        // Tests and programs that `go` runs inherit its environment, and keep theirs.
         let builds = words.first().is_some_and(|word| word == "build" || word == "install");
         let heap = Budget::new(limits).builds.heap(u64::MAX).filter(|_| builds);
         let go = Go::find(Some(go), &environment, work_dir)?.with_heap(heap);
@@ -106,7 +106,7 @@ impl GoCommand {
         self.command.go.program()
     }
 
-    /// Variables that it is to get besides its environment, by which it builds faster.
+    /// The variables that make it build faster, to be added to its environment.
     #[must_use]
     pub fn variables(&self) -> Option<[(&'static str, String); 2]> {
         self.command.go.variables(&self.command.settings.environment)

@@ -8,19 +8,10 @@ use std::thread;
 use cancel::Cancel;
 use ko_golang::{BuildError, BuildKey, BuildSettings, Environment, Go, OutputDir};
 
-use crate::fixture::{HELLO, Tree, environment, fake_go, path, real_go, target};
+use crate::fixture::{self, HELLO, Tree, fake_go, path, real_go, target};
 
 fn settings(dir: PathBuf) -> BuildSettings {
-    let target = target("linux", "arm64");
-    BuildSettings {
-        dir,
-        environment: environment(&target),
-        target,
-        flags: Vec::new(),
-        ldflags: Vec::new(),
-        disable_optimizations: false,
-        untrimmed: false,
-    }
+    fixture::settings(dir, target("linux", "arm64"))
 }
 
 fn place(tree: &Tree, go: &Go, settings: &BuildSettings, import_path: &str) -> OutputDir {

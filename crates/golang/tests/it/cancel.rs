@@ -11,19 +11,10 @@ use std::time::Duration;
 use cancel::Cancel;
 use ko_golang::{BuildError, BuildKey, BuildSettings, Go, ListError, OutputDir};
 
-use crate::fixture::{HELLO, Tree, argument, environment, fake_go, fifo, path, real_go, target};
+use crate::fixture::{self, HELLO, Tree, argument, fake_go, fifo, path, real_go, target};
 
 fn settings(dir: &Path) -> BuildSettings {
-    let target = target("linux", "amd64");
-    BuildSettings {
-        dir: dir.to_owned(),
-        environment: environment(&target),
-        target,
-        flags: Vec::new(),
-        ldflags: Vec::new(),
-        disable_optimizations: false,
-        untrimmed: false,
-    }
+    fixture::settings(dir, target("linux", "amd64"))
 }
 
 /// Builds `x`, cancels when the pipe says that `go` is at work, and waits for

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use cancel::Cancel;
 use ko_golang::{
-    BuildError, BuildKey, BuildSettings, Environment, FindError, Go, GoEnvError, ListError,
-    OutputDir,
+    BuildError, BuildKey, Environment, FindError, Go, GoEnvError, ListError, OutputDir,
 };
 
-use crate::fixture::{Tree, argument, environment, fake_go, path, target};
+use crate::fixture::{Tree, argument, fake_go, path, settings, target};
 
 #[test]
 fn by_path_and_by_name() {
@@ -73,16 +72,7 @@ fn a_go_is_the_file_behind_its_name() {
 fn a_go_that_has_gone_is_named_by_whoever_calls_it() {
     let tree = Tree::new(&[]);
     let go = fake_go(&tree, "true");
-    let target = target("linux", "amd64");
-    let settings = BuildSettings {
-        dir: tree.path.clone(),
-        environment: environment(&target),
-        target,
-        flags: Vec::new(),
-        ldflags: Vec::new(),
-        disable_optimizations: false,
-        untrimmed: false,
-    };
+    let settings = settings(&tree.path, target("linux", "amd64"));
     let output = OutputDir::new(&tree.path, &BuildKey::new(&go, &settings), &path("x"));
     std::fs::remove_file(go.program()).unwrap();
     let (environment, cancel) = (&settings.environment, Cancel::new());

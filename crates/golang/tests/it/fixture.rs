@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ko_golang::{Argument, Environment, Go, ImportPath, Target};
+use ko_golang::{Argument, BuildSettings, Environment, Go, ImportPath, Target};
 use tempfile::TempDir;
 
 /// A program that compiles in no time.
@@ -67,6 +67,19 @@ pub(crate) fn environment(target: &Target) -> Environment {
 
 pub(crate) fn target(os: &str, arch: &str) -> Target {
     Target { os: os.to_owned(), arch: arch.to_owned(), variant: String::new() }
+}
+
+/// A build in `dir` without flags.
+pub(crate) fn settings(dir: impl Into<PathBuf>, target: Target) -> BuildSettings {
+    BuildSettings {
+        dir: dir.into(),
+        environment: environment(&target),
+        target,
+        flags: Vec::new(),
+        ldflags: Vec::new(),
+        disable_optimizations: false,
+        untrimmed: false,
+    }
 }
 
 pub(crate) fn path(text: &str) -> ImportPath {

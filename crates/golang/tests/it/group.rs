@@ -10,7 +10,7 @@ use ko_golang::{
     Binary, BuildError, BuildKey, BuildSettings, FileIdentity, Go, Member, OutputDir, can_share,
 };
 
-use crate::fixture::{HELLO, Tree, environment, path, real_go, target};
+use crate::fixture::{self, HELLO, Tree, environment, path, real_go, target};
 
 struct Site {
     tree: Tree,
@@ -21,16 +21,7 @@ struct Site {
 impl Site {
     fn new(files: &[(&str, &str)]) -> Self {
         let tree = Tree::new(files);
-        let target = target("linux", "amd64");
-        let settings = BuildSettings {
-            dir: tree.join("m"),
-            environment: environment(&target),
-            target,
-            flags: Vec::new(),
-            ldflags: Vec::new(),
-            disable_optimizations: false,
-            untrimmed: false,
-        };
+        let settings = fixture::settings(tree.join("m"), target("linux", "amd64"));
         Self { tree, go: real_go(), settings }
     }
 

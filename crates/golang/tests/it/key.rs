@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ko_golang::{BuildKey, BuildSettings, OutputDir, affects_build, list_key};
 
-use crate::fixture::{argument, environment, path, real_go, target};
+use crate::fixture::{self, argument, environment, path, real_go, target};
 
 #[test]
 fn every_question_has_its_own_key() {
@@ -31,16 +31,7 @@ fn every_question_has_its_own_key() {
 }
 
 fn settings() -> BuildSettings {
-    let target = target("linux", "amd64");
-    BuildSettings {
-        dir: PathBuf::from("/src"),
-        environment: environment(&target),
-        target,
-        flags: Vec::new(),
-        ldflags: Vec::new(),
-        disable_optimizations: false,
-        untrimmed: false,
-    }
+    fixture::settings("/src", target("linux", "amd64"))
 }
 
 #[test]

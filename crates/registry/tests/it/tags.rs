@@ -74,7 +74,7 @@ async fn what_is_no_list_of_tags_is_an_error() {
 
 #[tokio::test]
 async fn what_is_deleted_is_gone_and_need_not_have_been_there() {
-    // It holds that whoever does not store a manifest wants one.
+    // The registry of these tests wants an `Accept` header even of a `DELETE`, and is told not to.
     let registry = TestRegistry::builder().forgives().start();
     registry.put_manifest("app", "v1", MediaType::OCI_MANIFEST, "{}");
     registry.put_manifest("app", "v2", MediaType::OCI_MANIFEST, "{}");

@@ -122,11 +122,11 @@ impl Sharing {
         let written = stream::iter(planned.new).map(|places| {
             let entries =
                 places.iter().filter_map(|&at| linked.actions.get(&positions[at]).copied());
-            let making_one = make(entries.collect(), linked, &packers, dir.path());
+            let made = make(entries.collect(), linked, &packers, dir.path());
             let making = &making;
             async move {
                 let permit = making.acquire().await;
-                let Some(Made { pack, file }) = making_one.await.ok()? else { return Some(None) };
+                let Some(Made { pack, file }) = made.await.ok()? else { return Some(None) };
                 drop(permit);
                 let missing = member.cache.missing(&[pack.blob()]).await;
                 let there = missing.is_empty() || member.cache.send_file(&pack.blob(), &file).await;

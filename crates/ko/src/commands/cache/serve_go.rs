@@ -48,11 +48,11 @@ pub(super) fn serve_go(process: &Process, arguments: &ServeGoArgs) -> Result<()>
     );
     let shared = shared.map_err(|error| CommandError::of(&error))?;
     let mut command = Command::new(shared.program());
-    command.envs(shared.variables().into_iter().flatten());
     if let Err(reason) = shared.check() {
         ui::log(&format!("Nothing is fetched or written: {reason}"));
         return run(command, words);
     }
+    command.envs(shared.variables().into_iter().flatten());
     wait(shared.fetch())?;
     let ran = run(command, words);
     wait(shared.write())?;
