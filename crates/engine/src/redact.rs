@@ -24,7 +24,9 @@ pub fn redact(text: &str) -> String {
         let ends = |c: char| c.is_whitespace() || c.is_control() || ENDS.contains(c);
         let length = rest[start..].find(ends).unwrap_or(rest.len() - start);
         out.push_str(&rest[..start]);
-        url(&rest[start..start + length], &secret, &mut out);
+        // Where a name alone may be a token, as those of GitHub are.
+        let is_web = ["http", "https"].iter().any(|scheme| rest[..at].ends_with(scheme));
+        url(&rest[start..start + length], is_web, &secret, &mut out);
         rest = &rest[start + length..];
     }
     out.push_str(rest);
@@ -38,12 +40,12 @@ pub fn redact(text: &str) -> String {
 pub(crate) fn redact_url(raw: &str) -> String {
     let start = raw.find("://").map_or(0, |at| at + 3);
     let mut out = raw[..start].to_owned();
-    url(&raw[start..], &|_| true, &mut out);
+    url(&raw[start..], raw.starts_with("http"), &|_| true, &mut out);
     out
 }
 
 /// Writes what follows the `://` of a URL, without its secrets.
-fn url(rest: &str, is_secret: &dyn Fn(&str) -> bool, out: &mut String) {
+fn url(rest: &str, is_web: bool, is_secret: &dyn Fn(&str) -> bool, out: &mut String) {
     let (address, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
     // A password may have slashes, though it should not.
     let (user, address) = match address.rsplit_once('@') {
@@ -53,6 +55,7 @@ fn url(rest: &str, is_secret: &dyn Fn(&str) -> bool, out: &mut String) {
     if let Some(user) = user {
         match user.split_once(':') {
             Some((name, _)) => out.extend([name, ":", HIDDEN, "@"]),
+            None if is_web => out.extend([HIDDEN, "@"]),
             None => out.extend([user, "@"]),
         }
     }
@@ -122,6 +125,8 @@ mod tests {
             ("\"https://u:pw@h\": no", "\"https://u:…@h\": no"),
             ("tcp://u:p:w@h:1", "tcp://u:…@h:1"),
             ("ssh://me@there", "ssh://me@there"),
+            ("a https://token@h/p", "a https://…@h/p"),
+            ("git+https://token@h/p", "git+https://…@h/p"),
             ("https://h:5000/a@sha256:ab", "https://h:5000/a@sha256:ab"),
             ("docker://r.io/a@sha256:ab", "docker://r.io/a@sha256:ab"),
             ("ko://example.com/a", "ko://example.com/a"),
@@ -145,6 +150,7 @@ mod tests {
             ("http://u:pw@h/x.yaml?token=t&v=1", "http://u:…@h/x.yaml?token=…&v=…"),
             ("ssh://me:pw@there:1/x", "ssh://me:…@there:1/x"),
             ("ssh://me@there:1/x", "ssh://me@there:1/x"),
+            ("https://token@h/x", "https://…@h/x"),
             ("me:pw@there", "me:…@there"),
             ("unix:///run/docker.sock", "unix:///run/docker.sock"),
             ("unix://", "unix://"),

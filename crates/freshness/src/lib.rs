@@ -75,6 +75,7 @@
 mod capture;
 mod checker;
 mod confirmation;
+mod defined;
 mod deps_listing;
 mod embed;
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::defined::without_values;
+
 /// Why the last build does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
@@ -121,10 +123,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRecord => f.write_str("no earlier build is known"),
-            Self::Flags { was, is } => write!(f, "the flags were {was:?} and are {is:?}"),
-            Self::LinkerFlags { was, is } => {
-                write!(f, "the ldflags were {was:?} and are {is:?}")
-            }
+            Self::Flags { was, is } => changed(f, "flags", was, is),
+            Self::LinkerFlags { was, is } => changed(f, "ldflags", was, is),
             Self::Optimizations => f.write_str("optimizations were switched on or off"),
             Self::TrimPath => f.write_str("trimpath was switched on or off"),
             Self::Variable { name } => write!(f, "the variable {name} has another value"),
@@ -161,6 +161,14 @@ impl fmt::Display for Reason {
             ),
             Self::Uncacheable(why) => why.fmt(f),
         }
+    }
+}
+
+/// Names other flags, without the values that they define.
+fn changed(f: &mut fmt::Formatter<'_>, what: &str, was: &str, is: &str) -> fmt::Result {
+    match (without_values(was), without_values(is)) {
+        (was, is) if was == is => write!(f, "another value is defined by the {what} {is:?}"),
+        (was, is) => write!(f, "the {what} were {was:?} and are {is:?}"),
     }
 }
 

@@ -126,10 +126,15 @@ impl Cause {
         let mut paths = self.paths.iter().filter_map(weighty);
         let Some(first) = paths.next() else { return "Something has changed".to_owned() };
         let first: &Path = first;
-        let first = first.strip_prefix(work_dir).unwrap_or(first).display();
+        let first = match first.strip_prefix(work_dir) {
+            // The checkout itself has gone away, or has come back.
+            Ok(below) if below.as_os_str().is_empty() => first.display(),
+            Ok(below) => below.display(),
+            Err(_) => first.display(),
+        };
         match paths.count() {
             0 => format!("{first} has changed"),
-            1 => format!("{first} and another one have changed"),
+            1 => format!("{first} and 1 other have changed"),
             others => format!("{first} and {others} others have changed"),
         }
     }

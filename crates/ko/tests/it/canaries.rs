@@ -169,3 +169,32 @@ fn no_trouble_on_the_way_to_a_cloud_tells_a_secret() {
         assert_no_canary(&output, root, std::slice::from_ref(&google), host);
     }
 }
+
+#[test]
+fn no_secret_that_a_template_brings_is_told() {
+    let fixture = Fixture::new();
+    let builds = "builds:\n- id: app\n  env: [OWN_PASS=hunter2-own]\n  ldflags:\n  \
+                  - -X main.a={{.Env.OWN_PASS}} -X main.b={{.Env.A_TOKEN}}\n";
+    let _ = fixture.module().main(".").file(".ko.yaml", builds);
+    let files = ["timings.html", "timings.json", "run.json", "trace.har", "ko.log"];
+    for (round, words) in [
+        "--dry-run --explain",
+        "--dry-run --output=json",
+        "-v --explain --timings=timings.html --metadata-file=run.json --trace-http=trace.har --log-file=ko.log",
+        "--dry-run --explain -v",
+        "-v --explain --timings=timings.html --metadata-file=run.json --trace-http=trace.har --log-file=ko.log",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let run = fixture.build(&format!("--bare {words} .")).env("KO_LOG", "trace");
+        // Each round has another secret, which is why the program is built.
+        let output = run.env("A_TOKEN", format!("hunter2-{round}")).output().success();
+        let read = |name: &&str| fs::read_to_string(fixture.sandbox.work().join(name)).ok();
+        let kept: String = files.iter().filter_map(read).collect();
+        let said = format!("{}{}{kept}", output.stdout, output.stderr);
+        let told = CANARIES.iter().find(|canary| said.contains(**canary));
+        assert_eq!(told, None, "{words}: {said}");
+        assert_eq!(round > 2, said.contains("another value is defined by the ldflags"), "{said}");
+    }
+}
