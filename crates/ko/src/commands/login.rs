@@ -7,18 +7,26 @@ use super::{one, wait};
 use crate::cli::LoginArgs;
 use crate::environment::Process;
 use crate::error::{CommandError, Kind, Result};
-use crate::{network, ui};
+use crate::{network, prompt, ui};
 
 pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
     let registry = registry(one(&arguments.positional, "ko login registry.example.com")?)?;
-    let password = if arguments.password_stdin {
-        Secret::new(without_line_end(&process.input()?))
-    } else {
-        arguments.password.clone().unwrap_or_default()
+    let name = match arguments.username.as_str() {
+        "" if !arguments.password_stdin => prompt::ask(&format!("User name for {registry}: ")),
+        name => Some(name.to_owned()),
+    };
+    let name = name.unwrap_or_default();
+    let password = match &arguments.password {
+        _ if arguments.password_stdin => Secret::new(without_line_end(&process.input()?)),
+        Some(password) => password.clone(),
+        None if name.is_empty() => Secret::default(),
+        // Without a terminal it is empty, as ko has it.
+        None => prompt::ask_secret(&format!("Password of {name}: "))
+            .map_or_else(Secret::default, |typed| Secret::new(&typed)),
     };
     // ko stores a password without a name as well, and Docker's libraries then
     // refuse the whole file.
-    if arguments.username.is_empty() {
+    if name.is_empty() {
         return Err(CommandError::new("username and password required")
             .hint(Some(
                 "name the user with -u, and pipe the password to --password-stdin".to_owned(),
@@ -26,7 +34,7 @@ pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
             .of_kind(Kind::Usage));
     }
     let store = store(process)?;
-    let kept = wait(store.store(&registry, &arguments.username, &password))?;
+    let kept = wait(store.store(&registry, &name, &password))?;
     let kept = kept.map_err(|error| CommandError::of(&error))?;
     let file = store.file().display();
     if kept == Kept::InFile && password != Secret::default() {

@@ -2,9 +2,11 @@
 //! configuration afterwards.
 
 use crate::fixture::sandbox;
+use crate::services::terminal;
 use crate::spy::write_executable;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use testkit::registry::{Auth, Bearer, Class, TestRegistry};
 use testkit::sandbox::{Output, Sandbox};
@@ -94,6 +96,27 @@ fn the_directory_is_docker_s() {
         output.stderr,
         "Error: there is no directory for docker's configuration\nhint: set DOCKER_CONFIG to one, or HOME\n"
     );
+}
+
+#[test]
+fn who_sits_at_a_terminal_is_asked() {
+    let sandbox = sandbox();
+    let (mut keyboard, name) = terminal();
+    let script = format!(r#"exec setsid --ctty --wait "$0" "$@" <'{name}' 2>'{name}'"#);
+    let under = ["sh".to_owned(), "-c".to_owned(), script];
+    let running = sandbox.run_under(&under, ["login", "r.io"]).start();
+    let mut said = String::new();
+    for (question, answer) in [("User name for r.io: ", "me"), ("Password of me: ", PASSWORD)] {
+        while !said.contains(question) {
+            let mut bytes = [0; 1024];
+            let count = keyboard.read(&mut bytes).unwrap();
+            said.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+        }
+        writeln!(keyboard, "{answer}").unwrap();
+    }
+    let _ = running.wait().success();
+    assert_eq!(config(&sandbox)["auths"]["r.io"]["auth"], AUTH);
+    assert!(!said.contains(PASSWORD), "{said}");
 }
 
 #[test]
