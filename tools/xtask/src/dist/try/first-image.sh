@@ -16,13 +16,17 @@ first_image() {
       GOENV=off GOTOOLCHAIN=local GOFLAGS=-mod=mod ko build --bare . >"$dir/fresh/image" 2>>"$dir/log"
   ) || fail "$(cat "$dir/log")"
   grep -q sha256: "$dir/fresh/image" || fail "there is no image"
-  awk -v a="$begun" -v b="$EPOCHREALTIME" -v name="${*: -1}" \
+  awk -v a="$begun" -v b="$EPOCHREALTIME" -v name="${1#with_}" \
     'BEGIN { printf "%s: %.1f s to the first image\n", name, b - a }'
 }
 with_pip() {
   python3 -m venv venv
   venv/bin/pip --quiet --disable-pip-version-check --no-cache-dir install --no-index \
     --find-links "$dir/one" "$1"
+}
+with_uv() {
+  "$uv" venv --quiet venv
+  "$uv" pip install --quiet --no-cache --python venv --no-index --find-links "$dir/one" "$1"
 }
 with_npm() {
   npm init --yes >/dev/null
@@ -32,6 +36,8 @@ with_npm() {
 
 step "from nothing to the first image"
 first_image with_pip ko-build
+uv=$PWD/target/tools/venv/bin/uv
+[ ! -x "$uv" ] || first_image with_uv ko-build
 first_image with_npm @ko-build/ko
 
 step "what ko version costs beside the bare binary, in ms"
