@@ -11,6 +11,8 @@ mod config;
 mod environment;
 #[path = "../crates/ko/src/error.rs"]
 mod error;
+#[path = "../crates/ko/src/failures.rs"]
+mod failures;
 #[path = "../crates/ko/src/lock.rs"]
 mod lock;
 #[path = "../crates/ko/src/nearest.rs"]

@@ -235,12 +235,13 @@ impl Error {
     }
 
     /// The event that a program does not compile, if this is such an error.
-    pub(crate) fn compile_failure(&self) -> Option<Event> {
+    pub(crate) fn compile_failure(&self, alone: bool) -> Option<Event> {
         let Self::Build { import_path, source } = self else { return None };
         let ImageError::Build(BuildFailure::Go { platform, source }) = &**source else {
             return None;
         };
         matches!(**source, golang::BuildError::Failed(_)).then(|| Event::Failed {
+            alone,
             import_path: import_path.to_string(),
             platform: Platform::clone(platform),
             reason: source.to_string(),

@@ -31,6 +31,17 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// What reports call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Build => "build",
+            Self::Registry => "registry",
+            Self::Interrupted(_) => "interrupted",
+            Self::Other => "other",
+        }
+    }
+
     /// The exit code that tells it apart.
     pub(crate) fn exit_code(self) -> u8 {
         match self {

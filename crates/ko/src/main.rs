@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod executables;
 mod expected_signer;
+mod failures;
 mod fault;
 mod follower;
 mod har;
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is_broken_pipe() => ExitCode::from(BROKEN_PIPE),
         Err(error) => {
-            ui::fail(&error, progress::marks(&process));
+            ui::fail(&error, &progress::marks(&process));
             let strict = cli::has_strict_exit_codes(process.arguments())
                 || process.text("KO_STRICT_EXIT_CODES").as_deref() == Some("1");
             if strict { ExitCode::from(error.kind().exit_code()) } else { ExitCode::FAILURE }

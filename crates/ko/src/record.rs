@@ -33,6 +33,8 @@ struct Notes {
     going: HashMap<Work, Vec<Instant>>,
     spans: Vec<Span>,
     programs: Vec<report::Image>,
+    /// Those that do not compile: their import paths and platforms.
+    failed: HashSet<(String, String)>,
     layers_made: HashSet<Digest>,
     made: u64,
     reused: u64,
@@ -84,6 +86,9 @@ impl Recorder {
             Event::Stale { import_path, platform, reason } => {
                 let reason = Some(reason.to_string());
                 return Some(notes.program(import_path, &platform.to_string(), reason));
+            }
+            Event::Failed { import_path, platform, .. } => {
+                notes.failed.insert((import_path.clone(), platform.to_string()));
             }
             Event::Layer { reused: true, .. } => notes.reused += 1,
             Event::Layer { digest, reused: false } => {
@@ -173,6 +178,7 @@ impl Recorder {
             seconds: rounded(now.saturating_duration_since(self.begun)),
             succeeded: failed.is_none(),
             error: failed.map(|error| Failure {
+                kind: error.kind().name().to_owned(),
                 message: shown(error.message()),
                 hint: error.hint_text().map(shown),
             }),
@@ -226,13 +232,15 @@ impl Notes {
         };
         let all = names(self.programs.iter().collect());
         let built = names(self.programs.iter().filter(built).collect());
+        let failed = self.failed.len() as u64;
         Counters {
             processes: counted.processes,
             requests: counted.requests,
             bytes_sent: counted.bytes_sent,
             bytes_received: counted.bytes_received,
             fresh: all - built,
-            built,
+            built: built.saturating_sub(failed),
+            failed,
             layers_made: self.made,
             layers_reused: self.reused,
         }
@@ -252,6 +260,8 @@ impl Notes {
                 *stages.entry(span.stage.clone()).or_default() += span.seconds;
             }
         }
+        // Sums of fractions have more digits than were measured.
+        stages.values_mut().for_each(|sum| *sum = (*sum * 1e6).round() / 1e6);
         let mut attachments: Vec<Attachment> = self
             .attachments
             .iter()

@@ -99,6 +99,9 @@ impl Reports {
         counted: Counters,
         failed: Option<&CommandError>,
     ) -> Result<()> {
+        if failed.is_some() {
+            self.display.failed(counted);
+        }
         self.display.end();
         let Some(recorder) = self.recorder.as_ref().filter(|_| !self.is_text()) else {
             return Ok(());

@@ -2,6 +2,7 @@
 //! stderr, and passes [`shown`].
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -11,6 +12,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::environment::time_zone;
 use crate::error::{CommandError, Result};
+use crate::failures;
 use crate::progress;
 use crate::shown::shown;
 use crate::streams;
@@ -51,7 +53,8 @@ fn say_json(level: &str, message: &str, hint: Option<&str>) {
 
 /// Writes the last words of a run that failed; `marks` says how its surroundings
 /// want errors marked.
-pub(crate) fn fail(error: &CommandError, marks: Marks) {
+pub(crate) fn fail(error: &CommandError, marks: &Marks) {
+    let told = failures::take();
     if JSON.load(Ordering::Relaxed) {
         return say_json("error", error.message(), error.hint_text());
     }
@@ -62,7 +65,7 @@ pub(crate) fn fail(error: &CommandError, marks: Marks) {
             text.to_owned()
         }
     };
-    let mut text = shown(&format!("{}\n", error.message()));
+    let mut text = shown(&format!("{}\n", failures::brief(error.message(), &told)));
     text.insert_str(0, &paint("Error: ", Style::new().red().bold()));
     if let Some(hint) = error.hint_text() {
         for line in hint.lines() {
@@ -70,8 +73,12 @@ pub(crate) fn fail(error: &CommandError, marks: Marks) {
             text.push_str(&shown(&format!("{line}\n")));
         }
     }
-    if marks.annotations {
-        text.push_str(&annotations(&shown(error.message())));
+    if let Some(dir) = &marks.annotations {
+        let all = told.iter().map(String::as_str);
+        let last =
+            Some(error.message()).filter(|message| !all.clone().any(|one| message.ends_with(one)));
+        let all = all.chain(last).map(shown).collect::<Vec<_>>().join("\n");
+        text.push_str(&failures::annotations(&all, dir));
     }
     if let Some(text) = progress::print_above(text) {
         streams::print_stderr(text);
@@ -79,31 +86,13 @@ pub(crate) fn fail(error: &CommandError, marks: Marks) {
 }
 
 /// How an error is marked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Marks {
     /// Colours.
     pub(crate) color: bool,
-    /// Lines that GitHub Actions shows beside the code.
-    pub(crate) annotations: bool,
-}
-
-/// Workflow commands of GitHub Actions: one for each place in the code that an error
-/// names, or one for all of it.
-fn annotations(message: &str) -> String {
-    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let place = |line: &str| {
-        let (file, rest) = line.trim().split_once(".go:")?;
-        let mut parts = rest.splitn(3, ':');
-        let (row, column, what) = (parts.next()?, parts.next()?, parts.next()?);
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        if !is_number(row) || !is_number(column) || file.contains(' ') {
-            return None;
-        }
-        let file = file.trim_start_matches("./");
-        Some(format!("::error file={file}.go,line={row},col={column}::{}\n", escape(what.trim())))
-    };
-    let places: String = message.lines().filter_map(place).collect();
-    if places.is_empty() { format!("::error title=ko::{}\n", escape(message)) } else { places }
+    /// Lines that GitHub Actions shows beside the code, and where the run takes place in the
+    /// repository.
+    pub(crate) annotations: Option<PathBuf>,
 }
 
 /// Writes a line of progress, with the local time in front, as ko does.
@@ -146,21 +135,4 @@ pub(crate) fn credentials(answered: &Answered) {
 pub(crate) fn warn(lines: &[&str]) {
     let rule = "-".repeat(65);
     log_once(&format!("WARNING!\n{rule}\n{}\n{rule}", lines.join("\n\n")));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::annotations;
-
-    #[test]
-    fn places_in_the_code_are_marked() {
-        let message =
-            "building: # e.com/a\n./cmd/a/main.go:3:12: undefined: x\ncmd/b.go:7:1: 50% off";
-        assert_eq!(
-            annotations(message),
-            "::error file=cmd/a/main.go,line=3,col=12::undefined: x\n\
-             ::error file=cmd/b.go,line=7,col=1::50%25 off\n"
-        );
-        assert_eq!(annotations("no\nway"), "::error title=ko::no%0Away\n");
-    }
 }

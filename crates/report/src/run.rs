@@ -37,6 +37,10 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failure {
+    /// What kind of thing failed: `usage` (arguments, settings, or files that they name),
+    /// `build`, `registry` (or a container engine), `interrupted`, or `other`.
+    #[serde(default)]
+    pub kind: String,
     /// What failed, with its causes.
     pub message: String,
     /// What to do; absent if that is not known.

@@ -50,6 +50,9 @@ pub struct Counters {
     pub fresh: u64,
     /// Programs that were built.
     pub built: u64,
+    /// Programs that do not compile.
+    #[serde(default)]
+    pub failed: u64,
     /// Layers that were made.
     pub layers_made: u64,
     /// Layers that the cache had.

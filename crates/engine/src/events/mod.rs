@@ -149,6 +149,8 @@ pub enum Event {
     },
     /// `go build` failed. The run will, when its other programs are built.
     Failed {
+        /// Whether the run is for this program alone, so that its error says the same.
+        alone: bool,
         /// The import path, without `ko://`.
         import_path: String,
         /// For which platform.

@@ -304,11 +304,16 @@ impl Executor<'_> {
             self.destinations.upload(&planned.name.image, &artifact).await?;
             Ok((planned.name.image.clone(), artifact))
         };
-        made.await.inspect_err(|error: &Error| match error.compile_failure() {
-            // The other builds are still recorded for the next run; the failure
-            // of this one is reported at once.
-            Some(failure) if several => self.observer.emit(failure),
-            _ => self.cancellation.fail(),
+        made.await.inspect_err(|error: &Error| {
+            let failure = error.compile_failure(!several);
+            // The other builds are still recorded for the next run.
+            if failure.is_none() || !several {
+                self.cancellation.fail();
+            }
+            // This failure is reported at once.
+            if let Some(failure) = failure {
+                self.observer.emit(failure);
+            }
         })
     }
 }

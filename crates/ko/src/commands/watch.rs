@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Digest, Engine, Event, Observer, Options, Places, Plan, Resolved, Which};
+use engine::{Digest, Engine, Event, Observer, Options, Places, Plan, Platform, Resolved, Which};
 
 use self::session::Watch;
 use super::session::{GRACE, check, runtime};
@@ -77,13 +77,15 @@ pub(super) fn run(
     let config = Config::candidates(process, &work_dir);
     let display = Display::new(image.progress(), process, verbose, image.explain);
     let runtime = runtime(options.limits.jobs)?;
+    let failures = Failures::default();
     let (done, mut signals) = runtime.block_on(async {
         let mut watch = Watch {
             rounds,
             image,
             hearer: Hearer::new(display.observer()),
-            shown: display.observer(),
-            later: once(progress::quiet(verbose, image.explain)),
+            shown: failures.gather(display.observer()),
+            later: failures.gather(once(progress::quiet(verbose, image.explain))),
+            failures,
             display: Some(display),
             traces: None,
             marks: progress::marks(process),
@@ -167,6 +169,37 @@ fn once(observer: Observer) -> Observer {
             observer.emit(event);
         }
     })
+}
+
+/// The builds of a round that have failed. They are told when the round ends, and not at all
+/// if it says what the last one has said.
+#[derive(Debug, Clone, Default)]
+struct Failures(Arc<Mutex<Vec<Failure>>>);
+
+/// A program that does not compile.
+#[derive(Debug)]
+struct Failure {
+    import_path: String,
+    platform: Platform,
+    reason: String,
+}
+
+impl Failures {
+    /// An observer that keeps them, and shows all else.
+    fn gather(&self, observer: Observer) -> Observer {
+        let failures = self.0.clone();
+        Observer::new(move |event| match event {
+            Event::Failed { import_path, platform, reason, .. } => {
+                let failure = Failure { import_path, platform, reason };
+                failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+            }
+            event => observer.emit(event),
+        })
+    }
+
+    fn take(&self) -> Vec<Failure> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The observer of the current round. Connections outlast rounds, so they report to

@@ -42,6 +42,9 @@ impl Board {
             Event::Stale { import_path, platform, .. } => {
                 self.row(import_path, Some(platform)).built = Some(true);
             }
+            Event::Failed { import_path, platform, .. } => {
+                self.row(import_path, Some(platform)).failed = true;
+            }
             Event::Stage { work, edge } => match &work.import_path {
                 Some(path) => self.row(path, work.platform.as_ref()).turn(work.stage, *edge, now),
                 None => self.whole.turn(work.stage, *edge, now),
@@ -102,21 +105,15 @@ impl Board {
     }
 
     fn footer(&self, waiting: usize, counted: Counters, rate: f64, now: Instant) -> String {
-        let (mut built, mut fresh, mut building) = (0, 0, 0);
-        for row in self.rows.values() {
-            match row.built {
-                Some(false) => fresh += 1,
-                Some(true) if row.made => built += 1,
-                Some(true) => building += 1,
-                None => {}
-            }
-        }
-        let mut parts = Vec::new();
-        let counts =
-            [(building, "to go"), (built, "built"), (fresh, "fresh"), (waiting, "waiting")];
-        parts.extend(
-            counts.iter().filter(|(n, _)| *n > 0).map(|(count, what)| format!("{count} {what}")),
-        );
+        let Counted { building, built, fresh, failed } = self.counted();
+        let counts = [
+            (building, "to go"),
+            (built, "built"),
+            (fresh, "fresh"),
+            (failed, "failed"),
+            (waiting, "waiting"),
+        ];
+        let mut parts = worded(&counts);
         if let Some((stage, _)) = self.whole.stage().filter(|_| parts.is_empty()) {
             parts.push(doing(stage).to_owned());
         }
@@ -129,6 +126,39 @@ impl Board {
         parts.push(time(seconds));
         let head = self.paint(&format!("{:>10}", "ko"), Style::bold);
         format!("{head} {}", parts.join(", "))
+    }
+
+    /// The images by what has become of them. One has what it has for all platforms.
+    fn counted(&self) -> Counted {
+        let mut counted = Counted::default();
+        let mut images: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+        for ((path, _), row) in &self.rows {
+            images.entry(path).or_default().push(row);
+        }
+        for rows in images.values() {
+            let any = |is: fn(&Row) -> bool| rows.iter().any(|row| is(row));
+            let count = if any(|row| row.failed) {
+                &mut counted.failed
+            } else if any(|row| row.built == Some(true) && !row.made) {
+                &mut counted.building
+            } else if any(|row| row.built == Some(true)) {
+                &mut counted.built
+            } else if any(|row| row.built == Some(false)) {
+                &mut counted.fresh
+            } else {
+                continue;
+            };
+            *count += 1;
+        }
+        counted
+    }
+
+    /// A line for a run that has failed.
+    pub(super) fn rest(&self, counted: Counters, now: Instant) -> String {
+        let Counted { building, built, fresh, failed } = self.counted();
+        let counts =
+            [(built, "built"), (fresh, "fresh"), (failed, "failed"), (building, "not built")];
+        self.last(worded(&counts), counted, now)
     }
 
     /// Bytes each second in the last two.
@@ -167,20 +197,19 @@ impl Board {
             let took = if is_built { format!(" in {}", time(seconds)) } else { String::new() };
             text.push_str(&format!("{word} {} {}{took}\n", image.import_path, readable(size)));
         }
+        text.push_str(&self.last(worded(&[(built, "built"), (fresh, "fresh")]), counted, now));
+        text
+    }
+
+    /// The line below all others.
+    fn last(&self, mut parts: Vec<String>, counted: Counters, now: Instant) -> String {
         let seconds = now.saturating_duration_since(self.begun).as_secs_f64();
         let head = self.paint(&format!("{:>10}", "ko"), Style::bold);
-        let mut parts = Vec::new();
-        for (count, what) in [(built, "built"), (fresh, "fresh")] {
-            if count > 0 {
-                parts.push(format!("{count} {what}"));
-            }
-        }
         if counted.bytes_sent > 0 {
             parts.push(format!("{} sent", readable(counted.bytes_sent)));
         }
         parts.push(time(seconds));
-        text.push_str(&format!("{head} {}\n", parts.join(", ")));
-        text
+        format!("{head} {}\n", parts.join(", "))
     }
 
     fn paint(&self, text: &str, style: impl Fn(Style) -> Style) -> String {
@@ -190,6 +219,20 @@ impl Board {
             text.to_owned()
         }
     }
+}
+
+/// So many images have come to this.
+#[derive(Debug, Default)]
+struct Counted {
+    building: usize,
+    built: usize,
+    fresh: usize,
+    failed: usize,
+}
+
+fn worded(counts: &[(usize, &str)]) -> Vec<String> {
+    let some = counts.iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, what)| format!("{count} {what}")).collect()
 }
 
 /// The bytes of all layers of an image, each once.

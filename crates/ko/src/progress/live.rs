@@ -97,6 +97,13 @@ impl Live {
         let summary = board.as_ref().map(|board| board.summary(published, counted, Instant::now()));
         summary.unwrap_or_default()
     }
+
+    /// What is left of the view of a run that has failed.
+    pub(super) fn rest(&self, counted: Counters) -> String {
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = board.as_ref().map(|board| board.rest(counted, Instant::now()));
+        rest.unwrap_or_default()
+    }
 }
 
 impl Drop for Live {

@@ -6,6 +6,7 @@ mod plain;
 mod row;
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use engine::{Counters, Observer, Published};
 
@@ -102,6 +103,14 @@ impl Display {
         }
     }
 
+    /// The run has failed: what it came to.
+    pub(crate) fn failed(&self, counted: Counters) {
+        if let Some(live) = &self.live {
+            live.end();
+            streams::print_stderr(live.rest(counted));
+        }
+    }
+
     /// The run has ended.
     pub(crate) fn end(&self) {
         self.pause();
@@ -125,7 +134,12 @@ fn is_watched(process: &Process) -> bool {
 
 /// How errors are marked here.
 pub(crate) fn marks(process: &Process) -> Marks {
-    Marks { color: colors(process), annotations: is_set(process, "GITHUB_ACTIONS") }
+    let annotations = is_set(process, "GITHUB_ACTIONS").then(|| {
+        let (dir, root) = (process.work_dir(), process.path("GITHUB_WORKSPACE"));
+        let below = dir.zip(root).and_then(|(dir, root)| dir.strip_prefix(root).ok());
+        below.map(Path::to_owned).unwrap_or_default()
+    });
+    Marks { color: colors(process), annotations }
 }
 
 /// Whether standard error has colours.

@@ -3,6 +3,7 @@
 use engine::{Answer, Digest, Event, Exchange, Observer, Part};
 
 use crate::cli::readable;
+use crate::failures;
 use crate::ui::log;
 
 /// A request and what came of it.
@@ -30,7 +31,7 @@ fn part_text(part: &Part) -> String {
         }
         Part::Kodata { path, others: 0 } => format!("{} has changed", path.display()),
         Part::Kodata { path, others: 1 } => {
-            format!("{} and another one have changed", path.display())
+            format!("{} and 1 other have changed", path.display())
         }
         Part::Kodata { path, others } => {
             format!("{} and {others} others have changed", path.display())
@@ -105,7 +106,10 @@ pub(super) fn observer(verbose: bool, explain: bool, steps: bool) -> Observer {
             Event::Building { import_path, platform } => {
                 format!("Building {import_path} for {platform}")
             }
-            Event::Failed { import_path, platform, reason } => {
+            // What the error of the run says.
+            Event::Failed { alone: true, .. } => return,
+            Event::Failed { import_path, platform, reason, .. } => {
+                failures::told(&reason);
                 format!("building {import_path} for {platform} failed: {reason}")
             }
             Event::BuildingDebugger { platform } => format!("Building Delve for {platform}"),

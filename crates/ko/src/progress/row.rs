@@ -17,11 +17,14 @@ pub(super) struct Row {
     ended: Option<Instant>,
     /// Whether the layer of its program is there.
     pub(super) made: bool,
+    /// Whether its program does not compile.
+    pub(super) failed: bool,
 }
 
 impl Row {
     pub(super) fn new() -> Self {
-        Self { built: None, going: BTreeMap::new(), begun: None, ended: None, made: false }
+        let going = BTreeMap::new();
+        Self { built: None, going, begun: None, ended: None, made: false, failed: false }
     }
 
     /// A stage begins or ends.

@@ -141,7 +141,7 @@ impl Book {
                 let image = self.image(import_path, Some(platform));
                 warn!(target: "ko::image", parent: image, reason, "not recorded");
             }
-            Event::Failed { import_path, platform, reason } => {
+            Event::Failed { import_path, platform, reason, .. } => {
                 let image = self.image(import_path, Some(platform));
                 error!(target: "ko::image", parent: image, reason, "failed");
             }

@@ -104,7 +104,8 @@ fn a_program_that_does_not_compile_is_alone() {
     let failed = fixture.build(words).output().failure(1);
     assert_eq!(failed.stdout, "");
     let end = failed.stderr.lines().find(|line| line.starts_with("Error: ")).unwrap();
-    assert!(end.contains("cmd/two") && failed.stderr.contains("undefined: nonsense"), "{end}");
+    assert!(end.contains("cmd/two") && end.ends_with("exit status 1 (see above)"), "{end}");
+    assert_eq!(failed.stderr.matches("undefined: nonsense").count(), 1, "{}", failed.stderr);
     assert_eq!(fixture.registry.counts().of(Class::ManifestPut), 0, "nothing is published");
 
     let _ = fixture.module().main("cmd/two");
@@ -113,6 +114,26 @@ fn a_program_that_does_not_compile_is_alone() {
     assert!(said("example.com/app/cmd/one for linux/amd64 is fresh"), "{}", mended.stderr);
     assert!(said("example.com/app/cmd/three for linux/amd64 is fresh"), "{}", mended.stderr);
     assert!(said("Building example.com/app/cmd/two"), "{}", mended.stderr);
+}
+
+#[test]
+fn all_that_do_not_compile_are_told_once_and_counted() {
+    let fixture = fixture();
+    let _ = fixture.module().broken_main("cmd/two").broken_main("cmd/three");
+    let run = fixture.build("-B --metadata-file=run.json ./cmd/one ./cmd/two ./cmd/three");
+    let failed = run.env("GITHUB_ACTIONS", "true").output().failure(1).stderr;
+    let place = |program: &str| format!("cmd/{program}/main.go:");
+    for program in ["two", "three"] {
+        assert_eq!(failed.matches(&place(program)).count(), 1, "{failed}");
+        assert!(failed.contains(&format!("::error file=cmd/{program}/main.go,")), "{failed}");
+    }
+    assert!(failed.contains(" (see above; 2 builds failed)\n"), "{failed}");
+    let run = fs::read(fixture.sandbox.work().join("run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_slice(&run).unwrap();
+    let counters = &run["counters"];
+    assert_eq!((&counters["built"], &counters["failed"]), (&1.into(), &2.into()), "{run}");
+    assert_eq!(run["error"]["kind"], "build");
+    assert!(run["error"]["message"].as_str().unwrap().contains(&place("two")), "{run}");
 }
 
 #[test]

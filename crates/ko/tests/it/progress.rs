@@ -119,6 +119,14 @@ fn github_shows_a_group_and_where_the_code_is_wrong() {
     let error = stderr.find("Error: ").unwrap();
     let place = stderr.find("::error file=cmd/two/main.go,line=").unwrap();
     assert!(end < error && error < place, "{stderr}");
+    // Places are named from the root of the repository.
+    let run = fixture.build("-B ./cmd/two").env("GITHUB_ACTIONS", "true");
+    let run = run.env("GITHUB_WORKSPACE", fixture.sandbox.work().parent().unwrap());
+    let stderr = run.output().failure(1).stderr;
+    let name = fixture.sandbox.work();
+    let name = name.file_name().unwrap().to_string_lossy();
+    let place = format!("::error file={name}/cmd/two/main.go,line=");
+    assert!(stderr.contains(&place), "{stderr}");
 }
 
 /// A build in the foreground of a terminal of its own, with another `go`.

@@ -46,7 +46,7 @@ pub(super) fn not(
     output: Output,
     (image, verdict, error): (&str, Verdict, &CommandError),
 ) -> Result<ExitCode> {
-    ui::fail(error, progress::marks(process));
+    ui::fail(error, &progress::marks(process));
     print(output, &Verification::not(image, verdict, error.message()))?;
     Ok(ExitCode::from(DIFFERENT))
 }

@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::session::{self, interrupted};
-use super::{Hearer, Made, Rounds, options};
+use super::{Failure, Failures, Hearer, Made, Rounds, options};
 use crate::cli::ImageArgs;
 use crate::deadline::Deadline;
 use crate::error::{CommandError, Result};
+use crate::failures;
 use crate::follower::{Cause, Follower};
 use crate::progress::Display;
 use crate::signals::{Signal, Signals};
@@ -35,6 +36,8 @@ pub(super) struct Watch<'a, R> {
     pub(super) shown: Observer,
     /// Shows those after the first: only what is out of the ordinary.
     pub(super) later: Observer,
+    /// The builds of the round that have failed.
+    pub(super) failures: Failures,
     /// Of the first round, until it has ended.
     pub(super) display: Option<Display>,
     pub(super) traces: Option<Traces>,
@@ -164,6 +167,7 @@ impl<R: Rounds> Watch<'_, R> {
             Ok(traces) => traces,
             Err(error) => return Ok(Err(error)),
         };
+        self.failures.take();
         self.hearer.replace(traces.observe(self.shown.clone()));
         self.traces = Some(traces);
         let observer = self.hearer.observer();
@@ -336,6 +340,7 @@ impl<R: Rounds> Watch<'_, R> {
 
     /// Says why a round has failed, once.
     fn failed(&mut self, cause: &Cause, error: &CommandError) {
+        let failures = self.failures.take();
         let text = Some(error.message().to_owned());
         if !cause.is_edit() && text == self.error {
             return;
@@ -344,7 +349,14 @@ impl<R: Rounds> Watch<'_, R> {
         if let Some(display) = self.display.take() {
             display.end();
         }
-        ui::fail(error, self.marks);
+        for Failure { import_path, platform, reason } in failures {
+            // The error of the round has that of one.
+            if !error.message().ends_with(&reason) {
+                failures::told(&reason);
+                ui::log(&format!("building {import_path} for {platform} failed: {reason}"));
+            }
+        }
+        ui::fail(error, &self.marks);
         if let Some(first) = cause.first {
             let took = first.elapsed().as_secs_f64();
             let stays = if self.last.is_some() { "; the last image stays" } else { "" };
