@@ -77,7 +77,7 @@ impl Reports {
 
     /// The engine begins.
     pub(crate) fn begun(&self, engine: &Engine) {
-        self.display.begin(engine.counter());
+        self.display.begin(engine);
     }
 
     /// Results are about to be printed: the terminal is theirs.

@@ -77,6 +77,7 @@ impl<'a> Call<'a> {
             headers: self.headers.clone(),
             payload: self.payload.clone(),
             pool: self.pool,
+            repository: (self.payload.len() > 0).then(|| self.repository.full_name()),
             token_of: None,
         }
     }

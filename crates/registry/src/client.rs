@@ -105,6 +105,13 @@ impl Client {
         self.inner.transport.traffic()
     }
 
+    /// How many bytes of blobs have left for a repository, which is named with its registry;
+    /// also those that are not answered yet.
+    #[must_use]
+    pub fn moved_to(&self, repository: &str) -> u64 {
+        self.inner.transport.moved_to(repository)
+    }
+
     /// What this client and its clones are waiting for, the oldest first.
     #[must_use]
     pub fn under_way(&self) -> Vec<UnderWay> {

@@ -13,11 +13,19 @@ pub(crate) struct Pulse {
     last: Arc<Mutex<Instant>>,
     /// The bytes of all bodies that were taken.
     moved: Arc<AtomicU64>,
+    /// Those of the bodies of one repository.
+    of_one: Option<Arc<AtomicU64>>,
 }
 
 impl Pulse {
     pub(crate) fn new(moved: &Arc<AtomicU64>) -> Self {
-        Self { last: Arc::new(Mutex::new(Instant::now())), moved: Arc::clone(moved) }
+        let last = Arc::new(Mutex::new(Instant::now()));
+        Self { last, moved: Arc::clone(moved), of_one: None }
+    }
+
+    /// Counts for one repository as well.
+    pub(crate) fn and(self, of_one: Arc<AtomicU64>) -> Self {
+        Self { of_one: Some(of_one), ..self }
     }
 
     /// A piece was taken.
@@ -27,7 +35,9 @@ impl Pulse {
 
     /// A piece of so many bytes is given.
     pub(crate) fn give(&self, bytes: usize) {
-        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        for moved in [Some(&self.moved), self.of_one.as_ref()].into_iter().flatten() {
+            moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
     }
 
     /// Ends when nothing has moved for so long.

@@ -1,9 +1,9 @@
 //! Sends one request and returns one answer. It makes the HTTP clients when they
 //! are first needed; no other module sees the HTTP library's settings.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,6 +48,8 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Payload,
     pub(crate) pool: Pool,
+    /// The repository that a body is for, with its registry.
+    pub(crate) repository: Option<String>,
     /// The registry that a token is asked for: what it trusts is trusted there too.
     pub(crate) token_of: Option<Url>,
 }
@@ -55,7 +57,7 @@ pub(crate) struct Request {
 impl Request {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         let (headers, payload) = (HeaderMap::new(), Payload::Empty);
-        Self { method, url, headers, payload, pool: Pool::Api, token_of: None }
+        Self { method, url, headers, payload, pool: Pool::Api, repository: None, token_of: None }
     }
 
     pub(crate) fn line(&self) -> Box<RequestLine> {
@@ -77,10 +79,20 @@ struct Meter {
     requests: AtomicU64,
     /// Bytes of large bodies that have left, also without an answer so far.
     moved: Arc<AtomicU64>,
+    /// The same by repository.
+    moved_to: Mutex<HashMap<String, Arc<AtomicU64>>>,
     /// Those whose answer was no refusal and no failure.
     good: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
+}
+
+impl Meter {
+    /// What counts the bytes that leave for a repository.
+    fn of(&self, repository: &str) -> Arc<AtomicU64> {
+        let mut all = self.moved_to.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(repository.to_owned()).or_default())
+    }
 }
 
 /// The traffic of a client so far, repetitions included.
@@ -149,6 +161,11 @@ impl Transport {
         Attempts::new(policy, &self.waits, &self.meter.good)
     }
 
+    pub(crate) fn moved_to(&self, repository: &str) -> u64 {
+        let all = self.meter.moved_to.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(repository).map_or(0, |moved| moved.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn traffic(&self) -> Traffic {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Meter { requests, sent, received, moved, .. } = &*self.meter;
@@ -209,8 +226,11 @@ impl Transport {
                 request.payload.len(),
             )
         });
-        let pulse = Pulse::new(&self.meter.moved);
+        let mut pulse = Pulse::new(&self.meter.moved);
         if !matches!(request.method, Method::GET | Method::HEAD) {
+            if let Some(repository) = &request.repository {
+                pulse = pulse.and(self.meter.of(repository));
+            }
             let body = request.payload.open(&pulse)?;
             builder = builder.header(CONTENT_LENGTH, request.payload.len()).body(body);
         }

@@ -252,9 +252,13 @@ impl RegistryDestination {
             self.first_upload().entry(digest).or_insert_with(|| repository.clone()).clone();
         let is_elsewhere = source != repository && !layer.is_in(&repository) && size >= SMALL;
         let first = is_elsewhere.then(|| self.sent.find(&(source.full_name(), digest))).flatten();
-        let begin = || StageSpan::begin(&self.observer, Stage::Upload, Some(import_path), None);
+        let begin = |repository: &Repository| {
+            let (path, to) = (import_path.to_owned(), repository.full_name());
+            self.observer.emit(Event::Uploading { import_path: path, repository: to });
+            StageSpan::begin(&self.observer, Stage::Upload, Some(import_path), None)
+        };
         self.sent.start(key, || {
-            let (stage, observer) = (begin(), self.observer.clone());
+            let (stage, observer) = (begin(&repository), self.observer.clone());
             async move {
                 let _stage = stage;
                 let mount_from = match first {

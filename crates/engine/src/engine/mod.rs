@@ -304,6 +304,15 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Tells from any thread how many bytes of blobs have left for a repository, which is named
+    /// with its registry.
+    pub fn moved_to(&self) -> impl Fn(&str) -> u64 + Send + Sync + use<> {
+        let destination = self.clients.destination.clone();
+        move |repository| destination.moved_to(repository)
+    }
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         self.cancel();

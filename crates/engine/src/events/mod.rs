@@ -263,6 +263,13 @@ pub enum Event {
         /// Whether it was in the cache.
         reused: bool,
     },
+    /// A layer of an image is on its way.
+    Uploading {
+        /// The import path, without `ko://`.
+        import_path: String,
+        /// The repository in full.
+        repository: String,
+    },
     /// A layer is in the registry.
     LayerPushed {
         /// The repository in full.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use console::{Style, truncate_str};
 use engine::{Counters, Event, Platform, Published, Stage};
 
-use super::row::{Row, doing};
+use super::row::{Moved, Row, doing};
 use crate::cli::readable;
 
 /// More rows tell nobody more.
@@ -25,13 +25,18 @@ pub(super) struct Board {
     /// Stages of the whole run.
     whole: Row,
     color: bool,
-    /// Bytes that had left, and when that was looked at.
-    moved: Vec<(Instant, u64)>,
+    moved: Moved,
 }
 
 impl Board {
     pub(super) fn new(now: Instant, color: bool) -> Self {
-        Self { begun: now, rows: BTreeMap::new(), whole: Row::new(), color, moved: Vec::new() }
+        Self {
+            begun: now,
+            rows: BTreeMap::new(),
+            whole: Row::new(),
+            color,
+            moved: Moved::default(),
+        }
     }
 
     pub(super) fn note(&mut self, event: &Event, now: Instant) {
@@ -44,6 +49,9 @@ impl Board {
             }
             Event::Failed { import_path, platform, .. } => {
                 self.row(import_path, Some(platform)).failed = true;
+            }
+            Event::Uploading { import_path, repository } => {
+                self.row(import_path, None).repository = Some(repository.clone());
             }
             Event::Stage { work, edge } => match &work.import_path {
                 Some(path) => self.row(path, work.platform.as_ref()).turn(work.stage, *edge, now),
@@ -63,12 +71,14 @@ impl Board {
         &mut self,
         (columns, height): (usize, usize),
         counted: Counters,
+        moved_to: &dyn Fn(&str) -> u64,
         now: Instant,
     ) -> Vec<String> {
         if columns < LEAST {
             return Vec::new();
         }
-        let rate = self.rate(counted.bytes_moved, now);
+        let rate = self.moved.rate(counted.bytes_moved, now);
+        let sent = self.sent(moved_to, now);
         let (mut active, mut waiting) = (Vec::new(), 0);
         let mut told = "";
         // What a program does for all platforms comes first; it is told where nothing
@@ -95,7 +105,12 @@ impl Board {
             let seconds = now.saturating_duration_since(since).as_secs_f64();
             let doing = self.paint(&format!("{:>10}", doing(stage)), Style::cyan);
             let space = if platform.is_empty() { "" } else { " " };
-            lines.push(format!("{doing} {}{space}{platform} {}", short(path), time(seconds)));
+            let sent = match sent.get(path).filter(|_| stage == Stage::Upload) {
+                Some(sent) => format!(" {sent}"),
+                None => String::new(),
+            };
+            let (path, seconds) = (short(path), time(seconds));
+            lines.push(format!("{doing} {path}{space}{platform}{sent} {seconds}"));
         }
         if hidden > 0 && room > 0 {
             lines.push(format!("           and {hidden} more"));
@@ -118,9 +133,7 @@ impl Board {
             parts.push(doing(stage).to_owned());
         }
         if counted.bytes_moved > 0 {
-            let rate =
-                if rate >= 1.0 { format!(" ({}/s)", readable(rate as u64)) } else { String::new() };
-            parts.push(format!("{} sent{rate}", readable(counted.bytes_moved)));
+            parts.push(format!("{} sent{}", readable(counted.bytes_moved), each_second(rate)));
         }
         let seconds = now.saturating_duration_since(self.begun).as_secs_f64();
         parts.push(time(seconds));
@@ -161,15 +174,19 @@ impl Board {
         self.last(worded(&counts), counted, now)
     }
 
-    /// Bytes each second in the last two.
-    fn rate(&mut self, moved: u64, now: Instant) -> f64 {
-        self.moved.push((now, moved));
-        self.moved.retain(|(at, _)| now.saturating_duration_since(*at).as_secs_f64() < 2.0);
-        let (Some((at, first)), true) = (self.moved.first(), self.moved.len() > 1) else {
-            return 0.0;
-        };
-        let seconds = now.saturating_duration_since(*at).as_secs_f64();
-        moved.saturating_sub(*first) as f64 / seconds.max(0.1)
+    /// What has left for the repositories of images, by import path.
+    fn sent(&mut self, moved_to: &dyn Fn(&str) -> u64, now: Instant) -> BTreeMap<String, String> {
+        let mut sent = BTreeMap::new();
+        for ((path, _), row) in &mut self.rows {
+            let Some(moved) = row.repository.as_ref().map(|repository| moved_to(repository)) else {
+                continue;
+            };
+            let rate = row.moved.rate(moved, now);
+            if moved > 0 {
+                sent.insert(path.clone(), readable(moved) + &each_second(rate));
+            }
+        }
+        sent
     }
 
     /// A line for each image, and one for all.
@@ -219,6 +236,11 @@ impl Board {
             text.to_owned()
         }
     }
+}
+
+/// A rate, if there is one.
+fn each_second(rate: f64) -> String {
+    if rate >= 1.0 { format!(" ({}/s)", readable(rate as u64)) } else { String::new() }
 }
 
 /// So many images have come to this.
@@ -281,6 +303,11 @@ mod tests {
                 reason: StaleReason::Forced,
             };
             board.note(&stale, begun);
+            let uploading =
+                Event::Uploading { import_path: import_path.clone(), repository: String::new() };
+            if index == 1 {
+                board.note(&uploading, at(1));
+            }
             let mut turn = |stage, of: Option<&Platform>, edge, now| {
                 let import_path = Some(import_path.clone());
                 let work = Work { stage, import_path, platform: of.cloned() };
@@ -305,7 +332,10 @@ mod tests {
         let begun = Instant::now();
         let mut board = board(begun, count);
         let counted = Counters { bytes_moved: 12_300_000, ..Counters::default() };
-        let lines = board.lines(size, counted, begun + Duration::from_secs(65));
+        // It is drawn more than once.
+        let (begin, end) = (begun + Duration::from_secs(64), begun + Duration::from_secs(65));
+        board.lines(size, counted, &|_| 1 << 20, begin);
+        let lines = board.lines(size, counted, &|_| 3 << 20, end);
         assert!(lines.iter().all(|line| console::measure_text_width(line) <= size.0), "{lines:?}");
         assert!(lines.len() < size.1.max(2), "{lines:?}");
         lines.join("\n")

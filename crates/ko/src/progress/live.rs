@@ -18,12 +18,15 @@ const PERIOD: Duration = Duration::from_millis(100);
 
 type Counter = Box<dyn Fn() -> Counters + Send + Sync>;
 
+/// How many bytes have left for a repository.
+type MovedTo = Box<dyn Fn(&str) -> u64 + Send + Sync>;
+
 /// There is one standard error, so there is one view.
 static SCREEN: Mutex<Option<Screen>> = Mutex::new(None);
 
 struct Screen {
     board: Board,
-    counter: Option<Counter>,
+    counters: Option<(Counter, MovedTo)>,
     /// The lines that stand on the terminal.
     drawn: Vec<String>,
     /// Those who have the terminal for themselves.
@@ -46,7 +49,8 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn begin(color: bool) -> Self {
         let board = Board::new(Instant::now(), color);
-        *screen() = Some(Screen { board, counter: None, drawn: Vec::new(), holds: 0, open: false });
+        *screen() =
+            Some(Screen { board, counters: None, drawn: Vec::new(), holds: 0, open: false });
         engine::when_lent(hold);
         Self { board: Mutex::new(None) }
     }
@@ -61,9 +65,9 @@ impl Live {
     }
 
     /// The run begins: from now on the view is drawn.
-    pub(super) fn run(&self, counter: Counter) {
+    pub(super) fn run(&self, counter: Counter, moved_to: MovedTo) {
         if let Some(screen) = &mut *screen() {
-            screen.counter = Some(counter);
+            screen.counters = Some((counter, moved_to));
         }
         let draw = || {
             loop {
@@ -138,14 +142,15 @@ impl Screen {
     /// Draws the view anew.
     fn draw(&mut self) {
         // A terminal that stands still gets it when it moves again.
-        let Some(counter) = self.counter.as_ref().filter(|_| self.holds == 0) else { return };
+        let counters = self.counters.as_ref().filter(|_| self.holds == 0);
+        let Some((counter, moved_to)) = counters else { return };
         if streams::is_slow() {
             return;
         }
         let (height, columns) = size();
         // The last column would begin a new line.
         let room = (columns.saturating_sub(1), height);
-        let lines = self.board.lines(room, counter(), Instant::now());
+        let lines = self.board.lines(room, counter(), moved_to, Instant::now());
         if lines == self.drawn {
             return;
         }

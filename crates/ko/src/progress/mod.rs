@@ -8,7 +8,7 @@ mod row;
 use std::io::IsTerminal as _;
 use std::path::Path;
 
-use engine::{Counters, Observer, Published};
+use engine::{Counters, Engine, Observer, Published};
 
 pub(crate) use self::live::{hold, print_above};
 pub(crate) use self::plain::fetched_text;
@@ -78,12 +78,12 @@ impl Display {
     }
 
     /// The run begins.
-    pub(crate) fn begin(&self, counter: impl Fn() -> Counters + Send + Sync + 'static) {
+    pub(crate) fn begin(&self, engine: &Engine) {
         if self.groups {
             ui::print_stderr("::group::ko\n");
         }
         if let Some(live) = &self.live {
-            live.run(Box::new(counter));
+            live.run(Box::new(engine.counter()), Box::new(engine.moved_to()));
         }
     }
 

@@ -19,12 +19,40 @@ pub(super) struct Row {
     pub(super) made: bool,
     /// Whether its program does not compile.
     pub(super) failed: bool,
+    /// Where its layers go.
+    pub(super) repository: Option<String>,
+    pub(super) moved: Moved,
+}
+
+/// Bytes that had left, and when that was looked at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Moved(Vec<(Instant, u64)>);
+
+impl Moved {
+    /// Bytes each second in the last two, now that so many have left.
+    pub(super) fn rate(&mut self, moved: u64, now: Instant) -> f64 {
+        self.0.push((now, moved));
+        self.0.retain(|(at, _)| now.saturating_duration_since(*at).as_secs_f64() < 2.0);
+        let (Some((at, first)), true) = (self.0.first(), self.0.len() > 1) else {
+            return 0.0;
+        };
+        let seconds = now.saturating_duration_since(*at).as_secs_f64();
+        moved.saturating_sub(*first) as f64 / seconds.max(0.1)
+    }
 }
 
 impl Row {
     pub(super) fn new() -> Self {
-        let going = BTreeMap::new();
-        Self { built: None, going, begun: None, ended: None, made: false, failed: false }
+        Self {
+            built: None,
+            going: BTreeMap::new(),
+            begun: None,
+            ended: None,
+            made: false,
+            failed: false,
+            repository: None,
+            moved: Moved::default(),
+        }
     }
 
     /// A stage begins or ends.

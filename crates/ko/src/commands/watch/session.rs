@@ -187,7 +187,7 @@ impl<R: Rounds> Watch<'_, R> {
         tokio::select! {
             engine = start => {
                 if let (Some(display), Ok(engine)) = (&self.display, &engine) {
-                    display.begin(engine.counter());
+                    display.begin(engine);
                 }
                 Ok(engine)
             }
