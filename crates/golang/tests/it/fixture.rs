@@ -52,14 +52,9 @@ fn inherited(name: &str) -> Option<(&str, OsString)> {
 pub(crate) fn process_environment() -> Environment {
     let names = ["PATH", "HOME", "GOCACHE", "USERPROFILE", "LOCALAPPDATA", "SystemRoot", "TEMP"];
     let mut all: Environment = names.into_iter().filter_map(inherited).collect();
-    for (name, value) in [
-        ("GOENV", "off"),
-        ("GOTOOLCHAIN", "local"),
-        ("GOPROXY", "off"),
-        ("GOFLAGS", ""),
-        // What is built is so small that a collection only takes time.
-        ("GOGC", "off"),
-    ] {
+    for (name, value) in
+        [("GOENV", "off"), ("GOTOOLCHAIN", "local"), ("GOPROXY", "off"), ("GOFLAGS", "")]
+    {
         all.set(name, value);
     }
     all
