@@ -64,7 +64,7 @@ fn no_archive_is_written_when_a_build_fails() {
     let fixture = fixture();
     let _ = fixture.module().broken_main("cmd/broken");
     let words = fails(fixture.build(". ./cmd/broken --push=false --tarball=a.tar"));
-    assert!(words.contains("undefined"), "{words}");
+    assert!(words.contains("cmd/broken") && words.contains("exit status 1"), "{words}");
     assert!(!fixture.sandbox.work().join("a.tar").exists());
     crate::leftovers::assert_none(&fixture.sandbox, &[&fixture.sandbox.work()]);
 }
