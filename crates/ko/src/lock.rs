@@ -55,9 +55,9 @@ pub(crate) fn read(path: &Path) -> Result<Option<Lock>> {
         Err(error) => return Err(unreadable(&error)),
     }
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
-    parse(text).map(Some).map_err(|error| {
-        error.also(Some("`ko lock` writes it anew".to_owned())).of_kind(Kind::Usage)
-    })
+    parse(text)
+        .map(Some)
+        .map_err(|error| error.also(Some("`ko lock` rewrites it".to_owned())).of_kind(Kind::Usage))
 }
 
 fn parse(text: String) -> Result<Lock> {

@@ -223,7 +223,7 @@ impl BaseError {
                 "name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE"
                     .to_owned(),
             ),
-            Self::NoConfig { .. } => Some("run ko again: it is pulled anew".to_owned()),
+            Self::NoConfig { .. } => Some("run ko again: it is pulled again".to_owned()),
             Self::Program { .. } | Self::Malformed { .. } | Self::ScratchPlatform { .. } => None,
         }
     }

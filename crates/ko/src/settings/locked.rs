@@ -41,7 +41,7 @@ pub(super) fn toolchain(
     match set.map(|set| set.to_string_lossy().into_owned()) {
         Some(set) if strict && set.starts_with("go1") && set != locked => {
             let message = format!("GOTOOLCHAIN={set}, and ko.lock has {locked}");
-            let hint = "unset GOTOOLCHAIN, or write the lock anew with `ko lock`";
+            let hint = "unset GOTOOLCHAIN, or rewrite the lock with `ko lock`";
             Err(CommandError::new(message).hint(Some(hint.to_owned())))
         }
         Some(_) if !strict => Ok(()),
