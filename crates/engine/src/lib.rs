@@ -98,7 +98,7 @@ pub use oci::{
     Timestamp,
 };
 pub use options::{Network, Options};
-pub use plan::Plan;
+pub use plan::{Examined, Plan};
 pub use post::{Post, PostError};
 pub use redact::redact;
 pub use registry::{

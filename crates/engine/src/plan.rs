@@ -2,6 +2,7 @@
 //! of them must be built. Every fact is found out once and kept in the plan.
 
 mod entrypoint;
+mod examination;
 mod others;
 
 use std::collections::{BTreeMap, HashSet};
@@ -26,8 +27,9 @@ use crate::described::Descriptions;
 use crate::destinations::Destinations;
 use crate::error::{Error, ImageError};
 use crate::events::{Event, Observer, Stage, StageSpan};
-use crate::image::{ImageName, ImageSettings};
+use crate::image::ImageSettings;
 use crate::naming::{Named, Naming, check_shared};
+pub use examination::Examined;
 use others::{PlannedMain, check_names};
 
 /// The plan of a run. It serialises as a list of programs with their bases and
@@ -319,18 +321,6 @@ impl Planner {
             }
         }
         Ok((unique, planned))
-    }
-
-    /// What the images of programs are called.
-    pub(crate) async fn names(&self, arguments: &[Argument]) -> Result<Vec<ImageName>, Error> {
-        let found = self.look_up(arguments, Memory::Ignored).await;
-        let found = found.map_err(|error| unlisted(error, arguments))?;
-        let mut names = Vec::new();
-        for (program, argument) in found.programs.into_iter().zip(arguments) {
-            let program = program.map_err(|error| refused(argument, error))?;
-            names.push(self.name(&program).await?.image);
-        }
-        Ok(names)
     }
 
     /// Plans programs; `planned` are plans of some of them.

@@ -192,7 +192,7 @@ pub(crate) fn read(
         }
     };
     if push && repository.is_empty() {
-        let hint = "set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory";
+        let hint = "set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory; -L loads images into Docker instead";
         return Err(CommandError::new("KO_DOCKER_REPO environment variable is unset")
             .hint(Some(hint.to_owned())));
     }
@@ -280,7 +280,7 @@ fn writable(path: &Path, work_dir: &Path) -> Result<()> {
 }
 
 /// What is tagged so if nobody says anything.
-fn latest() -> Vec<TagSource> {
+pub(crate) fn latest() -> Vec<TagSource> {
     vec![Tag::latest().into()]
 }
 

@@ -52,11 +52,14 @@ pub struct Check {
     pub facts: BTreeMap<String, String>,
 }
 
-/// How wide the names of checks are in the text.
+/// How wide the status of checks is in the text.
+const STATUS: usize = 8;
+
+/// How wide their names are.
 const NAME: usize = 13;
 
 /// Where messages begin.
-const INDENT: usize = 8 + 1 + NAME + 1;
+const INDENT: usize = STATUS + 1 + NAME + 1;
 
 impl Status {
     /// Its name.
@@ -130,13 +133,23 @@ impl Doctor {
     /// A line for each check, one behind it for its hint, and one with counts.
     #[must_use]
     pub fn text(&self) -> String {
+        self.painted(|_, word| word.to_owned())
+    }
+
+    /// The same, with the status of each check and the word before its hint, which has
+    /// none, as `paint` has them.
+    #[must_use]
+    pub fn painted(&self, paint: impl Fn(Option<Status>, &str) -> String) -> String {
         let mut text = String::new();
         for Check { name, status, message, hint, .. } in &self.checks {
             // What goes on stands below what has begun.
             let message = message.replace('\n', &format!("\n{:INDENT$}", ""));
-            text.push_str(&format!("{:<8} {name:<NAME$} {message}\n", status.name()));
+            let word = status.name();
+            let gap = " ".repeat(STATUS.saturating_sub(word.len()));
+            let word = paint(Some(*status), word);
+            text.push_str(&format!("{word}{gap} {name:<NAME$} {message}\n"));
             if let Some(hint) = hint {
-                text.push_str(&format!("hint: {hint}\n"));
+                text.push_str(&format!("{} {hint}\n", paint(None, "hint:")));
             }
         }
         let count = |status| self.checks.iter().filter(|check| check.status == status).count();

@@ -118,17 +118,43 @@ impl Base {
         match &self.content {
             Content::Scratch => Vec::new(),
             Content::Image(image) => vec![image.platform.clone()],
-            Content::Index { index, .. } => {
-                let platforms = index.manifests.iter().filter_map(|entry| entry.platform.clone());
-                // Attestations of BuildKit.
-                platforms.filter(|platform| platform.os != "unknown").collect()
-            }
+            Content::Index { index, .. } => available(index),
         }
     }
 
     fn named(&self) -> Option<(String, Digest)> {
         named(&self.reference, self.digest?)
     }
+}
+
+/// What the images of an index are for, without attestations of BuildKit.
+fn available(index: &Index) -> Vec<Platform> {
+    let platforms = index.manifests.iter().filter_map(|entry| entry.platform.clone());
+    platforms.filter(|platform| platform.os != "unknown").collect()
+}
+
+/// Those of the wanted platforms that an index has no image for.
+///
+/// # Errors
+/// It has none for any.
+pub(crate) fn lacking(
+    base: &BaseReference,
+    index: &Index,
+    wanted: &PlatformMatcher,
+) -> Result<Vec<Platform>, BaseError> {
+    let has = |wanted: &PlatformMatcher| {
+        index.manifests.iter().any(|entry| wanted.matches(entry.platform.as_ref()))
+    };
+    if !has(wanted) {
+        return Err(BaseError::NoPlatform {
+            base: base.to_string(),
+            wanted: wanted.clone(),
+            available: available(index),
+        });
+    }
+    let PlatformMatcher::Any(platforms) = wanted else { return Ok(Vec::new()) };
+    let lacks = |it: &&Platform| !has(&PlatformMatcher::Any(vec![(*it).clone()]));
+    Ok(platforms.iter().filter(lacks).cloned().collect())
 }
 
 /// The name and digest of a base for annotations: the full name, and the digest

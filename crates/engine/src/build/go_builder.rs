@@ -254,8 +254,11 @@ impl Builder for GoBuilder {
             let span = StageSpan::begin(&observer, Stage::List, None, None);
             let planning = blocking(move || {
                 let plan = lister.plan(&arguments)?;
-                let remembered =
-                    if memory == Memory::Used { lister.remembered(&plan) } else { None };
+                let remembered = match memory {
+                    Memory::Used => lister.remembered(&plan),
+                    Memory::Ignored => None,
+                    Memory::Guessed => Some(lister.outlined(&plan)),
+                };
                 Ok::<_, ListingError>((lister, plan, remembered))
             });
             let (lister, plan, remembered) = planning.await?;

@@ -34,11 +34,15 @@ pub(crate) struct Lister {
     pub(crate) guesses: bool,
 }
 
-/// Whether what is remembered of `go list` may be used.
+/// What may stand for an answer of `go list`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Memory {
+    /// What is remembered of one.
     Used,
+    /// Nothing.
     Ignored,
+    /// What `go.mod` files say: the programs that they do not know are left out.
+    Guessed,
 }
 
 /// Where arguments are to be looked up, and what is configured for what will be
@@ -147,6 +151,20 @@ impl Lister {
         }
         found.sort_by_key(|(position, _)| *position);
         Some(found.into_iter().map(|(_, program)| program).collect())
+    }
+
+    /// The programs of a plan that `go.mod` files know.
+    pub(crate) fn outlined(&self, plan: &Plan) -> Vec<Program> {
+        let mut found = Vec::new();
+        for (dir, group) in &plan.groups {
+            for (asked, argument) in group {
+                if let (Asked::Word(position), Some(main)) = (asked, guess(dir, argument)) {
+                    found.push((*position, plan.program(main, dir)));
+                }
+            }
+        }
+        found.sort_by_key(|(position, _)| *position);
+        found.into_iter().map(|(_, program)| program).collect()
     }
 
     /// The guesses among the remembered programs of a plan.

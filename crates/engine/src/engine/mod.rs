@@ -26,10 +26,10 @@ use crate::destinations::SbomFiles;
 use crate::error::Error;
 use crate::execute::{Executor, Published};
 use crate::forecast::{Forecast, forecast};
-use crate::image::{Artifact, ImageLayer, ImageName, ImageOptions};
+use crate::image::{Artifact, ImageLayer, ImageOptions};
 use crate::libraries::Libraries;
 use crate::options::Network;
-use crate::plan::{Plan, PlannedProgram, Planner};
+use crate::plan::{Examined, Plan, PlannedProgram, Planner};
 use crate::sharing::Sharing;
 
 /// Builds and publishes images.
@@ -107,15 +107,16 @@ impl Engine {
         self.plan_programs(&programs, planned).await
     }
 
-    /// What the images of the programs are called that the arguments name. Bases and
-    /// destinations are not asked.
+    /// Looks at everything that a build of these programs would settle before anything
+    /// is compiled: the configured builds, names, templates, files. Programs that `go.mod`
+    /// files do not know are left out. Of the bases, only `scratch` asks nobody.
     ///
     /// # Errors
-    /// The first argument that names no program, or whose image has no name.
-    pub async fn names(&self, arguments: &[String]) -> Result<Vec<ImageName>, Error> {
+    /// A configured build is not where it says.
+    pub async fn examine(&self, arguments: &[String]) -> Result<Vec<Examined>, Error> {
         let parsed = arguments.iter().map(|argument| Argument::parse(argument));
         let arguments = parsed.collect::<Result<Vec<_>, _>>().map_err(ListingError::from)?;
-        self.planner.names(&arguments).await
+        self.planner.examine(&arguments).await
     }
 
     /// Builds and publishes the targets of a plan.

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use cancel::Cancel;
 use freshness::{RELEASE_LINES, known_line};
-use golang::{ChildError, Environment, FindError, Go, GoEnvError, command, run_child};
+use golang::{ChildError, Environment, FindError, Go, GoEnvError, Target, command, run_child};
+use oci::Platform;
 use once::blocking;
 
 /// A `go` that answers.
@@ -106,6 +107,38 @@ fn look(
         module,
     })
 }
+
+/// Those of the platforms that `go` builds nothing for. Where there is no `go`, or it does
+/// not tell, there are none.
+pub async fn unknown_platforms(
+    program: Option<OsString>,
+    environment: Environment,
+    dir: PathBuf,
+    platforms: Vec<Platform>,
+) -> Vec<Platform> {
+    let ends = Ends(Cancel::new());
+    let cancel = ends.0.clone();
+    blocking(move || {
+        let Ok(go) = Go::find(program.as_deref(), &environment, &dir) else { return Vec::new() };
+        let is_unknown = |platform: &Platform| {
+            let Platform { os, architecture, .. } = platform;
+            let target =
+                Target { os: os.clone(), arch: architecture.clone(), variant: String::new() };
+            let Ok(environment) = Environment::for_target(&target, &environment, &[]) else {
+                return false;
+            };
+            let mut build = command(go.program(), &dir, &environment);
+            // It prints what it would do, and does nothing.
+            build.args(["build", "-n", "unsafe"]);
+            said(build, &cancel).is_err_and(|complaint| complaint.contains(UNSUPPORTED))
+        };
+        platforms.into_iter().filter(is_unknown).collect()
+    })
+    .await
+}
+
+/// How `go` refuses a platform (1.20 to 1.26).
+const UNSUPPORTED: &str = "unsupported GOOS/GOARCH pair";
 
 /// The first line of what a command says, or its complaint.
 fn said(command: Command, cancel: &Cancel) -> Result<String, String> {

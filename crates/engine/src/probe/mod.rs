@@ -7,5 +7,5 @@ mod registries;
 
 pub use self::engines::{FoundEngine, container_engine, nodes};
 pub(crate) use self::go::Ends;
-pub use self::go::{FoundGo, GoProblem, go};
+pub use self::go::{FoundGo, GoProblem, go, unknown_platforms};
 pub use self::registries::{RegistryProbe, RegistryProblem, Skew, repository};

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use oci::{Reference, Registry, Repository, Tag};
+use oci::{Index, Platform, PlatformMatcher, Reference, Registry, Repository, Tag};
 use registry::{
     Access, Client, ClientOptions, Credential, Exchange, Keychain, KeychainError, RegistryError,
     Watcher,
 };
 
-use crate::bases::BaseReference;
+use crate::bases::{BaseReference, lacking};
 use crate::destinations::DestinationOptions;
 use crate::hints;
 use crate::options::Network;
+use crate::static_base;
 
 /// Stands for a program where no program is found: some registries have no
 /// repositories right below the destination itself.
@@ -77,7 +78,7 @@ impl RegistryProblem {
 
 /// The repository of the first of these programs that has one; without any, that of one
 /// that could be. `None` if the destination is no repository. Templates of names are not
-/// looked at: [`Engine::names`](crate::Engine::names) expands them.
+/// looked at: [`Engine::examine`](crate::Engine::examine) expands them.
 #[must_use]
 pub fn repository(options: &DestinationOptions, import_paths: &[String]) -> Option<Repository> {
     let any = [ANY.to_owned()];
@@ -167,6 +168,37 @@ impl RegistryProbe {
         found.map(|found| found.is_some()).map_err(|error| RegistryProblem::new(&error, true))
     }
 
+    /// Those of the wanted platforms that a base has no image for. A base without an index
+    /// does not tell here.
+    ///
+    /// # Errors
+    /// It has none for any, or the registry does not give it.
+    pub async fn lacking(
+        &self,
+        base: &BaseReference,
+        wanted: &PlatformMatcher,
+    ) -> Result<Vec<Platform>, RegistryProblem> {
+        let bytes = match base {
+            BaseReference::Registry { reference, .. } => {
+                let fetched = self.bases.manifest(reference).await;
+                let fetched = fetched.map_err(|error| RegistryProblem::new(&error, true))?;
+                Some(fetched).filter(|it| it.media_type.is_index()).map(|it| it.bytes.to_vec())
+            }
+            BaseReference::Static => Some(static_base::index().0),
+            BaseReference::Scratch | BaseReference::Program(_) => None,
+        };
+        // What is no index, a build will say.
+        let Some(index) = bytes.and_then(|bytes| Index::parse(&bytes).ok()) else {
+            return Ok(Vec::new());
+        };
+        lacking(base, &index, wanted).map_err(|error| RegistryProblem {
+            error: error.to_string(),
+            hint: error.hint().unwrap_or_default(),
+            is_missing: false,
+            is_refused: false,
+        })
+    }
+
     /// Asks a registry for an answer, without credentials.
     ///
     /// # Errors
@@ -194,7 +226,7 @@ fn keychain_hint(error: &RegistryError) -> Option<String> {
             Some(format!("install {program}, or take it out of {place}"))
         }
         KeychainError::Malformed { place, .. } | KeychainError::Entry { place, .. } => {
-            Some(format!("mend {place}; `docker login` writes it anew"))
+            Some(format!("fix {place}; `docker login` rewrites it"))
         }
         KeychainError::Helper { program, .. }
         | KeychainError::Run { program, .. }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::cache::Cache;
-use report::Check;
+use report::{Check, Status};
 
 use crate::cli::readable;
 use crate::environment::{self, Process};
@@ -28,11 +28,17 @@ pub(super) async fn check(process: &Process) -> Vec<Check> {
         (Err(error), _) | (_, Err(error)) => return vec![super::failed(NAME, &error).hint(HINT)],
     };
     engine::on_thread(move || {
-        let mut checks = vec![match &dir {
+        let cache = match &dir {
             Some(dir) => look(dir, size, is_named),
-            None => Check::warning(NAME, "there is no directory for it: each run begins anew")
-                .hint("set KOCACHE to one, or HOME"),
-        }];
+            None => Check::warning(
+                NAME,
+                "there is no directory for it: each run starts with an empty one",
+            )
+            .hint("set KOCACHE to one, or HOME"),
+        };
+        // Where there will be none, room for it means nothing.
+        let dir = dir.filter(|dir| dir.exists() || cache.status == Status::Ok);
+        let mut checks = vec![cache];
         let temporary = environment::temp_dir();
         checks.push(match fsutil::check_dir(&temporary) {
             Ok(()) => Check::ok("temporary", format!("{} can be written", temporary.display())),
@@ -55,7 +61,7 @@ fn look(dir: &Path, size: u64, is_named: bool) -> Check {
         let check = if is_named {
             Check::problem(NAME, message)
         } else {
-            Check::warning(NAME, format!("{message}; each run begins anew"))
+            Check::warning(NAME, format!("{message}; each run starts with an empty one"))
         };
         check.hint(HINT).fact("directory", place.to_string())
     };
@@ -151,10 +157,11 @@ fn enough(free: u64, dir: &Path) -> Check {
     check.fact("free_bytes", free.to_string()).fact("directory", place.to_string())
 }
 
+/// A file system without blocks, such as `/proc`, does not say.
 #[cfg(unix)]
 fn free(dir: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(dir).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
+    (found.f_blocks > 0).then(|| found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Nobody tells here.
@@ -165,9 +172,14 @@ fn free(_: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use report::Status;
-
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_system_without_blocks_has_no_room_to_speak_of() {
+        assert_eq!(free(Path::new("/proc")), None);
+        assert!(free(Path::new("/")).is_some());
+    }
 
     #[test]
     fn little_room_is_told() {

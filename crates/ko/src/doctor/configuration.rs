@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use engine::registries::Registries;
-use engine::{BaseReference, BuildOptions, Registry};
+use engine::{BaseReference, BuildOptions, PlatformMatcher, Registry};
 use report::Check;
 
 use crate::cli::{CompressionArgs, RegistryArgs};
@@ -25,7 +25,10 @@ pub(super) struct Configured {
     pub(super) hosts: Vec<Registry>,
     pub(super) registries: Registries,
     pub(super) naming: Naming,
-    pub(super) build: BuildOptions,
+    /// What builds go by, if the configuration is right.
+    pub(super) build: Option<(BuildOptions, PlatformMatcher)>,
+    /// The platforms that are named.
+    pub(super) platforms: List,
 }
 
 pub(super) fn read(process: &Process, work_dir: &Path, flags: &RegistryArgs) -> Configured {
@@ -43,12 +46,15 @@ pub(super) fn read(process: &Process, work_dir: &Path, flags: &RegistryArgs) -> 
                 }
             }
             let checks = vec![finding(process, &config)];
+            let build = config.build_options(&List::unset()).ok();
+            let platforms = checked.platforms;
             Configured {
                 checks,
                 bases,
                 hosts: hosts(&config),
                 registries: checked.registries,
-                build: config.build_options(&List::unset()).unwrap_or_default(),
+                build: build.zip(settings::platforms(&platforms).ok()),
+                platforms,
                 naming: config.naming,
             }
         }
@@ -58,7 +64,8 @@ pub(super) fn read(process: &Process, work_dir: &Path, flags: &RegistryArgs) -> 
             hosts: Vec::new(),
             registries: network::machine_registries(process),
             naming: Naming::unset(),
-            build: BuildOptions::default(),
+            build: None,
+            platforms: List::unset(),
         },
     }
 }
@@ -93,7 +100,7 @@ fn finding(process: &Process, config: &Config) -> Check {
         None => "there is no file: the defaults are in force".to_owned(),
     };
     if !variables.is_empty() {
-        message.push_str(&format!("; over it {}", variables.join(", ")));
+        message.push_str(&format!("; overridden by {}", variables.join(", ")));
     }
     let check = match config.warning() {
         Some(warning) => Check::warning(NAME, format!("{message}; {warning}"))

@@ -57,8 +57,8 @@ fn finding(
     is_wanted: bool,
 ) -> Check {
     let needs = match kind {
-        EngineKind::Docker => "only --local and KO_DOCKER_REPO=docker:// need it",
-        EngineKind::Podman => "only KO_DOCKER_REPO=podman:// needs it",
+        EngineKind::Docker => "only --local and KO_DOCKER_REPO=docker:// need one",
+        EngineKind::Podman => "only KO_DOCKER_REPO=podman:// needs one",
     };
     match found {
         Ok(probe::FoundEngine { endpoint, platform: (os, architecture), is_podman }) => {
@@ -73,7 +73,7 @@ fn finding(
         Err(DaemonError::NoContainerEngine { tried, .. })
             if !tried.iter().any(|tried| tried.contains("Permission denied")) =>
         {
-            Check::ok(name, format!("none answers; {needs}"))
+            Check::ok(name, format!("no engine is running; {needs}"))
         }
         Err(error) => {
             let message = format!("{}; {needs}", CommandError::of(&error).message());

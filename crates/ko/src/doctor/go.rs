@@ -1,10 +1,12 @@
-//! Looks at go, and at the module in the working directory.
+//! Looks at go, at the platforms that it is to build for, and at the module in the working
+//! directory.
 
 use std::path::Path;
 
-use engine::{Environment, probe};
+use engine::{COMMON_PLATFORMS, Environment, Platform, PlatformMatcher, probe};
 use report::Check;
 
+use crate::config::{List, Located, Origin};
 use crate::environment::Process;
 use crate::error::CommandError;
 
@@ -12,9 +14,13 @@ pub(super) async fn check(
     process: &Process,
     environment: Environment,
     work_dir: &Path,
+    (platforms, takes_all): (&List, bool),
+    unknown: impl Future<Output = Vec<Platform>>,
 ) -> Vec<Check> {
     let program = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
-    let found = match probe::go(program, environment, work_dir.to_owned()).await {
+    let (found, unknown) =
+        tokio::join!(probe::go(program, environment, work_dir.to_owned()), unknown);
+    let found = match found {
         Ok(found) => found,
         Err(problem) => {
             let message = CommandError::of(&problem);
@@ -44,7 +50,74 @@ pub(super) async fn check(
     };
     let known = is_known.to_string();
     let go = go.fact("program", place).fact("version", version).fact("known", known);
-    vec![go, of_module(module)]
+    let mut checks = vec![go];
+    checks.extend(of_platforms(&named(platforms), &unknown, takes_all));
+    checks.push(of_module(module));
+    checks
+}
+
+/// Those of the platforms that somebody has named, and Go does not know.
+pub(super) async fn unknown(
+    process: &Process,
+    environment: Environment,
+    work_dir: &Path,
+    platforms: &List,
+) -> Vec<Platform> {
+    let program = process.variable("KO_GO_PATH").map(ToOwned::to_owned);
+    let asked = named(platforms).into_iter().map(|(platform, _)| platform).collect();
+    probe::unknown_platforms(program, environment, work_dir.to_owned(), asked).await
+}
+
+/// The platforms that a base should have images for: those that somebody has named, as far
+/// as Go knows them.
+pub(super) fn known(
+    platforms: &List,
+    wanted: &PlatformMatcher,
+    unknown: &[Platform],
+) -> Option<PlatformMatcher> {
+    let is_named = platforms.items.iter().any(|item| !matches!(item.origin, Origin::Default));
+    let PlatformMatcher::Any(wanted) = wanted else { return None };
+    let known: Vec<Platform> =
+        wanted.iter().filter(|platform| !unknown.contains(platform)).cloned().collect();
+    (is_named && !known.is_empty()).then_some(PlatformMatcher::Any(known))
+}
+
+/// The platforms that somebody has named, and where. One may lack its half: then the base
+/// decides.
+fn named(platforms: &List) -> Vec<(Platform, Origin)> {
+    let parsed =
+        |Located { value, origin }: &Located<String>| match PlatformMatcher::parse(&[value]) {
+            Ok(PlatformMatcher::Any(parsed)) => {
+                parsed.into_iter().map(|platform| (platform, origin.clone())).collect()
+            }
+            _ => Vec::new(),
+        };
+    let named = platforms.items.iter().filter(|item| !matches!(item.origin, Origin::Default));
+    let named = named.flat_map(parsed);
+    named.filter(|(it, _)| !it.os.is_empty() && !it.architecture.is_empty()).collect()
+}
+
+/// Platforms that Go does not know. Bases have none of them, so images are built for the
+/// others alone, if there are any; but `scratch` takes all.
+fn of_platforms(named: &[(Platform, Origin)], unknown: &[Platform], takes_all: bool) -> Vec<Check> {
+    const NAME: &str = "platform";
+    let common: Vec<Platform> = COMMON_PLATFORMS.iter().filter_map(|it| it.parse().ok()).collect();
+    let is_unknown = |(platform, _): &&(Platform, Origin)| unknown.contains(platform);
+    let is_fatal = takes_all || named.iter().all(|it| is_unknown(&it));
+    let check = |(platform, origin): &(Platform, Origin)| {
+        let message = format!("{platform} ({origin}) is not a platform that Go builds for");
+        let check = if is_fatal {
+            Check::problem(NAME, message)
+        } else {
+            Check::warning(NAME, format!("{message}: images are built without it"))
+        };
+        let list = "`go tool dist list` lists them";
+        match platform.nearest(&common) {
+            Some(meant) => check.hint(format!("did you mean {meant}? {list}")),
+            None => check.hint(list),
+        }
+    };
+    named.iter().filter(is_unknown).map(check).collect()
 }
 
 fn of_module(module: Option<(std::path::PathBuf, Result<String, String>)>) -> Check {
@@ -67,4 +140,45 @@ fn of_module(module: Option<(std::path::PathBuf, Result<String, String>)>) -> Ch
         }
     }
     .fact("file", place)
+}
+
+#[cfg(test)]
+mod tests {
+    use report::Status;
+
+    use super::*;
+
+    #[test]
+    fn unknown_platforms_are_problems_where_none_is_left() {
+        let list = |words: &[&str]| {
+            List::of(words.iter().map(|&word| word.to_owned()), Origin::Flag("--platform"))
+        };
+        let unknown: Vec<Platform> =
+            ["linux/amd65", "plan10/x"].iter().map(|text| text.parse().unwrap()).collect();
+        let told = |words: &[&str]| {
+            let checks = of_platforms(&named(&list(words)), &unknown, false);
+            let told = checks.into_iter().map(|check| (check.status, check.message, check.hint));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&["linux/amd64"]), []);
+        assert_eq!(told(&["all"]), []);
+        assert_eq!(
+            told(&["linux/amd65"]),
+            [(
+                Status::Problem,
+                "linux/amd65 (--platform) is not a platform that Go builds for".to_owned(),
+                Some("did you mean linux/amd64? `go tool dist list` lists them".to_owned())
+            )]
+        );
+        let some = told(&["linux/amd64,plan10/x"]);
+        assert_eq!(some.len(), 1);
+        assert_eq!(
+            (some[0].0, some[0].2.as_deref()),
+            (Status::Warning, Some("`go tool dist list` lists them"))
+        );
+        let on_scratch = of_platforms(&named(&list(&["linux/amd64,plan10/x"])), &unknown, true);
+        assert_eq!(on_scratch[0].status, Status::Problem);
+        assert!(named(&List::of(["linux/amd65".to_owned()], Origin::Default)).is_empty());
+        assert!(named(&list(&["linux"])).is_empty());
+    }
 }

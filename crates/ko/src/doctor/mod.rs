@@ -2,11 +2,11 @@
 //! limited time, and whatever is missing. What belongs to the engine is asked of it
 //! (`engine::probe`).
 
+mod builds;
 mod cache;
 mod configuration;
 mod engines;
 mod go;
-mod naming;
 mod registries;
 mod shared;
 mod tools;
@@ -15,8 +15,9 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{DestinationOptions, Environment, Local, probe};
+use engine::{BaseReference, DestinationOptions, Environment, Local, probe};
 use report::{Check, Doctor};
+use tokio::sync::OnceCell;
 
 use self::registries::Destination;
 
@@ -64,32 +65,43 @@ async fn all(process: &Process, publish: &PublishArgs) -> Vec<Check> {
     let configured = configuration::read(process, &work_dir, &publish.registry);
     checks.extend(configured.checks);
     let destination = destination::read(process, publish, &configured.naming, &work_dir);
-    checks.push(going_to(process, &destination));
+    checks.push(going_to(&destination));
     let destination = destination.ok();
     let programs = programs(&work_dir).await;
+    let platforms = configured.build.as_ref().map(|(_, platforms)| platforms.clone());
+    let (asked_of_go, named) = (OnceCell::new(), &configured.platforms);
+    let takes_all = configured.bases.contains(&BaseReference::Scratch);
+    let unknown = async || {
+        let find = async || {
+            let found = go::unknown(process, environment.clone(), &work_dir, named);
+            tokio::time::timeout(LIMIT, found).await.unwrap_or_default()
+        };
+        asked_of_go.get_or_init(find).await.clone()
+    };
+    let built = async {
+        let Some((build, platforms)) = configured.build else { return builds::Found::default() };
+        let default_base = configured.bases.first().unwrap_or(&BaseReference::Static);
+        let of = builds::Configured { naming: &configured.naming, build, platforms, default_base };
+        let where_to = (publish, destination.as_ref());
+        let found = builds::check(process, &work_dir, of, where_to, &programs);
+        tokio::time::timeout(LIMIT, found).await.unwrap_or_default()
+    };
+    let builds::Found { checks: built, repository } = built.await;
     let network = registries::network(process, configured.registries, publish);
     let asked = async {
         match network {
             Ok(network) => {
                 let pushed = destination.as_ref().filter(|options| options.push);
-                let named = async {
-                    let (options, program) = (pushed?, programs.first()?);
-                    let of = (options, configured.build);
-                    naming::repository(process, &work_dir, of, publish, program).await
-                };
-                let named = tokio::time::timeout(LIMIT, named).await.unwrap_or_default();
                 let destination = pushed.map(|options| Destination {
-                    repository: match &named {
-                        Some(Ok(repository)) => Some(repository.clone()),
-                        _ => probe::repository(options, &programs),
-                    },
+                    repository: repository.or_else(|| probe::repository(options, &programs)),
                     options: options.clone(),
                 });
-                let asked =
-                    registries::ask(network, destination, configured.bases, configured.hosts);
-                let unnamed = named.and_then(Result::err);
-                let unnamed = unnamed.map(|error| failed("naming", &error));
-                unnamed.into_iter().chain(asked.await).collect()
+                let wanted = match platforms {
+                    Some(platforms) => go::known(named, &platforms, &unknown().await),
+                    None => None,
+                };
+                let bases = (configured.bases, wanted);
+                registries::ask(network, destination, bases, configured.hosts).await
             }
             Err(error) => vec![failed("registry", &error)],
         }
@@ -97,14 +109,18 @@ async fn all(process: &Process, publish: &PublishArgs) -> Vec<Check> {
     let local = destination.as_ref().and_then(|destination| destination.local.as_ref());
     let (ko, go, git, kubectl, engines, asked, cache, shared) = tokio::join!(
         limited("ko", tools::ko(process, &work_dir)),
-        limited("go", go::check(process, environment.clone(), &work_dir)),
+        limited(
+            "go",
+            go::check(process, environment.clone(), &work_dir, (named, takes_all), unknown())
+        ),
         limited("git", tools::git(process, &work_dir)),
         limited("kubectl", tools::kubectl(process, &work_dir)),
-        engines::check(process, &work_dir, local, environment),
+        engines::check(process, &work_dir, local, environment.clone()),
         asked,
         limited("cache", cache::check(process)),
         limited("shared cache", shared::check(process, &work_dir)),
     );
+    checks.extend(built);
     checks.extend([ko, go, git, kubectl, engines, asked, cache, shared].into_iter().flatten());
     checks
 }
@@ -123,14 +139,10 @@ fn failed(name: &str, error: &CommandError) -> Check {
 }
 
 /// Where images go.
-fn going_to(process: &Process, destination: &Result<DestinationOptions>) -> Check {
+fn going_to(destination: &Result<DestinationOptions>) -> Check {
     const NAME: &str = "destination";
     let options = match destination {
         Ok(options) => options,
-        // Who builds with `--push=false`, or says it elsewhere, misses nothing.
-        Err(error) if process.variable("KO_DOCKER_REPO").is_none() => {
-            return Check::warning(NAME, error.message()).maybe_hint(error.hint_text());
-        }
         Err(error) => return failed(NAME, error),
     };
     let repository = &options.repository;

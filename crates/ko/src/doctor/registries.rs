@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::probe::{RegistryProbe, RegistryProblem, Skew};
 use engine::registries::Registries;
-use engine::{BaseReference, DestinationOptions, Network, Registry, Repository, keychain};
+use engine::{
+    BaseReference, DestinationOptions, Network, PlatformMatcher, Registry, Repository, keychain,
+};
 use report::Check;
 use tokio::task::JoinSet;
 
@@ -68,7 +70,7 @@ pub(super) struct Destination {
 pub(super) async fn ask(
     Way { network, clouds }: Way,
     destination: Option<Destination>,
-    bases: Vec<BaseReference>,
+    (bases, wanted): (Vec<BaseReference>, Option<PlatformMatcher>),
     hosts: Vec<Registry>,
 ) -> Vec<Check> {
     let asker = match RegistryProbe::new(&network) {
@@ -91,9 +93,10 @@ pub(super) async fn ask(
         });
     }
     for base in bases {
-        let (place, asker) = (next(), Arc::clone(&asker));
+        let (place, asker, wanted) = (next(), Arc::clone(&asker), wanted.clone());
         asked.spawn(async move {
-            (place, limited("base", async { vec![asker.base(&base).await] }).await)
+            let look = async { vec![asker.base(&base, wanted.as_ref()).await] };
+            (place, limited("base", look).await)
         });
     }
     for host in hosts {
@@ -191,10 +194,12 @@ impl Asker {
         Check::problem(NAME, message).hint(problem.hint())
     }
 
-    async fn base(&self, base: &BaseReference) -> Check {
+    /// A base, which should have images for the `wanted` platforms, if some are named.
+    async fn base(&self, base: &BaseReference, wanted: Option<&PlatformMatcher>) -> Check {
         const NAME: &str = "base";
         let BaseReference::Registry { raw, reference } = base else {
-            return Check::ok(NAME, format!("{base} needs no registry"));
+            let message = format!("{base} needs no registry");
+            return self.for_platforms((base, wanted), NAME, message).await;
         };
         let who = match self.who(reference.repository()).await {
             Ok(who) => who,
@@ -203,15 +208,38 @@ impl Asker {
             }
         };
         let check = match self.probe.base(base).await {
-            Ok(true) => Check::ok(NAME, format!("{raw} is there; credentials: {who}")),
+            Ok(true) => {
+                let message = format!("{raw} is there; credentials: {who}");
+                self.for_platforms((base, wanted), NAME, message).await
+            }
             Ok(false) => Check::problem(NAME, format!("there is no {raw}; credentials: {who}"))
                 .hint("see defaultBaseImage and baseImageOverrides in `ko config`"),
             Err(problem) => {
-                let message = format!("{raw} cannot be had: {problem}; credentials: {who}");
+                let message = format!("{raw} cannot be read: {problem}; credentials: {who}");
                 Check::problem(NAME, message).hint(problem.hint())
             }
         };
         check.fact("base", raw).fact("credentials", who)
+    }
+
+    /// A base of which nothing is wrong but, perhaps, its platforms.
+    async fn for_platforms(
+        &self,
+        (base, wanted): (&BaseReference, Option<&PlatformMatcher>),
+        name: &str,
+        message: String,
+    ) -> Check {
+        let Some(wanted) = wanted else { return Check::ok(name, message) };
+        match self.probe.lacking(base, wanted).await {
+            Ok(lacking) if lacking.is_empty() => Check::ok(name, message),
+            Ok(lacking) => {
+                let lacking: Vec<String> = lacking.iter().map(ToString::to_string).collect();
+                let message = format!("{message}; it has no image for {}", lacking.join(", "));
+                Check::warning(name, format!("{message}: images are built without that"))
+                    .hint("name a base for all platforms, or fewer platforms")
+            }
+            Err(problem) => Check::problem(name, problem.to_string()).hint(problem.hint()),
+        }
     }
 
     /// One that the configuration names. Nothing is pushed to it.

@@ -28,7 +28,7 @@ pub(super) async fn ko(process: &Process, work_dir: &Path) -> Vec<Check> {
             Check::warning(NAME, message).hint(hint).fact("first", other.to_string())
         }
         Some(_) => Check::ok(NAME, format!("{VERSION} at {place}, which is the first in PATH")),
-        None => Check::ok(NAME, format!("{VERSION} at {place}; PATH leads to none")),
+        None => Check::ok(NAME, format!("{VERSION} at {place}; there is no ko in PATH")),
     };
     vec![check.fact("version", VERSION).fact("program", place.to_string())]
 }

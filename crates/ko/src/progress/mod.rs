@@ -52,7 +52,7 @@ impl Display {
             named => named,
         };
         let groups = kind == Progress::Plain && is_set(process, "GITHUB_ACTIONS");
-        let color = colors(process);
+        let color = colors(process, std::io::stderr().is_terminal());
         let live = (kind == Progress::Live).then(|| live::Live::begin(color));
         if kind == Progress::Json {
             ui::speak_json();
@@ -139,18 +139,19 @@ pub(crate) fn marks(process: &Process) -> Marks {
         let below = dir.zip(root).and_then(|(dir, root)| dir.strip_prefix(root).ok());
         below.map(Path::to_owned).unwrap_or_default()
     });
-    Marks { color: colors(process), annotations }
+    let color = colors(process, std::io::stderr().is_terminal());
+    Marks { color, annotations }
 }
 
-/// Whether standard error has colours.
-fn colors(process: &Process) -> bool {
+/// Whether standard error or standard output, which may be a terminal, has colours.
+pub(crate) fn colors(process: &Process, is_terminal: bool) -> bool {
     if is_set(process, "NO_COLOR") {
         return false;
     }
     if process.text("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
         return true;
     }
-    std::io::stderr().is_terminal() && process.text("TERM").is_some_and(|term| term != "dumb")
+    is_terminal && process.text("TERM").is_some_and(|term| term != "dumb")
 }
 
 fn is_set(process: &Process, name: &str) -> bool {

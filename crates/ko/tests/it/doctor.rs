@@ -9,7 +9,7 @@ use std::process::Command;
 
 use report::{Check, Doctor, Status};
 use serde_json::json;
-use testkit::base::Image;
+use testkit::base::{Image, Index};
 use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry};
 use testkit::sandbox::{Run, Sandbox};
 
@@ -108,6 +108,7 @@ fn nothing_is_wrong() {
         [
             "configuration",
             "destination",
+            "builds",
             "ko",
             "go",
             "module",
@@ -152,6 +153,12 @@ fn nothing_is_wrong() {
         &format!("ok       push          {asked} may be pushed to; credentials: none")
     );
     assert!(lines.last().unwrap().starts_with("0 problems, "), "{}", output.stdout);
+    assert!(!output.stdout.contains('\u{1b}'));
+    let run = || fixture.sandbox.run(["doctor"]).env("CLICOLOR_FORCE", "1");
+    let coloured = run().output().success().stdout;
+    assert!(coloured.starts_with("\u{1b}[32mok\u{1b}[0m       configuration "), "{coloured}");
+    let plain = run().env("NO_COLOR", "1").output().success().stdout;
+    assert!(!plain.contains('\u{1b}'), "{plain}");
 }
 
 #[test]
@@ -361,6 +368,31 @@ fn there_is_no_base() {
 }
 
 #[test]
+fn the_base_is_for_other_platforms() {
+    let registry = TestRegistry::start();
+    let base = Index::oci().image(Image::oci("linux/amd64")).image(Image::oci("linux/arm64"));
+    base.build().push(&registry, "index", "v1");
+    let mut fixture = healthy(registry);
+    let name = format!("{}/index:v1", fixture.registry.host());
+    fixture.sandbox.set("KO_DEFAULTBASEIMAGE", &name);
+    let run = |platforms: &str| doctor(&fixture).env("KO_DEFAULTPLATFORMS", platforms);
+    let base = |status| ("base", status);
+    let said = format!("{name} is there; credentials: none");
+    let _ = says(run("linux/arm64"), base(Status::Ok), &said, "");
+    let _ = says(run("all"), base(Status::Ok), &said, "");
+    let said = format!("{name} is not for [linux/s390x]");
+    let hint = "the base is for linux/amd64, linux/arm64";
+    let _ = says(run("linux/s390x"), base(Status::Problem), &said, hint);
+    let said = "it has no image for linux/s390x: images are built without that";
+    let _ = says(run("linux/s390x linux/amd64"), base(Status::Warning), said, "fewer platforms");
+    let run = || run("linux/arm/v9").env("KO_DEFAULTBASEIMAGE", "ko.static");
+    let _ = says(run(), base(Status::Problem), "ko.static is not for [linux/arm/v9]", "nearest");
+    // Go knows none of it: that is said once.
+    let run = run().env("KO_DEFAULTPLATFORMS", "linux/amd65");
+    let _ = says(run, ("platform", Status::Problem), "linux/amd65", "linux/amd64?");
+}
+
+#[test]
 fn the_configuration_is_wrong() {
     let fixture = healthy(TestRegistry::start());
     let configuration = |status| ("configuration", status);
@@ -398,6 +430,12 @@ fn the_cache_is_read_only_full_or_another_s() {
     let _ = says(doctor(&fixture), ("disk", Status::Problem), "16.0 MiB free for ", "make room");
     let run = doctor(&fixture).env("KOCACHE", fixture.sandbox.work().join("main.go"));
     let _ = says(run, cache(Status::Problem), "is not a directory", "set KOCACHE");
+    let run = || doctor(&fixture).env("KOCACHE", "/proc/ko");
+    let _ = says(run(), cache(Status::Problem), "/proc/ko cannot be used", "set KOCACHE");
+    let found = found(run());
+    let places = found.checks.iter().filter(|check| check.name == "disk");
+    let places: Vec<&str> = places.map(|check| &*check.facts["directory"]).collect();
+    assert_eq!(places, [fixture.sandbox.tmp().display().to_string()]);
 }
 
 #[test]
@@ -454,6 +492,107 @@ fn the_clock_is_off() {
     let _ = says(doctor(&fixture), ("clock", Status::Problem), &said, "set the clock");
 }
 
+/// What a build refuses before it compiles anything.
+#[test]
+fn builds_would_be_refused() {
+    let fixture = healthy(TestRegistry::start());
+    let _ = fixture.module().main("cmd/web").main("cmd/worker");
+    let says = |config: &str, name: &str, message: &str, hint: &str| {
+        let _ = fixture.module().file(".ko.yaml", config);
+        says(doctor(&fixture), (name, Status::Problem), message, hint)
+    };
+    let fields = "there are .Date, .Timestamp, .Env";
+    for (config, name, message, hint) in [
+        (
+            "builds: [{id: a, main: ./cmd/none}]",
+            "builds",
+            "could not create build config map: stat ././cmd/none: no such file or directory",
+            "dir of a build in .ko.yaml is relative to the working directory",
+        ),
+        (
+            "builds: [{main: ./cmd/web, ldflags: ['-X main.v={{.Git.Name}}']}]",
+            "builds",
+            "ko://example.com/app/cmd/web: build: template: argsTmpl:1:16",
+            fields,
+        ),
+        ("builds: [{main: ./cmd/web, flags: ['-tags={{.Nope}}']}]", "builds", "<.Nope>", fields),
+        (
+            "builds: [{main: ./cmd/web, ldflags: ['{{.Env.NOPE}}']}]",
+            "builds",
+            "no entry for key \"NOPE\"",
+            "the environment variable NOPE is not set",
+        ),
+        (
+            "defaultLdflags: ['-X main.v={{.Git.Name}}']",
+            "builds",
+            "ko://example.com/app and 2 more: build: template",
+            fields,
+        ),
+        (
+            "builds: [{main: ./cmd/web, env: [A]}]",
+            "builds",
+            "environment variable entry: \"A\"",
+            "",
+        ),
+        ("defaultPlatforms: [linux/arm/x]", "builds", "strange arm variant: x", "v5, v6 and v7"),
+        (
+            "defaultImage: {labels: {a: '{{.Git.Name}}'}}",
+            "builds",
+            ".ko.yaml:1: 'defaultImage.labels.a': template",
+            fields,
+        ),
+        (
+            "defaultImage: {files: [{src: none, dst: /x}]}",
+            "builds",
+            "'defaultImage.files[0]': \"none\" matches nothing",
+            "",
+        ),
+        (
+            "builds: [{main: ./cmd/web, image: {mains: [./cmd/none]}}]",
+            "builds",
+            "'builds[0].image.mains[0]'",
+            "there is no directory",
+        ),
+        ("imageTags: ['{{.Git.Name}}']", "naming", "app and 2 more: template", fields),
+        (
+            "builds: [{main: ./cmd/web, imageTags: ['{{.Nope}}']}]",
+            "naming",
+            "ko://example.com/app/cmd/web: template",
+            fields,
+        ),
+        ("naming: '{{.Git.Name}}'", "naming", "<.Git.Name>", fields),
+        ("imageTags: ['{{nope}}']", "configuration", "function \"nope\" not defined", ""),
+        (
+            "defaultPlatforms: [linux/amd65]",
+            "platform",
+            "linux/amd65 (.ko.yaml:1) is not a platform that Go builds for",
+            "did you mean linux/amd64?",
+        ),
+    ] {
+        let _ = says(config, name, message, hint);
+    }
+    // What others have said of names counts for this run.
+    let _ = fixture.module().file(".ko.yaml", "imageTags: ['{{.Nope}}']\n");
+    let run = fixture.sandbox.run(["doctor", "--output=json", "--tags=v1"]);
+    let _ = broken(run, "builds", Status::Ok);
+
+    let _ = fixture.module().file(".ko.yaml", "\n");
+    let run = doctor(&fixture).env("KO_DEFAULTPLATFORMS", "linux/amd64 linux/amd65");
+    let said = "linux/amd65 (KO_DEFAULTPLATFORMS) is not a platform";
+    let _ = self::says(run, ("platform", Status::Warning), said, "did you mean linux/amd64?");
+    assert!(fs::read_dir(fixture.sandbox.tmp()).unwrap().next().is_none());
+}
+
+/// The entrypoint may be in a base that nobody looks into.
+#[test]
+fn an_entrypoint_of_the_base_is_no_problem() {
+    let fixture = healthy(TestRegistry::start());
+    let _ = fixture.module().file(".ko.yaml", "defaultImage: {entrypoint: [/bin/sh, -c]}\n");
+    let _ = broken(doctor(&fixture), "builds", Status::Ok);
+    let run = doctor(&fixture).env("KO_DEFAULTBASEIMAGE", "ko.static");
+    let _ = says(run, ("builds", Status::Problem), "/bin/sh is not in the image", "/ko-app");
+}
+
 /// Without a home, a module, a cache, a registry, a configuration.
 #[test]
 fn nothing_is_there() {
@@ -471,7 +610,10 @@ fn nothing_is_there() {
     assert_eq!(of("go").status, Status::Problem);
     assert_eq!(of("destination").message, "KO_DOCKER_REPO environment variable is unset");
     assert_eq!(of("cache").hint.as_deref(), Some("set KOCACHE to one, or HOME"));
-    for name in ["destination", "git", "kubectl", "cache"] {
+    let hint = of("destination").hint.as_deref().unwrap_or_default();
+    assert!(hint.contains("set it to a repository") && hint.contains("; -L loads"), "{hint}");
+    assert_eq!(of("destination").status, Status::Problem);
+    for name in ["git", "kubectl", "cache"] {
         assert_eq!(of(name).status, Status::Warning, "{name}");
     }
 }

@@ -99,6 +99,7 @@ const ROOMS: [(&str, &[&str]); 36] = [
             "destinations",
             "hints",
             "options",
+            "static_base",
         ],
     ),
     ("cache", &["budget", "error", "events", "hints", "options", "sharing"]),

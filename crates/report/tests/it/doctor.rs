@@ -64,6 +64,18 @@ fn hints_stand_on_lines_of_their_own() {
                            for you
     1 problem, 1 warning, 1 ok
     ");
+    let painted = found().painted(|status, word| match status {
+        Some(status) => format!("<{}>{word}</>", status.name()),
+        None => format!("<>{word}</>"),
+    });
+    insta::assert_snapshot!(painted, @"
+    <ok>ok</>       go            go1.27.3 at /go/bin/go
+    <warning>warning</>  git           not in PATH
+    <>hint:</> install git
+    <problem>problem</>  push          r.example/app: DENIED
+                           for you
+    1 problem, 1 warning, 1 ok
+    ");
     assert_eq!(Doctor::new("0.1.0", Vec::new()).status, Status::Ok);
 }
 

@@ -111,7 +111,7 @@ hint: name one that stays, as in -t v1.2.3
 fn destinations() {
     insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "")]), @r#"
 Error: error creating publisher: KO_DOCKER_REPO environment variable is unset
-hint: set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory
+hint: set it to a repository such as registry.example.com/team, or to oci:DIR for a local directory; -L loads images into Docker instead
 "#);
     insta::assert_snapshot!(refused("", &[("KO_DOCKER_REPO", "r.example.com/BAD")]), @r#"
 Error: error creating publisher: failed to parse "r.example.com/BAD" as repository: repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: BAD
