@@ -328,6 +328,12 @@ pub(crate) fn tree(name: &str, text: String) -> Result<(Arc<Source>, Node)> {
     Ok((source, root))
 }
 
+/// Checks what the text of a file says of all images, as builds take it.
+pub(crate) fn check_image(text: String) -> Result<()> {
+    let (_, file, _) = parse(Format::Yaml, Source::new("image".to_owned(), text))?;
+    file.default_image.unwrap_or_default().settings("defaultImage").map(drop)
+}
+
 /// Parses a file that was read.
 fn parse(format: Format, source: Source) -> Result<(Arc<Source>, File, Vec<UnknownKey>)> {
     let (name, parsed) = match format {

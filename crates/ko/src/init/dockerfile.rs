@@ -1,16 +1,20 @@
-//! Reads a Dockerfile: the base of its last stage. What else it does to an image is
-//! reported, with what says the same to ko: `ko init` writes only keys that ko 0.19.1 reads.
+//! Takes over a Dockerfile: the base of its last stage, what that says of the image, and how
+//! its programs are compiled. What else it does to an image is reported.
 
-use std::collections::BTreeMap;
-
-use super::draft::Draft;
+use super::draft::{Build, Draft, Settings};
+use super::go_build::{self, GoBuild, Run};
+use super::image::{Described, Image};
+use super::instructions::Context;
+use super::place::join;
+use super::shell::commands;
+use super::stages::{Dockerfile, Instruction};
 
 /// How files come into an image.
 const FILES: &str = "ko adds the program itself; other files: image.files in .ko.yaml, or kodata/ \
                      beside the program";
 
-/// Instructions of the last stage that ko 0.19.1 has no key for.
-const OTHERS: [(&str, &str); 9] = [
+/// What to do about instructions that are not taken over.
+const OTHERS: [(&str, &str); 12] = [
     ("COPY", FILES),
     ("ADD", FILES),
     ("RUN", "nothing runs in the image: take a base that has what this makes"),
@@ -20,7 +24,13 @@ const OTHERS: [(&str, &str); 9] = [
     ("VOLUME", "set image.volumes in .ko.yaml"),
     ("HEALTHCHECK", "set image.healthcheck in .ko.yaml; in Kubernetes, a probe"),
     ("STOPSIGNAL", "set image.stopSignal in .ko.yaml"),
+    ("USER", "set image.user in .ko.yaml, or --image-user"),
+    ("LABEL", "set image.labels in .ko.yaml, or --image-label=KEY=VALUE"),
+    ("SHELL", "set image.shell in .ko.yaml"),
 ];
+
+/// What arguments need that are not taken over.
+const ARGUMENTS: &str = "arguments: set image.args or image.cmd in .ko.yaml";
 
 /// Takes over what a Dockerfile says: of one program, or of all that have none of their
 /// own.
@@ -28,7 +38,7 @@ pub(super) fn read(draft: &mut Draft, name: &str, own: Option<usize>, text: &str
     let file = Dockerfile::parse(text);
     let Some(stage) = file.stages.last() else { return };
     let at = |line: usize| format!("{name}:{line}");
-    match (file.base(stage), own) {
+    match (file.base(), own) {
         (Ok(base), Some(own)) => draft.base(own, "FROM", base, at(stage.line)),
         (Ok(base), None) => draft.base_of_all("FROM", base, at(stage.line)),
         (Err(reason), own) => {
@@ -38,187 +48,249 @@ pub(super) fn read(draft: &mut Draft, name: &str, own: Option<usize>, text: &str
             }
         }
     }
-    let mut program = None;
-    for Instruction { line, word, rest } in &stage.instructions {
-        let what = format!("{word} {rest}");
-        match word.as_str() {
-            "ENTRYPOINT" | "CMD" => {
-                let entry = Entry::parse(rest);
-                // What comes second are arguments.
-                match &program {
-                    None => program = Some(entry.words.first().cloned().unwrap_or_default()),
-                    Some(_) => {
-                        let reason = "arguments: set image.args or image.cmd in .ko.yaml";
-                        draft.note(at(*line), what, reason);
-                        continue;
-                    }
-                }
-                draft.note(at(*line), what, entry.reason(draft, own));
-            }
-            "USER" => {
-                let reason = format!("set image.user in .ko.yaml, or --image-user={rest}");
-                draft.note(at(*line), what, reason);
-            }
-            "LABEL" => {
-                draft.note(
-                    at(*line),
-                    what,
-                    "set image.labels in .ko.yaml, or --image-label=KEY=VALUE",
-                );
-            }
-            word => {
-                if let Some((_, reason)) = OTHERS.iter().find(|(other, _)| *other == word) {
-                    draft.note(at(*line), what, *reason);
-                }
-            }
+    let mut reader = Reader { draft, name, own, outputs: Vec::new() };
+    for Instruction { line, word, rest } in file.stages.iter().flat_map(|it| &it.instructions) {
+        if word == "RUN" {
+            reader.run(*line, rest);
         }
     }
-    let stages = file.stages.iter().flat_map(|stage| &stage.instructions);
-    for Instruction { line, word, rest } in stages {
-        let is_build = word == "RUN" && rest.contains("go build");
-        if is_build && ["-ldflags", "-tags", "-gcflags"].iter().any(|flag| rest.contains(flag)) {
-            let reason = "put its flags into flags and ldflags of the build";
-            draft.note(at(*line), format!("{word} {rest}"), reason);
-        }
-    }
+    reader.image(&file);
 }
 
-/// A Dockerfile in its stages.
-#[derive(Debug, Default)]
-struct Dockerfile {
-    /// The defaults of arguments before the first stage.
-    arguments: BTreeMap<String, String>,
-    stages: Vec<Stage>,
+struct Reader<'a> {
+    draft: &'a mut Draft,
+    /// The file.
+    name: &'a str,
+    /// The program that it is for.
+    own: Option<usize>,
+    /// What programs are called that it compiles.
+    outputs: Vec<(String, Option<usize>)>,
 }
 
-#[derive(Debug, Default)]
-struct Stage {
-    line: usize,
-    image: String,
-    name: Option<String>,
-    instructions: Vec<Instruction>,
-}
-
-#[derive(Debug)]
-struct Instruction {
-    line: usize,
-    /// In large letters.
-    word: String,
-    rest: String,
-}
-
-impl Dockerfile {
-    fn parse(text: &str) -> Self {
-        let mut file = Self::default();
-        for instruction in instructions(text) {
-            let Instruction { line, word, rest } = &instruction;
-            match (word.as_str(), file.stages.last_mut()) {
-                ("FROM", _) => {
-                    let words: Vec<&str> =
-                        rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
-                    let name = match words[..] {
-                        [_, by, name, ..] if by.eq_ignore_ascii_case("as") => {
-                            Some(name.to_ascii_lowercase())
-                        }
-                        _ => None,
-                    };
-                    let image = words.first().copied().unwrap_or_default().to_owned();
-                    file.stages.push(Stage { line: *line, image, name, ..Stage::default() });
-                }
-                (_, Some(stage)) => stage.instructions.push(instruction),
-                ("ARG", None) => {
-                    for argument in rest.split_whitespace() {
-                        if let Some((name, value)) = argument.split_once('=') {
-                            let value = value.trim_matches(['"', '\'']).to_owned();
-                            file.arguments.insert(name.to_owned(), value);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        file
+impl Reader<'_> {
+    fn note(&mut self, line: usize, what: String, reason: impl Into<String>) {
+        let place = format!("{}:{line}", self.name);
+        self.draft.note(place, what, reason);
     }
 
-    /// What a stage is based on in the end; else, why that is of no use to ko.
-    fn base(&self, stage: &Stage) -> Result<String, &'static str> {
-        let mut image = self.expanded(&stage.image)?;
-        // A stage may stand on another one before it.
-        let before = self.stages.iter().take_while(|other| other.line < stage.line);
-        for other in before.collect::<Vec<_>>().into_iter().rev() {
-            if other.name.as_deref() == Some(&image.to_ascii_lowercase()) {
-                image = self.expanded(&other.image)?;
+    /// Takes over how programs are compiled.
+    fn run(&mut self, line: usize, rest: &str) {
+        let Run { builds, .. } = go_build::read(rest);
+        let is_build = rest.contains("go build");
+        let flags = ["-ldflags", "-tags", "-gcflags"];
+        let is_unread = is_build && flags.iter().any(|flag| rest.contains(flag));
+        let mut is_left = builds.is_empty() && is_unread;
+        let mut expanded = Vec::new();
+        for build in builds {
+            let program = self.built(&build.packages);
+            let output = build.output.as_deref().and_then(|path| path.rsplit('/').next());
+            let output = output.filter(|file| !file.is_empty() && *file != ".");
+            self.outputs.extend(output.map(|file| (file.to_owned(), program)));
+            let GoBuild { env, flags, ldflags, left, .. } = build;
+            expanded.extend(left);
+            if env.is_empty() && flags.is_empty() && ldflags.is_empty() {
+                continue;
             }
-        }
-        let name = image.rsplit('/').next().unwrap_or(&image);
-        let name = name.split([':', '@']).next().unwrap_or(name);
-        match name {
-            "scratch" => {
-                Err("the default base is as good as empty, and has certificates and time zones; \
-                 `defaultBaseImage: scratch` is empty, which ko 0.19.1 does not know")
-            }
-            "golang" => Err("programs need no Go to run: the default base is used"),
-            _ => Ok(image),
-        }
-    }
-
-    /// A text with its arguments.
-    fn expanded(&self, text: &str) -> Result<String, &'static str> {
-        let unknown = "it depends on a build argument without a default";
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('$') {
-            out.push_str(before);
-            let (name, after) = match after.strip_prefix('{') {
-                Some(after) => after.split_once('}').ok_or(unknown)?,
-                None => {
-                    let end = after.find(|c: char| !c.is_alphanumeric() && c != '_');
-                    after.split_at(end.unwrap_or(after.len()))
-                }
+            let Some(program) = program else {
+                is_left = true;
+                continue;
             };
-            let (name, default) = match name.split_once(":-") {
-                Some((name, default)) => (name, Some(default)),
-                None => (name, None),
+            let what = "RUN go build".to_owned();
+            let place = format!("{}:{line}", self.name);
+            self.draft.take(
+                program,
+                Settings { env, flags, ldflags, what, place, ..Settings::default() },
+            );
+        }
+        let reason = "put its flags into flags and ldflags of the build";
+        if is_left {
+            self.note(line, format!("RUN {rest}"), reason);
+        } else if !expanded.is_empty() {
+            let reason = format!("a shell expands {}; {reason}", expanded.join(", "));
+            self.note(line, format!("RUN {rest}"), reason);
+        }
+    }
+
+    /// The program that packages name, if they name one.
+    fn built(&self, packages: &[String]) -> Option<usize> {
+        let only = || (self.draft.builds.len() == 1).then_some(0);
+        let package = match packages {
+            [] => ".",
+            [one] => one,
+            _ => return None,
+        };
+        if let Some(own) = self.own.filter(|_| package == ".") {
+            return Some(own);
+        }
+        let is_it = |build: &Build| build.import_path.as_deref() == Some(package);
+        let dir = self.name.rsplit_once('/').map_or("", |(dir, _)| dir);
+        let found = self.draft.program("", package).ok();
+        let found = found.or_else(|| self.draft.program(&join("", dir), package).ok());
+        let found = found.or_else(|| self.draft.builds.iter().position(is_it));
+        found.or(self.own).or_else(only)
+    }
+
+    /// The program that a file in the image is: one that is built here, by the name of its
+    /// package, or of what is compiled.
+    fn program(&self, path: &str) -> Option<usize> {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        let named = self.draft.builds.iter().position(|build| build.file_name() == file);
+        let named = named.or_else(|| self.draft.builds.iter().position(|build| build.id == file));
+        let only = || (self.draft.builds.len() == 1).then_some(0);
+        let compiled = || {
+            let (_, program) = self.outputs.iter().find(|(output, _)| output == file)?;
+            program.or(self.own).or_else(only)
+        };
+        named.or_else(compiled)
+    }
+
+    /// Takes over what the last stage says of the image.
+    fn image(&mut self, file: &Dockerfile) {
+        let chain = file.chain();
+        for Instruction { word, rest, .. } in chain.iter().flat_map(|stage| &stage.instructions) {
+            if ["COPY", "ADD"].contains(&word.as_str()) {
+                self.copied(rest);
+            }
+        }
+        let (entrypoint, cmd) = commands_of(&chain);
+        let mut image = Image::default();
+        let mut context = Context::default();
+        let program = self.entry(&mut image, &mut context, entrypoint, cmd);
+        for stage in &chain {
+            context.variables.clear();
+            for Instruction { line, word, rest } in &stage.instructions {
+                if word == "ARG" {
+                    context.argument(rest, &file.arguments);
+                    continue;
+                }
+                let settings = context.settings(word, rest).unwrap_or_default().into_iter();
+                let failed = settings.filter_map(|it| it.and_then(|more| image.add(more)).err());
+                let failed: Vec<String> = failed.collect();
+                let is_said = ["COPY", "ADD", "RUN"].contains(&word.as_str());
+                let is_needless = match word.as_str() {
+                    "COPY" | "ADD" => self.is_program(rest),
+                    "RUN" => {
+                        let Run { builds, has_more } = go_build::read(rest);
+                        !builds.is_empty() && !has_more
+                    }
+                    _ => false,
+                };
+                let other = OTHERS.iter().find(|(other, _)| other == word);
+                if let Some((_, reason)) = other
+                    && (is_said && !is_needless || !failed.is_empty())
+                {
+                    let why = failed.iter().map(|why| format!("{why}; "));
+                    let why: String = why.collect();
+                    self.note(*line, format!("{word} {rest}"), format!("{why}{reason}"));
+                }
+            }
+        }
+        self.describe(program, image);
+    }
+
+    /// Notes what a copy of a program is called.
+    fn copied(&mut self, rest: &str) {
+        let words: Vec<&str> =
+            rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
+        if let [from, to] = words[..]
+            && let Some(program) = self.program(from)
+            && let Some(file) = to.rsplit('/').next().filter(|file| !file.is_empty())
+        {
+            self.outputs.push((file.to_owned(), Some(program)));
+        }
+    }
+
+    /// Whether what is copied is a program.
+    fn is_program(&self, rest: &str) -> bool {
+        let words: Vec<&str> =
+            rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
+        matches!(words[..], [from, _] if self.program(from).is_some())
+    }
+
+    /// Takes over the arguments of what a container starts, if that is a program of ours,
+    /// and returns which.
+    fn entry(
+        &mut self,
+        image: &mut Image,
+        context: &mut Context,
+        entrypoint: Option<&Instruction>,
+        cmd: Option<&Instruction>,
+    ) -> Option<usize> {
+        let mut program = None;
+        let first = entrypoint.or(cmd)?;
+        let entry = Entry::parse(&first.rest);
+        if let Some((path, arguments)) = entry.plain().and_then(<[String]>::split_first)
+            && let Some(found) = self.program(path)
+            && !arguments.iter().any(|word| word.contains('/') && self.program(word).is_some())
+        {
+            program = Some(found);
+            let here = format!("/ko-app/{}", self.draft.builds[found].file_name());
+            context.program = Some((path.clone(), here));
+            let arguments = arguments.to_vec();
+            let taken = match entrypoint {
+                Some(_) => image.add(Image { args: arguments, ..Image::default() }),
+                None => image.add(Image { cmd: arguments, ..Image::default() }),
             };
-            let value = self.arguments.get(name).map(String::as_str).or(default);
-            out.push_str(value.ok_or(unknown)?);
-            rest = after;
+            if let Err(reason) = taken {
+                self.note(first.line, format!("{} {}", first.word, first.rest), reason);
+            }
+        } else {
+            let reason = entry.reason(self.draft, self.own);
+            self.note(first.line, format!("{} {}", first.word, first.rest), reason);
         }
-        out.push_str(rest);
-        Ok(out)
+        // Behind an entrypoint that is a text for the shell, it does not count.
+        if let (Some(Instruction { rest: start, .. }), Some(cmd)) = (entrypoint, cmd)
+            && !Entry::parse(start).is_shell
+        {
+            let entry = Entry::parse(&cmd.rest);
+            let taken = match program {
+                Some(_) if !entry.is_shell => {
+                    image.add(Image { cmd: entry.words, ..Image::default() })
+                }
+                _ => Err(ARGUMENTS.to_owned()),
+            };
+            if let Err(reason) = taken {
+                self.note(cmd.line, format!("{} {}", cmd.word, cmd.rest), reason);
+            }
+        }
+        program
+    }
+
+    /// Gives the settings to the program that the file is for, or to all.
+    fn describe(&mut self, program: Option<usize>, image: Image) {
+        if image == Image::default() {
+            return;
+        }
+        let only = (self.draft.builds.len() == 1).then_some(0);
+        let described = match self.own.or(program).or(only) {
+            Some(at) => &mut self.draft.builds[at].image,
+            None => &mut self.draft.image,
+        };
+        match described {
+            None => *described = Some(Described { image, from: self.name.to_owned() }),
+            Some(first) if first.image == image => {}
+            Some(first) => {
+                let reason = format!("{} says otherwise of the same image", first.from);
+                self.draft.note(self.name, "what it says of the image", reason);
+            }
+        }
     }
 }
 
-/// The instructions, each on one line, without comments.
-fn instructions(text: &str) -> Vec<Instruction> {
-    let mut found = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.starts_with('#') || line.is_empty() {
-            continue;
+/// The last `ENTRYPOINT` and `CMD` of these stages. An entrypoint leaves nothing of a command
+/// that a stage below has.
+fn commands_of<'a>(
+    chain: &[&'a super::stages::Stage],
+) -> (Option<&'a Instruction>, Option<&'a Instruction>) {
+    let (mut entrypoint, mut cmd) = (None, None);
+    for stage in chain {
+        let last = |wanted: &str| stage.instructions.iter().rfind(|it| it.word == wanted);
+        if let Some(found) = last("ENTRYPOINT") {
+            (entrypoint, cmd) = (Some(found), None);
         }
-        let (start, mut whole) = open.take().unwrap_or((index + 1, String::new()));
-        match line.strip_suffix(['\\', '`']) {
-            Some(more) => {
-                whole.push_str(more.trim_end());
-                whole.push(' ');
-                open = Some((start, whole));
-            }
-            None => {
-                whole.push_str(line);
-                found.push(instruction(start, &whole));
-            }
-        }
+        cmd = last("CMD").or(cmd);
     }
-    found.extend(open.map(|(start, whole)| instruction(start, whole.trim())));
-    found
-}
-
-fn instruction(line: usize, text: &str) -> Instruction {
-    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    let word = word.to_ascii_uppercase();
-    Instruction { line, word, rest: rest.trim().to_owned() }
+    (entrypoint, cmd)
 }
 
 /// What a container starts.
@@ -226,17 +298,28 @@ fn instruction(line: usize, text: &str) -> Instruction {
 struct Entry {
     words: Vec<String>,
     is_shell: bool,
+    /// A shell would run these words, and make nothing else of them.
+    is_plain: bool,
 }
 
 impl Entry {
     fn parse(text: &str) -> Self {
-        match serde_json::from_str::<Vec<String>>(text) {
-            Ok(words) => Self { words, is_shell: false },
-            Err(_) => {
-                let words = text.split_whitespace().map(str::to_owned).collect();
-                Self { words, is_shell: true }
-            }
+        if let Ok(words) = serde_json::from_str::<Vec<String>>(text) {
+            return Self { words, is_shell: false, is_plain: true };
         }
+        let commands = commands(text);
+        let words = commands.first().map(Vec::as_slice).unwrap_or_default();
+        let words = match words {
+            [first, rest @ ..] if first.text == "exec" => rest,
+            words => words,
+        };
+        let is_plain = commands.len() == 1 && words.iter().all(|word| word.is_plain);
+        let words = words.iter().map(|word| word.text.clone()).collect();
+        Self { words, is_shell: true, is_plain }
+    }
+
+    fn plain(&self) -> Option<&[String]> {
+        self.is_plain.then_some(&self.words[..])
     }
 
     /// What ko starts instead.
@@ -250,7 +333,7 @@ impl Entry {
             Some(at) => {
                 format!(
                     "the entrypoint of an image is its program, /ko-app/{}",
-                    draft.builds[at].id
+                    draft.builds[at].file_name()
                 )
             }
             None => "the entrypoint of an image is its program, below /ko-app".to_owned(),
@@ -259,7 +342,8 @@ impl Entry {
             reason.push_str(", without a shell");
         }
         if !arguments.is_empty() {
-            reason.push_str("; arguments: set image.args or image.cmd in .ko.yaml");
+            reason.push_str("; ");
+            reason.push_str(ARGUMENTS);
         }
         reason
     }

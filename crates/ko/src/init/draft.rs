@@ -5,6 +5,7 @@ use std::path::Path;
 
 use engine::{BaseReference, PlatformMatcher};
 
+use super::image::Described;
 use super::place::{below, clean, dotted, join};
 use crate::config::DEFAULT_BASE_IMAGE;
 use crate::mains::Main;
@@ -15,6 +16,8 @@ pub(crate) struct Draft {
     pub(super) base: Option<Taken<String>>,
     pub(super) overrides: BTreeMap<String, Taken<String>>,
     pub(super) platforms: Option<Taken<Vec<String>>>,
+    /// What all images say of themselves.
+    pub(super) image: Option<Described>,
     pub(super) builds: Vec<Build>,
     pub(crate) notes: Vec<Note>,
     /// What each program is to be based on, in the order of reading.
@@ -39,6 +42,8 @@ pub(super) struct Build {
     pub(super) dir: String,
     pub(super) import_path: Option<String>,
     pub(super) settings: Option<Settings>,
+    /// What its image says of itself.
+    pub(super) image: Option<Described>,
 }
 
 /// What a tool says of a program.
@@ -72,6 +77,15 @@ pub(crate) struct Note {
     reason: String,
 }
 
+impl Note {
+    /// The file, and the line in it.
+    fn order(&self) -> (&str, usize) {
+        let place = self.place.rsplit_once(':');
+        let place = place.and_then(|(file, line)| Some((file, line.parse().ok()?)));
+        place.unwrap_or((&self.place, 0))
+    }
+}
+
 impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { is_taken, place, what, reason } = self;
@@ -97,12 +111,14 @@ impl Draft {
             if builds.iter().any(|other| other.id == id) {
                 id = place.replace('/', "-");
             }
-            builds.push(Build { id, place, dir, import_path: main.import_path, settings: None });
+            let import_path = main.import_path;
+            builds.push(Build { id, place, dir, import_path, ..Build::default() });
         }
         Self {
             base: None,
             overrides: BTreeMap::new(),
             platforms: None,
+            image: None,
             builds,
             notes: Vec::new(),
             bases: Vec::new(),
@@ -251,5 +267,6 @@ impl Draft {
                 format!("programs have different ones, and .ko.yaml has one list for all: {flag}");
             self.note(platforms.from, format!("the platforms of {id}"), reason);
         }
+        self.notes.sort_by(|one, other| one.order().cmp(&other.order()));
     }
 }

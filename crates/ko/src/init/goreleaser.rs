@@ -340,7 +340,7 @@ fn is_itself(variable: &str, dialect: Dialect<'_>) -> bool {
 
 impl super::draft::Build {
     /// What its file is called in images.
-    fn file_name(&self) -> &str {
+    pub(super) fn file_name(&self) -> &str {
         let whole = self.import_path.as_deref().unwrap_or(&self.place);
         whole.rsplit('/').next().unwrap_or(whole)
     }

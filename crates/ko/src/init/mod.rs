@@ -4,11 +4,16 @@
 mod dockerfile;
 mod dockers;
 mod draft;
+mod go_build;
 mod goreleaser;
+mod image;
+mod instructions;
 mod ldflags;
 mod node;
 mod place;
+mod shell;
 mod skaffold;
+mod stages;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -16,6 +21,7 @@ mod write;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 pub(crate) use self::draft::Draft;
@@ -53,14 +59,18 @@ pub(crate) fn draft(work_dir: &Path) -> Result<Draft> {
     }
     let mut draft = Draft::new(work_dir, mains);
     let mut dockerfiles = Vec::new();
-    if let Some((name, text)) = first(work_dir, &GORELEASER)? {
-        let (source, root) = config::tree(name, text)?;
-        dockerfiles = goreleaser::read(&mut draft, &source, &root);
-    }
-    if let Some((name, text)) = first(work_dir, &SKAFFOLD)? {
-        let more = text.lines().skip(1).any(|line| line.trim_end() == "---");
-        let (source, root) = config::tree(name, text)?;
-        skaffold::read(&mut draft, &source, &root, more);
+    let has_goreleaser = match first(work_dir, &GORELEASER)? {
+        Some((name, text)) => {
+            let (source, root) = config::tree(name, text)?;
+            dockerfiles = goreleaser::read(&mut draft, &source, &root);
+            true
+        }
+        None => false,
+    };
+    match skaffold(&mut draft, work_dir) {
+        // Beside goreleaser's file, it is one more that says something of programs.
+        Err((name, error)) if has_goreleaser => unread(&mut draft, name, &error),
+        result => result.map_err(|(_, error)| error)?,
     }
     // Those of single programs first; what is said of all is for the others.
     let beside = draft.builds.iter().enumerate().filter(|(_, build)| !build.place.is_empty());
@@ -70,15 +80,35 @@ pub(crate) fn draft(work_dir: &Path) -> Result<Draft> {
     }
     let mut seen = BTreeSet::new();
     for (name, program) in dockerfiles {
-        if let Some(name) = clean(&name)
-            && seen.insert(name.clone())
-            && let Some(text) = text(&work_dir.join(&name), Path::new(&name))?
-        {
-            dockerfile::read(&mut draft, &name, program, &text);
+        let Some(name) = clean(&name).filter(|name| seen.insert(name.clone())) else { continue };
+        match text(&work_dir.join(&name), Path::new(&name)) {
+            Ok(Some(text)) => dockerfile::read(&mut draft, &name, program, &text),
+            Ok(None) => {}
+            Err(error) => unread(&mut draft, &name, &error),
         }
     }
     draft.settle();
     Ok(draft)
+}
+
+/// Reads what skaffold says; a file that cannot be read has its name in the error.
+fn skaffold(
+    draft: &mut Draft,
+    work_dir: &Path,
+) -> std::result::Result<(), (&'static str, CommandError)> {
+    let any = |error| (SKAFFOLD[0], error);
+    let Some((name, text)) = first(work_dir, &SKAFFOLD).map_err(any)? else { return Ok(()) };
+    let more = text.lines().skip(1).any(|line| line.trim_end() == "---");
+    let (source, root) = config::tree(name, text).map_err(|error| (name, error))?;
+    skaffold::read(draft, &source, &root, more);
+    Ok(())
+}
+
+/// Says that a file was not read.
+fn unread(draft: &mut Draft, name: &str, error: &CommandError) {
+    let message = error.message().lines().next().unwrap_or_default();
+    let reason = message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
+    draft.note(name, "the whole file", reason.unwrap_or(message));
 }
 
 /// The first of these files that is there, and its text.
@@ -101,5 +131,8 @@ fn text(path: &Path, name: &Path) -> Result<Option<String>> {
     if found.len() > LIMIT {
         return Err(failed(format!("larger than such a file may be ({} MiB)", LIMIT >> 20)));
     }
-    fs::read_to_string(path).map(Some).map_err(|error| failed(error.to_string()))
+    fs::read_to_string(path).map(Some).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => failed("it is not UTF-8".to_owned()),
+        _ => failed(error.to_string()),
+    })
 }

@@ -122,6 +122,8 @@ fn any_dockerfile_is_no_panic() {
         "ARG A=$A\nFROM $A\nENTRYPOINT [\"\"]",
         "RUN x\nENTRYPOINT x",
         "FROM a \u{0}\u{1b}[31m\nUSER \r\nLABEL",
+        "FROM a\nENV\nENV A\nENV =\nLABEL a= =b\nEXPOSE\nWORKDIR\nSHELL\nVOLUME []\nHEALTHCHECK --",
+        "FROM a\nUSER \u{202e}\u{85}\nENV \"a b\"=\"c\\\nd\"\nHEALTHCHECK CMD\nRUN go build -tags",
     ] {
         for own in [None, Some(1)] {
             let mut draft = empty();
@@ -147,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_no_panic(text in "(FROM|ARG|RUN|CMD|USER| |\\$|\\{|\\}|:-|a|é|=|\\\\|\n|#|\"|\\[|\\]){0,60}") {
+    fn any_text_is_no_panic(text in "(FROM|ARG|RUN|CMD|USER|ENV|LABEL|EXPOSE|WORKDIR|HEALTHCHECK|go build -tags| |\\$|\\{|\\}|:-|a|é|=|\\\\|\n|#|\"|\\[|\\]){0,60}") {
         let mut draft = empty();
         dockerfile::read(&mut draft, "Dockerfile", None, &text);
         draft.settle();

@@ -33,6 +33,10 @@ impl Draft {
             comment(&mut text, "", &format!("\nPlatforms: {}.", platforms.from));
             list(&mut text, "", "defaultPlatforms", &platforms.value);
         }
+        if let Some(image) = &self.image {
+            text.push('\n');
+            image.comment(&mut text, "", "defaultImage");
+        }
         comment(&mut text, "", "\nThe programs. dir is where go runs, main the package in it.");
         text.push_str("builds:\n");
         for build in &self.builds {
@@ -64,6 +68,9 @@ fn program(text: &mut String, build: &Build) {
     list(text, "    ", "env", &settings.env);
     list(text, "    ", "flags", &settings.flags);
     list(text, "    ", "ldflags", &settings.ldflags);
+    if let Some(image) = &build.image {
+        image.comment(text, "    ", "image");
+    }
 }
 
 fn line(text: &mut String, start: &str, value: &str) {
