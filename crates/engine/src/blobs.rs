@@ -9,7 +9,7 @@ use once::{OnceMap, blocking};
 use registry::{BlobSource, Client, RegistryError};
 use store::{Store, StoreError};
 
-use crate::hints;
+use crate::hints::{self, Asked};
 use crate::image::{ImageLayer, LayerSource};
 use crate::static_base;
 
@@ -61,7 +61,7 @@ impl BlobError {
     /// What a user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::BaseLayer { source, .. } => Some(hints::registry(source, true)),
+            Self::BaseLayer { source, .. } => Some(hints::registry(source, Asked::Base(None))),
             Self::Missing { .. } => Some("run ko again: it will be made again".to_owned()),
             Self::Store(source) => hints::cache_disk(source.io()),
             Self::File { source, .. } => hints::disk(source),

@@ -37,8 +37,20 @@ fn trouble_of_disk(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// A registry that refuses a request; `base` says whether it is that of a base.
-pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
+/// What a registry was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked<'a> {
+    /// To take an image.
+    Destination,
+    /// For a base, with what has named it, if that is known.
+    Base(Option<&'a str>),
+    /// For an image that somebody wants to know about.
+    Image,
+}
+
+/// A registry that refuses a request.
+pub(crate) fn registry(error: &RegistryError, asked: Asked<'_>) -> String {
+    let base = matches!(asked, Asked::Base(_));
     if let RegistryError::Offline { .. } = error {
         "`ko base pull` brings bases and their layers into the cache while there is a network; \
          offline, a base has to be named by digest, in ko.lock (`ko lock`) or by itself"
@@ -46,7 +58,7 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
     } else if let RegistryError::Create { .. } = error {
         "make the repository, or allow these credentials to do that (ecr:CreateRepository)"
             .to_owned()
-    } else if !base && is_missing_in_cloud(error) {
+    } else if asked == Asked::Destination && is_missing_in_cloud(error) {
         "--create-repositories makes repositories that are not there".to_owned()
     } else if let RegistryError::Proxy(ProxyError { variable }) = error {
         format!("set {variable} to the URL of a proxy (http, https, socks5), or unset it")
@@ -71,28 +83,27 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
             .to_owned()
     } else if let RegistryError::Blocked { .. } = error {
         "registriesConf in .ko.yaml, or KO_REGISTRIESCONF, says that this file counts".to_owned()
-    } else if let Some(source) = error.failure().and_then(|failure| failure.source.as_deref())
-        && (error.is_unauthorized() || error.is_forbidden())
-    {
-        format!(
-            "the credentials come from {source}; if they are old or somebody else's, log in again \
-             with `docker login` or a credential helper"
-        )
     } else if error.is_unauthorized() || error.is_forbidden() {
-        "log in with `docker login` or a credential helper; ko reads the same configuration"
-            .to_owned()
-    } else if base && error.is_not_found() {
-        "see whether this base is there: defaultBaseImage or baseImageOverrides in .ko.yaml, \
-         KO_DEFAULTBASEIMAGE; ko.static is built in, and needs no registry"
-            .to_owned()
+        login(error)
+    } else if let Asked::Base(named_by) = asked
+        && error.is_not_found()
+    {
+        let named_by =
+            named_by.unwrap_or("defaultBaseImage or baseImageOverrides in .ko.yaml name it");
+        format!(
+            "see whether this base is there: {named_by}; ko.static is built in, and needs no \
+             registry"
+        )
     } else if base && error.failure().is_some_and(is_trouble) {
         "the registry has trouble, or too much to do: try again later, log in, or name a mirror \
          below registries in .ko.yaml; ko.static is a base that needs no registry"
             .to_owned()
     } else if base {
-        "the embedded base ko.static needs no network: KO_DEFAULTBASEIMAGE=ko.static, or \
-         defaultBaseImage: ko.static in .ko.yaml"
+        "the embedded base ko.static needs no network: --base=ko.static, or defaultBaseImage: \
+         ko.static in .ko.yaml"
             .to_owned()
+    } else if asked == Asked::Image {
+        of_image(error)
     } else if error.is_unreachable() {
         "check KO_DOCKER_REPO and the network; --push=false builds without a registry".to_owned()
     } else if error.failure().is_some_and(is_trouble) {
@@ -110,6 +121,34 @@ pub(crate) fn registry(error: &RegistryError, base: bool) -> String {
     } else {
         "check KO_DOCKER_REPO".to_owned()
     }
+}
+
+/// A registry that does not know us, or refuses what we are.
+fn login(error: &RegistryError) -> String {
+    let registry = error.registry().unwrap_or_else(|| "REGISTRY".to_owned());
+    let login = format!("`ko login {registry}` or a credential helper");
+    match error.failure().and_then(|failure| failure.source.as_deref()) {
+        Some(source) => format!(
+            "the credentials come from {source}; if they are old or somebody else's, log in \
+             again with {login}"
+        ),
+        None => format!(
+            "no login for {registry} is stored: log in with {login}; ko reads what Docker and \
+             Podman have stored, too"
+        ),
+    }
+}
+
+/// An image that was named, and that a registry does not give.
+fn of_image(error: &RegistryError) -> String {
+    let hint = if error.is_unreachable() {
+        "check the name of the image, which begins with its registry, and the network"
+    } else if error.failure().is_some_and(is_trouble) {
+        "the registry has trouble of its own: try again later"
+    } else {
+        "check the name of the image, and its tag or digest"
+    };
+    hint.to_owned()
 }
 
 /// Is it the registry that fails, or that has too much to do?

@@ -75,14 +75,28 @@ pub enum NamingError {
         source: ReferenceError,
     },
     /// All templates have come to nothing.
-    #[error("no template of a tag has come to one: nothing would be pushed")]
-    NoTag,
+    #[error("{}: nothing would be pushed", empty(templates))]
+    NoTag {
+        /// The templates.
+        templates: Vec<String>,
+    },
     /// References are to have a tag and no digest, and that is `latest`.
     #[error("latest tag cannot be used in tag-only references")]
     Latest,
     /// References are to have a tag and no digest, and there are several.
     #[error("must specify exactly one tag to resolve images into tag-only references")]
     SeveralTags,
+}
+
+/// Says which templates have come to nothing.
+fn empty(templates: &[String]) -> String {
+    match templates {
+        [template] => format!("the tag '{template}' is empty"),
+        templates => {
+            let quoted: Vec<String> = templates.iter().map(|text| format!("'{text}'")).collect();
+            format!("the tags {} are empty", quoted.join(", "))
+        }
+    }
 }
 
 impl NamingError {
@@ -93,7 +107,14 @@ impl NamingError {
             Self::Tag { .. } => Some(
                 "{{ slug … }} makes of a text, such as a branch, what a tag may have".to_owned(),
             ),
-            Self::Cancelled | Self::NoTag | Self::Latest | Self::SeveralTags => None,
+            Self::NoTag { templates } if templates.iter().any(|text| text.contains(".Git.")) => {
+                Some(
+                    "git knows of no such commit or tag here; a tag without a template beside it, \
+                     as in -t latest, is always there"
+                        .to_owned(),
+                )
+            }
+            Self::Cancelled | Self::NoTag { .. } | Self::Latest | Self::SeveralTags => None,
         }
     }
 }
@@ -155,9 +176,14 @@ impl Naming {
             Some(_) => join(&self.repository, &texts.next().unwrap_or_default()),
             None => self.namer.name(&self.repository, import_path),
         };
+        let tags_of = tags;
         let tags = parsed(tags, texts)?;
         match &tags[..] {
-            [] => return Err(NamingError::NoTag),
+            [] => {
+                let templates = tags_of.iter().filter_map(TagSource::template);
+                let templates = templates.map(|template| template.source().to_owned()).collect();
+                return Err(NamingError::NoTag { templates });
+            }
             [tag] if self.tag_only && *tag == Tag::latest() => return Err(NamingError::Latest),
             [_, _, ..] if self.tag_only => return Err(NamingError::SeveralTags),
             _ => {}

@@ -64,6 +64,8 @@ pub struct Options {
     pub default_base: BaseReference,
     /// Bases by import path in lower case.
     pub base_overrides: BTreeMap<String, BaseReference>,
+    /// What has named each base, as it is written there: `--base names it`, for hints.
+    pub bases_named_by: BTreeMap<String, String>,
     /// Which digests the tags of bases stand for.
     pub locked: LockedBases,
     /// A base that is older than this is worth a notice.
@@ -127,6 +129,7 @@ impl Options {
             container_engine_default: false,
             default_base: BaseReference::Static,
             base_overrides: BTreeMap::new(),
+            bases_named_by: BTreeMap::new(),
             locked: LockedBases::default(),
             max_base_age: None,
             kodata_root: None,

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use thiserror::Error;
 
+use crate::complaint;
+use crate::git;
 use crate::import_path::ImportPath;
 use crate::output::{Claim, ClaimError, Lock, OutputDir, Temporary};
 use crate::previous_output::{self, PreviousOutput};
@@ -130,11 +132,17 @@ impl Go {
         if finished.status.success() {
             return Ok(());
         }
+        let output = without_downloads(&finished.stdout.text());
+        let vcs = output
+            .contains(NO_VCS)
+            .then(|| git::refusal(&settings.dir, &settings.environment, cancel))
+            .flatten();
         Err(BuildError::Failed(Box::new(BuildFailure {
             import_path: import_paths[0].clone(),
             target: settings.target.clone(),
             status: process::status_text(finished.status),
-            output: without_downloads(&finished.stdout.text()),
+            output,
+            vcs,
         })))
     }
 }
@@ -229,7 +237,12 @@ pub struct BuildFailure {
     pub status: String,
     /// What it said on both streams, without white space at the end.
     pub output: String,
+    /// What git has against the repository, if `go` could not read it.
+    pub vcs: Option<String>,
 }
+
+/// How `go` says that it cannot read the repository.
+const NO_VCS: &str = "error obtaining VCS status";
 
 /// How `go` says that it does not know a platform.
 const NO_SUCH_TARGET: &str = "unsupported GOOS/GOARCH pair";
@@ -240,25 +253,28 @@ const NO_SPACE: &str = "no space left on device";
 impl BuildError {
     /// What a user can do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Failed(failure)
-                if failure.status == KILLED || failure.output.contains(KILLED) =>
-            {
-                Some(
-                    "the system may have run out of memory: build fewer images at once (-j 1), \
-                     have go do less at a time (GOFLAGS=-p=1), or allow more memory",
-                )
-            }
-            Self::Failed(failure) if failure.output.contains(NO_SUCH_TARGET) => {
-                Some("`go tool dist list` lists the platforms that go builds for")
-            }
-            Self::Failed(failure) if failure.output.contains(NO_SPACE) => Some(
-                "a disk that go writes to is full: make room, or set KOCACHE and GOCACHE to \
-                 directories on another one",
-            ),
-            _ => None,
+    pub fn hint(&self) -> Option<String> {
+        let Self::Failed(failure) = self else { return None };
+        let BuildFailure { status, output, vcs, .. } = &**failure;
+        if let Some(hint) = vcs.as_deref().and_then(git::safe_directory) {
+            return Some(hint);
         }
+        let killed = status == KILLED || output.contains(KILLED);
+        let hint = if killed {
+            "the system may have run out of memory: build fewer images at once (-j 1), have go do \
+             less at a time (GOFLAGS=-p=1), or allow more memory"
+        } else if output.contains(NO_SUCH_TARGET) {
+            "`go tool dist list` lists the platforms that go builds for"
+        } else if output.contains(NO_SPACE) {
+            "a disk that go writes to is full: make room, or set KOCACHE and GOCACHE to \
+             directories on another one"
+        } else if output.contains(NO_VCS) {
+            "`git status` shows why go cannot read the repository; GOFLAGS=-buildvcs=false builds \
+             without its commit"
+        } else {
+            complaint::hint(output)?
+        };
+        Some(hint.to_owned())
     }
 }
 
@@ -277,6 +293,8 @@ mod tests {
                 Some("go tool dist list"),
             ),
             ("exit status 1", "write /tmp/x: no space left on device", Some("KOCACHE")),
+            ("exit status 1", "error obtaining VCS status: exit status 128", Some("git status")),
+            ("exit status 1", "go: go.mod requires go >= 1.99 (running go 1.26)", Some("=auto")),
             ("exit status 1", "./a.go:1:1: x", None),
         ] {
             let hint = BuildError::Failed(Box::new(BuildFailure {
@@ -284,10 +302,12 @@ mod tests {
                 target: Target { os: "linux".into(), arch: "x".into(), variant: String::new() },
                 status: status.to_owned(),
                 output: output.to_owned(),
+                vcs: None,
             }));
             let hint = hint.hint();
             assert_eq!(hint.is_some(), want.is_some(), "{hint:?}");
-            assert!(hint.unwrap_or_default().contains(want.unwrap_or_default()), "{hint:?}");
+            let hint = hint.unwrap_or_default();
+            assert!(hint.contains(want.unwrap_or_default()), "{hint}");
         }
         assert_eq!(BuildError::Cancelled.hint(), None);
     }

@@ -151,15 +151,32 @@ impl fmt::Display for GitNotice {
 impl GitNotice {
     /// What a user can do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoTag { shallow: true } => Some(
                 "this is a shallow clone: fetch its history and tags \
-                 (git fetch --unshallow --tags)",
+                 (git fetch --unshallow --tags)"
+                    .to_owned(),
             ),
+            Self::NotARepository { reason: Some(reason) } => safe_directory(reason),
             _ => None,
         }
     }
+}
+
+/// How git is told to read a repository that is another user's, if it has refused one.
+pub(crate) fn safe_directory(said: &str) -> Option<String> {
+    said.contains("dubious ownership").then_some(())?;
+    let command = "git config --global --add safe.directory ";
+    let dir = said.lines().find_map(|line| line.trim().strip_prefix(command))?;
+    Some(format!("`{command}{dir}` has git read this repository, which is another user's"))
+}
+
+/// Why git does not read the repository of `dir`, in its own words; `None` if it does.
+pub(crate) fn refusal(dir: &Path, environment: &Environment, cancel: &Cancel) -> Option<String> {
+    let program = tool::find_in_path(OsStr::new("git"), environment)?;
+    let git = Git { program, dir, environment, cancel };
+    git.ask(&["rev-parse", "HEAD"]).ok()?.err()
 }
 
 impl GitInfo {
@@ -354,6 +371,19 @@ fn without_port(rest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repository_of_another_user_can_be_read() {
+        let said = "fatal: detected dubious ownership in repository at '/src/a b'\n\
+                    To add an exception for this directory, call:\n\n\
+                    \tgit config --global --add safe.directory '/src/a b'";
+        let notice = GitNotice::NotARepository { reason: Some(said.to_owned()) };
+        let want = "`git config --global --add safe.directory '/src/a b'` has git read this \
+                    repository, which is another user's";
+        assert_eq!(notice.hint().as_deref(), Some(want));
+        assert_eq!(GitNotice::NotARepository { reason: None }.hint(), None);
+        assert_eq!(safe_directory("fatal: not a git repository"), None);
+    }
 
     #[test]
     fn remotes_have_pages_without_credentials() {

@@ -15,6 +15,7 @@ mod build;
 mod build_cache;
 mod build_id;
 mod build_info;
+mod complaint;
 mod constraint;
 mod delve;
 mod environment;

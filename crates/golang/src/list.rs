@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::complaint;
 use crate::environment::Environment;
 use crate::import_path::{Argument, ImportPath};
 use crate::path::clean_path;
@@ -306,6 +307,7 @@ impl ListError {
             Self::Failed { output, .. } if output.contains(NO_MODULE) => {
                 Some("run ko inside of a Go module; `go mod init NAME` makes one")
             }
+            Self::Failed { output, .. } => complaint::hint(output),
             _ => None,
         }
     }
@@ -374,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_missing_module_has_a_hint() {
+    fn a_missing_module_has_a_hint() {
         let failed = |output: &str| ListError::Failed {
             asked: ".".to_owned(),
             status: "exit status 1".to_owned(),

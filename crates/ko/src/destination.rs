@@ -161,10 +161,12 @@ pub(crate) fn read(
     }
     let cluster = process.text("KIND_CLUSTER_NAME").unwrap_or_default();
     let mut local = None;
+    let engine =
+        if arguments.local { "--local".to_owned() } else { format!("KO_DOCKER_REPO={raw}") };
     let place = DestinationKind::parse(raw)?.localized(arguments.local, &cluster)?;
     if let Some(flag) = flag_beside(arguments).filter(|_| place.is_local()) {
         let message = format!(
-            "{flag} cannot be used here: images are loaded into an engine, and go nowhere else"
+            "{flag} cannot be used with {engine}: images are loaded there, and go nowhere else"
         );
         return Err(CommandError::new(message));
     }
@@ -204,9 +206,10 @@ pub(crate) fn read(
         })?;
     }
     if let Some(archive) = &archive {
-        writable(&archive.path, work_dir)?;
+        let flag = if archive.oci { "KO_DOCKER_REPO" } else { "--tarball" };
+        writable(&archive.path, work_dir).map_err(|error| error.context(flag))?;
     }
-    let tags = match typed_tags(arguments)? {
+    let tags = match typed_tags(process, arguments)? {
         Some(tags) => tags,
         None => Some(naming.tags()?).filter(|tags| !tags.is_empty()).unwrap_or_else(latest),
     };
@@ -285,12 +288,19 @@ pub(crate) fn latest() -> Vec<TagSource> {
 }
 
 /// `--tags`, without duplicates, if it is there.
-pub(crate) fn typed_tags(arguments: &PublishArgs) -> Result<Option<Vec<TagSource>>> {
+fn typed_tags(process: &Process, arguments: &PublishArgs) -> Result<Option<Vec<TagSource>>> {
     if arguments.tags.is_empty() {
         return Ok(None);
     }
     let typed = List::of(elements(&arguments.tags), Origin::Flag("--tags"));
-    let tags = config::tags(&typed, "--tags")?;
+    let tags = config::tags(&typed, "--tags").map_err(|error| {
+        let is_wrong = |text: &String| !text.contains("{{") && text.parse::<Tag>().is_err();
+        let wrong = elements(&arguments.tags).into_iter().find(is_wrong);
+        match wrong.and_then(|text| habits::typed_tag(&text, process.arguments())) {
+            Some(hint) => error.hint(Some(hint)),
+            None => error,
+        }
+    })?;
     if tags.is_empty() {
         return Err(CommandError::new("--tags names no tag: nothing would be pushed"));
     }

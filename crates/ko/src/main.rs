@@ -32,6 +32,7 @@ mod record;
 mod reports;
 mod settings;
 mod sharing;
+mod shell;
 mod shown;
 mod signals;
 mod signing;

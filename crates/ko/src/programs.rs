@@ -33,6 +33,12 @@ pub(crate) fn import_paths(dir: &Path) -> Vec<String> {
     programs_below(dir, SourceFiles::All).iter().filter_map(|dir| path(dir)).collect()
 }
 
+/// Is it this word that names no program?
+pub(crate) fn is_unknown(error: &Error, word: &str) -> bool {
+    let Error::Listing(ListingError::Unsupported { import_path, .. }) = error else { return false };
+    import_path.as_str() == word
+}
+
 /// What was meant by a word that names no program, or that names several. `words` are
 /// those that were typed.
 pub(crate) fn hint(work_dir: &Path, words: &[String], error: &Error) -> Option<String> {

@@ -42,6 +42,15 @@ impl RegistryError {
         }
     }
 
+    /// The registry that was asked, or that wants a token: host and port.
+    pub fn registry(&self) -> Option<String> {
+        match self {
+            Self::Token { registry, .. } => Some(registry.to_string()),
+            Self::Exhausted { last, .. } => last.registry(),
+            error => error.request().map(RequestLine::authority),
+        }
+    }
+
     /// The answer, if there was one.
     pub fn failure(&self) -> Option<&Failure> {
         match self {

@@ -10,7 +10,8 @@ use store::StoreError;
 
 use crate::blobs::BlobError;
 use crate::container_engine::DaemonError;
-use crate::hints;
+use crate::hints::{self, Asked};
+use crate::image::STATIC_BASE;
 
 /// Why an engine did not give a base.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -58,6 +59,8 @@ pub enum BaseError {
     Pull {
         /// The base as the user wrote it.
         base: String,
+        /// What has named it, if that is known: `--base names it`.
+        named_by: Option<String>,
         /// What the registry said.
         #[source]
         source: Arc<RegistryError>,
@@ -150,7 +153,7 @@ pub enum BaseError {
         source: Arc<serde_json::Error>,
     },
     /// An index has no image for any wanted platform.
-    #[error("no matching platforms in base image index: {base} is not for {wanted}")]
+    #[error("no matching platforms in base image index: {base} does not have {}", listed(wanted))]
     NoPlatform {
         /// The base as the user wrote it.
         base: String,
@@ -195,6 +198,16 @@ pub enum BaseError {
     },
 }
 
+/// The platforms without brackets.
+fn listed(wanted: &PlatformMatcher) -> String {
+    match wanted {
+        PlatformMatcher::All => "all platforms".to_owned(),
+        PlatformMatcher::Any(wanted) => {
+            wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
 /// How many platforms a hint lists.
 const LISTED: usize = 8;
 
@@ -202,7 +215,10 @@ impl BaseError {
     /// What a user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Pull { source, .. } => Some(hints::registry(source, true)),
+            Self::Pull { base, named_by, source } => Some(
+                meant(base)
+                    .unwrap_or_else(|| hints::registry(source, Asked::Base(named_by.as_deref()))),
+            ),
             Self::Unlocked { .. } => {
                 Some("`ko lock` writes what its tag points at into ko.lock".to_owned())
             }
@@ -217,20 +233,31 @@ impl BaseError {
             Self::NoPlatform { wanted, available, .. } => Some(platforms(wanted, available)),
             Self::OtherPlatform { platform, .. } => Some(format!(
                 "--platform={platform} builds for it; else name a base for more platforms: \
-                 defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE"
+                 --base, or defaultBaseImage in .ko.yaml"
             )),
-            Self::MediaType { .. } | Self::Schema1 { .. } | Self::Nested { .. } => Some(
-                "name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE"
-                    .to_owned(),
-            ),
+            Self::MediaType { .. } | Self::Schema1 { .. } | Self::Nested { .. } => {
+                Some("name another base: --base, or defaultBaseImage in .ko.yaml".to_owned())
+            }
             Self::NoConfig { .. } => Some("run ko again: it is pulled again".to_owned()),
             Self::Program { .. } | Self::Malformed { .. } | Self::ScratchPlatform { .. } => None,
         }
     }
 }
 
+/// How alike two words must be for one to be taken for the other.
+const ALIKE: f64 = 0.8;
+
+/// The base without a registry that was meant.
+fn meant(base: &str) -> Option<String> {
+    let is_like = |known: &&str| strsim::normalized_damerau_levenshtein(base, known) >= ALIKE;
+    [STATIC_BASE, "scratch"]
+        .iter()
+        .find(|known| is_like(known))
+        .map(|known| format!("did you mean {known}?"))
+}
+
 /// Names the platforms that are nearest to what is wanted, and what there is.
-fn platforms(wanted: &PlatformMatcher, available: &[Platform]) -> String {
+pub(super) fn platforms(wanted: &PlatformMatcher, available: &[Platform]) -> String {
     let PlatformMatcher::Any(wanted) = wanted else {
         return "the base has no image for any platform".to_owned();
     };

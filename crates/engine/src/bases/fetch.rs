@@ -1,6 +1,7 @@
 //! Fetches bases: manifests and configs, from the cache if their digest is
 //! known, and those images of an index that the wanted platforms need.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oci::{
@@ -9,50 +10,28 @@ use oci::{
 };
 use once::OnceMap;
 use registry::{Access, Client, RegistryError};
-use serde::{Deserialize, Serialize};
-use store::{Record, Store, StoreError};
+use store::{Store, StoreError};
 
+use super::known::{ManifestRecord, TagRecord, manifest_key};
 use super::{
     Base, BaseError, BaseReference, Content, LockedBase, LockedBases, Selected, local, named,
     scratch,
 };
 use crate::blocking::with_store;
 use crate::container_engine::EnginePlaces;
+use crate::events::{Event, Observer};
 use crate::image::{BaseImage, LayerSource, platform_of};
 use crate::static_base;
 
 /// A config is a page of JSON; more than this is no config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
-/// What a tag stood for when it was first seen to stand for something new.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct TagRecord {
-    pub(super) digest: Digest,
-}
-
-impl Record for TagRecord {
-    const KIND: &'static str = "base-tag";
-    const VERSION: u32 = 2;
-}
-
-/// The media type with which a registry served a manifest, which its bytes
-/// need not name. It is kept by repository and digest: what one registry says
-/// is not believed of another.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ManifestRecord {
-    pub(super) media_type: MediaType,
-}
-
-impl Record for ManifestRecord {
-    const KIND: &'static str = "manifest";
-    const VERSION: u32 = 1;
-}
-
 /// Fetches bases, each once per run.
 #[derive(Debug)]
 pub(crate) struct Bases {
     fetcher: Fetcher,
     wanted: PlatformMatcher,
+    observer: Observer,
     bases: OnceMap<BaseReference, Result<Arc<Base>, BaseError>>,
     selections: OnceMap<BaseReference, Result<Arc<Selected>, BaseError>>,
 }
@@ -66,9 +45,12 @@ impl Bases {
         engines: EnginePlaces,
         wanted: PlatformMatcher,
         locked: LockedBases,
+        named_by: BTreeMap<String, String>,
+        observer: Observer,
     ) -> Self {
-        let fetcher = Fetcher { client, store, engines, locked: Arc::new(locked) };
-        Self { fetcher, wanted, bases: OnceMap::new(), selections: OnceMap::new() }
+        let (locked, named_by) = (Arc::new(locked), Arc::new(named_by));
+        let fetcher = Fetcher { client, store, engines, locked, named_by };
+        Self { fetcher, wanted, observer, bases: OnceMap::new(), selections: OnceMap::new() }
     }
 
     /// Starts to fetch a base, if nobody has, without waiting for it.
@@ -94,8 +76,13 @@ impl Bases {
     /// for all who ask.
     pub(crate) async fn select(&self, base: &Arc<Base>) -> Result<Arc<Selected>, BaseError> {
         let (fetcher, wanted, from) = (self.fetcher.clone(), self.wanted.clone(), Arc::clone(base));
+        let observer = self.observer.clone();
         let selection = self.selections.start(base.reference.clone(), || async move {
-            fetcher.select(&from, &wanted).await.map(Arc::new)
+            let selected = fetcher.select(&from, &wanted).await?;
+            if let Some((text, hint)) = from.lacks(&wanted) {
+                observer.emit(Event::Notice { text, hint: Some(hint) });
+            }
+            Ok(Arc::new(selected))
         });
         selection.await
     }
@@ -108,6 +95,8 @@ struct Fetcher {
     store: Store,
     engines: EnginePlaces,
     locked: Arc<LockedBases>,
+    /// What has named each base, as it is written.
+    named_by: Arc<BTreeMap<String, String>>,
 }
 
 /// A manifest or index, checked against its digest.
@@ -281,7 +270,7 @@ impl Fetcher {
                 };
                 let fetched =
                     self.client.blob_bytes(repository, &manifest.config, CONFIG_LIMIT).await;
-                let config = fetched.map_err(pulled(base()))?;
+                let config = fetched.map_err(self.pulled(base()))?;
                 let put = move |store: &Store| store.put_blob(&config).map(|_| config);
                 with_store(&self.store, put).await.map_err(kept(base()))?
             }
@@ -307,7 +296,7 @@ impl Fetcher {
         let LockedBase { image, digest, since, .. } = locked;
         let found = self.manifest(image, &place.repository().with_digest(*digest)).await;
         found.map_err(|error| match error {
-            BaseError::Pull { base, source } if source.is_not_found() => {
+            BaseError::Pull { base, source, .. } if source.is_not_found() => {
                 BaseError::LockedGone { base, digest: *digest, since: *since, source }
             }
             error => error,
@@ -322,7 +311,7 @@ impl Fetcher {
         let wanted = match place.digest() {
             Some(digest) => Some(digest),
             None if self.knows_tag(tag.clone()).await => {
-                self.client.head_manifest(place, Access::Pull).await.map_err(pulled(name()))?
+                self.client.head_manifest(place, Access::Pull).await.map_err(self.pulled(name()))?
             }
             None => None,
         };
@@ -354,7 +343,7 @@ impl Fetcher {
     /// A manifest or index, from its registry into the cache.
     async fn fetch(&self, base: &BaseReference, place: &Reference) -> Result<Found, BaseError> {
         let name = || base.to_string();
-        let fetched = self.client.manifest(place).await.map_err(pulled(name()))?;
+        let fetched = self.client.manifest(place).await.map_err(self.pulled(name()))?;
         let bytes = fetched.bytes.to_vec();
         let put = move |store: &Store| store.put_blob(&bytes).map(|_| bytes);
         let bytes = with_store(&self.store, put).await.map_err(kept(name()))?;
@@ -366,19 +355,16 @@ impl Fetcher {
         with_store(&self.store, move |store| store.read_blob(&digest)).await
     }
 
+    /// A registry has not given a base.
+    fn pulled(&self, base: String) -> impl FnOnce(RegistryError) -> BaseError + use<> {
+        let named_by = self.named_by.get(&base).cloned();
+        move |source| BaseError::Pull { base, named_by, source: Arc::new(source) }
+    }
+
     /// Was this tag seen before?
     async fn knows_tag(&self, tag: String) -> bool {
         with_store(&self.store, move |store| store.record::<TagRecord>(&tag).is_some()).await
     }
-}
-
-/// The key of the record of a manifest as the registry describes it.
-pub(super) fn manifest_key(place: &Reference, digest: Digest) -> String {
-    place.repository().with_digest(digest).full_name()
-}
-
-fn pulled(base: String) -> impl FnOnce(RegistryError) -> BaseError {
-    move |source| BaseError::Pull { base, source: Arc::new(source) }
 }
 
 fn kept(base: String) -> impl FnOnce(StoreError) -> BaseError {

@@ -1,14 +1,43 @@
-//! Tells the platforms of a base as far as the cache knows them: nobody is asked.
+//! Defines what the cache knows of bases, and tells their platforms by that: nobody is asked.
 
 use std::path::Path;
 
-use oci::{ImageConfig, Index, Manifest, Platform, Reference};
-use store::Store;
+use oci::{Digest, ImageConfig, Index, Manifest, MediaType, Platform, Reference};
+use serde::{Deserialize, Serialize};
+use store::{Record, Store};
 
-use super::fetch::{ManifestRecord, TagRecord, manifest_key};
 use super::{BaseReference, local};
 use crate::image::platform_of;
 use crate::static_base;
+
+/// What a tag stood for when it was first seen to stand for something new.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TagRecord {
+    pub(super) digest: Digest,
+}
+
+impl Record for TagRecord {
+    const KIND: &'static str = "base-tag";
+    const VERSION: u32 = 2;
+}
+
+/// The media type with which a registry served a manifest, which its bytes
+/// need not name. It is kept by repository and digest: what one registry says
+/// is not believed of another.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ManifestRecord {
+    pub(super) media_type: MediaType,
+}
+
+impl Record for ManifestRecord {
+    const KIND: &'static str = "manifest";
+    const VERSION: u32 = 1;
+}
+
+/// The key of the record of a manifest as the registry describes it.
+pub(super) fn manifest_key(place: &Reference, digest: Digest) -> String {
+    place.repository().with_digest(digest).full_name()
+}
 
 /// The platforms of a base when it was last seen, if the cache below `cache` knows it.
 #[must_use]

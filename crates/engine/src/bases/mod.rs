@@ -122,6 +122,28 @@ impl Base {
         }
     }
 
+    /// What to say of wanted platforms that it does not have, which ko leaves out, and a
+    /// hint.
+    fn lacks(&self, wanted: &PlatformMatcher) -> Option<(String, String)> {
+        let PlatformMatcher::Any(wanted) = wanted else { return None };
+        if let Content::Scratch = self.content {
+            return None;
+        }
+        let available = self.available();
+        let has = |wanted: &Platform| {
+            let wanted = PlatformMatcher::Any(vec![wanted.clone()]);
+            available.iter().any(|platform| wanted.matches(Some(platform)))
+        };
+        let missing: Vec<Platform> = wanted.iter().filter(|wanted| !has(wanted)).cloned().collect();
+        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        (!missing.is_empty()).then(|| {
+            let base = &self.reference;
+            let names = names.join(", ");
+            let text = format!("base image {base} does not have {names}: there is no image for it");
+            (text, error::platforms(&PlatformMatcher::Any(missing), &available))
+        })
+    }
+
     fn named(&self) -> Option<(String, Digest)> {
         named(&self.reference, self.digest?)
     }

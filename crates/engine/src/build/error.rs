@@ -132,7 +132,7 @@ pub enum BuildFailure {
 impl BuildFailure {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Go { source, .. } => source.hint().map(str::to_owned),
+            Self::Go { source, .. } => source.hint(),
             Self::MissingGo(source) => source.hint().map(str::to_owned),
             Self::NotAllowed(_) => {
                 Some("what is right for you here, you can set in your own environment".to_owned())
@@ -149,7 +149,7 @@ impl BuildFailure {
             Self::NoBinary { .. } => {
                 Some("--platform names the platforms that are wanted".to_owned())
             }
-            Self::Debugger { source, .. } => source.hint().map(str::to_owned),
+            Self::Debugger { source, .. } => source.hint(),
             Self::Environment { source, .. } => match **source {
                 EnvironmentError::Target(_) => {
                     Some("the variants of arm are v5, v6 and v7, as in linux/arm/v7".to_owned())
@@ -275,7 +275,10 @@ impl ListingError {
             | Self::Unsupported { source, .. }
             | Self::Qualify(source) => match source.reason() {
                 Some(reason) if reason.starts_with(EXCLUDED) => {
-                    return Some(format!("{reason}; name their platform with --platform"));
+                    return Some(format!(
+                        "{reason}; if they are for another platform, name it with --platform; if \
+                         they import \"C\", CGO_ENABLED=1 builds them (docs/guide/cgo.md)"
+                    ));
                 }
                 reason => reason,
             },

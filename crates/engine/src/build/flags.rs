@@ -113,10 +113,7 @@ impl Expander {
             let work = blocking(move || GitInfo::read(&dir, &environment, parts, &cancel));
             let info = work.await.map_err(|_| BuildFailure::Cancelled)?;
             for notice in &info.notices {
-                observer.emit(Event::Notice {
-                    text: notice.to_string(),
-                    hint: notice.hint().map(str::to_owned),
-                });
+                observer.emit(Event::Notice { text: notice.to_string(), hint: notice.hint() });
             }
             Ok(Arc::new(info))
         });

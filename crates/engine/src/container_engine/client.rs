@@ -49,6 +49,10 @@ impl Engine {
                     if let Address::Ssh(host) = endpoint.address() {
                         ssh = Some(host.check(kind));
                     }
+                    // The reason may end in the path, which the endpoint has.
+                    let path = endpoint.path().map(|path| format!(": {}", path.display()));
+                    let reason =
+                        path.and_then(|path| reason.strip_suffix(&path)).unwrap_or(&reason);
                     tried.push(format!("{endpoint}: {reason}"));
                 }
             }

@@ -11,7 +11,7 @@ use crate::blobs::SendError;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DaemonError {
     /// No engine answers.
-    #[error("no engine answers: tried {}", tried.join(", "))]
+    #[error("no engine answers: tried{}", listed(tried))]
     NoContainerEngine {
         /// Where it was tried, and what came of it.
         tried: Vec<String>,
@@ -33,7 +33,7 @@ pub enum DaemonError {
         reason: &'static str,
     },
     /// There is no such context.
-    #[error("there is no Docker context {name}: there are {}", known.join(", "))]
+    #[error("there is no Docker context {name} (known: {})", known.join(", "))]
     Context {
         /// Its name.
         name: String,
@@ -116,6 +116,14 @@ impl DaemonError {
             }
             Self::Address { .. } | Self::Version { .. } | Self::Api { .. } => None,
         }
+    }
+}
+
+/// One place behind the others, or each in a line of its own.
+fn listed(tried: &[String]) -> String {
+    match tried {
+        [one] => format!(" {one}"),
+        tried => tried.iter().map(|place| format!("\n  {place}")).collect(),
     }
 }
 

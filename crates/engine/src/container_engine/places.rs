@@ -211,7 +211,7 @@ mod tests {
 
         places.docker_context = Some("nowhere".to_owned());
         let error = places.endpoints(EngineKind::Docker).unwrap_err().to_string();
-        assert_eq!(error, "there is no Docker context nowhere: there are away, default");
+        assert_eq!(error, "there is no Docker context nowhere (known: away, default)");
         places.docker_context = Some("default".to_owned());
         assert_eq!(shown(&places, EngineKind::Docker), usual);
 

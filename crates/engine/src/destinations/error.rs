@@ -11,7 +11,7 @@ use store::StoreError;
 use crate::blobs::{BlobError, SendError};
 use crate::container_engine::DaemonError;
 use crate::containerd::NodeError;
-use crate::hints;
+use crate::hints::{self, Asked};
 use crate::image::ImageName;
 use crate::signer::SignerError;
 
@@ -96,10 +96,10 @@ impl DestinationError {
     /// What a user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Registry { source, .. } => Some(hints::registry(source, false)),
+            Self::Registry { source, .. } => Some(hints::registry(source, Asked::Destination)),
             Self::Sbom(source) => Some(format!(
                 "{}; or COSIGN_REPOSITORY, if SBOMs are to go elsewhere; --sbom-attach=none publishes none",
-                hints::registry(source, false)
+                hints::registry(source, Asked::Destination)
             )),
             Self::Referrer(source) => {
                 let what = match **source {
@@ -109,7 +109,7 @@ impl DestinationError {
                     RegistryError::Overwritten { .. } => {
                         "try again when others have done".to_owned()
                     }
-                    _ => hints::registry(source, false),
+                    _ => hints::registry(source, Asked::Destination),
                 };
                 Some(format!(
                     "{what}; --sbom-attach=tag attaches SBOMs as ko 0.19 does, --sbom-attach=none attaches none"
@@ -120,7 +120,7 @@ impl DestinationError {
                     "delete the tag, if it is of no use, or sign with --sign-format=legacy"
                         .to_owned()
                 }
-                _ => format!("{}; no tag has moved", hints::registry(source, false)),
+                _ => format!("{}; no tag has moved", hints::registry(source, Asked::Destination)),
             }),
             Self::Signer(source) => {
                 Some(source.hint().unwrap_or_else(|| "no tag has moved".to_owned()))

@@ -48,10 +48,41 @@ pub(super) fn write_archive(
     Ok(output.commit().map_err(failed)?)
 }
 
+/// Finds out whether files can be written in a directory, which may not be there yet and
+/// then is not there afterwards either.
+pub(super) fn check_dir(dir: &Path) -> io::Result<()> {
+    if dir.metadata().is_ok_and(|found| !found.is_dir()) {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
+    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+    let checked = fs::create_dir_all(dir).and_then(|()| fsutil::check_dir(dir));
+    // What another run has put something into meanwhile stays.
+    missing.iter().for_each(|dir| drop(fs::remove_dir(dir)));
+    checked
+}
+
 pub(super) fn at(
     action: &'static str,
     path: &Path,
 ) -> impl FnOnce(io::Error) -> DestinationError + use<> {
     let at = BlobError::at(action, path);
     move |source| DestinationError::Blob(at(source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_leaves_no_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        check_dir(&dir.path().join("a/b")).unwrap();
+        assert!(!dir.path().join("a").exists());
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(check_dir(&dir.path().join("file/b")).is_err());
+        fs::create_dir(dir.path().join("c")).unwrap();
+        check_dir(&dir.path().join("c")).unwrap();
+        assert!(dir.path().join("c").is_dir());
+    }
 }

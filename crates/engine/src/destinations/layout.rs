@@ -13,7 +13,7 @@ use oci::{Descriptor, Index, MediaType, json};
 use once::blocking;
 use store::Store;
 
-use super::files::{at, put, replace};
+use super::files::{at, check_dir, put, replace};
 use super::options::Layout;
 use super::{Destination, DestinationError, DestinationParts, Publishing};
 use crate::archive::oci::{LAYOUT, REF_NAME};
@@ -68,6 +68,16 @@ impl Destination for LayoutDestination {
     /// The index lists images in the order in which they were asked for.
     fn in_order(&self) -> bool {
         true
+    }
+
+    fn ready(&self) -> Publishing<'_> {
+        let (dir, shown) = (self.dir.clone(), self.layout.path.clone());
+        let action = match self.layout.named {
+            true => "KO_DOCKER_REPO: writing to",
+            false => "--oci-layout-path: writing to",
+        };
+        let check = move || check_dir(&dir).map_err(at(action, &shown));
+        async move { blocking(check).await }.boxed()
     }
 
     fn upload<'a>(&'a self, name: &'a ImageName, artifact: &'a Artifact) -> Publishing<'a> {

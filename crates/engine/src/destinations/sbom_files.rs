@@ -16,7 +16,7 @@ use crate::image::sbom::{SbomOptions, Subject};
 #[non_exhaustive]
 pub enum SbomFileError {
     /// The directory cannot be made or written to.
-    #[error("writing SBOMs to {dir}", dir = dir.display())]
+    #[error("--sbom-dir: writing to {dir}", dir = dir.display())]
     Dir {
         /// The directory, as the user named it.
         dir: PathBuf,

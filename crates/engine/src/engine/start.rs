@@ -120,6 +120,8 @@ impl Engine {
             options.engines.clone(),
             options.platforms.clone(),
             options.locked,
+            options.bases_named_by,
+            observer.clone(),
         ));
         let blobs = Blobs::new(store.clone(), clients.bases.clone());
         let naming = Naming::new(&options.destination, &options.build.builds);

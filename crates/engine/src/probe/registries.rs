@@ -13,7 +13,7 @@ use registry::{
 
 use crate::bases::{BaseReference, lacking};
 use crate::destinations::DestinationOptions;
-use crate::hints;
+use crate::hints::{self, Asked};
 use crate::options::Network;
 use crate::static_base;
 
@@ -42,6 +42,7 @@ pub struct RegistryProblem {
 
 impl RegistryProblem {
     fn new(error: &RegistryError, base: bool) -> Self {
+        let asked = if base { Asked::Base(None) } else { Asked::Destination };
         let mut text = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
@@ -51,7 +52,7 @@ impl RegistryProblem {
         }
         Self {
             error: text,
-            hint: keychain_hint(error).unwrap_or_else(|| hints::registry(error, base)),
+            hint: keychain_hint(error).unwrap_or_else(|| hints::registry(error, asked)),
             is_missing: error.is_unknown_repository() || error.is_not_found(),
             is_refused: error.is_unauthorized() || error.is_forbidden(),
         }

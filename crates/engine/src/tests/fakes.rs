@@ -1,7 +1,7 @@
 //! A builder and a destination without `go`, network or files, which do what a
 //! test wants and note what they are asked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -195,6 +195,7 @@ impl Builder for FakeBuilder {
                         target: target(),
                         status: "exit status 1".to_owned(),
                         output: "it does not compile".to_owned(),
+                        vcs: None,
                     }));
                     let (platform, source) = (Box::default(), Arc::new(failure));
                     let failed = BuildFailure::Go { platform, source };
@@ -370,6 +371,8 @@ impl FakeRun {
             EnginePlaces::default(),
             platforms,
             LockedBases::default(),
+            BTreeMap::new(),
+            Observer::new(|_| {}),
         );
         let events = log.clone();
         let observer = Observer::new(move |event| match event {

@@ -36,7 +36,7 @@ use crate::bases::BaseReference;
 use crate::build::NotAllowed;
 use crate::engine::Engine;
 use crate::execute::Published;
-use crate::hints;
+use crate::hints::{self, Asked};
 use crate::image::BASE_DIGEST;
 use crate::image::sbom::{SbomAttach, SbomFormat, SbomOptions, Subject};
 use crate::options::Network;
@@ -194,7 +194,7 @@ impl VerifyError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Registry(source) => return Some(hints::registry(source, false)),
+            Self::Registry(source) => return Some(hints::registry(source, Asked::Image)),
             Self::NotAllowed(_) => {
                 "a setting that is right for you here, you can set in your own environment"
             }

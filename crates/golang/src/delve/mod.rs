@@ -205,13 +205,13 @@ impl DelveError {
 
     /// What a user can do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
         let Self::Get { output, .. } = self else {
             let Self::Build(error) = self else { return None };
             return error.hint();
         };
         let says = |words: &[&str]| words.iter().any(|word| output.contains(word));
-        Some(if says(&["module lookup disabled"]) {
+        let hint = if says(&["module lookup disabled"]) {
             "Delve is built from its module, and GOPROXY forbids to get it: allow a proxy once, \
              until it is in the cache"
         } else if says(&["requires go >="]) {
@@ -230,7 +230,8 @@ impl DelveError {
         } else {
             "Delve is built from its module, which go gets from GOPROXY: check that it can be \
              reached"
-        })
+        };
+        Some(hint.to_owned())
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::NAME;
+use super::functions::BUILTINS;
+use super::{NAME, naming};
 
 /// How many characters of an element errors show.
 const SHOWN: usize = 200;
@@ -98,7 +99,9 @@ pub enum TemplateError {
         /// Where.
         place: TemplatePosition,
         /// The key.
-        key: String,
+        key: Box<str>,
+        /// What is there, and was probably meant.
+        meant: Option<Box<str>>,
     },
     /// Something that cannot be done with the values that there are.
     #[error("{}: {message} (in {:?})", place.executing(), place.shown())]
@@ -122,6 +125,33 @@ pub enum TemplateError {
     },
 }
 
+/// How alike two words must be for one to be taken for the other.
+const ALIKE: f64 = 0.6;
+
+/// The word that is most like another, if one is.
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let alike = |known: &str| {
+        strsim::normalized_damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase())
+    };
+    let rated = known.map(|known| (alike(known), known));
+    let nearest = rated.max_by(|one, other| one.0.total_cmp(&other.0));
+    nearest.filter(|(alike, _)| *alike >= ALIKE).map(|(_, known)| known)
+}
+
+/// What was meant by a function that there is not, if that is what is wrong.
+fn unknown_function(message: &str) -> Option<String> {
+    let name = message.strip_prefix("function \"")?.strip_suffix("\" not defined")?;
+    if naming::FUNCTIONS.contains(&name) {
+        return Some(format!("{name} is a function for names and tags alone"));
+    }
+    let known = BUILTINS.iter().chain(&naming::FUNCTIONS).copied();
+    let known = nearest(name, known);
+    Some(known.map_or_else(
+        || "docs/reference/templates.md lists the functions".to_owned(),
+        |known| format!("did you mean {known}?"),
+    ))
+}
+
 impl TemplateError {
     /// What a user can do about it.
     #[must_use]
@@ -131,12 +161,14 @@ impl TemplateError {
                 "the environment variable {name} is not set: set it, or write \
                  {{{{ index .Env {name:?} }}}} to have nothing in its place"
             )),
+            Self::MissingKey { meant: Some(meant), .. } => Some(format!("did you mean {meant}?")),
             Self::MissingKey { .. } => Some(
-                "there are .Date, .Timestamp, .Env, .GoEnv, and of .Git: Branch, Tag, \
-                 ShortCommit, FullCommit, CommitDate, CommitTimestamp, IsDirty, IsClean, \
-                 TreeState; in names and tags more (docs/reference/naming.md)"
+                "templates know .Date, .Timestamp, .Env.NAME, .GoEnv.NAME, and .Git with Branch, \
+                 Tag, ShortCommit, FullCommit, CommitDate, CommitTimestamp, IsDirty, IsClean and \
+                 TreeState; those of names and tags know more (docs/reference/naming.md)"
                     .to_owned(),
             ),
+            Self::Syntax { message, .. } => unknown_function(message),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gotmpl::{FuncMap, TemplateError as EngineError, Value, html_escape, js_escape, url_encode};
 
 use super::data::{Map, TemplateData, zero};
-use super::error::{TemplateError, TemplatePosition};
+use super::error::{TemplateError, TemplatePosition, nearest};
 use super::{LIMIT, STEPS, Template, naming};
 
 /// Marks a step. No template can name it, nor those below.
@@ -100,7 +100,7 @@ impl State {
     /// The value at the end of a chain of keys.
     fn field(&self, site: usize, base: &Value, names: &[Value]) -> Result {
         let mut value = base.clone();
-        for name in names {
+        for (depth, name) in names.iter().enumerate() {
             let Value::String(name) = name else { continue };
             let next = match &value {
                 Value::Map(map) => map.get(name).cloned(),
@@ -113,9 +113,15 @@ impl State {
                     let name = name.to_string();
                     return self.fail(TemplateError::MissingVariable { place: place(), name });
                 }
-                (None, Value::Map(_)) => {
-                    let key = name.to_string();
-                    return self.fail(TemplateError::MissingKey { place: place(), key });
+                (None, Value::Map(map)) => {
+                    let key = Box::from(&**name);
+                    let before = names[..depth].iter().map(ToString::to_string);
+                    let known = map.keys().map(|known| &**known);
+                    let meant = nearest(&key, known).map(|known| {
+                        let names = before.chain([known.to_owned()]);
+                        format!(".{}", names.collect::<Vec<_>>().join(".")).into()
+                    });
+                    return self.fail(TemplateError::MissingKey { place: place(), key, meant });
                 }
                 (None, Value::Nil) => {
                     let message = format!("nil data; no entry for key {:?}", &**name);

@@ -96,9 +96,26 @@ fn a_missing_variable_has_a_hint() {
     }
     for template in ["{{.GoEnv.NOPE}}", "{{.Git.NOPE}}", "{{.NOPE}}"] {
         let error = error(template);
-        assert!(matches!(&error, TemplateError::MissingKey { key, .. } if key == "NOPE"));
-        assert!(error.hint().unwrap().starts_with("there are .Date, "), "{:?}", error.hint());
+        assert!(matches!(&error, TemplateError::MissingKey { key, .. } if &**key == "NOPE"));
+        assert!(error.hint().unwrap().starts_with("templates know .Date, "), "{:?}", error.hint());
     }
+    for (template, want) in [
+        ("{{.Git.Tagg}}", "did you mean .Git.Tag?"),
+        ("{{.Dat}}", "did you mean .Date?"),
+        ("{{with .Git}}{{.branch}}{{end}}", "did you mean .Branch?"),
+    ] {
+        assert_eq!(error(template).hint().as_deref(), Some(want), "{template}");
+    }
+    for (template, want) in [
+        ("{{sluug .Git.Branch}}", "did you mean slug?"),
+        ("{{prinf 1}}", "did you mean printf?"),
+        ("{{toUpper .Date}}", "docs/reference/templates.md lists the functions"),
+    ] {
+        let error = Template::parse_naming(template).unwrap_err();
+        assert_eq!(error.hint().as_deref(), Some(want), "{template}");
+    }
+    let error = Template::parse("{{slug .Git.Branch}}").unwrap_err();
+    assert_eq!(error.hint().as_deref(), Some("slug is a function for names and tags alone"));
 }
 
 #[test]

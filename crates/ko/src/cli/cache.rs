@@ -18,20 +18,20 @@ pub(crate) struct CacheArgs {
 /// The commands of `ko cache`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// Write the records and layers that an unchanged checkout needs to a file.
+    /// Write the records and layers that an unchanged checkout needs to a file
     ///
     /// The file is a tar with all records and the layers of the last builds. With
     /// - it goes to stdout.
     #[command(verbatim_doc_comment)]
     Export(FileArg),
-    /// Import a file that ko cache export wrote.
+    /// Import a file that ko cache export wrote
     ///
     /// The file is checked, and refused as a whole if it is not a complete
     /// export. Its records are trusted: the maker of the file decides what is in
     /// images. Existing entries are not replaced. With - it comes from stdin.
     #[command(verbatim_doc_comment)]
     Import(FileArg),
-    /// Remove the least recently used entries.
+    /// Remove the least recently used entries
     ///
     /// Without flags, only leftovers of killed runs are removed. Runs keep the
     /// cache below KOCACHE_MAX_SIZE (default 10GiB) by themselves, and remove
@@ -39,7 +39,7 @@ pub(crate) enum CacheCommand {
     /// file:///srv/cache, it removes what was written longest ago.
     #[command(verbatim_doc_comment)]
     Prune(PruneArgs),
-    /// Run a command of go with what other machines have compiled for it.
+    /// Run a command of go with what other machines have compiled for it
     ///
     /// Fetches what the last run of the same command used from the shared caches into
     /// Go's own cache, and afterwards writes what this run used to those of
@@ -47,10 +47,10 @@ pub(crate) enum CacheCommand {
     /// library.
     #[command(verbatim_doc_comment, name = "serve-go")]
     ServeGo(ServeGoArgs),
-    /// Print the directory of the cache, or the URL of a shared one, and what it contains.
+    /// Print the directory of the cache, or the URL of a shared one, and what it contains
     #[command(verbatim_doc_comment)]
     Show(ShowArgs),
-    /// Check every entry, and remove damaged ones.
+    /// Check every entry, and remove damaged ones
     #[command(verbatim_doc_comment)]
     Verify,
 }

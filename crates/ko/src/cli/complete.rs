@@ -12,6 +12,10 @@ use super::typed::{Typed, flags_of};
 use super::values::values;
 use crate::programs;
 
+/// The commands whose descriptions end in a full stop, since ko's do: shells show them, and
+/// help does not.
+const SENTENCES: [&str; 7] = ["apply", "build", "create", "delete", "resolve", "run", "version"];
+
 /// Flags that name directories.
 const DIRECTORIES: [&str; 2] = ["oci-layout-path", "sbom-dir"];
 
@@ -264,7 +268,11 @@ impl Typed<'_> {
         }
         subcommands.sort_by_key(|sub| sub.get_name());
         let fits = subcommands.iter().filter(|sub| sub.get_name().starts_with(typed));
-        let meaning = |sub: &Command| sub.get_about().map(ToString::to_string).unwrap_or_default();
+        let meaning = |sub: &Command| {
+            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+            let stop = if SENTENCES.contains(&sub.get_name()) { "." } else { "" };
+            about + stop
+        };
         let mut candidates: Vec<(String, String)> =
             fits.map(|sub| (sub.get_name().to_owned(), meaning(sub))).collect();
         if self.is_help && std::ptr::eq(self.command, self.root) {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::parsed::{List, Output, Sbom, integer, list, output, progress, sbom, tags, written};
 use super::pflag::boolean;
-use super::quantity::duration;
+use super::quantity::timeout;
 use crate::progress::Progress;
 
 /// Not a doc comment, whose brackets would be links.
@@ -269,7 +269,7 @@ pub(crate) struct ImageArgs {
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "")]
     pub(crate) sbom_dir: OsString,
     /// Fail if the run has no results after this long, such as 90s or 10m.
-    #[arg(verbatim_doc_comment, long, value_name = "duration", value_parser = duration)]
+    #[arg(verbatim_doc_comment, long, value_name = "duration", value_parser = timeout)]
     pub(crate) timeout: Option<Duration>,
     /// Write an HTML page about how long each stage took to this file, and its data next to it, as JSON.
     #[arg(verbatim_doc_comment, long, value_name = "string", default_value = "", value_parser = written())]

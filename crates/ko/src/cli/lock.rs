@@ -22,7 +22,7 @@ pub(crate) struct BaseArgs {
 /// The commands of `ko base`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BaseCommand {
-    /// Bring bases and their layers into the cache.
+    /// Bring bases and their layers into the cache
     ///
     /// Without references, brings those of the configuration, as ko.lock has them.
     /// After that, --offline can build, and ko cache export carries them to another

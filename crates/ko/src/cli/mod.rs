@@ -16,6 +16,7 @@ mod manual;
 mod parsed;
 mod pflag;
 mod quantity;
+mod retyped;
 mod script;
 mod sections;
 mod topics;
@@ -47,10 +48,12 @@ pub(crate) use self::parsed::{Output, elements, split_tags};
 use self::pflag::GLOBAL;
 pub(crate) use self::pflag::boolean;
 pub(crate) use self::quantity::{duration, readable, size};
+pub(crate) use self::retyped::{boolean as boolean_apart, flag_of};
 pub(crate) use self::script::{CompletionArgs, script};
 pub(crate) use self::values::values;
 pub(crate) use self::verify::VerifyArgs;
 use crate::error::{CommandError, Kind, Result};
+use crate::nearest::nearest;
 
 /// The version that `ko version` prints.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -109,7 +112,7 @@ pub(crate) fn strict_exit_codes(word: &OsStr) -> Option<bool> {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Apply the input files with image references resolved to built/pushed image digests.
+    /// Apply the input files with image references resolved to built/pushed image digests
     ///
     /// Arguments after -- go to kubectl apply.
     #[command(verbatim_doc_comment)]
@@ -117,15 +120,15 @@ pub(crate) enum Command {
     /// Log in or access credentials
     #[command(hide = true)]
     Auth(AuthArgs),
-    /// Bring base images into the cache.
+    /// Bring base images into the cache
     Base(BaseArgs),
-    /// Build and publish container images from the given importpaths.
+    /// Build and publish container images from the given importpaths
     ///
     /// Prints the reference of each image on stdout, in the order of the
     /// importpaths. Without any, the program in the working directory is built.
     #[command(visible_alias = "publish", verbatim_doc_comment)]
     Build(Box<Watched<BuildArgs>>),
-    /// Show, prune, check, export and import the cache.
+    /// Show, prune, check, export and import the cache
     ///
     /// The cache is in KOCACHE, or else in the user's cache directory. It may be
     /// deleted at any time: that only makes builds slower.
@@ -135,21 +138,21 @@ pub(crate) enum Command {
     ///
     /// Without a shell, the script is for bash: source <(ko completion)
     Completion(CompletionArgs),
-    /// Print the settings in force, and where each comes from.
+    /// Print the settings in force, and where each comes from
     ///
     /// Combines .ko.yaml, the environment and the given flags, and prints the
     /// result on stdout, as YAML with the origin of each value in a comment.
     #[command(verbatim_doc_comment)]
     Config(ConfigArgs),
-    /// Create the input files with image references resolved to built/pushed image digests.
+    /// Create the input files with image references resolved to built/pushed image digests
     ///
     /// Arguments after -- go to kubectl create.
     #[command(verbatim_doc_comment)]
     Create(Box<ApplyArgs>),
-    /// See "kubectl help delete" for detailed usage.
+    /// See "kubectl help delete" for detailed usage
     #[command(verbatim_doc_comment)]
     Delete(DeleteArgs),
-    /// Check what builds depend on, and say how to fix what is wrong.
+    /// Check what builds depend on, and say how to fix what is wrong
     ///
     /// Looks at go, git, kubectl, container engines, registries and who may push
     /// to them, the cache, the configuration, the clock and disks. Nothing is
@@ -164,14 +167,14 @@ pub(crate) enum Command {
         )]
         words: Vec<String>,
     },
-    /// Write a .ko.yaml for the programs here, based on the files of other tools.
+    /// Write a .ko.yaml for the programs here, based on the files of other tools
     ///
     /// Reads the main packages below the working directory, .goreleaser.yaml,
     /// skaffold.yaml and Dockerfiles. What cannot be taken over is listed on stderr,
     /// with the reason.
     #[command(verbatim_doc_comment)]
     Init(InitArgs),
-    /// Write the current digests of base images to ko.lock, which later builds use.
+    /// Write the current digests of base images to ko.lock, which later builds use
     ///
     /// The file has the digests that the tags of all configured bases point at, the
     /// release of Go and the version of Delve. It is beside .ko.yaml.
@@ -182,19 +185,19 @@ pub(crate) enum Command {
         after_help = "Examples:\n  $ ko login reg.example.com -u AzureDiamond --password-stdin <password.txt"
     )]
     Login(LoginArgs),
-    /// Print the input files with image references resolved to built/pushed image digests.
+    /// Print the input files with image references resolved to built/pushed image digests
     ///
     /// Prints the files unchanged except for the references, with a --- between
     /// them. Builds nothing if any reference of any file is wrong.
     #[command(verbatim_doc_comment)]
     Resolve(Box<Watched<ResolveArgs>>),
-    /// A variant of `kubectl run` that containerizes IMPORTPATH first.
+    /// A variant of `kubectl run` that containerizes IMPORTPATH first
     ///
     /// Arguments after -- go to kubectl run; a second -- separates its flags from
     /// the program's.
     #[command(verbatim_doc_comment)]
     Run(Box<BuildArgs>),
-    /// Verify that an image is what its source gives, by building it again.
+    /// Verify that an image is what its source gives, by building it again
     ///
     /// Prints "verified" if the source was named (--source, or --source-uri with
     /// --commit), and what was proven and what was trusted. If it was not named, the
@@ -202,7 +205,7 @@ pub(crate) enum Command {
     /// is 11. Repeat the flags of ko build that the image was built with.
     #[command(verbatim_doc_comment)]
     Verify(Box<VerifyArgs>),
-    /// Print ko version.
+    /// Print ko version
     #[command(verbatim_doc_comment)]
     Version {
         #[arg(hide = true, help = "Ignored, as ko ignores them")]
@@ -235,6 +238,14 @@ pub(crate) fn help(words: &[String]) -> (String, bool) {
         Some(topic) => (topic.text(), true),
         None => (help, known),
     }
+}
+
+/// The command or topic that was meant by a word that is none.
+pub(crate) fn meant_by_help(word: &str) -> Option<String> {
+    let command = command();
+    let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
+    let topics = topics::TOPICS.iter().map(|topic| topic.name);
+    nearest(word, visible.map(clap::Command::get_name).chain(topics)).map(str::to_owned)
 }
 
 fn of_command(words: &[String]) -> (String, bool) {

@@ -29,7 +29,21 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 
 const NO_SIZE: &str = "want a size such as 500MB or 2GiB";
 
-/// A time span: `90m`, `12h`, `30d`, `1w12h`.
+/// How long a run may take, of which nothing is no time at all.
+///
+/// # Errors
+/// The text is something else.
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
+    match duration(text) {
+        Ok(Duration::ZERO) => {
+            Err("must be longer than 0; without the flag, there is no limit".to_owned())
+        }
+        Ok(duration) => Ok(duration),
+        Err(_) => Err("want a duration such as 90s or 10m".to_owned()),
+    }
+}
+
+/// A time span: `500ms`, `90m`, `12h`, `30d`, `1w12h`.
 ///
 /// # Errors
 /// The text is something else.
@@ -42,21 +56,25 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     loop {
         let digits = rest.find(|char: char| char.is_ascii_alphabetic()).ok_or(NO_DURATION)?;
         let (number, unit) = rest.split_at(digits);
-        let factor = match unit.chars().next() {
-            Some('s') => 1.0,
-            Some('m') => 60.0,
-            Some('h') => 3600.0,
-            Some('d') => 24.0 * 3600.0,
-            Some('w') => 7.0 * 24.0 * 3600.0,
-            _ => return Err(NO_DURATION.to_owned()),
-        };
+        let unit_of = |(name, factor)| Some((unit.strip_prefix(name)?, factor));
+        let (after, factor) = UNITS.into_iter().find_map(unit_of).ok_or(NO_DURATION)?;
         seconds += decimal(number).ok_or(NO_DURATION)? * factor;
-        rest = &unit[1..];
+        rest = after;
         if rest.is_empty() {
             return Duration::try_from_secs_f64(seconds).map_err(|_| NO_DURATION.to_owned());
         }
     }
 }
+
+/// The units of time, in seconds. One that another begins with comes after that.
+const UNITS: [(&str, f64); 6] = [
+    ("ms", 1e-3),
+    ("s", 1.0),
+    ("m", 60.0),
+    ("h", 3600.0),
+    ("d", 24.0 * 3600.0),
+    ("w", 7.0 * 24.0 * 3600.0),
+];
 
 const NO_DURATION: &str = "want a duration such as 12h or 30d";
 
@@ -126,6 +144,21 @@ mod tests {
         ] {
             let want = want.map(Duration::from_secs);
             assert_eq!(duration(text).ok(), want, "{text:?}");
+        }
+        assert_eq!(duration("1m500ms"), Ok(Duration::from_millis(60_500)));
+    }
+
+    #[test]
+    fn a_timeout_is_some_time() {
+        assert_eq!(timeout("500ms"), Ok(Duration::from_millis(500)));
+        for (text, want) in [
+            ("0", "longer than 0"),
+            ("0s", "longer than 0"),
+            ("5", "such as 90s or 10m"),
+            ("-1s", "such as 90s or 10m"),
+        ] {
+            let error = timeout(text).unwrap_err();
+            assert!(error.contains(want), "{text}: {error}");
         }
     }
 

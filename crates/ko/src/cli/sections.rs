@@ -101,6 +101,12 @@ const COMMANDS: [(&str, &[&str]); 4] = [
     ("About ko", &["completion", "help", "version"]),
 ];
 
+/// `--output` where stdout is not ko's, unless nothing is done.
+const PLAN: &str = "With --dry-run, how to print the plan: text or json.";
+
+/// `--output` of a question.
+const ANSWER: &str = "How to print the answer: text or json.";
+
 /// Gives the flags of a command their headings.
 pub(super) fn flags(command: Command) -> Command {
     let name = command.get_name().to_owned();
@@ -113,10 +119,16 @@ pub(super) fn flags(command: Command) -> Command {
     }
     command
         .after_help(format!("`ko {name} --help` shows all flags, and examples."))
-        .mut_args(|arg| if arg.is_positional() { arg } else { flag(arg) })
+        .mut_args(|arg| if arg.is_positional() { arg } else { flag(&name, arg) })
 }
 
-fn flag(arg: Arg) -> Arg {
+fn flag(command: &str, arg: Arg) -> Arg {
+    let arg = match (command, arg.get_long()) {
+        ("build", _) => arg,
+        ("verify", Some("output")) => arg.help(ANSWER),
+        (_, Some("output")) => arg.help(PLAN),
+        _ => arg,
+    };
     if arg.get_help_heading().is_some() {
         return arg;
     }

@@ -12,6 +12,8 @@ pub(super) struct Typed<'a> {
     pub(super) flags: Vec<&'a Arg>,
     /// Words that are neither flags nor commands.
     pub(super) positionals: usize,
+    /// How many words were read, without the one that was refused.
+    pub(super) read: usize,
     /// Whether `--` has ended the flags.
     pub(super) only_words: bool,
     /// The last flag, as pflag names it, if its value has not come.
@@ -30,6 +32,7 @@ impl<'a> Typed<'a> {
             is_help: false,
             flags: Vec::new(),
             positionals: 0,
+            read: 0,
             only_words: false,
             awaits_value: None,
             names_only,
@@ -43,6 +46,7 @@ impl<'a> Typed<'a> {
     pub(super) fn read(&mut self, words: &[String]) -> Result<(), String> {
         for word in words {
             if self.awaits_value.take().is_some() {
+                self.read += 1;
                 continue;
             }
             match word.strip_prefix('-') {
@@ -55,6 +59,7 @@ impl<'a> Typed<'a> {
                 }
                 _ => self.word(word),
             }
+            self.read += 1;
         }
         Ok(())
     }

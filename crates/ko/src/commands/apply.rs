@@ -11,10 +11,10 @@ use engine::{Engine, Options, Places, Plan};
 
 use super::watch::{self, Made, Rounds};
 use super::{dry_run, kubectl, resolve, session};
-use crate::cli::{ApplyArgs, WatchArgs, Watched};
+use crate::cli::{self, ApplyArgs, WatchArgs, Watched};
 use crate::environment::Process;
 use crate::error::{CommandError, Kind, Result};
-use crate::{settings, signals};
+use crate::{settings, shell, signals};
 
 /// Empty documents that kubectl gets at once: without a first byte, some
 /// versions give up before the images are built.
@@ -29,7 +29,7 @@ pub(crate) fn apply(
     if !watch {
         return pipe(process, verbose, "apply", arguments);
     }
-    session::text_only(&arguments.image)?;
+    session::text_only(&arguments.image, "apply")?;
     watch::check_inputs(&arguments.files)?;
     let program = kubectl::find(process, "apply")?;
     let work = Apply { process, verbose, arguments, program };
@@ -42,7 +42,7 @@ pub(crate) fn create(process: &Process, verbose: bool, arguments: &ApplyArgs) ->
 
 /// Pipes into a kubectl that is there from the beginning.
 fn pipe(process: &Process, verbose: bool, verb: &str, arguments: &ApplyArgs) -> Result<()> {
-    session::text_only(&arguments.image)?;
+    session::text_only(&arguments.image, verb)?;
     dry_run::check(&arguments.image, &arguments.publish, Some(&arguments.files))?;
     let program = kubectl::find(process, verb)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
@@ -106,7 +106,7 @@ fn pipe(process: &Process, verbose: bool, verb: &str, arguments: &ApplyArgs) -> 
     }
     drop(stdin);
     let status = running.wait()?;
-    let checked = check(status, verb);
+    let checked = check(status, verb).map_err(|error| error.also(stray(process, arguments, verb)));
     match done {
         // What kubectl has made of all that it was given counts.
         Err(error) if has_all && matches!(error.kind(), Kind::Interrupted(_)) => {
@@ -120,6 +120,18 @@ fn command(program: &Path, verb: &str, arguments: &ApplyArgs, input: PipeReader)
     let mut command = Command::new(program);
     command.args([verb, "-f", "-"]).args(&arguments.positional).stdin(input);
     command
+}
+
+/// What was meant by words before `--`, which kubectl gets and does not take.
+fn stray(process: &Process, arguments: &ApplyArgs, verb: &str) -> Option<String> {
+    let typed = process.arguments();
+    let behind = typed.iter().position(|word| word == "--").map_or(0, |at| typed.len() - at - 1);
+    let before = arguments.positional.len().checked_sub(behind)?;
+    let word = arguments.positional[..before].first()?.to_string_lossy();
+    if let Some(flag) = cli::boolean_apart(typed) {
+        return Some(format!("did you mean {flag}?"));
+    }
+    Some(format!("files are named with -f, as in `ko {verb} -f {}`", shell::word(&word)))
 }
 
 fn check(status: ExitStatus, verb: &str) -> Result<()> {
@@ -174,7 +186,8 @@ impl Rounds for Apply<'_> {
             let _ = feed(Some(&Arc::new(stdin)), &output);
             running.wait()
         });
-        check(status.await?, "apply")?;
+        check(status.await?, "apply")
+            .map_err(|error| error.also(stray(self.process, self.arguments, "apply")))?;
         resolve::write(&self.arguments.files, &self.arguments.publish, &made.resolved).await
     }
 }

@@ -65,7 +65,11 @@ fn get(process: &Process, arguments: &GetArgs) -> Result<ExitCode> {
 }
 
 fn logout(process: &Process, arguments: &LogoutArgs) -> Result<()> {
-    let registry = registry(one(&arguments.positional, "ko auth logout registry.example.com")?)?;
+    let registry = registry(one(
+        &arguments.positional,
+        "the registry",
+        "ko auth logout registry.example.com",
+    )?)?;
     let store = store(process)?;
     wait(store.erase(&registry))?.map_err(|error| CommandError::of(&error))?;
     ui::log(&format!("logged out via {}", store.file().display()));
@@ -87,7 +91,11 @@ fn token(process: &Process, arguments: &TokenArgs) -> Result<()> {
         let parsed = text.parse::<Repository>();
         parsed.map_err(|error| CommandError::of(&error).of_kind(Kind::Usage))
     };
-    let wanted = repository(one(&arguments.positional, "ko auth token registry.example.com/app")?)?;
+    let wanted = repository(one(
+        &arguments.positional,
+        "the repository",
+        "ko auth token registry.example.com/app",
+    )?)?;
     let mounts = elements(&arguments.mount);
     let mounts = mounts.iter().map(|text| repository(text)).collect::<Result<Vec<_>>>()?;
     let access = if arguments.push { Access::Push } else { Access::Pull };

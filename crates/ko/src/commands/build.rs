@@ -74,13 +74,16 @@ impl Rounds for Build<'_> {
 
     async fn plan(&self, engine: &Engine) -> Result<Plan> {
         let plan = engine.plan(&self.words).await;
-        plan.map_err(|error| session::unpublished(&error, engine.work_dir(), &self.words))
+        plan.map_err(|error| {
+            session::unpublished(self.process, &error, engine.work_dir(), &self.words)
+        })
     }
 
     async fn make(&self, engine: &Engine) -> Result<Made> {
         let published = engine.build(&self.words).await;
-        let published = published
-            .map_err(|error| session::unpublished(&error, engine.work_dir(), &self.words))?;
+        let published = published.map_err(|error| {
+            session::unpublished(self.process, &error, engine.work_dir(), &self.words)
+        })?;
         let line = |published: &Published| format!("{}\n", published.reference);
         let output = published.iter().map(line).collect::<String>().into_bytes();
         Ok(Made { output, resolved: Resolved { replaced: Vec::new(), published } })

@@ -150,7 +150,7 @@ fn verify(cache: &Cache) -> Result<()> {
 }
 
 fn export(process: &Process, cache: &Cache, file: &FileArg) -> Result<()> {
-    let name = one(&file.positional, "ko cache export cache.tar")?;
+    let name = one(&file.positional, "the file", "ko cache export cache.tar")?;
     if name == STANDARD {
         let exported = cache.export(io::stdout().lock());
         return exported.map(drop).map_err(|error| match broken_pipe(&error) {
@@ -181,7 +181,7 @@ fn broken_pipe(error: &CacheError) -> Option<&io::Error> {
 }
 
 fn import(process: &Process, cache: &Cache, file: &FileArg) -> Result<()> {
-    let name = one(&file.positional, "ko cache import cache.tar")?;
+    let name = one(&file.positional, "the file", "ko cache import cache.tar")?;
     let importing = |error: CommandError| error.context(&format!("importing {name}"));
     let archive: Box<dyn Read> = if name == STANDARD {
         Box::new(io::stdin().lock())

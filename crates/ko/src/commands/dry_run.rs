@@ -10,6 +10,7 @@ use super::session;
 use crate::cli::{FileArgs, ImageArgs, Output, PublishArgs, VERSION};
 use crate::environment::Process;
 use crate::error::{CommandError, Kind, Result};
+use crate::shell::word;
 use crate::shown::shown;
 use crate::streams;
 
@@ -50,7 +51,7 @@ pub(super) fn programs(
     let (work_dir, environment) = (options.work_dir.clone(), options.environment.clone());
     session::run(who, options, image, &[], async |engine, reports| {
         let plan = engine.plan(words).await;
-        let plan = plan.map_err(|error| session::unpublished(&error, &work_dir, words))?;
+        let plan = plan.map_err(|error| session::unpublished(who.0, &error, &work_dir, words))?;
         reports.results();
         print(engine, &plan, &environment, image.output).await
     })
@@ -116,10 +117,10 @@ fn target_text(of: &str, target: &TargetForecast) -> String {
     let platform = format!("{of}{}", target.platform);
     let Some(reason) = &target.reason else { return format!("  {platform} is fresh\n") };
     if target.command.is_empty() {
-        return format!("  {platform} is packaged: {reason}\n");
+        return format!("  {platform} will be packaged: {reason}\n");
     }
     let mut text = format!(
-        "  {platform} is built: {reason}\n    cd {}\n    ",
+        "  {platform} will be built: {reason}\n    cd {}\n    ",
         word(&target.dir.to_string_lossy())
     );
     for (name, value) in &target.environment {
@@ -134,21 +135,14 @@ fn target_text(of: &str, target: &TargetForecast) -> String {
 /// What would be sent.
 fn sent(program: &ProgramForecast) -> String {
     match (program.is_there, program.digest) {
-        (Some(true), Some(digest)) => format!("nothing is sent: the image is there as {digest}"),
-        (_, Some(digest)) => {
-            format!("what the destination lacks of {digest} is sent")
+        (Some(true), Some(digest)) => {
+            format!("nothing will be sent: the image is there as {digest}")
         }
-        _ => "what the destination lacks is sent once it is built".to_owned(),
+        (_, Some(digest)) => {
+            format!("what the destination lacks of {digest} will be sent")
+        }
+        _ => "what the destination lacks will be sent once it is built".to_owned(),
     }
-}
-
-/// A word as a shell takes it.
-fn word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@+%".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn document(forecast: &Forecast) -> report::plan::Plan {
@@ -189,22 +183,5 @@ fn document(forecast: &Forecast) -> report::plan::Plan {
         version: report::plan::Plan::VERSION,
         ko: VERSION.to_owned(),
         programs: forecast.programs.iter().map(program).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::word;
-
-    #[test]
-    fn words_are_a_shell_s() {
-        for (text, want) in [
-            ("-trimpath", "-trimpath"),
-            ("all=-N -l", "'all=-N -l'"),
-            ("", "''"),
-            ("it's", r"'it'\''s'"),
-        ] {
-            assert_eq!(word(text), want);
-        }
     }
 }

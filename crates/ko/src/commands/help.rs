@@ -17,7 +17,13 @@ pub(crate) fn help(arguments: &[String]) -> Result<()> {
     if known {
         return ui::print(&text);
     }
-    ui::print_stderr(&format!("Unknown help topic [`{}`]\n{text}", arguments.join("` `")));
+    // As in ko, that is no failure.
+    let said = format!("Unknown help topic [`{}`]\n", arguments.join("` `"));
+    let meant = arguments.first().and_then(|word| cli::meant_by_help(word));
+    ui::print_stderr(&match meant {
+        Some(name) => format!("{said}hint: did you mean `ko help {name}`?\n"),
+        None => format!("{said}{text}"),
+    });
     Ok(())
 }
 

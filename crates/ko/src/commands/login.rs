@@ -10,7 +10,8 @@ use crate::error::{CommandError, Kind, Result};
 use crate::{network, prompt, ui};
 
 pub(crate) fn login(process: &Process, arguments: &LoginArgs) -> Result<()> {
-    let registry = registry(one(&arguments.positional, "ko login registry.example.com")?)?;
+    let registry =
+        registry(one(&arguments.positional, "the registry", "ko login registry.example.com")?)?;
     let name = match arguments.username.as_str() {
         "" if !arguments.password_stdin => prompt::ask(&format!("User name for {registry}: ")),
         name => Some(name.to_owned()),

@@ -42,13 +42,13 @@ use std::future::Future;
 
 use crate::error::{CommandError, Kind, Result};
 
-/// The one word that a command takes, as in the example.
-fn one<'a>(arguments: &'a [String], example: &str) -> Result<&'a str> {
+/// The one word that a command takes: what it names, and an example.
+fn one<'a>(arguments: &'a [String], what: &str, example: &str) -> Result<&'a str> {
     match arguments {
         [word] => Ok(word),
         arguments => {
             let message = format!("accepts 1 arg(s), received {}", arguments.len());
-            let hint = format!("one word is wanted, as in `{example}`");
+            let hint = format!("name {what}, as in `{example}`");
             Err(CommandError::new(message).hint(Some(hint)).of_kind(Kind::Usage))
         }
     }

@@ -19,7 +19,7 @@ pub(crate) fn resolve(
     arguments: &Watched<ResolveArgs>,
 ) -> Result<()> {
     let Watched { arguments, watch: WatchArgs { watch } } = arguments;
-    session::text_only(&arguments.image)?;
+    session::text_only(&arguments.image, "resolve")?;
     dry_run::check(&arguments.image, &arguments.publish, Some(&arguments.files))?;
     let work = Resolve { process, verbose, arguments };
     if *watch {

@@ -18,7 +18,7 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Re
             .hint(Some("name a program, as in `ko run ./cmd/app`".to_owned()))
             .of_kind(Kind::Usage));
     }
-    session::text_only(&arguments.image)?;
+    session::text_only(&arguments.image, "run")?;
     dry_run::check(&arguments.image, &arguments.publish, None)?;
     let options = settings::options(process, verbose, &arguments.publish, &arguments.image)?;
     let work_dir = options.work_dir.clone();
@@ -43,8 +43,9 @@ pub(crate) fn run(process: &Process, verbose: bool, arguments: &BuildArgs) -> Re
         &outputs,
         async |engine, reports| {
             let published = engine.build(&arguments.positional).await;
-            let published = published
-                .map_err(|error| session::unpublished(&error, &work_dir, &arguments.positional))?;
+            let published = published.map_err(|error| {
+                session::unpublished(process, &error, &work_dir, &arguments.positional)
+            })?;
             reports.published(&published, engine.counters());
             session::write_refs(&arguments.publish, &published).await?;
             Ok(published)

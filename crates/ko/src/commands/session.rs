@@ -10,7 +10,7 @@ use fsutil::Access;
 use tokio::runtime::Runtime;
 
 use super::lock;
-use crate::cli::{ImageArgs, Output, PublishArgs};
+use crate::cli::{self, ImageArgs, Output, PublishArgs};
 use crate::deadline::Deadline;
 use crate::environment::Process;
 use crate::error::{CommandError, Kind, Result};
@@ -25,11 +25,17 @@ pub(super) const GRACE: Duration = Duration::from_secs(15);
 
 /// An error of the engine about words of the command line.
 pub(super) fn unpublished(
+    process: &Process,
     error: &engine::Error,
     work_dir: &Path,
     words: &[String],
 ) -> CommandError {
-    publishing(error).also(programs::hint(work_dir, words, error))
+    let failure = publishing(error);
+    let is_apart = ["true", "false"].iter().any(|word| programs::is_unknown(error, word));
+    match cli::boolean_apart(process.arguments()).filter(|_| is_apart) {
+        Some(flag) => failure.hint(Some(format!("did you mean {flag}?"))),
+        None => failure.also(programs::hint(work_dir, words, error)),
+    }
 }
 
 /// An error of the engine, worded as in `ko build` and `ko run`.
@@ -105,7 +111,10 @@ pub(super) fn run<T>(
         let named = outputs.iter().map(PathBuf::from);
         let traced = trace.iter().map(|trace| trace.path().to_owned());
         for path in named.chain(reports.paths()).chain(traced) {
-            check(&path)?;
+            check(&path).map_err(|error| match cli::flag_of(process.arguments(), &path) {
+                Some(flag) => error.context(&flag),
+                None => error,
+            })?;
         }
         let begin =
             async { Engine::start(options, observer).await.map_err(|error| publishing(&error)) };
@@ -197,16 +206,22 @@ pub(super) fn run<T>(
     done
 }
 
-/// Refuses `--output` where stdout is YAML, or kubectl's.
-pub(super) fn text_only(arguments: &ImageArgs) -> Result<()> {
+/// Refuses `--output` where stdout is something else.
+pub(super) fn text_only(arguments: &ImageArgs, command: &str) -> Result<()> {
     let flag = match arguments.output {
         Output::Text => return Ok(()),
         _ if arguments.dry_run => return Ok(()),
         Output::Json => "--output=json",
         Output::Ndjson => "--output=ndjson",
     };
-    let message = format!("{flag} is for ko build: here stdout is what was asked for");
-    let hint = "--metadata-file writes the same to a file";
+    let stdout = match command {
+        "resolve" => "the manifests",
+        "run" => "the program's",
+        _ => "kubectl's",
+    };
+    let message = format!("{flag} cannot be used with ko {command}, whose stdout is {stdout}");
+    let hint =
+        "--metadata-file=FILE writes the same to a file; with --dry-run, the plan is printed";
     Err(CommandError::new(message).hint(Some(hint.to_owned())).of_kind(Kind::Usage))
 }
 

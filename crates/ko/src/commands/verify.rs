@@ -217,7 +217,8 @@ impl Work<'_> {
                     let hint = base.map(|(name, digest)| {
                         format!("the image says that its base is {name}@{digest}")
                     });
-                    return Err(session::unpublished(&error, engine.work_dir(), &[]).also(hint));
+                    return Err(session::unpublished(self.process, &error, engine.work_dir(), &[])
+                        .also(hint));
                 }
             };
             let compared = compare(&verifier, &specimen, &claims, (engine, &built)).await;

@@ -85,7 +85,9 @@ fn stat(path: &Path, work_dir: &Path) -> Result<std::fs::Metadata> {
     work_dir.join(path).metadata().map_err(|error| {
         let path = path.display();
         CommandError::new(format!("error looking for config file: stat {path}: {}", reason(&error)))
-            .hint(Some("KO_CONFIG_PATH names it".to_owned()))
+            .hint(Some(
+                "set KO_CONFIG_PATH to a file or directory that is there, or unset it".to_owned(),
+            ))
     })
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn tags(list: &List, key: &str) -> Result<Vec<TagSource>> {
                 // As ko says it of a flag.
                 let context =
                     if key.starts_with("--") { String::new() } else { format!("'{key}': ") };
-                let hint = habits::tag(&item.value);
+                let hint = habits::tag(&item.value, key);
                 item.origin.error(format!("{context}{}", message.message())).hint(hint)
             };
             TagSource::Tag(item.value.parse().map_err(wrong)?)
@@ -62,5 +62,5 @@ pub(crate) fn tags(list: &List, key: &str) -> Result<Vec<TagSource>> {
 
 fn template(text: &Located<String>, key: &str) -> Result<Template> {
     Template::parse_naming(&text.value)
-        .map_err(|error| text.origin.error(format!("'{key}': {error}")))
+        .map_err(|error| text.origin.error(format!("'{key}': {error}")).also(error.hint()))
 }

@@ -102,8 +102,9 @@ impl List {
             if let Some(template) = parsed.0.get(&item.value) {
                 return Ok(template.clone());
             }
-            let template = Template::parse(&item.value)
-                .map_err(|error| item.origin.error(format!("'{key}': {error}")))?;
+            let template = Template::parse(&item.value).map_err(|error| {
+                item.origin.error(format!("'{key}': {error}")).also(error.hint())
+            })?;
             parsed.0.insert(item.value.clone(), template.clone());
             Ok(template)
         };

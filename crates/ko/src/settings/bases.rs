@@ -11,6 +11,19 @@ use crate::error::Result;
 pub(crate) struct Bases {
     pub(crate) default_base: BaseReference,
     pub(crate) base_overrides: BTreeMap<String, BaseReference>,
+    /// What has named each, as it is written there.
+    pub(crate) named_by: BTreeMap<String, String>,
+}
+
+/// Says what has named a base, and how another is named if nothing has.
+fn named_by(key: &str, text: &Located<String>) -> String {
+    match &text.origin {
+        Origin::Default => {
+            "it is the default, and --base or defaultBaseImage in .ko.yaml name another".to_owned()
+        }
+        Origin::File(place) => format!("{key} names it ({place})"),
+        Origin::Flag(name) | Origin::Variable(name) => format!("{name} names it"),
+    }
 }
 
 /// Parses `typed`, which is `--base`, and the references of the configuration, which count
@@ -34,14 +47,20 @@ pub(crate) fn bases(config: &Config, typed: &str) -> Result<Bases> {
         let default_base = base("--base", &typed)?;
         let default = [("--base", &typed, &default_base)];
         check_circles(default.into_iter(), &default_base, &BTreeMap::new())?;
-        return Ok(Bases { default_base, base_overrides: BTreeMap::new() });
+        let named_by = BTreeMap::from([(typed.value.clone(), named_by("--base", &typed))]);
+        return Ok(Bases { default_base, base_overrides: BTreeMap::new(), named_by });
     }
     let default = ("defaultBaseImage", &config.default_base_image, &default_base);
     let overrides = base_overrides
         .iter()
         .map(|(path, base)| ("baseImageOverrides", &config.base_image_overrides[path], base));
     check_circles(overrides.chain([default]), &default_base, &base_overrides)?;
-    Ok(Bases { default_base, base_overrides })
+    let default = &config.default_base_image;
+    let named = config.base_image_overrides.values();
+    let named = named.map(|base| (base.value.clone(), named_by("baseImageOverrides", base)));
+    let default = (default.value.clone(), named_by("defaultBaseImage", default));
+    let named_by = named.chain([default]).collect();
+    Ok(Bases { default_base, base_overrides, named_by })
 }
 
 /// A program whose image is the base of others must not be built upon those itself. Each

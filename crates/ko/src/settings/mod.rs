@@ -119,6 +119,7 @@ fn read(
     options.container_engine_default = builder.container_engine_default;
     options.default_base = builder.default_base;
     options.base_overrides = builder.base_overrides;
+    options.bases_named_by = builder.bases_named_by;
     options.max_base_age = builder.max_base_age;
     let lock = builder.lock.unwrap_or_default();
     options.locked = LockedBases::new(lock.bases, image.lock.locked);
@@ -169,6 +170,7 @@ struct Builder {
     container_engine_default: bool,
     default_base: BaseReference,
     base_overrides: BTreeMap<String, BaseReference>,
+    bases_named_by: BTreeMap<String, String>,
     max_base_age: Option<Duration>,
     lock: Option<Lock>,
     compression: Compression,
@@ -189,7 +191,7 @@ fn builder(
     if let Some(warning) = config.warning() {
         ui::log_once(&warning);
     }
-    let Bases { default_base, base_overrides } = bases(&config, &arguments.base)?;
+    let Bases { default_base, base_overrides, named_by } = bases(&config, &arguments.base)?;
     let max_base_age = config.max_base_age()?;
     let lock = lock(&arguments.lock, &config, work_dir)?;
     let setting_up = "error setting up builder options";
@@ -216,6 +218,7 @@ fn builder(
         container_engine_default,
         default_base,
         base_overrides,
+        bases_named_by: named_by,
         max_base_age,
         lock,
         compression,

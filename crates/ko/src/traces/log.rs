@@ -260,7 +260,8 @@ impl io::Write for Lines {
 impl LogFile {
     fn begin(path: &Path) -> Result<Self> {
         let failed = |error: io::Error| {
-            CommandError::unwritable(path, &error).context(&format!("writing {}", path.display()))
+            CommandError::unwritable(path, &error)
+                .context(&format!("--log-file: writing {}", path.display()))
         };
         fsutil::check(path).map_err(failed)?;
         // It is there from the beginning, for those who follow it.

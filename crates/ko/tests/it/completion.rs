@@ -247,7 +247,7 @@ fn what_completion_cannot_do() {
         (
             &["completion", "tcsh"][..],
             "Error: unknown command \"tcsh\" for \"ko completion\"\n\
-             hint: there are bash, elvish, fish, powershell, zsh\n",
+             hint: the subcommands are bash, elvish, fish, powershell and zsh\n",
         ),
         (&["completion", "bash", "x"], "Error: unknown command \"x\" for \"ko completion bash\"\n"),
     ] {
@@ -263,6 +263,11 @@ fn an_unknown_topic_is_told_beside_the_help() {
     assert_eq!(output.stdout, "");
     assert!(output.stderr.starts_with("Unknown help topic [`nope`]\n"), "{}", output.stderr);
     assert!(output.stderr.contains("Kubernetes manifests:"), "{}", output.stderr);
+    for (word, want) in [("buid", "build"), ("freshnes", "freshness")] {
+        let output = sandbox.run(["help", word]).output().success();
+        let want = format!("Unknown help topic [`{word}`]\nhint: did you mean `ko help {want}`?\n");
+        assert_eq!((output.stdout.as_str(), output.stderr), ("", want));
+    }
 }
 
 #[test]

@@ -76,9 +76,9 @@ fn a_plan_is_read_by_people() {
     for wanted in [
         "example.com/app\n",
         &format!("  image {host}/out/app:v1\n  image {host}/out/app:v2\n"),
-        "  linux/amd64 is built: no earlier build is known\n",
+        "  linux/amd64 will be built: no earlier build is known\n",
         " GOOS=linux go build -trimpath -o app example.com/app\n",
-        "  what the destination lacks is sent once it is built\n",
+        "  what the destination lacks will be sent once it is built\n",
     ] {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }

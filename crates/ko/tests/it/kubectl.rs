@@ -108,6 +108,22 @@ fn kubectl_s_failure_is_ours() {
     assert_eq!(kubectl.read("argv"), "create -f -\n");
 }
 
+/// kubectl gets words that are no flags, and refuses them.
+#[test]
+fn files_without_a_flag_are_recognized() {
+    let fixture = fixture();
+    let kubectl = Kubectl::new(&fixture.sandbox, 1);
+    for (words, hint) in [
+        ("apply pod.yaml", "files are named with -f, as in `ko apply -f pod.yaml`"),
+        ("create pod.yaml -- -n dev", "files are named with -f, as in `ko create -f pod.yaml`"),
+        ("apply --recursive true", "did you mean --recursive=true?"),
+    ] {
+        let run = fixture.sandbox.run(words.split(' ')).env("PATH", kubectl.path());
+        let output = run.output().failure(1);
+        assert!(output.stderr.ends_with(&format!("\nhint: {hint}\n")), "{}", output.stderr);
+    }
+}
+
 #[test]
 fn a_failed_resolution_ends_kubectl_s_input() {
     let fixture = fixture();

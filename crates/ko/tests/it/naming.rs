@@ -26,8 +26,8 @@ fn tags_are_made_of_the_commit() {
     commit(&fixture);
     // The tag is another commit's.
     let output = tagged(&fixture, "--sbom=none --bare", release).failure(1);
-    let want = "Error: failed to publish images: naming the image of ko://example.com/app: no template of a tag has come to one: nothing would be pushed\n";
-    assert!(output.stderr.ends_with(want), "{}", output.stderr);
+    let want = "Error: failed to publish images: naming the image of ko://example.com/app: the tags '{{if .Git.IsTagged}}{{ semver .Git.Tag }}{{end}}', '{{ index .Env \"RUN\" }}' are empty: nothing would be pushed\nhint: git knows of no such commit or tag here; ";
+    assert!(output.stderr.contains(want), "{}", output.stderr);
     let edge = "{{if .Git.IsTagged}}x{{else}}edge-{{slug .Git.Branch}}{{end}}";
     let output = tagged(&fixture, "--sbom=none --bare", edge).success();
     let digest = fixture.built("out", "edge-main").digest;
@@ -93,7 +93,7 @@ fn what_is_wrong_is_said_before_anything_is_built() {
     let fails = |tags: &str| fails_with("", tags);
     insta::assert_snapshot!(fails("{{.Git.Tga}}"), @r#"
 failed to publish images: naming the image of ko://example.com/app/cmd/one: template: argsTmpl:1:6: executing "argsTmpl" at <.Git.Tga>: map has no entry for key "Tga" (in "{{.Git.Tga}}")
-hint: there are .Date, .Timestamp, .Env, .GoEnv, and of .Git: Branch, Tag, ShortCommit, FullCommit, CommitDate, CommitTimestamp, IsDirty, IsClean, TreeState; in names and tags more (docs/reference/naming.md)
+hint: did you mean .Git.Tag?
 "#);
     insta::assert_snapshot!(fails("{{.Env.NOPE}}"), @r#"
 failed to publish images: naming the image of ko://example.com/app/cmd/one: template: argsTmpl:1:6: executing "argsTmpl" at <.Env.NOPE>: map has no entry for key "NOPE" (in "{{.Env.NOPE}}")
@@ -104,7 +104,10 @@ hint: the environment variable NOPE is not set: set it, or write {{ index .Env "
 failed to publish images: naming the image of ko://example.com/app/cmd/one: "{{.ImportPath}}" is no tag: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: example.com/app/cmd/one
 hint: {{ slug … }} makes of a text, such as a branch, what a tag may have
 "#);
-    insta::assert_snapshot!(fails("{{nope}}"), @r#"error creating publisher: '--tags': template: argsTmpl:1: function "nope" not defined (column 3 of "{{nope}}")"#);
+    insta::assert_snapshot!(fails("{{nope}}"), @r#"
+error creating publisher: '--tags': template: argsTmpl:1: function "nope" not defined (column 3 of "{{nope}}")
+hint: docs/reference/templates.md lists the functions
+"#);
     insta::assert_snapshot!(fails("a+b"), @"error creating publisher: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: a+b");
     let several = "{{semver `v1.0.0`}}";
     insta::assert_snapshot!(fails_with("--tag-only", several), @"failed to publish images: naming the image of ko://example.com/app/cmd/one: must specify exactly one tag to resolve images into tag-only references");

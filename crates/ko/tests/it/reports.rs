@@ -122,5 +122,9 @@ fn a_metadata_file_that_cannot_be_written_ends_the_run_before_it_begins() {
     let fixture = fixture();
     let output = fixture.build("-B --metadata-file none/run.json ./cmd/one").output().failure(1);
     assert_eq!(fixture.registry.counts().total(), 0, "nothing was asked");
-    assert!(output.stderr.contains("Error: writing none/run.json: "), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("Error: --metadata-file: writing none/run.json: "),
+        "{}",
+        output.stderr
+    );
 }

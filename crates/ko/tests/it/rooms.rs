@@ -26,7 +26,10 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("archive", &["blobs", "image"]),
     ("container_engine", &["archive", "blobs", "image", "redact"]),
     ("containerd", &["archive", "blobs", "image"]),
-    ("bases", &["blobs", "blocking", "container_engine", "hints", "image", "static_base"]),
+    (
+        "bases",
+        &["blobs", "blocking", "container_engine", "events", "hints", "image", "static_base"],
+    ),
     (
         "build",
         &[

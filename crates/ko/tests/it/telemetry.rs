@@ -76,7 +76,11 @@ fn a_run_that_fails_says_so_in_its_log() {
     for (variable, words, want) in [
         ("loud", "", "Error: KO_LOG is \"loud\": \"loud\" is no level\nhint: levels are error, "),
         ("h2=trace", "", "Error: KO_LOG is \"h2=trace\": \"h2=trace\" is no level\n"),
-        ("debug", "--log-file=no/ko.log", "Error: writing no/ko.log: there is no directory no"),
+        (
+            "debug",
+            "--log-file=no/ko.log",
+            "Error: --log-file: writing no/ko.log: there is no directory no",
+        ),
     ] {
         let output = fixture.build(words).env("KO_LOG", variable).output().failure(1);
         assert!(output.stderr.contains(want), "{}", output.stderr);

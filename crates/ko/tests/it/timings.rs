@@ -79,5 +79,9 @@ fn a_file_that_cannot_be_written_ends_the_run_before_it_begins() {
     let output = fixture.build("-B --timings none/run.html ./cmd/one").output().failure(1);
     assert_eq!(output.stdout, "");
     assert_eq!(fixture.registry.counts().total(), 0, "nothing was asked");
-    assert!(output.stderr.contains("Error: writing none/run.html: "), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("Error: --timings: writing none/run.html: "),
+        "{}",
+        output.stderr
+    );
 }

@@ -22,7 +22,7 @@ struct Shown {
 
 /// The cache that the arguments name.
 fn keeper(process: &Process, words: &[String], example: &str) -> Result<(CacheUrl, SharedKeeper)> {
-    let named = Located::new(one(words, example)?.to_owned(), Origin::Default);
+    let named = Located::new(one(words, "the cache", example)?.to_owned(), Origin::Default);
     let url = sharing::url(process, &named)?;
     let work_dir = settings::work_dir(process)?;
     let config = Config::read(process, &work_dir)?;

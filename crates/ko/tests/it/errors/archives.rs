@@ -16,10 +16,22 @@ fn what_cannot_be_written_is_told_before_anything_is_built() {
     let fixture = fixture();
     let _ = fixture.module().file("file", "").file("dir/file", "");
     for (repository, words, want) in [
-        ("", "--tarball=no/a.tar", "no/a.tar cannot be written: there is no directory no"),
-        ("", "--tarball=file/a.tar", "file/a.tar cannot be written: file is not a directory"),
-        ("", "--tarball=dir", "dir cannot be written: it is a directory"),
-        ("oci-archive:no/a.tar", "", "no/a.tar cannot be written: there is no directory no"),
+        (
+            "",
+            "--tarball=no/a.tar",
+            "--tarball: no/a.tar cannot be written: there is no directory no",
+        ),
+        (
+            "",
+            "--tarball=file/a.tar",
+            "--tarball: file/a.tar cannot be written: file is not a directory",
+        ),
+        ("", "--tarball=dir", "--tarball: dir cannot be written: it is a directory"),
+        (
+            "oci-archive:no/a.tar",
+            "",
+            "KO_DOCKER_REPO: no/a.tar cannot be written: there is no directory no",
+        ),
         ("oci-archive:", "", "KO_DOCKER_REPO=oci-archive: needs a file after the colon"),
         (
             "oci-archive:a",

@@ -21,7 +21,7 @@ fn not_found() {
     fixture.sandbox.set("KO_DEFAULTBASEIMAGE", base);
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/nothing:v1: GET http://127.0.0.1:[port]/v2/nothing/manifests/v1: MANIFEST_UNKNOWN: manifest unknown; map[reference:v1]
-hint: see whether this base is there: defaultBaseImage or baseImageOverrides in .ko.yaml, KO_DEFAULTBASEIMAGE; ko.static is built in, and needs no registry
+hint: see whether this base is there: KO_DEFAULTBASEIMAGE names it; ko.static is built in, and needs no registry
 "#);
     // It may appear while somebody tries again: the failure is not kept.
     Image::oci("linux/amd64").build().push(&fixture.registry, "nothing", "v1");
@@ -33,21 +33,21 @@ fn for_other_platforms() {
     let arm = on(&Image::oci("linux/arm64").build());
     insta::assert_snapshot!(fails(arm.build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": base image platform "linux/arm64" does not match desired platforms [linux/amd64]
-hint: --platform=linux/arm64 builds for it; else name a base for more platforms: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+hint: --platform=linux/arm64 builds for it; else name a base for more platforms: --base, or defaultBaseImage in .ko.yaml
 "#);
     insta::assert_snapshot!(fails(arm.build("--bare --platform=linux/s390x,linux/arm")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": base image platform "linux/arm64" does not match desired platforms [linux/s390x linux/arm]
-hint: --platform=linux/arm64 builds for it; else name a base for more platforms: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+hint: --platform=linux/arm64 builds for it; else name a base for more platforms: --base, or defaultBaseImage in .ko.yaml
 "#);
     let index = on(&Index::oci().image(Image::oci("linux/arm64")).attestation().build());
     insta::assert_snapshot!(fails(index.build("--bare")), @r#"
-Error: failed to publish images: error building "ko://example.com/app": no matching platforms in base image index: 127.0.0.1:[port]/base is not for [linux/amd64]
+Error: failed to publish images: error building "ko://example.com/app": no matching platforms in base image index: 127.0.0.1:[port]/base does not have linux/amd64
 hint: the base is for linux/arm64; the nearest is --platform=linux/arm64
 "#);
     let windows = "windows/amd64:10.0.17763.1234";
     let windows = on(&Index::oci().image(Image::oci(windows)).build());
     insta::assert_snapshot!(fails(windows.build("--bare --platform=windows/amd64:10.0")), @r#"
-Error: failed to publish images: error building "ko://example.com/app": no matching platforms in base image index: 127.0.0.1:[port]/base is not for [windows/amd64:10.0]
+Error: failed to publish images: error building "ko://example.com/app": no matching platforms in base image index: 127.0.0.1:[port]/base does not have windows/amd64:10.0
 hint: the base is for windows/amd64:10.0.17763.1234; the nearest is --platform=windows/amd64:10.0.17763.1234
 "#);
 }
@@ -58,7 +58,7 @@ fn an_index_in_an_index() {
     let base = Index::oci().image(Image::oci("linux/amd64")).nested(nested);
     insta::assert_snapshot!(fails(on(&base.build()).build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": sha256:[digest] has unexpected mediaType "application/vnd.oci.image.index.v1+json" in base 127.0.0.1:[port]/base: an index in an index, or an artifact, cannot be a base
-hint: name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+hint: name another base: --base, or defaultBaseImage in .ko.yaml
 "#);
 }
 
@@ -66,7 +66,7 @@ hint: name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
 fn schema_1() {
     insta::assert_snapshot!(fails(on(&base::Fixture::schema_1()).build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": unsupported MediaType: "application/vnd.docker.distribution.manifest.v1+prettyjws": 127.0.0.1:[port]/base is a Docker schema 1 image, which no tool writes any more: push it again
-hint: name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+hint: name another base: --base, or defaultBaseImage in .ko.yaml
 "#);
 }
 
@@ -78,7 +78,7 @@ fn of_an_unknown_kind() {
     fixture.registry.inject(rule);
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": base image media type: application/vnd.example+json (127.0.0.1:[port]/base)
-hint: name another base: defaultBaseImage in .ko.yaml, or KO_DEFAULTBASEIMAGE
+hint: name another base: --base, or defaultBaseImage in .ko.yaml
 "#);
 }
 
@@ -104,7 +104,7 @@ fn unreachable() {
     fixture.sandbox.set("KO_DEFAULTBASEIMAGE", format!("{}/base", closed()));
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: GET https://127.0.0.1:[port]/v2/: cannot connect: Connection refused (os error 111); GET http://127.0.0.1:[port]/v2/: cannot connect: Connection refused (os error 111)
-hint: the embedded base ko.static needs no network: KO_DEFAULTBASEIMAGE=ko.static, or defaultBaseImage: ko.static in .ko.yaml
+hint: the embedded base ko.static needs no network: --base=ko.static, or defaultBaseImage: ko.static in .ko.yaml
 "#);
 }
 
@@ -126,20 +126,20 @@ fn for_others() {
         if bearer {
             insta::assert_snapshot!(anonymous, @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: authenticating at 127.0.0.1:[port]: GET http://127.0.0.1:[port]/token?scope=repository%3Abase%3Apull&service=testkit: UNAUTHORIZED: authentication required
-hint: log in with `docker login` or a credential helper; ko reads the same configuration
+hint: no login for 127.0.0.1:[port] is stored: log in with `ko login 127.0.0.1:[port]` or a credential helper; ko reads what Docker and Podman have stored, too
 "#);
             insta::assert_snapshot!(wrong, @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: authenticating at 127.0.0.1:[port]: GET http://127.0.0.1:[port]/token?scope=repository%3Abase%3Apull&service=testkit: UNAUTHORIZED: authentication required
-hint: the credentials come from [sandbox]/docker/config.json; if they are old or somebody else's, log in again with `docker login` or a credential helper
+hint: the credentials come from [sandbox]/docker/config.json; if they are old or somebody else's, log in again with `ko login 127.0.0.1:[port]` or a credential helper
 "#);
         } else {
             insta::assert_snapshot!(anonymous, @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: GET http://127.0.0.1:[port]/v2/base/manifests/latest: UNAUTHORIZED: authentication required
-hint: log in with `docker login` or a credential helper; ko reads the same configuration
+hint: no login for 127.0.0.1:[port] is stored: log in with `ko login 127.0.0.1:[port]` or a credential helper; ko reads what Docker and Podman have stored, too
 "#);
             insta::assert_snapshot!(wrong, @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: GET http://127.0.0.1:[port]/v2/base/manifests/latest: UNAUTHORIZED: authentication required
-hint: the credentials come from [sandbox]/docker/config.json; if they are old or somebody else's, log in again with `docker login` or a credential helper
+hint: the credentials come from [sandbox]/docker/config.json; if they are old or somebody else's, log in again with `ko login 127.0.0.1:[port]` or a credential helper
 "#);
         }
     }
@@ -152,7 +152,7 @@ fn forbidden() {
     fixture.registry.inject(rule);
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: GET http://127.0.0.1:[port]/v2/base/manifests/latest: DENIED: injected fault
-hint: log in with `docker login` or a credential helper; ko reads the same configuration
+hint: no login for 127.0.0.1:[port] is stored: log in with `ko login 127.0.0.1:[port]` or a credential helper; ko reads what Docker and Podman have stored, too
 "#);
 }
 

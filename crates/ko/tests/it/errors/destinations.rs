@@ -35,7 +35,7 @@ fn unauthorized() {
     let fixture = to(TestRegistry::builder().auth(auth).start());
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
 Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: HEAD http://127.0.0.1:[port]/v2/out/manifests/latest: unexpected status code 401 Unauthorized (HEAD responses have no body, use GET for details)
-hint: log in with `docker login` or a credential helper; ko reads the same configuration
+hint: no login for 127.0.0.1:[port] is stored: log in with `ko login 127.0.0.1:[port]` or a credential helper; ko reads what Docker and Podman have stored, too
 "#);
 }
 
@@ -49,7 +49,7 @@ fn a_token_without_the_right_to_push() {
     let words = fails(fixture.build("--bare"));
     insta::assert_snapshot!(words, @r#"
 Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: POST http://127.0.0.1:[port]/v2/out/blobs/uploads/: UNAUTHORIZED: authentication required
-hint: the credentials come from [sandbox]/docker/config.json; if they are old or somebody else's, log in again with `docker login` or a credential helper
+hint: the credentials come from [sandbox]/docker/config.json; if they are old or somebody else's, log in again with `ko login 127.0.0.1:[port]` or a credential helper
 "#);
     assert!(!words.contains("testkit-token"), "{words}");
 }
@@ -63,11 +63,11 @@ fn forbidden() {
         match class {
             Class::UploadPost => insta::assert_snapshot!(words, @r#"
 Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: POST http://127.0.0.1:[port]/v2/out/blobs/uploads/: DENIED: injected fault
-hint: log in with `docker login` or a credential helper; ko reads the same configuration
+hint: no login for 127.0.0.1:[port] is stored: log in with `ko login 127.0.0.1:[port]` or a credential helper; ko reads what Docker and Podman have stored, too
 "#),
             _ => insta::assert_snapshot!(words, @r#"
 Error: failed to publish images: error publishing ko://example.com/app: pushing 127.0.0.1:[port]/out: PUT http://127.0.0.1:[port]/v2/out/manifests/latest: DENIED: injected fault
-hint: log in with `docker login` or a credential helper; ko reads the same configuration
+hint: no login for 127.0.0.1:[port] is stored: log in with `ko login 127.0.0.1:[port]` or a credential helper; ko reads what Docker and Podman have stored, too
 "#),
         }
         assert_eq!(fixture.registry.tags("out"), Vec::<String>::new());
@@ -107,7 +107,7 @@ fn a_layout_that_cannot_be_written() {
     let fixture = to(TestRegistry::start());
     let _ = fixture.module().file("taken", "");
     let words = "--push=false --oci-layout-path=taken";
-    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: creating [work]/taken/blobs/sha256: Not a directory (os error 20)");
+    insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: --oci-layout-path: writing to taken: not a directory");
     let _ = fixture.module().file("layout/index.json", "not JSON");
     let words = "--push=false --oci-layout-path=layout";
     insta::assert_snapshot!(fails(fixture.build(words)), @"Error: failed to publish images: error publishing ko://example.com/app: [work]/layout/index.json is not the index of an OCI image layout: expected ident at line 1 column 2");

@@ -32,7 +32,7 @@ hint: it is a file: name the directory that has it; did you mean .?
 "#);
     insta::assert_snapshot!(fails(fixture.build("./other")), @r#"
 Error: failed to publish images: importpath "ko://example.com/app/other" is not supported: importpath is not `package main`
-hint: build constraints exclude all Go files in [work]/other; name their platform with --platform
+hint: build constraints exclude all Go files in [work]/other; if they are for another platform, name it with --platform; if they import "C", CGO_ENABLED=1 builds them (docs/guide/cgo.md)
 "#);
     insta::assert_snapshot!(fails(fixture.build("example.com/unknown/cmd")), @r#"
 Error: failed to publish images: importpath "ko://example.com/unknown/cmd" is not supported: importpath is not `package main`

@@ -39,7 +39,7 @@ hint: a whole number is wanted
 "#);
     insta::assert_snapshot!(refused("-j -1", &[]), @r#"Error: invalid argument "-1" for "-j, --jobs" flag: must not be negative"#);
     insta::assert_snapshot!(refused("--retries -1", &[]), @r#"Error: invalid argument "-1" for "--retries" flag: must not be negative"#);
-    insta::assert_snapshot!(refused("--timeout 5", &[]), @r#"Error: invalid argument "5" for "--timeout" flag: want a duration such as [duration] or 30d"#);
+    insta::assert_snapshot!(refused("--timeout 5", &[]), @r#"Error: invalid argument "5" for "--timeout" flag: want a duration such as [duration] or [duration]"#);
     insta::assert_snapshot!(refused("--push=perhaps", &[]), @r#"
 Error: invalid argument "perhaps" for "--push" flag: strconv.ParseBool: parsing "perhaps": invalid syntax
 hint: say --push=true or --push=false
@@ -153,11 +153,11 @@ fn epochs() {
 fn configuration_files() {
     insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "nowhere.yaml")]), @r#"
 Error: error creating builder: error looking for config file: stat nowhere.yaml: no such file or directory
-hint: KO_CONFIG_PATH names it
+hint: set KO_CONFIG_PATH to a file or directory that is there, or unset it
 "#);
     insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", ".")]), @r#"
 Error: error creating builder: error looking for config file: stat ./.ko.yaml: no such file or directory
-hint: KO_CONFIG_PATH names it
+hint: set KO_CONFIG_PATH to a file or directory that is there, or unset it
 "#);
     insta::assert_snapshot!(refused("", &[("KO_CONFIG_PATH", "main.go")]), @r#"
 Error: error creating builder: error reading config file: Unsupported Config Type "go"
