@@ -99,9 +99,7 @@ pub(crate) fn registry(error: &RegistryError, asked: Asked<'_>) -> String {
          below registries in .ko.yaml; ko.static is a base that needs no registry"
             .to_owned()
     } else if base {
-        "the embedded base ko.static needs no network: --base=ko.static, or defaultBaseImage: \
-         ko.static in .ko.yaml"
-            .to_owned()
+        embedded(asked)
     } else if asked == Asked::Image {
         of_image(error)
     } else if error.is_unreachable() {
@@ -121,6 +119,18 @@ pub(crate) fn registry(error: &RegistryError, asked: Asked<'_>) -> String {
     } else {
         "check KO_DOCKER_REPO".to_owned()
     }
+}
+
+/// A base that cannot be reached.
+fn embedded(asked: Asked<'_>) -> String {
+    let named_by = match asked {
+        Asked::Base(Some(named_by)) => format!("{named_by}; "),
+        _ => String::new(),
+    };
+    format!(
+        "{named_by}the embedded base ko.static needs no network: --base=ko.static, or \
+         defaultBaseImage: ko.static in .ko.yaml"
+    )
 }
 
 /// A registry that does not know us, or refuses what we are.

@@ -309,6 +309,17 @@ mod tests {
             let hint = hint.unwrap_or_default();
             assert!(hint.contains(want.unwrap_or_default()), "{hint}");
         }
+        let said = "fatal: detected dubious ownership in repository at '/x'\n\
+                    \tgit config --global --add safe.directory /x";
+        let refused = BuildError::Failed(Box::new(BuildFailure {
+            import_path: ImportPath::parse("r.io/app").unwrap(),
+            target: Target { os: "linux".into(), arch: "x".into(), variant: String::new() },
+            status: "exit status 1".to_owned(),
+            output: NO_VCS.to_owned(),
+            vcs: Some(said.to_owned()),
+        }));
+        let hint = refused.hint().unwrap();
+        assert!(hint.starts_with("`git config --global --add safe.directory /x`"), "{hint}");
         assert_eq!(BuildError::Cancelled.hint(), None);
     }
 

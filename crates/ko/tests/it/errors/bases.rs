@@ -104,7 +104,7 @@ fn unreachable() {
     fixture.sandbox.set("KO_DEFAULTBASEIMAGE", format!("{}/base", closed()));
     insta::assert_snapshot!(fails(fixture.build("--bare")), @r#"
 Error: failed to publish images: error building "ko://example.com/app": fetching base image: pulling 127.0.0.1:[port]/base: GET https://127.0.0.1:[port]/v2/: cannot connect: Connection refused (os error 111); GET http://127.0.0.1:[port]/v2/: cannot connect: Connection refused (os error 111)
-hint: the embedded base ko.static needs no network: --base=ko.static, or defaultBaseImage: ko.static in .ko.yaml
+hint: KO_DEFAULTBASEIMAGE names it; the embedded base ko.static needs no network: --base=ko.static, or defaultBaseImage: ko.static in .ko.yaml
 "#);
 }
 

@@ -223,6 +223,9 @@ const REST: Chapter = (
         "ko cache import main.go",
         "ko cache export no/a.tar",
         "KOCACHE=main.go ko cache show",
+        "ko verify 127.0.0.1:1/nope",
+        "ko build --base=127.0.0.1:1/nope .",
+        "KO_CONFIG_PATH=bad/nowhere.yaml ko build .",
         "ko doctor extra",
     ],
 );
@@ -250,6 +253,7 @@ fn fixture() -> Fixture {
         .file("bad/base.yaml", "defaultBaseImage: bad ref\n")
         .file("bad/template.yaml", "defaultLdflags: ['-X main.v={{.Git.Tga}}']\n")
         .file("bad/capability.yaml", "builds:\n  - linux_capabilities: [net_bind]\n")
+        .file("bad/nowhere.yaml", "baseImageOverrides:\n  example.com/app: 127.0.0.1:1/nope\n")
         .file("bad/dir.yaml", "builds:\n  - dir: ./nowhere\n")
         .file("bad/registry.yaml", "registries:\n  https://r.io/: {http: only}\n")
         .file("bad/toolexec.yaml", "builds:\n  - main: .\n    flags: [-toolexec=x]\n")
