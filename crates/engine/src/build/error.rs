@@ -38,7 +38,7 @@ pub enum BuildFailure {
     #[error(transparent)]
     MissingGo(Arc<FindError>),
     /// A program that is not built here has no binary for a platform.
-    #[error("there is no binary for {platform}, but for {there}")]
+    #[error("there is no binary for {platform}, only for {there}")]
     NoBinary {
         /// The platform.
         platform: Box<Platform>,

@@ -11,6 +11,18 @@ use crate::shell;
 /// The flags that choose how images are named, which a name of its own takes the place of.
 const NAMERS: [&str; 5] = ["--bare", "-B", "--base-import-paths", "-P", "--preserve-import-paths"];
 
+/// Flags of docker and kubectl whose values may be secrets: no hint shows them.
+const SECRET: [&str; 6] = ["--build-arg", "--secret", "--env", "-e", "--token", "--password"];
+
+/// May these words be shown?
+fn may_be_shown(words: &[String]) -> bool {
+    let is_secret = |word: &String| {
+        let flag = word.split('=').next().unwrap_or_default();
+        SECRET.contains(&flag)
+    };
+    !words.iter().any(is_secret)
+}
+
 /// A name with a tag as `docker build -t` takes it: the name, and the tag. `None` for a
 /// text that is no such thing, or nothing but a tag.
 pub(super) fn name_and_tag(text: &str) -> Option<(&str, &str)> {
@@ -32,7 +44,8 @@ pub(super) fn name_and_tag(text: &str) -> Option<(&str, &str)> {
 pub(super) fn named(words: &[String], text: &str) -> Option<String> {
     let (name, tag) = name_and_tag(text)?;
     let [command, words @ ..] = words else { return None };
-    if !["build", "publish", "run"].contains(&command.as_str()) {
+    let is_of_programs = ["build", "publish", "run"].contains(&command.as_str());
+    if !is_of_programs || !may_be_shown(words) {
         return None;
     }
     let tag_of = |text: &str| match name_and_tag(text) {
@@ -142,7 +155,7 @@ pub(crate) fn flag_of(arguments: &[OsString], file: &Path) -> Option<String> {
 /// A command of kubectl with a flag of its own behind `--`: `words` begin with the command,
 /// and `flag` is the word at `at`.
 pub(super) fn behind_dashes(words: &[String], at: usize) -> Option<String> {
-    let flag = words.get(at)?;
+    let flag = words.get(at).filter(|_| may_be_shown(words))?;
     let others = words.iter().enumerate().filter(|(index, _)| *index != at);
     let mut typed: Vec<&str> = others.map(|(_, word)| word.as_str()).collect();
     if !typed.contains(&"--") {
@@ -186,6 +199,7 @@ mod tests {
             ("build -t app:v1", "app:v1", Some("KO_DOCKER_REPO=app ko build --bare -t v1")),
             ("build -t app:$(v)", "app:$(v)", None),
             ("build -t v1", "v1", None),
+            ("build -t app:v1 --build-arg=TOKEN=x .", "app:v1", None),
             ("resolve -t a/b:v1 -f x", "a/b:v1", None),
         ] {
             assert_eq!(named(&words(line), text).as_deref(), want, "{line}");
@@ -235,5 +249,6 @@ mod tests {
         ] {
             assert_eq!(behind_dashes(&words(line), at).as_deref(), Some(want));
         }
+        assert_eq!(behind_dashes(&words("apply --dry-run=client -- --token=x"), 1), None);
     }
 }

@@ -443,7 +443,12 @@ fn the_engine_is_absent_or_not_permitted() {
     let fixture = healthy(TestRegistry::start());
     let docker = |status| ("docker", status);
     let wanted = || doctor(&fixture).env("KO_DOCKER_REPO", "docker://");
-    let _ = says(wanted(), docker(Status::Problem), "Socket not found: /nowhere", "start it");
+    let _ = says(
+        wanted(),
+        docker(Status::Problem),
+        "unix:///nowhere (DOCKER_HOST): Socket not found",
+        "start it",
+    );
     let run = doctor(&fixture).env("DOCKER_HOST", "x://y");
     let _ = says(run, docker(Status::Warning), "only --local and KO_DOCKER_REPO=docker://", "");
 

@@ -82,7 +82,7 @@ fn builds_have_binaries_of_their_own() {
     let _ = fixture.build(&format!("{words} ./other .")).output().success();
     assert!(fixture.registry.manifest("out/other", "latest").is_some());
     let output = fixture.build("-B --sbom=none --platform=linux/arm64 .").output().failure(1);
-    let want = "there is no binary for linux/arm64, but for linux/amd64";
+    let want = "there is no binary for linux/arm64, only for linux/amd64";
     assert!(output.stderr.contains(want), "{}", output.stderr);
     let _ = fixture.module().file(".ko.yaml", file.replace("linux/amd64", "linux/arm64"));
     let output = fixture.build("-B --sbom=none .").output().failure(1);
