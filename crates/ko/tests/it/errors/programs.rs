@@ -2,6 +2,7 @@
 
 use super::fails;
 use crate::fixture::{Fixture, build, sandbox};
+use crate::freshness::commit;
 use testkit::base::{Image, Index};
 use testkit::registry::{Class, TestRegistry};
 
@@ -49,6 +50,28 @@ fn no_module() {
 Error: failed to publish images: error loading package from .: go list: exit status 1: go: go.mod file not found in current directory or any parent directory; see 'go help modules'
 hint: run ko inside of a Go module; `go mod init NAME` makes one
 "#);
+}
+
+/// What stands in the way of `go` itself: the way out is told.
+#[test]
+fn what_go_refuses_has_a_way_out() {
+    let fixture = Fixture::new();
+    let _ = fixture.module().file("c/main.go", "package main\n\nimport \"C\"\n\nfunc main() {}\n");
+    let words = fails(fixture.build("./c"));
+    assert!(
+        words.contains("\nhint: these files are for other platforms, or import \"C\": CGO_ENA")
+    );
+
+    commit(&fixture);
+    let run = fixture.build(".").env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1");
+    let words = fails(run);
+    let hint = "\nhint: `git config --global --add safe.directory [work]` has git read this";
+    assert!(words.contains(hint), "{words}");
+
+    let _ = fixture.module().file("go.mod", "module example.com/app\n\ngo 1.99\n");
+    let words = fails(fixture.build(".").env("GOTOOLCHAIN", "local"));
+    let hint = "\nhint: install that release of Go; with GOTOOLCHAIN=auto, go fetches it by itself";
+    assert!(words.contains(hint), "{words}");
 }
 
 #[test]
