@@ -66,7 +66,7 @@ pub enum NamingError {
     #[error(transparent)]
     Data(BuildFailure),
     /// A template has come to something that is no tag.
-    #[error("{template:?} is no tag")]
+    #[error("{template:?} is not a tag")]
     Tag {
         /// The template.
         template: String,

@@ -139,7 +139,7 @@ impl Base {
         (!missing.is_empty()).then(|| {
             let base = &self.reference;
             let names = names.join(", ");
-            let text = format!("base image {base} does not have {names}: there is no image for it");
+            let text = format!("base image {base} does not have {names}: left out");
             (text, error::platforms(&PlatformMatcher::Any(missing), &available))
         })
     }

@@ -86,7 +86,7 @@ async fn two_images_share_a_name_only_as_with_bare() {
 async fn a_tag_must_be_one_and_there_must_be_one() {
     for (text, tag_only, want) in [
         ("", false, "the tag '' is empty: nothing would be pushed"),
-        ("a/b", false, "\"a/b\" is no tag"),
+        ("a/b", false, "\"a/b\" is not a tag"),
         ("latest", true, "latest tag cannot be used in tag-only references"),
         ("a,b", true, "must specify exactly one tag to resolve images into tag-only references"),
     ] {

@@ -214,7 +214,7 @@ impl State {
     ) -> Result {
         let made = match args {
             [Value::String(text)] => function(text),
-            _ => Err("one text is wanted".to_owned()),
+            _ => Err("it takes one text".to_owned()),
         };
         made.map_or_else(
             |message| self.fail(TemplateError::Execution { place: self.here(), message }),

@@ -409,7 +409,7 @@ fn names_have_more_data_and_functions_than_flags() {
     );
     for template in ["{{slug 1}}", "{{slug .Elements}}", "{{slug}}", "{{slug `a` `b`}}"] {
         let error = Template::parse_naming(template).unwrap().expand(&data).unwrap_err();
-        assert!(error.to_string().contains("one text is wanted"), "{template}: {error}");
+        assert!(error.to_string().contains("it takes one text"), "{template}: {error}");
     }
     for template in ["{{semver `v1.2.3`}}", "{{slug `x`}}"] {
         let error = Template::parse(template).unwrap_err().to_string();

@@ -181,7 +181,7 @@ fn wrong_value(
         return Some(format!("say --{long}=true or --{long}=false"));
     }
     if message.contains(": strconv.ParseInt: ") {
-        return Some("a whole number is wanted".to_owned());
+        return Some("give a whole number".to_owned());
     }
     if message.contains(": parse error on line 1, ") {
         return Some(

@@ -148,7 +148,7 @@ fn source(process: &Process, arguments: &VerifyArgs) -> Result<Source> {
             let dir: PathBuf = settings::absolute(process, Path::new(dir))?.components().collect();
             match dir.is_dir() {
                 true => Ok(Source::Dir(dir)),
-                false => Err(usage(format!("--source: {} is no directory", dir.display()))),
+                false => Err(usage(format!("--source: {} is not a directory", dir.display()))),
             }
         }
         (_, true, false) => Err(usage("--commit is of a repository: --source-uri names that")),

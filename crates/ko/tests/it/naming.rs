@@ -101,7 +101,7 @@ hint: the environment variable NOPE is not set: set it, or write {{ index .Env "
 "#);
     insta::assert_snapshot!(fails("{{semver .Git.Tag}}"), @r#"failed to publish images: naming the image of ko://example.com/app/cmd/one: template: argsTmpl:1:2: executing "argsTmpl" at <semver .Git.Tag>: semver: v0.0.0 stands for no tag: fetch the history and its tags (in "{{semver .Git.Tag}}")"#);
     insta::assert_snapshot!(fails("v1,{{.ImportPath}}"), @r#"
-failed to publish images: naming the image of ko://example.com/app/cmd/one: "{{.ImportPath}}" is no tag: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: example.com/app/cmd/one
+failed to publish images: naming the image of ko://example.com/app/cmd/one: "{{.ImportPath}}" is not a tag: tag can only contain the characters `abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.`: example.com/app/cmd/one
 hint: {{ slug … }} makes of a text, such as a branch, what a tag may have
 "#);
     insta::assert_snapshot!(fails("{{nope}}"), @r#"

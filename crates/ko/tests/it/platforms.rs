@@ -29,7 +29,7 @@ fn built(fixture: &Fixture) -> Built {
 fn a_platform_that_the_base_does_not_have_is_told() {
     let fixture = fixture(Format::Oci);
     let output = fixture.build("--bare --platform=linux/arm64,linux/amd65").output().success();
-    let want = "/base does not have linux/amd65: there is no image for it\n\
+    let want = "/base does not have linux/amd65: left out\n\
                 hint: the base is for linux/arm64, linux/amd64, linux/arm/v7; \
                 the nearest is --platform=linux/amd64\n";
     assert_eq!(output.stderr.matches(want).count(), 1, "{}", output.stderr);

@@ -415,7 +415,7 @@ fn nothing_dangerous_is_taken_from_an_image() {
         (&["--source-uri=--upload-pack=x"], "is no URL of a git repository"),
         (&["--source-uri=https://x.example.com/r", "--commit=main"], "is no hash of a commit"),
         (&["--commit=main"], "--source-uri names that"),
-        (&["--source=none"], "is no directory"),
+        (&["--source=none"], "is not a directory"),
         (&["--source=.", "--commit=main"], "--source names a directory"),
         (&["--source=.", "--signature=none"], "reading the key none of --signature"),
     ] {

@@ -35,7 +35,7 @@ hint: `ko build --help` lists the flags that there are
     insta::assert_snapshot!(refused("--tags", &[]), @"Error: flag needs an argument: --tags");
     insta::assert_snapshot!(refused("-j x", &[]), @r#"
 Error: invalid argument "x" for "-j, --jobs" flag: strconv.ParseInt: parsing "x": invalid syntax
-hint: a whole number is wanted
+hint: give a whole number
 "#);
     insta::assert_snapshot!(refused("-j -1", &[]), @r#"Error: invalid argument "-1" for "-j, --jobs" flag: must not be negative"#);
     insta::assert_snapshot!(refused("--retries -1", &[]), @r#"Error: invalid argument "-1" for "--retries" flag: must not be negative"#);
