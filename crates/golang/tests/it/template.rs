@@ -100,7 +100,7 @@ fn a_missing_variable_has_a_hint() {
         assert!(error.hint().unwrap().starts_with("templates know .Date, "), "{:?}", error.hint());
     }
     for (template, want) in [
-        ("{{.Git.Tagg}}", "did you mean .Git.Tag?"),
+        ("{{.Git.Tga}}", "did you mean .Git.Tag?"),
         ("{{.Dat}}", "did you mean .Date?"),
         ("{{with .Git}}{{.branch}}{{end}}", "did you mean .Branch?"),
     ] {
@@ -108,7 +108,7 @@ fn a_missing_variable_has_a_hint() {
     }
     for (template, want) in [
         ("{{sluug .Git.Branch}}", "did you mean slug?"),
-        ("{{prinf 1}}", "did you mean printf?"),
+        ("{{prints 1}}", "did you mean printf?"),
         ("{{toUpper .Date}}", "docs/reference/templates.md lists the functions"),
     ] {
         let error = Template::parse_naming(template).unwrap_err();

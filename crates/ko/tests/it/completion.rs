@@ -263,7 +263,7 @@ fn an_unknown_topic_is_told_beside_the_help() {
     assert_eq!(output.stdout, "");
     assert!(output.stderr.starts_with("Unknown help topic [`nope`]\n"), "{}", output.stderr);
     assert!(output.stderr.contains("Kubernetes manifests:"), "{}", output.stderr);
-    for (word, want) in [("buid", "build"), ("freshnes", "freshness")] {
+    for (word, want) in [("buidl", "build"), ("freshnes", "freshness")] {
         let output = sandbox.run(["help", word]).output().success();
         let want = format!("Unknown help topic [`{word}`]\nhint: did you mean `ko help {want}`?\n");
         assert_eq!((output.stdout.as_str(), output.stderr), ("", want));
