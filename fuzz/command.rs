@@ -21,6 +21,8 @@ mod nearest;
 mod programs;
 #[path = "../crates/ko/src/progress/mod.rs"]
 mod progress;
+#[path = "../crates/ko/src/shell.rs"]
+mod shell;
 #[path = "../crates/ko/src/shown.rs"]
 mod shown;
 #[path = "../crates/ko/src/signals.rs"]
