@@ -6,7 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bollard::{BollardRequest, ClientVersion, Docker, errors::Error as ApiError};
 use futures::FutureExt as _;
@@ -160,6 +160,11 @@ struct Tunnel {
     output: ChildStdout,
     /// What it said, if it came to no good end.
     end: MaybeDone<BoxFuture<'static, Option<String>>>,
+    /// Whether anything was written. Who reads that it has ended before that takes the
+    /// connection for one that was never there, and nobody hears what was said.
+    is_used: bool,
+    /// Who reads meanwhile.
+    reader: Option<Waker>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -191,7 +196,8 @@ impl Tunnel {
             let message = if message.is_empty() { output.status.to_string() } else { message };
             (!output.status.success()).then_some(message)
         };
-        Ok(Self { input, output, end: maybe_done(end.boxed()), _permit: permit })
+        let end = maybe_done(end.boxed());
+        Ok(Self { input, output, end, is_used: false, reader: None, _permit: permit })
     }
 
     /// What the end of the process says; there is no more to read or write.
@@ -211,7 +217,14 @@ impl AsyncRead for Tunnel {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.output).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before { Poll::Ready(Ok(())) } else { self.poll_end(cx) }
+        if buffer.filled().len() > before {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.is_used {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.poll_end(cx)
     }
 }
 
@@ -221,6 +234,10 @@ impl AsyncWrite for Tunnel {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.is_used = true;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
         if let Some(input) = &mut self.input {
             match ready!(Pin::new(input).poll_write(cx, bytes)) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -249,7 +266,31 @@ impl Connection for Tunnel {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_ssh_says_is_told_to_whoever_asks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = format!("{}:/usr/bin:/bin", dir.path().display());
+        // By another process: a child of a test on another thread would inherit the open file.
+        let script = r"printf '#!/bin/sh\necho no way >&2\nexit 255\n' >ssh && chmod +x ssh";
+        let mut shell = std::process::Command::new("sh");
+        assert!(shell.args(["-c", script]).current_dir(&dir).status().unwrap().success());
+        let environment = Environment::from_iter([("PATH", path.as_str())]);
+        let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let mut tunnel = Tunnel::open(&[], &environment, permit).unwrap();
+        // It has ended by then, and nobody has asked.
+        let read = tokio::time::timeout(Duration::from_millis(100), tunnel.read_u8()).await;
+        assert!(read.is_err(), "{read:?}");
+        // The pipe may still be open.
+        let written = tunnel.write_all(b"GET").await;
+        let error = written.and(tunnel.read_u8().await.map(drop)).unwrap_err();
+        assert_eq!(error.to_string(), "no way");
+    }
 
     #[test]
     fn hosts_become_arguments_of_ssh() {
