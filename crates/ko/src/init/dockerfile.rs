@@ -80,14 +80,14 @@ impl Reader<'_> {
         let flags = ["-ldflags", "-tags", "-gcflags"];
         let is_unread = is_build && flags.iter().any(|flag| rest.contains(flag));
         let mut is_left = builds.is_empty() && is_unread;
-        let mut expanded = Vec::new();
+        let mut unread = Vec::new();
         for build in builds {
             let program = self.built(&build.packages);
             let output = build.output.as_deref().and_then(|path| path.rsplit('/').next());
             let output = output.filter(|file| !file.is_empty() && *file != ".");
             self.outputs.extend(output.map(|file| (file.to_owned(), program)));
             let GoBuild { env, flags, ldflags, left, .. } = build;
-            expanded.extend(left);
+            unread.extend(left);
             if env.is_empty() && flags.is_empty() && ldflags.is_empty() {
                 continue;
             }
@@ -105,8 +105,8 @@ impl Reader<'_> {
         let reason = "put its flags into flags and ldflags of the build";
         if is_left {
             self.note(line, format!("RUN {rest}"), reason);
-        } else if !expanded.is_empty() {
-            let reason = format!("a shell expands {}; {reason}", expanded.join(", "));
+        } else if !unread.is_empty() {
+            let reason = format!("{} is left: {reason}", unread.join(", "));
             self.note(line, format!("RUN {rest}"), reason);
         }
     }

@@ -20,8 +20,14 @@ const OTHERS: [&str; 13] = [
     "coverpkg",
 ];
 
+/// Those of them that make another program.
+const MATTER: [&str; 7] = ["C", "modfile", "overlay", "pgo", "toolexec", "compiler", "gccgoflags"];
+
 /// Flags with a value that become `flags` of a build, beside `-tags`.
 const TAKEN: [&str; 4] = ["gcflags", "asmflags", "buildmode", "mod"];
+
+/// Flags that become `flags` of a build, and have no value, or one behind `=`.
+const SWITCHES: [&str; 6] = ["race", "msan", "asan", "cover", "linkshared", "buildvcs"];
 
 /// Variables that choose a platform, or what is chosen anyway: ko sets them itself.
 const SET: [&str; 6] = ["GOOS", "GOARCH", "GOARM", "GOAMD64", "CGO_ENABLED=0", "GO111MODULE"];
@@ -36,7 +42,7 @@ pub(super) struct GoBuild {
     pub(super) output: Option<String>,
     /// What is built.
     pub(super) packages: Vec<String>,
-    /// What the shell makes something else of.
+    /// What the shell makes something else of, and what depends on where it runs.
     pub(super) left: Vec<String>,
 }
 
@@ -111,6 +117,10 @@ fn build(variables: &[Word], words: &[Word]) -> GoBuild {
             {
                 (flag, words.next().cloned().unwrap_or_default())
             }
+            None if SWITCHES.contains(&flag) => {
+                build.flags.push(format!("-{flag}"));
+                continue;
+            }
             None => continue,
         };
         // A template there would be one here.
@@ -123,7 +133,8 @@ fn build(variables: &[Word], words: &[Word]) -> GoBuild {
                 build.flags.push(format!("-tags={}", tags.join(",")));
             }
             "ldflags" => build.ldflags.push(value.text),
-            name if !TAKEN.contains(&name) => {}
+            name if MATTER.contains(&name) => build.left.push(format!("-{name}")),
+            name if !TAKEN.contains(&name) && !SWITCHES.contains(&name) => {}
             name if is_plain => build.flags.push(format!("-{name}={}", value.text)),
             name => build.left.push(format!("-{name}")),
         }
@@ -168,6 +179,11 @@ mod tests {
             (
                 "CGO_ENABLED=1 A=$B go build -ldflags '{{.X}}'",
                 "CGO_ENABLED=1;;;;;A|-ldflags",
+                false,
+            ),
+            (
+                "go build -race -buildvcs=false -pgo=auto -overlay $O -v .",
+                ";-race|-buildvcs=false;;;.;-pgo|-overlay",
                 false,
             ),
             ("[\"go\", \"build\", \"-ldflags=-s -w\", \"./a\"]", ";;-s -w;;./a;", false),
