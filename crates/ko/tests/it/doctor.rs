@@ -380,13 +380,13 @@ fn the_base_is_for_other_platforms() {
     let said = format!("{name} is there; credentials: none");
     let _ = says(run("linux/arm64"), base(Status::Ok), &said, "");
     let _ = says(run("all"), base(Status::Ok), &said, "");
-    let said = format!("{name} is not for [linux/s390x]");
+    let said = format!("{name} does not have linux/s390x");
     let hint = "the base is for linux/amd64, linux/arm64";
     let _ = says(run("linux/s390x"), base(Status::Problem), &said, hint);
     let said = "it has no image for linux/s390x: images are built without that";
     let _ = says(run("linux/s390x linux/amd64"), base(Status::Warning), said, "fewer platforms");
     let run = || run("linux/arm/v9").env("KO_DEFAULTBASEIMAGE", "ko.static");
-    let _ = says(run(), base(Status::Problem), "ko.static is not for [linux/arm/v9]", "nearest");
+    let _ = says(run(), base(Status::Problem), "ko.static does not have linux/arm/v9", "nearest");
     // Go knows none of it: that is said once.
     let run = run().env("KO_DEFAULTPLATFORMS", "linux/amd65");
     let _ = says(run, ("platform", Status::Problem), "linux/amd65", "linux/amd64?");
@@ -506,7 +506,7 @@ fn builds_would_be_refused() {
         let _ = fixture.module().file(".ko.yaml", config);
         says(doctor(&fixture), (name, Status::Problem), message, hint)
     };
-    let fields = "there are .Date, .Timestamp, .Env";
+    let fields = "templates know .Date, .Timestamp, .Env";
     for (config, name, message, hint) in [
         (
             "builds: [{id: a, main: ./cmd/none}]",

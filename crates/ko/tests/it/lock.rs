@@ -106,7 +106,11 @@ fn what_is_not_locked_is_refused() {
     refused(
         &fixture,
         "",
-        &["ko.lock is of version 2, and this ko reads 1", " --> ko.lock:2:10", "`ko lock` writes"],
+        &[
+            "ko.lock is of version 2, and this ko reads 1",
+            " --> ko.lock:2:10",
+            "`ko lock` rewrites it",
+        ],
     );
     // A registry that has forgotten it.
     let gone = format!("sha256:{}", "0".repeat(64));

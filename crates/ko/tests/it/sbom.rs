@@ -318,7 +318,11 @@ fn a_directory_that_cannot_be_written_is_told_first() {
     fs::write(fixture.sandbox.work().join("file"), "").unwrap();
     for dir in ["file", "file/below", "/proc/nowhere", "/proc"] {
         let output = fixture.build(&format!("--sbom-dir={dir}")).output().failure(1);
-        assert!(output.stderr.contains(&format!("writing SBOMs to {dir}: ")), "{}", output.stderr);
+        assert!(
+            output.stderr.contains(&format!("--sbom-dir: writing to {dir}: ")),
+            "{}",
+            output.stderr
+        );
         assert!(!output.stderr.contains("Building"), "{}", output.stderr);
     }
     assert!(fixture.registry.requests_of(Class::ManifestPut).is_empty());
