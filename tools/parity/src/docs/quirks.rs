@@ -54,7 +54,10 @@ pub(super) const QUIRKS: [(&str, Fate); 58] = [
     ("an empty `GOOS` cannot go with platforms", Mended("empty is not set")),
     ("`GOARM` makes a platform of arm64 that nothing matches", Mended("it is for arm alone")),
     ("the variant of a base that is one image is not read", Kept),
-    ("platforms that the base lacks are passed over if it has another", Kept),
+    (
+        "platforms that the base lacks are passed over if it has another, without a word",
+        Mended("with a warning"),
+    ),
     ("`kodata` that is a link is empty", Mended("it is followed, or told if it leads out")),
     ("links in kodata that lead back take all memory", Mended("an error")),
     (
