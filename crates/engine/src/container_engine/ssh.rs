@@ -266,7 +266,7 @@ impl Connection for Tunnel {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -277,19 +277,34 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = format!("{}:/usr/bin:/bin", dir.path().display());
         // By another process: a child of a test on another thread would inherit the open file.
-        let script = r"printf '#!/bin/sh\necho no way >&2\nexit 255\n' >ssh && chmod +x ssh";
+        let script = r#"mkfifo alive && chmod 700 alive &&
+printf '#!/bin/sh\nexec 9>"$1"\necho no way >&2\nexit 255\n' >ssh && chmod +x ssh"#;
         let mut shell = std::process::Command::new("sh");
         assert!(shell.args(["-c", script]).current_dir(&dir).status().unwrap().success());
         let environment = Environment::from_iter([("PATH", path.as_str())]);
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        let mut tunnel = Tunnel::open(&[], &environment, permit).unwrap();
-        // It has ended by then, and nobody has asked.
-        let read = tokio::time::timeout(Duration::from_millis(100), tunnel.read_u8()).await;
-        assert!(read.is_err(), "{read:?}");
-        // The pipe may still be open.
-        let written = tunnel.write_all(b"GET").await;
-        let error = written.and(tunnel.read_u8().await.map(drop)).unwrap_err();
-        assert_eq!(error.to_string(), "no way");
+        let alive = dir.path().join("alive");
+        let words = [alive.display().to_string()];
+        let tunnel = Tunnel::open(&words, &environment, permit).unwrap();
+        let (mut reader, mut writer) = tokio::io::split(tunnel);
+        let asked = AtomicBool::new(false);
+        let read = async {
+            let error = reader.read_u8().await.unwrap_err();
+            assert!(asked.load(Ordering::Relaxed), "{error}");
+            error.to_string()
+        };
+        let write = async {
+            // It has ended, and whoever could hear of that has had the time to.
+            let ended = tokio::task::spawn_blocking(|| std::fs::read(alive));
+            assert!(ended.await.unwrap().unwrap().is_empty());
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            asked.store(true, Ordering::Relaxed);
+            // What it says of that does not matter: the pipe may still be open.
+            let _ = writer.write_all(b"GET").await;
+        };
+        assert_eq!(tokio::join!(read, write).0, "no way");
     }
 
     #[test]
