@@ -297,8 +297,8 @@ printf '#!/bin/sh\nexec 9>"$1"\necho no way >&2\nexit 255\n' >ssh && chmod +x ss
             // It has ended, and whoever could hear of that has had the time to.
             let ended = tokio::task::spawn_blocking(|| std::fs::read(alive));
             assert!(ended.await.unwrap().unwrap().is_empty());
-            for _ in 0..1000 {
-                tokio::task::yield_now().await;
+            for _ in 0..500 {
+                tokio::task::spawn_blocking(|| ()).await.unwrap();
             }
             asked.store(true, Ordering::Relaxed);
             // What it says of that does not matter: the pipe may still be open.
