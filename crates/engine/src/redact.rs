@@ -1,6 +1,10 @@
 //! Removes secrets from text: passwords and tokens of URLs, and credentials in
 //! echoed request headers.
 
+mod variables;
+
+pub(crate) use self::variables::{MASK, is_secret, without_secrets};
+
 /// Replaces a secret.
 const HIDDEN: &str = "…";
 

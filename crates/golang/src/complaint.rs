@@ -27,7 +27,7 @@ const KNOWN: [(&[&str], &str); 6] = [
          none is needed",
     ),
     (
-        &["dial tcp", "Get \"https://proxy.golang.org/"],
+        &["dial tcp", ": Get \"https://"],
         "modules come from GOPROXY: check the network, or name another proxy; `go mod vendor` \
          keeps them beside the code",
     ),
@@ -61,7 +61,7 @@ mod tests {
             ),
             ("# runtime/cgo\ngcc: error: unrecognized option '-m64'", "CC has to name"),
             (
-                "go: e.com/b@v1.0.0: Get \"https://proxy.golang.org/e.com/b\": dial tcp: lookup",
+                "go: e.com/b@v1.0.0: Get \"https://proxy.example.com/e.com/b\": dial tcp: lookup",
                 "go mod vendor",
             ),
         ] {

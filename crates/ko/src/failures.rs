@@ -33,6 +33,13 @@ pub(crate) fn brief<'a>(message: &'a str, told: &[String]) -> Cow<'a, str> {
     Cow::Owned(format!("{before}{first} (see above{others})"))
 }
 
+/// What was told, and the error's message if that says something else.
+pub(crate) fn all(message: &str, told: &[String]) -> String {
+    let is_told = told.iter().any(|reason| message.ends_with(reason));
+    let last = (!is_told).then_some(message);
+    told.iter().map(String::as_str).chain(last).collect::<Vec<_>>().join("\n")
+}
+
 /// Workflow commands of GitHub Actions: one for each place in the code that an error
 /// names, or one for all of it. `dir` is where the run takes place in the repository.
 pub(crate) fn annotations(message: &str, dir: &Path) -> String {

@@ -74,11 +74,8 @@ pub(crate) fn fail(error: &CommandError, marks: &Marks) {
         }
     }
     if let Some(dir) = &marks.annotations {
-        let all = told.iter().map(String::as_str);
-        let last =
-            Some(error.message()).filter(|message| !all.clone().any(|one| message.ends_with(one)));
-        let all = all.chain(last).map(shown).collect::<Vec<_>>().join("\n");
-        text.push_str(&failures::annotations(&all, dir));
+        let all = failures::all(error.message(), &told);
+        text.push_str(&failures::annotations(&shown(&all), dir));
     }
     if let Some(text) = progress::print_above(text) {
         streams::print_stderr(text);

@@ -294,7 +294,7 @@ printf '#!/bin/sh\nexec 9>"$1"\necho no way >&2\nexit 255\n' >ssh && chmod +x ss
             error.to_string()
         };
         let write = async {
-            // It has ended, and whoever could hear of that has had the time to.
+            // ssh has ended, and the reader has had time to notice.
             let ended = tokio::task::spawn_blocking(|| std::fs::read(alive));
             assert!(ended.await.unwrap().unwrap().is_empty());
             for _ in 0..500 {

@@ -240,7 +240,7 @@ pub(crate) fn help(words: &[String]) -> (String, bool) {
     }
 }
 
-/// The command or topic that was meant by a word that is none.
+/// Finds the command or help topic that is nearest to an unknown word.
 pub(crate) fn meant_by_help(word: &str) -> Option<String> {
     let command = command();
     let visible = command.get_subcommands().filter(|command| !command.is_hide_set());

@@ -113,7 +113,6 @@ impl Reader<'_> {
 
     /// The program that packages name, if they name one.
     fn built(&self, packages: &[String]) -> Option<usize> {
-        let only = || (self.draft.builds.len() == 1).then_some(0);
         let package = match packages {
             [] => ".",
             [one] => one,
@@ -127,7 +126,7 @@ impl Reader<'_> {
         let found = self.draft.program("", package).ok();
         let found = found.or_else(|| self.draft.program(&join("", dir), package).ok());
         let found = found.or_else(|| self.draft.builds.iter().position(is_it));
-        found.or(self.own).or_else(only)
+        found.or(self.own).or_else(|| self.draft.only())
     }
 
     /// The program that a file in the image is: one that is built here, by the name of its
@@ -136,10 +135,9 @@ impl Reader<'_> {
         let file = path.rsplit('/').next().unwrap_or(path);
         let named = self.draft.builds.iter().position(|build| build.file_name() == file);
         let named = named.or_else(|| self.draft.builds.iter().position(|build| build.id == file));
-        let only = || (self.draft.builds.len() == 1).then_some(0);
         let compiled = || {
             let (_, program) = self.outputs.iter().find(|(output, _)| output == file)?;
-            program.or(self.own).or_else(only)
+            program.or(self.own).or_else(|| self.draft.only())
         };
         named.or_else(compiled)
     }
@@ -168,7 +166,7 @@ impl Reader<'_> {
                 let failed: Vec<String> = failed.collect();
                 let is_said = ["COPY", "ADD", "RUN"].contains(&word.as_str());
                 let is_needless = match word.as_str() {
-                    "COPY" | "ADD" => self.is_program(rest),
+                    "COPY" | "ADD" => self.copy(rest).is_some(),
                     "RUN" => {
                         let Run { builds, has_more } = go_build::read(rest);
                         !builds.is_empty() && !has_more
@@ -190,21 +188,20 @@ impl Reader<'_> {
 
     /// Notes what a copy of a program is called.
     fn copied(&mut self, rest: &str) {
-        let words: Vec<&str> =
-            rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
-        if let [from, to] = words[..]
-            && let Some(program) = self.program(from)
+        if let Some((program, to)) = self.copy(rest)
             && let Some(file) = to.rsplit('/').next().filter(|file| !file.is_empty())
         {
             self.outputs.push((file.to_owned(), Some(program)));
         }
     }
 
-    /// Whether what is copied is a program.
-    fn is_program(&self, rest: &str) -> bool {
-        let words: Vec<&str> =
-            rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
-        matches!(words[..], [from, _] if self.program(from).is_some())
+    /// The program that a `COPY` or `ADD` copies, and where to.
+    fn copy<'a>(&self, rest: &'a str) -> Option<(usize, &'a str)> {
+        let mut words = rest.split_whitespace().filter(|word| !word.starts_with("--"));
+        match (words.next(), words.next(), words.next()) {
+            (Some(from), Some(to), None) => Some((self.program(from)?, to)),
+            _ => None,
+        }
     }
 
     /// Takes over the arguments of what a container starts, if that is a program of ours,
@@ -261,8 +258,7 @@ impl Reader<'_> {
         if image == Image::default() {
             return;
         }
-        let only = (self.draft.builds.len() == 1).then_some(0);
-        let described = match self.own.or(program).or(only) {
+        let described = match self.own.or(program).or_else(|| self.draft.only()) {
             Some(at) => &mut self.draft.builds[at].image,
             None => &mut self.draft.image,
         };
@@ -329,7 +325,7 @@ impl Entry {
         };
         let file = program.rsplit('/').next().unwrap_or(program);
         let named = draft.builds.iter().position(|build| build.id == file);
-        let mut reason = match named.or(own).or((draft.builds.len() == 1).then_some(0)) {
+        let mut reason = match named.or(own).or_else(|| draft.only()) {
             Some(at) => {
                 format!(
                     "the entrypoint of an image is its program, /ko-app/{}",

@@ -95,6 +95,11 @@ impl std::fmt::Display for Note {
 }
 
 impl Draft {
+    /// The program, if there is one alone.
+    pub(super) fn only(&self) -> Option<usize> {
+        (self.builds.len() == 1).then_some(0)
+    }
+
     /// These programs, of which nothing is said yet.
     pub(super) fn new(work_dir: &Path, mains: Vec<Main>) -> Self {
         let parts = |path: &Path| {

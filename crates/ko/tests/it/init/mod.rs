@@ -402,7 +402,7 @@ fn dockerfiles_describe_images() {
 FROM golang AS build
 ARG VERSION
 ENV CGO_ENABLED=0
-RUN --mount=type=cache,target=/root/.cache/go-build \\
+RUN --mount=type=cache,target=/cache \\
     GOEXPERIMENT=jsonv2 go build -tags netgo,osusergo -ldflags=\"-X main.v=$VERSION\" -o /server ./cmd/web
 FROM alpine:3 AS base
 WORKDIR /srv
@@ -477,7 +477,7 @@ builds:
     main: ./cmd/gen
 "#);
     insta::assert_snapshot!(told, @r#"
-not taken over: Dockerfile:4: RUN --mount=type=cache,target=/root/.cache/go-build GOEXPERIMENT=jsonv2 go build -tags netgo,osusergo -ldflags="-X main.v=$VERSION" -o /server ./cmd/web: -ldflags is left: put its flags into flags and ldflags of the build
+not taken over: Dockerfile:4: RUN --mount=type=cache,target=/cache GOEXPERIMENT=jsonv2 go build -tags netgo,osusergo -ldflags="-X main.v=$VERSION" -o /server ./cmd/web: -ldflags is left: put its flags into flags and ldflags of the build
 not taken over: Dockerfile:11: ENV A="two words" TEMPLATE={{.A}} PATH=$PATH:/srv: PATH: it depends on a variable that the file does not set; set image.env in .ko.yaml
 not taken over: cmd/worker/Dockerfile:3: USER $WHO: it depends on a variable that the file does not set; set image.user in .ko.yaml, or --image-user
 not taken over: cmd/worker/Dockerfile:4: EXPOSE http: 'image.ports': "http" is not a port: write a number from 1 to 65535 or a range, as in 8080, 53/udp or 8000-8010; set image.ports in .ko.yaml
