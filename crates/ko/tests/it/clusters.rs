@@ -71,13 +71,9 @@ esac
     }
 
     /// The program says this on each node.
-    fn says(&self, reference: &str, container: &str, want: &str) {
+    fn says(&self, reference: &str, want: &str) {
         for node in &self.nodes {
-            let mut run = node.ctr();
-            run.args(["--namespace=k8s.io", "run", "--rm", "--net-host", "--snapshotter=native"]);
-            let output = run.args([reference, container]).output().unwrap();
-            let stderr = String::from_utf8(output.stderr).unwrap();
-            assert_eq!((output.status.success(), &*stderr), (true, want));
+            node.prints("k8s.io", reference, want);
         }
     }
 }
@@ -99,8 +95,8 @@ fn all_nodes_get_what_they_have_not() {
     let log = &output.stderr;
     assert!(log.contains(&format!(" Loading {reference}\n")), "{log}");
     assert!(log.contains(" Adding tag v2\n") && log.contains(" Added tag v2\n"), "{log}");
-    cluster.says(reference, "one", "hello from app\n");
-    cluster.says(&format!("{NAME}:v2"), "two", "hello from app\n");
+    cluster.says(reference, "hello from app\n");
+    cluster.says(&format!("{NAME}:v2"), "hello from app\n");
     let (whole, without) = sent(&output);
     assert!(whole > 2 * (1 << 20) && without == 0, "{whole} {without}");
 
@@ -119,7 +115,7 @@ fn all_nodes_get_what_they_have_not() {
     // The base and kodata are there, on both.
     let (edited, without) = sent(&output);
     assert!(without == 4 && edited < whole, "{edited} {without}");
-    cluster.says(output.stdout.trim_end(), "three", "goodbye\n");
+    cluster.says(output.stdout.trim_end(), "goodbye\n");
 
     // A node that lost its content gets the whole.
     let (node, reference) = (&cluster.nodes[1], output.stdout.trim_end());
@@ -128,7 +124,7 @@ fn all_nodes_get_what_they_have_not() {
     run(node.ctr().args(["--namespace=k8s.io", "images", "rm", "--sync"]).args(listed.lines()));
     let output = cluster.build("-v");
     assert_eq!(output.stdout.trim_end(), reference);
-    cluster.says(reference, "four", "goodbye\n");
+    cluster.says(reference, "goodbye\n");
     crate::leftovers::assert_none(&cluster.sandbox, &[]);
 }
 
@@ -160,10 +156,7 @@ fn this_machine_s_containerd_needs_no_cluster() {
     sandbox.set("KO_DOCKER_REPO", "containerd://team/r.io/x");
     let output = build(&sandbox, "-B --platform=linux/amd64,linux/arm64").output().success();
     assert!(output.stdout.starts_with("r.io/x/app:"), "{}", output.stdout);
-    let mut container = containerd.ctr();
-    container.args(["--namespace=team", "run", "--rm", "--net-host", "--snapshotter=native"]);
-    let output = container.args(["r.io/x/app:latest", "one"]).output().unwrap();
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "hello from app\n");
+    containerd.prints("team", "r.io/x/app:latest", "hello from app\n");
 }
 
 /// A `ctr` that once, before an import, runs what a file says.
@@ -227,9 +220,7 @@ fn blobs_that_are_collected_meanwhile_are_sent_after_all() {
         let check = String::from_utf8(check).unwrap();
         let status = check.lines().find(|line| line.starts_with(reference)).unwrap();
         assert!(status.contains(" complete (4/4) "), "{status}");
-        let mut container = containerd.ctr();
-        container.args(["run", "--rm", "--net-host", "--snapshotter=native"]);
-        run(container.args([reference, &container_name(&containerd, word)]));
+        containerd.prints("default", reference, &format!("{word}\n"));
     }
 }
 
@@ -244,19 +235,9 @@ fn program(containerd: &Containerd) -> Sandbox {
     sandbox
 }
 
-/// What a container is called: runc keeps those of all containerds of this
-/// machine in one place.
-fn container_name(containerd: &Containerd, word: &str) -> String {
-    let socket = containerd.socket();
-    let dir = socket.parent().and_then(Path::file_name).unwrap();
-    format!("{word}-{}", dir.display())
-}
-
 /// The program is there, and runs.
 fn runs(containerd: &Containerd, output: &Output) {
-    let mut container = containerd.ctr();
-    container.args(["run", "--rm", "--net-host", "--snapshotter=native"]);
-    run(container.args([output.stdout.trim_end(), &container_name(containerd, "app")]));
+    containerd.prints("default", output.stdout.trim_end(), "hello from app\n");
 }
 
 const NOT_LOADED: &str =

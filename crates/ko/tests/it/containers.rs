@@ -98,13 +98,10 @@ fn docker_runs_them() {
 fn containerd_runs_them() {
     let images = images();
     let daemon = Containerd::start();
-    for (number, (reference, want)) in images.images.iter().enumerate() {
-        let snapshots = "--snapshotter=native";
-        run(daemon.ctr().args(["images", "pull", "--plain-http", snapshots, reference]));
-        let mut container = daemon.ctr();
-        container.args(["run", "--rm", "--net-host", snapshots, reference]);
-        container.arg(format!("container-{number}"));
-        assert_eq!(printed(&mut container), *want, "{reference}");
+    for (reference, want) in &images.images {
+        let pull = ["images", "pull", "--plain-http", "--snapshotter=native", reference];
+        run(daemon.ctr().args(pull));
+        daemon.prints("default", reference, want);
     }
 }
 
