@@ -229,10 +229,12 @@ fn compare(found: &[Found], files: &[File]) {
     }
 }
 
-/// A second reader says the same of names and contents. It takes a line feed in a value
-/// for the end of a record.
+/// A second reader says the same of names and contents. It takes a line feed in a key or a
+/// value for the end of a record.
 fn compare_with_another_reader(tar: &[u8], found: &[Found]) {
-    let is_taken = |found: &Found| !found.records.values().any(|value| value.contains(&b'\n'));
+    let is_taken = |found: &Found| {
+        !found.records.iter().any(|(key, value)| key.contains(&b'\n') || value.contains(&b'\n'))
+    };
     if !found.iter().all(is_taken) {
         return;
     }

@@ -3,8 +3,10 @@
 
 use crate::{command, setup, tool};
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use clap::{Args, ValueEnum};
 use tempfile::TempDir;
@@ -58,11 +60,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 if let Some(dir) = &memory {
                     cargo.env("TMPDIR", dir.path());
                 }
+                if std::env::var_os("RUST_TEST_THREADS").is_none() {
+                    cargo.env("RUST_TEST_THREADS", at_once().to_string());
+                }
                 step::run(cargo.args(["test", "--workspace", "--locked"]))?;
             }
         }
     }
     Ok(())
+}
+
+/// So many tests run at once. Those of the command wait half of their time, for registries and
+/// engines that start and for what these do, and leave a processor idle.
+fn at_once() -> usize {
+    2 * thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// A directory in memory for what tests write, if there is room. On a disk, a tenth to a fifth
@@ -95,7 +106,7 @@ const ROOM: u64 = 4 << 20;
 /// thing to do at a time; then with faults.
 fn walks() -> Result<()> {
     let releases = ["local", setup::NEWEST_GO];
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let walks = releases.map(|go| scope.spawn(move || walk(go, &["--steps", "300"])));
         walks.into_iter().try_for_each(|walk| match walk.join() {
             Ok(result) => result,

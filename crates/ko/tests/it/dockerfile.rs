@@ -2,6 +2,7 @@
 //! difference, key by key, and run what all keys together say.
 
 use std::fs;
+use std::thread;
 
 use serde_json::Value;
 use testkit::sandbox::Sandbox;
@@ -73,9 +74,10 @@ fn configs(daemon: &DockerDaemon, images: &[&str]) -> Vec<Value> {
     inspected.iter_mut().map(config).collect()
 }
 
-/// Has Docker build an image of a Dockerfile.
+/// Has Docker build an image of a Dockerfile. Each line takes Docker up to a second, in which
+/// it does nothing.
 fn docker_build(daemon: &DockerDaemon, sandbox: &Sandbox, tag: &str, dockerfile: &str) {
-    let context = sandbox.root().join("context");
+    let context = sandbox.root().join("context").join(tag.rsplit('/').next().unwrap());
     fs::create_dir_all(&context).unwrap();
     fs::write(context.join("Dockerfile"), dockerfile).unwrap();
     let mut build = daemon.docker();
@@ -93,33 +95,48 @@ fn docker_sees_of_each_key_what_a_dockerfile_says() {
     sandbox.set("KO_DOCKER_REPO", format!("{host}/app"));
     let module = module(&sandbox).main(".");
     // On a base without a line, the image of ko alone.
-    let without = |name: &str, line: &str| {
-        let base = format!("{host}/{name}");
-        let [env, label] = REMOVED.map(|(_, it)| if it == line { "" } else { it });
-        docker_build(&daemon, &sandbox, &base, &format!("{BASE}{env}\n{label}\n"));
-        run(daemon.docker().args(["push", "--quiet", &base]));
-        let words = format!("--bare --sbom=none --base={base} -t {name}");
+    let bases = [("base", ""), ("env", REMOVED[0].1), ("label", REMOVED[1].1)];
+    thread::scope(|scope| {
+        for (name, line) in bases {
+            let (daemon, sandbox) = (&daemon, &sandbox);
+            scope.spawn(move || {
+                let base = format!("{host}/{name}");
+                let [env, label] = REMOVED.map(|(_, it)| if it == line { "" } else { it });
+                docker_build(daemon, sandbox, &base, &format!("{BASE}{env}\n{label}\n"));
+                run(daemon.docker().args(["push", "--quiet", &base]));
+            });
+        }
+    });
+    let [plain, env, label] = bases.map(|(name, _)| {
+        let words = format!("--bare --sbom=none --base={host}/{name} -t {name}");
         let _ = build(&sandbox, &words).output().success();
         format!("{host}/app:{name}")
-    };
-    let plain = without("base", "");
+    });
     run(daemon.docker().args(["pull", "--quiet", &plain]));
-    let rows = ROWS.map(|(image, line)| (image, plain.clone(), line));
-    let [(env, of_env), (label, of_label)] = REMOVED;
-    let removed = [(env, without("env", of_env), ""), (label, without("label", of_label), "")];
+    let rows = ROWS.map(|(image, line)| (image, &plain, line));
+    let removed = [(REMOVED[0].0, &env, ""), (REMOVED[1].0, &label, "")];
+    let rows: Vec<_> = rows.into_iter().chain(removed).collect();
+    let theirs = |number: usize| format!("theirs-{number}");
+    thread::scope(|scope| {
+        for (number, (_, from, line)) in rows.iter().enumerate() {
+            let (daemon, sandbox) = (&daemon, &sandbox);
+            let dockerfile = format!("FROM {from}\n{line}\n");
+            scope.spawn(move || docker_build(daemon, sandbox, &theirs(number), &dockerfile));
+        }
+    });
     let ours = format!("{host}/app:ours");
-    for (image, from, line) in rows.into_iter().chain(removed) {
+    for (number, (image, _, _)) in rows.iter().enumerate() {
         let _ = module.clone().file(".ko.yaml", format!("builds:\n- image:\n    {image}\n"));
         let words = format!("--bare --sbom=none --base={host}/base -t ours");
         let _ = build(&sandbox, &words).output().success();
         run(daemon.docker().args(["pull", "--quiet", &ours]));
-        docker_build(&daemon, &sandbox, "theirs", &format!("FROM {from}\n{line}\n"));
-        let [ours, theirs, plain] = &configs(&daemon, &[&ours, "theirs", &plain])[..] else {
+        let theirs = theirs(number);
+        let [ours, theirs, plain] = &configs(&daemon, &[&ours, &theirs, &plain])[..] else {
             panic!()
         };
         assert_eq!(ours, theirs, "{image}");
         // This one is ko's own.
-        assert!(ours != plain || image == "entrypoint: /ko-app/app", "{image} says nothing");
+        assert!(ours != plain || *image == "entrypoint: /ko-app/app", "{image} says nothing");
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flate2::Crc;
+use memchr::memmem;
 
 use crate::fixture::Fixture;
 use crate::freshness::commit;
@@ -98,7 +99,7 @@ fn poison(dir: &Path) -> usize {
         }
         let mut bytes = fs::read(&path).unwrap();
         let before = changes;
-        while let Some(at) = bytes.windows(from.len()).position(|window| window == from) {
+        while let Some(at) = memmem::find(&bytes, from) {
             bytes[at..at + to.len()].copy_from_slice(to);
             changes += 1;
         }

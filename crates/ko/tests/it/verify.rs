@@ -11,6 +11,7 @@ use base64::Engine as _;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use memchr::memmem;
 use serde_json::{Value, json};
 use testkit::base::{Image, Index};
 use testkit::registry::TestRegistry;
@@ -262,7 +263,7 @@ fn forged_images_are_refused() {
     let change = |tag: &str, from: &[u8], to: &[u8], consistent: bool| {
         forge(&fixture, &fixture.built("out", "kodata"), tag, consistent, |layer| {
             let mut changes = 0;
-            while let Some(at) = layer.windows(from.len()).position(|window| window == from) {
+            while let Some(at) = memmem::find(layer, from) {
                 layer[at..at + to.len()].copy_from_slice(to);
                 changes += 1;
             }
