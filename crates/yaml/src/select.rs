@@ -239,16 +239,37 @@ fn block_cuts(
         let before = if i == 0 { area.start } else { items[i - 1].range.end };
         item_start(text, dashes[i], before)
     };
-    let last_end = items.last().map_or(area.start, |item| item.range.end);
+    let last_value = items.last().map_or(area.start, |item| item.range.end);
     (0..dashes.len())
         .filter(|&i| !stays[i])
         .map(|i| match dashes.get(i + 1) {
-            None => start(i)..line_after(text, last_end.max(dashes[i] + 1)).min(area.end),
+            None => start(i)..last_end(text, dashes[i], last_value, area.end),
             // Beside something else, the next dash takes the place of this.
             Some(&next) if shares_line(text, dashes[i]) => dashes[i]..next,
             Some(_) => start(i)..start(i + 1),
         })
         .collect()
+}
+
+/// Where the last entry, with `dash`, ends. Below the end of its last value it may have dashes and
+/// colons without one, which are deeper than its own dash.
+fn last_end(text: &str, dash: usize, last_value: usize, area_end: usize) -> usize {
+    let column = dash - text::line_start(text, dash);
+    let mut end = line_after(text, last_value.max(dash + 1)).min(area_end);
+    let mut line = end;
+    while line < area_end {
+        let next = text::next_line(text, line).min(area_end);
+        let words = text[line..next].trim_start_matches(' ');
+        let is_blank = words.trim_start().is_empty() || words.trim_start().starts_with('#');
+        if !is_blank {
+            if next - line - words.len() <= column {
+                break;
+            }
+            end = next;
+        }
+        line = next;
+    }
+    end
 }
 
 /// The start of the next line, unless `at` is the start of one.

@@ -12,7 +12,7 @@ use crate::support::{self, events, manifest, parse, splice_with};
 /// A random document.
 #[derive(Debug, Clone)]
 enum Tree {
-    /// A scalar: a reference or not, in the style of this number.
+    /// A scalar: a reference or not, in the style of this number, or nothing at all.
     Scalar(bool, u8),
     Sequence(Vec<Tree>, bool),
     Mapping(Vec<(bool, Tree)>, bool),
@@ -85,6 +85,7 @@ impl Writer {
     fn node(&mut self, tree: &Tree, indent: usize) {
         let blanks = " ".repeat(indent);
         match tree {
+            Tree::Scalar(_, style) if style % 11 == 0 => self.text.push('\n'),
             Tree::Scalar(is_reference, style) if style % 3 == 0 => {
                 let word = self.word(*is_reference);
                 let header = ["|", "|-", "|+", ">", ">-", ">+", "> # c", "&b |", "!!str >", "|2"];

@@ -90,6 +90,15 @@ fn selections_are_kos() {
     );
     texts.push("? kind\n: List\n? apiVersion\n: v1\n? items\n: - apiVersion: v1\n    kind: A\n    metadata: {labels: {app: web}}\n  - apiVersion: v1\n    kind: B\n".to_owned());
     texts.push("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: A}\n- apiVersion: v1\n  kind: B\n  metadata:\n    labels:\n      app: \"we\\\n\n- b\"\n  x:\n  - - a\n    -\n  - y:\n- kind: C\n  apiVersion: v1\n  metadata: {labels: {app: web}}\n".to_owned());
+    // Below the last value of the last item.
+    for rest in
+        ["  x:\n  - a\n  -\n", "  x:\n    -\n    # c\n\n      -\n", "  x:\n    ? a\n    :\n"]
+    {
+        let kept = "- apiVersion: v1\n  kind: A\n";
+        let dropped = "- apiVersion: v1\n  kind: B\n  metadata: {labels: {none: x}}\n";
+        let text = format!("apiVersion: v1\nkind: List\nitems:\n{kept}{dropped}{rest}");
+        texts.extend([format!("{text}# end\nz: 1\n"), text]);
+    }
     let mut ours: Vec<Ours> = Vec::new();
     for text in &texts {
         // The empty selector is the absence of one.
@@ -152,6 +161,12 @@ fn what_stays_keeps_its_bytes() {
         ),
     ] {
         assert_eq!(selected(&text, "app=db"), expected, "{text:?}");
+    }
+    let kept = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n  metadata: {labels: {app: db}}\n";
+    for rest in ["- a\n  -\n", "  -\n    # c\n\n      -\n", "  ? a\n    :\n"] {
+        let dropped = format!("- apiVersion: v1\n  kind: A\n  x:\n  {rest}");
+        let text = format!("{kept}{dropped}# end\n\nz: 1\n");
+        assert_eq!(selected(&text, "app=db"), format!("{kept}# end\n\nz: 1\n"), "{text:?}");
     }
     let items = "apiVersion: v1\nkind: List\nitems:\n# one\n- apiVersion: v1\n  kind: A\n  # in one\n\n# two\n# more\n- apiVersion: v1\n  kind: A\n  metadata: {labels: {app: db}}   # c\n# three\n- kind: A\n  apiVersion: v1\n# end\nz: 1\n";
     assert_eq!(
