@@ -167,6 +167,10 @@ fn what_stays_keeps_its_bytes() {
         let dropped = format!("- apiVersion: v1\n  kind: A\n  x:\n  {rest}");
         let text = format!("{kept}{dropped}# end\n\nz: 1\n");
         assert_eq!(selected(&text, "app=db"), format!("{kept}# end\n\nz: 1\n"), "{text:?}");
+        let deeper =
+            |text: &str| text.lines().map(|line| format!("  {line}\n")).collect::<String>();
+        let expected = deeper(&format!("{kept}# end\n\nz: 1\n"));
+        assert_eq!(selected(&deeper(&text), "app=db"), expected, "{text:?}");
     }
     let items = "apiVersion: v1\nkind: List\nitems:\n# one\n- apiVersion: v1\n  kind: A\n  # in one\n\n# two\n# more\n- apiVersion: v1\n  kind: A\n  metadata: {labels: {app: db}}   # c\n# three\n- kind: A\n  apiVersion: v1\n# end\nz: 1\n";
     assert_eq!(
