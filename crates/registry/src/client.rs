@@ -15,6 +15,7 @@ use crate::challenge::{AuthScheme, Bearer};
 use crate::endpoint::{Account, Endpoint, Found};
 use crate::error::RegistryError;
 use crate::keychain::{Credential, Keychain, KeychainError};
+use crate::meter::Traffic;
 use crate::mirror::Experience;
 use crate::options::ClientOptions;
 use crate::pulls::Pulls;
@@ -23,7 +24,7 @@ use crate::scheme;
 use crate::scope::{Access, Scopes};
 use crate::settings::PlainHttp;
 use crate::token;
-use crate::transport::{Traffic, Transport};
+use crate::transport::Transport;
 use crate::under_way::UnderWay;
 
 /// Talks to registries. Cheap to clone; clones share connections, tokens and
@@ -102,14 +103,14 @@ impl Client {
     /// The traffic of this client and its clones so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
-        self.inner.transport.traffic()
+        self.inner.transport.meter().traffic()
     }
 
     /// How many bytes of blobs have left for a repository, which is named with its registry;
     /// also those that are not answered yet.
     #[must_use]
     pub fn moved_to(&self, repository: &str) -> u64 {
-        self.inner.transport.moved_to(repository)
+        self.inner.transport.meter().moved_to(repository)
     }
 
     /// What this client and its clones are waiting for, the oldest first.

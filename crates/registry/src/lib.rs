@@ -24,6 +24,7 @@ mod host_tls;
 mod keychain;
 mod learn;
 mod memory;
+mod meter;
 mod mirror;
 mod namespace;
 mod opener;
@@ -64,6 +65,7 @@ pub use keychain::{
     Anonymous, Chain, Credential, CredentialStore, DockerConfig, DockerPlaces, GitHub,
     HelperOutput, Kept, Keychain, KeychainError, Secret, Variables,
 };
+pub use meter::Traffic;
 pub use mirror::{MirrorAnswer, MirrorObserver};
 pub use namespace::{Location, Mirror, NamespaceError, NamespaceRule, Prefix, Pulls};
 pub use opener::{Chunks, Opener};
@@ -78,7 +80,6 @@ pub use scope::Access;
 pub use settings::{IdentityFiles, PlainHttp, Registries, RegistrySettings, TlsFile};
 pub use stream::BlobStream;
 pub use token::Grant;
-pub use transport::Traffic;
 pub use trust::tls;
 pub use under_way::UnderWay;
 

@@ -1,9 +1,8 @@
 //! Sends one request and returns one answer. It makes the HTTP clients when they
 //! are first needed; no other module sees the HTTP library's settings.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,8 +17,8 @@ use crate::error::{Broken, RegistryError};
 use crate::exchange::Watched;
 use crate::host_tls::ByHost;
 use crate::keychain::KeychainError;
+use crate::meter::Meter;
 use crate::options::ClientOptions;
-use crate::pulse::Pulse;
 use crate::request_line::RequestLine;
 use crate::retry::{Attempts, RetryPolicy};
 use crate::trust::{self, Trust};
@@ -73,41 +72,6 @@ impl Request {
     }
 }
 
-/// Counters of the traffic.
-#[derive(Debug, Default)]
-struct Meter {
-    requests: AtomicU64,
-    /// Bytes of large bodies that have left, also without an answer so far.
-    moved: Arc<AtomicU64>,
-    /// The same by repository.
-    moved_to: Mutex<HashMap<String, Arc<AtomicU64>>>,
-    /// Those whose answer was no refusal and no failure.
-    good: AtomicU64,
-    sent: AtomicU64,
-    received: AtomicU64,
-}
-
-impl Meter {
-    /// What counts the bytes that leave for a repository.
-    fn of(&self, repository: &str) -> Arc<AtomicU64> {
-        let mut all = self.moved_to.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(repository.to_owned()).or_default())
-    }
-}
-
-/// The traffic of a client so far, repetitions included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// The number of requests that were answered.
-    pub requests: u64,
-    /// Bytes of their bodies.
-    pub sent: u64,
-    /// Bytes of the bodies of answers that were read.
-    pub received: u64,
-    /// Bytes of blobs that have left, also those that are not answered yet.
-    pub moved: u64,
-}
-
 /// The HTTP clients that trust the same.
 #[derive(Debug)]
 struct Clients {
@@ -158,23 +122,11 @@ impl Transport {
 
     /// The same by another policy.
     pub(crate) fn attempts_by<'a>(&'a self, policy: &'a RetryPolicy) -> Attempts<'a> {
-        Attempts::new(policy, &self.waits, &self.meter.good)
+        Attempts::new(policy, &self.waits, self.meter.good())
     }
 
-    pub(crate) fn moved_to(&self, repository: &str) -> u64 {
-        let all = self.meter.moved_to.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(repository).map_or(0, |moved| moved.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn traffic(&self) -> Traffic {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Meter { requests, sent, received, moved, .. } = &*self.meter;
-        Traffic {
-            requests: read(requests),
-            sent: read(sent),
-            received: read(received),
-            moved: read(moved),
-        }
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Makes the client for a request.
@@ -226,7 +178,7 @@ impl Transport {
                 request.payload.len(),
             )
         });
-        let mut pulse = Pulse::new(&self.meter.moved);
+        let mut pulse = self.meter.pulse();
         if !matches!(request.method, Method::GET | Method::HEAD) {
             if let Some(repository) = &request.repository {
                 pulse = pulse.and(self.meter.of(repository));
@@ -251,10 +203,7 @@ impl Transport {
         match answer {
             Ok(inner) => {
                 self.answered().insert(request.url.origin().ascii_serialization());
-                self.meter.requests.fetch_add(1, Ordering::Relaxed);
-                let is_good = u64::from(inner.status().as_u16() < 400);
-                self.meter.good.fetch_add(is_good, Ordering::Relaxed);
-                self.meter.sent.fetch_add(request.payload.len(), Ordering::Relaxed);
+                self.meter.answered(inner.status(), request.payload.len());
                 // A range is of the coded bytes.
                 let whole = inner.status() != StatusCode::PARTIAL_CONTENT;
                 let coding = Gunzip::of(inner.headers()).filter(|_| whole);
@@ -383,7 +332,7 @@ impl Response {
             },
         };
         if let Ok(Some(bytes)) = &chunk {
-            self.meter.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            self.meter.received(bytes.len());
             if let Some(watched) = &mut self.watched {
                 watched.received(bytes.len());
             }
@@ -431,5 +380,44 @@ impl Response {
         failure.trouble = self.trouble;
         failure.source = self.source;
         RegistryError::Status { request: self.line, failure: Box::new(failure) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::registry::{Fault, Rule, TestRegistry};
+
+    use super::*;
+
+    /// A registry that answers everything with so many bytes, and a request to it.
+    fn answering(bytes: usize) -> (TestRegistry, Transport, Request) {
+        let registry = TestRegistry::start();
+        let body = vec![b'x'; bytes].into();
+        registry.inject(Rule::new(Fault::Respond { status: 200, headers: Vec::new(), body }));
+        let url = format!("{}/v2/", registry.url()).parse().unwrap();
+        let transport = Transport::new(ClientOptions::default()).unwrap();
+        (registry, transport, Request::new(Method::GET, url))
+    }
+
+    #[tokio::test]
+    async fn a_body_may_be_as_long_as_is_allowed() {
+        let (_registry, transport, request) = answering(10);
+        for (limit, want) in [(11, Some(10)), (10, Some(10)), (9, None)] {
+            let mut response = transport.send(&request).await.unwrap();
+            let read = response.bytes(limit).await;
+            assert_eq!(read.as_ref().ok().map(Vec::len), want, "{limit}: {read:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_discarded_leaves_its_connection_to_the_next() {
+        // More than comes at once.
+        let (registry, transport, request) = answering(60_000);
+        for _ in 0..3 {
+            transport.send(&request).await.unwrap().discard().await;
+            // The library takes the connection back in a task.
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(registry.connections(), 1);
     }
 }
