@@ -44,3 +44,30 @@ impl Drop for Ahead {
         self.task.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Account;
+
+    #[tokio::test]
+    async fn a_token_that_nobody_waits_for_any_more_is_not_fetched() {
+        let realm = "https://t.example/token".parse().unwrap();
+        let challenge = Bearer { realm, service: None, scopes: Scopes::default() };
+        let (server, scopes) = (TokenServer::of(&challenge), Scopes::default());
+        let begin = || Ahead::begin(server.clone(), scopes.clone(), std::future::pending());
+        let ahead = begin();
+        let task = ahead.task.abort_handle();
+        drop(ahead);
+        tokio::task::yield_now().await;
+        assert!(task.is_finished());
+        for is_wanted in [true, false] {
+            let account = Account::default();
+            account.look_ahead(begin);
+            if !is_wanted {
+                account.look_no_further();
+            }
+            assert_eq!(account.ahead(&challenge, &scopes).is_some(), is_wanted);
+        }
+    }
+}

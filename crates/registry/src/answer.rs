@@ -220,6 +220,15 @@ mod tests {
         assert!(wait > Duration::from_secs(3000) && wait <= Duration::from_secs(3600), "{wait:?}");
     }
 
+    #[test]
+    fn who_is_not_known_or_not_let_in_is_refused() {
+        for (status, want) in [(401, true), (403, true), (400, false), (404, false), (500, false)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let failure = Failure::new(status, &HeaderMap::new(), None);
+            assert_eq!(failure.is_refusal(), want, "{status}");
+        }
+    }
+
     /// A detail, and how Go's `%v` prints it.
     fn detail() -> impl Strategy<Value = (Value, String)> {
         let leaf = prop_oneof![

@@ -113,3 +113,30 @@ fn chunks(
         Ok(Some((chunk.freeze(), (file, None, left - read as u64, pulse))))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_of_a_file_is_given_to_its_last_byte_and_no_further() {
+        let content: Vec<u8> = (0..2 * CHUNK + 10).map(|at| (at % 251) as u8).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("blob");
+        std::fs::write(&path, &content).unwrap();
+        for (start, len) in [(0, content.len()), (0, CHUNK + 1), (7, CHUNK + 1), (CHUNK, 0)] {
+            let moved = Arc::new(AtomicU64::default());
+            let file = std::fs::File::open(&path).unwrap();
+            let pieces = chunks(file, start as u64, len as u64, Pulse::new(&moved));
+            let pieces: Vec<Bytes> = pieces.try_collect().await.unwrap();
+            assert!(pieces.concat() == content[start..start + len], "{start} {len}");
+            assert_eq!(moved.load(Ordering::Relaxed), len as u64, "{start}");
+        }
+        let file = std::fs::File::open(&path).unwrap();
+        let short = chunks(file, 1, content.len() as u64, Pulse::new(&Arc::default()));
+        let error = short.try_collect::<Vec<_>>().await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+    }
+}

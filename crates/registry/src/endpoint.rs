@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use oci::Registry;
 use once::SingleFlight;
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
@@ -23,7 +24,6 @@ use crate::scope::Scopes;
 use crate::session::Upload;
 use crate::settings::PlainHttp;
 use crate::token::Token;
-use crate::transport::Response;
 use crate::under_way::Waits;
 
 type Flight<V> = SingleFlight<V, RegistryError>;
@@ -141,15 +141,19 @@ impl Endpoint {
     /// Does what an answer says about how much the registry takes: fewer
     /// requests at once after 429, and none before the time that it asks for. It
     /// may not ask for more than `longest`.
-    pub(crate) fn heed(&self, permit: &Permit<'_>, response: &Response, longest: Duration) {
-        let status = response.status();
+    pub(crate) fn heed(
+        &self,
+        permit: &Permit<'_>,
+        (status, headers): (StatusCode, &HeaderMap),
+        longest: Duration,
+    ) {
         if status == StatusCode::TOO_MANY_REQUESTS {
             permit.refused();
         } else if !status.is_server_error() {
             permit.answered();
         }
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
-            && let Some(pause) = answer::retry_after(response.headers())
+            && let Some(pause) = answer::retry_after(headers)
         {
             let until = Instant::now() + pause.min(longest);
             let mut held = self.held_until.lock().expect("no holder of this lock panics");
@@ -233,5 +237,57 @@ impl Account {
             *token = (scopes, Arc::default());
         }
         (token.0.clone(), Arc::clone(&token.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use store::Store;
+
+    use super::*;
+    use crate::settings::{Registries, RegistrySettings};
+
+    fn endpoint(options: &ClientOptions) -> Endpoint {
+        Endpoint::new("r.example".parse().unwrap(), options)
+    }
+
+    #[test]
+    fn where_anybody_may_answer_nothing_is_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        for (insecure, skip_verify, here, want) in [
+            (false, false, None, true),
+            (false, false, Some(false), true),
+            (false, false, Some(true), false),
+            (false, true, None, false),
+            (true, false, None, false),
+        ] {
+            let settings = RegistrySettings { skip_verify: here, ..RegistrySettings::default() };
+            let registries =
+                Registries::new([("r.example".parse().unwrap(), settings)], vec![], vec![]);
+            let memory = Some(store.clone());
+            let options =
+                ClientOptions { insecure, skip_verify, registries, memory, ..Default::default() };
+            let is_kept = endpoint(&options).memory.is_some();
+            assert_eq!(is_kept, want, "{insecure} {skip_verify} {here:?}");
+        }
+    }
+
+    #[test]
+    fn a_registry_is_asked_less_when_it_says_so_and_more_when_it_answers() {
+        let endpoint = endpoint(&ClientOptions { max_requests: 4, ..Default::default() });
+        let waits = Waits::default();
+        let enter = || endpoint.request(&waits, true).now_or_never().and_then(Result::ok);
+        // What it says, and how many requests it gets at once from then on.
+        for (status, want) in [(200, 4), (500, 4), (429, 2), (500, 2), (503, 2), (404, 2), (200, 3)]
+        {
+            let status = StatusCode::from_u16(status).unwrap();
+            let permit = enter().unwrap();
+            endpoint.heed(&permit, (status, &HeaderMap::new()), Duration::ZERO);
+            drop(permit);
+            let inside: Vec<_> = std::iter::from_fn(enter).collect();
+            assert_eq!(inside.len(), want, "{status}");
+        }
     }
 }

@@ -35,6 +35,33 @@ pub enum Broken {
     Interrupted(String),
 }
 
+impl Broken {
+    /// What an error of the HTTP library means.
+    fn of(
+        error: &(dyn std::error::Error + 'static),
+        is_connect: bool,
+        answered: bool,
+        way: Option<&str>,
+    ) -> Self {
+        let root_cause = |error| match way {
+            Some(way) => format!("{} ({way})", root_cause(error)),
+            None => root_cause(error),
+        };
+        match CertificateProblem::find(error) {
+            Some(problem) => Self::Certificate(problem),
+            None if certificate::is_identity_wanted(error) => Self::ClientCertificate,
+            None if certificate::is_plain(error) => Self::NotTls,
+            None if !answered && is_no_http(error) => Self::NotHttp,
+            None if !answered && is_refused(error) => Self::Refused(root_cause(error)),
+            None if is_connect => {
+                let tls = certificate::nothing_in_common(error);
+                Self::Connect(tls.unwrap_or_else(|| root_cause(error)))
+            }
+            None => Self::Interrupted(root_cause(error)),
+        }
+    }
+}
+
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -247,23 +274,7 @@ impl RegistryError {
         answered: bool,
         way: Option<&str>,
     ) -> Self {
-        let root_cause = |error| match way {
-            Some(way) => format!("{} ({way})", root_cause(error)),
-            None => root_cause(error),
-        };
-        let broken = match CertificateProblem::find(error) {
-            Some(problem) => Broken::Certificate(problem),
-            None if certificate::is_identity_wanted(error) => Broken::ClientCertificate,
-            None if certificate::is_plain(error) => Broken::NotTls,
-            None if !answered && is_no_http(error) => Broken::NotHttp,
-            None if !answered && is_refused(error) => Broken::Refused(root_cause(error)),
-            None if error.is_connect() => {
-                let tls = certificate::nothing_in_common(error);
-                Broken::Connect(tls.unwrap_or_else(|| root_cause(error)))
-            }
-            None => Broken::Interrupted(root_cause(error)),
-        };
-        Self::Transport { request, broken }
+        Self::Transport { request, broken: Broken::of(error, error.is_connect(), answered, way) }
     }
 
     /// The same if the server had just asked who we are.
@@ -338,7 +349,32 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustls::{AlertDescription, InvalidMessage};
+
     use super::*;
+
+    #[test]
+    fn what_broke_is_named_by_its_cause() {
+        let tls = |error: rustls::Error| io::Error::other(error);
+        let alert = |alert| tls(rustls::Error::AlertReceived(alert));
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        for (error, is_connect, answered, want) in [
+            (alert(AlertDescription::CertificateRequired), false, false, "takes none of ours"),
+            // Also by a server that was content before.
+            (alert(AlertDescription::CertificateExpired), false, true, "takes none of ours"),
+            (alert(AlertDescription::HandshakeFailure), true, false, "cannot connect: received"),
+            (alert(AlertDescription::InternalError), false, false, "the connection broke: "),
+            (tls(InvalidMessage::InvalidContentType.into()), true, false, "not speak TLS"),
+            (refused(), true, false, "cannot connect: connection refused"),
+            (refused(), true, true, "cannot connect: connection refused"),
+            (io::Error::from(io::ErrorKind::BrokenPipe), false, false, "the connection broke: "),
+        ] {
+            let broken = Broken::of(&error, is_connect, answered, None);
+            assert!(broken.to_string().contains(want), "{error:?}: {broken:?}");
+            let is_refused = matches!(broken, Broken::Refused(_));
+            assert_eq!(is_refused, error.kind() == refused().kind() && !answered, "{broken:?}");
+        }
+    }
 
     #[test]
     fn only_a_host_that_is_known_not_to_exist_is_unknown() {
@@ -349,5 +385,7 @@ mod tests {
         assert!(!is_refused(&lookup("Temporary failure in name resolution")));
         assert!(!is_refused(&io::Error::other("Name or service not known")));
         assert!(is_refused(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+        // Windows says it with a number, which means nothing elsewhere.
+        assert_eq!(is_refused(&io::Error::from_raw_os_error(11001)), cfg!(windows));
     }
 }

@@ -145,3 +145,48 @@ impl Memory {
         tokio::task::spawn_blocking(work).await.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> (tempfile::TempDir, Store, Memory) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let memory = Memory::new(store.clone(), "r.example".parse().unwrap());
+        (dir, store, memory)
+    }
+
+    fn name(at: usize) -> Repository {
+        format!("r.example/app{at}").parse().unwrap()
+    }
+
+    const HTTPS: Met = Met { scheme: Scheme::Https, tokens: None };
+    const HTTP: Met = Met { scheme: Scheme::Http, tokens: None };
+
+    #[tokio::test]
+    async fn one_repository_too_many_begins_anew() {
+        let (_dir, _store, memory) = memory();
+        let full = (0..MOST).map(|at| (name(at).path().to_owned(), HTTPS)).collect();
+        *memory.met.lock().await = Some(MetRecord(full));
+        // One of them is none too many.
+        memory.keep(&name(0), Some(HTTP)).await;
+        assert_eq!(memory.recall(&name(0)).await, Some(HTTP));
+        assert_eq!(memory.recall(&name(1)).await, Some(HTTPS));
+        memory.keep(&name(MOST), Some(HTTP)).await;
+        assert_eq!(memory.recall(&name(MOST)).await, Some(HTTP));
+        assert_eq!(memory.recall(&name(1)).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_already_is_not_written_again() {
+        let (_dir, store, memory) = memory();
+        let written = || store.record::<MetRecord>("r.example").map(|met| met.0.len());
+        for (is, want) in [(HTTP, Some(1)), (HTTP, None), (HTTPS, Some(1))] {
+            // As if another run had found nothing worth keeping.
+            store.put_record("r.example", &MetRecord::default()).unwrap();
+            memory.keep(&name(0), Some(is)).await;
+            assert_eq!(written().filter(|len| *len > 0), want);
+        }
+    }
+}

@@ -244,9 +244,8 @@ impl<'a> Push<'a> {
         let response = self.client.send(&self.call(Method::HEAD, path)).await?;
         match response.status() {
             StatusCode::OK => Ok(speaks_of(&response, self.descriptor)),
-            StatusCode::NOT_FOUND => Ok(false),
-            // The question may be refused; sending the blob shows whether that
-            // is too.
+            // It is not there. Or the question is refused: sending the blob shows
+            // whether that is too.
             _ => match response.fail().await {
                 error if error.is_transient() || error.is_unauthorized() => Err(error),
                 _ => Ok(false),

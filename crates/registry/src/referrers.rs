@@ -143,9 +143,7 @@ impl Client {
             let began = Instant::now();
             let Some(list) = self.extended(&reference, referrer).await? else { return Ok(()) };
             self.push_manifest(&reference, &media_type, list).await?;
-            // Others take about as long; and not all are to come back at once.
-            let pause = began.elapsed().max(PAUSE).mul_f64(1.0 + fastrand::f64());
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(pause(began.elapsed())).await;
         }
         // It was written, so it is an error if there is none.
         let list = self.manifest_for(&reference, Access::Push).await?;
@@ -174,6 +172,12 @@ impl Client {
             Err(error) => Err(error),
         }
     }
+}
+
+/// How long to wait before the list is read again, if it `took` so long to read and
+/// write it: others take about as long, and not all are to come back at once.
+fn pause(took: Duration) -> Duration {
+    took.max(PAUSE).mul_f64(1.0 + fastrand::f64())
 }
 
 /// The list of this name with a referrer added, if that is not in it.
@@ -226,6 +230,14 @@ fn added(list: &FetchedManifest, referrer: &Descriptor) -> Result<Option<Bytes>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_is_left_alone_for_as_long_as_others_may_take() {
+        for (took, least) in [(Duration::ZERO, PAUSE), (PAUSE * 3, PAUSE * 3)] {
+            let pause = pause(took);
+            assert!(least <= pause && pause <= least * 2, "{took:?}: {pause:?}");
+        }
+    }
 
     #[test]
     fn what_is_in_a_list_stays() {

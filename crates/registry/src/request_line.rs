@@ -75,6 +75,7 @@ mod tests {
                 "https://u:secret@h:5000/p?X-Sig=secret&flag&digest=d#secret",
                 "https://h:5000/p?X-Sig=REDACTED&REDACTED&digest=d",
             ),
+            ("https://h/p?digest&from=b", "https://h/p?digest&from=b"),
             ("http://[::1]:5000/v2/", "http://[::1]:5000/v2/"),
         ] {
             assert_eq!(redacted(&url.parse().unwrap()), want);

@@ -164,7 +164,8 @@ mod tests {
         for (status, answers, want) in
             [(503, ALIVE / 4, 3), (503, ALIVE, 13), (429, ALIVE, 13), (500, ALIVE, 3)]
         {
-            let (waits, good) = (Waits::default(), AtomicU64::default());
+            // What was answered before says nothing of now.
+            let (waits, good) = (Waits::default(), AtomicU64::new(ALIVE));
             let mut attempts = Attempts::new(&policy, &waits, &good);
             let mut made = 1;
             while attempts.pause(refusal(status), RegistryError::is_transient).await.is_ok() {

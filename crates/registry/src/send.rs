@@ -231,7 +231,8 @@ impl Client {
             let there = there.map(|(_, header)| header);
             request.authorize(if at_home { authorization } else { there });
             let response = transport.send(&request).await?;
-            endpoint.heed(&permit, &response, transport.options.retry.max_delay);
+            let said = (response.status(), response.headers());
+            endpoint.heed(&permit, said, transport.options.retry.max_delay);
             if response.status() == StatusCode::UNAUTHORIZED
                 && !at_home
                 && anonymous.is_none()
