@@ -392,6 +392,10 @@ impl Keychain for Failing {
     fn trouble(&self, _: &oci::Repository) -> Option<KeychainError> {
         Some(KeychainError::Cloud { cloud: "Cloud", problem: "expired".to_owned() })
     }
+
+    fn source(&self, _: &oci::Repository) -> Option<String> {
+        Some("a file".to_owned())
+    }
 }
 
 /// A keychain whose answers are not good for long.
@@ -439,13 +443,17 @@ async fn a_refusal_says_why_we_are_not_known() {
         let registry = TestRegistry::builder().auth(auth).start();
         let client = Client::new(options(), Arc::new(Failing)).unwrap();
         let error = client.manifest(&reference(&registry, "app")).await.unwrap_err();
-        let failure = error.failure().unwrap().to_string();
-        assert!(failure.ends_with(want), "{failure}");
+        let failure = error.failure().unwrap();
+        assert!(failure.to_string().ends_with(want), "{failure}");
+        assert_eq!(failure.source.as_deref(), Some("a file"));
     }
     let open = TestRegistry::start();
     let client = Client::new(options(), Arc::new(Failing)).unwrap();
     let found = client.head_manifest(&reference(&open, "app"), Access::Pull).await;
     assert_eq!(found.unwrap(), None, "strangers are let in");
+    let error = client.manifest(&reference(&open, "app")).await.unwrap_err();
+    let failure = error.failure().unwrap();
+    assert!(failure.trouble.is_none() && failure.source.is_none(), "it is no refusal: {failure}");
 }
 
 #[tokio::test]

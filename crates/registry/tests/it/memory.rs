@@ -4,7 +4,10 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ko_registry::{Access, BoxFuture, Client, ClientOptions, Credential, Keychain, KeychainError};
+use ko_registry::{
+    Access, BoxFuture, Client, ClientOptions, Credential, Keychain, KeychainError, PlainHttp,
+    Registries, RegistrySettings,
+};
 use oci::{MediaType, Reference, Repository};
 use store::Store;
 use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry};
@@ -55,8 +58,12 @@ async fn an_open_registry_is_not_asked_again() {
 #[tokio::test]
 async fn what_is_not_there_may_be_hidden_so_all_is_found_out_anew() {
     let (registry, _dir, store) = seen(Credential::Anonymous).await;
-    assert!(!finds(&registry, &client(&store, Credential::Anonymous), "app:v2").await);
+    let client_of_run = client(&store, Credential::Anonymous);
+    assert!(!finds(&registry, &client_of_run, "app:v2").await);
     assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 2)]);
+    // Once in a run.
+    assert!(!finds(&registry, &client_of_run, "app:v2").await);
+    assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 3)]);
     registry.reset();
     // And that is remembered.
     assert!(finds(&registry, &client(&store, Credential::Anonymous), "app:v1").await);
@@ -161,6 +168,52 @@ async fn a_token_is_fetched_before_the_registry_asks_for_one() {
         let client = Client::new(options, Arc::clone(&keychain) as Arc<dyn Keychain>).unwrap();
         assert!(client.head_manifest(&name, Access::Push).await.is_err());
         assert_eq!(keychain.0.load(Ordering::SeqCst), ahead);
+    }
+}
+
+#[tokio::test]
+async fn who_comes_second_need_not_be_asked_for_a_token_as_well() {
+    let registry = with_tokens();
+    let (_dir, store) = store();
+    assert!(finds(&registry, &client(&store, basic()), "app:v1").await);
+    registry.reset();
+    let client = client(&store, basic());
+    let both = [(); 2].map(|()| finds(&registry, &client, "app:v1"));
+    assert_eq!(futures::future::join_all(both).await, [true, true]);
+    assert_requests(&registry, &[(Class::Token, 1), (Class::ManifestHead, 3)]);
+}
+
+#[tokio::test]
+async fn a_token_that_the_user_has_brought_came_from_no_server() {
+    let registry = with_tokens();
+    let name = reference(&registry, "app:v1").repository().clone();
+    let grant = crate::client(basic()).token(&name, Access::Push, &[]).await.unwrap();
+    let (_dir, store) = store();
+    for _ in 0..2 {
+        registry.reset();
+        let client = client(&store, Credential::RegistryToken(grant.token.clone()));
+        assert!(finds(&registry, &client, "app:v1").await);
+        assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 1)]);
+    }
+}
+
+#[tokio::test]
+async fn where_the_user_allows_http_https_comes_first_each_time() {
+    let registry = TestRegistry::start();
+    registry.put_manifest("app", "v1", MediaType::OCI_MANIFEST, "{}");
+    // A name for which http is not allowed anyway.
+    let host = registry.host().replace("127.0.0.1", "127.1");
+    let name: Reference = format!("{host}/app:v1").parse().unwrap();
+    let (_dir, store) = store();
+    for _ in 0..2 {
+        registry.reset();
+        let http = Some(PlainHttp::Allowed);
+        let settings = RegistrySettings { http, ..RegistrySettings::default() };
+        let registries = Registries::new([(host.parse().unwrap(), settings)], vec![], vec![]);
+        let options = ClientOptions { registries, memory: Some(store.clone()), ..options() };
+        let client = Client::new(options, Arc::new(Fixed(Credential::Anonymous))).unwrap();
+        assert!(client.head_manifest(&name, Access::Push).await.unwrap().is_some());
+        assert_requests(&registry, &[(Class::Ping, 1), (Class::ManifestHead, 1)]);
     }
 }
 

@@ -245,6 +245,12 @@ async fn only_bases_have_mirrors() {
     let _ = of.other.head_manifest(&name, Access::Push).await.unwrap();
     assert_eq!(of.asked(), [0, 0, 2]);
     assert_eq!(of.said(), []);
+    // Nor is there anything to say if a base has met one that fails.
+    of.mirrors[0].inject(Rule::new(Fault::status(404, "MANIFEST_UNKNOWN")));
+    let _ = of.client.manifest(&name).await.unwrap();
+    assert_eq!(of.said().len(), 1);
+    let _ = of.other.manifest(&name).await.unwrap();
+    assert_eq!(of.said(), []);
 }
 
 #[tokio::test]

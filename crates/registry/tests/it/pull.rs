@@ -1,15 +1,16 @@
 //! Manifests and blobs on their way down, and what can happen to them.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use flate2::write::GzEncoder;
-use ko_registry::{Access, Client, RegistryError};
+use ko_registry::{Access, Chain, Client, ClientOptions, RegistryError};
 use oci::{Descriptor, Digest, MediaType, Tag};
 use store::Store;
-use testkit::registry::{Class, Fault, Rule, TestRegistry};
+use testkit::registry::{Class, Fault, Protocol, Rule, TestRegistry};
 
 use crate::{
-    anonymous, assert_requests, blob, files, reference, repository, store, temporary_files,
+    anonymous, assert_requests, blob, files, options, reference, repository, store, temporary_files,
 };
 
 const MANIFEST: &str =
@@ -77,6 +78,12 @@ async fn a_head_that_does_not_tell_is_made_up_for() {
         registry.clear_faults();
         registry.reset();
     }
+    // The digest that was asked for is that of any manifest that is there.
+    registry.inject(Rule::new(omit(&["docker-content-digest"])).class(Class::ManifestHead));
+    let by_digest = name.repository().with_digest(digest);
+    assert_eq!(anonymous().head_manifest(&by_digest, Access::Pull).await.unwrap(), Some(digest));
+    assert_eq!(registry.counts().of(Class::ManifestGet), 0);
+    registry.clear_faults();
     registry.inject(Rule::new(Fault::status(405, "UNSUPPORTED")).class(Class::ManifestHead));
     let missing = reference(&registry, "app:v2");
     assert_eq!(anonymous().head_manifest(&missing, Access::Push).await.unwrap(), None);
@@ -218,7 +225,8 @@ async fn small_blobs_are_checked() {
     for size in [999, 1001] {
         let wrong = Descriptor { size, ..descriptor.clone() };
         let error = client.blob_bytes(&name, &wrong, 2000).await.unwrap_err();
-        assert!(matches!(error.last(), RegistryError::Size { .. }), "{error}");
+        // Of one that is too long, only one byte more is read.
+        assert!(matches!(error.last(), RegistryError::Size { got: 1000, .. }), "{error}");
     }
     for fault in [Fault::CorruptBody, Fault::ShortBody(10), Fault::CutResponse(10)] {
         registry.inject(Rule::new(fault).class(Class::BlobGet).times(2));
@@ -348,9 +356,17 @@ async fn a_registry_without_ranges_starts_again() {
     registry.inject(Rule::new(Fault::CutResponse(600_000)).class(Class::BlobGet).times(1));
     registry.inject(Rule::new(whole).class(Class::BlobGet).times(1));
     assert_eq!(pull(&anonymous(), &registry, &descriptor).await.unwrap(), bytes);
+    assert_eq!(registry.counts().of(Class::BlobGet), 2);
 
-    // A part that is not the one that was asked for.
-    let part = Fault::SetHeaders(vec![("content-range".to_owned(), "bytes 1-2/3".to_owned())]);
+    // A part where all was asked for, and one that is not the one that was asked for.
+    let range = |range: &str| vec![("content-range".to_owned(), range.to_owned())];
+    let headers = range("bytes 0-999999/1000000");
+    let part = Fault::Respond { status: 206, headers, body: bytes.clone().into() };
+    registry.clear_faults();
+    registry.inject(Rule::new(part).class(Class::BlobGet));
+    let error = pull(&anonymous(), &registry, &descriptor).await.unwrap_err();
+    assert!(error.to_string().ends_with("not the range that was asked for"), "{error}");
+    let part = Fault::SetHeaders(range("bytes 1-2/3"));
     registry.clear_faults();
     registry.inject(Rule::new(Fault::CutResponse(600_000)).class(Class::BlobGet).times(1));
     registry.inject(Rule::new(part).class(Class::BlobGet));
@@ -372,9 +388,31 @@ async fn a_wrong_blob_is_fetched_again_and_never_kept() {
         pull(&client, &registry, &descriptor).await.unwrap_err();
         registry.clear_faults();
     }
-    let wrong = Descriptor { size: 499_999, ..descriptor };
-    let error = pull(&client, &registry, &wrong).await.unwrap_err();
-    assert!(matches!(error.last(), RegistryError::Size { want: 499_999, .. }), "{error}");
+    // Also if the digest is right.
+    let (bytes, descriptor) = blob(10);
+    registry.put_blob("app", &bytes);
+    for size in [9, 11] {
+        let wrong = Descriptor { size, ..descriptor.clone() };
+        let error = pull(&client, &registry, &wrong).await.unwrap_err();
+        assert!(
+            matches!(error.last(), RegistryError::Size { want, got: 10, .. } if *want == size),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_behind_the_last_byte_does_no_harm() {
+    // In HTTP/2, an answer has an end besides its length.
+    let registry = TestRegistry::builder().tls(Protocol::Http2).start();
+    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
+    let options = ClientOptions { root_certificates: vec![ca], ..options() };
+    let client = Client::new(options, Arc::new(Chain::default())).unwrap();
+    let (bytes, descriptor) = blob(1000);
+    registry.put_blob("app", &bytes);
+    registry.inject(Rule::new(Fault::CutResponse(1000)).class(Class::BlobGet));
+    assert_eq!(pull(&client, &registry, &descriptor).await.unwrap(), bytes);
+    assert_eq!(registry.counts().of(Class::BlobGet), 1);
 }
 
 #[tokio::test]

@@ -230,9 +230,16 @@ async fn an_upload_that_is_refused_is_not_repeated() {
 
 #[tokio::test]
 async fn a_registry_that_wants_pieces_gets_one_and_is_remembered() {
-    for (status, code) in [(405, "UNSUPPORTED"), (400, "UNSUPPORTED"), (501, "UNKNOWN")] {
+    for fault in [
+        Fault::status(405, "UNSUPPORTED"),
+        Fault::status(400, "UNSUPPORTED"),
+        Fault::status(415, "UNKNOWN"),
+        Fault::status(501, "UNKNOWN"),
+        // With a code, it would be the upload that is not there.
+        Fault::Respond { status: 404, headers: Vec::new(), body: Bytes::new() },
+    ] {
         let registry = TestRegistry::start();
-        registry.inject(Rule::new(Fault::status(status, code)).class(Class::UploadPut).times(1));
+        registry.inject(Rule::new(fault).class(Class::UploadPut).times(1));
         let (client, name) = (anonymous(), repository(&registry, "app"));
         for (size, posts) in [(1000, 2), (2000, 1)] {
             registry.reset();
@@ -245,6 +252,52 @@ async fn a_registry_that_wants_pieces_gets_one_and_is_remembered() {
             assert_eq!(counts.of(Class::UploadPatch), 1);
             assert_eq!(counts.of(Class::UploadPut), posts);
         }
+    }
+}
+
+#[tokio::test]
+async fn each_step_of_a_push_has_its_own_attempts() {
+    let registry = TestRegistry::start();
+    for class in [Class::BlobHead, Class::UploadPost, Class::UploadPut] {
+        registry.inject(Rule::new(Fault::status(503, "UNAVAILABLE")).class(class).times(2));
+    }
+    let (content, descriptor) = blob(1000);
+    let (name, source) = (repository(&registry, "app"), bytes(&content));
+    let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::Unknown).await;
+    assert_eq!(done.unwrap(), Pushed::Uploaded);
+    assert_eq!(registry.counts().of(Class::UploadPut), 3);
+}
+
+#[tokio::test]
+async fn a_blob_is_looked_for_only_if_nothing_says_that_a_registry_has_stored_it() {
+    let (place, digest) = ("location", "docker-content-digest");
+    for (without, heads) in [(&[place][..], 0), (&[digest], 0), (&[place, digest], 1)] {
+        let registry = TestRegistry::start();
+        let omit = Fault::OmitHeaders(without.iter().map(|&name| name.to_owned()).collect());
+        registry.inject(Rule::new(omit).class(Class::UploadPut));
+        let (content, descriptor) = blob(1000);
+        let (name, source) = (repository(&registry, "app"), bytes(&content));
+        let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+        assert_eq!(done.unwrap(), Pushed::Uploaded, "{without:?}");
+        assert_eq!(registry.counts().of(Class::BlobHead), heads, "{without:?}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_known_where_a_large_blob_was_pushed_to_first() {
+    let registry = TestRegistry::start();
+    let client = anonymous();
+    let names = ["app", "other"].map(|path| repository(&registry, path));
+    for (size, is_known) in [((64 << 10) - 1, false), (64 << 10, true)] {
+        let (content, descriptor) = blob(size);
+        let (here, source) = (names[0].registry(), bytes(&content));
+        assert_eq!(client.pushed_to(here, descriptor.digest), None);
+        for name in &names {
+            client.push_blob(name, &descriptor, &source, None, PushHint::New).await.unwrap();
+        }
+        let known = client.pushed_to(here, descriptor.digest);
+        assert_eq!(known.as_ref(), is_known.then_some(&names[0]), "{size}");
+        assert_eq!(client.pushed_to(&"r.example".parse().unwrap(), descriptor.digest), None);
     }
 }
 

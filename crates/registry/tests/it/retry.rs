@@ -17,10 +17,10 @@ fn client(retry: RetryPolicy) -> Client {
 async fn an_error_says_how_often_something_was_tried() {
     let registry = TestRegistry::start();
     let place = reference(&registry, "app:v1");
-    for (fault, attempts, ending) in [
-        (Fault::status(503, "UNAVAILABLE"), 3, "UNAVAILABLE: injected fault"),
-        (Fault::status(503, "UNAVAILABLE"), 1, "UNAVAILABLE: injected fault"),
-        (Fault::status(400, "UNSUPPORTED"), 3, "UNSUPPORTED: injected fault"),
+    for (fault, attempts, made, ending) in [
+        (Fault::status(503, "UNAVAILABLE"), 3, 3, "UNAVAILABLE: injected fault"),
+        (Fault::status(503, "UNAVAILABLE"), 1, 1, "UNAVAILABLE: injected fault"),
+        (Fault::status(400, "UNSUPPORTED"), 3, 1, "UNSUPPORTED: injected fault"),
     ] {
         registry.inject(Rule::new(fault.clone()).class(Class::ManifestGet));
         let retry = RetryPolicy { attempts, ..options().retry };
@@ -32,10 +32,10 @@ async fn an_error_says_how_often_something_was_tried() {
                 let seconds = tried.elapsed.as_secs_f64();
                 let host = registry.host();
                 assert_eq!(text, format!("{last} (3 attempts in {seconds:.1}s at {host})"));
-                assert_eq!((inner.to_string(), tried.attempts), (last, 3));
+                assert_eq!((inner.to_string(), tried.attempts, made), (last, 3, 3));
             }
             // Once is what anybody expects.
-            RegistryError::Status { .. } => assert_eq!(text, last),
+            RegistryError::Status { .. } => assert_eq!((text, made), (last, 1)),
             error => panic!("{error:?}"),
         }
         registry.clear_faults();

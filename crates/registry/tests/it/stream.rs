@@ -27,10 +27,12 @@ async fn read(client: &Client, name: &Repository, blob: &Descriptor) -> Option<V
 async fn a_blob_is_there_if_the_answer_speaks_of_it() {
     let (registry, name, _, [there, missing]) = with_blob();
     let client = anonymous();
-    let headers = |headers: &[(&str, &str)]| {
+    let answer = |headers: &[(&str, &str)], body: &'static str| {
         let owned = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Fault::Respond { status: 200, headers: owned.collect(), body: "".into() }
+        Fault::Respond { status: 200, headers: owned.collect(), body: body.into() }
     };
+    let headers = |headers: &[(&str, &str)]| answer(headers, "");
+    let digest = there.digest.to_string();
     assert!(client.has_blob(&name, &there).await.unwrap());
     assert!(!client.has_blob(&name, &missing).await.unwrap());
     for (answer, want) in [
@@ -39,6 +41,15 @@ async fn a_blob_is_there_if_the_answer_speaks_of_it() {
         // The page of somebody between us and the registry.
         (headers(&[("content-type", "text/html; charset=utf-8")]), false),
         (headers(&[("content-type", "application/json")]), false),
+        (answer(&[], "another length"), false),
+        // Its digest is enough.
+        (
+            answer(
+                &[("content-type", "text/html"), ("docker-content-digest", &digest)],
+                "another length",
+            ),
+            true,
+        ),
     ] {
         registry.inject(Rule::new(answer.clone()).class(Class::BlobHead));
         assert_eq!(client.has_blob(&name, &there).await.unwrap(), want, "{answer:?}");

@@ -110,4 +110,7 @@ async fn pages_without_end_are_given_up() {
     }));
     let error = anonymous().tags(&repository(&registry, "app")).await.unwrap_err();
     assert!(error.to_string().contains("the list of tags has no end"), "{error}");
+    let requests = registry.requests();
+    let pages = requests.iter().filter(|request| request.path.ends_with("/tags/list"));
+    assert_eq!(pages.count(), 1000);
 }

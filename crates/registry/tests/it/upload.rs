@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use futures::future::{Either, select};
 use ko_registry::{
     BlobSource, Chain, Client, ClientOptions, Opener, PushHint, Pushed, RegistryError, RetryPolicy,
 };
@@ -145,16 +146,71 @@ async fn an_upload_that_broke_off_goes_on() {
 #[tokio::test]
 async fn each_attempt_that_comes_further_counts_as_the_first() {
     let registry = TestRegistry::builder().largest_body(MIB).start();
-    // Every second chunk breaks off at its end.
-    for chunk in 0..6 {
-        let cut = Rule::new(Fault::Cut).class(Class::UploadPatch).skip(chunk * 2).times(1);
-        registry.inject(cut);
-    }
+    // Every second chunk breaks off at its end: that is as often as there are attempts.
+    registry.inject(Rule::new(Fault::Cut).class(Class::UploadPatch).every(2));
     let (content, descriptor) = blob(6_000_000);
     let (name, source) = (repository(&registry, "app"), BlobSource::Bytes(content.into()));
     let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
     assert_eq!(done.unwrap(), Pushed::Uploaded);
     assert_eq!(registry.counts().of(Class::UploadPatch), 6);
+}
+
+#[tokio::test]
+async fn attempts_that_bring_hardly_anything_are_counted() {
+    let registry = TestRegistry::start();
+    registry.inject(Rule::new(Fault::CutRequest(1_100_000)).class(Class::UploadPut).times(1));
+    registry.inject(Rule::new(Fault::CutRequest(100_000)).class(Class::UploadPatch));
+    let (content, descriptor) = blob(3_000_000);
+    let (name, source) = (repository(&registry, "app"), BlobSource::Bytes(content.into()));
+    let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+    assert!(matches!(done, Err(RegistryError::Exhausted { .. })), "{done:?}");
+    assert_eq!(chunks(&registry), ["1100000-2999999", "1200000-2999999", "1300000-2999999"]);
+}
+
+#[tokio::test]
+async fn how_far_an_upload_is_is_asked_only_if_that_may_be_a_mebibyte() {
+    for (size, asked) in [(1 << 20, 0), ((1 << 20) + 1, 1)] {
+        let registry = TestRegistry::start();
+        registry.inject(Rule::new(Fault::CutRequest(1000)).class(Class::UploadPut).times(1));
+        let (content, descriptor) = blob(size);
+        let (name, source) = (repository(&registry, "app"), BlobSource::Bytes(content.into()));
+        let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+        assert_eq!(done.unwrap(), Pushed::Uploaded);
+        assert_eq!(registry.counts().of(Class::Other), asked, "{size}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_answer_says_of_an_earlier_chunk_is_not_believed() {
+    let registry = TestRegistry::builder().largest_body(MIB).start();
+    let stale = Fault::SetHeaders(vec![("range".to_owned(), "0-1048575".to_owned())]);
+    registry.inject(Rule::new(stale).class(Class::UploadPatch).skip(1).times(1));
+    let (content, descriptor) = blob(2_500_000);
+    let (name, source) = (repository(&registry, "app"), BlobSource::Bytes(content.into()));
+    let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+    assert_eq!(done.unwrap(), Pushed::Uploaded);
+    assert_eq!(chunks(&registry), ["0-1048575", "1048576-2097151", "2097152-2499999"]);
+}
+
+#[tokio::test]
+async fn a_rest_that_is_too_large_is_followed_by_what_is_smaller_than_it() {
+    let registry = TestRegistry::start();
+    registry.inject(Rule::new(Fault::CutRequest(2_000_000)).class(Class::UploadPut).times(1));
+    registry.inject(Rule::new(Fault::status(413, "TOO_LARGE")).class(Class::UploadPatch).times(1));
+    let (content, descriptor) = blob(3_000_000);
+    let (name, source) = (repository(&registry, "app"), BlobSource::Bytes(content.into()));
+    let done = anonymous().push_blob(&name, &descriptor, &source, None, PushHint::New).await;
+    assert_eq!(done.unwrap(), Pushed::Uploaded);
+    assert_eq!(chunks(&registry)[..2], ["2000000-2999999", "0-262143"]);
+}
+
+#[tokio::test]
+async fn a_registry_that_takes_no_chunks_is_not_sent_more_of_them() {
+    let registry = TestRegistry::builder().largest_body(MIB).start();
+    registry.inject(Rule::new(Fault::status(405, "UNSUPPORTED")).class(Class::UploadPatch));
+    let error = push(&anonymous(), &registry, 2_000_000).await.unwrap_err();
+    assert_eq!(error.failure().unwrap().status, 405, "{error}");
+    assert_eq!(chunks(&registry), ["0-1048575"]);
 }
 
 #[tokio::test]
@@ -255,6 +311,36 @@ async fn what_the_caller_gives_is_asked_for_as_often_as_it_is_sent() {
         assert!(asked.ends_with(want), "{asked:?}");
         assert!(asked.len() <= want.len() + 1, "{asked:?}");
     }
+}
+
+#[tokio::test]
+async fn small_blobs_do_not_wait_for_large_ones() {
+    let registry = TestRegistry::start();
+    let begun = Arc::new(tokio::sync::Notify::new());
+    let notify = Arc::clone(&begun);
+    // One that begins, and brings nothing.
+    let endless = BlobSource::Caller(Opener::new(move |_, _| {
+        notify.notify_one();
+        futures::stream::pending().boxed()
+    }));
+    // So late would it end, if the small one waited for it.
+    let stall = Duration::from_secs(30);
+    let retry = RetryPolicy { attempts: 1, ..options().retry };
+    let options = ClientOptions { max_transfers: 1, stall, retry, ..options() };
+    let client = Client::new(options, Arc::new(Chain::default())).unwrap();
+    let (name, (_, large), (content, small)) =
+        (repository(&registry, "app"), blob(100_000), blob(1000));
+    let source = BlobSource::Bytes(content.into());
+    let large = client.push_blob(&name, &large, &endless, None, PushHint::New);
+    let small = async {
+        begun.notified().await;
+        client.push_blob(&name, &small, &source, None, PushHint::New).await
+    };
+    let Either::Right((done, _)) = select(std::pin::pin!(large), std::pin::pin!(small)).await
+    else {
+        panic!("the large one has ended");
+    };
+    assert_eq!(done.unwrap(), Pushed::Uploaded);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use ko_registry::{
 use oci::MediaType;
 use testkit::registry::{Auth, Bearer, Class, Fault, Rule, TestRegistry};
 
-use crate::{Fixed, PASSWORD, USER, anonymous, basic, blob, options, reference, repository};
+use crate::{Fixed, PASSWORD, USER, anonymous, basic, blob, options, reference, repository, store};
 
 type Seen = Arc<Mutex<Vec<Exchange>>>;
 
@@ -139,11 +139,24 @@ async fn traffic_is_counted_over_all_clones() {
 }
 
 #[tokio::test]
+async fn the_bytes_of_blobs_are_counted_for_their_repository() {
+    let registry = TestRegistry::start();
+    let client = anonymous();
+    let ((_dir, store), (content, descriptor)) = (store(), blob(1000));
+    store.put_blob(&content).unwrap();
+    let source = BlobSource::Store(store);
+    let (name, other) = (repository(&registry, "app"), repository(&registry, "other"));
+    client.push_blob(&name, &descriptor, &source, None, PushHint::New).await.unwrap();
+    let moved = [&name, &other].map(|name| client.moved_to(&name.full_name()));
+    assert_eq!((moved, client.traffic().moved), ([1000, 0], 1000));
+}
+
+#[tokio::test]
 async fn a_client_that_is_offline_asks_nobody() {
     let registry = TestRegistry::start();
     let client = anonymous();
     let offline = client.offline();
-    assert!(offline.is_same(&client));
+    assert!(offline.is_same(&client) && !offline.is_same(&anonymous()));
     let error = offline.manifest(&reference(&registry, "app:v1")).await.unwrap_err();
     let want = format!(
         "{}/app/manifests/v1 is not in the cache, and nothing is fetched offline",
