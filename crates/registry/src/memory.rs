@@ -169,7 +169,7 @@ mod tests {
         let (_dir, _store, memory) = memory();
         let full = (0..MOST).map(|at| (name(at).path().to_owned(), HTTPS)).collect();
         *memory.met.lock().await = Some(MetRecord(full));
-        // One of them is none too many.
+        // A repository that is known replaces its own entry; the others stay.
         memory.keep(&name(0), Some(HTTP)).await;
         assert_eq!(memory.recall(&name(0)).await, Some(HTTP));
         assert_eq!(memory.recall(&name(1)).await, Some(HTTPS));

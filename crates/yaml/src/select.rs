@@ -251,8 +251,8 @@ fn block_cuts(
         .collect()
 }
 
-/// Where the last entry, with `dash`, ends. Below the end of its last value it may have dashes and
-/// colons without one, which are deeper than its own dash.
+/// Returns the end of the last entry. Lines below its last value may hold a dash or a colon
+/// without a value, for which the parser gives no range; they are indented deeper than `dash`.
 fn last_end(text: &str, dash: usize, last_value: usize, area_end: usize) -> usize {
     let column = dash - text::line_start(text, dash);
     let mut end = line_after(text, last_value.max(dash + 1)).min(area_end);

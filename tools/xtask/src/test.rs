@@ -70,8 +70,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// So many tests run at once. Those of the command wait half of their time, for registries and
-/// engines that start and for what these do, and leave a processor idle.
+/// How many tests run at once. Those of the command spend half of their time waiting for
+/// registries and engines, so one test for each processor leaves processors idle.
 fn at_once() -> usize {
     2 * thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }

@@ -162,9 +162,9 @@ impl Containerd {
         self.dir.path().join("socket")
     }
 
-    /// Runs an image of a namespace, which prints this and ends well. `ctr` 1.6 may lose all of
-    /// what a short program prints (with `--log-uri` more often): then it is run again. The name
-    /// is like no other: runc keeps those of all containerds of this machine in one place.
+    /// Runs an image, which must print this and exit with 0. `ctr` 1.6 sometimes loses all output
+    /// of a short program (with `--log-uri` more often), so an empty output is tried again. Each
+    /// container has a unique name: runc keeps the names of all containerds in one place.
     #[track_caller]
     pub(crate) fn prints(&self, namespace: &str, reference: &str, want: &str) {
         static CONTAINERS: AtomicU32 = AtomicU32::new(0);

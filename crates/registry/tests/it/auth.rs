@@ -12,7 +12,7 @@ use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry
 
 use crate::{
     Fixed, PASSWORD, USER, anonymous, assert_requests, basic, blob, client, options, reference,
-    repository,
+    repository, trusting,
 };
 
 fn bearer() -> Bearer {
@@ -31,8 +31,7 @@ fn unpinged(auth: Auth) -> (TestRegistry, String, ClientOptions) {
 }
 
 fn by_another_name(registry: &TestRegistry) -> (String, ClientOptions) {
-    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
-    let options = ClientOptions { root_certificates: vec![ca], ..options() };
+    let options = trusting(registry);
     (registry.host().replace("127.0.0.1", "127.1"), options)
 }
 

@@ -53,6 +53,12 @@ fn options() -> ClientOptions {
     }
 }
 
+/// Options that trust the certificate of a registry.
+fn trusting(registry: &TestRegistry) -> ClientOptions {
+    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
+    ClientOptions { root_certificates: vec![ca], ..options() }
+}
+
 /// A client that is nobody.
 fn anonymous() -> Client {
     Client::new(options(), Arc::new(Chain::default())).unwrap()

@@ -13,7 +13,7 @@ use store::Store;
 use testkit::registry::{Auth, Bearer, Class, Fault, Protocol, Rule, TestRegistry};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{Fixed, PASSWORD, USER, assert_requests, basic, options, reference, store};
+use crate::{Fixed, PASSWORD, USER, assert_requests, basic, options, reference, store, trusting};
 
 /// The client of another run.
 fn client(store: &Store, credential: Credential) -> Client {
@@ -110,9 +110,7 @@ async fn the_scheme_is_remembered_with_it() {
     registry.put_manifest("app", "v1", MediaType::OCI_MANIFEST, "{}");
     let (_dir, store) = store();
     for want in [&[(Class::Ping, 1), (Class::ManifestHead, 1)][..], &[(Class::ManifestHead, 1)]] {
-        let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
-        let options =
-            ClientOptions { root_certificates: vec![ca], memory: Some(store.clone()), ..options() };
+        let options = ClientOptions { memory: Some(store.clone()), ..trusting(&registry) };
         let client = Client::new(options, Arc::new(Fixed(Credential::Anonymous))).unwrap();
         assert!(finds(&registry, &client, "app:v1").await);
         assert_requests(&registry, want);
@@ -278,9 +276,7 @@ async fn where_only_https_will_do_the_token_is_fetched_ahead_as_well() {
             forward.abort();
         }
         let keychain = Arc::new(Asked::default());
-        let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
-        let options =
-            ClientOptions { root_certificates: vec![ca], memory: Some(store.clone()), ..options() };
+        let options = ClientOptions { memory: Some(store.clone()), ..trusting(&registry) };
         let client = Client::new(options, Arc::clone(&keychain) as Arc<dyn Keychain>).unwrap();
         registry.reset();
         let found = client.head_manifest(&name, Access::Push).await;

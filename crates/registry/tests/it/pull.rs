@@ -4,13 +4,14 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use flate2::write::GzEncoder;
-use ko_registry::{Access, Chain, Client, ClientOptions, RegistryError};
+use ko_registry::{Access, Chain, Client, RegistryError};
 use oci::{Descriptor, Digest, MediaType, Tag};
 use store::Store;
 use testkit::registry::{Class, Fault, Protocol, Rule, TestRegistry};
 
 use crate::{
-    anonymous, assert_requests, blob, files, options, reference, repository, store, temporary_files,
+    anonymous, assert_requests, blob, files, reference, repository, store, temporary_files,
+    trusting,
 };
 
 const MANIFEST: &str =
@@ -405,8 +406,7 @@ async fn a_wrong_blob_is_fetched_again_and_never_kept() {
 async fn a_connection_that_breaks_behind_the_last_byte_does_no_harm() {
     // In HTTP/2, an answer has an end besides its length.
     let registry = TestRegistry::builder().tls(Protocol::Http2).start();
-    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
-    let options = ClientOptions { root_certificates: vec![ca], ..options() };
+    let options = trusting(&registry);
     let client = Client::new(options, Arc::new(Chain::default())).unwrap();
     let (bytes, descriptor) = blob(1000);
     registry.put_blob("app", &bytes);

@@ -9,7 +9,7 @@ use ko_registry::{
 use oci::Repository;
 use testkit::registry::{Class, Fault, Protocol, Rule, TestRegistry};
 
-use crate::{anonymous, assert_requests, blob, options, reference, repository};
+use crate::{anonymous, assert_requests, blob, options, reference, repository, trusting};
 
 #[tokio::test]
 async fn a_plain_registry_is_pinged_once_for_all_who_ask_at_once() {
@@ -32,8 +32,7 @@ async fn a_plain_registry_is_pinged_once_for_all_who_ask_at_once() {
 async fn https_wins_where_it_answers() {
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let registry = TestRegistry::builder().tls(protocol).start();
-        let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
-        let options = ClientOptions { root_certificates: vec![ca], ..options() };
+        let options = trusting(&registry);
         let client = Client::new(options, Arc::new(Chain::default())).unwrap();
         let found = client.head_manifest(&reference(&registry, "app"), Access::Pull).await;
         assert_eq!(found.unwrap(), None);
@@ -44,8 +43,7 @@ async fn https_wins_where_it_answers() {
 #[tokio::test]
 async fn other_registries_are_https_and_not_pinged() {
     let registry = TestRegistry::builder().tls(Protocol::Http1).start();
-    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
-    let options = ClientOptions { root_certificates: vec![ca], ..options() };
+    let options = trusting(&registry);
     let client = Client::new(options, Arc::new(Chain::default())).unwrap();
     // This spelling of the loopback address is none that may be plain.
     let name = format!("{}/app:v1", registry.host().replace("127.0.0.1", "127.1"));
@@ -91,8 +89,7 @@ async fn the_ping_is_followed_and_https_is_never_left() {
 
     let secure = TestRegistry::builder().tls(Protocol::Http1).start();
     let client = || {
-        let ca = secure.ca_pem().unwrap().as_bytes().to_vec();
-        let options = ClientOptions { root_certificates: vec![ca], ..options() };
+        let options = trusting(&secure);
         Client::new(options, Arc::new(Chain::default())).unwrap()
     };
     let name = reference(&secure, "app");
@@ -109,8 +106,7 @@ async fn the_ping_is_followed_and_https_is_never_left() {
 #[tokio::test]
 async fn a_registry_behind_a_front_may_call_itself_plain() {
     let registry = TestRegistry::builder().tls(Protocol::Http1).start();
-    let ca = registry.ca_pem().unwrap().as_bytes().to_vec();
-    let options = ClientOptions { root_certificates: vec![ca], ..options() };
+    let options = trusting(&registry);
     let client = Client::new(options, Arc::new(Chain::default())).unwrap();
     let (content, descriptor) = blob(10_000);
     let name = repository(&registry, "app");
