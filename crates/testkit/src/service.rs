@@ -2,6 +2,7 @@
 //! manager would, and leave no mounts behind.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -100,6 +101,22 @@ pub fn wait_or(why: impl FnOnce() -> String, mut come: impl FnMut() -> bool) {
         }
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Writes a script that can be run at once. Another process writes it: a file that this process
+/// had open for writing could be inherited by a child that another thread starts, and running it
+/// would fail ("text file busy") until that child has become its own program.
+///
+/// # Panics
+/// If it cannot be written.
+pub fn write_executable(path: &Path, script: &str) {
+    let mut install = Command::new("install");
+    install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped());
+    let mut install = install.spawn().expect("coreutils are there");
+    let mut input = install.stdin.take().expect("it is piped");
+    input.write_all(script.as_bytes()).expect("install reads it");
+    drop(input);
+    assert!(install.wait().expect("it is a child of ours").success(), "{}", path.display());
 }
 
 /// Mounts a disk of this size, as `mount` writes it, on a new directory. It is

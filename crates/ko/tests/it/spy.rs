@@ -2,11 +2,11 @@
 //! the command ran, or that it ran nothing.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use testkit::sandbox::Sandbox;
+pub(crate) use testkit::service::write_executable;
 
 /// The script and its log, in a directory of the sandbox.
 #[derive(Debug)]
@@ -43,11 +43,6 @@ impl Spy {
         let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
         log.lines().map(str::to_owned).collect()
     }
-}
-
-pub(crate) fn write_executable(path: &Path, script: &str) {
-    fs::write(path, script).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn real_go() -> &'static Path {

@@ -2,7 +2,6 @@
 //! credential helpers that behave and misbehave.
 #![cfg(unix)]
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use ko_registry::{
 };
 use oci::Repository;
 use tempfile::TempDir;
+use testkit::service::write_executable;
 
 use crate::{Fixed, PASSWORD};
 
@@ -258,8 +258,8 @@ impl Helpers {
     fn install(&self, name: &str, script: &str) {
         let file = self.dir.path().join("bin").join(format!("docker-credential-{name}"));
         let log = self.log().display().to_string();
-        write(&file, &format!("#!/bin/sh\nkey=$(cat)\necho \"$1 $key\" >> '{log}'\n{script}\n"));
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let script = format!("#!/bin/sh\nkey=$(cat)\necho \"$1 $key\" >> '{log}'\n{script}\n");
+        write_executable(&file, &script);
     }
 }
 
