@@ -3,18 +3,25 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use testkit::base::{Image, Index};
 use testkit::registry::TestRegistry;
 use toolkit::{Error, Result, go, step};
 
-use super::emulate::Host;
+use super::emulate::{Emulator, Host};
 
 /// The programs and what they are built for: both families of layers, and a platform that
 /// is none of the hosts'.
 const WORDS: [&str; 4] =
     ["build", "./cmd/app", "./cmd/worker", "--platform=linux/amd64,linux/arm64,windows/amd64"];
+
+/// How wine 8 calls the failure of a process that ended before it had begun; Windows does not
+/// say so of a process.
+const LOST: &str = "Internal error.";
+
+/// How many times wine may lose one.
+const LOSES: usize = 3;
 
 /// Runs `ko` of each host in a copy of the project of its own.
 pub(super) fn run(hosts: &[Host]) -> Result<()> {
@@ -35,8 +42,7 @@ pub(super) fn run(hosts: &[Host]) -> Result<()> {
             ko.args(WORDS).current_dir(dir.path().join("work"));
             ko.env("KO_DOCKER_REPO", format!("{}/{repository}", registry.host()));
             ko.env("KO_DEFAULTBASEIMAGE", format!("{}/base", registry.host()));
-            let output = step::output(&mut ko)?;
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let (output, said) = output(&mut ko, host)?;
             if !output.status.success() {
                 return Err(Error::Found(format!(
                     "the ko of {name} failed: {}\n{said}",
@@ -65,6 +71,22 @@ pub(super) fn run(hosts: &[Host]) -> Result<()> {
             first.0, first.1
         ))),
         None => Ok(()),
+    }
+}
+
+/// What a ko prints, and its stderr. Where wine lost a process of `go`, it is called again, and
+/// `go` compiles only what it lacks.
+fn output(ko: &mut Command, host: &Host) -> Result<(Output, String)> {
+    let mut lost = 0;
+    loop {
+        let output = step::output(ko)?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        lost += 1;
+        let again = host.emulator == Some(Emulator::Wine) && said.contains(LOST);
+        if output.status.success() || !again || lost > LOSES {
+            return Ok((output, said));
+        }
+        eprintln!("{}: wine lost a process, once more:\n{said}", host.triple);
     }
 }
 
