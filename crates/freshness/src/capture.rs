@@ -24,7 +24,7 @@ use crate::record::{FORMAT, Inputs, Nearest, Record, nearest};
 use crate::releases::ReleaseLine;
 use crate::rooted_path::RootedPath;
 use crate::stamped_modules;
-use crate::tree::{self, Dir, Filter, Refused, Single};
+use crate::tree::{self, Dir, Filter, Refused, Single, Told};
 use crate::vcs::{BinaryStamp, Places, Stamp, Unstampable};
 
 /// A build that has ended.
@@ -211,7 +211,7 @@ fn inputs(
         inputs.dirs.push(dir);
     }
     for (path, place) in &singles {
-        let single = Single::capture(path, name(place)?, started)?;
+        let single = Single::capture(path, name(place)?, Told::Content, started)?;
         if single.content.is_none() {
             tree::absent(path, started)?;
         }

@@ -264,7 +264,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::tree::Filter;
+    use crate::tree::{Filter, Told};
 
     #[test]
     fn a_clock_that_was_set_back_is_not_waited_for() {
@@ -288,7 +288,7 @@ mod tests {
             let (path, filter, mut headers) = (String::new(), Filter::Sources, Headers::new());
             let dir =
                 Dir::capture(root, path, filter, &names, NEVER, &checker, &mut headers).unwrap();
-            (dir, Single::capture(&file, "x.go".to_owned(), NEVER).unwrap())
+            (dir, Single::capture(&file, "x.go".to_owned(), Told::Content, NEVER).unwrap())
         };
         let (other, is) = (read("package y\n"), read("package x\n"));
         // The file is settled only if it was looked at at the end of time.

@@ -10,7 +10,7 @@ use crate::checker::Checker;
 use crate::header::Headers;
 use crate::record::{Inputs, Nearest};
 use crate::toolchain::Toolchain;
-use crate::tree::{Dir, Filter, Single};
+use crate::tree::{Dir, Filter, Single, Told};
 
 /// What is recorded of `a`, `b`, `go.mod` and `go.sum` in a directory.
 pub(crate) fn read(root: &Path) -> (Inputs, Headers) {
@@ -22,7 +22,10 @@ pub(crate) fn read(root: &Path) -> (Inputs, Headers) {
         Dir::capture(&at, name, Filter::Sources, &names, started, &checker, &mut headers).unwrap()
     };
     let dirs = vec![dir("a"), dir("b")];
-    let file = |name: &str| Single::capture(&root.join(name), name.to_owned(), i64::MAX).unwrap();
+    let file = |name: &str| {
+        let (at, name) = (root.join(name), name.to_owned());
+        Single::capture(&at, name, Told::Content, i64::MAX).unwrap()
+    };
     let inputs = Inputs {
         looked: 0,
         below: String::new(),

@@ -167,14 +167,18 @@ mod tests {
     use super::*;
     use crate::fixture;
     use crate::record::FORMAT;
-    use crate::tree::Single;
+    use crate::tree::{Single, Told};
 
     /// Files of a toolchain are named as they are called below its directory, those of
     /// a chosen one by its version alone.
     #[test]
     fn toolchains_of_other_machines() {
         let cache = "/m/golang.org/toolchain@v0.0.1-go1.27.3.linux-amd64/bin/go";
-        let single = |path: &Path| Single { path: path.display().to_string(), content: None };
+        let single = |path: &Path| Single {
+            path: path.display().to_string(),
+            content: None,
+            told: Told::BuildId,
+        };
         let portable = |chosen: Option<&str>, file: &Path| {
             let root = tempfile::tempdir().unwrap();
             let root = root.path().canonicalize().unwrap();

@@ -15,7 +15,7 @@ use crate::tree::{Dir, Single};
 use crate::vcs::{Places, Stamp, VcsState};
 
 /// The version of what is written.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// What a build read, and what came of it. It is kept by the caller, under
 /// [`RecordKeys`](crate::RecordKeys), in any form that serde knows.
@@ -246,6 +246,7 @@ mod tests {
 
     use super::*;
     use crate::fixture;
+    use crate::tree::Told;
 
     #[test]
     fn how_far_up_the_nearest_is() {
@@ -344,7 +345,8 @@ mod tests {
             assert_eq!(check(&changed), reason, "{name}");
         }
         // A file of the toolchain counts as the others do.
-        let file = Single::capture(go.file(), go.file().display().to_string(), i64::MAX).unwrap();
+        let name = go.file().display().to_string();
+        let file = Single::capture(go.file(), name, Told::Content, i64::MAX).unwrap();
         let with_file =
             record(&|inputs| inputs.toolchain = inputs.toolchain.with_files(vec![file.clone()]));
         assert_eq!(check(&with_file).map(|now| now.is_none()), Ok(is_local));

@@ -13,7 +13,7 @@ use stat::Content;
 use crate::checker::{Checker, Trust};
 use crate::reason::{Reason, Uncacheable};
 use crate::releases::{ReleaseLine, line_of};
-use crate::tree::{Refused, Seen, Single};
+use crate::tree::{Refused, Seen, Single, Told};
 
 /// What is recorded of a toolchain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,15 +57,17 @@ impl Toolchain {
             let actual = root.join(&binary);
             return Ok(Err(Uncacheable::Shim { program: go.program().to_owned(), actual }));
         }
-        let mut paths = vec![program.to_owned()];
+        let mut paths = vec![(program.to_owned(), Told::BuildId)];
         let mut chosen = None;
         let mut add = |env: &GoEnv| {
             let (root, tools) = (path(env, "GOROOT"), path(env, "GOTOOLDIR"));
-            paths.extend([root.join(&binary), root.join("VERSION"), root.join("go.env")]);
+            paths.push((root.join(&binary), Told::BuildId));
+            paths.extend(["VERSION", "go.env"].map(|name| (root.join(name), Told::Content)));
             // Of the parts of a toolchain, those that somebody may have built
             // into it: the rest is trusted by version.
             for tool in ["compile", "asm", "link"] {
-                paths.push(tools.join(format!("{tool}{}", std::env::consts::EXE_SUFFIX)));
+                let file = format!("{tool}{}", std::env::consts::EXE_SUFFIX);
+                paths.push((tools.join(file), Told::BuildId));
             }
         };
         add(own);
@@ -80,17 +82,17 @@ impl Toolchain {
             add(actual);
             chosen = Some(name);
         }
-        paths.sort_unstable();
-        paths.dedup();
+        paths.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        paths.dedup_by(|(one, _), (other, _)| one == other);
         let mut files = Vec::new();
-        for path in paths {
+        for (path, told) in paths {
             match path.to_str() {
-                Some(name) => files.push(Single::capture(&path, name.to_owned(), started)?),
+                Some(name) => files.push(Single::capture(&path, name.to_owned(), told, started)?),
                 None => return Ok(Err(Uncacheable::Name { path: path.display().to_string() })),
             }
         }
         let settings = match settings_file(environment) {
-            Some(path) => Single::capture(&path, String::new(), started)?.content,
+            Some(path) => Single::capture(&path, String::new(), Told::Content, started)?.content,
             None => None,
         };
         let version = version(actual);
@@ -157,7 +159,7 @@ impl Toolchain {
                 Some(_) => Err(Reason::Variable { name: "GOENV".to_owned() }),
             };
         };
-        let recorded = Single { path: String::new(), content: self.settings };
+        let recorded = Single { path: String::new(), content: self.settings, told: Told::Content };
         // The name of the file is part of no record: it is where it is.
         match recorded.check_at(&path, &Trust { checker, looked }) {
             Seen::Same => Ok(None),

@@ -17,7 +17,7 @@ use crate::checker::{Checker, Trust};
 use crate::header::{Headers, header};
 use crate::reason::Reason;
 use crate::sum_cache::CachedFile;
-use stat::{self, Content, Folder, Kind, Stat, nanos_of};
+use stat::{self, Content, Folder, Kind, Stat, Sum, nanos_of};
 
 /// Endings of the files that `go` takes for sources of a package (its
 /// documentation, "go/build": `Package`).
@@ -127,6 +127,38 @@ pub(crate) struct Single {
     pub(crate) path: String,
     #[serde(rename = "c")]
     pub(crate) content: Option<Content>,
+    #[serde(rename = "t", default, skip_serializing_if = "Told::is_content")]
+    pub(crate) told: Told,
+}
+
+/// By what the content of a file is told from another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Told {
+    /// All of it.
+    #[default]
+    Content,
+    /// The build ID, where it has one that `go` made of its content: a toolchain has 50 MB
+    /// of programs, of which `go` itself compares nothing but the version.
+    #[serde(rename = "b")]
+    BuildId,
+}
+
+impl Told {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_content(&self) -> bool {
+        *self == Self::Content
+    }
+
+    fn read(self, path: &Path) -> io::Result<Option<Content>> {
+        if self == Self::BuildId {
+            stat::read_by(path, || match golang::build_id_of(path)? {
+                Some(id) => Ok((Sum::of(id.as_bytes()), fs::metadata(path)?.len())),
+                None => Sum::of_file(path),
+            })
+        } else {
+            stat::read(path)
+        }
+    }
 }
 
 /// What became of something that was recorded.
@@ -368,7 +400,7 @@ impl Entry {
         let Self(name, kind, content) = self;
         let changed = || Reason::Changed { path: at.join(name) };
         match (kind, content) {
-            (Kind::Link, _) => compare(&at.join(name), content.as_ref(), trust),
+            (Kind::Link, _) => compare(&at.join(name), content.as_ref(), Told::Content, trust),
             (_, None) => Ok(None),
             (_, Some(content)) => match folder.look(name).map_err(unreadable(&at.join(name)))? {
                 None => Err(Reason::Removed { path: at.join(name) }),
@@ -376,7 +408,9 @@ impl Entry {
                     Ok(None)
                 }
                 Some((Kind::File, stat)) if stat.size != content.stat.size => Err(changed()),
-                Some((Kind::File, _)) => compare(&at.join(name), Some(content), trust),
+                Some((Kind::File, _)) => {
+                    compare(&at.join(name), Some(content), Told::Content, trust)
+                }
                 Some(_) => Err(changed()),
             },
         }
@@ -388,6 +422,7 @@ impl Entry {
 fn compare(
     path: &Path,
     recorded: Option<&Content>,
+    told: Told,
     trust: &Trust<'_>,
 ) -> Result<Option<Content>, Reason> {
     let found = match stat::follow(path).map_err(unreadable(path))? {
@@ -401,7 +436,7 @@ fn compare(
         (Some(stat), Some(recorded)) if stat == recorded.stat && trust.settled(&stat, path) => {
             Ok(None)
         }
-        (Some(_), Some(recorded)) => match stat::read(path).map_err(unreadable(path))? {
+        (Some(_), Some(recorded)) => match told.read(path).map_err(unreadable(path))? {
             Some(content) if content.sum == recorded.sum => Ok(Some(content)),
             Some(_) => Err(Reason::Changed { path: path.to_owned() }),
             None => Err(Reason::Removed { path: path.to_owned() }),
@@ -411,12 +446,17 @@ fn compare(
 
 impl Single {
     /// Records a file as it is, after a build that began at `started`.
-    pub(crate) fn capture(at: &Path, path: String, started: i64) -> Result<Self, Refused> {
-        match stat::read(at) {
+    pub(crate) fn capture(
+        at: &Path,
+        path: String,
+        told: Told,
+        started: i64,
+    ) -> Result<Self, Refused> {
+        match told.read(at) {
             Ok(Some(content)) if content.stat.may_be_since(started) => {
                 Err(Refused::Since(at.to_owned()))
             }
-            Ok(content) => Ok(Self { path, content }),
+            Ok(content) => Ok(Self { path, content, told }),
             Err(error) => Err(Refused::Io(at.to_owned(), error)),
         }
     }
@@ -432,7 +472,7 @@ impl Single {
 
     /// Compares with what is at a path, whatever it was recorded as.
     pub(crate) fn check_at(&self, path: &Path, trust: &Trust<'_>) -> Seen<Self> {
-        match compare(path, self.content.as_ref(), trust) {
+        match compare(path, self.content.as_ref(), self.told, trust) {
             Ok(None) => Seen::Same,
             Ok(Some(content)) => Seen::Moved(Self { content: Some(content), ..self.clone() }),
             Err(reason) => Seen::Stale(reason),

@@ -1,9 +1,9 @@
-//! Reads the build ID of a toolchain's compiler: a hash of all that it was compiled
-//! from, which two compilers of one version of Go do not share. It is read from
-//! the file (`cmd/internal/buildid`), without a process.
+//! Reads the build ID of a toolchain's program: hashes of all that it was compiled
+//! from and of what came of it, which two compilers of one version of Go do not share.
+//! It is read from the file (`cmd/internal/buildid`), without a process.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 /// So much of a file has its build ID, says Go.
@@ -26,10 +26,33 @@ pub(crate) fn of_compiler(go: &Path) -> Option<String> {
     };
     let tools = go.parent()?.parent()?.join("pkg/tool").join(format!("{os}_{arch}"));
     let compiler = tools.join(format!("compile{}", std::env::consts::EXE_SUFFIX));
+    in_head(&head_of(&compiler).ok()?)
+}
+
+/// The build ID of a program, if it is one that `go` linked and named by its content: the
+/// last of its four parts is a hash of the file. A linker may be told to write another.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn of_program(file: &Path) -> io::Result<Option<String>> {
+    Ok(in_head(&head_of(file)?).filter(|id| names_content(id)))
+}
+
+/// What has the ID, read at once: that is done in every run.
+fn head_of(file: &Path) -> io::Result<Vec<u8>> {
     let mut head = vec![0; HEAD];
-    // At once: this is read in every run.
-    let size = File::open(compiler).ok()?.read(&mut head).ok()?;
-    in_head(&head[..size])
+    let size = File::open(file)?.read(&mut head)?;
+    head.truncate(size);
+    Ok(head)
+}
+
+fn names_content(id: &str) -> bool {
+    let is_hash = |part: &str| {
+        let digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        part.len() == 20 && part.bytes().all(digit)
+    };
+    let parts: Vec<&str> = id.split('/').collect();
+    parts.len() == 4 && parts.into_iter().all(is_hash)
 }
 
 /// In an ELF file it is a note; elsewhere, it is marked at the beginning of the
@@ -77,6 +100,22 @@ mod tests {
         file.extend([word(4), word(7), word(4)].concat());
         file.extend(b"Go\0\0abc/def\0more");
         file
+    }
+
+    #[test]
+    fn what_names_content() {
+        let part = "o23vgd8o32N23pwfYG-_";
+        let [whole, short] = [[part; 4].join("/"), [part; 3].join("/")];
+        for (id, want) in [
+            (&*whole, true),
+            (&short, false),
+            (&format!("{short}/redacted"), false),
+            (&format!("{short}/{}+", &part[1..]), false),
+            (&format!("{whole}/{part}"), false),
+            ("redacted", false),
+        ] {
+            assert_eq!(names_content(id), want, "{id}");
+        }
     }
 
     #[test]

@@ -52,6 +52,7 @@ mod toolexec;
 
 pub use build::{Binary, BuildError, BuildFailure};
 pub use build_cache::{BuildCache, CacheId, CachedAction};
+pub use build_id::of_program as build_id_of;
 pub use build_info::{BuildInfo, BuildInfoError, BuildInfoProblem, BuiltModule};
 pub use delve::{Delve, DelveError, DelveVersion, DelveVersionError};
 pub use environment::{Environment, EnvironmentError};

@@ -267,7 +267,8 @@ pub fn read_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<Option<Content>
     })
 }
 
-fn read_by(
+/// The same, by a function that finds its sum and size.
+pub fn read_by(
     path: &Path,
     sum: impl FnOnce() -> io::Result<(Sum, u64)>,
 ) -> io::Result<Option<Content>> {

@@ -200,7 +200,8 @@ fn times_that_prove_nothing_are_not_trusted() {
     }
     assert!(!dir.is_settled(0) && dir.is_settled(LATE));
     assert_eq!(place.check(&dir, 0), "d/a.go has changed");
-    let file = Single::capture(&place.at("a.go"), "d/a.go".to_owned(), LATE).unwrap();
+    let file =
+        Single::capture(&place.at("a.go"), "d/a.go".to_owned(), Told::Content, LATE).unwrap();
     let other = Content { sum: Sum::of(b"package y\n"), ..file.content.unwrap() };
     let other = Single { content: Some(other), ..file.clone() };
     assert!(!other.has_content_of(&file) && file.has_content_of(&file));
@@ -242,10 +243,11 @@ fn what_may_be_younger_than_the_build_is_refused() {
         let Err(Refused::Since(path)) = capture(filter) else { panic!("{filter:?}") };
         assert_eq!(path, empty.path());
     }
-    let since = |name: &str| match Single::capture(&place.at(name), name.to_owned(), 0) {
-        Ok(_) => false,
-        Err(refused) => matches!(refused, Refused::Since(path) if path == place.at(name)),
-    };
+    let since =
+        |name: &str| match Single::capture(&place.at(name), name.to_owned(), Told::Content, 0) {
+            Ok(_) => false,
+            Err(refused) => matches!(refused, Refused::Since(path) if path == place.at(name)),
+        };
     assert!(since("a.go") && !since("nothing"));
     // Of what is not there, the directory tells.
     for (name, dir) in [("x", "d"), ("x/y", "d"), ("../x", "d/..")] {
@@ -253,5 +255,32 @@ fn what_may_be_younger_than_the_build_is_refused() {
         let Err(Refused::Since(path)) = absent(&at, 0) else { panic!("{name}") };
         assert_eq!(path, place.0.path().join(dir));
         assert!(absent(&at, LATE).is_ok(), "{name}");
+    }
+}
+
+/// A program is another if its build ID is; what has none that `go` made counts by all of it.
+#[test]
+fn programs_by_their_build_ids() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("compile");
+    let program = |id: &str, rest: &str| {
+        let mark = [b"\xff Go build ID: \"", id.as_bytes(), b"\"\n \xff", rest.as_bytes()];
+        fs::write(&file, mark.concat()).unwrap();
+    };
+    let id = ["o23vgd8o32N23pwfYG-_"; 4].join("/");
+    let other = id.replace("-_", "-x");
+    let checker = checker();
+    for (was, is, same) in [
+        ((&*id, "one"), (&*id, "one"), true),
+        ((&id, "one"), (&id, "two"), true),
+        ((&id, "one"), (&other, "one"), false),
+        (("redacted", "one"), ("redacted", "two"), false),
+        (("redacted", "one"), ("redacted", "one"), true),
+    ] {
+        program(was.0, was.1);
+        let single = Single::capture(&file, "compile".to_owned(), Told::BuildId, LATE).unwrap();
+        program(is.0, is.1);
+        let seen = single.check(dir.path(), &Trust { checker: &checker, looked: 0 });
+        assert_eq!(!matches!(seen, Seen::Stale(_)), same, "{was:?} {is:?}");
     }
 }

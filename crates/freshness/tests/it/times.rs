@@ -123,7 +123,7 @@ fn records_are_read_back() {
     assert_eq!(record.layer(), "sha256:0");
     assert!(!text.contains(site.at("app").to_str().unwrap()), "no path of the checkout: {text}");
     assert_eq!(record.repository(&site.settings), Some(site.at(".").components().collect()));
-    let other = text.replacen("\"format\":2", "\"format\":3", 1);
+    let other = text.replacen("\"format\":3", "\"format\":4", 1);
     let other: Record = serde_json::from_str(&other).unwrap();
     assert_eq!(site.check(&other), Freshness::Stale(Reason::NoRecord));
 }
